@@ -1,0 +1,1 @@
+"""Axes and units, the label contract, dataset folder, registry, errors and run record."""

@@ -1,0 +1,232 @@
+"""The dataset folder: fields of view and whatever annotation each of them has.
+
+::
+
+    mydata/
+      images/NAME.tif    what the model will see (phase contrast, bright field, ...)
+      stain/NAME.tif     a nuclear dye of the same field
+      labels/NAME.tif    outlines as instance labels
+      ignore/NAME.tif    non-zero where labels are in doubt; training leaves these pixels out
+      masks/NAME.tif     image-level masks
+      points/NAME.csv    columns y,x in px
+      split.csv          columns name,split and any others (cell line, well, ...)
+      quality.csv        written by `sparcell label`: columns name,accepted,reason,...
+      dataset.yaml       only if the folders have other names: `stain: ../dapi/{name}_w2.tif`
+
+Every part but the images may be missing, for all fields or for some.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from sparcell.core.errors import InputError
+
+IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
+KINDS = {
+    "images": IMAGE_SUFFIXES,
+    "stain": IMAGE_SUFFIXES,
+    "labels": IMAGE_SUFFIXES,
+    "ignore": IMAGE_SUFFIXES,
+    "masks": IMAGE_SUFFIXES,
+    "points": (".csv",),
+    "tracks": (".txt",),
+}
+SPLITS = ("train", "val", "test")
+
+
+def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
+    """Name of a field: the file name without its suffix, double ones such as .ome.tif too."""
+    for suffix in suffixes:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One field of view: paths of its image and of the annotations it has.
+
+    Attributes
+    ----------
+    name : str
+    files : dict
+        Kind (a key of `KINDS`) to path; a kind that the field lacks is absent.
+    split : str
+        ``train``, ``val``, ``test``, or ``""`` where no split is given.
+    refused : str
+        Why the quality gate refused the field's labels; ``""`` where it did not.
+    info : dict
+        The other columns of ``split.csv``, as text.
+    """
+
+    name: str
+    files: dict[str, Path]
+    split: str = ""
+    refused: str = ""
+    info: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Path:
+        """Path of the image."""
+        return self.files["images"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All samples of one or more dataset folders, ordered by name."""
+
+    root: Path
+    samples: tuple[Sample, ...]
+
+    @classmethod
+    def open(cls, root: Path, **folders: str) -> Dataset:
+        """List a dataset folder without reading any image.
+
+        Parameters
+        ----------
+        root : Path
+            The folder.
+        **folders : str
+            Other folder names or patterns by kind, as in ``dataset.yaml``;
+            ``labels="labels_nuclei"``.
+
+        Raises
+        ------
+        InputError
+            If the folder, its images or a table in it cannot be used.
+        """
+        if not root.is_dir():
+            raise InputError(f"no folder {root}", "a dataset folder", "check the path")
+        places = {kind: kind for kind in KINDS} | _read_layout(root) | folders
+        listed = {kind: _list_files(root, places[kind], KINDS[kind]) for kind in KINDS}
+        for kind in folders:
+            if not listed[kind]:
+                raise InputError(
+                    f"nothing in {root / folders[kind]}", f"{kind} files", "check the folder name"
+                )
+        if not listed["images"]:
+            raise InputError(
+                f"no image in {root / places['images']}",
+                "TIFF or OME-Zarr files in a folder images/",
+                "put them there or name the folder in dataset.yaml",
+            )
+        split = _read_table(root / "split.csv")
+        quality = _read_table(root / "quality.csv")
+        samples = []
+        for name in sorted(listed["images"]):
+            row = dict(split.get(name, {}))
+            part = row.pop("split", "")
+            if part and part not in SPLITS:
+                raise InputError(
+                    f"split '{part}' for {name} in {root / 'split.csv'}",
+                    "train, val or test",
+                    "correct the table",
+                )
+            verdict = quality.get(name, {})
+            refused = verdict.get("accepted", "true").lower() in ("false", "0", "no")
+            samples.append(
+                Sample(
+                    name=name,
+                    files={kind: files[name] for kind, files in listed.items() if name in files},
+                    split=part,
+                    refused=verdict.get("reason", "refused") if refused else "",
+                    info=row,
+                )
+            )
+        return cls(root, tuple(samples))
+
+    def where(self, **conditions: str | list[str]) -> Dataset:
+        """Keep the samples whose ``split.csv`` columns have the given values (pure sets)."""
+        for column in conditions:
+            if column != "split" and not any(column in sample.info for sample in self.samples):
+                raise InputError(
+                    f"no column '{column}' in {self.root / 'split.csv'}",
+                    "a column of that table",
+                    "check the setting data.where",
+                )
+
+        def fits(sample: Sample) -> bool:
+            row = {"split": sample.split, **sample.info}
+            return all(
+                row.get(column, "") in ([wanted] if isinstance(wanted, str) else wanted)
+                for column, wanted in conditions.items()
+            )
+
+        return replace(self, samples=tuple(s for s in self.samples if fits(s)))
+
+    def having(self, *kinds: str) -> Dataset:
+        """Keep the samples that have all of `kinds`."""
+        kept = tuple(s for s in self.samples if all(kind in s.files for kind in kinds))
+        return replace(self, samples=kept)
+
+    def split(self, part: str) -> Dataset:
+        """Keep the samples of one split."""
+        return replace(self, samples=tuple(s for s in self.samples if s.split == part))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+def _read_layout(root: Path) -> dict[str, str]:
+    path = root / "dataset.yaml"
+    if not path.exists():
+        return {}
+    try:
+        layout = yaml.safe_load(path.read_text("utf8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} that is no YAML ({error})", "kind: folder", "correct it"
+        ) from error
+    if not isinstance(layout, dict) or not all(isinstance(v, str) for v in layout.values()):
+        raise InputError(f"{path} with other things than kind: folder", "text values", "correct it")
+    unknown = sorted(set(layout) - set(KINDS))
+    if unknown:
+        raise InputError(
+            f"'{unknown[0]}' in {path}", "one of " + ", ".join(KINDS), "correct the spelling"
+        )
+    return layout
+
+
+def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Files of one kind by sample name. `place` is a folder or a pattern with ``{name}``."""
+    if "{name}" in place:
+        folder = root / Path(place).parent
+        pattern = re.compile("(.+)".join(re.escape(p) for p in Path(place).name.split("{name}", 1)))
+        found = [(pattern.fullmatch(path.name), path) for path in sorted(folder.glob("*"))]
+        return {match.group(1): path for match, path in found if match}
+    folder = root / place
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if path.name.startswith(".") or not path.name.lower().endswith(suffixes):
+            continue
+        name = stem(path, suffixes)
+        if name in files:
+            raise InputError(
+                f"both {files[name].name} and {path.name} in {folder}",
+                "one file per field",
+                "move one of them away",
+            )
+        files[name] = path
+    return files
+
+
+def _read_table(path: Path) -> dict[str, dict[str, str]]:
+    """Rows of a CSV file by the column ``name``."""
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} that is no CSV ({error})", "comma-separated text", "save it again"
+        ) from error
+    if rows and "name" not in rows[0]:
+        raise InputError(f"{path} without a column 'name'", "columns name,split", "add the header")
+    return {row["name"]: {k: v or "" for k, v in row.items() if k and k != "name"} for row in rows}

@@ -1,0 +1,37 @@
+"""Errors a user can act on.
+
+A mistake in the input is one line with three parts: what was found, what was expected, what to
+do. The command line prints that line and exits with 2; anything else is a fault of ours.
+"""
+
+from __future__ import annotations
+
+
+class SparcellError(Exception):
+    """Base of every error that Sparcell raises on purpose."""
+
+
+class InputError(SparcellError):
+    """The user's input is wrong, and this says how to put it right.
+
+    Parameters
+    ----------
+    found : str
+        What was found, naming the file or setting.
+    expected : str
+        What would have been right.
+    fix : str
+        What to do or to type.
+    """
+
+    def __init__(self, found: str, expected: str, fix: str) -> None:
+        self.found, self.expected, self.fix = found, expected, fix
+        super().__init__(f"found {found}; expected {expected}; {fix}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        """Survive the way through a worker process."""
+        return type(self), (self.found, self.expected, self.fix)
+
+
+class SparcellWarning(UserWarning):
+    """Something was worked around; the line says what and how to avoid it."""

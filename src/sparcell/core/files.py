@@ -1,0 +1,81 @@
+"""Files that are complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.errors import InputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` if the block succeeds.
+
+    Works for files and for folders (an OME-Zarr). A folder that stands at `path` is replaced.
+    If the block fails nothing is left behind.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Writers choose the format by suffix, so the partial name keeps it.
+    partial = partial.with_name(partial.name + "".join(path.suffixes[-2:]))
+    try:
+        with plain_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            if path.is_dir():
+                shutil.rmtree(path)
+            partial.replace(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def plain_os_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into an `InputError` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"a full disk while writing {path}", "free space", "free some and run again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            raise InputError(
+                f"no way to write {path} ({error.strerror})",
+                "a folder that can be written",
+                "choose another with -o",
+            ) from error
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON, completely or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf8")
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file, or of all files below a folder with their names."""
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+        if file != path:
+            digest.update(str(file.relative_to(path)).encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,151 @@
+"""One image, read only where it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.axes import check_axes, reorder
+from sparcell.core.errors import InputError
+
+
+class Plane(NamedTuple):
+    """Position of one (C, Y, X) plane in an image: time point and depth, counted from 0."""
+
+    t: int = 0
+    z: int = 0
+
+
+@dataclass(frozen=True)
+class Image:
+    """A microscopy image whose pixels are read on demand.
+
+    Attributes
+    ----------
+    data : array-like
+        Anything with ``shape``, ``dtype`` and slicing: a NumPy array, a memory map, a Zarr array.
+        Values as stored in the file.
+    axes : str
+        One letter of ``TCZYX`` per dimension of `data`, in its order.
+    pixel_size : float or None
+        Edge of a pixel in Y and X in um; None where the file does not say.
+    channels : tuple of str
+        Channel names; numbers as text where the file names none.
+    source : str
+        Path or description, for messages.
+    """
+
+    data: Any
+    axes: str
+    pixel_size: float | None = None
+    channels: tuple[str, ...] = ()
+    source: str = "array"
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", check_axes(self.axes, len(self.data.shape), self.source))
+        if 0 in self.data.shape:
+            raise InputError(
+                f"an empty image {tuple(self.data.shape)} in {self.source}",
+                "at least one pixel",
+                "write the file again",
+            )
+        if len(self.channels) != self.size("C"):
+            object.__setattr__(self, "channels", tuple(str(c) for c in range(self.size("C"))))
+
+    def size(self, letter: str) -> int:
+        """Length of one axis; 1 where the image lacks it."""
+        return int(self.data.shape[self.axes.index(letter)]) if letter in self.axes else 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.size("Y"), self.size("X")
+
+    def planes(self) -> Iterator[Plane]:
+        """Every time point and depth, in order."""
+        for t in range(self.size("T")):
+            for z in range(self.size("Z")):
+                yield Plane(t, z)
+
+    def read(
+        self,
+        y: slice = slice(None),
+        x: slice = slice(None),
+        plane: Plane = Plane(),
+        channels: tuple[int, ...] | None = None,
+    ) -> NDArray[np.float32]:
+        """Read one region of one plane.
+
+        Parameters
+        ----------
+        y, x : slice
+            Rows and columns in pixels, inside the image.
+        plane : Plane
+            Time point and depth.
+        channels : tuple of int, optional
+            Channel numbers in the wanted order; all by default.
+
+        Returns
+        -------
+        (C, Y, X) float32
+            Values in the units of the file.
+
+        Raises
+        ------
+        InputError
+            If the file is corrupt there, or holds values that are not numbers.
+        """
+        where = {"T": plane.t, "Z": plane.z, "Y": y, "X": x, "C": slice(None)}
+        index = tuple(where[letter] for letter in self.axes)
+        kept = "".join(a for a in self.axes if a in "CYX")
+        try:
+            raw = np.asarray(self.data[index])
+        except InputError:
+            raise
+        except Exception as error:
+            # Codecs raise whatever they like on a damaged block.
+            raise InputError(
+                f"unreadable pixels in {self.source} ({error})", "a complete file", "copy it again"
+            ) from error
+        region = reorder(raw, kept, "CYX")
+        if channels is not None:
+            region = region[list(channels)]
+        region = np.ascontiguousarray(region, dtype=np.float32)
+        if not np.isfinite(region).all():
+            raise InputError(
+                f"pixels that are NaN or infinite in {self.source}",
+                "finite numbers",
+                "write the image again without them",
+            )
+        return region
+
+    def sample(
+        self, plane: Plane = Plane(), limit: int = 1_000_000, block: int = 256
+    ) -> NDArray[np.float32]:
+        """Pixels of one plane for statistics, bounded whatever the size of the image.
+
+        The whole plane where it has at most `limit` pixels; else square blocks of `block` px
+        on a regular grid, so the same image gives the same sample.
+
+        Returns
+        -------
+        (C, N) float32
+            N is at most about `limit`.
+        """
+        height, width = self.shape
+        if height * width <= limit:
+            return self.read(plane=plane).reshape(self.size("C"), -1)
+        count = max(1, int(np.sqrt(limit)) // block)
+        rows = np.linspace(0, max(height - block, 0), count).astype(int)
+        columns = np.linspace(0, max(width - block, 0), count).astype(int)
+        parts = [
+            self.read(slice(r, r + block), slice(c, c + block), plane).reshape(self.size("C"), -1)
+            for r in np.unique(rows)
+            for c in np.unique(columns)
+        ]
+        return np.concatenate(parts, axis=1)

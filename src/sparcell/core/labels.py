@@ -1,0 +1,78 @@
+"""The label contract: 0 is background, ids are 1..n, each id is one connected object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+
+Labels = NDArray[np.int32]
+
+
+def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
+    """Bring any label or mask image under the contract.
+
+    Parameters
+    ----------
+    labels : (Y, X) bool or integer
+        0 = background. An id in several 8-connected pieces becomes several objects.
+    min_size : int
+        Objects with fewer pixels are dropped.
+
+    Returns
+    -------
+    (Y, X) int32
+        Ids 1..n in raster order of the objects' first pixels.
+    """
+    whole = labels.astype(np.uint8) if labels.dtype == bool else labels
+    pieces = np.asarray(cc3d.connected_components(np.ascontiguousarray(whole), connectivity=8))
+    sizes = np.bincount(pieces.ravel())
+    keep = sizes >= max(min_size, 1)
+    keep[0] = False
+    ids = np.zeros(len(sizes), np.int32)
+    ids[keep] = np.arange(1, int(keep.sum()) + 1)
+    return raster_order(ids[pieces])
+
+
+def raster_order(labels: Labels) -> Labels:
+    """Renumber ids 1..n by each object's first pixel, so equal segmentations are equal arrays."""
+    present, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
+    objects = present != 0
+    rank = np.zeros(len(present), np.int32)
+    rank[objects] = np.argsort(np.argsort(first[objects])) + 1
+    return rank[inverse].reshape(labels.shape)
+
+
+def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:
+    """Return `labels` as int32 if they keep the contract.
+
+    Raises
+    ------
+    InputError
+        If they are not integers, not 2-D, negative, not numbered 1..n, or an id has several pieces.
+    """
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise InputError(
+            f"{source} of dtype {labels.dtype} with {labels.ndim} dimensions",
+            "a 2-D integer label image",
+            "save it as an integer TIFF",
+        )
+    if labels.size and int(labels.min()) < 0:
+        raise InputError(f"negative ids in {source}", "0 and 1..n", "renumber the labels")
+    sizes = np.bincount(labels.ravel())
+    if (sizes[1:] == 0).any():
+        raise InputError(
+            f"ids up to {len(sizes) - 1} with gaps in {source}", "ids 1..n", "renumber the labels"
+        )
+    pieces = int(connected_labels(labels).max(initial=0))
+    if pieces != len(sizes) - 1:
+        raise InputError(
+            f"{len(sizes) - 1} ids but {pieces} connected objects in {source}",
+            "one connected object per id",
+            "separate the pieces",
+        )
+    return labels.astype(np.int32)

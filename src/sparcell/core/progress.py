@@ -1,0 +1,69 @@
+"""Progress of long work: a bar with an estimate on a terminal, log lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+LOG_EVERY_S = 10.0
+
+
+def say(line: str) -> None:
+    """Print one plain line for the user, on standard error."""
+    console.print(line, markup=False)
+
+
+def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator[T]:
+    """Pass `items` on and show how far the work is.
+
+    Parameters
+    ----------
+    items : iterable
+    what : str
+        What is being done, a few words.
+    total : int
+        Number of items.
+    unit : str
+        What an item is, for the log lines.
+    """
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            for item in items:
+                yield item
+                bar.advance(task)
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        passed = time.monotonic() - start
+        if time.monotonic() - last >= LOG_EVERY_S and done < total:
+            last = time.monotonic()
+            left = passed / done * (total - done)
+            print(
+                f"{what}: {done}/{total} {unit} about {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )

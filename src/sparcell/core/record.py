@@ -1,0 +1,50 @@
+"""The record of a run: what was asked, with which versions, on which files."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.files import sha256
+
+PACKAGES = (
+    "sparcell", "numpy", "scipy", "scikit-image", "zarr", "tifffile", "onnxruntime", "openvino",
+    "torch", "lightning", "timm", "segmentation-models-pytorch",
+)  # fmt: skip
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[str, Any]:
+    """Begin a record as plain JSON types.
+
+    Parameters
+    ----------
+    settings : dict
+        Every resolved setting, defaults included.
+    inputs : iterable of Path
+        Files or folders whose SHA-256 shall be kept.
+    """
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "command": sys.argv,
+        "started": now(),
+        "settings": settings,
+        "versions": versions,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "inputs": {str(path): sha256(path) for path in inputs},
+    }
