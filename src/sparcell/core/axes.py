@@ -6,6 +6,8 @@ printed, and are stored with the results.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +50,7 @@ def check_axes(axes: str, ndim: int, source: str = "the array") -> str:
     return letters
 
 
-def reorder(array: NDArray, axes: str, target: str) -> NDArray:
+def reorder(array: NDArray[Any], axes: str, target: str) -> NDArray[Any]:
     """Transpose `array` from `axes` to `target`; missing axes get length 1.
 
     Parameters

@@ -20,6 +20,9 @@ class Plane(NamedTuple):
     z: int = 0
 
 
+FIRST_PLANE = Plane()
+
+
 @dataclass(frozen=True)
 class Image:
     """A microscopy image whose pixels are read on demand.
@@ -76,7 +79,7 @@ class Image:
         self,
         y: slice = slice(None),
         x: slice = slice(None),
-        plane: Plane = Plane(),
+        plane: Plane = FIRST_PLANE,
         channels: tuple[int, ...] | None = None,
     ) -> NDArray[np.float32]:
         """Read one region of one plane.
@@ -100,6 +103,39 @@ class Image:
         InputError
             If the file is corrupt there, or holds values that are not numbers.
         """
+        region = self._stored(y, x, plane)
+        if channels is not None:
+            region = region[list(channels)]
+        region = np.ascontiguousarray(region, dtype=np.float32)
+        if not np.isfinite(region).all():
+            raise InputError(
+                f"pixels that are NaN or infinite in {self.source}",
+                "finite numbers",
+                "write the image again without them",
+            )
+        return region
+
+    def read_ids(
+        self, y: slice = slice(None), x: slice = slice(None), plane: Plane = FIRST_PLANE
+    ) -> NDArray[np.int32]:
+        """Read one region of one plane of a label image as (Y, X) int32.
+
+        Raises
+        ------
+        InputError
+            If the image has several channels or does not hold whole numbers of 0 or more.
+        """
+        region = self._stored(y, x, plane)
+        if len(region) != 1 or region.dtype.kind not in "iub" or int(region.min()) < 0:
+            raise InputError(
+                f"{self.source} with {len(region)} channels of dtype {region.dtype}",
+                "a label image: one channel of integers, 0 = background",
+                "name a folder of label images",
+            )
+        return region[0].astype(np.int32)
+
+    def _stored(self, y: slice, x: slice, plane: Plane) -> NDArray[Any]:
+        """One region of one plane, (C, Y, X), dtype and values as stored."""
         where = {"T": plane.t, "Z": plane.z, "Y": y, "X": x, "C": slice(None)}
         index = tuple(where[letter] for letter in self.axes)
         kept = "".join(a for a in self.axes if a in "CYX")
@@ -112,20 +148,10 @@ class Image:
             raise InputError(
                 f"unreadable pixels in {self.source} ({error})", "a complete file", "copy it again"
             ) from error
-        region = reorder(raw, kept, "CYX")
-        if channels is not None:
-            region = region[list(channels)]
-        region = np.ascontiguousarray(region, dtype=np.float32)
-        if not np.isfinite(region).all():
-            raise InputError(
-                f"pixels that are NaN or infinite in {self.source}",
-                "finite numbers",
-                "write the image again without them",
-            )
-        return region
+        return reorder(raw, kept, "CYX")
 
     def sample(
-        self, plane: Plane = Plane(), limit: int = 1_000_000, block: int = 256
+        self, plane: Plane = FIRST_PLANE, limit: int = 1_000_000, block: int = 256
     ) -> NDArray[np.float32]:
         """Pixels of one plane for statistics, bounded whatever the size of the image.
 
