@@ -132,7 +132,8 @@ class Image:
                 "a label image: one channel of integers, 0 = background",
                 "name a folder of label images",
             )
-        return region[0].astype(np.int32)
+        ids: NDArray[np.int32] = region[0].astype(np.int32)
+        return ids
 
     def _stored(self, y: slice, x: slice, plane: Plane) -> NDArray[Any]:
         """One region of one plane, (C, Y, X), dtype and values as stored."""
