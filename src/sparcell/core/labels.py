@@ -40,11 +40,15 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
 
 def raster_order(labels: Labels) -> Labels:
     """Renumber ids 1..n by each object's first pixel, so equal segmentations are equal arrays."""
-    present, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
-    objects = present != 0
-    rank = np.zeros(len(present), np.int32)
-    rank[objects] = np.argsort(np.argsort(first[objects])) + 1
-    return rank[inverse].reshape(labels.shape)
+    flat = labels.ravel()
+    inside = np.flatnonzero(flat)
+    first = np.full(int(flat.max(initial=0)) + 1, -1, np.int64)
+    # Of several writes to one place the last one stays: backwards, an object's first pixel.
+    first[flat[inside[::-1]]] = inside[::-1]
+    present = np.flatnonzero(first >= 0)
+    rank = np.zeros(len(first), np.int32)
+    rank[present[np.argsort(first[present])]] = np.arange(1, len(present) + 1)
+    return rank[labels]
 
 
 def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:

@@ -1,1 +1,12 @@
-"""."""
+"""Methods: how labels become targets, what is minimised, how maps become objects.
+
+Each method is one folder; adding one means a folder like ``semantic/``, an import below and a
+test file. A network that serves a method has one output channel per map, squashed to 0..1 in the
+exported model, so decoding needs no PyTorch.
+"""
+
+from sparcell.methods.base import METHODS, Method
+from sparcell.methods.distance import DISTANCE
+from sparcell.methods.semantic import SEMANTIC
+
+__all__ = ["DISTANCE", "METHODS", "SEMANTIC", "Method"]

@@ -1,1 +1,6 @@
-"""."""
+"""Prediction: model file, runtimes, tiling; no PyTorch."""
+
+from sparcell.prediction.model import Model, ModelCard, load_model
+from sparcell.prediction.normalise import Normalise, Scaling
+
+__all__ = ["Model", "ModelCard", "Normalise", "Scaling", "load_model"]

@@ -1,0 +1,100 @@
+"""What every method offers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparcell.core.labels import Labels
+from sparcell.core.registry import Registry
+
+Maps = NDArray[np.uint8]
+"""(K, Y, X) uint8, 0..255 standing for 0..1: what a network says about a window."""
+
+
+class Objects(NamedTuple):
+    """Objects found in a window.
+
+    Attributes
+    ----------
+    labels : (Y, X) int32
+        Under the label contract.
+    scores : (n,) float32
+        Confidence 0..1 of objects 1..n.
+    """
+
+    labels: Labels
+    scores: NDArray[np.float32]
+
+
+class MethodConfig(BaseModel):
+    """Settings of a method's targets and objective; each method adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DecodeSettings(BaseModel):
+    """Settings of a method's decoding; tuned on validation images, stored in the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(0.5, gt=0, lt=1, description="foreground probability of an object")
+    min_size: int = Field(0, ge=0, description="smallest object, px")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method.
+
+    Attributes
+    ----------
+    name : str
+        What users type.
+    maps : tuple of str
+        Names of the network's output channels.
+    config, decode_settings : type
+        Pydantic models of the settings.
+    targets : callable
+        ``targets(labels (Y, X) int32, config) -> (K, Y, X) float32 in 0..1``.
+    decode : callable
+        ``decode(maps (K, Y, X) uint8, settings) -> Objects``.
+    candidates : callable
+        ``candidates(settings, typical_area px) -> settings to try on validation images``.
+    """
+
+    name: str
+    maps: tuple[str, ...]
+    config: type[Any]
+    decode_settings: type[Any]
+    targets: Callable[[Labels, Any], NDArray[np.float32]]
+    decode: Callable[[Maps, Any], Objects]
+    candidates: Callable[[Any, float], Sequence[Any]]
+
+    def objective(self) -> Callable[..., Any]:
+        """Import the loss (torch): ``objective(logits, targets, valid, config) -> scalar``.
+
+        Tensors are (N, K, Y, X); `valid` is (N, 1, Y, X), 0 where the labels are in doubt.
+        """
+        module = importlib.import_module(f"sparcell.methods.{self.name}.objective")
+        loss: Callable[..., Any] = module.objective
+        return loss
+
+
+METHODS: Registry[Method] = Registry("method")
+
+
+def mean_per_object(values: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
+    """Mean of `values` (Y, X) over each object 1..n of `labels`."""
+    flat = labels.ravel()
+    inside = np.flatnonzero(flat)
+    ids = flat[inside]
+    sizes = np.bincount(ids)[1:]
+    sums = np.bincount(ids, weights=values.ravel()[inside])[1:]
+    means: NDArray[np.float64] = sums / np.maximum(sizes, 1)
+    return means

@@ -1,0 +1,42 @@
+"""Settings of the distance method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparcell.methods.base import DecodeSettings, MethodConfig
+
+
+class DistanceConfig(MethodConfig):
+    """Targets and objective of the distance method."""
+
+    name: Literal["distance"] = "distance"
+    distance_weight: float = Field(
+        4.0, ge=0, description="weight of the distance's mean squared error beside the mask's loss"
+    )
+
+
+class DistanceDecode(DecodeSettings):
+    """Decoding of the distance method."""
+
+    h: float = Field(
+        0.15,
+        ge=0,
+        lt=1,
+        description="depth of the saddle between two peaks of the distance map (0..1) "
+        "from which on they are two objects",
+    )
+
+
+def candidates(settings: DistanceDecode, typical_area: float) -> list[DistanceDecode]:
+    """Thresholds, saddle depths and smallest sizes worth trying on validation images."""
+    return [
+        settings.model_copy(
+            update={"threshold": threshold, "h": h, "min_size": int(share * typical_area)}
+        )
+        for threshold in (0.3, 0.4, 0.5, 0.6)
+        for h in (0.05, 0.1, 0.2, 0.3)
+        for share in (0.05, 0.15, 0.3)
+    ]

@@ -1,0 +1,189 @@
+"""The model file: everything that prediction needs, in one zip without pickles.
+
+A zip in the layout of bioimage.io: ``rdf.yaml``, ``model.onnx``, ``sparcell.json`` (the card:
+decoding, preprocessing, pixel size, record), ``golden_input.npy`` and ``golden_output.npy``: one
+input and what the network said about it when it was exported, compared on first use.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import sha256, whole_file
+from sparcell.methods import METHODS, Method
+from sparcell.prediction.normalise import Normalise
+from sparcell.prediction.runtime import Runtime, open_runtime
+
+FORMAT = 1
+PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
+
+
+class ModelCard(BaseModel):
+    """What a model is, apart from its network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = Field(FORMAT, description="version of this layout")
+    name: str = Field(description="recipe that made the model")
+    method: str = Field(description="how its maps are decoded")
+    decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
+    normalise: Normalise
+    channels: int = Field(ge=1, description="input channels")
+    pixel_size: float | None = Field(None, description="um per px of the training images")
+    multiple: int = Field(32, description="input height and width are multiples of this, px")
+    typical_area: float = Field(description="median object area in training, px")
+    largest_diameter: float = Field(description="99th percentile of object extent, px")
+    scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
+    record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
+
+
+@dataclass
+class Model:
+    """A loaded model file."""
+
+    card: ModelCard
+    onnx: bytes
+    golden_input: NDArray[np.float32]
+    golden_output: NDArray[np.float32]
+    source: str = "model"
+    digest: str = ""
+
+    @property
+    def method(self) -> Method:
+        """The method that decodes the maps."""
+        return METHODS[self.card.method]
+
+    @cached_property
+    def decode_settings(self) -> Any:
+        """The decode settings as the method's own type."""
+        return self.method.decode_settings(**self.card.decode)
+
+    def open(self, runtime: str = "auto", threads: int = 0) -> Runtime:
+        """Start the network and compare it with the golden output.
+
+        Raises
+        ------
+        InputError
+            If the runtime is unknown or does not reproduce the golden output.
+        """
+        return open_runtime(runtime, self.onnx, self.golden_input, self.golden_output, threads)
+
+    def save(self, path: Path) -> None:
+        """Write the zip, completely or not at all."""
+        parts = {
+            "rdf.yaml": yaml.safe_dump(self._rdf(), sort_keys=False).encode(),
+            "model.onnx": self.onnx,
+            "sparcell.json": self.card.model_dump_json(indent=1).encode(),
+            "golden_input.npy": _npy(self.golden_input),
+            "golden_output.npy": _npy(self.golden_output),
+        }
+        with (
+            whole_file(path) as partial,
+            zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for name, content in parts.items():
+                archive.writestr(name, content)
+
+    def _rdf(self) -> dict[str, Any]:
+        """Describe the network for bioimage.io tools."""
+        step = {"size": {"min": self.card.multiple, "step": self.card.multiple}}
+
+        def axes(channels: int) -> list[dict[str, Any]]:
+            return [
+                {"type": "batch"},
+                {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]},
+                {"type": "space", "id": "y", **step},
+                {"type": "space", "id": "x", **step},
+            ]
+
+        return {
+            "format_version": "0.5.3",
+            "type": "model",
+            "name": self.card.name,
+            "description": f"Sparcell model: {self.card.method} maps",
+            "license": "BSD-3-Clause",
+            "inputs": [
+                {
+                    "id": "image",
+                    "axes": axes(self.card.channels),
+                    "test_tensor": {"source": "golden_input.npy"},
+                }
+            ],
+            "outputs": [
+                {
+                    "id": "maps",
+                    "axes": axes(len(self.method.maps)),
+                    "test_tensor": {"source": "golden_output.npy"},
+                }
+            ],
+            "weights": {"onnx": {"source": "model.onnx", "opset_version": 18}},
+        }
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : Path or str
+        A ``model.zip``, or the run folder that holds it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged, or of a later format.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.zip"
+    if not path.exists():
+        raise InputError(f"no model {path}", "a model.zip or a run folder", "check the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in PARTS}
+        raw = json.loads(parts["sparcell.json"])
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, zlib.error) as error:
+        raise InputError(
+            f"{path} that is no Sparcell model ({error})",
+            "the model.zip of a run",
+            "name the run folder, or copy the file again",
+        ) from error
+    if raw.get("format", 0) > FORMAT:
+        raise InputError(
+            f"{path} of model format {raw['format']}", f"format {FORMAT}", "update Sparcell"
+        )
+    try:
+        card = ModelCard.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(
+            f"{path} with a damaged card ({error.errors()[0]['msg']})",
+            "a whole model",
+            "export again",
+        ) from error
+    return Model(
+        card=card,
+        onnx=parts["model.onnx"],
+        golden_input=np.load(io.BytesIO(parts["golden_input.npy"]), allow_pickle=False),
+        golden_output=np.load(io.BytesIO(parts["golden_output.npy"]), allow_pickle=False),
+        source=str(path),
+        digest=sha256(path),
+    )
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,59 @@
+"""Intensities to what a network expects, the same for every tile of an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import FIRST_PLANE, Image, Plane
+
+
+class Normalise(BaseModel):
+    """Map two percentiles of each channel of a plane to -1 and 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float = Field(1.0, ge=0, le=100, description="percentile that becomes -1")
+    high: float = Field(99.8, ge=0, le=100, description="percentile that becomes 1")
+    limit: float = Field(4.0, gt=1, description="values beyond +-limit are cut")
+
+
+class Scaling:
+    """The two intensities of each channel that become -1 and 1."""
+
+    def __init__(self, low: NDArray[np.float32], high: NDArray[np.float32], limit: float) -> None:
+        self.low = low.astype(np.float32)[:, None, None]
+        self.gain = (2 / (high - low)).astype(np.float32)[:, None, None]
+        self.limit = limit
+
+    @classmethod
+    def measure(cls, image: Image, settings: Normalise, plane: Plane = FIRST_PLANE) -> Scaling:
+        """Take the percentiles of one plane from a sample of its pixels.
+
+        Raises
+        ------
+        InputError
+            If a channel is constant: there is nothing to see in it.
+        """
+        pixels = image.sample(plane)
+        low, high = np.percentile(pixels, [settings.low, settings.high], axis=1)
+        # Sparse images: both percentiles may lie in the background though objects are there.
+        flat = high <= low
+        low = np.where(flat, pixels.min(axis=1), low)
+        high = np.where(flat, pixels.max(axis=1), high)
+        if (high <= low).any():
+            raise InputError(
+                f"a constant image (every pixel is {low[np.argmax(high <= low)]:g}): {image.source}",
+                "an image that shows something",
+                "check the channel and the exposure",
+            )
+        return cls(low, high, settings.limit)
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale (C, Y, X) float32 pixels; not in place."""
+        scaled = pixels - self.low
+        scaled *= self.gain
+        scaled -= 1
+        return np.clip(scaled, -self.limit, self.limit, out=scaled)
