@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,8 @@ class Image:
         Channel names; numbers as text where the file names none.
     source : str
         Path or description, for messages.
+    chosen : tuple of int, optional
+        Channels that count, by number in the file; all where None. See `only`.
     """
 
     data: Any
@@ -47,7 +49,7 @@ class Image:
     pixel_size: float | None = None
     channels: tuple[str, ...] = ()
     source: str = "array"
-    attrs: dict[str, Any] = field(default_factory=dict)
+    chosen: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, len(self.data.shape), self.source))
@@ -62,7 +64,28 @@ class Image:
 
     def size(self, letter: str) -> int:
         """Length of one axis; 1 where the image lacks it."""
+        if letter == "C" and self.chosen is not None:
+            return len(self.chosen)
         return int(self.data.shape[self.axes.index(letter)]) if letter in self.axes else 1
+
+    def only(self, channels: Sequence[int]) -> Image:
+        """Return the image with these channels alone, in this order.
+
+        Raises
+        ------
+        InputError
+            If it lacks one of them.
+        """
+        for channel in channels:
+            if not 0 <= channel < self.size("C"):
+                raise InputError(
+                    f"channel {channel} asked of {self.source}",
+                    f"0 to {self.size('C') - 1} ({', '.join(self.channels)})",
+                    "choose one of these",
+                )
+        held = self.chosen or tuple(range(self.size("C")))
+        names = tuple(self.channels[c] for c in channels)
+        return replace(self, chosen=tuple(held[c] for c in channels), channels=names)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,7 +103,6 @@ class Image:
         y: slice = slice(None),
         x: slice = slice(None),
         plane: Plane = FIRST_PLANE,
-        channels: tuple[int, ...] | None = None,
     ) -> NDArray[np.float32]:
         """Read one region of one plane.
 
@@ -90,8 +112,6 @@ class Image:
             Rows and columns in pixels, inside the image.
         plane : Plane
             Time point and depth.
-        channels : tuple of int, optional
-            Channel numbers in the wanted order; all by default.
 
         Returns
         -------
@@ -104,8 +124,6 @@ class Image:
             If the file is corrupt there, or holds values that are not numbers.
         """
         region = self._stored(y, x, plane)
-        if channels is not None:
-            region = region[list(channels)]
         region = np.ascontiguousarray(region, dtype=np.float32)
         if not np.isfinite(region).all():
             raise InputError(
@@ -149,7 +167,8 @@ class Image:
             raise InputError(
                 f"unreadable pixels in {self.source} ({error})", "a complete file", "copy it again"
             ) from error
-        return reorder(raw, kept, "CYX")
+        region = reorder(raw, kept, "CYX")
+        return region if self.chosen is None else region[list(self.chosen)]
 
     def sample(
         self, plane: Plane = FIRST_PLANE, limit: int = 1_000_000, block: int = 256
