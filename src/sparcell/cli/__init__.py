@@ -1,1 +1,77 @@
-"""."""
+"""The command line: one file per verb, each a thin layer over the function of the same name."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import typer
+
+from sparcell import __version__
+from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.progress import say
+
+DONE, OURS, YOURS, STOPPED = 0, 1, 2, 130
+"""Exit codes: done; a fault of Sparcell's; of the input; stopped with Ctrl-C."""
+
+app = typer.Typer(
+    name="sparcell",
+    help="Microscopy images into counted, measured and tracked cells.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        typer.echo(f"sparcell {__version__}")
+        raise typer.Exit()
+
+
+def _register() -> None:
+    from sparcell.cli import (
+        demo,
+        evaluate,
+        info,
+        label,
+        measure,
+        predict,
+        recipes,
+        report,
+        simulate,
+        train,
+    )
+
+    for module in (demo, info, label, train, predict, evaluate, measure, report, simulate):
+        name = module.__name__.rsplit(".", 1)[-1]
+        app.command(name)(getattr(module, name))
+    app.add_typer(recipes.app, name="recipes")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    _register()
+    warnings.showwarning = _show_warning
+    try:
+        code = app(args=arguments, standalone_mode=True)
+    except InputError as error:
+        say(f"sparcell: {error}")
+        code = YOURS
+    except KeyboardInterrupt:
+        say("stopped; what is finished is kept, the same command with --resume goes on")
+        code = STOPPED
+    except BrokenPipeError:
+        code = DONE
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    """Show our own warnings as plain lines, and those of libraries not at all."""
+    if issubclass(category, SparcellWarning):
+        say(f"note: {message}")

@@ -1,5 +1,1 @@
-"""Networks (PyTorch): built from a recipe's `network` part."""
-
-from sparcell.nets.build import NetworkConfig, build_network, input_multiple
-
-__all__ = ["NetworkConfig", "build_network", "input_multiple"]
+"""Networks (PyTorch, but for `config`): built from a recipe's `network` part."""

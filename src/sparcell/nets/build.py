@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
+from sparcell.nets.config import NetworkConfig
 from sparcell.nets.unet import ThesisUNet
-
-
-class NetworkConfig(BaseModel):
-    """Which network, and where its weights come from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    decoder: Literal["thesis-unet", "unet"] = Field(
-        "unet", description="thesis-unet: the autolabel thesis's; unet: on any encoder"
-    )
-    encoder: str = Field(
-        "tf_efficientnet_lite0", description="a timm encoder by name (decoder unet only)"
-    )
-    weights: str = Field(
-        "imagenet", description="none, imagenet, or the path of a run folder or checkpoint"
-    )
-    decoder_channels: tuple[int, ...] = Field(
-        (128, 64, 48, 32, 16), description="widths of the decoder from coarse to fine"
-    )
-    filters: int = Field(64, ge=1, description="first width of thesis-unet")
-    dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")
-
-
-def input_multiple(config: NetworkConfig) -> int:
-    """Height and width of an input must be a multiple of this, px."""
-    return 16 if config.decoder == "thesis-unet" else 32
 
 
 def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.Module, str]:

@@ -1,1 +1,1 @@
-"""."""
+"""The recipes that come with Sparcell, one YAML file each."""

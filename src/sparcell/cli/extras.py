@@ -1,0 +1,22 @@
+"""Parts that are installed only where they are used."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from sparcell.core.errors import InputError
+
+
+def need_torch() -> None:
+    """Say how to install what training needs.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    missing = [name for name in ("torch", "lightning", "timm") if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"no {missing[0]}", "what training needs", "pip install 'sparcell[train,pretrained]'"
+        )

@@ -1,0 +1,24 @@
+"""sparcell measure: label images to tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def measure(
+    predictions: Path = typer.Argument(
+        ..., help="Folder that `sparcell predict` wrote, or labels."
+    ),
+    out: Path = typer.Option(..., "-o", "--out", help="Folder for the tables."),
+    images: Path = typer.Option(None, help="Folder of the images, for intensities."),
+    wells: str = typer.Option(
+        None, help="CSV with name,well,tile,time, or a regular expression with these groups."
+    ),
+) -> None:
+    """Measure objects, count them two ways, and sum up wells over time."""
+    from sparcell.core.progress import say
+    from sparcell.measurement import measure as run
+
+    say(f"tables: {run(predictions, images=images, wells=wells, out=out)}")

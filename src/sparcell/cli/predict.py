@@ -1,0 +1,44 @@
+"""sparcell predict: images to label images and object tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def predict(
+    model: Path = typer.Argument(..., help="model.zip or run folder."),
+    inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
+    out: Path = typer.Option(..., "-o", "--out", help="Folder for the results."),
+    axes: str = typer.Option(None, help="Axes of the inputs, such as TYX, if they do not say."),
+    channel: list[int] = typer.Option(
+        None, help="Channel the model shall see, from 0; repeat it for several."
+    ),
+    runtime: str = typer.Option("auto", help="auto, openvino-bf16, openvino or onnxruntime."),
+    threads: int = typer.Option(0, help="Threads of the network; 0 = as many as there are cores."),
+    halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
+    zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
+    resume: bool = typer.Option(False, "--resume", help="Skip inputs that have their results."),
+) -> None:
+    """Find objects in images: label images, object tables, counts."""
+    from sparcell.core.progress import say
+    from sparcell.prediction.predict import PredictSettings
+    from sparcell.prediction.predict import predict as run
+
+    settings = PredictSettings(
+        axes=axes,
+        channels=tuple(channel) if channel else None,
+        halo=halo,
+        format=".ome.zarr" if zarr else ".tif",
+    )
+    summary = run(
+        model, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
+    )
+    total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
+    say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
+    if summary.failures:
+        say(f"{len(summary.failures)} inputs without result:")
+        for path, reason in summary.failures.items():
+            say(f"  {path}: {reason}")
+        raise typer.Exit(2)

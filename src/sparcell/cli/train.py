@@ -1,0 +1,27 @@
+"""sparcell train: labelled fields to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def train(
+    recipe: str = typer.Argument(..., help="A recipe's name (`sparcell recipes list`) or YAML."),
+    data: list[Path] = typer.Option(..., "--data", help="Dataset folder; repeat it to mix sets."),
+    out: Path = typer.Option(..., "-o", "--out", help="Run folder."),
+    settings: list[str] = typer.Option(
+        [], "--set", help="Another value for a setting: --set fit.epochs=20."
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Go on with a stopped run."),
+) -> None:
+    """Train a model, score it, and write its report."""
+    from sparcell.cli.extras import need_torch
+
+    need_torch()
+    from sparcell.core.progress import say
+    from sparcell.training import train as run
+
+    folder = run(recipe, data, out, overrides=settings, resume=resume)
+    say(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")

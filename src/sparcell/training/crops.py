@@ -1,0 +1,147 @@
+"""Random crops, changed at random: what the network sees in training.
+
+A crop is drawn from (seed, epoch, number) alone, so a resumed run sees what an unbroken one does,
+whatever the number of worker processes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.utils.data import Dataset
+
+from sparcell.core.labels import Labels
+from sparcell.methods import METHODS
+from sparcell.prediction.tiling import pad_to
+from sparcell.training.fields import Field, Fields
+from sparcell.training.recipe import Augment, Recipe
+
+
+class Crop(NamedTuple):
+    """What one training step takes.
+
+    Attributes
+    ----------
+    image : (C, Y, X) float32
+    target : (K, Y, X) float32
+    valid : (1, Y, X) float32
+    """
+
+    image: NDArray[np.float32]
+    target: NDArray[np.float32]
+    valid: NDArray[np.float32]
+
+
+class RandomCrops(Dataset[Crop]):
+    """The crops of one epoch."""
+
+    def __init__(self, fields: Fields, recipe: Recipe, epoch: int) -> None:
+        self.fields, self.recipe, self.epoch = fields, recipe, epoch
+        self.method = METHODS[recipe.method.name]
+
+    def __len__(self) -> int:
+        return crops_per_epoch(self.fields, self.recipe)
+
+    def __getitem__(self, number: int) -> Crop:
+        rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
+        fit = self.recipe.fit
+        field = self.fields[int(rng.integers(len(self.fields)))]
+        centre = draw_centre(field, fit.near_objects, rng)
+        matrix, shift = draw_affine(self.recipe.augment, fit.crop, rng)
+        image, labels, valid = cut(field, centre + shift, matrix, fit.crop)
+        image = change_intensity(image, self.recipe.augment, rng)
+        target = self.method.targets(labels, self.recipe.method)
+        return Crop(image, target, valid[None].astype(np.float32))
+
+
+class WholeFields(Dataset[Crop]):
+    """Validation fields, whole, padded to what the network takes; padding is not valid."""
+
+    def __init__(self, fields: Fields, recipe: Recipe, multiple: int) -> None:
+        self.fields, self.recipe, self.multiple = fields, recipe, multiple
+        self.method = METHODS[recipe.method.name]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __getitem__(self, index: int) -> Crop:
+        field = self.fields[index]
+        target = self.method.targets(field.labels, self.recipe.method)
+        height, width = (-(-edge // self.multiple) * self.multiple for edge in field.labels.shape)
+        grow = ((0, 0), (0, height - target.shape[1]), (0, width - target.shape[2]))
+        return Crop(
+            pad_to(field.image, (height, width)),
+            np.pad(target, grow),
+            np.pad(field.valid[None].astype(np.float32), grow),
+        )
+
+
+def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
+    """As the recipe says, or as many crops as tile the training images."""
+    if recipe.fit.crops_per_epoch:
+        return recipe.fit.crops_per_epoch
+    area = sum(fields[i].labels.size for i in range(len(fields)))
+    return max(recipe.fit.batch, round(area / recipe.fit.crop**2))
+
+
+def draw_centre(field: Field, near_objects: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the centre of a crop: on an object in a share `near_objects` of the draws."""
+    if len(field.centres) and rng.random() < near_objects:
+        return field.centres[rng.integers(len(field.centres))]
+    return rng.random(2) * field.labels.shape
+
+
+def draw_affine(
+    augment: Augment, crop: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw rotation, shear, size, flips (as a matrix) and a shift in px (thesis eq. 3.11, 3.12)."""
+    turn, shear = np.deg2rad(
+        [
+            rng.uniform(-augment.rotation, augment.rotation),
+            rng.uniform(-augment.shear, augment.shear),
+        ]
+    )
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    size = 1 + rng.uniform(-augment.scale, augment.scale)
+    flips = rng.choice([-1.0, 1.0], 2) if augment.flip else np.ones(2)
+    matrix = rotation @ np.array([[1, np.tan(shear)], [0, 1]]) @ np.diag(flips) / size
+    return matrix, rng.uniform(-augment.shift, augment.shift, 2) * crop
+
+
+def cut(
+    field: Field, centre: NDArray[np.float64], matrix: NDArray[np.float64], crop: int
+) -> tuple[NDArray[np.float32], Labels, NDArray[np.bool_]]:
+    """Cut a square around `centre` through an affine map; beyond the image lies its reflection.
+
+    Image by linear interpolation, labels and valid mask by nearest pixel, all at the same places.
+    """
+    offset = centre - matrix @ np.full(2, (crop - 1) / 2)
+
+    def sample(plane: NDArray[np.generic], order: int) -> NDArray[np.generic]:
+        out: NDArray[np.generic] = ndimage.affine_transform(
+            plane, matrix, offset, (crop, crop), order=order, mode="mirror", prefilter=False
+        )
+        return out
+
+    image = np.stack([sample(channel, 1) for channel in field.image]).astype(np.float32)
+    labels = sample(field.labels, 0).astype(np.int32)
+    valid = sample(field.valid.astype(np.uint8), 0).astype(bool)
+    return image, labels, valid
+
+
+def change_intensity(
+    image: NDArray[np.float32], augment: Augment, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Change contrast, brightness, sharpness and noise of a normalised (C, Y, X) image."""
+    image = image * np.float32(1 + rng.uniform(-augment.gain, augment.gain))
+    image += np.float32(rng.uniform(-augment.offset, augment.offset))
+    if augment.blur and rng.random() < 0.5:
+        sigma = rng.uniform(0, augment.blur)
+        image = ndimage.gaussian_filter(image, (0, sigma, sigma))
+    if augment.noise:
+        amount = np.float32(rng.uniform(0, augment.noise))
+        image += amount * rng.standard_normal(image.shape, np.float32)
+    return image.astype(np.float32, copy=False)

@@ -1,0 +1,205 @@
+"""Fields of view in memory: normalised image, labels, and where the labels can be trusted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image, Plane
+from sparcell.core.labels import Labels, connected_labels
+from sparcell.core.progress import say
+from sparcell.io import open_image
+from sparcell.prediction.normalise import Normalise, Scaling
+from sparcell.training.recipe import DataConfig
+
+CACHE_BYTES = 4 << 30
+
+
+class Field(NamedTuple):
+    """One field of view.
+
+    Attributes
+    ----------
+    name : str
+    image : (C, Y, X) float32
+        Normalised.
+    labels : (Y, X) int32
+        Under the label contract.
+    valid : (Y, X) bool
+        False where the labels are in doubt.
+    centres : (n, 2) float
+        Row and column of each object's centre of mass, px.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    labels: Labels
+    valid: NDArray[np.bool_]
+    centres: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FieldPlace:
+    """Where a field comes from: a plane of a sample, or the columns `x` of one."""
+
+    sample: Sample
+    plane: Plane
+    x: slice = field(default_factory=lambda: slice(None))
+
+    @property
+    def name(self) -> str:
+        """Sample name, with the plane where there are several."""
+        return self.sample.name + (f"_t{self.plane.t}z{self.plane.z}" if any(self.plane) else "")
+
+
+class Fields(Sequence[Field]):
+    """Fields read when first needed and kept while they fit into `CACHE_BYTES`."""
+
+    def __init__(self, places: Sequence[FieldPlace], normalise: Normalise) -> None:
+        self.places, self.normalise = list(places), normalise
+        self._kept: OrderedDict[int, Field] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Field:  # type: ignore[override]
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        held = read_field(self.places[index], self.normalise)
+        self._kept[index] = held
+        self._bytes += held.image.nbytes + held.labels.nbytes + held.valid.nbytes
+        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
+            _, old = self._kept.popitem(last=False)
+            self._bytes -= old.image.nbytes + old.labels.nbytes + old.valid.nbytes
+        return held
+
+
+def read_field(place: FieldPlace, normalise: Normalise) -> Field:
+    """Read one field.
+
+    Raises
+    ------
+    InputError
+        If image, labels and ignore mask differ in size, or one cannot be used.
+    """
+    image = open_image(place.sample.image)
+    everything = (slice(None), slice(None))
+    pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
+    labels = _read_alike(place, "labels", image)
+    valid = np.ones(labels.shape, bool)
+    if "ignore" in place.sample.files:
+        valid = _read_alike(place, "ignore", image) == 0
+    labels = connected_labels(labels[:, place.x])
+    centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, labels.max(initial=0) + 1))
+    return Field(
+        name=place.name,
+        image=np.ascontiguousarray(pixels[:, :, place.x]),
+        labels=labels,
+        valid=valid[:, place.x],
+        centres=np.asarray(centres, np.float64).reshape(-1, 2),
+    )
+
+
+def _read_alike(place: FieldPlace, kind: str, image: Image) -> NDArray[np.int32]:
+    """Read the same plane of the sample's labels or ignore mask."""
+    other = open_image(place.sample.files[kind])
+    if other.shape != image.shape:
+        raise InputError(
+            f"{kind} of {other.shape} px for the image {place.sample.name} of {image.shape} px",
+            "the same height and width",
+            "put matching files together",
+        )
+    return other.read_ids(plane=place.plane)
+
+
+def find_fields(
+    datasets: Sequence[Dataset], config: DataConfig, seed: int
+) -> dict[str, list[FieldPlace]]:
+    """Sort the labelled fields of all datasets into train, val and test.
+
+    Where no field is marked ``val``, `config.val_fraction` of the training fields is drawn; of a
+    single field the right part is kept for validation.
+
+    Raises
+    ------
+    InputError
+        If no labelled field is left to train on.
+    """
+    places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
+    refused, unlabelled = [], 0
+    for dataset in datasets:
+        chosen = dataset.where(**config.where)
+        unlabelled += len(chosen) - len(chosen.having("labels"))
+        for sample in chosen.having("labels").samples:
+            if sample.refused and not config.use_refused:
+                refused.append(f"{sample.name} ({sample.refused})")
+                continue
+            planes = open_image(sample.image).planes()
+            places[sample.split or "train"] += [FieldPlace(sample, plane) for plane in planes]
+    if refused:
+        say(f"left out, labels refused: {', '.join(refused)}")
+    if unlabelled:
+        say(f"left out, no labels: {unlabelled} fields")
+    if not places["train"]:
+        raise InputError(
+            f"no labelled training field in {', '.join(str(d.root) for d in datasets)}",
+            "images with labels",
+            "run `sparcell label` first, or check split.csv and data.where",
+        )
+    if not places["val"]:
+        places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
+        say(f"no field is marked val: {len(places['val'])} kept for validation")
+    return places
+
+
+def _hold_out(
+    places: list[FieldPlace], fraction: float, seed: int
+) -> tuple[list[FieldPlace], list[FieldPlace]]:
+    """Split off validation fields; all planes of a sample stay together."""
+    names = sorted({place.sample.name for place in places})
+    if len(names) == 1:
+        width = open_image(places[0].sample.image).size("X")
+        at = max(1, min(width - 1, round(width * (1 - fraction))))
+        left = [FieldPlace(p.sample, p.plane, slice(0, at)) for p in places]
+        return left, [FieldPlace(p.sample, p.plane, slice(at, None)) for p in places]
+    order = np.random.default_rng(seed).permutation(len(names))
+    held = {names[i] for i in order[: max(1, round(len(names) * fraction))]}
+    return (
+        [place for place in places if place.sample.name not in held],
+        [place for place in places if place.sample.name in held],
+    )
+
+
+def check_channels(places: Sequence[FieldPlace]) -> tuple[int, float | None]:
+    """Return the number of channels and the pixel size that all fields share.
+
+    Raises
+    ------
+    InputError
+        If the fields differ in their number of channels.
+    """
+    images = [
+        open_image(sample.image) for sample in {p.sample.name: p.sample for p in places}.values()
+    ]
+    counts = {image.size("C"): image.source for image in images}
+    if len(counts) > 1:
+        (first, a), (second, b) = list(counts.items())[:2]
+        raise InputError(
+            f"{first} channels in {a} but {second} in {b}",
+            "the same number of channels in all images",
+            "select the channel, or train on each kind apart",
+        )
+    sizes = {round(image.pixel_size, 6) for image in images if image.pixel_size}
+    if len(sizes) > 1:
+        say(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
+    return next(iter(counts)), float(np.median(list(sizes))) if sizes else None

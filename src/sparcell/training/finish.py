@@ -1,0 +1,152 @@
+"""The end of a run: decoding tuned, model exported, test fields predicted and scored."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparcell.core.dataset import stem
+from sparcell.core.files import write_json
+from sparcell.core.progress import say
+from sparcell.evaluation import evaluate
+from sparcell.methods.base import Maps
+from sparcell.nets.config import input_multiple
+from sparcell.prediction.model import Model, ModelCard
+from sparcell.prediction.predict import predict
+from sparcell.prediction.tiling import pad_to, quantise
+from sparcell.training.export import export_onnx
+from sparcell.training.fields import FieldPlace, Fields
+from sparcell.training.module import Trainee
+from sparcell.training.scoring import MatchCounts, match_valid
+
+GOLDEN_EDGE = 256
+TUNING_FIELDS = 50
+
+
+def finish_run(
+    trainee: Trainee,
+    fields: dict[str, Fields],
+    places: dict[str, list[FieldPlace]],
+    out: Path,
+    record: dict[str, Any],
+    pixel_size: float | None,
+) -> None:
+    """Turn trained weights into ``model.zip``, ``evaluation.json`` and ``predictions/``."""
+    recipe, val = trainee.recipe, fields["val"]
+    trainee.eval()
+    typical_area, largest = _object_sizes(fields["train"])
+    settings = trainee.decode_settings
+    scores: dict[str, Any] = {"before_training": _start_scores(out)}
+    if recipe.fit.tune_decoding:
+        settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
+    golden = _golden_input(val, input_multiple(recipe.network))
+    onnx, maps = export_onnx(trainee.network, golden)
+    card = ModelCard(
+        name=recipe.name,
+        method=recipe.method.name,
+        decode=settings.model_dump(),
+        normalise=recipe.normalise,
+        channels=golden.shape[0],
+        pixel_size=pixel_size,
+        multiple=input_multiple(recipe.network),
+        typical_area=typical_area,
+        largest_diameter=largest,
+        record=record,
+    )
+    model = Model(card, onnx, golden, maps)
+    part = "test" if places["test"] else "val"
+    whole = [place for place in places[part] if place.x == slice(None)]
+    if whole:
+        scores[part] = _evaluate_files(model, whole, out)
+    model.card = card.model_copy(update={"scores": scores})
+    model.save(out / "model.zip")
+
+
+def tune_decoding(
+    trainee: Trainee, val: Fields, typical_area: float
+) -> tuple[Any, dict[str, float]]:
+    """Choose the decode settings with the best F1 on validation fields (IoU 0.5 and 0.75)."""
+    method = trainee.method
+    chosen = range(0, len(val), -(-len(val) // TUNING_FIELDS))
+    maps = {index: _maps(trainee, val[index].image) for index in chosen}
+
+    def score(settings: Any) -> float:
+        total = MatchCounts()
+        for index, held in maps.items():
+            found = method.decode(held, settings).labels
+            total += match_valid(val[index].labels, found, val[index].valid)
+        return (total.f1 + total.f1_strict) / 2
+
+    start = score(trainee.decode_settings)
+    best, best_score = trainee.decode_settings, start
+    for candidate in method.candidates(trainee.decode_settings, typical_area):
+        if (reached := score(candidate)) > best_score:
+            best, best_score = candidate, reached
+    say(
+        f"decoding tuned on {len(maps)} validation fields: F1 {start:.3f} -> {best_score:.3f}, {best}"
+    )
+    return best, {"fields": len(maps), "f1_default": start, "f1_tuned": best_score}
+
+
+def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
+    height, width = image.shape[1:]
+    multiple = input_multiple(trainee.recipe.network)
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    with torch.inference_mode():
+        logits = trainee(torch.from_numpy(pad_to(image, size)[None]))[0]
+    return np.ascontiguousarray(quantise(torch.sigmoid(logits).numpy())[:, :height, :width])
+
+
+def _object_sizes(fields: Fields) -> tuple[float, float]:
+    """Median area (px) and 99th percentile of the extent (px) of the training objects."""
+    areas: list[int] = []
+    extents: list[int] = []
+    for index in range(min(len(fields), 200)):
+        labels = fields[index].labels
+        areas += np.bincount(labels.ravel())[1:].tolist()
+        for box in ndimage.find_objects(labels):
+            extents.append(max(edge.stop - edge.start for edge in box))
+    if not areas:
+        return 1.0, 32.0
+    return float(np.median(areas)), float(np.percentile(extents, 99))
+
+
+def _golden_input(fields: Fields, multiple: int) -> NDArray[np.float32]:
+    """Cut the middle of a field, at most `GOLDEN_EDGE` px wide."""
+    image = fields[0].image
+    height, width = image.shape[1:]
+    top, left = max(0, (height - GOLDEN_EDGE) // 2), max(0, (width - GOLDEN_EDGE) // 2)
+    middle = image[:, top : top + GOLDEN_EDGE, left : left + GOLDEN_EDGE]
+    edges = [-(-edge // multiple) * multiple for edge in middle.shape[1:]]
+    return pad_to(middle, (edges[0], edges[1]))
+
+
+def _start_scores(out: Path) -> dict[str, float]:
+    """What the network scored on the validation fields before training, and at best."""
+    with (out / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    start, best = float(rows[0]["val_f1"]), max(float(row["val_f1"]) for row in rows[1:])
+    verdict = "better than" if best > start else "NOT better than"
+    say(f"validation F1 {best:.3f}, {verdict} {start:.3f} before training")
+    return {"val_f1": start, "best_val_f1": best}
+
+
+def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[str, Any]:
+    """Predict whole fields as a user would, and score the files against their labels."""
+    samples = {place.sample.name: place.sample for place in places}
+    predictions = out / "predictions"
+    predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
+    truth = {name: sample.files["labels"] for name, sample in samples.items()}
+    evaluation = evaluate(truth, predictions / "labels")
+    content = evaluation.to_json()
+    write_json(out / "evaluation.json", content)
+    return {key: content[key] for key in ("pixel", "overlap", "map", "count")} | {
+        "f1": content["matching"][0]["f1"],
+        "fields": [stem(sample.image) for sample in samples.values()],
+    }

@@ -1,0 +1,237 @@
+"""A training run: from a recipe and labelled fields to a run folder.
+
+::
+
+    RUN/
+      recipe.yaml      every setting        record.json   versions, hashes, start weights
+      metrics.csv      a row per epoch      curves.png    the same, drawn
+      checkpoints/     last.ckpt, best.ckpt
+      model.zip        what prediction needs
+      evaluation.json  scores on test fields (or validation fields)
+      predictions/     of those fields
+      report.html      to look at
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file, write_json
+from sparcell.core.progress import say
+from sparcell.core.record import now, start_record
+from sparcell.nets.config import input_multiple
+from sparcell.training.callbacks import MetricsTable, WholeCheckpoints
+from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields
+from sparcell.training.finish import finish_run
+from sparcell.training.module import CropData, NotFiniteLoss, Trainee
+from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+
+
+def train(
+    recipe: Recipe | str,
+    data: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+) -> Path:
+    """Train a model on labelled fields.
+
+    Parameters
+    ----------
+    recipe : Recipe or str
+        A recipe, the name of one, or the path of a YAML file.
+    data : Path, str or sequence of them
+        Dataset folders; several make a mixed training set.
+    out : Path or str
+        The run folder: new, or with `resume` that of a run that was stopped.
+    overrides : sequence of str
+        ``"fit.epochs=20"``.
+    resume : bool
+        Go on from the last finished epoch; the run ends as one that was never stopped.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        If recipe, data or run folder cannot be used, or the loss becomes NaN.
+    """
+    out = Path(out)
+    if isinstance(recipe, str):
+        recipe = load_recipe(recipe, list(overrides))
+    _check_run(out, recipe, resume)
+    if (out / "model.zip").exists():
+        say(f"{out} is finished")
+        return out
+    roots = [data] if isinstance(data, str | Path) else list(data)
+    datasets = [Dataset.open(Path(root), labels=recipe.data.labels) for root in roots]
+    places = find_fields(datasets, recipe.data, recipe.seed)
+    channels, pixel_size = check_channels([p for part in places.values() for p in part])
+
+    out.mkdir(parents=True, exist_ok=True)
+    with whole_file(out / "recipe.yaml") as partial:
+        partial.write_text(dump_recipe(recipe), "utf8")
+    _quiet()
+    _keep_memory()
+    lightning.seed_everything(recipe.seed, verbose=False)
+    fields = {part: Fields(places[part], recipe.normalise) for part in ("train", "val")}
+    trainee = Trainee(recipe, channels, fields["val"])
+    record = _record(recipe, places, trainee.start)
+    write_json(out / "record.json", record)
+    say(
+        f"{recipe.name}: {len(fields['train'])} training and {len(fields['val'])} validation fields, "
+        f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
+        f"{trainee.start}"
+    )
+    _fit(trainee, fields, out)
+    best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    trainee.load_state_dict(best["state_dict"])
+    finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
+    write_json(out / "record.json", record | {"finished": now()})
+    return out
+
+
+def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Never write into a run by mistake, never go on with another recipe."""
+    held = out / "recipe.yaml"
+    if not held.exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"something else at {out}", "a new folder", "choose another -o")
+        return
+    if not resume:
+        raise InputError(
+            f"a run in {out}", "a new folder", "add --resume to go on, or choose another -o"
+        )
+    if held.read_text("utf8") != dump_recipe(recipe):
+        raise InputError(
+            f"other settings in {held} than now",
+            "the same recipe",
+            "repeat the first call's settings",
+        )
+
+
+def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> None:
+    """Fit until the epochs or the patience end; halve the batch where memory does not suffice."""
+    recipe = trainee.recipe
+    batch, accumulate = recipe.fit.batch, 1
+    while True:
+        trainer, table = _trainer(recipe, out, accumulate)
+        crops = CropData(fields["train"], fields["val"], recipe, batch)
+        last = out / "checkpoints" / "last.ckpt"
+        try:
+            if not last.exists():
+                trainer.validate(trainee, crops.val_dataloader(), verbose=False)
+                table.add(trainer, 0, 0.0)
+            trainer.fit(trainee, crops, ckpt_path=str(last) if last.exists() else None)
+            return
+        except NotFiniteLoss as error:
+            raise InputError(
+                f"a loss that is not a number at step {error.step}",
+                "a finite loss",
+                f"lower optimiser.lr; the last good weights are {out / 'checkpoints' / 'best.ckpt'}",
+            ) from error
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error) or batch == 1:
+                raise
+            batch, accumulate = batch // 2, accumulate * 2
+            say(f"out of memory: going on with {batch} crops at once, {accumulate} times a step")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        except SystemExit as stop:
+            # Lightning ends the process on Ctrl-C; who called decides that here.
+            raise KeyboardInterrupt from stop
+
+
+def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trainer, MetricsTable]:
+    fit = recipe.fit
+    mode = "min" if fit.monitor == "val_loss" else "max"
+    precision = fit.precision
+    if precision == "auto":
+        precision = "16-mixed" if torch.cuda.is_available() else "32"
+    table = MetricsTable(out / "metrics.csv", fit.epochs)
+    keep: dict[str, Any] = {
+        "dirpath": out / "checkpoints",
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    trainer = lightning.Trainer(
+        max_epochs=fit.epochs,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=recipe.optimiser.clip_norm or None,
+        precision=precision,  # type: ignore[arg-type]
+        callbacks=[
+            table,
+            EarlyStopping(
+                fit.monitor, mode=mode, patience=fit.patience, check_on_train_epoch_end=True
+            ),
+            ModelCheckpoint(filename="best", monitor=fit.monitor, mode=mode, **keep),
+            ModelCheckpoint(filename="last", **keep),
+        ],
+        plugins=[WholeCheckpoints()],
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        default_root_dir=out,
+    )
+    return trainer, table
+
+
+def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> dict[str, Any]:
+    """Begin the run's record with what it is trained on."""
+    used = {
+        path for part in ("train", "val") for p in places[part] for path in p.sample.files.values()
+    }
+    record = start_record(recipe.model_dump(mode="json"), sorted(used))
+    record["fields"] = {part: [place.name for place in held] for part, held in places.items()}
+    record["start_weights"] = start
+    record["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    record["input_multiple"] = input_multiple(recipe.network)
+    return record
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def _quiet() -> None:
+    """Leave out what the libraries say to their own developers."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (".*num_workers.*", ".*does not have many workers.*", ".*isinstance.treespec.*"):
+        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", module="lightning.*")
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: returning and faulting it in again costs a third of a step."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library; nothing to set
+    trim_threshold, top_pad, mmap_max = -1, -2, -4
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 256 << 20)

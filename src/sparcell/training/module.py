@@ -1,0 +1,138 @@
+"""The network in training, as a Lightning module, and its data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sparcell.methods import METHODS
+from sparcell.nets.build import build_network
+from sparcell.nets.config import input_multiple
+from sparcell.prediction.runtime import default_threads
+from sparcell.prediction.tiling import quantise
+from sparcell.training.crops import Crop, RandomCrops, WholeFields
+from sparcell.training.fields import Fields
+from sparcell.training.recipe import Recipe
+from sparcell.training.scoring import MatchCounts, match_valid
+
+
+class Trainee(lightning.LightningModule):
+    """A network, what it minimises, and how it is judged on validation fields.
+
+    `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
+    IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings.
+    """
+
+    def __init__(self, recipe: Recipe, channels: int, val_fields: Fields) -> None:
+        super().__init__()
+        self.recipe, self.val_fields = recipe, val_fields
+        self.method = METHODS[recipe.method.name]
+        self.network, self.start = build_network(recipe.network, channels, len(self.method.maps))
+        self.network = self.network.to(memory_format=torch.channels_last)
+        self.loss = self.method.objective()
+        self.decode_settings = self.method.decode_settings()
+        self.counts = MatchCounts()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map a normalised image to logits."""
+        logits: Tensor = self.network(image.to(memory_format=torch.channels_last))
+        return logits.float()
+
+    def training_step(self, crop: Crop, index: int) -> Tensor:
+        """Loss of one batch; a loss that is no number stops the run."""
+        loss: Tensor = self.loss(self(crop.image), crop.target, crop.valid, self.recipe.method)
+        if not torch.isfinite(loss):
+            raise NotFiniteLoss(self.trainer.global_step)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(crop.image))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to count."""
+        self.counts = MatchCounts()
+
+    def validation_step(self, crop: Crop, index: int) -> None:
+        """Loss and matches of one whole field."""
+        logits = self(crop.image)
+        loss = self.loss(logits, crop.target, crop.valid, self.recipe.method)
+        self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
+        maps = quantise(torch.sigmoid(logits[0]).cpu().numpy())
+        field = self.val_fields[index]
+        height, width = field.labels.shape
+        found = self.method.decode(
+            np.ascontiguousarray(maps[:, :height, :width]), self.decode_settings
+        )
+        self.counts += match_valid(field.labels, found.labels, field.valid)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the pooled F1."""
+        self.log("val_f1", self.counts.f1, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Build optimiser and schedule from the recipe."""
+        options = self.recipe.optimiser
+        # Norms and biases are not pulled towards zero.
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        free = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": options.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        optimiser: torch.optim.Optimizer
+        if options.name == "sgd":
+            optimiser = torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum)
+        else:
+            kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+            optimiser = kind(groups, lr=options.lr)
+        if options.schedule == "constant":
+            return optimiser
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule: torch.optim.lr_scheduler.LRScheduler
+        if options.schedule == "one-cycle":
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, options.lr, total_steps=steps, pct_start=0.2
+            )
+        else:
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+
+
+class NotFiniteLoss(Exception):
+    """The loss became NaN or infinite at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        super().__init__(f"step {step}")
+
+
+class CropData(lightning.LightningDataModule):
+    """Crops for training, whole fields for validation."""
+
+    def __init__(self, train: Fields, val: Fields, recipe: Recipe, batch: int) -> None:
+        super().__init__()
+        self.train_fields, self.val_fields = train, val
+        self.recipe, self.batch = recipe, batch
+
+    def train_dataloader(self) -> DataLoader[Crop]:
+        """Make the crops of the epoch that is about to begin."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        crops = RandomCrops(self.train_fields, self.recipe, epoch)
+        # Crops are cheap beside a step; on few cores a worker would take the network's place.
+        workers = min(8, max(0, default_threads() // 2 - 1))
+        return DataLoader(
+            crops, batch_size=self.batch, collate_fn=stack, num_workers=workers, drop_last=True
+        )
+
+    def val_dataloader(self) -> DataLoader[Crop]:
+        """Validation fields, one by one."""
+        fields = WholeFields(self.val_fields, self.recipe, input_multiple(self.recipe.network))
+        return DataLoader(fields, batch_size=1, collate_fn=stack)
+
+
+def stack(crops: list[Crop]) -> Crop:
+    """Make a batch of tensors."""
+    return Crop(*(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))  # type: ignore[arg-type]

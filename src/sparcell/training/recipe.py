@@ -1,0 +1,199 @@
+"""Recipes: everything that decides how a model is trained, in one YAML file.
+
+A recipe may start from another (``base: nuclei-light``) and name only what differs. Every setting
+is checked; an unknown one is an error.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sparcell.core.errors import InputError
+from sparcell.methods.distance.config import DistanceConfig
+from sparcell.methods.semantic.config import SemanticConfig
+from sparcell.nets.config import NetworkConfig
+from sparcell.prediction.normalise import Normalise
+
+
+class Part(BaseModel):
+    """A group of settings that cannot be changed and has no unknown ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Part):
+    """Which fields are trained on, and on what labels."""
+
+    labels: str = Field("labels", description="folder of the labels in each dataset")
+    where: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="only fields with these values in split.csv, {cell: HeLa-S3}: a pure set",
+    )
+    use_refused: bool = Field(
+        False, description="train also on labels that the quality gate refused"
+    )
+    val_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of fields for validation where split.csv names none"
+    )
+
+
+class Augment(Part):
+    """Random changes of each crop, alike for image, label and ignore mask (thesis 3.3.2, 5.3.2)."""
+
+    rotation: float = Field(180, ge=0, le=180, description="largest turn, degrees")
+    shift: float = Field(0.1, ge=0, le=1, description="largest shift, share of the crop")
+    shear: float = Field(10, ge=0, le=45, description="largest shear, degrees")
+    scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, share")
+    flip: bool = Field(True, description="horizontal and vertical flips, each in half the crops")
+    gain: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, share")
+    offset: float = Field(0.0, ge=0, description="largest change of brightness, of the range -1..1")
+    noise: float = Field(0.0, ge=0, description="largest SD of added noise, of the range -1..1")
+    blur: float = Field(0.0, ge=0, description="largest sigma of a Gaussian blur, px")
+
+
+class Optimiser(Part):
+    """How weights are changed."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = Field(2e-4, gt=0, description="learning rate (its peak with a schedule)")
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
+    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 = no limit")
+
+
+class Fit(Part):
+    """How long, how much at once, and which weights are kept."""
+
+    epochs: int = Field(3000, ge=1, description="at most")
+    patience: int = Field(250, ge=1, description="epochs without improvement before the end")
+    crops_per_epoch: int = Field(
+        0, ge=0, description="crops in an epoch; 0 = as many as tile the training images"
+    )
+    crop: int = Field(512, ge=32, multiple_of=32, description="edge of a crop, px")
+    batch: int = Field(4, ge=1, description="crops in a step")
+    near_objects: float = Field(
+        0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
+    )
+    monitor: Literal["val_loss", "val_f1"] = Field(
+        "val_loss", description="what decides which weights are best"
+    )
+    precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
+        "auto", description="auto: mixed on a GPU, 32 on a CPU"
+    )
+    tune_decoding: bool = Field(True, description="choose decode settings on validation fields")
+
+
+class Recipe(Part):
+    """All settings of a training."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    description: str = ""
+    source: str = Field("", description="publication and place the settings come from")
+    seed: int = 0
+    data: DataConfig = DataConfig()
+    normalise: Normalise = Normalise()
+    method: SemanticConfig | DistanceConfig = Field(discriminator="name")
+    network: NetworkConfig = NetworkConfig()
+    augment: Augment = Augment()
+    optimiser: Optimiser = Optimiser()
+    fit: Fit = Fit()
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Load a recipe by name or path.
+
+    Parameters
+    ----------
+    name : str
+        One that comes with Sparcell (`recipe_names`) or the path of a YAML file.
+    overrides : list of str
+        ``"optimiser.lr=1e-3"``: settings by their dotted name, values as in YAML.
+
+    Raises
+    ------
+    InputError
+        If the recipe does not exist, or a setting is unknown or out of range.
+    """
+    settings = _read(name)
+    for override in overrides or []:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise InputError(f"--set {override}", "key=value", "for example --set fit.epochs=20")
+        place = settings
+        *groups, last = key.strip().split(".")
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise InputError(f"--set {key}", "the name of a setting", f"{group} has no parts")
+        place[last] = _value(value)
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place_name = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"setting {place_name} in recipe {name}: {first['msg'].lower()}",
+            "a setting of `sparcell recipes show`",
+            "correct its name or value",
+        ) from error
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with Sparcell."""
+    folder = files("sparcell.recipes")
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return a recipe as YAML, every setting written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _read(name: str) -> dict[str, Any]:
+    """Settings of a recipe, its bases' beneath its own."""
+    bundled = files("sparcell.recipes") / f"{name}.yaml"
+    path = Path(name)
+    if bundled.is_file():
+        text = bundled.read_text("utf8")
+    elif path.is_file():
+        text = path.read_text("utf8")
+    else:
+        raise InputError(
+            f"no recipe '{name}'", "a YAML file or one of " + ", ".join(recipe_names()), "check it"
+        )
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"recipe {name} that is no YAML", "key: value", str(error)) from error
+    if not isinstance(settings, dict):
+        raise InputError(f"recipe {name} without settings", "key: value", "write some")
+    base = settings.pop("base", None)
+    return _merge(_read(base), settings) if base else settings
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _value(text: str) -> Any:
+    """Read a value as YAML does, and 1e-3 as the number it is."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
