@@ -20,7 +20,7 @@ from sparcell.labeling.simulate import (
     write_dataset,
 )
 from sparcell.labeling.simulate.cells import separate
-from sparcell.labeling.simulate.optics import RING_AMPLITUDE, Scene, phase_contrast
+from sparcell.labeling.simulate.optics import RING_AMPLITUDE, Lamps, Scene, phase_contrast
 
 SMALL = SimulationSettings(size=(128, 128), cells=8)
 STILL = MotionSettings(speed=0, doubling=None, death=0)
@@ -98,7 +98,7 @@ def test_phase_contrast_is_zernikes(phi):
     flat = SimulationSettings(size=(8, 8), halo=0, illumination=0, phase_noise=0)
     nothing = np.zeros((8, 8), np.int32)
     scene = Scene(np.full((12, 12), phi, np.float32), np.zeros((12, 12)), nothing, nothing, 2)
-    image = phase_contrast(scene, flat, np.random.default_rng(0))
+    image = phase_contrast(scene, flat, Lamps(0, 0, 0), np.random.default_rng(0))
     assert np.allclose(image, np.rint(135 * expected), atol=1)
 
 
@@ -106,7 +106,7 @@ def test_full_halo_leaves_nothing_of_an_even_layer():
     even = SimulationSettings(size=(8, 8), halo=1, illumination=0, phase_noise=0)
     nothing = np.zeros((8, 8), np.int32)
     scene = Scene(np.full((12, 12), 0.7, np.float32), np.zeros((12, 12)), nothing, nothing, 2)
-    assert (phase_contrast(scene, even, np.random.default_rng(0)) == 135).all()
+    assert (phase_contrast(scene, even, Lamps(0, 0, 0), np.random.default_rng(0)) == 135).all()
 
 
 @settings(deadline=None, max_examples=15)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels, raster_order
 from sparcell.labeling.simulate.cells import populate, reach
-from sparcell.labeling.simulate.optics import fluorescence, phase_contrast, view
+from sparcell.labeling.simulate.optics import Lamps, fluorescence, phase_contrast, view
 from sparcell.labeling.simulate.settings import STAIN_FAILURES, SimulationSettings, StainFailure
 
 
@@ -66,9 +66,9 @@ def simulate_field(
     margin = reach(settings)
     height, width = settings.size
     plane = populate(settings, rng, (-margin, -margin, height + margin, width + margin))
-    scene = view(plane, settings)
-    phase = phase_contrast(scene, settings, rng)
-    stain = fluorescence(scene, settings, rng, stain_failure)
+    scene, lamps = view(plane, settings), Lamps.draw(rng)
+    phase = phase_contrast(scene, settings, lamps, rng)
+    stain = fluorescence(scene, settings, lamps, rng, stain_failure)
 
     nuclei = raster_order(scene.nuclei)
     ids = np.zeros(len(plane.cells) + 1, np.int32)

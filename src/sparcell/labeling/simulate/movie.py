@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
 from sparcell.labeling.simulate.cells import ANGLES, Cell, Plane, populate, reach, separate
 from sparcell.labeling.simulate.field import check_failure
-from sparcell.labeling.simulate.optics import fluorescence, phase_contrast, view
+from sparcell.labeling.simulate.optics import Lamps, fluorescence, phase_contrast, view
 from sparcell.labeling.simulate.settings import (
     MAX_COVERAGE,
     MotionSettings,
@@ -116,13 +116,13 @@ def simulate_movie(
     shape = (frames, *settings.size)
     phase, stain = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
     nuclei, cells = np.empty(shape, np.int32), np.empty(shape, np.int32)
-    book = _TrackBook()
+    lamps, book = Lamps.draw(rng), _TrackBook()
     for frame in range(frames):
         if frame:
             dish.step(frame)
         scene = view(dish.plane(), settings, (origins[frame, 0], origins[frame, 1]))
-        phase[frame] = phase_contrast(scene, settings, rng)
-        stain[frame] = fluorescence(scene, settings, rng, failures[frame])
+        phase[frame] = phase_contrast(scene, settings, lamps, rng)
+        stain[frame] = fluorescence(scene, settings, lamps, rng, failures[frame])
         ids = book.enter(frame, dish.lives, np.unique(scene.nuclei))
         nuclei[frame], cells[frame] = ids[scene.nuclei], ids[scene.cells]
     return Movie(

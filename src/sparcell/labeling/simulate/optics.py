@@ -41,6 +41,29 @@ class Scene:
     pad: int
 
 
+@dataclass(frozen=True)
+class Lamps:
+    """Uneven light, the same in every picture of one microscope.
+
+    Attributes
+    ----------
+    tilt : float
+        Fall from one side of the phase image to the other, relative to that to the corners.
+    phase_side, stain_side : float
+        Direction of the brighter side, radians.
+    """
+
+    tilt: float
+    phase_side: float
+    stain_side: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Lamps:
+        """Draw those of one microscope."""
+        phase_side, stain_side = rng.uniform(0, 2 * np.pi, 2)
+        return cls(float(rng.uniform(0, 0.5)), float(phase_side), float(stain_side))
+
+
 def view(
     plane: Plane, settings: SimulationSettings, origin: tuple[float, float] = (0.0, 0.0)
 ) -> Scene:
@@ -73,7 +96,7 @@ def view(
 
 
 def phase_contrast(
-    scene: Scene, settings: SimulationSettings, rng: np.random.Generator
+    scene: Scene, settings: SimulationSettings, lamps: Lamps, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Positive phase contrast of a scene.
 
@@ -100,8 +123,8 @@ def phase_contrast(
     image = _crop(ndimage.gaussian_filter(image, PSF_SIGMA), scene.pad)
     y, x = _field_coordinates(image.shape)
     vignette = (y**2 + x**2) / 2
-    tilt, angle = rng.uniform(0, 0.5), rng.uniform(0, 2 * np.pi)
-    light = 1 - settings.illumination * (vignette + tilt * (y * np.sin(angle) + x * np.cos(angle)))
+    slope = y * np.sin(lamps.phase_side) + x * np.cos(lamps.phase_side)
+    light = 1 - settings.illumination * (vignette - lamps.tilt * slope)
     grey = PHASE_GREY * light * image
     grey += settings.phase_noise * rng.standard_normal(image.shape, np.float32)
     levels: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
@@ -111,6 +134,7 @@ def phase_contrast(
 def fluorescence(
     scene: Scene,
     settings: SimulationSettings,
+    lamps: Lamps,
     rng: np.random.Generator,
     failure: StainFailure = "none",
 ) -> NDArray[np.uint16]:
@@ -138,8 +162,7 @@ def fluorescence(
         scene.pad,
     )
     y, x = _field_coordinates(sharp.shape)
-    angle = rng.uniform(0, 2 * np.pi)
-    slope = 0.5 + (y * np.sin(angle) + x * np.cos(angle)) / 2
+    slope = 0.5 + (y * np.sin(lamps.stain_side) + x * np.cos(lamps.stain_side)) / 2
     counts = 0.9 * sharp + 0.1 * haze
     counts += settings.stain_background * (1 + settings.stain_gradient * slope)
     if failure == "leak":
