@@ -64,6 +64,15 @@ def finish_run(
     whole = [place for place in places[part] if place.x == slice(None)]
     if whole:
         scores[part] = _evaluate_files(model, whole, out)
+        record["evaluated_part"] = part
+        record["evaluated"] = {
+            place.sample.name: {
+                "image": str(place.sample.image.resolve()),
+                "labels": str(place.sample.files["labels"].resolve()),
+                "kind": place.sample.info.get("cell", ""),
+            }
+            for place in whole
+        }
     model.card = card.model_copy(update={"scores": scores})
     model.save(out / "model.zip")
 

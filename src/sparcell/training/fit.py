@@ -32,6 +32,7 @@ from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, start_record
 from sparcell.nets.config import input_multiple
+from sparcell.reports import write_report
 from sparcell.training.callbacks import MetricsTable, WholeCheckpoints
 from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields
 from sparcell.training.finish import finish_run
@@ -77,7 +78,8 @@ def train(
         recipe = load_recipe(recipe, list(overrides))
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists():
-        say(f"{out} is finished")
+        say(f"{out} is finished already")
+        write_report(out)
         return out
     roots = [data] if isinstance(data, str | Path) else list(data)
     datasets = [Dataset.open(Path(root), labels=recipe.data.labels) for root in roots]
@@ -92,7 +94,7 @@ def train(
     lightning.seed_everything(recipe.seed, verbose=False)
     fields = {part: Fields(places[part], recipe.normalise) for part in ("train", "val")}
     trainee = Trainee(recipe, channels, fields["val"])
-    record = _record(recipe, places, trainee.start)
+    record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
     write_json(out / "record.json", record)
     say(
         f"{recipe.name}: {len(fields['train'])} training and {len(fields['val'])} validation fields, "
@@ -104,6 +106,7 @@ def train(
     trainee.load_state_dict(best["state_dict"])
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
     write_json(out / "record.json", record | {"finished": now()})
+    write_report(out)
     return out
 
 

@@ -1,0 +1,165 @@
+"""report.html: what was trained, on what labels, how good it is, and what it counts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+import yaml
+from markupsafe import Markup
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.image import Image
+from sparcell.core.progress import say
+from sparcell.io import open_image, read_table
+from sparcell.measurement.counts import Counts, count_objects
+from sparcell.reports.pictures import draw_curves, draw_overlay, png
+
+OVERLAYS = 6
+
+
+class Row(NamedTuple):
+    """One row of the thesis's tables 6.1 and 6.2."""
+
+    name: str
+    pixel: dict[str, float]
+    overlap: dict[str, float]
+    f1: float
+    mean_ap: float
+
+
+def write_report(run: Path | str) -> Path:
+    """Write ``report.html`` and ``curves.png`` of a run.
+
+    Parameters
+    ----------
+    run : Path or str
+        A run folder with metrics; what else is missing is left out of the page.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run.
+    """
+    run = Path(run)
+    if not (run / "metrics.csv").exists():
+        raise InputError(f"no metrics.csv in {run}", "a run folder", "name one that train wrote")
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
+    record = json.loads((run / "record.json").read_text("utf8"))
+    evaluation = _read_json(run / "evaluation.json")
+    metrics = read_table(run / "metrics.csv")
+    curves = png(draw_curves(metrics))
+    with whole_file(run / "curves.png") as partial:
+        partial.write_bytes(curves)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sparcell.reports"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("report.html").render(
+        run=run.resolve().name,
+        recipe=recipe,
+        record=record,
+        settings=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True),
+        curves=_embed(curves),
+        metrics=metrics.to_dict("records"),
+        quality=_label_quality(record),
+        evaluation=evaluation,
+        rows=_rows(evaluation, record),
+        overlays=_overlays(run, record),
+        counts=_counts(run, record),
+    )
+    with whole_file(run / "report.html") as partial:
+        partial.write_text(page, "utf8")
+    return run / "report.html"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text("utf8")) if path.exists() else {}
+    return content
+
+
+def _embed(picture: bytes) -> Markup:
+    return Markup("data:image/png;base64,") + base64.b64encode(picture).decode()
+
+
+def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
+    """All test fields, then each of them, marked with its kind of cell where that is known."""
+
+    def row(name: str, scores: dict[str, Any]) -> Row:
+        return Row(
+            name, scores["pixel"], scores["overlap"], scores["matching"][0]["f1"], scores["map"]
+        )
+
+    if not evaluation:
+        return []
+    kinds = {name: held.get("kind", "") for name, held in record.get("evaluated", {}).items()}
+    rows = [row("all", evaluation)]
+    for name, scores in evaluation["images"].items():
+        kind = kinds.get(name, "")
+        rows.append(row(f"{name} ({kind})" if kind else name, scores))
+    return rows
+
+
+def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The verdicts and contact sheets of the label step, where there was one."""
+    found = []
+    for root in map(Path, record.get("datasets", [])):
+        if not (root / "quality.csv").exists():
+            continue
+        table = read_table(root / "quality.csv")
+        columns = [
+            c
+            for c in ("name", "accepted", "reason", "strategy", "n_objects", "median_diameter", "coverage")
+            if c in table
+        ]
+        sheets = sorted(root.glob("contact_sheet*.png"))
+        found.append(
+            {
+                "root": str(root),
+                "columns": columns,
+                "rows": table[columns].astype(object).where(table[columns].notna(), "").values.tolist(),
+                "sheets": [_embed(sheet.read_bytes()) for sheet in sheets[:2]],
+            }
+        )
+    return found
+
+
+def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields: the image, and hits, misses and extras on it."""
+    pictures = []
+    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+        found = run / "predictions" / "labels" / f"{name}.tif"
+        try:
+            image, truth = open_image(held["image"]), open_image(held["labels"])
+            picture = draw_overlay(image.read()[0], truth.read_ids(), open_image(found).read_ids())
+        except InputError as error:
+            say(f"no picture of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": _embed(png(picture))})
+    return pictures
+
+
+def _counts(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Objects counted in two ways in every predicted field (thesis 8.6), and the labels' count."""
+    folder = run / "predictions" / "labels"
+    rows = []
+    held = record.get("evaluated", {})
+    by_field: dict[str, Counts] = {}
+    truth: dict[str, int] = defaultdict(int)
+    for path in sorted(folder.glob("*.tif")) if folder.exists() else []:
+        name = path.name.removesuffix(".tif")
+        by_field[name] = _count(open_image(path))
+        if name in held and Path(held[name]["labels"]).exists():
+            truth[name] = _count(open_image(held[name]["labels"])).components
+    for name, counts in by_field.items():
+        rows.append({"name": name, "labels": truth.get(name, ""), "counts": counts})
+    return rows
+
+
+def _count(image: Image) -> Counts:
+    return count_objects(np.asarray(image.read_ids()))

@@ -1,0 +1,95 @@
+"""Pictures of a run, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparcell.core.labels import Labels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+GREEN, RED, BLUE = (60, 200, 80), (230, 60, 60), (80, 120, 255)
+LARGEST = 1024
+
+
+def draw_curves(metrics: DataFrame) -> Figure:
+    """Draw loss and F1 against epochs.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        ``metrics.csv`` of a run; epoch 0 is the network before training.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(metrics["epoch"], metrics["train_loss"], label="training", color="0.6")
+    trained = metrics[metrics["epoch"] > 0]
+    left.plot(trained["epoch"], trained["val_loss"], label="validation", color="tab:blue")
+    left.set(xlabel="epoch", ylabel="loss")
+    if trained["val_loss"].min() > 0:
+        left.set_yscale("log")
+    right.plot(metrics["epoch"], metrics["val_f1"], color="tab:green")
+    best = metrics["val_f1"].idxmax()
+    right.plot(metrics["epoch"][best], metrics["val_f1"][best], "o", color="tab:green", label="best")
+    right.axhline(metrics["val_f1"].iloc[0], color="0.6", linestyle=":", label="before training")
+    right.set(xlabel="epoch", ylabel="validation F1 at IoU 0.5", ylim=(0, 1))
+    for axis in (left, right):
+        axis.legend(frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> NDArray[np.uint8]:
+    """Paint hits, misses and extras over an image, in the colours of the thesis's figure 5.6.
+
+    Parameters
+    ----------
+    image : (Y, X) float32
+    truth, found : (Y, X) int32
+
+    Returns
+    -------
+    (Y, X, 3) uint8
+        Green where both are, red where only `found` is, blue where only `truth` is; outlines of
+        the found objects in white. At most `LARGEST` px wide.
+    """
+    step = -(-max(image.shape) // LARGEST)
+    image, truth, found = image[::step, ::step], truth[::step, ::step], found[::step, ::step]
+    colour = np.repeat(stretch(image)[:, :, None], 3, axis=2).astype(np.float32)
+    for mask, paint in (
+        ((truth > 0) & (found > 0), GREEN),
+        ((truth == 0) & (found > 0), RED),
+        ((truth > 0) & (found == 0), BLUE),
+    ):
+        colour[mask] = 0.55 * colour[mask] + 0.45 * np.array(paint)
+    rim = (found > 0) & (ndimage.minimum_filter(found, 3) != found)
+    colour[rim] = 255
+    return colour.astype(np.uint8)
+
+
+def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Map the 0.5 to 99.5 percentile of an image to 0..255 for display."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    return np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
+
+
+def png(picture: Figure | NDArray[np.uint8]) -> bytes:
+    """Encode a figure or an (Y, X, 3) uint8 picture."""
+    stream = io.BytesIO()
+    if isinstance(picture, np.ndarray):
+        from matplotlib.image import imsave
+
+        imsave(stream, picture, format="png")
+    else:
+        figure: Any = picture
+        figure.savefig(stream, dpi=110)
+    return stream.getvalue()
