@@ -17,7 +17,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say, track
 from sparcell.core.record import now, start_record
 from sparcell.io import create_image, list_images, open_image, read_table, write_table
-from sparcell.measurement.objects import object_table
+from sparcell.measurement.objects import Window, object_table
 from sparcell.prediction.model import Model, load_model
 from sparcell.prediction.normalise import Scaling
 from sparcell.prediction.runtime import Runtime
@@ -217,8 +217,7 @@ def _predict_plane(
             scores=found.scores,
             image_name=name,
             plane=plane,
-            offset=found.offset,
-            image_shape=image.shape,
+            window=Window(found.offset, image.shape),
         )
         table["id"] += found.first_id - 1
         if len(table):

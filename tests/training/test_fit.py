@@ -1,0 +1,195 @@
+"""A run from recipe to model file: what is there at the end, killed and resumed, when things fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from sparcell.core.errors import InputError
+from sparcell.labeling.simulate import SimulationSettings, write_dataset
+from sparcell.prediction import load_model
+from sparcell.training import load_recipe, train
+from sparcell.training.module import Trainee
+
+TINY = [
+    "network.decoder=thesis-unet",
+    "network.weights=none",
+    "network.filters=4",
+    "data.labels=truth",
+    "fit.crop=64",
+    "fit.batch=4",
+    "fit.crops_per_epoch=8",
+    "fit.epochs=5",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
+    write_dataset(root, settings, seed=3, train=3, val=1, test=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    return train("nuclei-light", data, tmp_path_factory.mktemp("runs") / "whole", overrides=TINY)
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as stream:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+
+
+def test_a_run_leaves_everything_that_the_design_names(finished):
+    for name in (
+        "recipe.yaml",
+        "record.json",
+        "metrics.csv",
+        "curves.png",
+        "model.zip",
+        "evaluation.json",
+        "report.html",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    ):
+        assert (finished / name).stat().st_size > 0, name
+    assert [row["epoch"] for row in metrics(finished)] == list("012345")
+    assert not list(finished.rglob("*.partial*"))
+    record = json.loads((finished / "record.json").read_text())
+    assert record["finished"] and len(record["inputs"]) == 3 * 4
+    page = (finished / "report.html").read_text()
+    assert "src=\"http" not in page and "table 6.1" in page
+
+
+def test_the_model_file_says_what_the_best_checkpoint_says(finished):
+    model = load_model(finished)
+    engine = model.open("onnxruntime")
+    np.testing.assert_allclose(engine(model.golden_input), model.golden_output, atol=1e-4)
+    assert model.card.pixel_size == pytest.approx(0.65)
+    assert model.card.scores["before_training"]["val_f1"] == float(metrics(finished)[0]["val_f1"])
+
+
+def test_the_same_seed_gives_the_same_metrics(data, finished, tmp_path):
+    again = train("nuclei-light", data, tmp_path / "again", overrides=TINY)
+    assert metrics(again) == metrics(finished)
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
+    data, finished, tmp_path, killed_after
+):
+    run = tmp_path / "run"
+    arguments = [sys.executable, "-m", "sparcell", "train", "nuclei-light", "--data", str(data)]
+    arguments += ["-o", str(run), *(word for setting in TINY for word in ("--set", setting))]
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=os.environ)
+    while process.poll() is None:
+        if (run / "metrics.csv").exists() and len(metrics(run)) > killed_after:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    process.wait()
+    train("nuclei-light", data, run, overrides=TINY, resume=True)
+    assert metrics(run) == metrics(finished)
+    assert load_model(run).onnx == load_model(finished).onnx
+
+
+def test_a_run_is_never_overwritten(data, finished, tmp_path):
+    with pytest.raises(InputError, match="--resume"):
+        train("nuclei-light", data, finished, overrides=TINY)
+    with pytest.raises(InputError, match="other settings"):
+        train("nuclei-light", data, finished, overrides=[*TINY, "seed=9"], resume=True)
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match="something else"):
+        train("nuclei-light", data, tmp_path, overrides=TINY)
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_weights(
+    data, tmp_path, monkeypatch
+):
+    real = Trainee.training_step
+
+    def poisoned(self, crop, index):
+        if self.trainer.current_epoch == 2:
+            crop = crop._replace(image=crop.image * float("nan"))
+        return real(self, crop, index)
+
+    monkeypatch.setattr(Trainee, "training_step", poisoned)
+    with pytest.raises(InputError, match="not a number"):
+        train("nuclei-light", data, tmp_path / "run", overrides=TINY)
+    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").exists()
+    assert [row["epoch"] for row in metrics(tmp_path / "run")] == list("012")
+
+
+def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, monkeypatch, capsys):
+    real = Trainee.training_step
+
+    def crowded(self, crop, index):
+        if len(crop.image) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(self, crop, index)
+
+    monkeypatch.setattr(Trainee, "training_step", crowded)
+    run = train("nuclei-light", data, tmp_path / "run", overrides=TINY)
+    assert "2 crops at once, 2 times a step" in capsys.readouterr().err
+    # As many steps of the optimiser as with the whole batch.
+    assert metrics(run)[-1]["step"] == metrics(finished)[-1]["step"]
+
+
+def test_one_field_is_split_into_training_and_validation(data, tmp_path):
+    run = train(
+        "nuclei-light",
+        data,
+        tmp_path / "run",
+        overrides=[*TINY, "fit.epochs=1", "data.where={nuclei: '8'}"],
+    )
+    assert json.loads((run / "record.json").read_text())["fields"]["train"]
+
+
+def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, capsys):
+    start = f"network.weights={finished}"
+    run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, start, "fit.epochs=1"])
+    begun = float(metrics(run)[0]["val_f1"])
+    assert begun == pytest.approx(max(float(r["val_f1"]) for r in metrics(finished)), abs=1e-6)
+    assert "before training" in capsys.readouterr().err
+    recorded = json.loads((run / "record.json").read_text())["start_weights"]
+    assert "tensors" in recorded and "0 not" in recorded
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("data.labels=nothing", "nothing"),
+        ("data.where={cell: HeLa}", "no column 'cell'"),
+        ("network.weights=missing.ckpt", "no weights at"),
+        ("network.decoder=unet-typo", "network.decoder"),
+    ],
+)
+def test_bad_settings_are_one_plain_line(data, tmp_path, setting, says):
+    with pytest.raises(InputError, match=says) as caught:
+        train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, setting])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists() or not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_an_encoder_that_does_not_exist_is_named_with_its_neighbours(data, tmp_path):
+    settings = ["network.encoder=tf_efficientnet_lite", "network.weights=none", "data.labels=truth"]
+    with pytest.raises(InputError, match="tf_efficientnet_lite0"):
+        train("nuclei-light", data, tmp_path / "run", overrides=settings)
+
+
+def test_recipe_settings_reach_the_optimiser(data):
+    recipe = load_recipe("thesis-unet")
+    assert recipe.optimiser.name == "adam" and recipe.optimiser.lr == 2e-4
