@@ -1,1 +1,31 @@
-"""."""
+"""Readers and writers of images and tables.
+
+========================  =========================================  =======================
+Kind                      Read                                       Write
+========================  =========================================  =======================
+TIFF, BigTIFF             any compression, strips or tiles           ``.tif``, ``.tiff``
+OME-TIFF                  also over several files; the first image   ``.ome.tif``
+ImageJ TIFF               hyperstacks                                no
+OME-Zarr 0.5 (Zarr 3)     full resolution                            ``.ome.zarr``, ``.zarr``
+OME-Zarr 0.4 (Zarr 2)     full resolution                            with ``ngff="0.4"``
+tables                    ``.csv``, ``.parquet``                     ``.csv``, ``.parquet``
+========================  =========================================  =======================
+
+TIFF files of other suffixes (``.lsm``, ``.stk``, ``.svs``) are tried as TIFF. PNG, JPEG and the
+microscope makers' own formats are refused with a line that says so. Pixels may be bool, integers
+or floats, never complex. Images are read where they are looked at and can be written region by
+region, so neither needs the whole image in memory. Parquet needs ``sparcell[parquet]``.
+"""
+
+from sparcell.io.reading import list_images, open_image
+from sparcell.io.tables import read_table, write_table
+from sparcell.io.writing import create_image, write_image
+
+__all__ = [
+    "create_image",
+    "list_images",
+    "open_image",
+    "read_table",
+    "write_image",
+    "write_table",
+]

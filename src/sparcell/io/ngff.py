@@ -1,0 +1,125 @@
+"""OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3), read lazily.
+
+Specification: https://ngff.openmicroscopy.org/0.4/ and https://ngff.openmicroscopy.org/0.5/.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.axes import LETTERS, check_axes
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.io.lengths import one_pixel_size, to_um
+
+KINDS_OF_AXIS = {"channel": "C", "time": "T"}
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a Zarr group or array."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs"))
+
+
+def open_ngff(path: Path, axes: str | None = None) -> Image:
+    """Open the full resolution of an OME-Zarr image without reading pixels.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the image. A store as bioformats2raw writes it, with one image ``0`` inside,
+        is opened at that image.
+    axes : str, optional
+        One letter per dimension, instead of what the metadata says.
+
+    Raises
+    ------
+    InputError
+        If the folder is no OME-Zarr image, is a plate or several images, or is damaged.
+    """
+    import zarr
+
+    try:
+        group = zarr.open_group(path, mode="r")
+        attributes = group.attrs.asdict()
+        ome = attributes.get("ome", attributes)
+        if "multiscales" not in ome:
+            return open_ngff(_only_image(path, ome), axes)
+        multiscales = ome["multiscales"][0]
+        level = multiscales["datasets"][0]
+        array = _guarded(group[level["path"]], path / level["path"])
+        letters = _letters(multiscales, axes, array.shape, path)
+        scale = _scale(multiscales, level, array.ndim)
+        units = [str(axis.get("unit", "")) for axis in multiscales["axes"]]
+    except InputError:
+        raise
+    except Exception as error:
+        # Whatever is missing or of another type than the specification says.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{path} that is no OME-Zarr 0.4 or 0.5 image ({reason})",
+            "a folder with multiscales metadata",
+            "export the image again",
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{path} of dtype {array.dtype}", "real numbers", "save it as integers or floats"
+        )
+    y, x = (to_um(scale[letters.index(a)], units[letters.index(a)]) for a in "YX")
+    names = [str(c.get("label", "")) for c in ome.get("omero", {}).get("channels", ())]
+    channels = tuple(names) if all(names) else ()
+    return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
+
+
+def _guarded(array: Any, path: Path) -> Any:
+    """Read Blosc chunks through the store that checks them."""
+    import zarr
+
+    from sparcell.io.blosc_store import BloscStore
+
+    if any("blosc" in type(codec).__name__.lower() for codec in array.compressors):
+        return zarr.open_array(BloscStore(path, read_only=True), mode="r")
+    return array
+
+
+def _only_image(path: Path, ome: dict[str, Any]) -> Path:
+    """Find the image below a group that is none itself."""
+    if "plate" in ome:
+        wells = [f"{path}/{well['path']}/0" for well in ome["plate"]["wells"]]
+        raise InputError(
+            f"a plate of {len(wells)} wells in {path}",
+            "one image",
+            f"name its fields, for example {(wells or [str(path)])[0]}",
+        )
+    images = sorted(p for p in path.iterdir() if p.is_dir() and p.name.isdigit() and is_zarr(p))
+    if "bioformats2raw.layout" in ome and len(images) == 1:
+        return images[0]
+    if images:
+        raise InputError(
+            f"{len(images)} images in {path}", "one image", f"name one, for example {images[0]}"
+        )
+    raise InputError(
+        f"no multiscales metadata in {path}", "an OME-Zarr 0.4 or 0.5 image", "export it again"
+    )
+
+
+def _letters(
+    multiscales: dict[str, Any], given: str | None, shape: tuple[int, ...], path: Path
+) -> str:
+    if given is not None:
+        return check_axes(given, len(shape), f"{path} of shape {shape}")
+    letters = ""
+    for axis in multiscales["axes"]:
+        name = str(axis["name"]).upper()
+        letters += name if name in LETTERS else KINDS_OF_AXIS.get(axis.get("type"), name[:1])
+    return check_axes(letters, len(shape), f"{path} of shape {shape}")
+
+
+def _scale(multiscales: dict[str, Any], level: dict[str, Any], ndim: int) -> list[float]:
+    """Size of a pixel of one level along each axis, in the axis' unit."""
+    scale = [1.0] * ndim
+    for holder in (level, multiscales):
+        for transform in holder.get("coordinateTransformations", ()):
+            if transform["type"] == "scale":
+                scale = [a * float(b) for a, b in zip(scale, transform["scale"], strict=True)]
+    return scale

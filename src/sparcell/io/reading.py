@@ -1,0 +1,120 @@
+"""Any supported file to an image, and what a user types to a list of files."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from sparcell.core.dataset import IMAGE_SUFFIXES
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.io.ngff import is_zarr, open_ngff
+
+# Formats that people have and that need converting; any other suffix is tried as TIFF, for
+# many TIFF files are called otherwise (.lsm, .stk, .svs).
+FOREIGN = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".czi", ".nd2", ".lif", ".lof",
+    ".oib", ".oif", ".vsi", ".ims", ".dv", ".mrc", ".ics", ".ids", ".dcm", ".h5", ".hdf5",
+    ".npy", ".npz", ".avi", ".mp4", ".mov", ".zip",
+)  # fmt: skip
+
+
+def open_image(path: Path | str, axes: str | None = None) -> Image:
+    """Open an image; its pixels are read where and when they are looked at.
+
+    TIFF, OME-TIFF (also spread over several files), ImageJ TIFF, and OME-Zarr 0.4 and 0.5
+    (full resolution) are supported. Axes, pixel size and channel names come from the metadata.
+    RGB samples become the channels red, green and blue.
+
+    Parameters
+    ----------
+    path : Path or str
+        File, or folder of an OME-Zarr image.
+    axes : str, optional
+        One letter of ``TCZYX`` per dimension, in the file's order, instead of what the metadata
+        says. Needed where a stack names no axes.
+
+    Returns
+    -------
+    Image
+        Any of bool, integer or float pixels. `pixel_size` in um, None where the file gives none.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is no image or damaged, empty, of complex numbers, or its
+        axes are ambiguous.
+
+    Warns
+    -----
+    SparcellWarning
+        If pixels are not square (more than 1 %), or the file holds further images.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no file {path}", "an image", "check the path")
+    if path.name.lower().endswith(FOREIGN):
+        raise InputError(
+            f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
+        )
+    try:
+        if path.is_dir():
+            if not is_zarr(path):
+                raise InputError(
+                    f"the folder {path}, which is no OME-Zarr", "an image", "name a file in it"
+                )
+            return open_ngff(path, axes)
+        if path.stat().st_size == 0:
+            raise InputError(f"an empty file {path}", "an image", "copy it again")
+        # tifffile is not needed to read OME-Zarr.
+        from sparcell.io.tiff import open_tiff
+
+        return open_tiff(path, axes)
+    except OSError as error:
+        raise InputError(
+            f"{path} that cannot be read ({error.strerror or error})",
+            "a readable file",
+            "check it and its permissions",
+        ) from error
+
+
+def list_images(inputs: list[str | Path]) -> list[Path]:
+    """List the images that a user's words mean, in order and each once.
+
+    Parameters
+    ----------
+    inputs : list of str or Path
+        Files, taken as they are; OME-Zarr folders; other folders, for the TIFF and OME-Zarr
+        images directly in them, sorted, without hidden ones; patterns such as
+        ``"plate/**/*.tif"``.
+
+    Raises
+    ------
+    InputError
+        If one of them gives no image.
+    """
+    found: dict[Path, None] = {}
+    for entry in inputs:
+        path = Path(entry)
+        if path.is_dir() and not is_zarr(path):
+            images = [child for child in sorted(path.iterdir()) if _looks_like_image(child)]
+        elif path.exists():
+            images = [path]
+        else:
+            # Path.glob would look into hidden folders.
+            matches = map(Path, sorted(glob.glob(str(entry), recursive=True)))  # noqa: PTH207
+            images = [match for match in matches if _looks_like_image(match)]
+        if not images:
+            raise InputError(
+                f"no image for '{entry}'",
+                "TIFF files or OME-Zarr folders",
+                "check the path, and quote a pattern",
+            )
+        found.update(dict.fromkeys(images))
+    return list(found)
+
+
+def _looks_like_image(path: Path) -> bool:
+    if path.name.startswith(".") or not path.name.lower().endswith(IMAGE_SUFFIXES):
+        return False
+    return path.name.lower().endswith(".zarr") == path.is_dir()

@@ -1,0 +1,89 @@
+"""Tables in CSV and Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SUFFIXES = (".csv", ".parquet")
+# Names stay text in CSV too: 007 and 1e5 are names of images, not numbers.
+NAMES = ("image", "name")
+
+
+def read_table(path: Path | str) -> DataFrame:
+    """Read a table with a header.
+
+    Parameters
+    ----------
+    path : Path or str
+        ``.csv`` or ``.parquet``. In CSV the columns ``image`` and ``name`` are read as text.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty, damaged, of another suffix, or Parquet support is not installed.
+    """
+    import pandas
+
+    path = Path(path)
+    suffix = _check_suffix(path)
+    if not path.is_file():
+        raise InputError(f"no table {path}", "a CSV or Parquet file", "check the path")
+    try:
+        if suffix == ".parquet":
+            return pandas.read_parquet(path, engine="pyarrow")
+        return pandas.read_csv(path, dtype=dict.fromkeys(NAMES, str), encoding="utf-8-sig")
+    except ImportError as error:
+        raise _no_parquet(path) from error
+    except (ValueError, OSError) as error:
+        # Both pandas' and pyarrow's errors on damaged content are ValueErrors.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
+        ) from error
+
+
+def write_table(frame: DataFrame, path: Path | str) -> None:
+    """Write a table without its index, completely or not at all.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    path : Path or str
+        ``.csv`` or ``.parquet``.
+
+    Raises
+    ------
+    InputError
+        If the suffix is another, the place cannot be written, the disk is full, or Parquet
+        support is not installed.
+    """
+    path = Path(path)
+    suffix = _check_suffix(path)
+    with whole_file(path) as partial:
+        if suffix == ".csv":
+            frame.to_csv(partial, index=False)
+            return
+        try:
+            frame.to_parquet(partial, engine="pyarrow", index=False)
+        except ImportError as error:
+            raise _no_parquet(path) from error
+
+
+def _check_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"the name {path} for a table", ".csv or .parquet", "change the suffix")
+    return suffix
+
+
+def _no_parquet(path: Path) -> InputError:
+    return InputError(
+        f"{path} without Parquet support", "pyarrow", "pip install sparcell[parquet], or use .csv"
+    )

@@ -1,0 +1,71 @@
+"""What a user types, and the images that it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparcell.core.errors import InputError
+from sparcell.io import list_images, write_image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two TIFFs, two OME-Zarrs, and things that are no images."""
+    for name in ("b.tif", "a.TIFF", ".hidden.tif", "notes.txt", "picture.png"):
+        (tmp_path / name).touch()
+    for name in ("c.ome.zarr", "d.zarr"):
+        write_image(tmp_path / name, np.zeros((4, 4), np.uint8), "YX")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "e.tif").touch()
+    (tmp_path / "sub" / "odd[1].tif").touch()
+    (tmp_path / ".part.zarr").mkdir()
+    (tmp_path / ".part.zarr" / "f.tif").touch()
+    return tmp_path
+
+
+def names(found: list[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def test_folder_is_sorted_and_flat(folder: Path) -> None:
+    assert names(list_images([folder]), folder) == ["a.TIFF", "b.tif", "c.ome.zarr", "d.zarr"]
+
+
+def test_zarr_folder_is_one_image(folder: Path) -> None:
+    assert names(list_images([str(folder / "d.zarr")]), folder) == ["d.zarr"]
+
+
+def test_patterns(folder: Path) -> None:
+    assert names(list_images([f"{folder}/*.tif"]), folder) == ["b.tif"]
+    found = names(list_images([f"{folder}/**/*.tif"]), folder)
+    assert found == ["b.tif", "sub/e.tif", "sub/odd[1].tif"]
+    assert names(list_images([f"{folder}/*"]), folder) == [
+        "a.TIFF",
+        "b.tif",
+        "c.ome.zarr",
+        "d.zarr",
+    ]
+
+
+def test_a_name_with_brackets_is_a_file(folder: Path) -> None:
+    assert names(list_images([folder / "sub" / "odd[1].tif"]), folder) == ["sub/odd[1].tif"]
+
+
+def test_any_existing_file_is_taken_once(folder: Path) -> None:
+    found = list_images([folder / "picture.png", folder / "b.tif", folder])
+    assert names(found, folder) == ["picture.png", "b.tif", "a.TIFF", "c.ome.zarr", "d.zarr"]
+
+
+@pytest.mark.parametrize("entry", ["none.tif", "*.jpg", "*.png", "none/*.tif"])
+def test_nothing_found(folder: Path, entry: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list_images([folder, folder / entry])
+    assert f"no image for '{folder / entry}'" in str(caught.value)
+
+
+def test_folder_without_images(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no image for"):
+        list_images([tmp_path])

@@ -1,0 +1,103 @@
+"""Tables survive, and what is no table is refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparcell.core.errors import InputError
+from sparcell.io import read_table, write_table
+
+FRAME = pd.DataFrame(
+    {
+        "image": ["007", "1e5", "β"],
+        "id": [1, 2, 3],
+        "area": [0.1, 1 / 3, 2e-308],
+        "kept": [True, False, True],
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
+def test_round_trip(tmp_path: Path, suffix: str) -> None:
+    write_table(FRAME, tmp_path / f"new/t{suffix}")
+    pd.testing.assert_frame_equal(
+        read_table(str(tmp_path / f"new/t{suffix}")), FRAME, check_dtype=False, check_exact=True
+    )
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"t{suffix}"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_floats_are_exact_in_csv(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("floats") / "t.csv"
+    write_table(pd.DataFrame({"y": values}), path)
+    assert read_table(path)["y"].tolist() == values
+
+
+def test_table_of_a_spreadsheet_program(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfname,y\r\n01,2\r\n")
+    assert read_table(tmp_path / "t.csv").to_dict("list") == {"name": ["01"], "y": [2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.csv", b""), ("t.csv", b'a,b\n1,"2\n'), ("t.csv", b"\xff\xfe\x00"),
+     ("t.csv", b"a,b\n1,2\n1,2,3\n"), ("t.parquet", b""), ("t.parquet", b"PAR1"),
+     ("t.parquet", b"a,b\n1,2\n" * 9)],
+)  # fmt: skip
+def test_damaged(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_table(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no table"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_other_suffix(tmp_path: Path) -> None:
+    for call in (
+        lambda: read_table(tmp_path / "t.xlsx"),
+        lambda: write_table(FRAME, tmp_path / "t"),
+    ):
+        with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+            call()
+
+
+def without_pyarrow(_: str) -> None:
+    raise ImportError("Missing optional dependency 'pyarrow'")
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table(FRAME, tmp_path / "t.parquet")
+    monkeypatch.setattr("pandas.io.parquet.get_engine", without_pyarrow)
+    for call in (
+        lambda: read_table(tmp_path / "t.parquet"),
+        lambda: write_table(FRAME, tmp_path / "u.parquet"),
+    ):
+        with pytest.raises(InputError, match=r"pip install sparcell\[parquet\]"):
+            call()
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def to_csv(_: Any, path: Path, **__: Any) -> None:
+        path.write_text("image,")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", to_csv)
+    with pytest.raises(InputError, match="full disk"):
+        write_table(FRAME, tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
