@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from sparcell.core.errors import InputError
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` if the block succeeds.
 
-    Works for files and for folders (an OME-Zarr). A folder that stands at `path` is replaced.
+    Works for files and for folders; an OME-Zarr that stands at `path` is replaced, another folder
+    only if it is empty.
     If the block fails nothing is left behind.
 
     Raises
@@ -34,14 +35,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         with plain_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
-            if path.is_dir():
+            if path.is_dir() and path.name.endswith(".zarr"):
                 shutil.rmtree(path)
             partial.replace(path)
     finally:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -54,7 +56,15 @@ def plain_os_errors(path: Path) -> Iterator[None]:
             raise InputError(
                 f"a full disk while writing {path}", "free space", "free some and run again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in (
+            errno.EACCES,
+            errno.EROFS,
+            errno.EPERM,
+            errno.ENOTDIR,
+            errno.EEXIST,
+            errno.EISDIR,
+            errno.ENOTEMPTY,
+        ):
             raise InputError(
                 f"no way to write {path} ({error.strerror})",
                 "a folder that can be written",
