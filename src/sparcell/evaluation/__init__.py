@@ -1,1 +1,35 @@
-"""."""
+"""Scores of predicted label images: pixels, overlap, matching, error classes, counts."""
+
+from sparcell.evaluation._evaluate import evaluate
+from sparcell.evaluation._overlaps import Overlaps, count_overlaps
+from sparcell.evaluation.confusion import Confusion
+from sparcell.evaluation.counts import ObjectCount, count_objects
+from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, classify_errors
+from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
+from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
+from sparcell.evaluation.overlay import draw_overlay
+from sparcell.evaluation.pixel import PixelScores, pixel_scores
+from sparcell.evaluation.scores import Evaluation, Scores, score
+
+__all__ = [
+    "THRESHOLDS",
+    "Confusion",
+    "ErrorClasses",
+    "ErrorCounts",
+    "Evaluation",
+    "Matching",
+    "ObjectCount",
+    "Overlaps",
+    "PixelScores",
+    "Scores",
+    "classify_errors",
+    "count_objects",
+    "count_overlaps",
+    "draw_overlay",
+    "evaluate",
+    "match_objects",
+    "overlap_of_ids",
+    "overlap_scores",
+    "pixel_scores",
+    "score",
+]

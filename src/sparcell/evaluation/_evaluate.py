@@ -1,0 +1,80 @@
+"""Compare predictions on disk with the truth."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+from sparcell.core.progress import track
+from sparcell.evaluation._strips import PlaneRows
+from sparcell.evaluation.overlap import Objects
+from sparcell.evaluation.overlay import OverlayPainter
+from sparcell.evaluation.pairs import pair_images
+from sparcell.evaluation.scores import Evaluation, Scores, score
+
+
+def evaluate(
+    truth: Path | str,
+    pred: Path | str,
+    *,
+    ignore: Path | str | None = None,
+    objects: Objects = "components",
+    force_event_links: bool = False,
+    overlays: Path | str | None = None,
+) -> Evaluation:
+    """Compare predicted label images with true ones.
+
+    Images are read in strips, so memory does not grow with them. Time points and depths are
+    compared plane by plane.
+
+    Parameters
+    ----------
+    truth, pred : Path or str
+        Two folders of label images with the same names, or two label images.
+    ignore : Path or str, optional
+        Images of the same names, non-zero where pixels shall be left out.
+    objects : {"components", "ids"}
+        What an object is for the overlap scores: a connected component of the mask, as in the
+        autolabel thesis (5.4.2), or an id.
+    force_event_links : bool
+        How small fragments count as errors; see `classify_errors`.
+    overlays : Path or str, optional
+        Folder for one PNG per plane: green, red, blue and black for true positive, false
+        positive, false negative and true negative pixels.
+
+    Raises
+    ------
+    InputError
+        If names do not pair, sizes differ, or a file cannot be read; it names the file.
+    """
+    import pandas as pd
+
+    pairs = pair_images(Path(truth), Path(pred), Path(ignore) if ignore else None)
+    images: dict[str, Scores] = {}
+    tables = []
+    for pair in track(pairs, "evaluating", len(pairs), "images"):
+        true, predicted, left_out = pair.open()
+        planes = list(true.planes())
+        by_plane = []
+        for plane in planes:
+            painter = OverlayPainter(true.shape) if overlays else None
+            scores, errors = score(
+                PlaneRows(true, plane),
+                PlaneRows(predicted, plane),
+                PlaneRows(left_out, plane) if left_out else None,
+                objects=objects,
+                force_event_links=force_event_links,
+                painter=painter,
+            )
+            by_plane.append(scores)
+            table = errors.table()
+            table[["image", "t", "z"]] = pair.name, plane.t, plane.z
+            tables.append(table)
+            if overlays and painter:
+                suffix = f"_t{plane.t:03d}_z{plane.z:03d}" if len(planes) > 1 else ""
+                painter.save(Path(overlays) / f"{pair.name}{suffix}.png")
+        images[pair.name] = reduce(add, by_plane)
+    rows = pd.concat(tables, ignore_index=True)
+    first = ["image", "t", "z"]
+    return Evaluation(images, rows[first + [c for c in rows.columns if c not in first]])

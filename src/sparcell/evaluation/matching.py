@@ -1,0 +1,153 @@
+"""One-to-one matching of objects at thresholds of the intersection over union (IoU)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from sparcell.evaluation._overlaps import Overlaps
+from sparcell.evaluation.confusion import Confusion
+
+THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Matched objects at one threshold; `+` pools two images.
+
+    Attributes
+    ----------
+    threshold : float
+        Smallest IoU of a match.
+    confusion : Confusion
+        Matched pairs, predicted and true objects without partner.
+    iou_sum : float
+        Sum of the IoU of the matched pairs.
+    """
+
+    threshold: float
+    confusion: Confusion
+    iou_sum: float
+
+    def __add__(self, other: Matching) -> Matching:
+        return Matching(
+            self.threshold, self.confusion + other.confusion, self.iou_sum + other.iou_sum
+        )
+
+    @property
+    def ap(self) -> float:
+        """TP / (TP + FP + FN), 0 to 1: average precision as in the DSB 2018 contest."""
+        return self.confusion.iou
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU of the matched pairs; 0 without a match."""
+        return self.iou_sum / self.confusion.tp if self.confusion.tp else 0.0
+
+    @property
+    def panoptic_quality(self) -> float:
+        """Sum of matched IoU / (TP + FP/2 + FN/2), 0 to 1 (Kirillov et al. 2019, eq. 1).
+
+        1 where there is no object in either image.
+        """
+        c = self.confusion
+        size = c.tp + c.fp / 2 + c.fn / 2
+        return self.iou_sum / size if size else 1.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the scores as they stand in the JSON report."""
+        c = self.confusion
+        return {
+            "threshold": self.threshold,
+            "tp": c.tp,
+            "fp": c.fp,
+            "fn": c.fn,
+            "precision": c.precision,
+            "recall": c.recall,
+            "f1": c.dice,
+            "ap": self.ap,
+            "mean_iou": self.mean_iou,
+            "panoptic_quality": self.panoptic_quality,
+        }
+
+
+def match_objects(
+    overlaps: Overlaps, thresholds: Sequence[float] = THRESHOLDS
+) -> tuple[Matching, ...]:
+    """Match true and predicted objects one to one at every threshold.
+
+    At a threshold t the number of pairs with IoU >= t is as large as possible; among such
+    matchings the sum of IoU is (Hungarian algorithm).
+
+    Parameters
+    ----------
+    overlaps : Overlaps
+    thresholds : sequence of float
+        Above 0 to 1.
+    """
+    iou = overlaps.iou
+    n_truth, n_pred = len(overlaps.truth_ids), len(overlaps.pred_ids)
+    results = []
+    for threshold in thresholds:
+        matched = iou[match_pairs(overlaps.pair_truth, overlaps.pair_pred, iou, threshold)]
+        tp = len(matched)
+        confusion = Confusion(tp, n_pred - tp, n_truth - tp)
+        results.append(Matching(float(threshold), confusion, float(matched.sum())))
+    return tuple(results)
+
+
+def match_pairs(
+    truth: NDArray[np.int64], pred: NDArray[np.int64], iou: NDArray[np.float64], threshold: float
+) -> NDArray[np.int64]:
+    """Choose the matched ones of the overlapping pairs.
+
+    Each group of objects that overlap is solved on its own, so tens of thousands of objects
+    cost no more than their overlaps.
+
+    Parameters
+    ----------
+    truth, pred : (P,) int64
+        Object numbers of each pair, from 0.
+    iou : (P,) float64
+    threshold : float
+
+    Returns
+    -------
+    (M,) int64
+        Positions of the matched pairs, ascending.
+    """
+    allowed = np.flatnonzero(iou >= threshold)
+    truth, pred = truth[allowed], pred[allowed]
+    alone = (np.bincount(truth)[truth] == 1) & (np.bincount(pred)[pred] == 1)
+    chosen = [allowed[alone]]
+    rest, truth, pred = allowed[~alone], truth[~alone], pred[~alone]
+    if len(rest):
+        n_truth, n_pred = int(truth.max()) + 1, int(pred.max()) + 1
+        size = n_truth + n_pred
+        graph = coo_matrix((np.ones(len(rest)), (truth, n_truth + pred)), (size, size))
+        group = connected_components(graph, directed=False)[1][truth]
+        order = np.argsort(group, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+            chosen.append(rest[members[_solve(truth[members], pred[members], iou[rest[members]])]])
+    return np.sort(np.concatenate(chosen))
+
+
+def _solve(
+    truth: NDArray[np.int64], pred: NDArray[np.int64], iou: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Positions of the pairs of the best matching within one group."""
+    rows, row = np.unique(truth, return_inverse=True)
+    columns, column = np.unique(pred, return_inverse=True)
+    # A further pair outweighs any gain in IoU, which stays below one half in sum.
+    gain = np.zeros((len(rows), len(columns)))
+    gain[row, column] = 1 + iou / (2 * min(gain.shape) + 1)
+    position = np.full(gain.shape, -1)
+    position[row, column] = np.arange(len(iou))
+    best: NDArray[np.int64] = position[linear_sum_assignment(gain, maximize=True)]
+    return best[best >= 0]

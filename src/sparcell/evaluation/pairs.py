@@ -1,0 +1,112 @@
+"""Which prediction belongs to which truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparcell.core.dataset import stem
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+
+MAX_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Label images of one field: the truth, the prediction, and what to leave out."""
+
+    name: str
+    truth: Path
+    pred: Path
+    ignore: Path | None = None
+
+    def open(self) -> tuple[Image, Image, Image | None]:
+        """Open all images.
+
+        Raises
+        ------
+        InputError
+            If one cannot be read, or they differ in height, width, time points or depths.
+        """
+        from sparcell.io import open_image
+
+        truth, pred = open_image(self.truth), open_image(self.pred)
+        ignore = open_image(self.ignore) if self.ignore else None
+        for path, other in ((self.pred, pred), (self.ignore, ignore)):
+            if other and _sizes(other) != _sizes(truth):
+                raise InputError(
+                    f"{path} of T, Z, Y, X = {_sizes(other)} beside {self.truth} of "
+                    f"{_sizes(truth)}",
+                    "images of the same size",
+                    "check that they show the same field",
+                )
+        return truth, pred, ignore
+
+
+def pair_images(truth: Path, pred: Path, ignore: Path | None = None) -> list[Pair]:
+    """Pair the images of two folders by name without suffix, or two files.
+
+    Parameters
+    ----------
+    truth, pred : Path
+        Two folders of label images, or two label images whatever their names.
+    ignore : Path, optional
+        Folder (or file) of images that are non-zero where pixels shall be left out. A field
+        without one is compared whole.
+
+    Raises
+    ------
+    InputError
+        If a path is missing, a folder is empty, or a name is in one folder only.
+    """
+    if _is_folder(truth) != _is_folder(pred):
+        raise InputError(
+            f"a folder and an image: {truth} and {pred}",
+            "two folders or two images",
+            "name both in the same way",
+        )
+    if not _is_folder(truth):
+        return [Pair(stem(truth), truth, pred, ignore)]
+    truths, preds = _by_name(truth), _by_name(pred)
+    unpaired = [
+        f"{', '.join(names[:MAX_NAMES])}{' ...' if len(names) > MAX_NAMES else ''} only in {folder}"
+        for folder, names in (
+            (truth, sorted(truths.keys() - preds.keys())),
+            (pred, sorted(preds.keys() - truths.keys())),
+        )
+        if names
+    ]
+    if unpaired:
+        raise InputError(
+            "; ".join(unpaired), "the same names in both folders", "move the others away"
+        )
+    ignored = _by_name(ignore) if ignore else {}
+    if ignored and not ignored.keys() & truths.keys():
+        raise InputError(
+            f"no image of {truth} in {ignore}", "images of the same names", "check the folder"
+        )
+    return [Pair(name, truths[name], preds[name], ignored.get(name)) for name in sorted(truths)]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.lower().endswith(".zarr")
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    from sparcell.io import list_images
+
+    files: dict[str, Path] = {}
+    for path in list_images([folder]):
+        if stem(path) in files:
+            raise InputError(
+                f"both {files[stem(path)].name} and {path.name} in {folder}",
+                "one file per field",
+                "move one of them away",
+            )
+        files[stem(path)] = path
+    return files
+
+
+def _sizes(image: Image) -> tuple[int, ...]:
+    return tuple(image.size(letter) for letter in "TZYX")

@@ -1,0 +1,53 @@
+"""Pixel-level scores: is a pixel part of any object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparcell.evaluation._overlaps import Overlaps
+from sparcell.evaluation.confusion import Confusion
+
+
+@dataclass(frozen=True)
+class PixelScores:
+    """Counts of pixels; `+` pools two images.
+
+    Attributes
+    ----------
+    confusion : Confusion
+        Foreground pixels.
+    tn : int
+        Pixels that are background in both images.
+    """
+
+    confusion: Confusion
+    tn: int
+
+    def __add__(self, other: PixelScores) -> PixelScores:
+        return PixelScores(self.confusion + other.confusion, self.tn + other.tn)
+
+    @property
+    def accuracy(self) -> float:
+        """(TP + TN) / all pixels, 0 to 1 (autolabel thesis, eq. 2.30); 1 without any pixel."""
+        c = self.confusion
+        pixels = c.tp + c.fp + c.fn + self.tn
+        return (c.tp + self.tn) / pixels if pixels else 1.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the scores as they stand in the JSON report."""
+        c = self.confusion
+        return {
+            "precision": c.precision,
+            "recall": c.recall,
+            "accuracy": self.accuracy,
+            "dice": c.dice,
+            "iou": c.iou,
+        }
+
+
+def pixel_scores(overlaps: Overlaps) -> PixelScores:
+    """Compare the masks of two label images (autolabel thesis, 5.4.1; eq. 2.28 to 2.32)."""
+    tp = int(overlaps.pair_areas.sum())
+    fn = int(overlaps.truth_areas.sum()) - tp
+    fp = int(overlaps.pred_areas.sum()) - tp
+    return PixelScores(Confusion(tp, fp, fn), overlaps.pixels - tp - fn - fp)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+import tifffile
+from cases import CASES, catastrophe, draw, missed, one_object
+from rich.console import Console
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import write_json
+from sparcell.evaluation import ObjectCount, draw_overlay, evaluate, score
+from sparcell.evaluation._strips import Strip
+from sparcell.evaluation.overlay import OverlayPainter
+
+
+def write(folder, **images):
+    folder.mkdir(exist_ok=True)
+    for name, labels in images.items():
+        axes = "YX" if labels.ndim == 2 else "TYX"
+        tifffile.imwrite(
+            folder / f"{name}.tif", labels, photometric="minisblack", metadata={"axes": axes}
+        )
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    pairs = {name: case() for name, case in CASES.items()}
+    truth = write(tmp_path / "truth", **{name: pair[0] for name, pair in pairs.items()})
+    pred = write(tmp_path / "pred", **{name: pair[1] for name, pair in pairs.items()})
+    return truth, pred
+
+
+def test_totals_are_sums_over_images(folders, tmp_path):
+    found = evaluate(*folders).to_json()
+    single = {name: score(*case())[0].to_dict() for name, case in sorted(CASES.items())}
+    assert found.pop("images") == single
+    assert list(found) == ["pixel", "overlap", "matching", "map", "errors", "count"]
+    for key in ("missed", "gained", "split", "merge", "catastrophe"):
+        assert found["errors"][key] == 1
+    assert found["overlap"]["tp"] == sum(s["overlap"]["tp"] for s in single.values())
+    assert found["matching"][0]["tp"] == 10
+    assert found["matching"][0]["threshold"] == 0.5
+    assert found["count"] == {"truth": 14, "pred": 14, "difference": 0, "relative_error": 0}
+    aps = [level["ap"] for level in found["matching"]]
+    assert found["map"] == pytest.approx(sum(aps) / 10)
+
+
+def test_report_is_json_without_nan(folders, tmp_path):
+    evaluation = evaluate(*folders)
+    write_json(tmp_path / "scores.json", evaluation.to_json())
+    assert json.loads((tmp_path / "scores.json").read_text()) == evaluation.to_json()
+
+
+def test_table_names_every_image(folders):
+    console = Console(file=StringIO(), width=200)
+    console.print(evaluate(*folders).table())
+    text = console.file.getvalue()
+    assert "total" in text
+    assert all(name in text for name in CASES)
+
+
+def test_objects_say_where_they_are(folders):
+    objects = evaluate(*folders).objects
+    assert list(objects.columns[:6]) == ["image", "t", "z", "side", "id", "area_px"]
+    rows = objects[(objects["image"] == "missed") & (objects["class"] == "missed")]
+    assert rows[["side", "id", "area_px"]].values.tolist() == [["truth", 2, 100]]
+
+
+def test_time_points_are_compared_one_by_one(tmp_path):
+    pairs = [one_object(), missed(), catastrophe()]
+    truth = write(tmp_path / "a", film=np.stack([a for a, _ in pairs]))
+    pred = write(tmp_path / "b", film=np.stack([b for _, b in pairs]))
+    evaluation = evaluate(truth, pred, overlays=tmp_path / "overlays")
+    assert evaluation.total.count == ObjectCount(5, 4)
+    assert evaluation.total.errors.catastrophe == 1
+    assert sorted(set(evaluation.objects["t"])) == [0, 1, 2]
+    pictures = sorted(path.name for path in (tmp_path / "overlays").iterdir())
+    assert pictures == [f"film_t{t:03d}_z000.png" for t in range(3)]
+
+
+def test_two_files_whatever_their_names(tmp_path):
+    truth, pred = missed()
+    a, b = write(tmp_path, truth_7=truth) / "truth_7.tif", write(tmp_path, x=pred) / "x.tif"
+    assert list(evaluate(a, b).images) == ["truth_7"]
+
+
+def test_instances_can_be_the_objects_of_overlap(folders):
+    components = evaluate(*folders).images["touching"].overlap
+    ids = evaluate(*folders, objects="ids").images["touching"].overlap
+    assert (components.tp, ids.tp) == (1, 2)
+
+
+def test_ignored_pixels_are_left_out(tmp_path):
+    truth, pred = missed()
+    ignore = write(tmp_path / "ignore", one=draw((28, 28, 48, 64)))
+    args = write(tmp_path / "a", one=truth, two=truth), write(tmp_path / "b", one=pred, two=pred)
+    images = evaluate(*args, ignore=ignore).images
+    assert images["one"].errors.missed == 0
+    assert images["two"].errors.missed == 1
+    assert images["one"].pixel.tn == images["two"].pixel.tn - 20 * 36 + 100
+
+
+def test_unpaired_names_are_listed(tmp_path):
+    labels = missed()[0]
+    a = write(tmp_path / "a", one=labels, two=labels)
+    b = write(tmp_path / "b", one=labels, two_labels=labels)
+    with pytest.raises(InputError, match=r"two only in .*; two_labels only in "):
+        evaluate(a, b)
+
+
+def test_a_bad_file_is_named(folders):
+    truth, pred = folders
+    (pred / "hole.tif").write_bytes((pred / "hole.tif").read_bytes()[:200])
+    with pytest.raises(InputError, match=r"hole\.tif"):
+        evaluate(truth, pred)
+
+
+def test_sizes_must_agree(tmp_path):
+    a = write(tmp_path / "a", one=missed()[0])
+    b = write(tmp_path / "b", one=missed()[0][:-1])
+    with pytest.raises(InputError, match=r"one\.tif of T, Z, Y, X = \(1, 1, 47, 64\)"):
+        evaluate(a, b)
+
+
+@pytest.mark.parametrize("kind", ["float", "missing", "mixed"])
+def test_other_mistakes_are_plain(tmp_path, kind):
+    a = write(tmp_path / "a", one=missed()[0])
+    b = {
+        "float": lambda: write(tmp_path / "b", one=missed()[0] / 2),
+        "missing": lambda: tmp_path / "nowhere",
+        "mixed": lambda: a / "one.tif",
+    }[kind]()
+    with pytest.raises(InputError):
+        evaluate(a, b)
+
+
+def test_overlay_colours():
+    picture = draw_overlay(np.array([[0, 0, 5, 5]]), np.array([[0, 7, 0, 7]]))
+    assert picture.tolist() == [[[0, 0, 0], [255, 0, 0], [0, 0, 255], [0, 255, 0]]]
+
+
+def test_overlay_of_a_large_image_is_thinned(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparcell.evaluation.overlay.MAX_EDGE", 16)
+    truth, pred = one_object()
+    painter = OverlayPainter(truth.shape)
+    for top in range(0, 48, 5):
+        part = slice(top, top + 5)
+        painter.add(Strip(truth[part], pred[part], 0))
+    painter.save(tmp_path / "thin.png")
+    from matplotlib.image import imread
+
+    picture = np.round(imread(tmp_path / "thin.png")[..., :3] * 255)
+    assert (picture == draw_overlay(truth[::4, ::4], pred[::4, ::4])).all()
+
+
+def test_count_error_without_truth_is_unknown_not_infinite():
+    assert ObjectCount(0, 3).relative_error is None
+    assert ObjectCount(0, 0).relative_error == 0
+    assert ObjectCount(10, 12).relative_error == pytest.approx(0.2)
