@@ -1,0 +1,61 @@
+# Needs Python 3.11 or later and make. Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: demo test test-all lint types imports docs bench clean
+
+demo: $(VENV)/train.installed ## The whole way on simulated images; prints where the report is
+	@$(BIN)/sparcell demo
+
+test: $(VENV)/test.installed ## The fast tests
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/test.installed ## Also those that take minutes
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/lint.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/lint.installed
+	$(BIN)/mypy
+
+imports: $(VENV)/lint.installed ## Which package may import which
+	$(BIN)/lint-imports
+
+docs: $(VENV)/docs.installed ## The pages, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/train.installed ## Speed and memory
+	@for script in benchmarks/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) site sparcell-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# A file named after the extras says that they are installed; a newer pyproject.toml makes it old.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/train.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Sparcell with PyTorch into $(VENV): once, some minutes, a few GB."
+	@$(PIP) --editable '.[train,pretrained]'
+	@touch $@
+
+$(VENV)/test.installed: pyproject.toml | $(VENV)/train.installed
+	@echo "Installing what the tests need."
+	@$(PIP) --editable '.[train,pretrained,test]'
+	@touch $@
+
+$(VENV)/lint.installed: pyproject.toml | $(VENV)/train.installed
+	@echo "Installing ruff, mypy and import-linter."
+	@$(PIP) --editable '.[train,pretrained,lint]'
+	@touch $@
+
+$(VENV)/docs.installed: pyproject.toml | $(VENV)/train.installed
+	@echo "Installing MkDocs."
+	@$(PIP) --editable '.[train,pretrained,docs]'
+	@touch $@

@@ -1,0 +1,131 @@
+"""Reference pages that are made from the program itself when the documentation is built.
+
+A page holds a marker such as ``{{ commands }}``; what it stands for is in `PARTS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+SPARCELL = (sys.executable, "-c", "import sys; from sparcell.cli import main; main(sys.argv[1:])")
+LISTED = re.compile(r"^  ([a-z]+)  ", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in the markers of one page (called by MkDocs)."""
+    for marker, make in PARTS.items():
+        if marker in markdown:
+            markdown = markdown.replace(marker, make())
+    return markdown
+
+
+def commands() -> str:
+    """Describe every command by its own help."""
+    return "\n\n".join(
+        f"## {' '.join(['sparcell', *words])}\n\n```text\n{text.strip()}\n```"
+        for words, text in help_texts()
+        if words
+    )
+
+
+def help_texts(words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give the help of a command and of all below it."""
+    text = subprocess.run(
+        [*SPARCELL, *words, "--help"],
+        env=os.environ | {"COLUMNS": "96"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    text = text.replace("Usage: -c", "Usage: sparcell")
+    yield words, text
+    _, _, listed = text.partition("\nCommands:\n")
+    for name in LISTED.findall(listed):
+        yield from help_texts((*words, name))
+
+
+def settings() -> str:
+    """Describe every setting of a recipe in a table for each of its parts."""
+    from sparcell.training import Recipe
+
+    schema = Recipe.model_json_schema()
+    return "\n".join(_tables(schema, schema["$defs"]))
+
+
+def _tables(schema: dict[str, Any], defs: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the settings of one part, then those of the parts in it."""
+    parts = []
+    rows = []
+    for name, field in schema["properties"].items():
+        inner = [defs[ref.rsplit("/", 1)[-1]] for ref in _references(field)]
+        if inner:
+            parts += [(f"{prefix}{name}", part) for part in inner]
+        else:
+            cells = (f"`{prefix}{name}`", _values(field), _default(field), _text(field))
+            rows.append("| " + " | ".join(cells) + " |")
+    if rows:
+        yield "| setting | values | default | meaning |\n|---|---|---|---|"
+        yield from rows
+    for name, part in parts:
+        chosen = part["properties"].get("name", {}).get("const")
+        yield f"\n### {name}{f': {chosen}' if chosen else ''}\n\n{part['description']}\n"
+        yield from _tables(part, defs, f"{name}.")
+
+
+def _references(field: dict[str, Any]) -> list[str]:
+    """Names of the parts that a field consists of."""
+    choices = [field, *field.get("oneOf", []), *field.get("allOf", [])]
+    return [choice["$ref"] for choice in choices if "$ref" in choice]
+
+
+def _values(field: dict[str, Any]) -> str:
+    """What may be written, in words."""
+    if "const" in field or "enum" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    kind = str(field.get("type", "any of several"))
+    kind = {"object": "table", "array": "list", "boolean": "true, false"}.get(kind, kind)
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+        "multipleOf": "multiple of",
+    }
+    limits = [f"{word} {field[key]:g}" for key, word in words.items() if key in field]
+    return ", ".join([kind, *limits])
+
+
+def _default(field: dict[str, Any]) -> str:
+    if "default" not in field:
+        return "" if field.get("type") == "object" else "required"
+    value = field["default"]
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else ""
+
+
+def _text(field: dict[str, Any]) -> str:
+    return str(field.get("description", "")).replace("|", "\\|")
+
+
+def recipes() -> str:
+    """Show the recipes that come with Sparcell as they are written."""
+    from importlib.resources import files
+
+    from sparcell.training import load_recipe, recipe_names
+
+    shown = []
+    for name in recipe_names():
+        text = (files("sparcell.recipes") / f"{name}.yaml").read_text("utf8")
+        shown.append(f"### {name}\n\n{load_recipe(name).description}\n\n```yaml\n{text}```")
+    return "\n\n".join(shown)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "{{ commands }}": commands,
+    "{{ settings }}": settings,
+    "{{ recipes }}": recipes,
+}

@@ -1,0 +1,129 @@
+"""What the documentation says of commands, settings and layers is true."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from sparcell.core.dataset import KINDS
+from sparcell.training import load_recipe, recipe_names
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(kind: str) -> list[str]:
+    found = [block for page in PAGES for block in FENCE.findall(page.read_text("utf8"))]
+    return [text for own, text in found if own == kind]
+
+
+def _command_lines() -> list[list[str]]:
+    lines = [line for block in _blocks("sh") for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("sparcell ")]
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("documentation_hooks", ROOT / "docs/hooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def helps(hooks: ModuleType) -> dict[str, str]:
+    return {" ".join(words): text for words, text in hooks.help_texts()}
+
+
+def test_every_command_has_its_help_on_the_page(helps: dict[str, str]) -> None:
+    assert {"label", "train", "predict", "evaluate", "measure", "recipes show"} <= set(helps)
+    for name, text in helps.items():
+        assert f"Usage: sparcell {name}".strip() in text
+
+
+def test_commands_and_options_in_the_text_exist(helps: dict[str, str]) -> None:
+    lines = _command_lines()
+    assert len(lines) > 20
+    for words in lines:
+        name = " ".join(words[:2]) if " ".join(words[:2]) in helps else words[0]
+        assert name in helps, words
+        for option in (word for word in words if re.match(r"--?[a-z]", word)):
+            assert re.search(rf"{option}\b", helps[name]), words
+
+
+def test_settings_in_the_text_exist() -> None:
+    given = [
+        value
+        for words in _command_lines()
+        for option, value in itertools.pairwise(words)
+        if option == "--set"
+    ]
+    text = "".join(page.read_text("utf8") for page in PAGES)
+    given += re.findall(r"`--set ([a-z][^`\"]*)`", text)
+    assert len(given) > 4
+    for setting in given:
+        load_recipe("nuclei-light", [setting])
+
+
+def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:
+    recipes = 0
+    for text in _blocks("yaml"):
+        content = yaml.safe_load(text)
+        if "base" in content:
+            path = tmp_path / "recipe.yaml"
+            path.write_text(text)
+            assert load_recipe(str(path)).name == content["name"]
+            recipes += 1
+        else:
+            assert set(content) <= set(KINDS)
+    assert recipes
+
+
+def _settings(part: dict[str, Any], prefix: str = "") -> list[str]:
+    leaves = []
+    for name, value in part.items():
+        inner = isinstance(value, dict) and value
+        leaves += _settings(value, f"{prefix}{name}.") if inner else [prefix + name]
+    return leaves
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_setting_is_on_the_page(name: str, hooks: ModuleType) -> None:
+    page = hooks.settings()
+    for setting in _settings(load_recipe(name).model_dump()):
+        assert f"| `{setting}` |" in page
+
+
+def test_every_recipe_is_on_the_page(hooks: ModuleType) -> None:
+    page = hooks.recipes()
+    assert all(f"### {name}\n" in page for name in recipe_names())
+
+
+def test_markers_are_filled_in(hooks: ModuleType) -> None:
+    for marker in hooks.PARTS:
+        assert any(marker in page.read_text("utf8") for page in PAGES)
+    assert "{{" not in hooks.on_page_markdown("before {{ recipes }} after")
+
+
+def test_layers_in_the_text_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["tool"]["importlinter"]
+    (layers,) = (c["layers"] for c in contracts["contracts"] if c["type"] == "layers")
+    (written,) = _blocks("layers")
+    assert written.splitlines() == layers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_files_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf8")):
+        if "://" not in target:
+            assert (page.parent / target.partition("#")[0]).exists(), target
