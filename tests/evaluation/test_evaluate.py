@@ -161,3 +161,20 @@ def test_count_error_without_truth_is_unknown_not_infinite():
     assert ObjectCount(0, 3).relative_error is None
     assert ObjectCount(0, 0).relative_error == 0
     assert ObjectCount(10, 12).relative_error == pytest.approx(0.2)
+
+
+def test_a_dataset_and_a_prediction_folder_are_known(folders, tmp_path):
+    truth, pred = folders
+    for folder, name in ((truth, "dataset"), (pred, "run")):
+        (tmp_path / name).mkdir()
+        folder.rename(tmp_path / name / "labels")
+    assert len(evaluate(tmp_path / "dataset", tmp_path / "run").images) == len(CASES)
+
+
+def test_truth_may_be_named_file_by_file(tmp_path):
+    truth, pred = missed()
+    true = write(tmp_path / "a", odd_name=truth) / "odd_name.tif"
+    predicted = write(tmp_path / "b", field=pred)
+    assert evaluate({"field": true}, predicted).images["field"].errors.missed == 1
+    with pytest.raises(InputError, match="other only in the truth; field only in"):
+        evaluate({"other": true}, predicted)

@@ -10,15 +10,15 @@ from sparcell.core.progress import track
 from sparcell.evaluation._strips import PlaneRows
 from sparcell.evaluation.overlap import Objects
 from sparcell.evaluation.overlay import OverlayPainter
-from sparcell.evaluation.pairs import pair_images
+from sparcell.evaluation.pairs import Source, pair_images
 from sparcell.evaluation.scores import Evaluation, Scores, score
 
 
 def evaluate(
-    truth: Path | str,
-    pred: Path | str,
+    truth: Source,
+    pred: Source,
     *,
-    ignore: Path | str | None = None,
+    ignore: Source | None = None,
     objects: Objects = "components",
     force_event_links: bool = False,
     overlays: Path | str | None = None,
@@ -30,9 +30,10 @@ def evaluate(
 
     Parameters
     ----------
-    truth, pred : Path or str
-        Two folders of label images with the same names, or two label images.
-    ignore : Path or str, optional
+    truth, pred : Path, str or mapping from name to Path
+        Two folders of label images with the same names (or with ``labels/`` in them), or two
+        label images.
+    ignore : Path, str or mapping from name to Path, optional
         Images of the same names, non-zero where pixels shall be left out.
     objects : {"components", "ids"}
         What an object is for the overlap scores: a connected component of the mask, as in the
@@ -50,7 +51,7 @@ def evaluate(
     """
     import pandas as pd
 
-    pairs = pair_images(Path(truth), Path(pred), Path(ignore) if ignore else None)
+    pairs = pair_images(truth, pred, ignore)
     images: dict[str, Scores] = {}
     tables = []
     for pair in track(pairs, "evaluating", len(pairs), "images"):

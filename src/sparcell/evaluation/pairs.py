@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 
+Source = Path | str | Mapping[str, Path]
 MAX_NAMES = 5
 
 
@@ -44,42 +46,49 @@ class Pair:
         return truth, pred, ignore
 
 
-def pair_images(truth: Path, pred: Path, ignore: Path | None = None) -> list[Pair]:
+def pair_images(truth: Source, pred: Source, ignore: Source | None = None) -> list[Pair]:
     """Pair the images of two folders by name without suffix, or two files.
 
     Parameters
     ----------
-    truth, pred : Path
-        Two folders of label images, or two label images whatever their names.
-    ignore : Path, optional
-        Folder (or file) of images that are non-zero where pixels shall be left out. A field
-        without one is compared whole.
+    truth, pred : Path, str or mapping from name to Path
+        Two folders of label images, or two label images whatever their names. A folder with
+        ``labels/`` in it, as a dataset or a prediction is, stands for that.
+    ignore : Path, str or mapping from name to Path, optional
+        Images that are non-zero where pixels shall be left out. A field without one is compared
+        whole.
 
     Raises
     ------
     InputError
-        If a path is missing, a folder is empty, or a name is in one folder only.
+        If a path is missing, a folder is empty, or a name is on one side only.
     """
-    if _is_folder(truth) != _is_folder(pred):
+    alone = [
+        isinstance(source, Path | str) and not _is_folder(Path(source)) for source in (truth, pred)
+    ]
+    if alone == [True, True]:
+        one = Path(str(truth))
+        return [Pair(stem(one), one, Path(str(pred)), Path(str(ignore)) if ignore else None)]
+    if any(alone):
         raise InputError(
             f"a folder and an image: {truth} and {pred}",
             "two folders or two images",
             "name both in the same way",
         )
-    if not _is_folder(truth):
-        return [Pair(stem(truth), truth, pred, ignore)]
     truths, preds = _by_name(truth), _by_name(pred)
+    sides = (
+        (truth, "the truth", sorted(truths.keys() - preds.keys())),
+        (pred, "the prediction", sorted(preds.keys() - truths.keys())),
+    )
     unpaired = [
-        f"{', '.join(names[:MAX_NAMES])}{' ...' if len(names) > MAX_NAMES else ''} only in {folder}"
-        for folder, names in (
-            (truth, sorted(truths.keys() - preds.keys())),
-            (pred, sorted(preds.keys() - truths.keys())),
-        )
+        f"{', '.join(names[:MAX_NAMES])}{' ...' if len(names) > MAX_NAMES else ''} only in "
+        f"{side if isinstance(source, Mapping) else source}"
+        for source, side, names in sides
         if names
     ]
     if unpaired:
         raise InputError(
-            "; ".join(unpaired), "the same names in both folders", "move the others away"
+            "; ".join(unpaired), "the same names on both sides", "move the others away"
         )
     ignored = _by_name(ignore) if ignore else {}
     if ignored and not ignored.keys() & truths.keys():
@@ -93,9 +102,14 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def _by_name(source: Source) -> dict[str, Path]:
     from sparcell.io import list_images
 
+    if isinstance(source, Mapping):
+        return dict(source)
+    folder = Path(source)
+    if (folder / "labels").is_dir():
+        folder = folder / "labels"
     files: dict[str, Path] = {}
     for path in list_images([folder]):
         if stem(path) in files:

@@ -1,0 +1,219 @@
+"""Tables from a folder of label images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparcell.core.dataset import stem
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.progress import say, track
+from sparcell.measurement._runs import PlaneIds, PlaneValues
+from sparcell.measurement.counts import clumping_note, count_components, typical_area
+from sparcell.measurement.names import Wells, find_wells
+from sparcell.measurement.objects import object_table
+from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEYS = ["image", "t", "z", "id"]
+
+
+def measure(
+    predictions: Path | str,
+    *,
+    images: Path | str | None = None,
+    wells: str | Path | None = None,
+    out: Path | str,
+    typical: float | None = None,
+) -> Path:
+    """Measure and count the objects of a folder of label images.
+
+    Writes ``objects.csv`` (one row per object), ``counts.csv`` (one row per plane: objects,
+    components of the mask, count by area, and where the last two disagree a note), and, when
+    wells can be told, ``wells.csv`` (per well and time), ``growth.csv`` (doubling times) and
+    ``growth.png``.
+
+    Parameters
+    ----------
+    predictions : Path or str
+        Folder of label images ``NAME.tif``, or one with ``labels/`` in it as prediction writes
+        it, or one label image. Scores in an ``objects.csv`` there or one folder up are taken
+        over.
+    images : Path or str, optional
+        Folder of the images of the same names, for intensities.
+    wells : str or Path, optional
+        CSV table or pattern that tells well, tile and time; see `find_wells`.
+    out : Path or str
+        Folder for the tables.
+    typical : float, optional
+        Area of a nucleus in px; by default estimated from all objects, see `typical_area`.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or written, or names or sizes do not fit.
+    """
+    import pandas as pd
+
+    from sparcell.io import list_images, write_table
+
+    predictions, out = Path(predictions), Path(out)
+    if (predictions / "labels").is_dir():
+        predictions = predictions / "labels"
+    paths = list_images([predictions])
+    names = [stem(path) for path in paths]
+    twice = [name for name, number in Counter(names).items() if number > 1]
+    if twice:
+        raise InputError(
+            f"several label images named {twice[0]}", "one per field", "move the others away"
+        )
+    intensities = _find_images(names, Path(images)) if images else {}
+    places = find_wells(names, wells)
+    tables: list[pd.DataFrame] = []
+    planes: list[dict[str, object]] = []
+    for name, path in track(zip(names, paths, strict=True), "measuring", len(paths), "images"):
+        for table, count in _measure_image(name, path, intensities.get(name)):
+            tables.append(table)
+            planes.append(count)
+    objects = _with_scores(pd.concat(tables, ignore_index=True), predictions)
+    counts = _with_area_counts(pd.DataFrame(planes), objects, typical)
+    write_table(objects, out / "objects.csv")
+    write_table(counts, out / "counts.csv")
+    _say_clumping(counts)
+    if places is not None:
+        _write_wells(counts, places, names, out)
+    return out
+
+
+def _measure_image(
+    name: str, path: Path, image_path: Path | None
+) -> Iterator[tuple[pd.DataFrame, dict[str, object]]]:
+    """Object table and counts of every plane of one label image."""
+    from sparcell.io import open_image
+
+    labels = open_image(path)
+    image = open_image(image_path) if image_path else None
+    if image is not None and _sizes(image) != _sizes(labels):
+        raise InputError(
+            f"{image_path} of T, Z, Y, X = {_sizes(image)} beside {path} of {_sizes(labels)}",
+            "images of the same size",
+            "give the images that were segmented",
+        )
+    pixel_size = labels.pixel_size or (image.pixel_size if image else None)
+    for plane in labels.planes():
+        rows = PlaneIds(labels, plane)
+        table = object_table(
+            rows,
+            PlaneValues(image, plane) if image else None,
+            pixel_size=pixel_size,
+            image_name=name,
+            plane=plane,
+            channels=image.channels if image else (),
+        )
+        yield (
+            table,
+            {
+                "image": name,
+                "t": plane.t,
+                "z": plane.z,
+                "pixel_size_um": np.nan if pixel_size is None else pixel_size,
+                "n_objects": len(table),
+                "n_components": count_components(rows),
+                "total_area_px": int(table["area_px"].sum()),
+            },
+        )
+
+
+def _sizes(image: Image) -> tuple[int, ...]:
+    return tuple(image.size(letter) for letter in "TZYX")
+
+
+def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
+    from sparcell.io import list_images
+
+    found = {stem(path): path for path in list_images([folder])}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(
+            f"no image {missing[0]} in {folder} ({len(missing)} of {len(names)} missing)",
+            "an image for every label image",
+            "check the folder",
+        )
+    return found
+
+
+def _with_scores(objects: pd.DataFrame, predictions: Path) -> pd.DataFrame:
+    """Take the scores over that prediction wrote beside the label images."""
+    from sparcell.io import read_table
+
+    tables = [folder / "objects.csv" for folder in (predictions, predictions.parent)]
+    path = next((path for path in tables if path.is_file()), None)
+    scored = objects if path is None else read_table(path)
+    if path is None or not {*KEYS, "score"} <= set(scored.columns):
+        return objects
+    scores = scored[[*KEYS, "score"]].drop_duplicates(KEYS)
+    merged = objects.drop(columns="score").merge(scores, on=KEYS, how="left")
+    return merged[objects.columns]
+
+
+def _with_area_counts(
+    counts: pd.DataFrame, objects: pd.DataFrame, typical: float | None
+) -> pd.DataFrame:
+    """Add the count by area; images of one pixel size share the typical area."""
+    size = dict(zip(counts["image"], counts["pixel_size_um"].fillna(0), strict=True))
+    typicals = {
+        pixel: typical or typical_area(objects[objects["image"].map(size) == pixel])
+        for pixel in set(size.values())
+    }
+    areas = counts["image"].map(size).map(typicals).astype(float)
+    counts["typical_area_px"] = areas
+    counts["n_by_area"] = (counts["total_area_px"] / areas).fillna(0.0)
+    counts["note"] = [
+        clumping_note(components, by_area)
+        for components, by_area in zip(counts["n_components"], counts["n_by_area"], strict=True)
+    ]
+    counts["clumped"] = counts["note"].str.startswith("clumping")
+    return counts
+
+
+def _say_clumping(counts: pd.DataFrame) -> None:
+    clumped = int(counts["clumped"].sum())
+    if clumped:
+        say(
+            f"{clumped} of {len(counts)} planes look clumped: count by area exceeds count by "
+            "components; see the column note of counts.csv"
+        )
+
+
+def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Path) -> None:
+    from sparcell.io import write_table
+
+    left = len(set(names)) - places.table["name"].nunique()
+    if left:
+        say(
+            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks them"
+        )
+    timed = places.table.loc[places.table["time"].notna(), "name"]
+    moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
+    if len(moving):
+        raise InputError(
+            f"a time in the name {moving.iloc[0]} and several time points in the file",
+            "one or the other",
+            "give wells without times",
+        )
+    summary = summarise_wells(counts, places)
+    write_table(summary, out / "wells.csv")
+    write_table(doubling_times(summary), out / "growth.csv")
+    plot_growth(summary, places.unit, out / "growth.png")

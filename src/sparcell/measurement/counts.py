@@ -1,0 +1,120 @@
+"""Counting cells two ways (autolabel thesis, 8.6): by components and by area."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.measurement._runs import Rows, Runs, count_run_components, find_runs, strips
+from sparcell.measurement.objects import object_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_SOLIDITY = 0.9
+MIN_SINGLES = 10
+# Half way between one nucleus and two, and half a nucleus.
+SINGLE_RANGE = (0.5, 1.5)
+TOLERANCE = 0.2
+
+
+def count_components(labels: NDArray[Any] | Rows) -> int:
+    """Count the 8-connected components of the mask; touching objects are one.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer or bool, or Rows
+        Non-zero = object.
+    """
+    runs = [find_runs(strip.core, strip.rows.start)[0] for strip in strips(labels)]
+    return count_run_components(Runs.join(runs))
+
+
+def typical_area(objects: pd.DataFrame) -> float | None:
+    """Estimate the area of an average single nucleus, in the presence of clumps and debris.
+
+    Objects that touch the border or are not solid (solidity under 0.9: most clumps) are left
+    out as long as ten others remain. Of the rest, the densest half is the shortest interval of
+    log area that holds half of them; clumps and debris, as long as they are fewer than single
+    nuclei, lie outside. Its median is the centre. The result is the mean of all areas between
+    0.5 and 1.5 times the centre: the mean, because total area over mean area is a number of
+    nuclei, which total area over median area is not.
+
+    Parameters
+    ----------
+    objects : DataFrame
+        An object table, of one or many images.
+
+    Returns
+    -------
+    float or None
+        In px; None without objects.
+    """
+    single = ~objects["touches_border"].astype(bool)
+    for condition in (single & (objects["solidity"] >= MIN_SOLIDITY), single):
+        if int(condition.sum()) >= MIN_SINGLES:
+            objects = objects[condition]
+            break
+    if objects.empty:
+        return None
+    areas = np.sort(objects["area_px"].to_numpy(np.float64))
+    half = (len(areas) + 1) // 2
+    widths = np.log(areas[half - 1 :]) - np.log(areas[: len(areas) - half + 1])
+    first = int(np.argmin(widths))
+    centre = float(np.median(areas[first : first + half]))
+    low, high = SINGLE_RANGE
+    return float(areas[(areas >= low * centre) & (areas <= high * centre)].mean())
+
+
+def count_by_area(labels: NDArray[Any] | Rows, typical: float | None = None) -> float:
+    """Count nuclei as total area over the area of a typical one (autolabel thesis, 8.6).
+
+    Parameters
+    ----------
+    labels : (Y, X) integer, or Rows
+        0 = background.
+    typical : float, optional
+        Area of a nucleus in px; by default estimated from these labels, see `typical_area`.
+
+    Returns
+    -------
+    float
+        Not rounded; 0 without objects.
+    """
+    objects = object_table(labels)
+    typical = typical or typical_area(objects)
+    return float(objects["area_px"].sum()) / typical if typical else 0.0
+
+
+def clumping_note(components: float, by_area: float, tolerance: float = TOLERANCE) -> str:
+    """Say in words where the two counts disagree.
+
+    Parameters
+    ----------
+    components : float
+        Count by components.
+    by_area : float
+        Count by area.
+    tolerance : float
+        Largest difference, as a fraction of `components`, that is no disagreement.
+
+    Returns
+    -------
+    str
+        Empty where they agree.
+    """
+    difference = by_area - components
+    if abs(difference) <= tolerance * components:
+        return ""
+    share = f"{abs(difference) / components:.0%}" if components else "any number"
+    if difference > 0:
+        return (
+            f"clumping: the area is that of {by_area:.0f} typical nuclei, {share} more than the "
+            f"{components:.0f} components; touching nuclei are counted as one"
+        )
+    return (
+        f"fragments: the area is that of {by_area:.0f} typical nuclei, {share} less than the "
+        f"{components:.0f} components; many objects are smaller than a nucleus"
+    )

@@ -1,0 +1,269 @@
+"""The object table: one row per object, with its place, size, shape and intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.measurement._runs import (
+    ArrayValues,
+    Integers,
+    Rows,
+    Runs,
+    Strip,
+    find_runs,
+    strips,
+)
+from sparcell.measurement._shape import Floats, convex_areas, edge_lengths
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Window(NamedTuple):
+    """Where an array lies in a larger image.
+
+    Attributes
+    ----------
+    offset : (int, int)
+        Row and column of its first pixel.
+    shape : (int, int)
+        Height and width of the whole image in px.
+    """
+
+    offset: tuple[int, int]
+    shape: tuple[int, int]
+
+
+@dataclass
+class _Gathered:
+    """What is known of the objects after some strips."""
+
+    runs: list[Runs] = field(default_factory=list)
+    edge_ids: list[Integers] = field(default_factory=list)
+    edge_lengths: list[Floats] = field(default_factory=list)
+    sums: list[Floats] = field(default_factory=list)
+    squares: list[Floats] = field(default_factory=list)
+    lows: list[Floats] = field(default_factory=list)
+    highs: list[Floats] = field(default_factory=list)
+    centre: Floats | None = None
+
+    def perimeters(self, ids: Integers) -> Floats:
+        """Perimeter of each object in px."""
+        number = np.searchsorted(ids, np.concatenate(self.edge_ids))
+        lengths = np.bincount(number, np.concatenate(self.edge_lengths), len(ids))
+        return lengths.astype(np.float64)
+
+    def add(self, strip: Strip, values: Rows | None) -> None:
+        """Take the next rows."""
+        runs, starts, objects = find_runs(strip.core, strip.rows.start)
+        self.runs.append(runs)
+        ids, lengths = edge_lengths(strip)
+        self.edge_ids.append(ids)
+        self.edge_lengths.append(lengths)
+        if values is None:
+            return
+        flat = values[strip.rows].astype(np.float64).reshape(values.shape[0], -1)
+        if self.centre is None:
+            # Squares are taken about a typical value: large offsets would cost the digits.
+            self.centre = flat.mean(axis=1, keepdims=True)
+        flat -= self.centre
+        self.sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
+        self.lows.append(np.minimum.reduceat(flat, starts, axis=1)[:, objects])
+        self.highs.append(np.maximum.reduceat(flat, starts, axis=1)[:, objects])
+        self.squares.append(np.add.reduceat(flat**2, starts, axis=1)[:, objects])
+
+
+def object_table(
+    labels: NDArray[Any] | Rows,
+    image: NDArray[Any] | Rows | None = None,
+    *,
+    pixel_size: float | None = None,
+    scores: Mapping[int, float] | ArrayLike | None = None,
+    image_name: str = "",
+    plane: tuple[int, int] = (0, 0),
+    channels: Sequence[str] = (),
+    window: Window | None = None,
+) -> pd.DataFrame:
+    """Measure every object of one plane.
+
+    The labels may be one tile of a larger image (`window`): where every object is whole in one
+    tile, the tables of the tiles, one after the other, are the table of the image.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer, or Rows
+        0 = background; any ids of 1 or more.
+    image : (Y, X) or (C, Y, X) array, or Rows, optional
+        Intensities.
+    pixel_size : float, optional
+        Edge of a pixel in um; adds the columns in um.
+    scores : mapping from id, or (N,) array-like in ascending order of ids, optional
+        Column ``score``; empty without.
+    image_name : str
+        Column ``image``.
+    plane : (int, int)
+        Time point and depth, columns ``t`` and ``z``.
+    channels : sequence of str
+        Names for the intensity columns; numbers by default.
+    window : Window, optional
+        Where `labels` lies in its image; by default they are the whole of it.
+
+    Returns
+    -------
+    DataFrame
+        By ascending id: image, t, z, id; centroid y, x (px, whole numbers at pixel centres);
+        area_px; bounding box y0, x0, y1, x1 (px, the end outside);
+        equivalent_diameter_px (of the circle of the same area); perimeter_px;
+        eccentricity, 0 to 1 (of the ellipse of the same second moments); solidity, above 0 to 1
+        (area over convex area); orientation, -pi/2 to pi/2 (rad from the Y axis to the major
+        axis, towards X); score; touches_border; with `pixel_size` area_um2,
+        equivalent_diameter_um, perimeter_um; per channel mean_, min_, max_, std_, sum_.
+        Definitions are those of scikit-image's ``regionprops``.
+
+    Raises
+    ------
+    InputError
+        If the sizes of labels, image, scores and channels do not fit.
+    """
+    import pandas as pd
+
+    values = _intensities(image, labels.shape, channels)
+    gathered = _Gathered()
+    for strip in strips(labels):
+        gathered.add(strip, values)
+    runs = Runs.join(gathered.runs)
+    ids, number = np.unique(runs.ids, return_inverse=True)
+    height, width = labels.shape
+    perimeter = gathered.perimeters(ids)
+    columns: dict[str, Any] = {
+        "image": image_name,
+        "t": plane[0],
+        "z": plane[1],
+        "id": ids,
+        **_geometry(runs, number, perimeter, window or Window((0, 0), (height, width))),
+        "score": _scores(scores, ids),
+    }
+    if pixel_size is not None:
+        columns["area_um2"] = columns["area_px"] * pixel_size**2
+        for length in ("equivalent_diameter", "perimeter"):
+            columns[f"{length}_um"] = columns[f"{length}_px"] * pixel_size
+    if values is not None:
+        names = list(channels) or [str(c) for c in range(values.shape[0])]
+        columns |= _intensity_columns(gathered, number, columns["area_px"], names)
+    return pd.DataFrame(columns)
+
+
+def _geometry(
+    runs: Runs, number: Integers, perimeter: Floats, window: Window
+) -> dict[str, NDArray[Any]]:
+    """Compute place, size and shape; `number` is the object of each run, from 0."""
+    count = len(perimeter)
+
+    def total(amounts: NDArray[Any]) -> Floats:
+        return np.bincount(number, amounts, count).astype(np.float64)
+
+    length = runs.stops - runs.starts
+    middle = (runs.starts + runs.stops - 1) / 2
+    area = total(length)
+    y, x = total(length * runs.rows) / area, total(length * middle) / area
+    from_y, from_x = runs.rows - y[number], middle - x[number]
+    # Second central moments; along a run of n pixels sum (x - mean)^2 = n (n^2 - 1) / 12.
+    yy = total(length * from_y**2) / area
+    xx = total(length * from_x**2 + length * (length**2 - 1) / 12) / area
+    xy = total(length * from_y * from_x) / area
+    spread = np.hypot((yy - xx) / 2, xy)
+    major, minor = (yy + xx) / 2 + spread, np.maximum((yy + xx) / 2 - spread, 0)
+    eccentricity = np.sqrt(1 - np.divide(minor, major, np.ones(count), where=major > 0))
+    top, left = window.offset
+    y0 = _extreme(np.minimum, runs.rows, number, count) + top
+    y1 = _extreme(np.maximum, runs.rows, number, count) + top + 1
+    x0 = _extreme(np.minimum, runs.starts, number, count) + left
+    x1 = _extreme(np.maximum, runs.stops, number, count) + left
+    height, width = window.shape
+    return {
+        "y": y + top,
+        "x": x + left,
+        "area_px": area.astype(np.int64),
+        "y0": y0,
+        "x0": x0,
+        "y1": y1,
+        "x1": x1,
+        "equivalent_diameter_px": np.sqrt(4 * area / np.pi),
+        "perimeter_px": perimeter,
+        "eccentricity": eccentricity,
+        "solidity": area / convex_areas(runs, number, count),
+        "orientation": np.arctan2(2 * xy, yy - xx) / 2,
+        "touches_border": (y0 == 0) | (x0 == 0) | (y1 == height) | (x1 == width),
+    }
+
+
+def _intensity_columns(
+    gathered: _Gathered, number: Integers, area: Integers, names: list[str]
+) -> dict[str, Floats]:
+    columns: dict[str, Floats] = {}
+    count = len(area)
+    parts = (gathered.sums, gathered.squares, gathered.lows, gathered.highs)
+    sums, squares, lows, highs = (np.concatenate(part, axis=1) for part in parts)
+    centre = np.zeros((len(names), 1)) if gathered.centre is None else gathered.centre
+    for channel, name in enumerate(names):
+        middle = float(centre[channel, 0])
+        mean = np.bincount(number, sums[channel], count) / area
+        variance = np.bincount(number, squares[channel], count) / area - mean**2
+        columns[f"mean_{name}"] = mean + middle
+        columns[f"min_{name}"] = _extreme(np.minimum, lows[channel], number, count) + middle
+        columns[f"max_{name}"] = _extreme(np.maximum, highs[channel], number, count) + middle
+        columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
+        columns[f"sum_{name}"] = (mean + middle) * area
+    return columns
+
+
+def _extreme(choose: np.ufunc, amounts: NDArray[Any], number: Integers, count: int) -> NDArray[Any]:
+    """Smallest or largest amount of each object."""
+    order = np.argsort(number, kind="stable")
+    firsts = np.searchsorted(number[order], np.arange(count))
+    # reduceat refuses positions into an empty array.
+    extremes: NDArray[Any] = choose.reduceat(amounts[order], firsts) if count else amounts
+    return extremes
+
+
+def _intensities(
+    image: NDArray[Any] | Rows | None, shape: tuple[int, ...], channels: Sequence[str]
+) -> Rows | None:
+    if image is None:
+        return None
+    if isinstance(image, np.ndarray):
+        image = ArrayValues(image[None] if image.ndim == 2 else image)
+    if len(image.shape) != 3 or tuple(image.shape[1:]) != tuple(shape):
+        raise InputError(
+            f"an image of shape {tuple(image.shape)} for labels of {tuple(shape)}",
+            "the same height and width",
+            "give the image that was segmented",
+        )
+    if channels and len(channels) != image.shape[0]:
+        raise InputError(
+            f"{len(channels)} channel names for {image.shape[0]} channels",
+            "one name per channel",
+            "correct the names",
+        )
+    return image
+
+
+def _scores(scores: Mapping[int, float] | ArrayLike | None, ids: Integers) -> Floats:
+    if scores is None:
+        return np.full(len(ids), np.nan)
+    if isinstance(scores, Mapping):
+        return np.array([scores.get(int(number), np.nan) for number in ids], np.float64)
+    values = np.asarray(scores, np.float64)
+    if values.shape != ids.shape:
+        raise InputError(
+            f"{values.size} scores for {len(ids)} objects",
+            "one score per object in ascending order of ids",
+            "give a mapping from id to score instead",
+        )
+    return values

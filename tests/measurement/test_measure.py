@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from cases import draw, missed, touching
+
+from sparcell.core.errors import InputError
+from sparcell.measurement import measure
+
+
+def write(folder, **images):
+    folder.mkdir(exist_ok=True)
+    for name, image in images.items():
+        axes = "YX" if image.ndim == 2 else "TYX"
+        tifffile.imwrite(
+            folder / f"{name}.tif", image, photometric="minisblack", metadata={"axes": axes}
+        )
+    return folder
+
+
+@pytest.fixture
+def plate(tmp_path):
+    """Two tiles of a well at three times, growing."""
+    boxes = [
+        (4 + 12 * (k // 4), 4 + 14 * (k % 4), 12 + 12 * (k // 4), 12 + 14 * (k % 4))
+        for k in range(12)
+    ]
+    return write(
+        tmp_path / "labels",
+        **{
+            f"E_B3_{tile}_00d{6 * step:02d}h00m": draw(*boxes[: 2 ** (step + 1) + tile])
+            for step in range(3)
+            for tile in (1, 2)
+        },
+    )
+
+
+def test_tables_of_a_plate(plate, tmp_path):
+    out = measure(plate, out=tmp_path / "tables")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "counts.csv", "growth.csv", "growth.png", "objects.csv", "wells.csv",
+    ]  # fmt: skip
+    objects, counts = pd.read_csv(out / "objects.csv"), pd.read_csv(out / "counts.csv")
+    assert counts["n_objects"].tolist() == [3, 5, 9, 4, 6, 10]
+    assert counts["n_components"].tolist() == counts["n_objects"].tolist()
+    assert counts["n_by_area"].to_numpy() == pytest.approx(counts["n_objects"])
+    assert counts["note"].isna().all()
+    assert len(objects) == 37
+    wells = pd.read_csv(out / "wells.csv")
+    assert wells["n_objects"].tolist() == [7, 11, 19]
+    assert wells["time"].tolist() == [0, 6, 12]
+    growth = pd.read_csv(out / "growth.csv")
+    assert growth["doubling_time"].item() == pytest.approx(
+        12 * np.log(2) / np.log(19 / 7), rel=0.02
+    )
+
+
+def test_without_wells_there_are_two_tables(tmp_path):
+    labels = write(tmp_path / "labels", one=missed()[0], two=touching()[0], three=draw())
+    out = measure(labels, out=tmp_path / "tables")
+    assert sorted(path.name for path in out.iterdir()) == ["counts.csv", "objects.csv"]
+    counts = pd.read_csv(out / "counts.csv").set_index("image")
+    assert counts.loc["two", ["n_objects", "n_components"]].tolist() == [2, 1]
+    assert counts.loc["two", "note"].startswith("clumping: the area is that of 2 typical nuclei")
+    assert counts.loc["two", "clumped"]
+    assert counts.loc["three", ["n_objects", "n_by_area"]].tolist() == [0, 0]
+
+
+def test_intensities_of_every_time_point(tmp_path):
+    truth = missed()[0]
+    labels = write(tmp_path / "labels", film=np.stack([truth, truth]))
+    images = write(tmp_path / "images", film=np.stack([truth, 10 * truth]).astype(np.float32))
+    out = measure(labels, images=images, out=tmp_path / "tables")
+    objects = pd.read_csv(out / "objects.csv")
+    assert objects[["t", "id", "mean_0"]].values.tolist() == [
+        [0, 1, 1], [0, 2, 2], [1, 1, 10], [1, 2, 20],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_scores_of_a_prediction_are_taken_over(tmp_path, inside):
+    run = tmp_path / "run"
+    run.mkdir()
+    labels = write(run / "labels", one=missed()[0])
+    rows = pd.DataFrame({"image": "one", "t": 0, "z": 0, "id": [2, 1, 7], "score": [0.2, 0.1, 0.7]})
+    rows.to_csv((labels if inside else run) / "objects.csv", index=False)
+    out = measure(run, out=tmp_path / "tables")
+    assert pd.read_csv(out / "objects.csv")["score"].tolist() == [0.1, 0.2]
+
+
+def test_typical_area_can_be_given(tmp_path):
+    labels = write(tmp_path / "labels", one=missed()[0])
+    out = measure(labels, out=tmp_path / "tables", typical=50)
+    assert pd.read_csv(out / "counts.csv")["n_by_area"].tolist() == [4]
+
+
+def test_a_time_in_the_name_and_in_the_file(tmp_path):
+    truth = missed()[0]
+    labels = write(tmp_path / "labels", E_B3_1_00d04h00m=np.stack([truth, truth]))
+    with pytest.raises(InputError, match="several time points in the file"):
+        measure(labels, out=tmp_path / "tables")
+
+
+def test_images_must_be_there_and_fit(tmp_path):
+    labels = write(tmp_path / "labels", one=missed()[0])
+    images = write(tmp_path / "images", other=missed()[0])
+    with pytest.raises(InputError, match="no image one in"):
+        measure(labels, images=images, out=tmp_path / "tables")
+    write(images, one=missed()[0][:-1])
+    with pytest.raises(InputError, match=r"one\.tif of T, Z, Y, X"):
+        measure(labels, images=images, out=tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_bad_file_is_named(tmp_path):
+    labels = write(tmp_path / "labels", one=missed()[0])
+    (labels / "two.tif").write_bytes(b"II*\0 no image")
+    with pytest.raises(InputError, match=r"two\.tif"):
+        measure(labels, out=tmp_path / "tables")
+
+
+def test_the_way_out_must_be_writable(tmp_path):
+    labels = write(tmp_path / "labels", one=missed()[0])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError):
+        measure(labels, out=tmp_path / "file")

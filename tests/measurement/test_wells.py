@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparcell.measurement import Wells, doubling_times, find_wells, plot_growth, summarise_wells
+
+
+def counts(rows):
+    frame = pd.DataFrame(rows, columns=["image", "t", "n_objects"])
+    return frame.assign(z=0, n_by_area=frame["n_objects"] * 1.5, total_area_px=100)
+
+
+def test_tiles_are_pooled_by_hand():
+    names = [f"E_B3_{tile}_00d{hour:02d}h00m" for hour in (0, 6) for tile in (1, 2, 3)]
+    table = counts([(name, 0, n) for name, n in zip(names, (2, 4, 6, 9, 9, 9), strict=True)])
+    summary = summarise_wells(table, find_wells(names))
+    first, second = summary.to_dict("records")
+    assert (first["well"], first["time"], first["n_tiles"], first["n_objects"]) == ("B03", 0, 3, 12)
+    assert (first["mean_per_tile"], first["sd"]) == (4, 2)
+    assert first["sem"] == pytest.approx(2 / np.sqrt(3))
+    assert (first["total_area_px"], first["n_by_area"]) == (300, 18)
+    assert (second["time"], second["sd"]) == (6, 0)
+
+
+def test_time_points_of_a_file_are_frames_and_depths_are_averaged():
+    wells = find_wells(["a_B3_1"])
+    table = counts([("a_B3_1", 0, 4), ("a_B3_1", 0, 6), ("a_B3_1", 1, 8)])
+    summary = summarise_wells(table, wells)
+    assert summary[["time", "n_objects"]].values.tolist() == [[0, 5], [1, 8]]
+    assert wells.unit == "frame"
+
+
+def summary_of(**curves):
+    return pd.concat(
+        pd.DataFrame({"well": well, "time": 6.0 * np.arange(len(curve)), "mean_per_tile": curve})
+        for well, curve in curves.items()
+    ).assign(sem=1.0)
+
+
+def test_doubling_time_of_exponential_growth():
+    table = doubling_times(summary_of(A01=100 * 2 ** (6 * np.arange(8) / 21)))
+    (row,) = table.to_dict("records")
+    assert row["doubling_time"] == pytest.approx(21)
+    assert row["rate"] == pytest.approx(np.log(2) / 21)
+    assert row["r2"] == pytest.approx(1)
+    assert row["note"] == ""
+
+
+def test_doubling_time_is_withheld_with_a_reason():
+    table = doubling_times(
+        summary_of(
+            few=[10, 20], dying=[40, 30, 20], flat=[9, 9, 9], wild=[10, 40, 5, 60], none=[0, 0, 0]
+        )
+    ).set_index("well")
+    assert table["doubling_time"].isna().all()
+    assert table["note"].to_dict() == {
+        "few": "fewer than 3 times with cells",
+        "none": "fewer than 3 times with cells",
+        "dying": "does not grow",
+        "flat": "does not grow",
+        "wild": f"not exponential: R2 {table.loc['wild', 'r2']:.2f} under 0.8",
+    }
+
+
+def test_growth_curves_are_drawn(tmp_path):
+    figure = plot_growth(summary_of(A01=[1, 2, 4], A02=[1, 1, 2]), "h", tmp_path / "growth.png")
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "time (h)"
+    assert [line.get_label() for line in axes.lines] == ["A01", "A02"]
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_line_per_condition():
+    summary = summary_of(A01=[1, 2], A02=[3, 4], A03=[9, 9])
+    summary["condition"] = summary["well"].map({"A01": "drug", "A02": "drug", "A03": "none"})
+    (axes,) = plot_growth(summary, "frame").axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[2, 3], [9, 9]]
+    assert axes.get_xlabel() == "time (frames)"
+
+
+def test_conditions_stay_in_the_summary():
+    wells = Wells(
+        pd.DataFrame({"name": ["a"], "well": ["A01"], "condition": ["x"], "time": [0.0]}), "h"
+    )
+    assert summarise_wells(counts([("a", 0, 3)]), wells)["condition"].tolist() == ["x"]
