@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-import numpy as np
 import yaml
 from markupsafe import Markup
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.io import open_image, read_table
-from sparcell.measurement.counts import Counts, count_objects
 from sparcell.reports.pictures import draw_curves, draw_overlay, png
 
 OVERLAYS = 6
@@ -58,7 +54,9 @@ def write_report(run: Path | str) -> Path:
     with whole_file(run / "curves.png") as partial:
         partial.write_bytes(curves)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sparcell.reports"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("sparcell.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     page = environment.get_template("report.html").render(
         run=run.resolve().name,
@@ -71,7 +69,7 @@ def write_report(run: Path | str) -> Path:
         evaluation=evaluation,
         rows=_rows(evaluation, record),
         overlays=_overlays(run, record),
-        counts=_counts(run, record),
+        counts=_counts(run, evaluation),
     )
     with whole_file(run / "report.html") as partial:
         partial.write_text(page, "utf8")
@@ -114,7 +112,15 @@ def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
         table = read_table(root / "quality.csv")
         columns = [
             c
-            for c in ("name", "accepted", "reason", "strategy", "n_objects", "median_diameter", "coverage")
+            for c in (
+                "name",
+                "accepted",
+                "reason",
+                "strategy",
+                "n_objects",
+                "median_diameter",
+                "coverage",
+            )
             if c in table
         ]
         sheets = sorted(root.glob("contact_sheet*.png"))
@@ -122,7 +128,10 @@ def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "root": str(root),
                 "columns": columns,
-                "rows": table[columns].astype(object).where(table[columns].notna(), "").values.tolist(),
+                "rows": table[columns]
+                .astype(object)
+                .where(table[columns].notna(), "")
+                .values.tolist(),
                 "sheets": [_embed(sheet.read_bytes()) for sheet in sheets[:2]],
             }
         )
@@ -144,22 +153,13 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     return pictures
 
 
-def _counts(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Objects counted in two ways in every predicted field (thesis 8.6), and the labels' count."""
-    folder = run / "predictions" / "labels"
-    rows = []
-    held = record.get("evaluated", {})
-    by_field: dict[str, Counts] = {}
-    truth: dict[str, int] = defaultdict(int)
-    for path in sorted(folder.glob("*.tif")) if folder.exists() else []:
-        name = path.name.removesuffix(".tif")
-        by_field[name] = _count(open_image(path))
-        if name in held and Path(held[name]["labels"]).exists():
-            truth[name] = _count(open_image(held[name]["labels"])).components
-    for name, counts in by_field.items():
-        rows.append({"name": name, "labels": truth.get(name, ""), "counts": counts})
+def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Objects of every predicted field counted in two ways (thesis 8.6), and the labels' count."""
+    path = run / "tables" / "counts.csv"
+    if not path.exists():
+        return []
+    rows = read_table(path).fillna({"note": ""}).to_dict("records")
+    images = evaluation.get("images", {})
+    for row in rows:
+        row["in_labels"] = images.get(row["image"], {}).get("count", {}).get("truth", "")
     return rows
-
-
-def _count(image: Image) -> Counts:
-    return count_objects(np.asarray(image.read_ids()))

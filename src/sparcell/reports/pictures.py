@@ -39,7 +39,9 @@ def draw_curves(metrics: DataFrame) -> Figure:
         left.set_yscale("log")
     right.plot(metrics["epoch"], metrics["val_f1"], color="tab:green")
     best = metrics["val_f1"].idxmax()
-    right.plot(metrics["epoch"][best], metrics["val_f1"][best], "o", color="tab:green", label="best")
+    right.plot(
+        metrics["epoch"][best], metrics["val_f1"][best], "o", color="tab:green", label="best"
+    )
     right.axhline(metrics["val_f1"].iloc[0], color="0.6", linestyle=":", label="before training")
     right.set(xlabel="epoch", ylabel="validation F1 at IoU 0.5", ylim=(0, 1))
     for axis in (left, right):

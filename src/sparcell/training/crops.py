@@ -6,12 +6,13 @@ whatever the number of worker processes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from sparcell.core.labels import Labels
 from sparcell.methods import METHODS
@@ -36,17 +37,17 @@ class Crop(NamedTuple):
 
 
 class RandomCrops(Dataset[Crop]):
-    """The crops of one epoch."""
+    """The crops of all epochs, by (epoch, number)."""
 
-    def __init__(self, fields: Fields, recipe: Recipe, epoch: int) -> None:
-        self.fields, self.recipe, self.epoch = fields, recipe, epoch
+    def __init__(self, fields: Fields, recipe: Recipe) -> None:
+        self.fields, self.recipe = fields, recipe
         self.method = METHODS[recipe.method.name]
 
     def __len__(self) -> int:
         return crops_per_epoch(self.fields, self.recipe)
 
-    def __getitem__(self, number: int) -> Crop:
-        rng = np.random.default_rng([self.recipe.seed, self.epoch, number])
+    def __getitem__(self, place: tuple[int, int]) -> Crop:
+        rng = np.random.default_rng([self.recipe.seed, *place])
         fit = self.recipe.fit
         field = self.fields[int(rng.integers(len(self.fields)))]
         centre = draw_centre(field, fit.near_objects, rng)
@@ -55,6 +56,23 @@ class RandomCrops(Dataset[Crop]):
         image = change_intensity(image, self.recipe.augment, rng)
         target = self.method.targets(labels, self.recipe.method)
         return Crop(image, target, valid[None].astype(np.float32))
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.epoch = count, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the number of the epoch that is about to begin, also after a resume."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, number) for number in range(self.count))
+
+    def __len__(self) -> int:
+        return self.count
 
 
 class WholeFields(Dataset[Crop]):
@@ -83,8 +101,7 @@ def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
     """As the recipe says, or as many crops as tile the training images."""
     if recipe.fit.crops_per_epoch:
         return recipe.fit.crops_per_epoch
-    area = sum(fields[i].labels.size for i in range(len(fields)))
-    return max(recipe.fit.batch, round(area / recipe.fit.crop**2))
+    return max(recipe.fit.batch, round(fields.area / recipe.fit.crop**2))
 
 
 def draw_centre(field: Field, near_objects: float, rng: np.random.Generator) -> NDArray[np.float64]:

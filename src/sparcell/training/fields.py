@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,12 @@ class Fields(Sequence[Field]):
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels of all fields together; opens the images without reading them."""
+        shapes = [(open_image(place.sample.image).shape, place.x) for place in self.places]
+        return sum(height * len(range(width)[x]) for (height, width), x in shapes)
 
     def __getitem__(self, index: int) -> Field:  # type: ignore[override]
         if index in self._kept:

@@ -15,6 +15,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.evaluation import evaluate
+from sparcell.measurement import measure
 from sparcell.methods.base import Maps
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.model import Model, ModelCard
@@ -151,6 +152,7 @@ def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[s
     samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
     predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
+    measure(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
     evaluation = evaluate(truth, predictions / "labels")
     content = evaluation.to_json()

@@ -187,7 +187,6 @@ def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trai
             ModelCheckpoint(filename="last", **keep),
         ],
         plugins=[WholeCheckpoints()],
-        reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -15,7 +15,7 @@ from sparcell.nets.build import build_network
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.runtime import default_threads
 from sparcell.prediction.tiling import quantise
-from sparcell.training.crops import Crop, RandomCrops, WholeFields
+from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Recipe
 from sparcell.training.scoring import MatchCounts, match_valid
@@ -45,6 +45,8 @@ class Trainee(lightning.LightningModule):
 
     def training_step(self, crop: Crop, index: int) -> Tensor:
         """Loss of one batch; a loss that is no number stops the run."""
+        # Dropout depends on the step alone, not on what ran before in this process.
+        torch.manual_seed((self.recipe.seed * 100_003 + self.current_epoch) * 100_003 + index)
         loss: Tensor = self.loss(self(crop.image), crop.target, crop.valid, self.recipe.method)
         if not torch.isfinite(loss):
             raise NotFiniteLoss(self.trainer.global_step)
@@ -118,13 +120,18 @@ class CropData(lightning.LightningDataModule):
         self.recipe, self.batch = recipe, batch
 
     def train_dataloader(self) -> DataLoader[Crop]:
-        """Make the crops of the epoch that is about to begin."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        crops = RandomCrops(self.train_fields, self.recipe, epoch)
+        """Make the crops; drawn anew in every epoch."""
+        crops = RandomCrops(self.train_fields, self.recipe)
         # Crops are cheap beside a step; on few cores a worker would take the network's place.
         workers = min(8, max(0, default_threads() // 2 - 1))
         return DataLoader(
-            crops, batch_size=self.batch, collate_fn=stack, num_workers=workers, drop_last=True
+            crops,
+            batch_size=self.batch,
+            sampler=EpochSampler(len(crops)),
+            collate_fn=stack,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            drop_last=True,
         )
 
     def val_dataloader(self) -> DataLoader[Crop]:
