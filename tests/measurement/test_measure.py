@@ -79,13 +79,12 @@ def test_intensities_of_every_time_point(tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_scores_of_a_prediction_are_taken_over(tmp_path, inside):
+def test_scores_of_a_prediction_are_taken_over(tmp_path):
     run = tmp_path / "run"
-    run.mkdir()
-    labels = write(run / "labels", one=missed()[0])
+    (run / "objects").mkdir(parents=True)
+    write(run / "labels", one=missed()[0])
     rows = pd.DataFrame({"image": "one", "t": 0, "z": 0, "id": [2, 1, 7], "score": [0.2, 0.1, 0.7]})
-    rows.to_csv((labels if inside else run) / "objects.csv", index=False)
+    rows.to_csv(run / "objects" / "one.csv", index=False)
     out = measure(run, out=tmp_path / "tables")
     assert pd.read_csv(out / "objects.csv")["score"].tolist() == [0.1, 0.2]
 

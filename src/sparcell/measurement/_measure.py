@@ -43,9 +43,8 @@ def measure(
     Parameters
     ----------
     predictions : Path or str
-        Folder of label images ``NAME.tif``, or one with ``labels/`` in it as prediction writes
-        it, or one label image. Scores in an ``objects.csv`` there or one folder up are taken
-        over.
+        Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
+        a folder of label images ``NAME.tif``, or one label image.
     images : Path or str, optional
         Folder of the images of the same names, for intensities.
     wells : str or Path, optional
@@ -154,15 +153,17 @@ def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
     return found
 
 
-def _with_scores(objects: pd.DataFrame, predictions: Path) -> pd.DataFrame:
-    """Take the scores over that prediction wrote beside the label images."""
+def _with_scores(objects: pd.DataFrame, labels: Path) -> pd.DataFrame:
+    """Take the scores over that prediction wrote in ``objects/`` beside ``labels/``."""
+    import pandas as pd
+
     from sparcell.io import read_table
 
-    tables = [folder / "objects.csv" for folder in (predictions, predictions.parent)]
-    path = next((path for path in tables if path.is_file()), None)
-    scored = objects if path is None else read_table(path)
-    if path is None or not {*KEYS, "score"} <= set(scored.columns):
+    tables = [read_table(path) for path in sorted((labels.parent / "objects").glob("*.csv"))]
+    tables = [table for table in tables if {*KEYS, "score"} <= set(table.columns) and len(table)]
+    if labels.name != "labels" or not tables:
         return objects
+    scored = pd.concat(tables, ignore_index=True)
     scores = scored[[*KEYS, "score"]].drop_duplicates(KEYS)
     merged = objects.drop(columns="score").merge(scores, on=KEYS, how="left")
     return merged[objects.columns]
