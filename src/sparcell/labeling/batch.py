@@ -1,0 +1,200 @@
+"""Label a whole dataset folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.files import write_json
+from sparcell.core.progress import say, track
+from sparcell.core.record import now, start_record
+from sparcell.labeling.folder import VERB, check_target, link_dataset, no_pairs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from sparcell.labeling.auto import AutoSettings
+    from sparcell.labeling.field import Verdict
+    from sparcell.labeling.quality import QualitySettings
+    from sparcell.labeling.sheet import ContactSheet
+    from sparcell.labeling.thesis import ThesisSettings
+
+Preset = Literal["auto", "thesis"]
+PRESETS: tuple[Preset, ...] = ("auto", "thesis")
+
+
+def label(
+    dataset: Dataset | Path | str,
+    out: Path | str | None = None,
+    preset: str = "auto",
+    *,
+    diameter: float | None = None,
+    overwrite: bool = False,
+    settings: AutoSettings | ThesisSettings | None = None,
+    quality: QualitySettings | None = None,
+) -> DataFrame:
+    """Turn the stains of a dataset folder into nucleus instances, with a verdict on each field.
+
+    Writes ``labels/``, ``ignore/``, ``quality.csv``, ``contact_sheet.png`` and ``record.json``.
+    A field whose files cannot be used is listed in ``quality.csv`` as refused and does not stop
+    the others. Nothing is deleted.
+
+    Parameters
+    ----------
+    dataset : Dataset, Path or str
+        With ``images/`` and ``stain/``.
+    out : Path or str, optional
+        New folder to write a dataset to that refers to the original images; by default labels
+        are written into the dataset folder itself. The preset ``thesis``, which cuts images
+        into crops, needs one.
+    preset : {"auto", "thesis"}
+    diameter : float, optional
+        Typical diameter of a nucleus in px, instead of the estimate (preset ``auto``).
+    overwrite : bool
+        Replace the labels of an earlier run of this function. Labels of any other origin are
+        never touched.
+    settings : AutoSettings or ThesisSettings, optional
+        Further settings of the preset.
+    quality : QualitySettings, optional
+        Limits of the quality gate (preset ``auto``).
+
+    Returns
+    -------
+    DataFrame
+        The rows of ``quality.csv``: name, accepted, reason, preset, strategy, why, and figures.
+
+    Raises
+    ------
+    InputError
+        If the preset is unknown, no field has image and stain, or the place to write to holds
+        other labels.
+    """
+    # Started by the command line, so the heavy part loads only when there is work.
+    from sparcell.labeling.sheet import ContactSheet
+
+    if preset not in PRESETS:
+        raise InputError(f"preset '{preset}'", "one of " + ", ".join(PRESETS), "choose one")
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
+    pairs = data.having("stain")
+    if not len(pairs):
+        raise no_pairs(data)
+    if preset == "thesis" and out is None:
+        raise InputError(
+            "preset thesis without an output folder",
+            "a new folder for the crops",
+            "give one with -o",
+        )
+    options = _resolve(preset, diameter, settings)
+    target = check_target(data, None if out is None else Path(out), overwrite)
+    target.mkdir(parents=True, exist_ok=True)
+    stains = [sample.files["stain"] for sample in pairs.samples]
+    record = start_record({"preset": preset, **options.model_dump(mode="json")}, stains)
+    record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
+    write_json(target / "record.json", record)
+    for sample in data.samples:
+        if "stain" not in sample.files:
+            say(f"{sample.name}: no stain, not labelled")
+
+    sheet = ContactSheet(target / "contact_sheet.png")
+    if preset == "thesis":
+        table = _label_thesis(pairs, target, options, sheet)
+    else:
+        table = _label_auto(pairs, target, options, quality, sheet)
+        if target.resolve() != data.root.resolve():
+            link_dataset(data, target)
+    sheet.flush()
+    frame = _write_quality(table, target)
+    write_json(target / "record.json", record | {"finished": now()})
+    _summarize(frame, target)
+    return frame
+
+
+def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
+    from sparcell.labeling.auto import AutoSettings
+    from sparcell.labeling.thesis import ThesisSettings
+
+    kind = AutoSettings if preset == "auto" else ThesisSettings
+    if settings is not None and not isinstance(settings, kind):
+        raise InputError(
+            f"{type(settings).__name__} for the preset {preset}", kind.__name__, "give these"
+        )
+    if diameter is None:
+        return settings or kind()
+    if preset == "thesis":
+        raise InputError(
+            "a diameter for the preset thesis", "its fixed range", "leave it out, or use auto"
+        )
+    if not diameter > 2:
+        raise InputError(f"a diameter of {diameter:g} px", "more than 2 px", "correct it")
+    return (settings or kind()).model_copy(update={"diameter": float(diameter)})
+
+
+def _label_auto(
+    pairs: Dataset,
+    target: Path,
+    settings: AutoSettings,
+    quality: QualitySettings | None,
+    sheet: ContactSheet,
+) -> list[dict[str, Any]]:
+    from sparcell.labeling.field import label_field
+    from sparcell.labeling.quality import QualitySettings
+
+    limits = quality or QualitySettings()
+    rows = []
+    for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
+        try:
+            verdict = label_field(sample, target, settings, limits)
+        except InputError as error:
+            verdict = _unusable(sample, "auto", error)
+        sheet.add(verdict.thumbnail)
+        rows.append(verdict.row)
+    return rows
+
+
+def _label_thesis(
+    pairs: Dataset, target: Path, settings: ThesisSettings, sheet: ContactSheet
+) -> list[dict[str, Any]]:
+    from sparcell.labeling.crops import apply_filter, label_crops, write_crop_split
+
+    verdicts: list[Verdict] = []
+    origin: list[Sample] = []
+    failed: list[Verdict] = []
+    for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
+        try:
+            for verdict in label_crops(sample, target, settings):
+                verdicts.append(verdict)
+                origin.append(sample)
+        except InputError as error:
+            failed.append(_unusable(sample, "thesis", error))
+    verdicts = apply_filter(verdicts, settings)
+    write_crop_split(pairs, verdicts, origin, target)
+    for verdict in [*verdicts, *failed]:
+        sheet.add(verdict.thumbnail)
+    return [verdict.row for verdict in [*verdicts, *failed]]
+
+
+def _unusable(sample: Sample, preset: str, error: InputError) -> Verdict:
+    from sparcell.labeling.field import Verdict
+    from sparcell.labeling.sheet import Thumbnail
+
+    reason = f"unusable: {error}"
+    row = {"name": sample.name, "accepted": False, "reason": reason, "preset": preset}
+    return Verdict(row, Thumbnail(sample.name, reason))
+
+
+def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
+    import pandas
+
+    from sparcell.io import write_table
+
+    frame = pandas.DataFrame(rows)
+    write_table(frame.round(5), target / "quality.csv")
+    return frame
+
+
+def _summarize(frame: DataFrame, target: Path) -> None:
+    for row in frame[~frame["accepted"]].to_dict("records"):
+        say(f"{row['name']}: refused, {row['reason']}")
+    say(f"{int(frame['accepted'].sum())} of {len(frame)} accepted; see {target}/contact_sheet.png")

@@ -1,0 +1,97 @@
+"""Preset ``thesis`` on a dataset: crops, labels and the filter over the whole set."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.image import FIRST_PLANE, Image
+from sparcell.core.labels import check_labels
+from sparcell.io import open_image, write_image
+from sparcell.labeling.field import Verdict, open_stain
+from sparcell.labeling.sheet import Thumbnail
+from sparcell.labeling.thesis import ThesisSettings, crop_corners, filter_dataset, label_crop
+
+
+def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Iterator[Verdict]:
+    """Cut one field, label every crop, write ``images/``, ``stain/`` and ``labels/``.
+
+    Raises
+    ------
+    InputError
+        If the stain cannot be used or has several planes.
+    """
+    stain = open_stain(sample)
+    if stain.size("T") * stain.size("Z") > 1:
+        raise InputError(
+            f"{stain.size('T')} time points and {stain.size('Z')} depths in {stain.source}",
+            "one plane for the preset thesis",
+            "save the planes as single images, or use the preset auto",
+        )
+    image = open_image(sample.image)
+    for top, left in crop_corners(stain.shape, settings.crop):
+        y, x = slice(top, top + settings.crop), slice(left, left + settings.crop)
+        pixels = stain.read(y, x, FIRST_PLANE)[0]
+        if np.ptp(pixels) == 0:
+            labels = np.zeros(pixels.shape, np.int32)
+        else:
+            labels = check_labels(label_crop(pixels, stain.pixel_size, settings))
+        name = f"{sample.name}_y{top}_x{left}"
+        for kind, source in (("images", image), ("stain", stain)):
+            _write_crop(target / kind / f"{name}.tif", source, y, x)
+        write_image(target / "labels" / f"{name}.tif", labels, "YX", stain.pixel_size, labels=True)
+        area = np.bincount(labels.ravel())[1:]
+        row = {
+            "name": name,
+            "accepted": True,
+            "reason": "",
+            "preset": "thesis",
+            "n_objects": len(area),
+            "coverage": float((labels > 0).mean()),
+        }
+        if len(area):
+            row["median_diameter"] = float(np.median(2 * np.sqrt(area / np.pi)))
+        yield Verdict(row, Thumbnail(name, "", pixels, labels))
+
+
+def _write_crop(path: Path, source: Image, y: slice, x: slice) -> None:
+    index = tuple({"Y": y, "X": x}.get(a, slice(None)) for a in source.axes)
+    pixels: NDArray[Any] = np.asarray(source.data[index])
+    write_image(path, pixels, source.axes, source.pixel_size, source.channels)
+
+
+def apply_filter(verdicts: list[Verdict], settings: ThesisSettings) -> list[Verdict]:
+    """Refuse crops by the rule of the thesis, which looks at the whole set."""
+    coverage = np.array([verdict.row["coverage"] for verdict in verdicts])
+    return [
+        Verdict(
+            verdict.row | {"accepted": not reason, "reason": reason},
+            Thumbnail(
+                verdict.row["name"], reason, verdict.thumbnail.stain, verdict.thumbnail.labels
+            ),
+        )
+        for verdict, reason in zip(verdicts, filter_dataset(coverage, settings), strict=True)
+    ]
+
+
+def write_crop_split(
+    dataset: Dataset, verdicts: list[Verdict], origin: list[Sample], out: Path
+) -> None:
+    """Give every crop the row of ``split.csv`` of its field."""
+    if not any(sample.split or sample.info for sample in dataset.samples):
+        return
+    columns = list(dict.fromkeys(key for sample in origin for key in sample.info))
+    with whole_file(out / "split.csv") as partial, partial.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["name", "split", *columns])
+        for verdict, sample in zip(verdicts, origin, strict=True):
+            row = [verdict.row["name"], sample.split]
+            writer.writerow(row + [sample.info.get(column, "") for column in columns])

@@ -1,0 +1,116 @@
+"""Where labels are written, and what must not be overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import yaml
+
+from sparcell.core.dataset import KINDS, Dataset, Sample, stem
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+
+VERB = "label"
+
+
+def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
+    """Return the folder to write to, if nothing that `label` did not write is in the way.
+
+    Raises
+    ------
+    InputError
+        If there are labels, or other files in `out`, of another origin, or of an earlier run
+        without `overwrite`.
+    """
+    target = dataset.root if out is None else out
+    ours = _is_ours(target)
+    if out is None or out.resolve() == dataset.root.resolve():
+        foreign = [kind for kind in ("labels", "ignore") if (target / kind).exists()]
+        if foreign and not ours:
+            raise InputError(
+                f"a folder {target / foreign[0]} that this step did not write",
+                "no labels yet",
+                "give another folder with -o",
+            )
+    elif target.exists() and (not target.is_dir() or any(target.iterdir())) and not ours:
+        raise InputError(
+            f"{target}, which holds other files", "a new or empty folder", "choose another with -o"
+        )
+    if ours and not overwrite:
+        raise InputError(
+            f"labels of an earlier run in {target}",
+            "a folder without",
+            "add --overwrite to replace them, or choose another with -o",
+        )
+    return target
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        record = json.loads((folder / "record.json").read_text("utf8"))
+        return isinstance(record, dict) and record.get("verb") == VERB
+    except (OSError, ValueError):
+        return False
+
+
+def link_dataset(dataset: Dataset, target: Path) -> None:
+    """Make `target` a dataset on its own: a ``dataset.yaml`` with the original places.
+
+    Labels and ignore masks are those in `target`; ``split.csv`` is copied.
+    """
+    layout = {
+        kind: _place(dataset, kind, target)
+        for kind in KINDS
+        if kind not in ("labels", "ignore") and dataset.having(kind).samples
+    }
+    with whole_file(target / "dataset.yaml") as partial:
+        partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")
+    split = dataset.root / "split.csv"
+    if split.exists():
+        with whole_file(target / "split.csv") as partial:
+            shutil.copyfile(split, partial)
+
+
+def _place(dataset: Dataset, kind: str, target: Path) -> str:
+    """Folder or pattern of one kind of files, relative to `target`."""
+    places = {_pattern(sample, kind) for sample in dataset.having(kind).samples}
+    if len(places) != 1:
+        raise InputError(
+            f"{kind} of {dataset.root} in several places",
+            "one folder",
+            "put them into one folder, or label without -o",
+        )
+    place = places.pop()
+    try:
+        return os.path.relpath(place, target.resolve())
+    except ValueError:
+        # Another drive on Windows.
+        return str(place)
+
+
+def _pattern(sample: Sample, kind: str) -> Path:
+    path = sample.files[kind].resolve()
+    if stem(path, KINDS[kind]) == sample.name:
+        return path.parent
+    return path.with_name(path.name.replace(sample.name, "{name}", 1))
+
+
+def no_pairs(dataset: Dataset) -> InputError:
+    """Error that names what is in ``images/`` and what in ``stain/``."""
+    folder = dataset.root / "stain"
+    stains = sorted(stem(p) for p in folder.iterdir()) if folder.is_dir() else []
+    return InputError(
+        f"no field of {dataset.root} with both image and stain "
+        f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
+        "files of the same name in images/ and stain/",
+        "rename them, or give the pattern in dataset.yaml",
+    )
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,129 @@
+"""Judge the labels of a field before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparcell.labeling.objects import Objects
+
+REASONS = ("empty", "noise", "leak", "out of focus", "too few", "implausible sizes")
+
+
+class QualitySettings(BaseModel):
+    """Limits of the quality gate.
+
+    Each lies between the worst of 300 good fields (dc16, Data Science Bowl 2018) and what
+    simulated stain failures give.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_snr: float = Field(
+        6.0, ge=0, description="median contrast of nuclei over the spread of the background"
+    )
+    min_focus: float = Field(
+        3.2, ge=0, description="steepness of outlines: contrasts gained per typical diameter"
+    )
+    max_residue: float = Field(
+        0.1, gt=0, le=1, description="part of the field that is bright but no nucleus"
+    )
+    max_object: float = Field(
+        0.2, gt=0, le=1, description="part of the field that one object may cover"
+    )
+    min_coverage: float = Field(
+        0.001, ge=0, le=1, description="part of the field that nuclei cover, at least"
+    )
+    max_coverage: float = Field(
+        0.75, gt=0, le=1, description="part of the field that nuclei cover, at most"
+    )
+    max_size_spread: float = Field(
+        1.25, gt=0, description="standard deviation of the natural log of the areas"
+    )
+    min_diameter: float = Field(4.0, ge=0, description="typical diameter, px")
+
+
+@dataclass(frozen=True)
+class PlaneMeasures:
+    """What the gate looks at, of one plane.
+
+    Attributes
+    ----------
+    objects : Objects
+    pixels : int
+        Pixels of the plane.
+    diameter : float
+        Typical diameter in px; 0 if nothing was found.
+    noise : float
+        Standard deviation of the pixel noise.
+    spread : float
+        Spread of the smoothed background.
+    residue, doubt : float
+        Parts of the plane that are bright but unexplained, and in doubt for any reason.
+    """
+
+    objects: Objects
+    pixels: int
+    diameter: float
+    noise: float
+    spread: float
+    residue: float
+    doubt: float
+
+
+def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
+    """Figures of one field over all its planes, the columns of ``quality.csv``.
+
+    ``n_objects``; ``median_diameter`` in px; ``coverage``, ``residue``, ``doubt`` and ``largest``
+    as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``; ``focus``;
+    ``size_spread``.
+    """
+    objects = Objects.join([plane.objects for plane in planes])
+    pixels = sum(plane.pixels for plane in planes)
+    figures: dict[str, float | int] = {
+        "n_objects": len(objects),
+        "noise": float(np.mean([plane.noise for plane in planes])),
+        "residue": float(np.mean([plane.residue for plane in planes])),
+        "doubt": float(np.mean([plane.doubt for plane in planes])),
+    }
+    if not len(objects):
+        return figures
+    spread = float(np.median([plane.spread for plane in planes if plane.diameter]))
+    typical = float(np.median([plane.diameter for plane in planes if plane.diameter]))
+    contrast = float(np.median(objects.contrast))
+    return figures | {
+        "median_diameter": float(np.median(2 * np.sqrt(objects.area / np.pi))),
+        "coverage": float(objects.area.sum() / pixels),
+        "largest": float(objects.area.max() / (pixels / len(planes))),
+        "contrast": contrast,
+        "snr": contrast / max(spread, 1e-9),
+        "focus": float(np.median(objects.steepness)) * typical,
+        "size_spread": float(np.std(np.log(objects.area))),
+    }
+
+
+def judge(figures: dict[str, float | int], settings: QualitySettings) -> str:
+    """Why a field is refused, one of `REASONS` with the figure; ``""`` if it is accepted."""
+    limits = settings
+    if not figures["n_objects"]:
+        return "empty: no nucleus found"
+    checks = (
+        ("leak", "residue", None, limits.max_residue, "of the field bright but no nucleus"),
+        ("leak", "largest", None, limits.max_object, "of the field in one object"),
+        ("noise", "snr", limits.min_snr, None, "contrast over background spread"),
+        ("implausible sizes", "median_diameter", limits.min_diameter, None, "px in diameter"),
+        ("implausible sizes", "size_spread", None, limits.max_size_spread, "spread of log areas"),
+        ("implausible sizes", "coverage", None, limits.max_coverage, "of the field nuclei"),
+        ("too few", "coverage", limits.min_coverage, None, "of the field nuclei"),
+        ("out of focus", "focus", limits.min_focus, None, "contrasts per diameter at outlines"),
+    )
+    for reason, figure, least, most, meaning in checks:
+        value = figures[figure]
+        if least is not None and value < least:
+            return f"{reason}: {value:.3g} {meaning}, at least {least:g} expected"
+        if most is not None and value > most:
+            return f"{reason}: {value:.3g} {meaning}, at most {most:g} expected"
+    return ""

@@ -1,0 +1,111 @@
+"""Moments of labelled regions, and what follows from them, for all regions at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = NDArray[np.float64]
+
+
+def region_moments(labels: NDArray[Any], count: int) -> Table:
+    """Raw moments of every region.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer
+        Ids 0..count; a region may be empty.
+    count : int
+
+    Returns
+    -------
+    (count + 1, 6) float64
+        Sums of 1, y, x, y^2, x^2, xy over the pixels; row 0 is zero. Adding rows gives the
+        moments of a union.
+    """
+    flat = labels.ravel()
+    at = np.flatnonzero(flat)
+    return moments_of(at, flat[at], labels.shape[1], count)
+
+
+def moments_of(pixels: NDArray[Any], ids: NDArray[Any], width: int, count: int) -> Table:
+    """Moments as `region_moments` gives them, from flat positions in an image `width` px wide."""
+    y, x = (v.astype(np.float64) for v in np.divmod(pixels, width))
+    return np.stack(
+        [np.bincount(ids, weights, count + 1) for weights in (None, y, x, y * y, x * x, x * y)],
+        axis=1,
+    ).astype(np.float64)
+
+
+def ellipse_fit(moments: Table) -> Table:
+    """Area of each region over that of the ellipse with the same second moments; 1 = an ellipse.
+
+    The ellipse of covariance S has the area 4 pi sqrt(det S). Any hole, dent or protrusion
+    makes the ellipse larger than the region. A pixel counts as a unit square (1/12 of variance).
+    """
+    cyy, cxx, cxy = _covariance(moments)
+    ellipse = 4 * np.pi * np.sqrt(np.maximum(cyy * cxx - cxy**2, 1e-9))
+    return np.asarray(moments[..., 0] / ellipse)
+
+
+def axis_lengths(moments: Table) -> tuple[Table, Table]:
+    """Full lengths in px of the major and minor axes of the ellipse with equal second moments."""
+    cyy, cxx, cxy = _covariance(moments)
+    mean = (cyy + cxx) / 2
+    spread = np.sqrt(np.maximum(mean**2 - (cyy * cxx - cxy**2), 0))
+    return 4 * np.sqrt(mean + spread), 4 * np.sqrt(np.maximum(mean - spread, 0))
+
+
+def _covariance(moments: Table) -> tuple[Table, Table, Table]:
+    area = np.maximum(moments[..., 0], 1)
+    y, x = moments[..., 1] / area, moments[..., 2] / area
+    return (
+        moments[..., 3] / area - y * y + 1 / 12,
+        moments[..., 4] / area - x * x + 1 / 12,
+        moments[..., 5] / area - x * y,
+    )
+
+
+def outline_pixels(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels of a region with a 4-neighbour outside it; the image's edge is no outside."""
+    padded = np.pad(labels, 1, mode="edge")
+    edge = np.zeros(labels.shape, bool)
+    for neighbour in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        edge |= neighbour != labels
+    return edge & (labels > 0)
+
+
+def region_quantile(values: NDArray[Any], ids: NDArray[Any], count: int, quantile: float) -> Table:
+    """Quantile of `values` within each id, by the nearest rank; NaN where an id has none.
+
+    Parameters
+    ----------
+    values, ids : (N,)
+        Ids are 0..count.
+
+    Returns
+    -------
+    (count + 1,) float64
+    """
+    order = np.lexsort((values, ids))
+    sizes = np.bincount(ids, minlength=count + 1)
+    start = np.cumsum(sizes) - sizes
+    rank = start + np.floor(quantile * np.maximum(sizes - 1, 0) + 0.5).astype(int)
+    result = np.full(count + 1, np.nan)
+    some = sizes > 0
+    result[some] = values[order][rank[some]]
+    return result
+
+
+def keep_regions(labels: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Drop the ids with ``keep[id]`` False and renumber the others 1..n in their order."""
+    keep = keep.copy()
+    keep[0] = False
+    return np.asarray((np.cumsum(keep) * keep)[labels], np.int32)
+
+
+def region_sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Pixels of every id 0..n."""
+    return np.bincount(labels.ravel())
