@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,14 @@ def data_root() -> Path:
     if "SPARCELL_DATA" not in os.environ:
         pytest.skip("needs the real images: SPARCELL_DATA is not set")
     return Path(os.environ["SPARCELL_DATA"])
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute in one thread: small networks lose by more, and on a busy machine much."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

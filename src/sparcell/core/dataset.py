@@ -196,10 +196,16 @@ def _read_layout(root: Path) -> dict[str, str]:
 def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Files of one kind by sample name. `place` is a folder or a pattern with ``{name}``."""
     if "{name}" in place:
+        if "{name}" not in Path(place).name:
+            raise InputError(
+                f"the pattern {place}, whose folder varies",
+                "{name} in the file name alone",
+                "put the files of a kind into one folder",
+            )
         folder = root / Path(place).parent
         pattern = re.compile("(.+)".join(re.escape(p) for p in Path(place).name.split("{name}", 1)))
         found = [(pattern.fullmatch(path.name), path) for path in sorted(folder.glob("*"))]
-        return {match.group(1): path for match, path in found if match}
+        return {match[1]: path for match, path in found if match and path.name[0] != "."}
     folder = root / place
     files: dict[str, Path] = {}
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
@@ -229,4 +235,10 @@ def _read_table(path: Path) -> dict[str, dict[str, str]]:
         ) from error
     if rows and "name" not in rows[0]:
         raise InputError(f"{path} without a column 'name'", "columns name,split", "add the header")
-    return {row["name"]: {k: v or "" for k, v in row.items() if k and k != "name"} for row in rows}
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = row.pop("name")
+        if name in table:
+            raise InputError(f"{name} twice in {path}", "one row per field", "delete one of them")
+        table[name] = {column: value or "" for column, value in row.items() if column}
+    return table

@@ -21,6 +21,7 @@ class Plane(NamedTuple):
 
 
 FIRST_PLANE = Plane()
+LARGEST_ID = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,11 @@ class Image:
         Raises
         ------
         InputError
-            If the image has several channels or does not hold whole numbers of 0 or more.
+            If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1.
         """
         region = self._stored(y, x, plane)
-        if len(region) != 1 or region.dtype.kind not in "iub" or int(region.min()) < 0:
+        whole = len(region) == 1 and region.dtype.kind in "iub"
+        if not whole or int(region.min()) < 0 or int(region.max()) > LARGEST_ID:
             raise InputError(
                 f"{self.source} with {len(region)} channels of dtype {region.dtype}",
                 "a label image: one channel of integers, 0 = background",

@@ -28,9 +28,10 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
     (Y, X) int32
         Ids 1..n in raster order of the objects' first pixels.
     """
-    whole = labels.astype(np.uint8) if labels.dtype == bool else labels
-    pieces = np.asarray(cc3d.connected_components(np.ascontiguousarray(whole), connectivity=8))
-    sizes = np.bincount(pieces.ravel())
+    # Files hold either byte order, cc3d takes the machine's own.
+    whole = np.ascontiguousarray(labels, labels.dtype.newbyteorder("="))
+    pieces = np.asarray(cc3d.connected_components(whole, connectivity=8))
+    sizes = np.bincount(pieces.ravel(), minlength=1)
     keep = sizes >= max(min_size, 1)
     keep[0] = False
     ids = np.zeros(len(sizes), np.int32)

@@ -31,8 +31,9 @@ def focal(logits: Tensor, target: Tensor, valid: Tensor, gamma: float, alpha: fl
     """
     log_p = functional.logsigmoid(logits)
     log_q = functional.logsigmoid(-logits)
-    p, q = log_p.exp(), log_q.exp()
-    loss = -(alpha * q**gamma * target * log_p + (1 - alpha) * p**gamma * (1 - target) * log_q)
+    # Powers by way of logarithms: where p or q is 0 in float32 the gradient stays finite.
+    easy_p, easy_q = (gamma * log_q).exp(), (gamma * log_p).exp()
+    loss = -(alpha * easy_p * target * log_p + (1 - alpha) * easy_q * (1 - target) * log_q)
     return masked_mean(loss, valid) / math.log(2)
 
 

@@ -142,7 +142,8 @@ def _load_run(network: nn.Module, path: Path) -> str:
             "a checkpoint of a Sparcell run",
             "name the run folder",
         ) from error
-    state = {k.removeprefix("network."): v for k, v in loaded.get("state_dict", loaded).items()}
+    held = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
+    state = {key.removeprefix("network."): tensor for key, tensor in held.items()}
     own = network.state_dict()
     fits = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     if not fits:

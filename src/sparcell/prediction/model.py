@@ -29,6 +29,10 @@ from sparcell.prediction.runtime import Runtime, open_runtime
 
 FORMAT = 1
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError,
+    NotImplementedError,
+)  # fmt: skip
 
 
 class ModelCard(BaseModel):
@@ -154,8 +158,12 @@ def load_model(path: Path | str) -> Model:
     try:
         with zipfile.ZipFile(path) as archive:
             parts = {name: archive.read(name) for name in PARTS}
-        raw = json.loads(parts["sparcell.json"])
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, zlib.error) as error:
+        raw = dict(json.loads(parts["sparcell.json"]))
+        golden_input, golden_output = (
+            np.load(io.BytesIO(parts[f"golden_{end}.npy"]), allow_pickle=False)
+            for end in ("input", "output")
+        )
+    except UNREADABLE as error:
         raise InputError(
             f"{path} that is no Sparcell model ({error})",
             "the model.zip of a run",
@@ -176,8 +184,8 @@ def load_model(path: Path | str) -> Model:
     return Model(
         card=card,
         onnx=parts["model.onnx"],
-        golden_input=np.load(io.BytesIO(parts["golden_input.npy"]), allow_pickle=False),
-        golden_output=np.load(io.BytesIO(parts["golden_output.npy"]), allow_pickle=False),
+        golden_input=golden_input,
+        golden_output=golden_output,
         source=str(path),
         digest=sha256(path),
     )

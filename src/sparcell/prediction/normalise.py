@@ -44,8 +44,9 @@ class Scaling:
         low = np.where(flat, pixels.min(axis=1), low)
         high = np.where(flat, pixels.max(axis=1), high)
         if (high <= low).any():
+            value = low[np.argmax(high <= low)]
             raise InputError(
-                f"a constant image (every pixel is {low[np.argmax(high <= low)]:g}): {image.source}",
+                f"a constant image (every pixel is {value:g}): {image.source}",
                 "an image that shows something",
                 "check the channel and the exposure",
             )

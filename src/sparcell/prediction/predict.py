@@ -203,12 +203,15 @@ def _predict_plane(
     """Fill one plane of `target`; return its object tables."""
     scaling = Scaling.measure(image, model.card.normalise, plane)
     cuts = tuple(cut_axis(edge, model.card.multiple, settings.tile) for edge in image.shape)
-    halo = settings.halo or int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))
+    halo = settings.halo
+    if halo is None:
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))
     halo = min(halo, *(core.stop - core.start for core in cuts[0].cores))
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo)
     # A first, empty table gives the columns where nothing is found.
-    tables = [object_table(np.zeros((1, 1), np.int32), image_name=name, scores=np.zeros(0))]
+    nothing = np.zeros((1, 1), np.int32)
+    tables = [object_table(nothing, pixel_size=image.pixel_size, image_name=name)]
 
     def keep(found: Found) -> None:
         table = object_table(

@@ -1,14 +1,17 @@
 """An image through a network in windows, and the objects of the windows into one label image.
 
-Two rules make the result independent of the tiles. A window shows the network `CONTEXT` pixels
-more than it is asked about. And an object belongs to the tile that holds its first pixel in
-raster order; that tile sees `halo` pixels around itself, so it sees the object whole.
+Three rules make the result independent of the tiles. Windows lie on the grid that the network's
+poolings lay over the whole image. A window shows the network `CONTEXT` pixels more than it is
+asked about. And an object belongs to the tile that holds its first pixel in raster order; that
+tile sees `halo` pixels around itself, so it sees the object whole.
 
 Only a band of rows is held at a time: memory grows with the width of the image, not its height.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -52,18 +55,23 @@ class Windows:
 def cut_axis(
     length: int, multiple: int, max_core: int = MAX_CORE, context: int = CONTEXT
 ) -> Windows:
-    """Cut an axis of `length` px into even cores with windows that stay inside the image.
+    """Cut an axis of `length` px into even cores, with windows that look `context` px beyond.
 
-    A window at the edge of the image is moved inwards rather than padded; only an image smaller
-    than one window is padded.
+    Cores and windows begin at multiples of `multiple`, for a network that pools answers
+    differently where its grid lies differently. So the last window may end up to `multiple` px
+    beyond the image, where a window of the whole image would end.
     """
-    count = -(-length // max_core)
-    core = -(-length // count)
-    cores = [slice(start, min(start + core, length)) for start in range(0, length, core)]
-    around = context * min(len(cores) - 1, 2)
-    size = -(-(core + around) // multiple) * multiple
-    starts = [int(np.clip(c.start - context, 0, max(length - size, 0))) for c in cores]
-    return Windows(cores, starts, size)
+
+    def up(edge: float) -> int:
+        return math.ceil(edge / multiple) * multiple
+
+    count = math.ceil(length / max(max_core // multiple * multiple, multiple))
+    edges = [*(up(number * length / count) for number in range(count)), length]
+    cores = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+    around = up(context) * min(count - 1, 2)
+    size = up(max(core.stop - core.start for core in cores)) + around
+    last = max(up(length - size), 0)
+    return Windows(cores, [min(max(c.start - up(context), 0), last) for c in cores], size)
 
 
 def map_rows(
@@ -157,7 +165,7 @@ class Stitcher:
     def run(
         self, rows: Iterator[tuple[slice, Maps]], on_found: Callable[[Found], None]
     ) -> Iterator[Band]:
-        """Take maps from top to bottom, give finished bands; `on_found` gets every tile's objects."""
+        """Take maps from top to bottom, give finished bands and tell `on_found` every object."""
         current = next(rows)
         above: Maps = current[1][:, :0]
         carried = np.zeros((0, current[1].shape[2]), np.int32)

@@ -29,6 +29,9 @@ class Part(BaseModel):
 class DataConfig(Part):
     """Which fields are trained on, and on what labels."""
 
+    # Plates and wells are often numbers; split.csv is text.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     labels: str = Field("labels", description="folder of the labels in each dataset")
     where: dict[str, str | list[str]] = Field(
         default_factory=dict,
@@ -158,26 +161,32 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
 
 
-def _read(name: str) -> dict[str, Any]:
-    """Settings of a recipe, its bases' beneath its own."""
+def _read(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Settings of a recipe, its bases' beneath its own.
+
+    A path counts from `folder`; `above` are the recipes that have this one as a base.
+    """
+    path = folder / name
     bundled = files("sparcell.recipes") / f"{name}.yaml"
-    path = Path(name)
     if bundled.is_file():
-        text = bundled.read_text("utf8")
+        source, key = bundled, name
     elif path.is_file():
-        text = path.read_text("utf8")
+        source, key = path, str(path.resolve())
     else:
         raise InputError(
             f"no recipe '{name}'", "a YAML file or one of " + ", ".join(recipe_names()), "check it"
         )
+    if key in above:
+        raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
     try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"recipe {name} that is no YAML", "key: value", str(error)) from error
+        settings = yaml.safe_load(source.read_text("utf8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"recipe {name} that is no YAML", "key: value", reason) from error
     if not isinstance(settings, dict):
         raise InputError(f"recipe {name} without settings", "key: value", "write some")
     base = settings.pop("base", None)
-    return _merge(_read(base), settings) if base else settings
+    return _merge(_read(str(base), path.parent, (*above, key)), settings) if base else settings
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +199,10 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     """Read a value as YAML does, and 1e-3 as the number it is."""
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"the value {text}", "a value as in YAML", "close its brackets") from error
     if isinstance(value, str):
         try:
             return float(value)

@@ -8,13 +8,12 @@ few times where grey reconstruction, which finds h-maxima directly, takes ten ti
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from sparcell.core.labels import Labels, raster_order
+from sparcell.core.labels import Labels, connected_labels, raster_order
 from sparcell.methods.base import Maps, Objects, mean_per_object
 from sparcell.methods.distance.config import DistanceDecode
 
@@ -41,12 +40,13 @@ def decode(maps: Maps, settings: DistanceDecode) -> Objects:
     mask = foreground >= settings.threshold * 255
     distance = np.where(mask, maps[1], 0).astype(np.uint8)
     peaks = mask & (ndimage.maximum_filter(distance, 3) == distance)
-    seeds = np.asarray(cc3d.connected_components(peaks, connectivity=8)).astype(np.int32)
+    seeds = connected_labels(peaks)
     basins = watershed(255 - distance, seeds, connectivity=2, mask=mask).astype(np.int32)
     flat, summits = seeds.ravel(), np.flatnonzero(seeds)
     peak = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
     peak[flat[summits]] = distance.ravel()[summits]
-    owner = join_shallow(basins, distance, peak, settings.h * 255)
+    # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
+    owner = join_shallow(basins, distance, peak, max(settings.h * 255, 1))
     sizes = np.bincount(owner, weights=np.bincount(basins.ravel(), minlength=len(peak)))
     small = np.flatnonzero(sizes < settings.min_size)
     owner[np.isin(owner, small)] = 0

@@ -1,0 +1,34 @@
+"""Label images drawn at random, for tests that hold for any objects."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from sparcell.core.labels import Labels, connected_labels
+
+
+def ellipses(
+    seed: int, shape: tuple[int, int] = (96, 128), count: int = 12, gap: int = 2
+) -> Labels:
+    """Filled ellipses of 4 to 10 px half-axes, at least `gap` px apart; some are cut by the edge."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.int32)
+    y, x = np.indices(shape)
+    for number in range(1, count + 1):
+        row, column = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        a, b, turn = rng.uniform(4, 10), rng.uniform(4, 10), rng.uniform(0, np.pi)
+        along = (y - row) * np.cos(turn) + (x - column) * np.sin(turn)
+        across = (x - column) * np.cos(turn) - (y - row) * np.sin(turn)
+        ellipse = (along / a) ** 2 + (across / b) ** 2 <= 1
+        if not labels[ndimage.binary_dilation(ellipse, np.ones((3, 3)), gap)].any():
+            labels[ellipse] = number
+    return connected_labels(labels)
+
+
+def touching_pair() -> Labels:
+    """Two discs of 12 px radius whose centres are 20 px apart, divided by a straight line."""
+    y, x = np.indices((48, 64))
+    left, right = np.hypot(y - 24, x - 22), np.hypot(y - 24, x - 42)
+    labels = np.where(left <= right, 1, 2) * (np.minimum(left, right) <= 12)
+    return labels.astype(np.int32)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sparcell.nets.unet import ThesisUNet
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def published() -> ThesisUNet:
+    torch.manual_seed(0)
+    return ThesisUNet(1, 1)
+
+
+def of_kind(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
+    return [module for module in network.modules() if isinstance(module, kind)]
+
+
+def test_31_million_weights_and_64_to_1024_filters(published: ThesisUNet) -> None:
+    widths = [64, 128, 256, 512, 1024]
+    # By hand: pairs of 3x3 convolutions with two numbers per norm, 2x2 growths, 1x1 output.
+    down = sum(
+        9 * a * b + b + 2 * b + 9 * b * b + b + 2 * b
+        for a, b in zip([1, *widths], widths, strict=False)
+    )
+    up = sum(
+        4 * 2 * w * w + w + 9 * 2 * w * w + w + 2 * w + 9 * w * w + w + 2 * w for w in widths[:-1]
+    )
+    count = sum(weight.numel() for weight in published.parameters())
+    assert count == down + up + 64 + 1 and round(count / 1e6) == 31
+    convolutions = [c for c in of_kind(published, nn.Conv2d) if c.kernel_size == (3, 3)]
+    assert [c.out_channels for c in convolutions] == [
+        w for w in (*widths, *widths[-2::-1]) for _ in range(2)
+    ]
+    assert all(c.padding == (1, 1) and c.stride == (1, 1) for c in convolutions)
+    assert published.output.kernel_size == (1, 1)
+
+
+def test_norm_relu_and_dropout_follow_every_hidden_convolution(published: ThesisUNet) -> None:
+    for block in (*published.down, *published.up):
+        kinds = [type(layer) for layer in block]
+        assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout] * 2
+    assert {layer.p for layer in of_kind(published, nn.Dropout)} == {0.05}
+
+
+def test_weights_are_he_normal(published: ThesisUNet) -> None:
+    for layer in of_kind(published, nn.Conv2d):
+        fan_in = layer.in_channels * math.prod(layer.kernel_size)
+        weight = layer.weight.detach()
+        # The estimate of an SD from n numbers is off by 1 / sqrt(2 n).
+        spread = 5 / math.sqrt(2 * weight.numel())
+        assert weight.std().item() == pytest.approx(math.sqrt(2 / fan_in), rel=spread)
+        assert not layer.bias.any()
+
+
+def test_links_carry_detail_around_the_lowest_resolution() -> None:
+    torch.manual_seed(0)
+    network = ThesisUNet(1, 1, filters=2).eval()
+    image = torch.zeros(1, 1, 32, 32)
+    seen = []
+    handle = network.up[-1].register_forward_hook(lambda module, given, result: seen.append(given))
+    with torch.inference_mode():
+        network(image)
+        image[0, 0, 16, 16] = 1
+        network(image)
+    handle.remove()
+    (before,), (after,) = seen
+    changed = (before != after).any(dim=1)[0]
+    link = (before != after)[0, 2:].any(dim=0)
+    # Half of what the last block sees is the first block's output: changed 5 x 5 px at most.
+    assert before.shape[1] == 4 and 0 < link.sum() <= 25 < changed.sum()
