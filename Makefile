@@ -1,6 +1,7 @@
 # Needs Python 3.11 or later and make. Everything is installed into .venv; nothing else is touched.
 PYTHON ?= python3
 VENV ?= .venv
+MODEL ?= sparcell-demo/run
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
@@ -29,7 +30,8 @@ docs: $(VENV)/docs.installed ## The pages, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/train.installed ## Speed and memory
-	@for script in benchmarks/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+	@test -e $(MODEL) || { echo "No $(MODEL): run make demo first, or name one: make bench MODEL=run"; exit 1; }
+	$(BIN)/python benchmarks/pipeline.py $(MODEL)
 
 clean:
 	rm -rf $(VENV) site sparcell-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -41,7 +43,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/train.installed: pyproject.toml | $(BIN)/python
-	@echo "Installing Sparcell with PyTorch into $(VENV): once, some minutes, a few GB."
+	@echo "Installing Sparcell with PyTorch into $(VENV): once, some minutes, about 6 GB."
 	@$(PIP) --editable '.[train,pretrained]'
 	@touch $@
 
