@@ -19,17 +19,9 @@ def label(
 ) -> None:
     """Make labels from a nuclear stain, and say how good they are."""
     from sparcell.core.dataset import Dataset
-    from sparcell.core.progress import say
     from sparcell.labeling import label as run
 
     table = run(Dataset.open(dataset), out, preset, diameter=diameter)
-    accepted = table["accepted"].astype(bool)
-    say(
-        f"{int(accepted.sum())} of {len(table)} label images accepted, "
-        f"{int(table.loc[accepted, 'n_objects'].sum())} objects; "
-        f"look at {(out or dataset) / 'contact_sheet.png'} and quality.csv"
-    )
-    for row in table.loc[~accepted].itertuples():
-        say(f"  refused: {row.name}: {row.reason}")
-    if not accepted.any():
+    bad_files = table["reason"].fillna("").str.startswith("unusable")
+    if bad_files.any() or not table["accepted"].any():
         raise typer.Exit(2)
