@@ -20,7 +20,7 @@ def data_root() -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Let PyTorch compute in one thread: small networks lose by more, and on a busy machine much."""
+    """Let PyTorch compute in one thread: small networks lose much by more on a busy machine."""
     import torch
 
     before = torch.get_num_threads()

@@ -11,7 +11,7 @@ from sparcell.core.labels import Labels, connected_labels
 def ellipses(
     seed: int, shape: tuple[int, int] = (96, 128), count: int = 12, gap: int = 2
 ) -> Labels:
-    """Filled ellipses of 4 to 10 px half-axes, at least `gap` px apart; some are cut by the edge."""
+    """Filled ellipses of half-axes of 4 to 10 px, `gap` px apart; the edge cuts some."""
     rng = np.random.default_rng(seed)
     labels = np.zeros(shape, np.int32)
     y, x = np.indices(shape)

@@ -141,5 +141,5 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no image in"):
         Dataset.open(tmp_path)
     make(tmp_path, "images/a.tif")
-    with pytest.raises(InputError, match="nothing in .*nuclei"):
+    with pytest.raises(InputError, match=r"nothing in .*nuclei"):
         Dataset.open(tmp_path, labels="nuclei")

@@ -106,9 +106,10 @@ def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
 
 def draw_centre(field: Field, near_objects: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw the centre of a crop: on an object in a share `near_objects` of the draws."""
+    centre: NDArray[np.float64] = rng.random(2) * field.labels.shape
     if len(field.centres) and rng.random() < near_objects:
-        return field.centres[rng.integers(len(field.centres))]
-    return rng.random(2) * field.labels.shape
+        centre = field.centres[rng.integers(len(field.centres))]
+    return centre
 
 
 def draw_affine(

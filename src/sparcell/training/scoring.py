@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from sparcell.core.labels import Labels
 from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects
 
+NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.75))
+
 
 @dataclass(frozen=True)
 class MatchCounts:
     """One-to-one matches pooled over fields, at IoU 0.5 and 0.75."""
 
-    loose: Matching = Matching(0.5, Confusion(), 0.0)
-    strict: Matching = Matching(0.75, Confusion(), 0.0)
+    loose: Matching = NOTHING[0]
+    strict: Matching = NOTHING[1]
 
     def __add__(self, other: MatchCounts) -> MatchCounts:
         return MatchCounts(self.loose + other.loose, self.strict + other.strict)

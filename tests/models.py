@@ -1,0 +1,51 @@
+"""Models that are made in a moment, for tests of what is done with a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from sparcell.nets.build import build_network
+from sparcell.nets.config import NetworkConfig
+from sparcell.prediction import Model, ModelCard, Normalise
+from sparcell.training.export import export_onnx
+
+TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
+
+
+def bright_model(channels: int = 1, **card: object) -> Model:
+    """A model that calls foreground what is brighter than the middle of the image's range.
+
+    Its one weight is known, so what it finds is too; it agrees with itself at every tile.
+    """
+    network = nn.Conv2d(channels, 1, 1)
+    nn.init.constant_(network.weight, 8.0)
+    nn.init.zeros_(network.bias)
+    return exported(network, channels, Normalise(low=0, high=100), **card)
+
+
+def random_model(channels: int = 1, seed: int = 0, **card: object) -> Model:
+    """A thesis U-Net of few filters and random weights: it mixes what lies up to 94 px apart."""
+    torch.manual_seed(seed)
+    network, _ = build_network(TINY, channels, 1)
+    with torch.no_grad():
+        for _ in range(5):
+            network(torch.randn(2, channels, 64, 64))
+    return exported(network, channels, Normalise(), **card)
+
+
+def exported(network: nn.Module, channels: int, normalise: Normalise, **card: object) -> Model:
+    """Make a semantic model of a network."""
+    golden = np.random.default_rng(0).standard_normal((channels, 32, 48)).astype(np.float32)
+    onnx, maps = export_onnx(network, golden)
+    settings: dict[str, object] = {
+        "name": "tiny",
+        "method": "semantic",
+        "decode": {"threshold": 0.5, "min_size": 0},
+        "multiple": 16,
+        "typical_area": 100.0,
+        "largest_diameter": 20.0,
+    }
+    held = ModelCard(**(settings | {"normalise": normalise, "channels": channels} | card))  # type: ignore[arg-type]
+    return Model(held, onnx, golden, maps)

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bases.methods import match_ids
+from bases.scenes import ellipses
+from models import bright_model
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.labels import Labels, check_labels
+from sparcell.io import open_image, read_table, write_image
+from sparcell.prediction import Model, load_model
+from sparcell.prediction.predict import PredictSettings, predict
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = tmp_path_factory.mktemp("run") / "model.zip"
+    bright_model().save(path)
+    return load_model(path)
+
+
+def photograph(labels: Labels) -> np.ndarray:
+    """Bright objects on a dark ground, 16 bit."""
+    return (100 + 3000 * (labels > 0)).astype(np.uint16)
+
+
+def write_scenes(folder: Path, *seeds: int) -> dict[str, Labels]:
+    scenes = {f"scene{seed}": ellipses(seed) for seed in seeds}
+    folder.mkdir(exist_ok=True)
+    for name, labels in scenes.items():
+        write_image(folder / f"{name}.tif", photograph(labels), "YX", pixel_size=0.5)
+    return scenes
+
+
+def read_labels(path: Path) -> Labels:
+    return open_image(path).read_ids()
+
+
+def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "in", 0, 1)
+    out = tmp_path / "out"
+    summary = predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1)
+    assert summary.failures == {}
+    for name, truth in scenes.items():
+        assert np.array_equal(read_labels(out / "labels" / f"{name}.tif"), truth)
+        assert open_image(out / "labels" / f"{name}.tif").pixel_size == pytest.approx(0.5)
+        table = read_table(out / "objects" / f"{name}.csv")
+        sizes = np.bincount(truth.ravel())[1:]
+        assert table["id"].tolist() == list(range(1, truth.max() + 1))
+        assert table["area_px"].tolist() == sizes.tolist()
+        np.testing.assert_allclose(table["area_um2"], sizes * 0.25)
+        assert (table["image"] == name).all() and table["score"].between(0.5, 1).all()
+    counts = read_table(out / "counts.csv")
+    assert counts.to_dict("records") == [
+        {
+            "image": name,
+            "t": 0,
+            "z": 0,
+            "objects": int(truth.max()),
+            "area_px": int((truth > 0).sum()),
+        }
+        for name, truth in scenes.items()
+    ]
+    record = json.loads((out / "record.json").read_text())
+    assert record["settings"]["model_sha256"] == model.digest and record["failures"] == {}
+    assert record["runtime"] == "onnxruntime f32" and record["finished"] >= record["started"]
+    assert {path.name for path in out.iterdir()} == {
+        "labels", "objects", "counts.csv", "record.json",
+    }  # fmt: skip
+
+
+def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "in", 0, 2)
+    (tmp_path / "in" / "scene1.tif").write_bytes(b"II*\0 cut short")
+    write_image(tmp_path / "in" / "scene3.tif", np.full((20, 20), 7, np.uint8), "YX")
+    write_image(tmp_path / "in" / "scene4.tif", np.full((1, 1), 7, np.uint8), "YX")
+    write_image(tmp_path / "in" / "scene5.tif", np.zeros((3, 20, 20), np.uint8), "CYX")
+    broken = np.zeros((20, 20), np.float32)
+    broken[3, 3] = np.nan
+    write_image(tmp_path / "in" / "scene6.tif", broken, "YX")
+    summary = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert summary.counts["image"].tolist() == ["scene0", "scene2"]
+    reasons = {Path(path).stem: reason for path, reason in summary.failures.items()}
+    assert set(reasons) == {"scene1", "scene3", "scene4", "scene5", "scene6"}
+    assert "constant image" in reasons["scene3"] and "constant image" in reasons["scene4"]
+    assert "3 channels" in reasons["scene5"] and "--channel" in reasons["scene5"]
+    assert "NaN" in reasons["scene6"]
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["failures"] == summary.failures
+    written = sorted(path.name for path in (tmp_path / "out").rglob("scene*"))
+    assert written == ["scene0.csv", "scene0.tif", "scene2.csv", "scene2.tif"]
+
+
+def test_all_images_bad(model: Model, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif", np.zeros((5, 5), np.uint8), "YX")
+    summary = predict(model, tmp_path / "a.tif", tmp_path / "out", runtime="onnxruntime")
+    assert len(summary.failures) == 1 and len(summary.counts) == 0
+    assert (tmp_path / "out" / "counts.csv").exists()
+
+
+def test_resume_does_what_is_missing_and_only_that(model: Model, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "in", 0, 1)
+    out = tmp_path / "out"
+    predict(model, tmp_path / "in" / "scene0.tif", out, runtime="onnxruntime", threads=1)
+    table = out / "objects" / "scene0.csv"
+    before = table.stat().st_mtime_ns
+    with pytest.raises(InputError, match="results in"):
+        predict(model, tmp_path / "in", out, runtime="onnxruntime")
+    summary = predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1, resume=True)
+    assert table.stat().st_mtime_ns == before
+    assert summary.counts["image"].tolist() == list(scenes)
+    assert np.array_equal(read_labels(out / "labels" / "scene1.tif"), scenes["scene1"])
+
+
+def test_results_of_two_models_are_not_mixed(model: Model, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "in", 0)
+    predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    bright_model(decode={"threshold": 0.6}).save(tmp_path / "other.zip")
+    with pytest.raises(InputError, match="results of another model"):
+        predict(tmp_path / "other.zip", tmp_path / "in", tmp_path / "out", resume=True)
+
+
+def test_a_movie_of_stacks_plane_by_plane(model: Model, tmp_path: Path) -> None:
+    scenes = [[ellipses(10 * t + z, (48, 64), 5) for z in range(2)] for t in range(3)]
+    scenes[1][0] = np.zeros_like(scenes[1][0])
+    movie = np.stack([np.stack([photograph(z) for z in t]) for t in scenes])
+    # A plane without objects still has something to see.
+    movie[1, 0, 0, 0] = 3100
+    scenes[1][0][0, 0] = 1
+    write_image(tmp_path / "movie.tif", movie, "TZYX")
+    out = tmp_path / "out"
+    predict(model, tmp_path / "movie.tif", out, runtime="onnxruntime", threads=1)
+    labels = open_image(out / "labels" / "movie.tif")
+    assert labels.axes == "TZYX"
+    counts = read_table(out / "counts.csv")
+    table = read_table(out / "objects" / "movie.csv")
+    for plane in labels.planes():
+        truth = scenes[plane.t][plane.z]
+        assert np.array_equal(labels.read_ids(plane=plane), truth)
+        here = (counts["t"] == plane.t) & (counts["z"] == plane.z)
+        assert counts[here]["objects"].tolist() == [truth.max()]
+        rows = table[(table["t"] == plane.t) & (table["z"] == plane.z)]
+        assert rows["id"].tolist() == list(range(1, truth.max() + 1))
+
+
+def test_a_time_lapse_whose_axes_must_be_told(model: Model, tmp_path: Path) -> None:
+    import tifffile
+
+    movie = np.stack([photograph(ellipses(s, (48, 64), 5)) for s in (1, 2)])
+    tifffile.imwrite(tmp_path / "movie.tif", movie, metadata=None)
+    settings = PredictSettings(axes="TYX", format=".ome.zarr")
+    predict(
+        model, tmp_path / "movie.tif", tmp_path / "out", settings=settings, runtime="onnxruntime"
+    )
+    labels = open_image(tmp_path / "out" / "labels" / "movie.ome.zarr")
+    assert labels.axes == "TYX" and labels.size("T") == 2
+
+
+def test_one_channel_of_a_colour_image(model: Model, tmp_path: Path) -> None:
+    import tifffile
+
+    truth = ellipses(3)
+    colours = np.zeros((*truth.shape, 3), np.uint8)
+    colours[..., 1] = photograph(truth) // 16
+    colours[..., 2] = np.arange(truth.shape[1])
+    tifffile.imwrite(tmp_path / "rgb.tif", colours, photometric="rgb")
+    refused = predict(model, tmp_path / "rgb.tif", tmp_path / "a", runtime="onnxruntime")
+    assert "3 channels (red, green, blue)" in next(iter(refused.failures.values()))
+    settings = PredictSettings(channels=(1,))
+    predict(model, tmp_path / "rgb.tif", tmp_path / "b", settings=settings, runtime="onnxruntime")
+    assert np.array_equal(read_labels(tmp_path / "b" / "labels" / "rgb.tif"), truth)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 40), (5, 3), (17, 16)])
+def test_images_smaller_than_a_tile(model: Model, tmp_path: Path, shape: tuple[int, int]) -> None:
+    pixels = np.zeros(shape, np.uint8)
+    pixels[0, 1] = 200
+    write_image(tmp_path / "small.tif", pixels, "YX")
+    summary = predict(model, tmp_path / "small.tif", tmp_path / "out", runtime="onnxruntime")
+    assert summary.failures == {}
+    found = read_labels(tmp_path / "out" / "labels" / "small.tif")
+    assert np.array_equal(found, pixels > 0)
+
+
+def test_an_image_in_which_nothing_is_found(tmp_path: Path) -> None:
+    blind = bright_model(decode={"threshold": 0.5, "min_size": 10_000})
+    write_scenes(tmp_path / "in", 0)
+    summary = predict(blind, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert summary.counts["objects"].tolist() == [0] and summary.counts["area_px"].tolist() == [0]
+    table = read_table(tmp_path / "out" / "objects" / "scene0.csv")
+    assert len(table) == 0 and {"id", "area_px", "area_um2", "score"} <= set(table.columns)
+    assert not read_labels(tmp_path / "out" / "labels" / "scene0.tif").any()
+
+
+@pytest.mark.parametrize("tile", [48, 64, 100])
+def test_tiles_give_the_files_of_the_whole(model: Model, tmp_path: Path, tile: int) -> None:
+    truth = ellipses(4, (150, 170), 60)
+    write_image(tmp_path / "field.tif", photograph(truth), "YX")
+    settings = PredictSettings(tile=tile, halo=24)
+    predict(
+        model,
+        tmp_path / "field.tif",
+        tmp_path / "out",
+        settings=settings,
+        runtime="onnxruntime",
+        threads=1,
+    )
+    found = read_labels(tmp_path / "out" / "labels" / "field.tif")
+    check_labels(found)
+    ids = match_ids(found, truth)
+    assert np.array_equal(ids[found], truth)
+    table = read_table(tmp_path / "out" / "objects" / "field.csv").set_index("id")
+    assert sorted(table.index) == list(range(1, truth.max() + 1))
+    y, x = np.indices(truth.shape)
+    for number, row in table.iterrows():
+        inside = truth == ids[number]
+        assert row["area_px"] == inside.sum() and row["y0"] == y[inside].min()
+        assert row["y"] == pytest.approx(y[inside].mean(), abs=1e-4)
+        assert row["x"] == pytest.approx(x[inside].mean(), abs=1e-4)
+        edge = [y[inside].min() == 0, x[inside].min() == 0]
+        edge += [y[inside].max() == truth.shape[0] - 1, x[inside].max() == truth.shape[1] - 1]
+        assert row["touches_border"] == any(edge)
+
+
+def test_names_of_results_tell_inputs_of_one_name_apart(model: Model, tmp_path: Path) -> None:
+    for plate in ("plate1", "plate2"):
+        write_scenes(tmp_path / plate, 0)
+    inputs = [tmp_path / "plate1", tmp_path / "plate2"]
+    summary = predict(model, inputs, tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert summary.counts["image"].tolist() == ["plate1_scene0", "plate2_scene0"]
+    (tmp_path / "other").mkdir()
+    write_scenes(tmp_path / "other" / "plate1", 0)
+    with pytest.raises(InputError, match="several inputs named plate1_scene0"):
+        predict(model, [tmp_path / "plate1", tmp_path / "other" / "plate1"], tmp_path / "out2")
+
+
+def test_another_pixel_size_than_in_training_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_scenes(tmp_path / "in", 0)
+    trained = bright_model(pixel_size=0.2)
+    predict(trained, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert "0.5 um per pixel, the model was trained at 0.2" in capsys.readouterr().err
+
+
+def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> None:
+    from sparcell.prediction.predict import predict_image
+
+    pixels = np.zeros((514, 516), np.uint8)
+    pixels[::2, ::2] = 255
+    image = Image(pixels, "YX")
+    engine = model.open("onnxruntime", 1)
+    labels, table = tmp_path / "labels.tif", tmp_path / "objects.csv"
+    predict_image(image, model, engine, labels, table)
+    found = open_image(labels)
+    assert found.data.dtype == np.uint32
+    assert found.read_ids().max() == 257 * 258 == len(read_table(table)) > 65535

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+import pytest
+from models import bright_model, random_model
+
+from sparcell.core.errors import InputError
+from sparcell.prediction import Model
+from sparcell.prediction.runtime import RUNTIMES, default_threads
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return random_model()
+
+
+def test_the_names_that_users_type() -> None:
+    assert list(RUNTIMES) == ["onnxruntime", "openvino", "openvino-bf16"]
+    with pytest.raises(InputError, match=r"runtime 'onnxrun'.*did you mean onnxruntime\?"):
+        bright_model().open("onnxrun")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_each_runtime_reproduces_the_golden_output(model: Model, name: str) -> None:
+    engine = model.open(name, threads=1)
+    assert engine.name == f"{name} f32"
+    assert np.abs(engine(model.golden_input) - model.golden_output).max() < 1e-3
+
+
+def test_auto_opens_the_first_that_does(model: Model) -> None:
+    engine = model.open()
+    assert engine.name.startswith("openvino")
+    difference = np.abs(engine(model.golden_input) - model.golden_output)
+    assert np.percentile(difference, 99) < 0.02
+
+
+def test_many_sizes_one_after_the_other(model: Model) -> None:
+    openvino, reference = model.open("openvino", 1), model.open("onnxruntime", 1)
+    rng = np.random.default_rng(0)
+    for edge in (16, 32, 48, 64, 80, 96, 16):
+        image = rng.standard_normal((1, edge, 16)).astype(np.float32)
+        assert np.abs(openvino(image) - reference(image)).max() < 1e-3
+
+
+def test_maps_are_the_callers_to_keep(model: Model) -> None:
+    engine = model.open("openvino", 1)
+    first = engine(model.golden_input)
+    kept = first.copy()
+    engine(-model.golden_input)
+    assert np.array_equal(first, kept)
+
+
+def test_without_openvino_auto_takes_the_next(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **options: Any) -> Any:
+        if name == "openvino":
+            raise ImportError("No module named 'openvino'", name="openvino")
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert model.open().name == "onnxruntime f32"
+    with pytest.raises(InputError, match=r"openvino: not installed \(openvino\)"):
+        model.open("openvino")
+
+
+def test_a_broken_graph_is_one_line() -> None:
+    model = bright_model()
+    model.onnx = b"no graph"
+    with pytest.raises(InputError, match="golden output") as caught:
+        model.open()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_machine_has_threads() -> None:
+    assert default_threads() >= 1

@@ -1,0 +1,49 @@
+"""Small dataset folders on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from bases.scenes import ellipses
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.image import FIRST_PLANE
+from sparcell.core.labels import Labels
+from sparcell.io import write_image
+from sparcell.prediction.normalise import Normalise
+from sparcell.training.fields import Field, FieldPlace, Fields
+
+
+def write_field(root: Path, name: str, objects: Labels, **kinds: np.ndarray) -> None:
+    """Write an image that shows the objects, their labels, and what else is given by kind."""
+    kinds = {"images": (objects * 10 + 5).astype(np.uint16), "labels": objects} | kinds
+    for kind, pixels in kinds.items():
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        write_image(root / kind / f"{name}.tif", pixels, "CYX"[-pixels.ndim :])
+
+
+def write_fields(root: Path, count: int = 4, split: str = "") -> Dataset:
+    """Write fields `f0`, `f1`, ... of 96 x 128 px; `split` is the text of split.csv."""
+    for seed in range(count):
+        write_field(root, f"f{seed}", ellipses(seed))
+    if split:
+        (root / "split.csv").write_text(split)
+    return Dataset.open(root)
+
+
+def fields_of(dataset: Dataset) -> Fields:
+    """All fields of a dataset."""
+    places = [FieldPlace(sample, FIRST_PLANE) for sample in dataset.samples]
+    return Fields(places, Normalise(low=0, high=100))
+
+
+def field_of(labels: Labels) -> Field:
+    """A field whose image is its labels and whose even ids are in doubt."""
+    return Field(
+        name="f",
+        image=labels[None].astype(np.float32),
+        labels=labels,
+        valid=(labels == 0) | (labels % 2 == 1),
+        centres=np.argwhere(labels == 1)[:1].astype(float),
+    )

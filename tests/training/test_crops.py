@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from bases.scenes import ellipses
+from dataset_folder import field_of, fields_of, write_fields
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
+
+from sparcell.training.crops import (
+    EpochSampler,
+    RandomCrops,
+    WholeFields,
+    change_intensity,
+    crops_per_epoch,
+    cut,
+    draw_affine,
+    draw_centre,
+)
+from sparcell.training.fields import Fields
+from sparcell.training.recipe import Augment, Recipe
+
+STILL = Augment(rotation=0, shift=0, shear=0, flip=False)
+WILD = Augment(rotation=180, shift=0.3, shear=20, scale=0.3, flip=True)
+
+
+def recipe(**fit: object) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "test",
+            "method": {"name": "distance"},
+            "augment": {"gain": 0.2, "offset": 0.1, "noise": 0.1, "blur": 1.0, "scale": 0.1},
+            "fit": {"crop": 32, "near_objects": 0.5} | fit,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory) -> Fields:
+    return fields_of(write_fields(tmp_path_factory.mktemp("set"), 3))
+
+
+def test_seed_epoch_and_number_alone_decide_a_crop(fields: Fields) -> None:
+    def content(seed: int, epoch: int, number: int) -> bytes:
+        held = recipe().model_copy(update={"seed": seed})
+        return b"".join(part.tobytes() for part in RandomCrops(fields, held)[epoch, number])
+
+    assert content(0, 3, 5) == content(0, 3, 5)
+    assert len({content(*which) for which in ((0, 3, 5), (1, 3, 5), (0, 4, 5), (0, 3, 6))}) == 4
+
+
+def test_a_crop_is_what_a_training_step_takes(fields: Fields) -> None:
+    crop = RandomCrops(fields, recipe())[0, 0]
+    assert crop.image.shape == (1, 32, 32) and crop.target.shape == (2, 32, 32)
+    assert crop.valid.shape == (1, 32, 32)
+    assert all(part.dtype == np.float32 for part in crop)
+    assert crop.target.min() >= 0 and crop.target.max() <= 1
+
+
+def test_an_epoch_has_as_many_crops_as_asked_or_as_tile_the_images(fields: Fields) -> None:
+    assert crops_per_epoch(fields, recipe(crops_per_epoch=7)) == 7
+    assert crops_per_epoch(fields, recipe()) == round(3 * 96 * 128 / 32**2)
+    assert crops_per_epoch(fields, recipe(crop=512, batch=4)) == 4
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000))
+def test_image_labels_and_doubt_are_cut_at_the_same_places(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    field = field_of(ellipses(seed % 5))
+    matrix, shift = draw_affine(WILD, 48, rng)
+    image, labels, valid = cut(field, draw_centre(field, 0.5, rng) + shift, matrix, 48)
+    assert image.shape == (1, 48, 48) and labels.shape == valid.shape == (48, 48)
+    # The image is its labels: interpolated it lies between those around, so where it is whole
+    # within an object it is the id, and everywhere the ids are among those nearby.
+    inner = np.zeros((48, 48), bool)
+    inner[1:-1, 1:-1] = True
+    for step in ((0, 1), (1, 0), (1, 1), (1, -1), (0, -1), (-1, 0), (-1, -1), (-1, 1)):
+        inner &= np.roll(labels, step, (0, 1)) == labels
+        inner &= np.roll(labels, (2 * step[0], 2 * step[1]), (0, 1)) == labels
+    assert np.abs(image[0] - labels)[inner].max(initial=0) < 1e-4
+    assert np.array_equal(valid, (labels == 0) | (labels % 2 == 1))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_affine_cuts_agree_with_reflected_coordinates(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    field = field_of(ellipses(1))
+    noise = rng.random((1, 96, 128)).astype(np.float32)
+    field = field._replace(image=noise)
+    matrix, shift = draw_affine(WILD, 32, rng)
+    centre = rng.random(2) * (96, 128) + shift
+    image, _, _ = cut(field, centre, matrix, 32)
+    steps = np.indices((32, 32)).reshape(2, -1) - 15.5
+    places = (matrix @ steps + centre[:, None]).reshape(2, 32, 32)
+    # Independent: the image reflected once around itself, read where it is.
+    around = np.pad(noise[0], ((95, 95), (127, 127)), mode="reflect")
+    expected = map_coordinates(around, places + np.array([95, 127])[:, None, None], order=1)
+    np.testing.assert_allclose(image[0], expected, atol=2e-5)
+
+
+def test_beyond_the_image_lies_its_reflection() -> None:
+    labels = ellipses(2)
+    image, cut_labels, _ = cut(field_of(labels), np.array([-0.5, -0.5]), np.eye(2), 32)
+    expected = np.pad(labels, ((16, 0), (16, 0)), mode="reflect")[:32, :32]
+    assert np.array_equal(cut_labels, expected) and np.array_equal(image[0], expected)
+
+
+def test_fields_smaller_than_a_crop() -> None:
+    labels = ellipses(2)[:9, :12]
+    _, found, _ = cut(field_of(labels), np.array([15.5, 15.5]), np.eye(2), 32)
+    assert np.array_equal(found, np.pad(labels, ((0, 23), (0, 20)), mode="reflect"))
+
+
+def test_changes_stay_within_their_limits() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        matrix, shift = draw_affine(Augment(rotation=30, shift=0.2, shear=0, flip=False), 100, rng)
+        turn = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))
+        assert abs(turn) <= 30 + 1e-9 and np.linalg.det(matrix) == pytest.approx(1)
+        assert (np.abs(shift) <= 20).all()
+        sheared, _ = draw_affine(Augment(rotation=0, shift=0, shear=10, flip=False), 100, rng)
+        assert abs(sheared[0, 1]) <= np.tan(np.deg2rad(10)) and sheared[1, 0] == 0
+        sized, _ = draw_affine(STILL.model_copy(update={"scale": 0.2}), 100, rng)
+        assert 0.8 <= 1 / sized[0, 0] <= 1.2 and sized[0, 0] == sized[1, 1]
+
+
+def test_each_flip_comes_in_half_the_crops() -> None:
+    rng = np.random.default_rng(0)
+    flips = [
+        tuple(np.diag(draw_affine(STILL.model_copy(update={"flip": True}), 9, rng)[0]))
+        for _ in range(400)
+    ]
+    counts = [flips.count(pair) for pair in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+    # Four standard deviations of 400 draws of one in four.
+    assert sum(counts) == 400 and all(abs(count - 100) < 35 for count in counts)
+
+
+def test_without_changes_a_crop_is_a_piece_of_the_image() -> None:
+    rng = np.random.default_rng(0)
+    matrix, shift = draw_affine(STILL, 32, rng)
+    labels = ellipses(3)
+    image, _, _ = cut(field_of(labels), np.array([39.5, 49.5]) + shift, matrix, 32)
+    assert np.array_equal(image[0], labels[24:56, 34:66])
+    assert np.array_equal(change_intensity(image, STILL, rng), image)
+
+
+def test_crops_near_objects() -> None:
+    rng = np.random.default_rng(0)
+    field = field_of(ellipses(0))
+    drawn = [tuple(draw_centre(field, 0.5, rng)) for _ in range(400)]
+    near = sum(centre == tuple(field.centres[0]) for centre in drawn)
+    assert abs(near - 200) < 4 * 10
+    anywhere = np.array([draw_centre(field, 0.0, rng) for _ in range(400)])
+    assert (anywhere >= 0).all() and (anywhere < field.labels.shape).all()
+    assert np.ptp(anywhere, axis=0) == pytest.approx(np.array(field.labels.shape), rel=0.1)
+    empty = field._replace(centres=np.zeros((0, 2)))
+    assert draw_centre(empty, 1.0, rng).shape == (2,)
+
+
+def test_intensities_change_as_much_as_asked() -> None:
+    image = np.random.default_rng(0).standard_normal((2, 64, 64)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        changed = change_intensity(image, Augment(gain=0.3, offset=0.2), rng)
+        gain, offset = np.polyfit(image.ravel(), changed.ravel(), 1)
+        assert 0.7 <= gain <= 1.3 and abs(offset) <= 0.2 + 1e-6
+        noisy = change_intensity(image, Augment(noise=0.1), rng) - image
+        assert noisy.std() <= 0.11 and abs(noisy.mean()) < 0.01
+        blurred = change_intensity(image, Augment(blur=2.0), rng)
+        assert blurred.std() <= image.std() + 1e-6 and blurred.dtype == np.float32
+
+
+def test_an_epoch_names_its_crops_also_after_a_resume() -> None:
+    sampler = EpochSampler(3)
+    assert list(sampler) == [(0, 0), (0, 1), (0, 2)] and len(sampler) == 3
+    sampler.set_epoch(7)
+    assert list(sampler) == [(7, 0), (7, 1), (7, 2)]
+
+
+def test_whole_fields_are_padded_and_the_padding_is_in_doubt(fields: Fields) -> None:
+    whole = WholeFields(fields, recipe(), 50)
+    crop, field = whole[1], fields[1]
+    assert len(whole) == 3
+    assert crop.image.shape == (1, 100, 150) and crop.target.shape == (2, 100, 150)
+    assert np.array_equal(crop.image[:, :96, :128], field.image)
+    assert np.array_equal(crop.valid[0, :96, :128], field.valid)
+    assert not crop.valid[:, 96:].any() and not crop.valid[:, :, 128:].any()
+    assert np.array_equal(crop.target[0, :96, :128], field.labels > 0)
+
+
+def test_crops_travel_to_worker_processes(fields: Fields) -> None:
+    crops = RandomCrops(fields, recipe())
+    again = pickle.loads(pickle.dumps(crops))
+    assert all(np.array_equal(a, b) for a, b in zip(crops[2, 4], again[2, 4], strict=True))
