@@ -16,7 +16,7 @@ _HOME = {
     "label": "sparcell.labeling",
     "train": "sparcell.training",
     "load_model": "sparcell.prediction",
-    "predict": "sparcell.prediction",
+    "predict": "sparcell.prediction.predict",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
 }

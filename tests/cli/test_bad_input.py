@@ -109,7 +109,11 @@ def test_no_pairs_says_which_names_there_are(sparcell, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "no model"), (b"PK\x03\x04 torn", "no Sparcell model"), (b"hello", "no Sparcell model")],
+    [
+        (None, "no model"),
+        (b"PK\x03\x04 torn", "no Sparcell model"),
+        (b"hello", "no Sparcell model"),
+    ],
 )
 def test_a_file_that_is_no_model(sparcell, tmp_path, content, says):
     image = write(tmp_path / "a.tif", GOOD)
@@ -150,7 +154,14 @@ def test_nothing_to_predict(sparcell, model, tmp_path):
 def test_unknown_settings(sparcell, tmp_path, setting, says):
     write(tmp_path / "set" / "images" / "a.tif", GOOD)
     code, said = sparcell(
-        "train", "nuclei-light", "--data", tmp_path / "set", "-o", tmp_path / "run", "--set", setting
+        "train",
+        "nuclei-light",
+        "--data",
+        tmp_path / "set",
+        "-o",
+        tmp_path / "run",
+        "--set",
+        setting,
     )
     assert code == 2 and says in said and said.count("\n") == 1
     assert not (tmp_path / "run").exists()

@@ -58,13 +58,17 @@ def test_tables_of_a_plate(plate, tmp_path):
 
 
 def test_without_wells_there_are_two_tables(tmp_path):
-    labels = write(tmp_path / "labels", one=missed()[0], two=touching()[0], three=draw())
+    apart = touching()[0]
+    merged = (apart > 0).astype(apart.dtype)
+    labels = write(tmp_path / "labels", one=missed()[0], two=apart, three=draw(), four=merged)
     out = measure(labels, out=tmp_path / "tables")
     assert sorted(path.name for path in out.iterdir()) == ["counts.csv", "objects.csv"]
     counts = pd.read_csv(out / "counts.csv").set_index("image")
     assert counts.loc["two", ["n_objects", "n_components"]].tolist() == [2, 1]
-    assert counts.loc["two", "note"].startswith("clumping: the area is that of 2 typical nuclei")
-    assert counts.loc["two", "clumped"]
+    assert not counts.loc["two", "clumped"]
+    assert counts.loc["four", ["n_objects", "n_components"]].tolist() == [1, 1]
+    assert counts.loc["four", "note"].startswith("clumping: the area is that of 2 typical nuclei")
+    assert counts.loc["four", "clumped"]
     assert counts.loc["three", ["n_objects", "n_by_area"]].tolist() == [0, 0]
 
 

@@ -94,7 +94,7 @@ def test_disagreement_in_words():
     assert clumping_note(100, 119) == ""
     assert clumping_note(100, 81) == ""
     assert clumping_note(100, 130).startswith(
-        "clumping: the area is that of 130 typical nuclei, 30% more than the 100 components"
+        "clumping: the area is that of 130 typical nuclei, 30% more than the 100 objects"
     )
     assert clumping_note(100, 60).startswith(
         "fragments: the area is that of 60 typical nuclei, 40% less"

@@ -1,4 +1,4 @@
-"""A run from recipe to model file: what is there at the end, killed and resumed, when things fail."""
+"""A run from recipe to model file: finished, killed and resumed, and when things fail."""
 
 from __future__ import annotations
 

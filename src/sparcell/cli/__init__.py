@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Show our own warnings as plain lines, and those of libraries not at all."""
     if issubclass(category, SparcellWarning):
         say(f"note: {message}")

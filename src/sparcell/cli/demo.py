@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-WELLS = {"A1": 20.0, "B1": 48.0}
+WELLS = {"A1": 40.0, "B1": 90.0}
 """Wells of the simulated experiment and the doubling times of their cells, hours."""
 EPOCHS = 10
 
@@ -30,13 +30,21 @@ def demo(
     data, run, counted = out / "plate", out / "run", out / "counted"
     if not data.exists():
         say("1. a plate of simulated wells, phase contrast and nuclear stain")
-        settings = SimulationSettings(size=(384, 384))
-        write_dataset(data, settings, seed, train=20, val=4, test=8, failures=("empty", "leak"), wells=WELLS)
+        settings = SimulationSettings(size=(384, 384), density=80)
+        write_dataset(
+            data, settings, seed, train=20, val=4, test=8, failures=("empty", "leak"), wells=WELLS
+        )
     if not (data / "quality.csv").exists():
         say("2. labels from the stain; two stains have failed and should be refused")
         label(data)
     say("3. training: phase contrast in, nuclei out; nobody has outlined a cell")
-    train("nuclei-light", data, run, overrides=[f"fit.epochs={EPOCHS}", f"seed={seed}"], resume=run.exists())
+    train(
+        "nuclei-light",
+        data,
+        run,
+        overrides=[f"fit.epochs={EPOCHS}", f"seed={seed}"],
+        resume=run.exists(),
+    )
     say("4. counting every field from phase contrast alone")
     predict(run, data / "images", counted, resume=True)
     measure(counted, images=data / "images", out=out / "tables")

@@ -13,6 +13,9 @@ def label(
         None, "-o", "--out", help="New folder for the result; by default the dataset itself."
     ),
     preset: str = typer.Option("auto", help="auto, or thesis: the published settings, literally."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the labels of an earlier run of this step."
+    ),
     diameter: float = typer.Option(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
     ),
@@ -21,7 +24,7 @@ def label(
     from sparcell.core.dataset import Dataset
     from sparcell.labeling import label as run
 
-    table = run(Dataset.open(dataset), out, preset, diameter=diameter)
+    table = run(Dataset.open(dataset), out, preset, diameter=diameter, overwrite=overwrite)
     bad_files = table["reason"].fillna("").str.startswith("unusable")
     if bad_files.any() or not table["accepted"].any():
         raise typer.Exit(2)

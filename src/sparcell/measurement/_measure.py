@@ -36,7 +36,7 @@ def measure(
     """Measure and count the objects of a folder of label images.
 
     Writes ``objects.csv`` (one row per object), ``counts.csv`` (one row per plane: objects,
-    components of the mask, count by area, and where the last two disagree a note), and, when
+    components of the mask, count by area, and a note where objects and area disagree), and, when
     wells can be told, ``wells.csv`` (per well and time), ``growth.csv`` (doubling times) and
     ``growth.png``.
 
@@ -182,8 +182,8 @@ def _with_area_counts(
     counts["typical_area_px"] = areas
     counts["n_by_area"] = (counts["total_area_px"] / areas).fillna(0.0)
     counts["note"] = [
-        clumping_note(components, by_area)
-        for components, by_area in zip(counts["n_components"], counts["n_by_area"], strict=True)
+        clumping_note(objects, by_area)
+        for objects, by_area in zip(counts["n_objects"], counts["n_by_area"], strict=True)
     ]
     counts["clumped"] = counts["note"].str.startswith("clumping")
     return counts
@@ -194,7 +194,7 @@ def _say_clumping(counts: pd.DataFrame) -> None:
     if clumped:
         say(
             f"{clumped} of {len(counts)} planes look clumped: count by area exceeds count by "
-            "components; see the column note of counts.csv"
+            "objects; see the column note of counts.csv"
         )
 
 

@@ -88,33 +88,33 @@ def count_by_area(labels: NDArray[Any] | Rows, typical: float | None = None) -> 
     return float(objects["area_px"].sum()) / typical if typical else 0.0
 
 
-def clumping_note(components: float, by_area: float, tolerance: float = TOLERANCE) -> str:
+def clumping_note(objects: float, by_area: float, tolerance: float = TOLERANCE) -> str:
     """Say in words where the two counts disagree.
 
     Parameters
     ----------
-    components : float
-        Count by components.
+    objects : float
+        Count of objects.
     by_area : float
         Count by area.
     tolerance : float
-        Largest difference, as a fraction of `components`, that is no disagreement.
+        Largest difference, as a fraction of `objects`, that is no disagreement.
 
     Returns
     -------
     str
         Empty where they agree.
     """
-    difference = by_area - components
-    if abs(difference) <= tolerance * components:
+    difference = by_area - objects
+    if abs(difference) <= tolerance * objects:
         return ""
-    share = f"{abs(difference) / components:.0%}" if components else "any number"
+    share = f"{abs(difference) / objects:.0%}" if objects else "any number"
     if difference > 0:
         return (
             f"clumping: the area is that of {by_area:.0f} typical nuclei, {share} more than the "
-            f"{components:.0f} components; touching nuclei are counted as one"
+            f"{objects:.0f} objects; touching nuclei are counted as one"
         )
     return (
         f"fragments: the area is that of {by_area:.0f} typical nuclei, {share} less than the "
-        f"{components:.0f} components; many objects are smaller than a nucleus"
+        f"{objects:.0f} objects; many are smaller than a nucleus"
     )

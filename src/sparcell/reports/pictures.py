@@ -38,10 +38,8 @@ def draw_curves(metrics: DataFrame) -> Figure:
     if trained["val_loss"].min() > 0:
         left.set_yscale("log")
     right.plot(metrics["epoch"], metrics["val_f1"], color="tab:green")
-    best = metrics["val_f1"].idxmax()
-    right.plot(
-        metrics["epoch"][best], metrics["val_f1"][best], "o", color="tab:green", label="best"
-    )
+    best = metrics.iloc[int(metrics["val_f1"].to_numpy().argmax())]
+    right.plot(best["epoch"], best["val_f1"], "o", color="tab:green", label="best")
     right.axhline(metrics["val_f1"].iloc[0], color="0.6", linestyle=":", label="before training")
     right.set(xlabel="epoch", ylabel="validation F1 at IoU 0.5", ylim=(0, 1))
     for axis in (left, right):
@@ -81,7 +79,10 @@ def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> ND
 def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Map the 0.5 to 99.5 percentile of an image to 0..255 for display."""
     low, high = np.percentile(image, [0.5, 99.5])
-    return np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(
+        np.uint8
+    )
+    return shown
 
 
 def png(picture: Figure | NDArray[np.uint8]) -> bytes:

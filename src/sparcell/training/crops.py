@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch.utils.data import Dataset, Sampler
@@ -59,20 +60,26 @@ class RandomCrops(Dataset[Crop]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch."""
+    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch.
+
+    Where several processes train together, each takes every n-th crop.
+    """
 
     def __init__(self, count: int) -> None:
         self.count, self.epoch = count, 0
+        together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        self.world = torch.distributed.get_world_size() if together else 1
+        self.rank = torch.distributed.get_rank() if together else 0
 
     def set_epoch(self, epoch: int) -> None:
         """Take the number of the epoch that is about to begin, also after a resume."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, number) for number in range(self.count))
+        return ((self.epoch, self.rank + self.world * step) for step in range(len(self)))
 
     def __len__(self) -> int:
-        return self.count
+        return self.count // self.world
 
 
 class WholeFields(Dataset[Crop]):

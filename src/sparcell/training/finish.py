@@ -99,7 +99,8 @@ def tune_decoding(
         if (reached := score(candidate)) > best_score:
             best, best_score = candidate, reached
     say(
-        f"decoding tuned on {len(maps)} validation fields: F1 {start:.3f} -> {best_score:.3f}, {best}"
+        f"decoding tuned on {len(maps)} validation fields: "
+        f"F1 {start:.3f} -> {best_score:.3f}, {best}"
     )
     return best, {"fields": len(maps), "f1_default": start, "f1_tuned": best_score}
 

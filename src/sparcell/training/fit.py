@@ -97,7 +97,8 @@ def train(
     record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
     write_json(out / "record.json", record)
     say(
-        f"{recipe.name}: {len(fields['train'])} training and {len(fields['val'])} validation fields, "
+        f"{recipe.name}: {len(fields['train'])} training and {len(fields['val'])} validation "
+        "fields, "
         f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
         f"{trainee.start}"
     )
@@ -147,7 +148,7 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> None:
             raise InputError(
                 f"a loss that is not a number at step {error.step}",
                 "a finite loss",
-                f"lower optimiser.lr; the last good weights are {out / 'checkpoints' / 'best.ckpt'}",
+                f"lower optimiser.lr; the last good weights are in {out / 'checkpoints'}",
             ) from error
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error) or batch == 1:
@@ -177,7 +178,7 @@ def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trai
         max_epochs=fit.epochs,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=recipe.optimiser.clip_norm or None,
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,
         callbacks=[
             table,
             EarlyStopping(
@@ -188,6 +189,8 @@ def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trai
         ],
         plugins=[WholeCheckpoints()],
         num_sanity_val_steps=0,
+        # Crops are shared out by `EpochSampler`; every process validates on all fields.
+        use_distributed_sampler=False,
         logger=False,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,

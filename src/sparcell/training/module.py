@@ -142,4 +142,4 @@ class CropData(lightning.LightningDataModule):
 
 def stack(crops: list[Crop]) -> Crop:
     """Make a batch of tensors."""
-    return Crop(*(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))  # type: ignore[arg-type]
+    return Crop(*(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))
