@@ -7,7 +7,7 @@ worked on in tiles is treated alike in all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from sparcell.core.tiles import tiles
 Pixels = NDArray[np.float32]
 READ_TILE = 1024
 SAMPLE_WINDOW = 1024
-SAMPLE_WINDOWS = 4
+# Planes up to this many pixels are looked at, and worked on, as a whole.
+WHOLE_PIXELS = 4_000_000
 BACKGROUND_QUANTILE = 0.25
 SMALLEST_CELL = 40
 
@@ -34,21 +35,29 @@ class View:
         Height and width in px.
     read : callable
         ``read(rows, columns)`` gives (Y, X) float32.
+    whole_pixels : int
+        A plane of at most this many pixels is looked at as a whole.
     """
 
     shape: tuple[int, int]
     read: Callable[[slice, slice], Pixels]
+    whole_pixels: int = WHOLE_PIXELS
 
     @classmethod
-    def of(cls, array: NDArray[Any]) -> View:
+    def of(cls, array: NDArray[Any], whole_pixels: int = WHOLE_PIXELS) -> View:
         """View of an array in memory."""
         pixels = np.asarray(array, np.float32)
-        return cls((pixels.shape[0], pixels.shape[1]), lambda y, x: pixels[y, x])
+        return cls((pixels.shape[0], pixels.shape[1]), lambda y, x: pixels[y, x], whole_pixels)
+
+    @property
+    def small(self) -> bool:
+        """Whether the plane is looked at as a whole."""
+        return self.shape[0] * self.shape[1] <= self.whole_pixels
 
     def sample(self) -> Iterator[tuple[slice, slice]]:
-        """Windows to estimate from: the whole plane, or up to four spread over a large one."""
+        """Windows to estimate from: the whole plane, or four spread over a large one."""
         height, width = self.shape
-        if height * width <= SAMPLE_WINDOWS * SAMPLE_WINDOW**2:
+        if self.small:
             yield slice(0, height), slice(0, width)
             return
         for part in (1, 3):
@@ -85,8 +94,8 @@ class Appearance:
         Signal of the brightest nuclei (99.9 % quantile).
     diameter : float
         Typical diameter of a nucleus in px.
-    thresholds : dict
-        Global thresholds on the signal by name of the method.
+    threshold : float
+        One threshold on the signal for the whole plane.
     """
 
     shape: tuple[int, int]
@@ -98,7 +107,7 @@ class Appearance:
     floor: float = 0.0
     bright: float = 0.0
     diameter: float = 0.0
-    thresholds: dict[str, float] = field(default_factory=dict)
+    threshold: float = 0.0
 
     @property
     def area(self) -> float:

@@ -9,12 +9,13 @@ from scipy import ndimage
 
 from sparcell.labeling.appearance import Appearance, Pixels, View, grid_background
 from sparcell.labeling.levels import choose_regions, cut_levels, level_series
-from sparcell.labeling.shapes import region_sizes
-from sparcell.labeling.strategies import global_thresholds
+from sparcell.labeling.shapes import Table
+from sparcell.labeling.strategies import global_threshold
 
 # What stands out of the background's spread by this factor is signal.
 FAINTEST_OVER_SPREAD = 4.0
-FLOOR_OF_BRIGHT = 0.1
+FLOOR_OF_BRIGHT = 0.05
+FLOOR_OF_TYPICAL = 0.2
 BRIGHT_QUANTILE = 0.999
 # First look, before the size of nuclei is known: background cells a sixth of the image wide.
 FIRST_CELLS = 6
@@ -47,16 +48,20 @@ def estimate_appearance(view: View, diameter: float | None = None) -> Appearance
     cell = int(np.clip(min(view.shape) / FIRST_CELLS, *FIRST_CELL_PX))
     first = Appearance(view.shape, noise, grid_background(view, cell), SMOOTHING)
     first, signals = _brightness(first, view)
-    if diameter is None:
-        diameter = estimate_diameter(signals, first)
-    if not diameter:
+    typical, brightness = estimate_nucleus(signals, first)
+    if not typical:
         return first
+    diameter = typical if diameter is None else diameter
     smoothing = max(SMOOTHING, SMOOTHING_PER_DIAMETER * diameter)
     cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL))
     look = Appearance(view.shape, noise, grid_background(view, cell), smoothing)
     look, signals = _brightness(replace(look, diameter=diameter), view)
     values = np.concatenate([signal.ravel() for signal in signals])
-    return replace(look, thresholds=global_thresholds(values, look.faintest))
+    return replace(
+        look,
+        floor=max(look.faintest, FLOOR_OF_TYPICAL * brightness),
+        threshold=global_threshold(values, look.faintest),
+    )
 
 
 def _brightness(look: Appearance, view: View) -> tuple[Appearance, list[Pixels]]:
@@ -72,26 +77,31 @@ def _brightness(look: Appearance, view: View) -> tuple[Appearance, list[Pixels]]
     return look, signals
 
 
-def estimate_diameter(signals: list[Pixels], look: Appearance) -> float:
-    """Typical diameter in px: of the regions of `levels` that look most like nuclei.
+def estimate_nucleus(signals: list[Pixels], look: Appearance) -> tuple[float, float]:
+    """Typical diameter in px and signal of a nucleus, from the regions most like one.
 
-    Of the better half of all chosen regions, the area in whose larger and smaller regions
-    equally many pixels lie, so that specks do not count; its equivalent diameter. 0 if there
-    are no regions.
+    Medians over the regions of `levels`, each weighed by its area times its score, so that
+    neither specks nor clumps count for much. Both 0 if there are no regions.
     """
-    areas, scores = [np.zeros(0)], [np.zeros(0)]
+    areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for signal in signals:
         cuts = cut_levels(signal, level_series(look.floor, look.bright))
         labels, score = choose_regions(cuts, signal.shape, None, SMALLEST_AREA)
-        areas.append(region_sizes(labels)[1:].astype(np.float64))
-        scores.append(score)
-    area, score = np.concatenate(areas), np.concatenate(scores)
-    if not len(area):
-        return 0.0
-    area = np.sort(area[score >= np.median(score)])
-    covered = np.cumsum(area)
-    middle = area[np.searchsorted(covered, covered[-1] / 2)]
-    return float(2 * np.sqrt(middle / np.pi))
+        area = np.bincount(labels.ravel())[1:].astype(np.float64)
+        means.append(np.bincount(labels.ravel(), signal.ravel(), len(score) + 1)[1:] / area)
+        areas.append(area)
+        weights.append(area * score)
+    weight = np.concatenate(weights)
+    if not len(weight):
+        return 0.0, 0.0
+    typical = _weighted_median(np.concatenate(areas), weight)
+    return float(2 * np.sqrt(typical / np.pi)), _weighted_median(np.concatenate(means), weight)
+
+
+def _weighted_median(values: Table, weight: Table) -> float:
+    order = np.argsort(values)
+    summed = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(summed, summed[-1] / 2)])
 
 
 def estimate_noise(pixels: Pixels) -> float:

@@ -24,6 +24,9 @@ from sparcell.labeling.shapes import keep_regions
 from sparcell.labeling.sheet import Thumbnail, thin_out
 
 
+SMALLEST_PX = 16
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Row of ``quality.csv`` and picture of one field."""
@@ -38,7 +41,7 @@ def open_stain(sample: Sample) -> Image:
     Raises
     ------
     InputError
-        If it has several channels or another size than the image.
+        If it has several channels, is too small, or has another size than the image.
     """
     stain = open_image(sample.files["stain"])
     if stain.size("C") > 1:
@@ -46,6 +49,12 @@ def open_stain(sample: Sample) -> Image:
             f"{stain.size('C')} channels in {stain.source}",
             "the nuclear dye alone",
             "save that channel as a grey image",
+        )
+    if min(stain.shape) < SMALLEST_PX:
+        raise InputError(
+            f"a stain of {stain.shape[0]} x {stain.shape[1]} px in {stain.source}",
+            f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
+            "leave the field out",
         )
     image = open_image(sample.image)
     if image.shape != stain.shape:

@@ -6,7 +6,7 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import local_maxima, reconstruction
+from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels
@@ -16,6 +16,13 @@ INTENSITY_WEIGHT = 0.5
 # Two summits are two nuclei if the saddle between them is lower by this; 1 is the height of a
 # nucleus of typical size.
 SADDLE_DEPTH = 0.06
+# Pairs of views whose pixels are neighbours: down, right, and the two diagonals.
+NEIGHBOURS_8 = (
+    (np.s_[:-1, :], np.s_[1:, :]),
+    (np.s_[:, :-1], np.s_[:, 1:]),
+    (np.s_[:-1, :-1], np.s_[1:, 1:]),
+    (np.s_[:-1, 1:], np.s_[1:, :-1]),
+)
 
 
 def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float) -> Labels:
@@ -24,7 +31,7 @@ def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float
     The landscape is the distance to the region's outline, 1 where it reaches the typical radius,
     plus half the signal relative to the brightest within a radius, so that both a waist and a
     dip of intensity part two nuclei. Summits whose saddle is not deeper than `SADDLE_DEPTH` are
-    one (the h-maxima transform, Soille 2003, ch. 6); the watershed draws the lines.
+    one; the watershed draws the lines.
 
     Parameters
     ----------
@@ -50,8 +57,55 @@ def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float
     peak = ndimage.maximum_filter(smooth * inside, size=2 * int(diameter / 2) + 1)
     relief = distance / (diameter / 2) + INTENSITY_WEIGHT * smooth / np.maximum(peak, 1e-9)
     relief = np.where(inside, relief, 0).astype(np.float32)
-    lowered = np.maximum(relief - np.float32(SADDLE_DEPTH), 0)
-    flooded = reconstruction(lowered, relief, method="dilation")
-    summits = local_maxima(flooded, connectivity=2) & inside
+    summits = local_maxima(relief, connectivity=2) & inside
     markers = np.asarray(cc3d.connected_components(summits, connectivity=8)).astype(np.int32)
-    return np.asarray(watershed(-relief, markers, mask=inside), np.int32)
+    basins = np.asarray(watershed(-relief, markers, mask=inside), np.int32)
+    return join_shallow(basins, relief, regions)
+
+
+def join_shallow(basins: Labels, relief: NDArray[np.float32], regions: Labels) -> Labels:
+    """Join basins of one region whose summits no saddle deeper than `SADDLE_DEPTH` parts.
+
+    From the highest saddle down, so that the lower of two summits is always weighed against the
+    highest that can be reached from it: the dynamics of a maximum (Grimaud 1992), which keeps
+    the summits that the h-maxima transform keeps.
+    """
+    count = int(basins.max(initial=0))
+    lower, upper, saddle = _saddles(basins, relief, regions)
+    height = np.zeros(count + 1, np.float32)
+    np.maximum.at(height, basins.ravel(), relief.ravel())
+    summit = height.tolist()
+    root = list(range(count + 1))
+
+    def find(one: int) -> int:
+        while root[one] != one:
+            root[one] = root[root[one]]
+            one = root[one]
+        return one
+
+    for k in np.argsort(-saddle, kind="stable"):
+        a, b = find(int(lower[k])), find(int(upper[k]))
+        if a != b and min(summit[a], summit[b]) - saddle[k] < SADDLE_DEPTH:
+            high, low = (a, b) if summit[a] >= summit[b] else (b, a)
+            root[low] = high
+    ids = np.unique([find(one) for one in range(count + 1)], return_inverse=True)[1]
+    return np.asarray(ids[basins], np.int32)
+
+
+def _saddles(
+    basins: Labels, relief: NDArray[np.float32], regions: Labels
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Neighbouring basins of one region, and the highest point on the border of each pair."""
+    firsts, seconds, heights = [], [], []
+    for here, there in NEIGHBOURS_8:
+        a, b = basins[here], basins[there]
+        meet = (a != b) & (regions[here] == regions[there]) & (a > 0) & (b > 0)
+        firsts.append(np.minimum(a[meet], b[meet]))
+        seconds.append(np.maximum(a[meet], b[meet]))
+        heights.append(np.minimum(relief[here][meet], relief[there][meet]))
+    number = int(basins.max(initial=0)) + 1
+    key = np.concatenate(firsts).astype(np.int64) * number + np.concatenate(seconds)
+    pairs, which = np.unique(key, return_inverse=True)
+    saddle = np.full(len(pairs), -np.inf, np.float32)
+    np.maximum.at(saddle, which, np.concatenate(heights))
+    return pairs // number, pairs % number, saddle

@@ -11,7 +11,7 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import threshold_li, threshold_otsu
+from skimage.filters import threshold_otsu
 
 from sparcell.core.labels import Labels
 from sparcell.core.registry import Registry
@@ -24,50 +24,58 @@ STRATEGIES: Registry[Strategy] = Registry("strategy")
 # Below Otsu's threshold, because the dim half of the nuclei is wanted too; outlines are redrawn
 # per object afterwards.
 OTSU_FACTOR = 0.7
-LOCAL_SIGMA = 1.5
+LOCAL_BOX = 1.5
+LOCAL_WEIGHT = 0.85
 SMALLEST_REGION = 0.08
+# Half resolution from twice this diameter in px on, a quarter from four times.
+COARSE_DIAMETER = 16.0
 
 
-def global_thresholds(signal: Pixels, floor: float) -> dict[str, float]:
-    """Thresholds of the global strategies from a sample of the signal, none below `floor`.
-
-    ``otsu`` is 0.7 times Otsu's (1979) threshold; ``entropy`` is the minimum cross-entropy
-    threshold of Li and Tam (1998) of the positive signal.
-    """
+def global_threshold(signal: Pixels, floor: float) -> float:
+    """0.7 times Otsu's (1979) threshold of the positive signal in a sample; at least `floor`."""
     positive = np.maximum(signal.ravel(), 0)
     if np.ptp(positive) == 0:
-        return {"otsu": floor, "entropy": floor}
-    return {
-        "otsu": max(floor, OTSU_FACTOR * float(threshold_otsu(positive))),
-        "entropy": max(floor, float(threshold_li(positive))),
-    }
+        return floor
+    return max(floor, OTSU_FACTOR * float(threshold_otsu(positive)))
+
+
+@STRATEGIES.register("local")
+def by_local_contrast(signal: Pixels, look: Appearance) -> Labels:
+    """Brighter than the mean over some two diameters around: dim nuclei, uneven glow."""
+    # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
+    box = max(3, round(LOCAL_BOX * look.diameter))
+    around = ndimage.uniform_filter(ndimage.uniform_filter(signal, box), box)
+    return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + look.floor)
 
 
 @STRATEGIES.register("levels")
 def by_levels(signal: Pixels, look: Appearance) -> Labels:
     """Best region at any level: dim beside bright nuclei, nuclei in glowing cells."""
-    cuts = cut_levels(signal, level_series(look.floor, look.bright))
-    smallest = SMALLEST_REGION * look.area
-    return choose_regions(cuts, signal.shape, look.diameter, smallest)[0]
+    # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
+    scale = max(1, 2 ** int(np.log2(max(look.diameter / COARSE_DIAMETER, 1))))
+    small = _shrink(signal, scale)
+    cuts = cut_levels(small, level_series(look.floor, look.bright))
+    smallest = SMALLEST_REGION * look.area / scale**2
+    labels = choose_regions(cuts, small.shape, look.diameter / scale, smallest)[0]
+    height, width = signal.shape
+    return labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
 
 
 @STRATEGIES.register("otsu")
 def by_otsu(signal: Pixels, look: Appearance) -> Labels:
     """One global threshold by Otsu's method: evenly bright nuclei, crowded fields."""
-    return _regions(signal >= look.thresholds["otsu"])
+    return _regions(signal >= look.threshold)
 
 
-@STRATEGIES.register("entropy")
-def by_entropy(signal: Pixels, look: Appearance) -> Labels:
-    """One global threshold by minimum cross-entropy: few nuclei on much background."""
-    return _regions(signal >= look.thresholds["entropy"])
-
-
-@STRATEGIES.register("local")
-def by_local_contrast(signal: Pixels, look: Appearance) -> Labels:
-    """Brighter than a Gaussian neighbourhood of 1.5 diameters: dim nuclei, uneven glow."""
-    around = ndimage.gaussian_filter(signal, LOCAL_SIGMA * look.diameter, truncate=2)
-    return _regions(signal >= np.maximum(around, 0) + look.floor)
+def _shrink(signal: Pixels, scale: int) -> Pixels:
+    """Mean over blocks of `scale` px; blocks at the lower and right edge may be cut off."""
+    if scale == 1:
+        return signal
+    height, width = signal.shape
+    padded = np.pad(signal, ((0, -height % scale), (0, -width % scale)), mode="edge")
+    rows, columns = padded.shape[0] // scale, padded.shape[1] // scale
+    blocks = padded.reshape(rows, scale, columns, scale)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
 def _regions(mask: NDArray[np.bool_]) -> Labels:
