@@ -8,7 +8,7 @@ import typer
 
 WELLS = {"A1": 40.0, "B1": 90.0}
 """Wells of the simulated experiment and the doubling times of their cells, hours."""
-EPOCHS = 10
+EPOCHS = 5
 
 
 def demo(

@@ -10,7 +10,7 @@ HEADER_BYTES = 16
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
-class BloscStore(LocalStore):  # type: ignore[misc]
+class BloscStore(LocalStore):
     """Local store of an array compressed by Blosc, in which incomplete chunks are errors.
 
     Blosc takes the length of a chunk from its header and reads on where the file has ended, so
