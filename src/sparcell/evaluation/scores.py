@@ -150,26 +150,23 @@ class Evaluation:
 
         shown = list(self.images.items())[:MAX_TABLE_ROWS]
         left = len(self.images) - len(shown)
-        table = Table(caption=f"{left} more images are in the JSON report" if left else None)
-        table.add_column("image")
+        caption = "px, obj: Dice of pixels and of components; F1 at IoU 0.5; one to one: mAP"
+        if left:
+            caption += f"; {left} more images are in the JSON report"
+        # Narrow enough for a terminal of 80 columns.
+        table = Table(caption=caption, box=None, padding=(0, 1, 0, 0))
+        table.add_column("image", max_width=18, overflow="ellipsis", no_wrap=True)
         for column in (
-            "pixel dice", "overlap P", "overlap R", "F1 @0.5", "mAP", "true", "predicted",
-            "missed", "gained", "split", "merge", "catastrophe",
+            "px", "obj", "F1", "mAP", "true", "found", "miss", "gain", "split", "merge", "cat.",
         ):  # fmt: skip
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for name, s in [("total", self.total), *shown]:
             errors = list(s.errors.to_dict().values())[1:]
-            ratios = (
-                s.pixel.confusion.dice,
-                s.overlap.precision,
-                s.overlap.recall,
-                s.matching[0].confusion.dice,
-                s.map,
-            )
+            ratios = (s.pixel.confusion.dice, s.overlap.dice, s.matching[0].confusion.dice, s.map)
             table.add_row(
                 name,
                 *(f"{ratio:.3f}" for ratio in ratios),
                 *map(str, (s.count.truth, s.count.pred, *errors)),
-                end_section=name == "total",
+                style="bold" if name == "total" else "",
             )
         return table
