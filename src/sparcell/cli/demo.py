@@ -19,8 +19,10 @@ def demo(
     from sparcell.cli.extras import need_torch
 
     need_torch()
+    from sparcell.core.dataset import Dataset
     from sparcell.core.progress import say
     from sparcell.evaluation import evaluate
+    from sparcell.io import read_table
     from sparcell.labeling import label
     from sparcell.labeling.simulate import SimulationSettings, write_dataset
     from sparcell.measurement import measure
@@ -48,10 +50,16 @@ def demo(
     say("4. counting every field from phase contrast alone")
     predict(run, data / "images", counted, resume=True)
     measure(counted, images=data / "images", out=out / "tables")
-    say("5. against the simulator's truth, which no step above has seen")
-    scores = evaluate(data / "truth", counted / "labels").total
+    say("5. test fields against the simulator's truth, which no step above has seen")
+    tested = [sample.name for sample in Dataset.open(data).split("test").samples]
+    truth = {name: data / "truth" / f"{name}.tif" for name in tested}
+    scores = evaluate(truth, {name: counted / "labels" / f"{name}.tif" for name in tested}).total
+    growth = read_table(out / "tables" / "growth.csv").set_index("well")["doubling_time"]
+    measured = ", ".join(f"{well} {hours:.0f} h" for well, hours in growth.items())
+    simulated = ", ".join(f"{well} {hours:.0f} h" for well, hours in WELLS.items())
     say(
         f"object-level F1 {scores.overlap.dice:.3f}, one-to-one F1 at IoU 0.5 "
         f"{scores.matching[0].confusion.dice:.3f}\n"
+        f"doubling times: {measured} measured, {simulated} simulated\n"
         f"report: {run / 'report.html'}\ngrowth curve and tables: {out / 'tables'}"
     )
