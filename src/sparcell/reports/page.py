@@ -159,7 +159,9 @@ def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     table = read_table(path).fillna({"note": ""})
-    rows: list[dict[str, Any]] = [dict(zip(map(str, table.columns), row, strict=True)) for row in table.to_numpy()]
+    rows: list[dict[str, Any]] = [
+        dict(zip(map(str, table.columns), row, strict=True)) for row in table.to_numpy()
+    ]
     images = evaluation.get("images", {})
     for row in rows:
         row["in_labels"] = images.get(row["image"], {}).get("count", {}).get("truth", "")
