@@ -1,0 +1,80 @@
+"""Starting is quick because little is loaded, and only training loads PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HEAVY = ("torch", "lightning", "pandas", "skimage", "matplotlib", "openvino", "onnxruntime", "zarr")
+WITHOUT_TORCH = """
+import sys
+for name in ("torch", "torchvision", "lightning", "timm", "segmentation_models_pytorch"):
+    sys.modules[name] = None  # an import of it raises
+from sparcell.cli import main
+main(sys.argv[1:])
+"""
+
+
+def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=True)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    done = run(f"import sys, sparcell; print([m for m in {HEAVY} if m in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_help_loads_nothing_heavy_and_names_every_verb():
+    code = (
+        "import sys\nfrom sparcell.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        f"except SystemExit:\n    print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = run(code)
+    assert done.stdout.strip().endswith("[]")
+    for verb in ("demo", "info", "label", "train", "predict", "evaluate", "measure", "report"):
+        assert f"  {verb} " in done.stdout
+
+
+def test_the_everyday_verbs_work_without_pytorch(tmp_path):
+    pytest.importorskip("torch")
+    from models import bright_model
+
+    from sparcell.io import write_image
+    from sparcell.labeling.simulate import SimulationSettings, write_dataset
+
+    settings = SimulationSettings(size=(160, 160), cells=12, nucleus_diameter=14)
+    write_dataset(tmp_path / "set", settings, seed=1, train=2)
+    bright_model().save(tmp_path / "model.zip")
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "image.tif", rng.integers(0, 99, (64, 64)).astype(np.uint8), "YX")
+    found = tmp_path / "found"
+    for verb in (
+        ("info", tmp_path / "set"),
+        ("label", tmp_path / "set"),
+        ("predict", tmp_path / "model.zip", tmp_path / "set" / "images", "-o", found),
+        ("measure", found, "-o", tmp_path / "tables"),
+        ("evaluate", tmp_path / "set" / "truth", found, "--json", tmp_path / "scores.json"),
+        ("recipes", "list"),
+    ):
+        done = run(WITHOUT_TORCH, *verb)
+        assert done.returncode == 0, (verb, done.stderr)
+    assert (tmp_path / "tables" / "counts.csv").exists() and (tmp_path / "scores.json").exists()
+
+
+def test_training_without_pytorch_says_what_to_install(tmp_path):
+    code = (
+        "import sparcell.cli.extras as extras\n"
+        "extras.find_spec = lambda name: None\n"
+        "from sparcell.cli import main\n"
+        f"main(['train', 'nuclei-light', '--data', {str(tmp_path)!r}, '-o', 'run'])"
+    )
+    done = run(code)
+    assert done.returncode == 2
+    assert "pip install 'sparcell[train,pretrained]'" in done.stderr
+    assert not Path("run").exists()
