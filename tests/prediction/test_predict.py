@@ -123,6 +123,9 @@ def test_results_of_two_models_are_not_mixed(model: Model, tmp_path: Path) -> No
     bright_model(decode={"threshold": 0.6}).save(tmp_path / "other.zip")
     with pytest.raises(InputError, match="results of another model"):
         predict(tmp_path / "other.zip", tmp_path / "in", tmp_path / "out", resume=True)
+    other = PredictSettings(halo=99)
+    with pytest.raises(InputError, match="results of another setting halo"):
+        predict(model, tmp_path / "in", tmp_path / "out", settings=other, resume=True)
 
 
 def test_a_movie_of_stacks_plane_by_plane(model: Model, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.progress import say
 
 IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
 KINDS = {
@@ -118,6 +119,8 @@ class Dataset:
             )
         split = _read_table(root / "split.csv")
         quality = _read_table(root / "quality.csv")
+        if strangers := sorted(split.keys() - listed["images"].keys()):
+            say(f"{root / 'split.csv'} names {len(strangers)} without image: {strangers[0]}, ...")
         samples = []
         for name in sorted(listed["images"]):
             row = dict(split.get(name, {}))

@@ -77,6 +77,8 @@ class Image:
         InputError
             If it lacks one of them.
         """
+        if not channels:
+            raise InputError(f"no channel asked of {self.source}", "one or more", "name some")
         for channel in channels:
             if not 0 <= channel < self.size("C"):
                 raise InputError(

@@ -7,6 +7,7 @@ input and what the network said about it when it was exported, compared on first
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparcell.core.errors import InputError
-from sparcell.core.files import sha256, whole_file
+from sparcell.core.files import whole_file
 from sparcell.methods import METHODS, Method
 from sparcell.prediction.normalise import Normalise
 from sparcell.prediction.runtime import Runtime, open_runtime
@@ -63,12 +64,16 @@ class Model:
     golden_input: NDArray[np.float32]
     golden_output: NDArray[np.float32]
     source: str = "model"
-    digest: str = ""
 
     @property
     def method(self) -> Method:
         """The method that decodes the maps."""
         return METHODS[self.card.method]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of network and card: equal for models that say the same."""
+        return hashlib.sha256(self.onnx + self.card.model_dump_json().encode()).hexdigest()
 
     @cached_property
     def decode_settings(self) -> Any:
@@ -187,7 +192,6 @@ def load_model(path: Path | str) -> Model:
         golden_input=golden_input,
         golden_output=golden_output,
         source=str(path),
-        digest=sha256(path),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,11 @@ def predict(
     model = model if isinstance(model, Model) else load_model(model)
     paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
     names = _names(paths)
-    _check_out(out, model, resume)
+    asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
+    _check_out(out, asked, resume)
     engine = model.open(runtime, threads)
     say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
-    record = start_record({"model": model.source, "model_sha256": model.digest, **vars(settings)})
+    record = start_record({"model": model.source, **asked})
     record["runtime"] = engine.name
     write_json(out / "record.json", record)
 
@@ -271,7 +273,7 @@ def _names(paths: list[Path]) -> list[str]:
     )
 
 
-def _check_out(out: Path, model: Model, resume: bool) -> None:
+def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> None:
     """Mix no results of two calls."""
     earlier = out / "record.json"
     if not earlier.exists():
@@ -280,13 +282,14 @@ def _check_out(out: Path, model: Model, resume: bool) -> None:
         raise InputError(
             f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
         )
-    import json
-
-    held = json.loads(earlier.read_text("utf8")).get("settings", {}).get("model_sha256")
-    if held != model.digest:
-        raise InputError(
-            f"results of another model in {out}", "those of this model", "choose another -o"
-        )
+    held = json.loads(earlier.read_text("utf8")).get("settings", {})
+    # As JSON, in which tuples are lists.
+    for name, value in json.loads(json.dumps(asked)).items():
+        if held.get(name) != value:
+            what = "model" if name == "model_sha256" else f"setting {name}"
+            raise InputError(
+                f"results of another {what} in {out}", "those of this one", "choose another -o"
+            )
 
 
 def _count(name: str, objects: pd.DataFrame, labels: Image) -> pd.DataFrame:
