@@ -10,7 +10,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.progress import say, track
 from sparcell.core.record import now, start_record
-from sparcell.labeling.folder import VERB, check_target, link_dataset, no_pairs
+from sparcell.labeling.folder import VERB, check_target, link_dataset, no_pairs, prepare
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -80,15 +80,15 @@ def label(
     pairs = data.having("stain")
     if not len(pairs):
         raise no_pairs(data)
-    if preset == "thesis" and out is None:
+    if preset == "thesis" and (out is None or Path(out).resolve() == data.root.resolve()):
         raise InputError(
-            "preset thesis without an output folder",
+            "preset thesis without an output folder of its own",
             "a new folder for the crops",
             "give one with -o",
         )
     options = _resolve(preset, diameter, settings)
     target = check_target(data, None if out is None else Path(out), overwrite)
-    target.mkdir(parents=True, exist_ok=True)
+    prepare(target)
     stains = [sample.files["stain"] for sample in pairs.samples]
     record = start_record({"preset": preset, **options.model_dump(mode="json")}, stains)
     record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
@@ -113,6 +113,7 @@ def label(
 
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
     from sparcell.labeling.auto import AutoSettings
+    from sparcell.labeling.strategies import STRATEGIES
     from sparcell.labeling.thesis import ThesisSettings
 
     kind = AutoSettings if preset == "auto" else ThesisSettings
@@ -120,15 +121,20 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
         raise InputError(
             f"{type(settings).__name__} for the preset {preset}", kind.__name__, "give these"
         )
+    options = settings or kind()
+    if isinstance(options, AutoSettings):
+        for name in options.strategies:
+            # Raises if there is none of this name, before any field is touched.
+            STRATEGIES[name]
     if diameter is None:
-        return settings or kind()
+        return options
     if preset == "thesis":
         raise InputError(
             "a diameter for the preset thesis", "its fixed range", "leave it out, or use auto"
         )
     if not diameter > 2:
         raise InputError(f"a diameter of {diameter:g} px", "more than 2 px", "correct it")
-    return (settings or kind()).model_copy(update={"diameter": float(diameter)})
+    return options.model_copy(update={"diameter": float(diameter)})
 
 
 def _label_auto(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import disk
 
+from sparcell.core.labels import Labels
 from sparcell.labeling.appearance import Appearance, Pixels
-from sparcell.labeling.objects import Segments
+from sparcell.labeling.objects import Segments, find_objects
+from sparcell.labeling.scoring import sound_objects, uncovered
+from sparcell.labeling.strategies import STRATEGIES
 
 # An object this much fainter than the typical one may be a nucleus out of focus, or none.
 DIM = 0.15
@@ -30,8 +35,9 @@ def mark_doubt(
     """Mark doubtful pixels of one window.
 
     In doubt are pieces that were found and dropped; objects much dimmer than the typical one;
-    oversize objects that are no ellipse; slivers at the border; and bright regions that no
-    object accounts for, such as leaked dye.
+    oversize objects that are no ellipse; slivers at the border; nuclei too faint to be labelled
+    but of the right shape and size; and bright regions that no object accounts for, such as
+    leaked dye.
 
     Parameters
     ----------
@@ -55,8 +61,16 @@ def mark_doubt(
     unsure |= at_border & (objects.area < SLIVER * look.area)
     doubt = np.append(False, unsure)[labels]
     doubt |= segments.rejected
+    doubt |= find_faint(signal, labels, look)
     residue = find_residue(signal, labels > 0, look, contrast)
     return np.asarray(doubt | residue), residue
+
+
+def find_faint(signal: Pixels, labels: Labels, look: Appearance) -> NDArray[np.bool_]:
+    """Nucleus-like objects between the noise and the lowest level that labels come from."""
+    deeper = find_objects(signal, replace(look, floor=look.faintest), STRATEGIES["local"])
+    new = sound_objects(deeper.objects, look.area) & uncovered(deeper, labels)
+    return np.asarray(np.append(False, new)[deeper.labels])
 
 
 def find_residue(

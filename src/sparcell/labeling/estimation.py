@@ -81,7 +81,9 @@ def estimate_nucleus(signals: list[Pixels], look: Appearance) -> tuple[float, fl
     """Typical diameter in px and signal of a nucleus, from the regions most like one.
 
     Medians over the regions of `levels`, each weighed by its area times its score, so that
-    neither specks nor clumps count for much. Both 0 if there are no regions.
+    neither specks nor clumps count for much. A region may reach to the foot of a nucleus's edge,
+    so the diameter is right to about a sixth only, which is all the strategies need. Both 0 if
+    there are no regions.
     """
     areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for signal in signals:

@@ -15,14 +15,13 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import create_image, open_image
-from sparcell.labeling.appearance import Pixels, View
+from sparcell.labeling.appearance import WHOLE_PIXELS, Pixels, View
 from sparcell.labeling.auto import AutoSettings, Choice, TileResult, choose_strategy, segment_tiles
 from sparcell.labeling.objects import Objects
 from sparcell.labeling.outlines import largest_pieces
 from sparcell.labeling.quality import PlaneMeasures, QualitySettings, judge, measure_quality
 from sparcell.labeling.shapes import keep_regions
 from sparcell.labeling.sheet import Thumbnail, thin_out
-
 
 SMALLEST_PX = 16
 
@@ -73,7 +72,7 @@ def view_of(stain: Image, plane: Plane) -> View:
     def read(y: slice, x: slice) -> Pixels:
         return np.asarray(stain.read(y, x, plane)[0])
 
-    return View(stain.shape, read)
+    return View(stain.shape, read, WHOLE_PIXELS)
 
 
 def label_field(

@@ -14,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 
 VERB = "label"
+WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
 
 
 def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
@@ -28,11 +29,11 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
     target = dataset.root if out is None else out
     ours = _is_ours(target)
     if out is None or out.resolve() == dataset.root.resolve():
-        foreign = [kind for kind in ("labels", "ignore") if (target / kind).exists()]
+        foreign = [name for name in WRITTEN if (target / name).exists()]
         if foreign and not ours:
             raise InputError(
-                f"a folder {target / foreign[0]} that this step did not write",
-                "no labels yet",
+                f"{target / foreign[0]}, which this step did not write",
+                "a dataset without labels",
                 "give another folder with -o",
             )
     elif target.exists() and (not target.is_dir() or any(target.iterdir())) and not ours:
@@ -54,6 +55,17 @@ def _is_ours(folder: Path) -> bool:
         return isinstance(record, dict) and record.get("verb") == VERB
     except (OSError, ValueError):
         return False
+
+
+def prepare(target: Path) -> None:
+    """Make the folder, or clear the labels that an earlier run of `label` wrote into it.
+
+    Only after `check_target`.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for kind in ("labels", "ignore"):
+        if (target / kind).is_dir():
+            shutil.rmtree(target / kind)
 
 
 def link_dataset(dataset: Dataset, target: Path) -> None:

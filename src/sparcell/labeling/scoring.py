@@ -54,13 +54,18 @@ def score_objects(
 
 
 def count_missed(labels: Labels, other: Segments, typical_area: float) -> int:
-    """Number of sound nuclei of another strategy that lie where `labels` has next to nothing.
+    """Number of sound nuclei of another strategy that `labels` leave uncovered."""
+    return int((sound_objects(other.objects, typical_area) & uncovered(other, labels)).sum())
 
-    Sound is an ellipse of 0.4 to 2.5 times the typical area; next to nothing, under a fifth.
-    """
-    objects = other.objects
-    covered = np.bincount(other.labels.ravel(), (labels > 0).ravel(), len(objects) + 1)[1:]
-    sound: NDArray[np.bool_] = (objects.fit > SOUND_FIT) & (
-        np.abs(np.log(objects.area / typical_area)) < np.log(SOUND_SIZE)
-    )
-    return int((sound & (covered < COVERED * objects.area)).sum())
+
+def sound_objects(objects: Objects, typical_area: float) -> NDArray[np.bool_]:
+    """Which objects are ellipses of 0.4 to 2.5 times the typical area, (n,) bool."""
+    size = np.abs(np.log(objects.area / typical_area)) < np.log(SOUND_SIZE)
+    return np.asarray((objects.fit > SOUND_FIT) & size)
+
+
+def uncovered(segments: Segments, labels: Labels) -> NDArray[np.bool_]:
+    """Which objects of `segments` have less than a fifth of their pixels in `labels`."""
+    area = segments.objects.area
+    covered = np.bincount(segments.labels.ravel(), (labels > 0).ravel(), len(area) + 1)[1:]
+    return np.asarray(covered < COVERED * area)

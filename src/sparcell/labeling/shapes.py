@@ -50,14 +50,6 @@ def ellipse_fit(moments: Table) -> Table:
     return np.asarray(moments[..., 0] / ellipse)
 
 
-def axis_lengths(moments: Table) -> tuple[Table, Table]:
-    """Full lengths in px of the major and minor axes of the ellipse with equal second moments."""
-    cyy, cxx, cxy = _covariance(moments)
-    mean = (cyy + cxx) / 2
-    spread = np.sqrt(np.maximum(mean**2 - (cyy * cxx - cxy**2), 0))
-    return 4 * np.sqrt(mean + spread), 4 * np.sqrt(np.maximum(mean - spread, 0))
-
-
 def _covariance(moments: Table) -> tuple[Table, Table, Table]:
     area = np.maximum(moments[..., 0], 1)
     y, x = moments[..., 1] / area, moments[..., 2] / area

@@ -1,0 +1,267 @@
+"""`label` on dataset folders: what is written, refused, and never overwritten."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import tifffile
+from pictures import f1, grid, stain_of
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.labels import check_labels
+from sparcell.io import open_image, write_image
+from sparcell.labeling import label
+from sparcell.labeling.auto import AutoSettings
+from sparcell.labeling.thesis import ThesisSettings
+
+TRUTH = grid((160, 200), 40, 9)
+IMAGE = np.full(TRUTH.shape, 90, np.uint8)
+
+
+def make(root: Path, stains: dict[str, np.ndarray | None], axes: str = "YX") -> Path:
+    """Write a dataset folder; a stain of None is left out."""
+    for name, stain in stains.items():
+        write_image(root / "images" / f"{name}.tif", IMAGE, "YX", 0.5)
+        if stain is not None:
+            write_image(root / "stain" / f"{name}.tif", stain, axes, 0.5)
+    return root
+
+
+def good(seed: int = 0) -> np.ndarray:
+    return stain_of(TRUTH, seed=seed).astype(np.uint16)
+
+
+def test_labels_in_place_keep_the_contract(tmp_path: Path) -> None:
+    make(tmp_path, {"a": good(0), "b": good(1), "c": None})
+    table = label(tmp_path)
+    assert table["name"].tolist() == ["a", "b"]
+    assert table["accepted"].all()
+    data = Dataset.open(tmp_path)
+    assert [sample.refused for sample in data.samples] == ["", "", ""]
+    for name in "ab":
+        written = open_image(tmp_path / "labels" / f"{name}.tif")
+        assert written.pixel_size == pytest.approx(0.5)
+        assert f1(TRUTH, check_labels(written.read_ids())) > 0.95
+        ignore = tifffile.imread(tmp_path / "ignore" / f"{name}.tif")
+        assert ignore.dtype == np.uint8
+        assert set(np.unique(ignore)) <= {0, 1}
+    row = pandas.read_csv(tmp_path / "quality.csv").iloc[0]
+    assert {"strategy", "why", "median_diameter", "coverage", "contrast", "noise", "focus"} <= set(
+        row.index
+    )
+    assert row["n_objects"] == TRUTH.max()
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["verb"] == "label"
+    assert record["finished"] >= record["started"]
+    assert len(record["inputs"]) == 2
+    assert (tmp_path / "contact_sheet.png").stat().st_size > 1000
+
+
+def test_other_peoples_labels_are_never_overwritten(tmp_path: Path) -> None:
+    make(tmp_path, {"a": good()})
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.tif").write_bytes(b"by hand")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"did not write.*-o"):
+            label(tmp_path, overwrite=overwrite)
+    assert (tmp_path / "labels" / "a.tif").read_bytes() == b"by hand"
+
+
+def test_own_labels_are_replaced_only_on_demand(tmp_path: Path) -> None:
+    make(tmp_path, {"a": good()})
+    label(tmp_path)
+    with pytest.raises(InputError, match="earlier run"):
+        label(tmp_path)
+    write_image(tmp_path / "stain" / "a.tif", np.stack([good()] * 2), "CYX")
+    table = label(tmp_path, overwrite=True)
+    assert not table["accepted"].any()
+    # No label of the earlier run stays behind a refused field.
+    assert not (tmp_path / "labels" / "a.tif").exists()
+
+
+def test_out_is_a_dataset_on_its_own(tmp_path: Path) -> None:
+    data = make(tmp_path / "data", {"a": good(0), "b": good(1)})
+    (data / "split.csv").write_text("name,split,cell\na,train,HeLa\nb,test,3T3\n")
+    label(data, tmp_path / "out")
+    assert sorted(p.name for p in data.iterdir()) == ["images", "split.csv", "stain"]
+    found = Dataset.open(tmp_path / "out")
+    assert [sample.split for sample in found.samples] == ["train", "test"]
+    assert found.samples[0].info == {"cell": "HeLa"}
+    assert len(found.having("images", "stain", "labels", "ignore")) == 2
+    assert found.samples[0].image.samefile(data / "images" / "a.tif")
+
+
+def test_out_follows_patterns_of_the_layout(tmp_path: Path) -> None:
+    data = make(tmp_path / "data", {"a": good()})
+    (data / "stain" / "a.tif").rename(data / "images" / "w2_a_dapi.ome.tif")
+    (data / "images" / "a.tif").rename(data / "images" / "w1_a.tif")
+    (data / "dataset.yaml").write_text(
+        "images: images/w1_{name}.tif\nstain: images/w2_{name}_dapi.ome.tif\n"
+    )
+    label(data, tmp_path / "out")
+    assert len(Dataset.open(tmp_path / "out").having("images", "stain", "labels")) == 1
+
+
+def test_out_with_other_files_is_refused(tmp_path: Path) -> None:
+    data = make(tmp_path / "data", {"a": good()})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.docx").write_text("years of work")
+    with pytest.raises(InputError, match="other files"):
+        label(data, tmp_path / "out", overwrite=True)
+
+
+def test_one_bad_file_does_not_stop_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nan = good().astype(np.float32)
+    nan[3, 3] = np.nan
+    make(
+        tmp_path,
+        {
+            "constant": np.full_like(good(), 7),
+            "corrupt": good(),
+            "good": good(),
+            "nan": nan,
+            "rgb": None,
+            "size": good()[:100],
+            "tiny": None,
+        },
+    )
+    path = tmp_path / "stain" / "corrupt.tif"
+    path.write_bytes(path.read_bytes()[:600])
+    tifffile.imwrite(tmp_path / "stain" / "rgb.tif", np.zeros((160, 200, 3), np.uint8))
+    write_image(tmp_path / "stain" / "tiny.tif", np.ones((1, 1), np.uint8), "YX")
+    table = label(tmp_path).set_index("name")
+    assert table.index[table["accepted"]].tolist() == ["good"]
+    expected = {
+        "constant": "empty",
+        "corrupt": "corrupt.tif",
+        "nan": "NaN",
+        "rgb": "3 channels.*grey image",
+        "size": "100 x 200 px.*same size",
+        "tiny": "1 x 1 px",
+    }
+    said = capsys.readouterr().err
+    for name, words in expected.items():
+        assert pandas.Series([table.loc[name, "reason"]]).str.contains(words).all()
+        assert f"{name}: refused" in said
+    assert sorted(p.name for p in (tmp_path / "labels").iterdir()) == ["constant.tif", "good.tif"]
+    assert not tifffile.imread(tmp_path / "labels" / "constant.tif").any()
+    # Nothing is deleted, and the next step knows what is refused.
+    assert len(list((tmp_path / "stain").iterdir())) == 7
+    refused = {sample.name for sample in Dataset.open(tmp_path).samples if sample.refused}
+    assert refused == set(expected)
+
+
+def test_no_pair_names_both_sides(tmp_path: Path) -> None:
+    make(tmp_path, {"a": None, "b": None})
+    write_image(tmp_path / "stain" / "a_dapi.tif", good(), "YX")
+    with pytest.raises(InputError, match=r"images: a, b; stain: a_dapi"):
+        label(tmp_path)
+    assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize("axes", ["TYX", "ZYX"])
+def test_planes_are_labelled_one_by_one(tmp_path: Path, axes: str) -> None:
+    stack = np.stack([good(0), stain_of(np.roll(TRUTH, 7, axis=1)).astype(np.uint16)])
+    make(tmp_path, {"a": stack}, axes)
+    table = label(tmp_path)
+    labels = open_image(tmp_path / "labels" / "a.tif")
+    assert labels.axes == axes
+    assert table["n_objects"][0] == sum(
+        int(labels.read_ids(plane=plane).max()) for plane in labels.planes()
+    )
+    for plane in labels.planes():
+        check_labels(labels.read_ids(plane=plane))
+
+
+def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = grid((600, 700), 40, 9)
+    write_image(tmp_path / "images" / "a.tif", np.zeros(truth.shape, np.uint8), "YX")
+    write_image(tmp_path / "stain" / "a.tif", stain_of(truth).astype(np.uint16), "YX")
+    monkeypatch.setattr("sparcell.labeling.field.WHOLE_PIXELS", 1)
+    table = label(tmp_path, settings=AutoSettings(tile=256))
+    labels = check_labels(open_image(tmp_path / "labels" / "a.tif").read_ids())
+    assert labels.max() == table["n_objects"][0]
+    assert f1(truth, labels) > 0.97
+
+
+def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
+    big = grid((1040, 1200), 50, 9)
+    for name in ("a", "b"):
+        write_image(tmp_path / "d" / "images" / f"{name}.tif", big.astype(np.uint8), "YX")
+        write_image(tmp_path / "d" / "stain" / f"{name}.tif", stain_of(big), "YX")
+    (tmp_path / "d" / "split.csv").write_text("name,split,cell\na,train,X\nb,val,Y\n")
+    for out in (None, tmp_path / "d"):
+        with pytest.raises(InputError, match="-o"):
+            label(tmp_path / "d", out, "thesis")
+    table = label(tmp_path / "d", tmp_path / "out", "thesis")
+    assert len(table) == 8
+    assert (~table["accepted"]).sum() == 2
+    assert table.loc[~table["accepted"], "coverage"].max() <= table["coverage"].median()
+    data = Dataset.open(tmp_path / "out")
+    assert len(data.having("images", "stain", "labels")) == 8
+    assert sum(sample.split == "val" for sample in data.samples) == 4
+    crop = data.samples[0]
+    assert crop.name == "a_y520_x600"
+    image = open_image(crop.files["images"])
+    top, left = (int(part[1:]) for part in crop.name.split("_")[1:])
+    assert np.array_equal(image.read()[0], big[top : top + 512, left : left + 512].astype(np.uint8))
+    check_labels(open_image(crop.files["labels"]).read_ids())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"preset": "magic"}, "preset 'magic'"),
+        ({"diameter": 1.0}, "diameter of 1 px"),
+        ({"preset": "thesis", "out": "o", "diameter": 20.0}, "fixed range"),
+        ({"settings": ThesisSettings()}, "ThesisSettings for the preset auto"),
+        ({"settings": AutoSettings(strategies=("magic",))}, "strategy 'magic'"),
+    ],
+)
+def test_wrong_arguments_are_one_plain_line(
+    tmp_path: Path, arguments: dict[str, object], words: str
+) -> None:
+    make(tmp_path, {"a": good()})
+    with pytest.raises(InputError, match=words):
+        label(tmp_path, **arguments)  # type: ignore[arg-type]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "stain"]
+
+
+def test_given_diameter_is_used(tmp_path: Path) -> None:
+    make(tmp_path, {"a": good()})
+    label(tmp_path, diameter=18)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["settings"]["diameter"] == 18
+
+
+def test_contact_sheet_has_24_fields_a_page(tmp_path: Path) -> None:
+    from sparcell.labeling.sheet import ContactSheet, Thumbnail
+
+    sheet = ContactSheet(tmp_path / "contact_sheet.png")
+    small = np.arange(64, dtype=np.float32).reshape(8, 8)
+    for number in range(49):
+        reason = "" if number % 2 else "leak: much"
+        sheet.add(Thumbnail(str(number), reason, small, (small > 30).astype(int)))
+    sheet.flush()
+    pages = {"contact_sheet.png", "contact_sheet_2.png", "contact_sheet_3.png"}
+    assert {path.name for path in tmp_path.iterdir()} == pages
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, sparcell.labeling;"
+        "print([m for m in ('pandas', 'matplotlib', 'skimage', 'torch') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pictures import discs, stain_of
+
+from sparcell.labeling.appearance import View
+from sparcell.labeling.auto import AutoSettings, choose_strategy, segment_tiles
+from sparcell.labeling.objects import Objects
+from sparcell.labeling.quality import (
+    REASONS,
+    PlaneMeasures,
+    QualitySettings,
+    judge,
+    measure_quality,
+)
+from sparcell.labeling.simulate import SimulationSettings, simulate_field
+
+LIMITS = QualitySettings()
+
+
+def reason_of(stain: np.ndarray) -> str:
+    view = View.of(stain)
+    settings = AutoSettings()
+    choice = choose_strategy(view, settings)
+    parts = list(segment_tiles(view, choice, settings))
+    pixels = stain.size
+    plane = PlaneMeasures(
+        objects=Objects.join([part.objects for part in parts]),
+        pixels=pixels,
+        diameter=choice.look.diameter,
+        noise=choice.look.noise,
+        spread=choice.look.spread,
+        residue=sum(part.residue for part in parts) / pixels,
+        doubt=sum(int(part.doubt.sum()) for part in parts) / pixels,
+    )
+    return judge(measure_quality([plane]), LIMITS)
+
+
+def field_of(failure: str, seed: int = 0) -> np.ndarray:
+    return np.asarray(simulate_field(SimulationSettings(size=(384, 384)), seed, failure).stain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("failure", "reasons"),
+    [
+        ("none", {""}),
+        # Without any dye only the chance peaks of noise are left, if anything.
+        ("empty", {"empty", "noise"}),
+        ("noise", {"empty", "noise"}),
+        ("leak", {"leak"}),
+        ("out_of_focus", {"out of focus"}),
+    ],
+)
+def test_simulated_failures_are_refused(failure: str, reasons: set[str], seed: int) -> None:
+    assert reason_of(field_of(failure, seed)).split(":")[0] in reasons
+
+
+def test_one_nucleus_in_a_wide_field_is_too_few() -> None:
+    stain = stain_of(discs((512, 512), [(250, 250)], 8))
+    assert reason_of(stain).startswith("too few")
+
+
+def test_few_nuclei_in_a_small_field_are_fine() -> None:
+    assert reason_of(stain_of(discs((256, 256), [(60, 60), (150, 200)], 10))) == ""
+
+
+def test_sizes_of_every_order_are_implausible() -> None:
+    objects = Objects(*(np.array([1.0, 40.0, 2000.0]),) * 7)
+    plane = PlaneMeasures(objects, 512 * 512, 20.0, 1.0, 0.01, 0.0, 0.0)
+    assert judge(measure_quality([plane]), LIMITS).startswith("implausible sizes")
+
+
+def figures(**changes: float) -> dict[str, float | int]:
+    good: dict[str, float | int] = {
+        "n_objects": 50,
+        "noise": 5.0,
+        "residue": 0.0,
+        "doubt": 0.0,
+        "median_diameter": 20.0,
+        "coverage": 0.1,
+        "largest": 0.005,
+        "contrast": 500.0,
+        "snr": 100.0,
+        "focus": 6.0,
+        "size_spread": 0.4,
+    }
+    return good | changes
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, ""),
+        ({"n_objects": 0}, "empty"),
+        ({"residue": 0.11}, "leak"),
+        ({"residue": 0.1}, ""),
+        ({"largest": 0.3}, "leak"),
+        ({"snr": 5.9}, "noise"),
+        ({"snr": 6.0}, ""),
+        ({"median_diameter": 3.0}, "implausible sizes"),
+        ({"size_spread": 1.3}, "implausible sizes"),
+        ({"coverage": 0.8}, "implausible sizes"),
+        ({"coverage": 0.0005}, "too few"),
+        ({"focus": 3.1}, "out of focus"),
+    ],
+)
+def test_each_limit(change: dict[str, float], reason: str) -> None:
+    verdict = judge(figures(**change), LIMITS)
+    assert verdict.split(":")[0] == reason
+    assert not reason or reason in REASONS
+
+
+def test_figures_by_hand() -> None:
+    objects = Objects(
+        y=np.zeros(2),
+        x=np.zeros(2),
+        area=np.array([100.0, 400.0]),
+        fit=np.ones(2),
+        plateau=np.array([10.0, 20.0]),
+        contrast=np.array([8.0, 16.0]),
+        steepness=np.array([0.2, 0.4]),
+    )
+    plane = PlaneMeasures(objects, 10_000, 20.0, 2.0, 0.5, 0.01, 0.02)
+    result = measure_quality([plane])
+    assert result["coverage"] == 0.05
+    assert result["largest"] == 0.04
+    assert result["contrast"] == 12
+    assert result["snr"] == 24
+    assert result["focus"] == pytest.approx(6.0)
+    assert result["size_spread"] == pytest.approx(np.log(2))
+    assert result["median_diameter"] == pytest.approx(
+        (2 * np.sqrt(100 / np.pi) + 2 * np.sqrt(400 / np.pi)) / 2
+    )
