@@ -31,8 +31,10 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
     # Files hold either byte order, cc3d takes the machine's own.
     whole = np.ascontiguousarray(labels, labels.dtype.newbyteorder("="))
     pieces = np.asarray(cc3d.connected_components(whole, connectivity=8))
+    if min_size <= 1:
+        return raster_order(pieces.astype(np.int32))
     sizes = np.bincount(pieces.ravel(), minlength=1)
-    keep = sizes >= max(min_size, 1)
+    keep = sizes >= min_size
     keep[0] = False
     ids = np.zeros(len(sizes), np.int32)
     ids[keep] = np.arange(1, int(keep.sum()) + 1)
@@ -42,7 +44,7 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
 def raster_order(labels: Labels) -> Labels:
     """Renumber ids 1..n by each object's first pixel, so equal segmentations are equal arrays."""
     flat = labels.ravel()
-    inside = np.flatnonzero(flat)
+    inside = np.flatnonzero(flat != 0)
     first = np.full(int(flat.max(initial=0)) + 1, -1, np.int64)
     # Of several writes to one place the last one stays: backwards, an object's first pixel.
     first[flat[inside[::-1]]] = inside[::-1]

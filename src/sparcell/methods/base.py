@@ -92,7 +92,7 @@ METHODS: Registry[Method] = Registry("method")
 def mean_per_object(values: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
     """Mean of `values` (Y, X) over each object 1..n of `labels`."""
     flat = labels.ravel()
-    inside = np.flatnonzero(flat)
+    inside = np.flatnonzero(flat != 0)
     ids = flat[inside]
     sizes = np.bincount(ids)[1:]
     sums = np.bincount(ids, weights=values.ravel()[inside])[1:]

@@ -205,25 +205,29 @@ class Stitcher:
         left = max(columns.start - self.halo, 0)
         right = min(columns.stop + self.halo, width)
         labels, scores = self.decode(np.ascontiguousarray(maps[:, :, left:right]))
+        # Everything below visits the objects' pixels alone: most of a field is background.
         flat = labels.ravel()
-        inside = np.flatnonzero(flat)
+        inside = np.flatnonzero(flat != 0)
+        ids = flat[inside]
         first = np.zeros(len(scores) + 1, np.int64)
-        first[flat[inside[::-1]]] = inside[::-1]
+        first[ids[::-1]] = inside[::-1]
         y, x = np.divmod(first, right - left)
         owned = (y >= rows.start) & (y < rows.stop)
         owned &= (x >= columns.start - left) & (x < columns.stop - left)
         owned[0] = False
         self.cut += self._count_cut(labels, owned, inner, (left > 0, right < width))
         place = canvas[:, left:right]
-        mine = np.where(owned[labels], labels, 0)
-        if ((mine > 0) & (place > 0)).any():
-            mine = _yield_to(mine, place)
-        sizes = np.bincount(mine.ravel(), minlength=len(owned))
-        kept = np.flatnonzero(sizes[1:]) + 1
+        at = np.divmod(inside, right - left)
+        if (owned[ids] & (place[at] > 0)).any():
+            labels = _yield_to(np.where(owned[labels], labels, 0), place)
+            ids = labels[at]
+        kept = np.flatnonzero(np.bincount(ids[owned[ids]], minlength=1))
         rank = np.zeros(len(owned), np.int32)
         rank[kept] = np.arange(1, len(kept) + 1)
-        mine = rank[mine]
-        place[mine > 0] = mine[mine > 0] + self.count
+        ids = rank[ids]
+        mine = np.zeros(labels.shape, np.int32)
+        mine[at] = ids
+        place[at] += np.where(ids > 0, ids + self.count, 0).astype(np.int32)
         on_found(Found(mine, scores[kept - 1], (top, left), self.count + 1))
         self.count += len(kept)
 

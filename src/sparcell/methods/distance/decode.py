@@ -42,7 +42,7 @@ def decode(maps: Maps, settings: DistanceDecode) -> Objects:
     peaks = mask & (ndimage.maximum_filter(distance, 3) == distance)
     seeds = connected_labels(peaks)
     basins = watershed(255 - distance, seeds, connectivity=2, mask=mask).astype(np.int32)
-    flat, summits = seeds.ravel(), np.flatnonzero(seeds)
+    flat, summits = seeds.ravel(), np.flatnonzero(seeds != 0)
     peak = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
     peak[flat[summits]] = distance.ravel()[summits]
     # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
@@ -108,7 +108,7 @@ def _saddles(
     """Pairs of neighbouring basins and the highest way from one to the other."""
     rows, columns = basins.shape
     flat, level = basins.ravel(), height.ravel()
-    inside = np.flatnonzero(flat)
+    inside = np.flatnonzero(flat != 0)
     y, x = np.divmod(inside, columns)
     keys, ways = [], []
     for dy, dx in HALF:
