@@ -78,3 +78,23 @@ def test_training_without_pytorch_says_what_to_install(tmp_path):
     assert done.returncode == 2
     assert "pip install 'sparcell[train,pretrained]'" in done.stderr
     assert not Path("run").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    from sparcell.cli import main
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparcell.training.recipe_names", stop)
+    with pytest.raises(SystemExit) as end:
+        main(["recipes", "list"])
+    assert end.value.code == 130 and "--resume" in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_named(capsys):
+    from sparcell.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--nope"])
+    assert end.value.code == 2 and "--nope" in capsys.readouterr().err

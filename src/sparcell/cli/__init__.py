@@ -12,6 +12,9 @@ from sparcell import __version__
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.progress import say
 
+# Whatever library Typer parses with: the base of what is wrong with the command line itself.
+CommandLineError: Any = typer.BadParameter.__mro__[2]
+
 DONE, OURS, YOURS, STOPPED = 0, 1, 2, 130
 """Exit codes: done; a fault of Sparcell's; of the input; stopped with Ctrl-C."""
 
@@ -59,15 +62,20 @@ def main(arguments: list[str] | None = None) -> None:
     _register()
     warnings.showwarning = _show_warning
     try:
-        code = app(args=arguments, standalone_mode=True)
+        code = app(args=arguments, standalone_mode=False)
     except InputError as error:
         say(f"sparcell: {error}")
         code = YOURS
-    except KeyboardInterrupt:
-        say("stopped; what is finished is kept, the same command with --resume goes on")
+    except CommandLineError as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except BrokenPipeError:
         code = DONE
+    # Typer itself turns Ctrl-C into this code.
+    if code == STOPPED:
+        say("stopped; what is finished is kept, the same command with --resume goes on")
     sys.exit(code)
 
 
