@@ -105,6 +105,26 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
     assert load_model(run).onnx == load_model(finished).onnx
 
 
+def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp_path, monkeypatch):
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("sparcell.prediction.model.Model.save", stop)
+        train("nuclei-light", data, run, overrides=TINY)
+    assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
+    # Another start, hence another record; the predictions are still those of this model.
+    time.sleep(1.1)
+    train("nuclei-light", data, run, overrides=TINY, resume=True)
+    assert load_model(run).digest == load_model(finished).digest
+    assert "table 6.2" in (run / "report.html").read_text()
+    assert "finished" in json.loads((run / "record.json").read_text())
+
+
 def test_a_run_is_never_overwritten(data, finished, tmp_path):
     with pytest.raises(InputError, match="--resume"):
         train("nuclei-light", data, finished, overrides=TINY)

@@ -72,8 +72,13 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of network and card: equal for models that say the same."""
-        return hashlib.sha256(self.onnx + self.card.model_dump_json().encode()).hexdigest()
+        """SHA-256 of the network and of what decides a prediction beside it.
+
+        Scores and record are left out: a resumed run, whose record tells of a later start, ends
+        with a model that says the same.
+        """
+        settings = self.card.model_dump_json(exclude={"name", "scores", "record"})
+        return hashlib.sha256(self.onnx + settings.encode()).hexdigest()
 
     @cached_property
     def decode_settings(self) -> Any:

@@ -14,6 +14,7 @@ from scipy import ndimage
 from sparcell.core.dataset import stem
 from sparcell.core.files import write_json
 from sparcell.core.progress import say
+from sparcell.core.record import now
 from sparcell.evaluation import evaluate
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
@@ -38,7 +39,10 @@ def finish_run(
     record: dict[str, Any],
     pixel_size: float | None,
 ) -> None:
-    """Turn trained weights into ``model.zip``, ``evaluation.json`` and ``predictions/``."""
+    """Turn trained weights into ``evaluation.json``, ``predictions/`` and ``model.zip``.
+
+    The model file comes last: where it is, the run is finished.
+    """
     recipe, val = trainee.recipe, fields["val"]
     trainee.eval()
     typical_area, largest = _object_sizes(fields["train"])
@@ -75,6 +79,7 @@ def finish_run(
             for place in whole
         }
     model.card = card.model_copy(update={"scores": scores})
+    write_json(out / "record.json", record | {"finished": now()})
     model.save(out / "model.zip")
 
 

@@ -30,7 +30,7 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
-from sparcell.core.record import now, start_record
+from sparcell.core.record import start_record
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import MetricsTable, WholeCheckpoints
@@ -106,7 +106,6 @@ def train(
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     trainee.load_state_dict(best["state_dict"])
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
-    write_json(out / "record.json", record | {"finished": now()})
     write_report(out)
     return out
 
