@@ -27,7 +27,6 @@ WORST_FIT = 0.7
 # Spread of nuclear areas around the typical one, as a factor of e.
 AREA_SPREAD = 1.2
 STEP = 1.12
-MIN_AREA = 20
 
 
 @dataclass(frozen=True)

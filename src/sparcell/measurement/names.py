@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Unit = Literal["h", "frame"]
-GROUPS = ("well", "row", "column", "tile", "time")
 _ELAPSED = r"\d+d\d+h(?:\d+m)?"
 PATTERNS = {
     # EXPT_B3_1_00d04h00m (IncuCyte)
