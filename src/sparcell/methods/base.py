@@ -77,13 +77,29 @@ class Method:
     candidates: Callable[[Any, float], Sequence[Any]]
 
     def objective(self) -> Callable[..., Any]:
-        """Import the loss (torch): ``objective(logits, targets, valid, config) -> scalar``.
+        """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.
 
         Tensors are (N, K, Y, X); `valid` is (N, 1, Y, X), 0 where the labels are in doubt.
         """
-        module = importlib.import_module(f"sparcell.methods.{self.name}.objective")
-        loss: Callable[..., Any] = module.objective
+        loss: Callable[..., Any] = self._torch_side("objective").objective
         return loss
+
+    def activate(self) -> Callable[..., Any]:
+        """Import what turns the network's outputs to maps: ``activate(outputs, config)``.
+
+        This is exported with the network, so that decoding needs no PyTorch. A method whose
+        ``objective.py`` has no `activate` is squashed by a sigmoid.
+        """
+        module = self._torch_side("objective")
+        activate: Callable[..., Any] = getattr(module, "activate", None) or _sigmoid
+        return activate
+
+    def _torch_side(self, part: str) -> Any:
+        return importlib.import_module(f"sparcell.methods.{self.name}.{part}")
+
+
+def _sigmoid(outputs: Any, config: Any) -> Any:
+    return outputs.sigmoid()
 
 
 METHODS: Registry[Method] = Registry("method")

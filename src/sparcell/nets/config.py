@@ -24,6 +24,15 @@ class NetworkConfig(BaseModel):
     decoder_channels: tuple[int, ...] = Field(
         (128, 64, 48, 32, 16), description="widths of the decoder from coarse to fine"
     )
+    frames: int = Field(
+        1, ge=1, description="frames that are seen together: the one in question and those before"
+    )
+    temporal: Literal["none", "conv3d", "convgru", "convlstm"] = Field(
+        "none", description="how the features of several frames become one (decoder fpn)"
+    )
+    location: bool = Field(
+        False, description="add each pixel's row and column, -1..1 over the window, as channels"
+    )
     filters: int = Field(64, ge=1, description="first width of thesis-unet")
     dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")
 
