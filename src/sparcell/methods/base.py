@@ -66,6 +66,9 @@ class Method:
         ``decode(maps (K, Y, X) uint8, settings) -> Objects``.
     candidates : callable
         ``candidates(settings, typical_area px) -> settings to try on validation images``.
+    own_network : bool
+        The method's folder has a ``network.py`` whose ``build(network, channels, config)``
+        stands in for the decoders of `sparcell.nets`.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Method:
     targets: Callable[[Labels, Any], NDArray[np.float32]]
     decode: Callable[[Maps, Any], Objects]
     candidates: Callable[[Any, float], Sequence[Any]]
+    own_network: bool = False
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.
@@ -93,6 +97,23 @@ class Method:
         module = self._torch_side("objective")
         activate: Callable[..., Any] = getattr(module, "activate", None) or _sigmoid
         return activate
+
+    def build(self, network: Any, channels: int, config: Any) -> tuple[Any, str]:
+        """Build the network (torch) and say in words what it starts from.
+
+        Parameters
+        ----------
+        network : NetworkConfig
+        channels : int
+            Input channels of one frame.
+        config : MethodConfig
+        """
+        if self.own_network:
+            built: tuple[Any, str] = self._torch_side("network").build(network, channels, config)
+            return built
+        from sparcell.nets.build import build_network
+
+        return build_network(network, channels, len(self.maps))
 
     def _torch_side(self, part: str) -> Any:
         return importlib.import_module(f"sparcell.methods.{self.name}.{part}")

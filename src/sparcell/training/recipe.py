@@ -40,6 +40,13 @@ class DataConfig(Part):
     use_refused: bool = Field(
         False, description="train also on labels that the quality gate refused"
     )
+    parts: dict[Literal["train", "val", "test"], list[str]] | None = Field(
+        None, description="names of the fields of each part; stands above split.csv"
+    )
+    images: int = Field(
+        0, ge=0, description="train on so many fields (of several planes each: movies); 0 = all"
+    )
+    fraction: float = Field(1.0, gt=0, le=1, description="train on this share of the fields")
     val_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of fields for validation where split.csv names none"
     )
@@ -73,7 +80,11 @@ class Optimiser(Part):
 class Fit(Part):
     """How long, how much at once, and which weights are kept."""
 
-    epochs: int = Field(3000, ge=1, description="at most")
+    epochs: int = Field(3000, ge=1, description="at most, where neither steps nor seconds are set")
+    max_steps: int = Field(0, ge=0, description="end after so many steps; 0 = no such end")
+    cpu_seconds: float = Field(
+        0, ge=0, description="end after so much processor time (wall time on a GPU); 0 = no such end"
+    )
     patience: int = Field(250, ge=1, description="epochs without improvement before the end")
     crops_per_epoch: int = Field(
         0, ge=0, description="crops in an epoch; 0 = as many as tile the training images"
@@ -92,6 +103,14 @@ class Fit(Part):
     tune_decoding: bool = Field(True, description="choose decode settings on validation fields")
 
 
+class PredictConfig(Part):
+    """How the finished model is used unless its user says otherwise."""
+
+    tta: Literal["none", "flips", "turns", "all"] = Field(
+        "none", description="average the maps of the flipped and turned image (mp-net: TTA U-Net)"
+    )
+
+
 class Recipe(Part):
     """All settings of a training."""
 
@@ -107,6 +126,7 @@ class Recipe(Part):
     augment: Augment = Augment()
     optimiser: Optimiser = Optimiser()
     fit: Fit = Fit()
+    predict: PredictConfig = PredictConfig()
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
