@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,78 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
+from sparcell.training.recipe import Recipe
 
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_f1", "lr", "seconds")
+
+
+class Budget(Callback):
+    """Ends the training and moves the learning rate along with what is used up of its budget.
+
+    The budget is that of the recipe: processor seconds, steps, or else epochs. Processor time is
+    that of this process, validation included; on a GPU wall time stands in. It is carried
+    through checkpoints, so a resumed run gets no more than an unbroken one.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.fit, self.optimiser = recipe.fit, recipe.optimiser
+        self._clock = time.monotonic if torch.cuda.is_available() else time.process_time
+        self._carried = 0.0
+        self._began = self._clock()
+
+    @property
+    def seconds(self) -> float:
+        """Processor time used so far."""
+        return self._carried + self._clock() - self._began
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the time used to a checkpoint."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the time that the run had used."""
+        self._carried, self._began = state_dict["seconds"], self._clock()
+
+    def on_fit_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Start the clock."""
+        self._began = self._clock()
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Set the learning rate."""
+        rate = self.optimiser.lr * schedule_rate(self.progress(trainer), self.optimiser.schedule)
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """End the training when nothing is left."""
+        if self.progress(trainer) >= 1:
+            trainer.should_stop = True
+
+    def progress(self, trainer: lightning.Trainer) -> float:
+        """Share of the budget that is used up, 0..1."""
+        if self.fit.cpu_seconds:
+            return min(self.seconds / self.fit.cpu_seconds, 1.0)
+        batches = int(trainer.num_training_batches) // trainer.accumulate_grad_batches
+        steps = self.fit.max_steps or self.fit.epochs * max(batches, 1)
+        return min(trainer.global_step / steps, 1.0)
+
+
+def schedule_rate(progress: float, schedule: str, warm_up: float = 0.2) -> float:
+    """Share of the highest learning rate at a `progress` of 0..1.
+
+    ``one-cycle`` (Smith and Topin, 2018) climbs for the first `warm_up` of the budget from 1/25 to
+    1 and falls to nearly nothing, both along half a cosine; ``cosine`` only falls.
+    """
+    if schedule == "constant":
+        return 1.0
+    start, low = (warm_up, 1 / 25) if schedule == "one-cycle" else (0.0, 1.0)
+    if progress < start:
+        return low + (1 - low) * (1 - math.cos(math.pi * progress / start)) / 2
+    return (1 + math.cos(math.pi * (progress - start) / (1 - start))) / 2
 
 
 class MetricsTable(Callback):
@@ -26,8 +97,8 @@ class MetricsTable(Callback):
     column `seconds`.
     """
 
-    def __init__(self, path: Path, epochs: int) -> None:
-        self.path, self.epochs = path, epochs
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self.path, self.budget = path, budget
         self.rows: list[dict[str, float]] = []
         self._began = time.monotonic()
 
@@ -47,10 +118,11 @@ class MetricsTable(Callback):
         """Add a row, write the table, say where the run is."""
         self.add(trainer, trainer.current_epoch + 1, time.monotonic() - self._began)
         row = self.rows[-1]
-        left = (self.epochs - row["epoch"]) * row["seconds"]
+        done = max(self.budget.progress(trainer), 1e-6)
+        left = sum(row["seconds"] for row in self.rows) * (1 - done) / done
         if trainer.is_global_zero:
             say(
-                f"epoch {row['epoch']:.0f}/{self.epochs}  train loss {row['train_loss']:.4f}  "
+                f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
                 f"val loss {row['val_loss']:.4f}  val F1 {row['val_f1']:.3f}  "
                 f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"
             )

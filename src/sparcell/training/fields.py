@@ -144,6 +144,7 @@ def find_fields(
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
     refused, unlabelled = [], 0
+    wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
     for dataset in datasets:
         chosen = dataset.where(**config.where)
         unlabelled += len(chosen) - len(chosen.having("labels"))
@@ -151,8 +152,16 @@ def find_fields(
             if sample.refused and not config.use_refused:
                 refused.append(f"{sample.name} ({sample.refused})")
                 continue
-            planes = open_image(sample.image).planes()
-            places[sample.split or "train"] += [FieldPlace(sample, plane) for plane in planes]
+            part = wanted.pop(sample.name, "") if config.parts else sample.split or "train"
+            if part:
+                planes = open_image(sample.image).planes()
+                places[part] += [FieldPlace(sample, plane) for plane in planes]
+    if wanted:
+        raise InputError(
+            f"no labelled field {next(iter(wanted))} in the data",
+            "the names of data.parts",
+            "check the names and the dataset folder",
+        )
     if refused:
         say(f"left out, labels refused: {', '.join(refused)}")
     if unlabelled:
@@ -166,7 +175,31 @@ def find_fields(
     if not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
         say(f"no field is marked val: {len(places['val'])} kept for validation")
+    places["train"] = _subset(places["train"], config, seed)
     return places
+
+
+def nested_order(names: Sequence[str], seed: int) -> list[str]:
+    """Shuffle names, so that the first n of a seed are among its first n + 1.
+
+    A smaller training set is thus contained in a larger one (single-cell thesis, 2.1).
+    """
+    ordered = sorted(names)
+    return [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
+
+
+def _subset(places: list[FieldPlace], config: DataConfig, seed: int) -> list[FieldPlace]:
+    """Keep the first samples of a shuffled order; all planes of a sample stay together."""
+    names = {place.sample.name for place in places}
+    count = config.images or max(1, round(len(names) * config.fraction))
+    if count > len(names):
+        raise InputError(
+            f"{len(names)} training fields",
+            f"{count}, as data.images says",
+            "lower data.images or label more fields",
+        )
+    kept = set(nested_order(sorted(names), seed)[:count])
+    return [place for place in places if place.sample.name in kept]
 
 
 def _hold_out(

@@ -33,7 +33,7 @@ from sparcell.core.progress import say
 from sparcell.core.record import start_record
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
-from sparcell.training.callbacks import MetricsTable, WholeCheckpoints
+from sparcell.training.callbacks import Budget, MetricsTable, WholeCheckpoints
 from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
@@ -102,7 +102,7 @@ def train(
         f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
         f"{trainee.start}"
     )
-    _fit(trainee, fields, out)
+    record["training"] = _fit(trainee, fields, out)
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     trainee.load_state_dict(best["state_dict"])
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
@@ -129,12 +129,15 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
         )
 
 
-def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> None:
-    """Fit until the epochs or the patience end; halve the batch where memory does not suffice."""
+def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, float]:
+    """Fit until budget or patience end; halve the batch where memory does not suffice.
+
+    Returns what it cost.
+    """
     recipe = trainee.recipe
     batch, accumulate = recipe.fit.batch, 1
     while True:
-        trainer, table = _trainer(recipe, out, accumulate)
+        trainer, table, budget = _trainer(recipe, out, accumulate)
         crops = CropData(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / "last.ckpt"
         try:
@@ -142,7 +145,12 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> None:
                 trainer.validate(trainee, crops.val_dataloader(), verbose=False)
                 table.add(trainer, 0, 0.0)
             trainer.fit(trainee, crops, ckpt_path=str(last) if last.exists() else None)
-            return
+            return {
+                "steps": trainer.global_step,
+                "cpu_seconds": round(budget.seconds, 1),
+                "seconds": round(sum(row["seconds"] for row in table.rows), 1),
+                "parameters": sum(p.numel() for p in trainee.network.parameters()),
+            }
         except NotFiniteLoss as error:
             raise InputError(
                 f"a loss that is not a number at step {error.step}",
@@ -161,24 +169,28 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> None:
             raise KeyboardInterrupt from stop
 
 
-def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trainer, MetricsTable]:
+def _trainer(
+    recipe: Recipe, out: Path, accumulate: int
+) -> tuple[lightning.Trainer, MetricsTable, Budget]:
     fit = recipe.fit
     mode = "min" if fit.monitor == "val_loss" else "max"
     precision = fit.precision
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32"
-    table = MetricsTable(out / "metrics.csv", fit.epochs)
+    budget = Budget(recipe)
+    table = MetricsTable(out / "metrics.csv", budget)
     keep: dict[str, Any] = {
         "dirpath": out / "checkpoints",
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
     trainer = lightning.Trainer(
-        max_epochs=fit.epochs,
+        max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=recipe.optimiser.clip_norm or None,
         precision=precision,
         callbacks=[
+            budget,
             table,
             EarlyStopping(
                 fit.monitor, mode=mode, patience=fit.patience, check_on_train_epoch_end=True
@@ -195,7 +207,7 @@ def _trainer(recipe: Recipe, out: Path, accumulate: int) -> tuple[lightning.Trai
         enable_model_summary=False,
         default_root_dir=out,
     )
-    return trainer, table
+    return trainer, table, budget
 
 
 def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> dict[str, Any]:

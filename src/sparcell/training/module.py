@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sparcell.methods import METHODS
-from sparcell.nets.build import build_network
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.runtime import default_threads
 from sparcell.prediction.tiling import quantise
@@ -32,7 +31,7 @@ class Trainee(lightning.LightningModule):
         super().__init__()
         self.recipe, self.val_fields = recipe, val_fields
         self.method = METHODS[recipe.method.name]
-        self.network, self.start = build_network(recipe.network, channels, len(self.method.maps))
+        self.network, self.start = self.method.build(recipe.network, channels, recipe.method)
         self.network = self.network.to(memory_format=torch.channels_last)
         self.loss = self.method.objective()
         self.decode_settings = self.method.decode_settings()
@@ -75,7 +74,7 @@ class Trainee(lightning.LightningModule):
         self.log("val_f1", self.counts.f1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Build optimiser and schedule from the recipe."""
+        """Build the optimiser; `Budget` moves its rate."""
         options = self.recipe.optimiser
         # Norms and biases are not pulled towards zero.
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
@@ -90,17 +89,7 @@ class Trainee(lightning.LightningModule):
         else:
             kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
             optimiser = kind(groups, lr=options.lr)
-        if options.schedule == "constant":
-            return optimiser
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule: torch.optim.lr_scheduler.LRScheduler
-        if options.schedule == "one-cycle":
-            schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, options.lr, total_steps=steps, pct_start=0.2
-            )
-        else:
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+        return optimiser
 
 
 class NotFiniteLoss(Exception):
