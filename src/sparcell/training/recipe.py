@@ -83,7 +83,7 @@ class Fit(Part):
     epochs: int = Field(3000, ge=1, description="at most, where neither steps nor seconds are set")
     max_steps: int = Field(0, ge=0, description="end after so many steps; 0 = no such end")
     cpu_seconds: float = Field(
-        0, ge=0, description="end after so much processor time (wall time on a GPU); 0 = no such end"
+        0, ge=0, description="end after so much processor time (GPU: wall time); 0 = no such end"
     )
     patience: int = Field(250, ge=1, description="epochs without improvement before the end")
     crops_per_epoch: int = Field(
