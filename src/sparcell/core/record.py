@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,6 +22,21 @@ PACKAGES = (
 def now() -> str:
     """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def peak_memory() -> float | None:
+    """Return the most memory that this process has held, MiB; None where the system won't say."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # `getrusage` would count what the parent held before this program was started.
+        held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return int(held[1]) / 1024 if held else None
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 2**20 if sys.platform == "darwin" else most / 2**10
 
 
 def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[str, Any]:
