@@ -110,7 +110,7 @@ def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
     dataset = write_fields(tmp_path, 3, "name,split,plate\nf0,train,1\nf1,val,1\nf2,train,2\n")
     places = find_fields([dataset], DataConfig(where={"plate": "1"}), 0)
     assert names(places["train"]) == ["f0"] and names(places["val"]) == ["f1"]
-    with pytest.raises(InputError, match="no labelled training field"):
+    with pytest.raises(InputError, match="no training field with labels"):
         find_fields([dataset], DataConfig(where={"plate": "3"}), 0)
 
 

@@ -8,5 +8,6 @@ exported model, so decoding needs no PyTorch.
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.distance import DISTANCE
 from sparcell.methods.semantic import SEMANTIC
+from sparcell.methods.stain import STAIN
 
-__all__ = ["DISTANCE", "METHODS", "SEMANTIC", "Method"]
+__all__ = ["DISTANCE", "METHODS", "SEMANTIC", "STAIN", "Method"]

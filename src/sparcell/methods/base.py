@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,44 @@ class Objects(NamedTuple):
 
     labels: Labels
     scores: NDArray[np.float32]
+
+
+def quantise(maps: NDArray[np.float32]) -> Maps:
+    """Turn maps of 0..1 into 0..255."""
+    return (maps * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+class Answer(NamedTuple):
+    """What an exported network gives, and how it is read. Most give `MAPS`.
+
+    Attributes
+    ----------
+    outputs : dict
+        Names of the graph's outputs; the axes of each after the batch, named where their length
+        depends on the image.
+    read : callable
+        ``read(outputs without batch axis, (Y, X) of the window) -> what decode takes``, which can
+        be cut along Y and X.
+    picture : callable
+        ``picture(the same) -> (K, Y, X) float32 in 0..1``, by which runtimes are compared.
+    exact : bool
+        A runtime in full precision must agree in every pixel of the picture, not in most: a
+        detection just above a threshold in one may be just below it in the other.
+    """
+
+    outputs: dict[str, tuple[str | int, ...]]
+    read: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], Any]
+    picture: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], NDArray[np.float32]]
+    exact: bool
+
+
+MAPS = Answer(
+    outputs={"maps": ("channel", "y", "x")},
+    read=lambda outputs, shape: quantise(outputs[0]),
+    picture=lambda outputs, shape: outputs[0],
+    exact=True,
+)
+"""Dense maps: every pixel of the window has its values."""
 
 
 class MethodConfig(BaseModel):
@@ -66,19 +104,25 @@ class Method:
         ``decode(maps (K, Y, X) uint8, settings) -> Objects``.
     candidates : callable
         ``candidates(settings, typical_area px) -> settings to try on validation images``.
+    answer : Answer
+        What the exported network gives.
     own_network : bool
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
         stands in for the decoders of `sparcell.nets`.
+    learns_from : {"labels", "stain"}
+        What of a field `targets` is given: its labels, or its stain, (Y, X) float32 in 0..1.
     """
 
     name: str
     maps: tuple[str, ...]
     config: type[Any]
     decode_settings: type[Any]
-    targets: Callable[[Labels, Any], NDArray[np.float32]]
+    targets: Callable[[Any, Any], NDArray[np.float32]]
     decode: Callable[[Maps, Any], Objects]
     candidates: Callable[[Any, float], Sequence[Any]]
+    answer: Answer = MAPS
     own_network: bool = False
+    learns_from: Literal["labels", "stain"] = "labels"
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.

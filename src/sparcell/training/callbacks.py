@@ -69,10 +69,10 @@ class Budget(Callback):
     def progress(self, trainer: lightning.Trainer) -> float:
         """Share of the budget that is used up, 0..1."""
         if self.fit.cpu_seconds:
-            return min(self.seconds / self.fit.cpu_seconds, 1.0)
+            return float(min(self.seconds / self.fit.cpu_seconds, 1.0))
         batches = int(trainer.num_training_batches) // trainer.accumulate_grad_batches
         steps = self.fit.max_steps or self.fit.epochs * max(batches, 1)
-        return min(trainer.global_step / steps, 1.0)
+        return float(min(trainer.global_step / steps, 1.0))
 
 
 def schedule_rate(progress: float, schedule: str, warm_up: float = 0.2) -> float:

@@ -7,7 +7,7 @@ whatever the number of worker processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.utils.data import Dataset, Sampler
 
-from sparcell.core.labels import Labels
 from sparcell.methods import METHODS
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.fields import Field, Fields
@@ -53,9 +52,9 @@ class RandomCrops(Dataset[Crop]):
         field = self.fields[int(rng.integers(len(self.fields)))]
         centre = draw_centre(field, fit.near_objects, rng)
         matrix, shift = draw_affine(self.recipe.augment, fit.crop, rng)
-        image, labels, valid = cut(field, centre + shift, matrix, fit.crop)
+        image, truth, valid = cut(field, centre + shift, matrix, fit.crop, self.method.learns_from)
         image = change_intensity(image, self.recipe.augment, rng)
-        target = self.method.targets(labels, self.recipe.method)
+        target = self.method.targets(truth, self.recipe.method)
         return Crop(image, target, valid[None].astype(np.float32))
 
 
@@ -94,7 +93,7 @@ class WholeFields(Dataset[Crop]):
 
     def __getitem__(self, index: int) -> Crop:
         field = self.fields[index]
-        target = self.method.targets(field.labels, self.recipe.method)
+        target = self.method.targets(field.truth(self.method.learns_from), self.recipe.method)
         height, width = (-(-edge // self.multiple) * self.multiple for edge in field.labels.shape)
         grow = ((0, 0), (0, height - target.shape[1]), (0, width - target.shape[2]))
         return Crop(
@@ -137,24 +136,29 @@ def draw_affine(
 
 
 def cut(
-    field: Field, centre: NDArray[np.float64], matrix: NDArray[np.float64], crop: int
-) -> tuple[NDArray[np.float32], Labels, NDArray[np.bool_]]:
+    field: Field,
+    centre: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    crop: int,
+    learns_from: str = "labels",
+) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]]:
     """Cut a square around `centre` through an affine map; beyond the image lies its reflection.
 
-    Image by linear interpolation, labels and valid mask by nearest pixel, all at the same places.
+    Image and stain by linear interpolation, labels and valid mask by nearest pixel, all at the
+    same places. Returns image, labels or stain, and valid mask.
     """
     offset = centre - matrix @ np.full(2, (crop - 1) / 2)
 
-    def sample(plane: NDArray[np.generic], order: int) -> NDArray[np.generic]:
-        out: NDArray[np.generic] = ndimage.affine_transform(
+    def sample(plane: NDArray[Any], order: int) -> NDArray[Any]:
+        out: NDArray[Any] = ndimage.affine_transform(
             plane, matrix, offset, (crop, crop), order=order, mode="mirror", prefilter=False
         )
         return out
 
     image = np.stack([sample(channel, 1) for channel in field.image]).astype(np.float32)
-    labels = sample(field.labels, 0).astype(np.int32)
+    truth = sample(field.truth(learns_from), 0 if learns_from == "labels" else 1)
     valid = sample(field.valid.astype(np.uint8), 0).astype(bool)
-    return image, labels, valid
+    return image, truth, valid
 
 
 def change_intensity(

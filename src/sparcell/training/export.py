@@ -4,48 +4,70 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparcell.methods.base import MAPS, Answer
+
+AXES = {"y": "height", "x": "width", "detection": "detections"}
+"""Names in the graph of the axes whose length depends on the image."""
+
 
 class _Exported(nn.Module):
-    """The network with its sigmoid, so that maps are 0..1 outside PyTorch."""
+    """The network with its activation, as it is run outside PyTorch."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, activate: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.activate = network, activate
 
-    def forward(self, image: Tensor) -> Tensor:
-        return torch.sigmoid(self.network(image))
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        given = self.activate(self.network(image))
+        return (given,) if isinstance(given, Tensor) else tuple(given)
 
 
 def export_onnx(
-    network: nn.Module, image: NDArray[np.float32]
+    network: nn.Module,
+    image: NDArray[np.float32],
+    activate: Callable[[Any], Any] = torch.sigmoid,
+    answer: Answer = MAPS,
 ) -> tuple[bytes, NDArray[np.float32]]:
-    """Write a network as ONNX for any number of images of any size it takes.
+    """Write a network as ONNX for images of any size it takes.
+
+    Dense networks take any number of images at once, others one.
 
     Parameters
     ----------
     network : torch.nn.Module
-        (N, C, Y, X) to logits (N, K, Y, X).
+        (N, C, Y, X) to what `activate` takes.
     image : (C, Y, X) float32
         Normalised example input.
+    activate : callable
+        Turns the network's outputs into those of `answer`.
+    answer : Answer
+        What the exported network gives.
 
     Returns
     -------
     onnx : bytes
-    maps : (K, Y, X) float32
+    picture : (K, Y, X) float32
         What PyTorch says about the example, 0..1: the golden output.
     """
-    exported = _Exported(network).cpu().eval().to(memory_format=torch.contiguous_format)
+    exported = _Exported(network, activate).cpu().eval().to(memory_format=torch.contiguous_format)
     example = torch.from_numpy(image[None])
     with torch.inference_mode():
-        maps: NDArray[np.float32] = exported(example)[0].numpy()
+        outputs = [one[0].numpy() for one in exported(example)]
+    picture = answer.picture(outputs, (image.shape[1], image.shape[2]))
     stream = io.BytesIO()
-    free = {0: "batch", 2: "height", 3: "width"}
+    many = {0: "batch"} if answer is MAPS else {}
+    free = {"image": {**many, 2: "height", 3: "width"}}
+    for name, axes in answer.outputs.items():
+        named = {at: AXES[axis] for at, axis in enumerate(axes, 1) if axis in AXES}
+        free[name] = many | named
     with warnings.catch_warnings():
         # The exporter that needs no further package announces its successor at every call.
         warnings.simplefilter("ignore")
@@ -54,9 +76,9 @@ def export_onnx(
             (example,),
             stream,
             input_names=["image"],
-            output_names=["maps"],
-            dynamic_axes={"image": free, "maps": free},
+            output_names=list(answer.outputs),
+            dynamic_axes=free,
             opset_version=18,
             dynamo=False,
         )
-    return stream.getvalue(), maps
+    return stream.getvalue(), picture

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class Field(NamedTuple):
         False where the labels are in doubt.
     centres : (n, 2) float
         Row and column of each object's centre of mass, px.
+    stain : (Y, X) float32, optional
+        Scaled to 0..1 between the percentiles of `Normalise`; read for methods that learn from it.
     """
 
     name: str
@@ -45,6 +47,11 @@ class Field(NamedTuple):
     labels: Labels
     valid: NDArray[np.bool_]
     centres: NDArray[np.float64]
+    stain: NDArray[np.float32] | None = None
+
+    def truth(self, kind: str) -> NDArray[Any]:
+        """What a method that learns from `kind` is taught."""
+        return self.labels if kind == "labels" or self.stain is None else self.stain
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,11 @@ class FieldPlace:
 class Fields(Sequence[Field]):
     """Fields read when first needed and kept while they fit into `CACHE_BYTES`."""
 
-    def __init__(self, places: Sequence[FieldPlace], normalise: Normalise) -> None:
+    def __init__(
+        self, places: Sequence[FieldPlace], normalise: Normalise, learns_from: str = "labels"
+    ) -> None:
         self.places, self.normalise = list(places), normalise
+        self.learns_from = learns_from
         self._kept: OrderedDict[int, Field] = OrderedDict()
         self._bytes = 0
 
@@ -82,7 +92,7 @@ class Fields(Sequence[Field]):
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        held = read_field(self.places[index], self.normalise)
+        held = read_field(self.places[index], self.normalise, self.learns_from == "stain")
         self._kept[index] = held
         self._bytes += held.image.nbytes + held.labels.nbytes + held.valid.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
@@ -91,21 +101,23 @@ class Fields(Sequence[Field]):
         return held
 
 
-def read_field(place: FieldPlace, normalise: Normalise) -> Field:
-    """Read one field.
+def read_field(place: FieldPlace, normalise: Normalise, stain: bool = False) -> Field:
+    """Read one field, with its stain where asked.
 
     Raises
     ------
     InputError
-        If image, labels and ignore mask differ in size, or one cannot be used.
+        If image, labels, stain and ignore mask differ in size, or one cannot be used.
     """
     image = open_image(place.sample.image)
     everything = (slice(None), slice(None))
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
-    labels = _read_alike(place, "labels", image)
+    labels = np.zeros(image.shape, np.int32)
+    if "labels" in place.sample.files:
+        labels = _open_alike(place, "labels", image).read_ids(plane=place.plane)
     valid = np.ones(labels.shape, bool)
     if "ignore" in place.sample.files:
-        valid = _read_alike(place, "ignore", image) == 0
+        valid = _open_alike(place, "ignore", image).read_ids(plane=place.plane) == 0
     labels = connected_labels(labels[:, place.x])
     centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, labels.max(initial=0) + 1))
     return Field(
@@ -114,11 +126,22 @@ def read_field(place: FieldPlace, normalise: Normalise) -> Field:
         labels=labels,
         valid=valid[:, place.x],
         centres=np.asarray(centres, np.float64).reshape(-1, 2),
+        stain=_read_stain(place, normalise, image)[:, place.x] if stain else None,
     )
 
 
-def _read_alike(place: FieldPlace, kind: str, image: Image) -> NDArray[np.int32]:
-    """Read the same plane of the sample's labels or ignore mask."""
+def _read_stain(place: FieldPlace, normalise: Normalise, image: Image) -> NDArray[np.float32]:
+    """Read the stain in 0..1; of several channels or depths the brightest at each pixel."""
+    stain = _open_alike(place, "stain", image)
+    scaling = Scaling.measure(stain, normalise, place.plane)
+    everything = (slice(None), slice(None))
+    brightest = scaling(stain.read(*everything, place.plane)).max(axis=0)
+    stained: NDArray[np.float32] = np.clip((brightest + 1) / 2, 0, 1).astype(np.float32)
+    return stained
+
+
+def _open_alike(place: FieldPlace, kind: str, image: Image) -> Image:
+    """Open the sample's labels, stain or ignore mask, which must fit its image."""
     other = open_image(place.sample.files[kind])
     if other.shape != image.shape:
         raise InputError(
@@ -126,13 +149,13 @@ def _read_alike(place: FieldPlace, kind: str, image: Image) -> NDArray[np.int32]
             "the same height and width",
             "put matching files together",
         )
-    return other.read_ids(plane=place.plane)
+    return other
 
 
 def find_fields(
-    datasets: Sequence[Dataset], config: DataConfig, seed: int
+    datasets: Sequence[Dataset], config: DataConfig, seed: int, learns_from: str = "labels"
 ) -> dict[str, list[FieldPlace]]:
-    """Sort the labelled fields of all datasets into train, val and test.
+    """Sort the fields of all datasets that have what is learned from into train, val and test.
 
     Where no field is marked ``val``, `config.val_fraction` of the training fields is drawn; of a
     single field the right part is kept for validation.
@@ -147,8 +170,8 @@ def find_fields(
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
     for dataset in datasets:
         chosen = dataset.where(**config.where)
-        unlabelled += len(chosen) - len(chosen.having("labels"))
-        for sample in chosen.having("labels").samples:
+        unlabelled += len(chosen) - len(chosen.having(learns_from))
+        for sample in chosen.having(learns_from).samples:
             if sample.refused and not config.use_refused:
                 refused.append(f"{sample.name} ({sample.refused})")
                 continue
@@ -165,11 +188,11 @@ def find_fields(
     if refused:
         say(f"left out, labels refused: {', '.join(refused)}")
     if unlabelled:
-        say(f"left out, no labels: {unlabelled} fields")
+        say(f"left out, no {learns_from}: {unlabelled} fields")
     if not places["train"]:
         raise InputError(
-            f"no labelled training field in {', '.join(str(d.root) for d in datasets)}",
-            "images with labels",
+            f"no training field with {learns_from} in " + ", ".join(str(d.root) for d in datasets),
+            f"images with {learns_from}",
             "run `sparcell label` first, or check split.csv and data.where",
         )
     if not places["val"]:

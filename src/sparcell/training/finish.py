@@ -21,7 +21,7 @@ from sparcell.methods.base import Maps
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.predict import predict
-from sparcell.prediction.tiling import pad_to, quantise
+from sparcell.prediction.tiling import pad_to
 from sparcell.training.export import export_onnx
 from sparcell.training.fields import FieldPlace, Fields
 from sparcell.training.module import Trainee
@@ -48,10 +48,10 @@ def finish_run(
     typical_area, largest = _object_sizes(fields["train"])
     settings = trainee.decode_settings
     scores: dict[str, Any] = {"before_training": _start_scores(out)}
-    if recipe.fit.tune_decoding:
+    if recipe.fit.tune_decoding and trainee.method.learns_from == "labels":
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, input_multiple(recipe.network))
-    onnx, maps = export_onnx(trainee.network, golden)
+    onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
     card = ModelCard(
         name=recipe.name,
         method=recipe.method.name,
@@ -66,7 +66,12 @@ def finish_run(
     )
     model = Model(card, onnx, golden, maps)
     part = "test" if places["test"] else "val"
-    whole = [place for place in places[part] if place.x == slice(None)]
+    if trainee.method.learns_from == "stain":
+        judged = Fields(places[part], recipe.normalise, "stain")
+        scores["stain"] = correlate_stain(trainee, judged) | {"part": part}
+    whole = [
+        place for place in places[part] if place.x == slice(None) and "labels" in place.sample.files
+    ]
     if whole:
         scores[part] = _evaluate_files(model, whole, out)
         record["evaluated_part"] = part
@@ -110,13 +115,26 @@ def tune_decoding(
     return best, {"fields": len(maps), "f1_default": start, "f1_tuned": best_score}
 
 
+def correlate_stain(trainee: Trainee, fields: Fields) -> dict[str, float]:
+    """Pearson correlation of predicted and real stain, mean and SD over fields (isl eq. 3)."""
+    found = []
+    for field in fields:
+        stain = field.truth("stain")[field.valid]
+        predicted = _maps(trainee, field.image)[0][field.valid]
+        found.append(float(np.corrcoef(stain, predicted)[0, 1]) if predicted.std() else 0.0)
+    mean, spread = float(np.mean(found)), float(np.std(found))
+    say(f"stain of {len(found)} fields: correlation {mean:.3f}, SD {spread:.3f}")
+    return {"pcc": mean, "pcc_sd": spread, "fields": len(found)}
+
+
 def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
     height, width = image.shape[1:]
     multiple = input_multiple(trainee.recipe.network)
     size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     with torch.inference_mode():
-        logits = trainee(torch.from_numpy(pad_to(image, size)[None]))[0]
-    return np.ascontiguousarray(quantise(torch.sigmoid(logits).numpy())[:, :height, :width])
+        outputs = trainee(torch.from_numpy(pad_to(image, size)[None]))
+        maps: Maps = trainee.read(outputs, (height, width))
+    return maps
 
 
 def _object_sizes(fields: Fields) -> tuple[float, float]:

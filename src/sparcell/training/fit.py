@@ -30,7 +30,8 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
-from sparcell.core.record import start_record
+from sparcell.core.record import peak_memory, start_record
+from sparcell.methods import METHODS
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import Budget, MetricsTable, WholeCheckpoints
@@ -83,7 +84,8 @@ def train(
         return out
     roots = [data] if isinstance(data, str | Path) else list(data)
     datasets = [Dataset.open(Path(root), labels=recipe.data.labels) for root in roots]
-    places = find_fields(datasets, recipe.data, recipe.seed)
+    learns_from = METHODS[recipe.method.name].learns_from
+    places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     channels, pixel_size = check_channels([p for part in places.values() for p in part])
 
     out.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,9 @@ def train(
     _quiet()
     _keep_memory()
     lightning.seed_everything(recipe.seed, verbose=False)
-    fields = {part: Fields(places[part], recipe.normalise) for part in ("train", "val")}
+    fields = {
+        part: Fields(places[part], recipe.normalise, learns_from) for part in ("train", "val")
+    }
     trainee = Trainee(recipe, channels, fields["val"])
     record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
     write_json(out / "record.json", record)
@@ -129,7 +133,7 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
         )
 
 
-def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, float]:
+def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, float | None]:
     """Fit until budget or patience end; halve the batch where memory does not suffice.
 
     Returns what it cost.
@@ -150,6 +154,7 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
                 "cpu_seconds": round(budget.seconds, 1),
                 "seconds": round(sum(row["seconds"] for row in table.rows), 1),
                 "parameters": sum(p.numel() for p in trainee.network.parameters()),
+                "peak_mib": peak_memory(),
             }
         except NotFiniteLoss as error:
             raise InputError(

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from sparcell.methods import METHODS
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.runtime import default_threads
-from sparcell.prediction.tiling import quantise
+from sparcell.methods.detections import join
 from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Recipe
@@ -37,16 +37,36 @@ class Trainee(lightning.LightningModule):
         self.decode_settings = self.method.decode_settings()
         self.counts = MatchCounts()
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map a normalised image to logits."""
-        logits: Tensor = self.network(image.to(memory_format=torch.channels_last))
-        return logits.float()
+    def forward(self, image: Tensor) -> Any:
+        """Map a normalised image to what the method's loss takes."""
+        outputs = self.network(image.to(memory_format=torch.channels_last))
+        if isinstance(outputs, list):
+            return [one.float() for one in outputs]
+        return outputs.float() if isinstance(outputs, Tensor) else outputs
+
+    def compute_loss(self, outputs: Any, crop: Crop) -> Tensor:
+        """Loss of a batch; of several answers (deep supervision) the mean."""
+        answers = outputs if isinstance(outputs, list) else [outputs]
+        losses = [self.loss(one, crop.target, crop.valid, self.recipe.method) for one in answers]
+        return torch.stack(losses).mean()
+
+    def activate(self, outputs: Any) -> Any:
+        """Turn the network's outputs into what is exported."""
+        return self.method.activate()(outputs, self.recipe.method)
+
+    def read(self, outputs: Any, shape: tuple[int, int]) -> Any:
+        """Turn the outputs for one image into what is decoded, `shape` px of it."""
+        given = self.activate(outputs)
+        given = (given,) if isinstance(given, Tensor) else given
+        arrays = [one[0].float().cpu().numpy() for one in given]
+        read = self.method.answer.read(arrays, shape)
+        return join([read[:, : shape[0], : shape[1]]], axis=2)
 
     def training_step(self, crop: Crop, index: int) -> Tensor:
         """Loss of one batch; a loss that is no number stops the run."""
         # Dropout depends on the step alone, not on what ran before in this process.
         torch.manual_seed((self.recipe.seed * 100_003 + self.current_epoch) * 100_003 + index)
-        loss: Tensor = self.loss(self(crop.image), crop.target, crop.valid, self.recipe.method)
+        loss = self.compute_loss(self(crop.image), crop)
         if not torch.isfinite(loss):
             raise NotFiniteLoss(self.trainer.global_step)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(crop.image))
@@ -58,15 +78,11 @@ class Trainee(lightning.LightningModule):
 
     def validation_step(self, crop: Crop, index: int) -> None:
         """Loss and matches of one whole field."""
-        logits = self(crop.image)
-        loss = self.loss(logits, crop.target, crop.valid, self.recipe.method)
+        outputs = self(crop.image)
+        loss = self.compute_loss(outputs, crop)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
-        maps = quantise(torch.sigmoid(logits[0]).cpu().numpy())
         field = self.val_fields[index]
-        height, width = field.labels.shape
-        found = self.method.decode(
-            np.ascontiguousarray(maps[:, :height, :width]), self.decode_settings
-        )
+        found = self.method.decode(self.read(outputs, field.labels.shape), self.decode_settings)
         self.counts += match_valid(field.labels, found.labels, field.valid)
 
     def on_validation_epoch_end(self) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sparcell.core.errors import InputError
 from sparcell.methods.distance.config import DistanceConfig
 from sparcell.methods.semantic.config import SemanticConfig
+from sparcell.methods.stain.config import StainConfig
 from sparcell.nets.config import NetworkConfig
 from sparcell.prediction.normalise import Normalise
 
@@ -121,7 +122,7 @@ class Recipe(Part):
     seed: int = 0
     data: DataConfig = DataConfig()
     normalise: Normalise = Normalise()
-    method: SemanticConfig | DistanceConfig = Field(discriminator="name")
+    method: SemanticConfig | DistanceConfig | StainConfig = Field(discriminator="name")
     network: NetworkConfig = NetworkConfig()
     augment: Augment = Augment()
     optimiser: Optimiser = Optimiser()

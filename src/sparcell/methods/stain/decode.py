@@ -1,0 +1,19 @@
+"""The bright regions of a predicted stain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparcell.core.labels import connected_labels
+from sparcell.methods.base import Maps, Objects, mean_per_object
+from sparcell.methods.stain.config import StainDecode
+
+
+def decode(maps: Maps, settings: StainDecode) -> Objects:
+    """Threshold the stain; an object's score is its mean intensity.
+
+    A first look without any outline; a segmentation method that starts from this network's
+    weights finds objects better (isl paper, 3.2).
+    """
+    labels = connected_labels(maps[0] >= settings.threshold * 255, settings.min_size)
+    return Objects(labels, (mean_per_object(maps[0], labels) / 255).astype(np.float32))

@@ -1,0 +1,19 @@
+"""What stain prediction minimises."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sparcell.methods.losses import masked_mean
+from sparcell.methods.stain.config import StainConfig
+
+
+def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: StainConfig) -> Tensor:
+    """Mean absolute or squared error of the intensities."""
+    error = outputs - target
+    return masked_mean(error.abs() if config.loss == "l1" else error**2, valid)
+
+
+def activate(outputs: Tensor, config: StainConfig) -> Tensor:
+    """Cut the intensities to the range of the targets."""
+    return outputs.clamp(0, 1)

@@ -1,0 +1,106 @@
+"""Training ends with its budget, and learns from nested subsets of the data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.labeling.simulate import SimulationSettings, write_dataset
+from sparcell.training import train
+from sparcell.training.callbacks import schedule_rate
+from sparcell.training.fields import find_fields, nested_order
+from sparcell.training.recipe import DataConfig
+
+TINY = [
+    "network.decoder=thesis-unet",
+    "network.weights=none",
+    "network.filters=4",
+    "data.labels=truth",
+    "fit.crop=64",
+    "fit.batch=4",
+    "fit.crops_per_epoch=8",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
+    write_dataset(root, settings, seed=3, train=4, val=1, test=1)
+    return root
+
+
+def test_the_learning_rate_climbs_and_falls_with_the_budget() -> None:
+    assert schedule_rate(0.7, "constant") == 1
+    assert schedule_rate(0.5, "cosine") == pytest.approx(0.5)
+    assert schedule_rate(0.0, "one-cycle") == pytest.approx(1 / 25)
+    assert schedule_rate(0.2, "one-cycle") == pytest.approx(1)
+    assert schedule_rate(0.6, "one-cycle") == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
+    assert schedule_rate(1.0, "one-cycle") == pytest.approx(0)
+
+
+def steps(run: Path) -> int:
+    with (run / "metrics.csv").open(newline="") as stream:
+        return int([row["step"] for row in csv.DictReader(stream)][-1])
+
+
+def test_a_budget_of_steps_ends_the_run_in_the_middle_of_an_epoch(data, tmp_path) -> None:
+    run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, "fit.max_steps=3"])
+    assert steps(run) == 3
+    record = json.loads((run / "record.json").read_text())["training"]
+    assert record["steps"] == 3 and record["cpu_seconds"] > 0 and record["parameters"] > 1000
+
+
+def test_a_budget_of_processor_time_ends_the_run(data, tmp_path) -> None:
+    run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, "fit.cpu_seconds=0.5"])
+    with (run / "metrics.csv").open(newline="") as stream:
+        rates = [float(row["lr"]) for row in csv.DictReader(stream)]
+    assert steps(run) >= 1 and rates[-1] < max(rates)
+
+
+def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:
+    datasets = [Dataset.open(data, labels="truth")]
+
+    def names(count: int, seed: int) -> list[str]:
+        config = DataConfig(labels="truth", images=count)
+        return [place.name for place in find_fields(datasets, config, seed)["train"]]
+
+    for seed in range(5):
+        assert set(names(1, seed)) < set(names(2, seed)) < set(names(3, seed)) < set(names(4, seed))
+    assert len({tuple(names(1, seed)) for seed in range(20)}) > 1
+    half = DataConfig(labels="truth", fraction=0.5)
+    assert len(find_fields(datasets, half, 0)["train"]) == 2
+    assert nested_order(["b", "a"], 1) == nested_order(["a", "b"], 1)
+    with pytest.raises(InputError, match="4 training fields"):
+        names(5, 0)
+
+
+def test_parts_named_one_by_one_stand_above_the_split(data) -> None:
+    datasets = [Dataset.open(data, labels="truth")]
+    every = [sample.name for sample in datasets[0].samples]
+    parts = {"train": every[-1:], "val": every[:1], "test": every[1:3]}
+    places = find_fields(datasets, DataConfig(labels="truth", parts=parts), 0)
+    assert {part: [p.name for p in held] for part, held in places.items()} == parts
+    with pytest.raises(InputError, match="no labelled field nowhere"):
+        find_fields(datasets, DataConfig(labels="truth", parts={"train": ["nowhere"]}), 0)
+
+
+def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> None:
+    recipe = tmp_path / "stain.yaml"
+    recipe.write_text("name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\n")
+    overrides = [*TINY, "fit.max_steps=60", "fit.crops_per_epoch=80", "method.loss=mse"]
+    run = train(str(recipe), data, tmp_path / "run", overrides=overrides)
+    scores = json.loads((run / "record.json").read_text())
+    from sparcell.prediction import load_model
+
+    stain = load_model(run).card.scores["stain"]
+    assert stain["part"] == "test" and stain["fields"] == 1 and stain["pcc"] > 0.4
+    assert scores["recipe"]["method"]["loss"] == "mse"
