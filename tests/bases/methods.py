@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from sparcell.core.labels import Labels, check_labels
 from sparcell.methods import METHODS, Method
-from sparcell.methods.base import Maps
-from sparcell.prediction.tiling import Found, Stitcher, cut_axis, quantise
+from sparcell.methods.base import Maps, quantise
+from sparcell.prediction.tiling import Found, Stitcher, cut_axis
 
 
 @pytest.mark.usefixtures("one_thread")

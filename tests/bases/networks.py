@@ -77,6 +77,6 @@ class NetworkContract:
             if (rows, columns) == (2, 2):
                 assert np.array_equal(golden, expected)
             for name in ("onnxruntime", "openvino"):
-                maps = RUNTIMES[name](onnx, 1)(image)
+                (maps,) = RUNTIMES[name](onnx, 1)(image)
                 assert maps.shape == expected.shape and maps.dtype == np.float32
                 assert np.abs(maps - expected).max() < 1e-3, name

@@ -11,8 +11,8 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from sparcell.methods import DISTANCE
+from sparcell.methods.base import quantise
 from sparcell.methods.distance import DistanceConfig, DistanceDecode
-from sparcell.prediction.tiling import quantise
 
 EIGHT = np.ones((3, 3))
 

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, connected_labels
-from sparcell.methods.base import Maps, Objects
+from sparcell.methods.base import Maps, Objects, quantise
 from sparcell.prediction.normalise import Normalise, Scaling
 from sparcell.prediction.tiling import (
     Found,
@@ -23,7 +23,6 @@ from sparcell.prediction.tiling import (
     cut_axis,
     map_rows,
     pad_to,
-    quantise,
 )
 
 
@@ -95,10 +94,10 @@ class Blur:
     def __init__(self) -> None:
         self.shapes: set[tuple[int, ...]] = set()
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         self.shapes.add(image.shape)
         scaled = (np.clip(image[0], -1, 1) + 1) / 2
-        return np.stack([scaled, uniform_filter(scaled, 5, mode="mirror")]).astype(np.float32)
+        return [np.stack([scaled, uniform_filter(scaled, 5, mode="mirror")]).astype(np.float32)]
 
 
 @pytest.mark.parametrize("shape", [(100, 130), (1, 40), (33, 7), (64, 64)])

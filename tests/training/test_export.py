@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_the_exported_network_squashes_its_maps_to_0_to_1() -> None:
     model = bright_model()
     image = np.linspace(-1, 1, 16 * 16, dtype=np.float32).reshape(1, 16, 16)
-    maps = model.open("onnxruntime", 1)(image)
+    (maps,) = model.open("onnxruntime", 1)(image)
     np.testing.assert_allclose(maps, 1 / (1 + np.exp(-8 * image)), atol=1e-6)
 
 

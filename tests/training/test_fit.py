@@ -76,7 +76,7 @@ def test_a_run_leaves_everything_that_the_design_names(finished):
 def test_the_model_file_says_what_the_best_checkpoint_says(finished):
     model = load_model(finished)
     engine = model.open("onnxruntime")
-    np.testing.assert_allclose(engine(model.golden_input), model.golden_output, atol=1e-4)
+    np.testing.assert_allclose(engine(model.golden_input)[0], model.golden_output, atol=1e-4)
     assert model.card.pixel_size == pytest.approx(0.65)
     assert model.card.scores["before_training"]["val_f1"] == float(metrics(finished)[0]["val_f1"])
 

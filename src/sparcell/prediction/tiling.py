@@ -16,14 +16,15 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.methods.base import Maps, Objects
+from sparcell.methods.base import MAPS, Answer, Objects
+from sparcell.methods.detections import Reading, join
 from sparcell.prediction.normalise import Scaling
 from sparcell.prediction.runtime import Runtime
 
@@ -75,16 +76,21 @@ def cut_axis(
 
 
 def map_rows(
-    image: Image, plane: Plane, scaling: Scaling, runtime: Runtime, cuts: tuple[Windows, Windows]
-) -> Iterator[tuple[slice, Maps]]:
+    image: Image,
+    plane: Plane,
+    scaling: Scaling,
+    runtime: Runtime,
+    cuts: tuple[Windows, Windows],
+    answer: Answer = MAPS,
+) -> Iterator[tuple[slice, Reading]]:
     """Run the network over a plane, a row of tiles at a time.
 
     Yields
     ------
     rows : slice
         Rows of the image, px, from top to bottom without gap.
-    maps : (K, len(rows), X) uint8
-        The network's maps, 0..255 for 0..1.
+    maps : (K, len(rows), X) uint8, or Detections
+        The network's maps, 0..255 for 0..1, or what it detected.
     """
     height, width = image.shape
     vertical, horizontal = cuts
@@ -94,17 +100,16 @@ def map_rows(
             y = slice(top, min(top + vertical.size, height))
             x = slice(left, min(left + horizontal.size, width))
             pixels = scaling(image.read(y, x, plane))
-            maps = runtime(pad_to(pixels, (vertical.size, horizontal.size)))
-            part = maps[
-                :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-            ]
-            parts.append(quantise(part))
-        yield rows, np.concatenate(parts, axis=2)
-
-
-def quantise(maps: NDArray[np.float32]) -> Maps:
-    """Turn maps of 0..1 into 0..255."""
-    return (maps * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+            size = (vertical.size, horizontal.size)
+            maps = answer.read(runtime(pad_to(pixels, size)), size)
+            parts.append(
+                maps[
+                    :,
+                    rows.start - top : rows.stop - top,
+                    columns.start - left : columns.stop - left,
+                ]
+            )
+        yield rows, join(parts, axis=2)
 
 
 def pad_to(pixels: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -144,12 +149,12 @@ class Found(NamedTuple):
 
 
 class Stitcher:
-    """Decodes bands of maps into one label image with ids 1..n.
+    """Decodes bands of maps or detections into one label image with ids 1..n.
 
     Parameters
     ----------
     decode : callable
-        ``decode(maps (K, Y, X) uint8) -> Objects``.
+        ``decode(maps (K, Y, X) uint8 or Detections) -> Objects``.
     columns : list of slice
         Cores along X, px.
     halo : int
@@ -157,23 +162,23 @@ class Stitcher:
         counted in `cut`.
     """
 
-    def __init__(self, decode: Callable[[Maps], Objects], columns: list[slice], halo: int) -> None:
+    def __init__(self, decode: Callable[[Any], Objects], columns: list[slice], halo: int) -> None:
         self.decode, self.columns, self.halo = decode, columns, halo
         self.count = 0
         self.cut = 0
 
     def run(
-        self, rows: Iterator[tuple[slice, Maps]], on_found: Callable[[Found], None]
+        self, rows: Iterator[tuple[slice, Any]], on_found: Callable[[Found], None]
     ) -> Iterator[Band]:
         """Take maps from top to bottom, give finished bands and tell `on_found` every object."""
         current = next(rows)
-        above: Maps = current[1][:, :0]
+        above = current[1][:, :0]
         carried = np.zeros((0, current[1].shape[2]), np.int32)
         while True:
             following = next(rows, None)
             core, maps = current
             below = following[1][:, : self.halo] if following else maps[:, :0]
-            seen = np.concatenate([above, maps, below], axis=1)
+            seen = join([above, maps, below], axis=1)
             canvas = np.zeros(seen.shape[1:], np.int32)
             canvas[: len(carried)] = carried
             top = core.start - above.shape[1]
@@ -193,7 +198,7 @@ class Stitcher:
     def _paint(
         self,
         canvas: Labels,
-        maps: Maps,
+        maps: Reading,
         rows: slice,
         columns: slice,
         top: int,
@@ -204,7 +209,7 @@ class Stitcher:
         width = maps.shape[2]
         left = max(columns.start - self.halo, 0)
         right = min(columns.stop + self.halo, width)
-        labels, scores = self.decode(np.ascontiguousarray(maps[:, :, left:right]))
+        labels, scores = self.decode(join([maps[:, :, left:right]], axis=2))
         # Everything below visits the objects' pixels alone: most of a field is background.
         flat = labels.ravel()
         inside = np.flatnonzero(flat != 0)

@@ -1,0 +1,144 @@
+"""Objects as boxes with small masks: the answer of a network that detects.
+
+Where a dense network says something about every pixel, a detecting one lists boxes. Both are cut
+and joined along Y and X in the same way, so prediction treats them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.methods.base import Answer, Maps
+
+MARGIN = 0.5
+"""Detections so near to a cut, px, are on both sides of it.
+
+Two windows place the centre of one object a hair apart. Were each to keep only what lies on its
+own side, the object could be on neither; where it is on both, suppression leaves one.
+"""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was detected in a window.
+
+    Attributes
+    ----------
+    boxes : (M, 4) float32
+        Edges y0, x0, y1, x1, px of the window; they may reach beyond it.
+    scores : (M,) float32
+        0..1.
+    masks : (M, m, m) uint8
+        0..255 standing for 0..1: how surely each part of the box belongs to the object.
+    shape : (int, int, int)
+        1, Y, X: that of the map which the detections stand for.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, place: tuple[slice, ...]) -> Detections:
+        """Cut out ``[:, rows, columns]``: what has its centre there, but for `MARGIN`."""
+        _, rows, columns = (*place, slice(None))[:3]
+        spans = [part.indices(edge) for part, edge in zip((rows, columns), self.shape[1:])]
+        low, high = (np.array([span[end] for span in spans], np.float32) for end in (0, 1))
+        centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        kept = ((centres >= low - MARGIN) & (centres < high + MARGIN)).all(axis=1)
+        return Detections(
+            self.boxes[kept] - np.tile(low, 2),
+            self.scores[kept],
+            self.masks[kept],
+            (1, *(max(stop - start, 0) for start, stop, _ in spans)),  # type: ignore[arg-type]
+        )
+
+
+def join(parts: Sequence[Any], axis: int) -> Any:
+    """Put maps or detections together that follow each other along Y (`axis` 1) or X (2)."""
+    if not isinstance(parts[0], Detections):
+        return np.concatenate(parts, axis=axis)
+    starts = np.cumsum([0, *(part.shape[axis] for part in parts)])
+    step = np.zeros(4, np.float32)
+    step[[axis - 1, axis + 1]] = 1
+    shape = list(parts[0].shape)
+    shape[axis] = int(starts[-1])
+    return Detections(
+        np.concatenate([p.boxes + step * at for p, at in zip(parts, starts, strict=False)]),
+        np.concatenate([p.scores for p in parts]),
+        np.concatenate([p.masks for p in parts]),
+        (shape[0], shape[1], shape[2]),
+    )
+
+
+def paste(
+    mask: NDArray[Any], box: NDArray[np.float32], shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+    """Stretch a mask over its box.
+
+    Parameters
+    ----------
+    mask : (m, m) uint8 or float
+    box : (4,) float32
+        y0, x0, y1, x1, px.
+    shape : (..., Y, X)
+        Of the window; what lies beyond is cut off.
+
+    Returns
+    -------
+    place : (slice, slice)
+        The pixels whose centres are in the box.
+    values : (h, w) float32
+        The mask at these centres, by bilinear interpolation, in the mask's unit.
+    """
+    rows, down = _stretch(box[0], box[2], shape[-2], mask.shape[0])
+    columns, across = _stretch(box[1], box[3], shape[-1], mask.shape[1])
+    return (rows, columns), down @ mask.astype(np.float32) @ across.T
+
+
+def _stretch(low: float, high: float, size: int, cells: int) -> tuple[slice, NDArray[np.float32]]:
+    """Pixels of one axis within `low` to `high`, and each cell's weight in them (h, cells)."""
+    start, stop = (int(np.clip(np.ceil(edge - 0.5), 0, size)) for edge in (low, high))
+    centres = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
+    place = (centres - low) / max(high - low, 1e-6) * cells - 0.5
+    # The outer half of the first and last cell has no other beside it.
+    place = np.clip(place, 0, cells - 1)
+    weights = 1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32))
+    return slice(start, max(stop, start)), np.maximum(weights, 0).astype(np.float32)
+
+
+def read(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Detections:
+    """Take boxes, scores and masks (0..1) as a network gave them for a window of `shape` px."""
+    boxes, scores, masks = outputs
+    levels = (masks * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return Detections(boxes, scores, levels, (1, *shape))
+
+
+def picture(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Draw (1, Y, X) float32 in 0..1: at each pixel the highest score times mask."""
+    drawn = np.zeros((1, *shape), np.float32)
+    for box, score, mask in zip(*outputs, strict=True):
+        (rows, columns), values = paste(mask, box, shape)
+        place = drawn[0, rows, columns]
+        np.maximum(place, values * score, out=place)
+    return drawn
+
+
+DETECTIONS = Answer(
+    outputs={"boxes": ("detection", 4), "scores": ("detection",), "masks": ("detection", 28, 28)},
+    read=read,
+    picture=picture,
+    exact=False,
+)
+"""A network that detects: see `sparcell.methods.base.Answer`."""
+
+Reading = Maps | Detections
+"""What `decode` takes: dense maps or detections."""
