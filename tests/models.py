@@ -14,15 +14,17 @@ from sparcell.training.export import export_onnx
 TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
 
 
-def bright_model(channels: int = 1, **card: object) -> Model:
+def bright_model(*weights: float, **card: object) -> Model:
     """A model that calls foreground what is brighter than the middle of the image's range.
 
-    Its one weight is known, so what it finds is too; it agrees with itself at every tile.
+    Its weights, one per input channel, are known (a single 8 if not given), so what it finds is
+    too; it agrees with itself at every tile.
     """
-    network = nn.Conv2d(channels, 1, 1)
-    nn.init.constant_(network.weight, 8.0)
+    weights = weights or (8.0,)
+    network = nn.Conv2d(len(weights), 1, 1)
+    network.weight.data = torch.tensor(weights).view(1, -1, 1, 1)
     nn.init.zeros_(network.bias)
-    return exported(network, channels, Normalise(low=0, high=100), **card)
+    return exported(network, len(weights), Normalise(low=0, high=100), **card)
 
 
 def random_model(channels: int = 1, seed: int = 0, **card: object) -> Model:
@@ -47,5 +49,6 @@ def exported(network: nn.Module, channels: int, normalise: Normalise, **card: ob
         "typical_area": 100.0,
         "largest_diameter": 20.0,
     }
-    held = ModelCard(**(settings | {"normalise": normalise, "channels": channels} | card))  # type: ignore[arg-type]
+    settings |= {"normalise": normalise, "channels": channels // int(str(card.get("frames", 1)))}
+    held = ModelCard(**(settings | card))  # type: ignore[arg-type]
     return Model(held, onnx, golden, maps)

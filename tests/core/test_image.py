@@ -126,3 +126,40 @@ def test_a_sample_is_bounded_and_always_the_same(shape: tuple[int, int]) -> None
     assert np.array_equal(first, Image(array, "YX").sample(limit=300_000))
     # It reaches from end to end.
     assert first.min() < 256 * shape[1] and first.max() >= array.size - 256 * shape[1]
+
+
+def test_frames_are_read_together_the_oldest_first() -> None:
+    data = np.random.default_rng(0).integers(0, 999, (4, 2, 3, 5, 6)).astype(np.uint16)
+    image = Image(data, "TCZYX", channels=("a", "b"))
+    view = image.with_frames(3)
+    assert view.size("C") == 6 and view.channels == ("a", "b") and view.shape == (5, 6)
+    assert list(view.planes()) == list(image.planes())
+    region = view.read(slice(1, 4), slice(2, 5), Plane(3, 1))
+    assert np.array_equal(region, data[1:, :, 1, 1:4, 2:5].reshape(6, 3, 3))
+    # Before the beginning the first frame repeats itself.
+    assert np.array_equal(view.read(plane=Plane(0, 2)), data[[0, 0, 0], :, 2].reshape(6, 5, 6))
+    assert np.array_equal(view.read(plane=Plane(1, 0)), data[[0, 0, 1], :, 0].reshape(6, 5, 6))
+
+
+def test_frames_share_the_statistics_of_the_last() -> None:
+    data = np.random.default_rng(0).random((3, 2, 5, 6)).astype(np.float32)
+    view = Image(data, "TCYX").with_frames(2)
+    expected = np.tile(data[2].reshape(2, -1), (2, 1))
+    assert np.array_equal(view.sample(Plane(2, 0)), expected)
+
+
+def test_channels_are_chosen_of_every_frame() -> None:
+    data = np.random.default_rng(0).random((3, 2, 5, 6)).astype(np.float32)
+    image = Image(data, "TCYX", channels=("a", "b"))
+    for view in (image.only([1]).with_frames(2), image.with_frames(2).only([1])):
+        assert view.channels == ("b",) and view.size("C") == 2
+        assert np.array_equal(view.read(plane=Plane(2, 0)), data[1:, 1])
+    with pytest.raises(InputError, match="channel 2 asked"):
+        image.with_frames(2).only([2])
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("TYX", (2, 4, 4)), ("YX", (4, 4))])
+def test_more_frames_than_the_movie_has(axes: str, shape: tuple[int, ...]) -> None:
+    image = Image(np.zeros(shape), axes, source="short.tif")
+    with pytest.raises(InputError, match=rf"{image.size('T')} frames in short.tif.*3 or more"):
+        image.with_frames(3)

@@ -18,12 +18,15 @@ from sparcell.prediction.model import PARTS, load_model
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "model.zip"
-    bright_model(2, pixel_size=0.65, scores={"val": {"f1": 0.9}}).save(path)
+    bright_model(8.0, 8.0, pixel_size=0.65, scores={"val": {"f1": 0.9}}).save(path)
     return path
 
 
 def test_a_saved_model_is_the_same_model(saved: Path) -> None:
-    made, loaded = bright_model(2, pixel_size=0.65, scores={"val": {"f1": 0.9}}), load_model(saved)
+    made, loaded = (
+        bright_model(8.0, 8.0, pixel_size=0.65, scores={"val": {"f1": 0.9}}),
+        load_model(saved),
+    )
     assert loaded.card == made.card and loaded.onnx == made.onnx
     assert np.array_equal(loaded.golden_input, made.golden_input)
     assert np.array_equal(loaded.golden_output, made.golden_output)

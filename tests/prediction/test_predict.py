@@ -263,3 +263,23 @@ def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> N
     found = open_image(labels)
     assert found.data.dtype == np.uint32
     assert found.read_ids().max() == 257 * 258 == len(read_table(table)) > 65535
+
+
+def test_a_model_of_several_frames_sees_those_before(tmp_path: Path) -> None:
+    # It calls foreground what is bright in the frame before.
+    before = bright_model(8.0, 0.0, frames=2)
+    scenes = [ellipses(seed, (48, 64), 5) for seed in range(3)]
+    write_image(tmp_path / "movie.tif", np.stack([photograph(s) for s in scenes]), "TYX")
+    predict(before, tmp_path / "movie.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
+    found = open_image(tmp_path / "out" / "labels" / "movie.tif")
+    seen = [scenes[0], scenes[0], scenes[1]]
+    for plane, expected in zip(found.planes(), seen, strict=True):
+        assert np.array_equal(found.read_ids(plane=plane) > 0, expected > 0)
+
+
+def test_a_single_image_for_a_model_of_several_frames(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "in", 0)
+    model = bright_model(8.0, 8.0, frames=2)
+    summary = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert "1 frames in" in next(iter(summary.failures.values()))
+    assert "2 frames together" in next(iter(summary.failures.values()))

@@ -17,6 +17,11 @@ def predict(
     ),
     runtime: str = typer.Option("auto", help="auto, openvino-bf16, openvino or onnxruntime."),
     threads: int = typer.Option(0, help="Threads of the network; 0 = as many as there are cores."),
+    tta: str = typer.Option(
+        None,
+        help="Average the answers to views of the image: flips (4), turns (4), all (8) or none;"
+        " as the model says if not given.",
+    ),
     halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
     resume: bool = typer.Option(False, "--resume", help="Skip inputs that have their results."),
@@ -31,6 +36,7 @@ def predict(
         channels=tuple(channel) if channel else None,
         halo=halo,
         format=".ome.zarr" if zarr else ".tif",
+        tta=tta,
     )
     summary = run(
         model, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume

@@ -43,6 +43,8 @@ class Image:
         Path or description, for messages.
     chosen : tuple of int, optional
         Channels that count, by number in the file; all where None. See `only`.
+    frames : int
+        Time points that are read together. See `with_frames`.
     """
 
     data: Any
@@ -51,6 +53,7 @@ class Image:
     channels: tuple[str, ...] = ()
     source: str = "array"
     chosen: tuple[int, ...] | None = None
+    frames: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, len(self.data.shape), self.source))
@@ -60,13 +63,18 @@ class Image:
                 "at least one pixel",
                 "write the file again",
             )
-        if len(self.channels) != self.size("C"):
-            object.__setattr__(self, "channels", tuple(str(c) for c in range(self.size("C"))))
+        count = self.size("C") // self.frames
+        if len(self.channels) != count:
+            object.__setattr__(self, "channels", tuple(str(c) for c in range(count)))
 
     def size(self, letter: str) -> int:
-        """Length of one axis; 1 where the image lacks it."""
-        if letter == "C" and self.chosen is not None:
-            return len(self.chosen)
+        """Length of one axis as it is read; 1 where the image lacks it."""
+        if letter == "C":
+            held = self._length("C") if self.chosen is None else len(self.chosen)
+            return held * self.frames
+        return self._length(letter)
+
+    def _length(self, letter: str) -> int:
         return int(self.data.shape[self.axes.index(letter)]) if letter in self.axes else 1
 
     def only(self, channels: Sequence[int]) -> Image:
@@ -80,15 +88,35 @@ class Image:
         if not channels:
             raise InputError(f"no channel asked of {self.source}", "one or more", "name some")
         for channel in channels:
-            if not 0 <= channel < self.size("C"):
+            if not 0 <= channel < len(self.channels):
                 raise InputError(
                     f"channel {channel} asked of {self.source}",
-                    f"0 to {self.size('C') - 1} ({', '.join(self.channels)})",
+                    f"0 to {len(self.channels) - 1} ({', '.join(self.channels)})",
                     "choose one of these",
                 )
-        held = self.chosen or tuple(range(self.size("C")))
+        held = self.chosen or tuple(range(len(self.channels)))
         names = tuple(self.channels[c] for c in channels)
         return replace(self, chosen=tuple(held[c] for c in channels), channels=names)
+
+    def with_frames(self, count: int) -> Image:
+        """Return the image with every time point seen together with those before it.
+
+        What is read of time point t are the frames t - count + 1 to t, the oldest first, all
+        channels of a frame together: (count * C, Y, X). Before the beginning the first frame
+        repeats itself.
+
+        Raises
+        ------
+        InputError
+            If the movie is shorter.
+        """
+        if self.size("T") < count:
+            raise InputError(
+                f"{self.size('T')} frames in {self.source}",
+                f"a movie of {count} or more, for a model that sees {count} frames together",
+                "give the whole movie as one file with a T axis, or use a model of single images",
+            )
+        return replace(self, frames=count)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -119,15 +147,16 @@ class Image:
         Returns
         -------
         (C, Y, X) float32
-            Values in the units of the file.
+            Values in the units of the file; of several frames, see `with_frames`.
 
         Raises
         ------
         InputError
             If the file is corrupt there, or holds values that are not numbers.
         """
-        region = self._stored(y, x, plane)
-        region = np.ascontiguousarray(region, dtype=np.float32)
+        times = (max(plane.t - back, 0) for back in reversed(range(self.frames)))
+        regions = [self._stored(y, x, plane._replace(t=t)) for t in times]
+        region = np.ascontiguousarray(np.concatenate(regions), dtype=np.float32)
         if not np.isfinite(region).all():
             raise InputError(
                 f"pixels that are NaN or infinite in {self.source}",
@@ -180,13 +209,16 @@ class Image:
         """Pixels of one plane for statistics, bounded whatever the size of the image.
 
         The whole plane where it has at most `limit` pixels; else square blocks of `block` px
-        on a regular grid, so the same image gives the same sample.
+        on a regular grid, so the same image gives the same sample. Frames that are seen together
+        share the statistics of the last, so what changes between them stays visible.
 
         Returns
         -------
         (C, N) float32
             N is at most about `limit`.
         """
+        if self.frames > 1:
+            return np.tile(replace(self, frames=1).sample(plane, limit, block), (self.frames, 1))
         height, width = self.shape
         if height * width <= limit:
             return self.read(plane=plane).reshape(self.size("C"), -1)

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -46,7 +46,11 @@ class ModelCard(BaseModel):
     method: str = Field(description="how its maps are decoded")
     decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
     normalise: Normalise
-    channels: int = Field(ge=1, description="input channels")
+    channels: int = Field(ge=1, description="input channels of one frame")
+    frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
+    tta: Literal["none", "flips", "turns", "all"] = Field(
+        "none", description="views that are averaged unless the user says otherwise"
+    )
     pixel_size: float | None = Field(None, description="um per px of the training images")
     multiple: int = Field(32, description="input height and width are multiples of this, px")
     typical_area: float = Field(description="median object area in training, px")
@@ -93,7 +97,14 @@ class Model:
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
-        return open_runtime(runtime, self.onnx, self.golden_input, self.golden_output, threads)
+        return open_runtime(
+            runtime,
+            self.onnx,
+            self.golden_input,
+            self.golden_output,
+            threads,
+            self.method.answer,
+        )
 
     def save(self, path: Path) -> None:
         """Write the zip, completely or not at all."""
@@ -132,7 +143,7 @@ class Model:
             "inputs": [
                 {
                     "id": "image",
-                    "axes": axes(self.card.channels),
+                    "axes": axes(self.card.channels * self.card.frames),
                     "test_tensor": {"source": "golden_input.npy"},
                 }
             ],

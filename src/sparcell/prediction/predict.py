@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sparcell.prediction.model import Model, load_model
 from sparcell.prediction.normalise import Scaling
 from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.tiling import MAX_CORE, Found, Stitcher, ahead, cut_axis, map_rows
+from sparcell.prediction.turning import Turned
 
 PIXEL_SIZE_TOLERANCE = 1.25
 
@@ -44,6 +46,9 @@ class PredictSettings:
         of the training.
     format : str
         Suffix of the label images: ``.tif`` or ``.ome.zarr``.
+    tta : str, optional
+        Views of every window that are averaged, a name in `sparcell.prediction.turning.GROUPS`;
+        by default what the model says.
     """
 
     axes: str | None = None
@@ -51,6 +56,7 @@ class PredictSettings:
     tile: int = MAX_CORE
     halo: int | None = None
     format: str = ".tif"
+    tta: str | None = None
 
 
 @dataclass
@@ -114,9 +120,11 @@ def predict(
     model = model if isinstance(model, Model) else load_model(model)
     paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
     names = _names(paths)
+    tta = settings.tta or model.card.tta
+    settings = replace(settings, tta=tta)
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
     _check_out(out, asked, resume)
-    engine = model.open(runtime, threads)
+    engine = Turned(model.open(runtime, threads), tta)
     say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
     record["runtime"] = engine.name
@@ -124,20 +132,25 @@ def predict(
 
     failures: dict[str, str] = {}
     done = []
+    seconds, pixels = 0.0, 0
     for path, name in track(zip(paths, names, strict=True), "predict", len(paths), "images"):
         labels = out / "labels" / (name + settings.format)
         objects = out / "objects" / f"{name}.csv"
         try:
             # The table is written last, so where it is there the labels are too.
             if not (resume and objects.exists()):
+                began = time.perf_counter()
                 image = open_image(path, settings.axes)
                 predict_image(image, model, engine, labels, objects, settings, name)
+                seconds += time.perf_counter() - began
+                pixels += image.shape[0] * image.shape[1] * len(list(image.planes()))
             done.append(_count(name, read_table(objects), open_image(labels)))
         except InputError as error:
             failures[str(path)] = str(error)
             say(f"{path}: {error}")
     counts = pd.concat(done, ignore_index=True) if done else pd.DataFrame(columns=["image"])
     write_table(counts, out / "counts.csv")
+    record |= {"seconds": round(seconds, 3), "megapixels": pixels / 1e6}
     write_json(out / "record.json", record | {"finished": now(), "failures": failures})
     return Summary(counts, failures)
 
@@ -228,7 +241,8 @@ def _predict_plane(
         if len(table):
             tables.append(table)
 
-    rows = ahead(map_rows(image, plane, scaling, runtime, (cuts[0], cuts[1])))
+    answer = model.method.answer
+    rows = ahead(map_rows(image, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
     largest = np.iinfo(target.dtype).max
     where = {"T": plane.t, "Z": plane.z, "X": slice(None)}
     for band in stitcher.run(rows, keep):
@@ -254,7 +268,7 @@ def _fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) 
             f"{model.card.channels}, as the model was trained on",
             "choose with --channel NUMBER",
         )
-    return image
+    return image.with_frames(model.card.frames)
 
 
 def _names(paths: list[Path]) -> list[str]:

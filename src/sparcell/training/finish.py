@@ -57,7 +57,9 @@ def finish_run(
         method=recipe.method.name,
         decode=settings.model_dump(),
         normalise=recipe.normalise,
-        channels=golden.shape[0],
+        channels=golden.shape[0] // recipe.network.frames,
+        frames=recipe.network.frames,
+        tta=recipe.predict.tta,
         pixel_size=pixel_size,
         multiple=input_multiple(recipe.network),
         typical_area=typical_area,
@@ -67,7 +69,7 @@ def finish_run(
     model = Model(card, onnx, golden, maps)
     part = "test" if places["test"] else "val"
     if trainee.method.learns_from == "stain":
-        judged = Fields(places[part], recipe.normalise, "stain")
+        judged = Fields(places[part], recipe.normalise, "stain", recipe.network.frames)
         scores["stain"] = correlate_stain(trainee, judged) | {"part": part}
     whole = [
         place for place in places[part] if place.x == slice(None) and "labels" in place.sample.files
