@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sparcell.methods import METHODS
+from sparcell.methods.detections import join
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.runtime import default_threads
-from sparcell.methods.detections import join
 from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Recipe
