@@ -72,10 +72,14 @@ class Fields(Sequence[Field]):
     """Fields read when first needed and kept while they fit into `CACHE_BYTES`."""
 
     def __init__(
-        self, places: Sequence[FieldPlace], normalise: Normalise, learns_from: str = "labels"
+        self,
+        places: Sequence[FieldPlace],
+        normalise: Normalise,
+        learns_from: str = "labels",
+        frames: int = 1,
     ) -> None:
         self.places, self.normalise = list(places), normalise
-        self.learns_from = learns_from
+        self.learns_from, self.frames = learns_from, frames
         self._kept: OrderedDict[int, Field] = OrderedDict()
         self._bytes = 0
 
@@ -92,7 +96,9 @@ class Fields(Sequence[Field]):
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        held = read_field(self.places[index], self.normalise, self.learns_from == "stain")
+        held = read_field(
+            self.places[index], self.normalise, self.learns_from == "stain", self.frames
+        )
         self._kept[index] = held
         self._bytes += held.image.nbytes + held.labels.nbytes + held.valid.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
@@ -101,15 +107,18 @@ class Fields(Sequence[Field]):
         return held
 
 
-def read_field(place: FieldPlace, normalise: Normalise, stain: bool = False) -> Field:
-    """Read one field, with its stain where asked.
+def read_field(
+    place: FieldPlace, normalise: Normalise, stain: bool = False, frames: int = 1
+) -> Field:
+    """Read one field, with its stain where asked, with the frames before it where there are some.
 
     Raises
     ------
     InputError
-        If image, labels, stain and ignore mask differ in size, or one cannot be used.
+        If image, labels, stain and ignore mask differ in size, one cannot be used, or a movie is
+        shorter than `frames`.
     """
-    image = open_image(place.sample.image)
+    image = open_image(place.sample.image).with_frames(frames)
     everything = (slice(None), slice(None))
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
     labels = np.zeros(image.shape, np.int32)

@@ -95,7 +95,8 @@ def train(
     _keep_memory()
     lightning.seed_everything(recipe.seed, verbose=False)
     fields = {
-        part: Fields(places[part], recipe.normalise, learns_from) for part in ("train", "val")
+        part: Fields(places[part], recipe.normalise, learns_from, recipe.network.frames)
+        for part in ("train", "val")
     }
     trainee = Trainee(recipe, channels, fields["val"])
     record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
@@ -155,6 +156,9 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
                 "seconds": round(sum(row["seconds"] for row in table.rows), 1),
                 "parameters": sum(p.numel() for p in trainee.network.parameters()),
                 "peak_mib": peak_memory(),
+                "gpu_mib": torch.cuda.max_memory_allocated() / 2**20
+                if torch.cuda.is_available()
+                else None,
             }
         except NotFiniteLoss as error:
             raise InputError(
