@@ -11,7 +11,14 @@ from rich.console import Console
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
-from sparcell.evaluation import ObjectCount, draw_overlay, evaluate, score
+from sparcell.evaluation import (
+    ObjectCount,
+    classify_errors,
+    count_overlaps,
+    draw_overlay,
+    evaluate,
+    score,
+)
 from sparcell.evaluation._strips import Strip
 from sparcell.evaluation.overlay import OverlayPainter
 
@@ -146,11 +153,12 @@ def test_overlay_colours():
 def test_overlay_of_a_large_image_is_thinned(tmp_path, monkeypatch):
     monkeypatch.setattr("sparcell.evaluation.overlay.MAX_EDGE", 16)
     truth, pred = one_object()
+    errors = classify_errors(count_overlaps(truth, pred))
     painter = OverlayPainter(truth.shape)
     for top in range(0, 48, 5):
         part = slice(top, top + 5)
         painter.add(Strip(truth[part], pred[part], 0))
-    painter.save(tmp_path / "thin.png")
+    painter.save(tmp_path / "thin.png", errors)
     from matplotlib.image import imread
 
     picture = np.round(imread(tmp_path / "thin.png")[..., :3] * 255)

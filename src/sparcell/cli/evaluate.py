@@ -2,24 +2,75 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import typer
+
+
+class Overlay(StrEnum):
+    """What the pictures show."""
+
+    pixels = "pixels"
+    errors = "errors"
 
 
 def evaluate(
     truth: Path = typer.Argument(..., help="Folder of true label images, or one of them."),
     prediction: Path = typer.Argument(..., help="Folder of predicted label images, or one."),
     ignore: Path = typer.Option(None, help="Folder of masks, non-zero where nothing counts."),
+    min_size: int = typer.Option(0, min=0, help="Leave objects of fewer px out on both sides."),
+    detect_within: float = typer.Option(
+        None, metavar="PX", help="Also say which particles were found within PX pixels."
+    ),
+    size_edges: str = typer.Option(
+        "5,20,100", help="Borders between the size classes of particles, in px of area."
+    ),
     json: Path = typer.Option(None, "--json", help="Write all scores here."),
-    overlays: Path = typer.Option(None, help="Folder for pictures of hits, misses and extras."),
+    errors: Path = typer.Option(None, help="Write a table of all objects and their errors here."),
+    overlays: Path = typer.Option(None, help="Folder for pictures of what was right and wrong."),
+    overlay: Overlay = typer.Option(Overlay.pixels, help="Pictures by pixel, or error by object."),
 ) -> None:
     """Score label images pixel by pixel, by overlap and one to one."""
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
     from sparcell.evaluation import evaluate as run
+    from sparcell.evaluation import evaluate_detection
+    from sparcell.io import write_table
 
-    result = run(truth, prediction, ignore=ignore, overlays=overlays)
+    result = run(
+        truth,
+        prediction,
+        ignore=ignore,
+        min_size=min_size,
+        overlays=overlays,
+        overlay=overlay.value,
+    )
     console.print(result.table())
+    scores = result.to_json()
+    if detect_within is not None:
+        detection = evaluate_detection(
+            truth,
+            prediction,
+            detect_within,
+            _whole_numbers(size_edges),
+            ignore=ignore,
+            min_size=min_size,
+        )
+        console.print(detection.table())
+        scores["detection"] = detection.to_json()
     if json:
-        write_json(json, result.to_json())
+        write_json(json, scores)
+    if errors:
+        write_table(result.objects, errors)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    from sparcell.core.errors import InputError
+
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(
+            f"--size-edges {text}", "whole numbers between commas", "try 5,20,100"
+        ) from None

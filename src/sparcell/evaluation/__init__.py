@@ -1,19 +1,27 @@
-"""Scores of predicted label images: pixels, overlap, matching, error classes, counts."""
+"""Scores of predicted label images: pixels, overlap, matching, error classes, detection, counts."""
 
 from sparcell.evaluation._evaluate import evaluate
 from sparcell.evaluation._overlaps import Overlaps, count_overlaps
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
+from sparcell.evaluation.detection import (
+    Detection,
+    DetectionReport,
+    detect,
+    evaluate_detection,
+)
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, classify_errors
 from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
 from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
-from sparcell.evaluation.overlay import draw_overlay
+from sparcell.evaluation.overlay import draw_errors, draw_overlay
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
 from sparcell.evaluation.scores import Evaluation, Scores, score
 
 __all__ = [
     "THRESHOLDS",
     "Confusion",
+    "Detection",
+    "DetectionReport",
     "ErrorClasses",
     "ErrorCounts",
     "Evaluation",
@@ -25,8 +33,11 @@ __all__ = [
     "classify_errors",
     "count_objects",
     "count_overlaps",
+    "detect",
+    "draw_errors",
     "draw_overlay",
     "evaluate",
+    "evaluate_detection",
     "match_objects",
     "overlap_of_ids",
     "overlap_scores",

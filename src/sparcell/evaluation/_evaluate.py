@@ -9,7 +9,7 @@ from pathlib import Path
 from sparcell.core.progress import track
 from sparcell.evaluation._strips import PlaneRows
 from sparcell.evaluation.overlap import Objects
-from sparcell.evaluation.overlay import OverlayPainter
+from sparcell.evaluation.overlay import Overlay, OverlayPainter
 from sparcell.evaluation.pairs import Source, pair_images
 from sparcell.evaluation.scores import Evaluation, Scores, score
 
@@ -21,7 +21,9 @@ def evaluate(
     ignore: Source | None = None,
     objects: Objects = "components",
     force_event_links: bool = False,
+    min_size: int = 0,
     overlays: Path | str | None = None,
+    overlay: Overlay = "pixels",
 ) -> Evaluation:
     """Compare predicted label images with true ones.
 
@@ -40,9 +42,15 @@ def evaluate(
         autolabel thesis (5.4.2), or an id.
     force_event_links : bool
         How small fragments count as errors; see `classify_errors`.
+    min_size : int
+        Objects with fewer px are removed from truth and prediction before scoring, as in the
+        single-cell thesis (2.4), which reports both with and without (100 px there).
     overlays : Path or str, optional
-        Folder for one PNG per plane: green, red, blue and black for true positive, false
-        positive, false negative and true negative pixels.
+        Folder for one PNG per plane.
+    overlay : {"pixels", "errors"}
+        What the PNGs show: green, red, blue and black for true positive, false positive, false
+        negative and true negative pixels; or every object in the colour of its error class,
+        with a legend. See `draw_errors`.
 
     Raises
     ------
@@ -59,13 +67,14 @@ def evaluate(
         planes = list(true.planes())
         by_plane = []
         for plane in planes:
-            painter = OverlayPainter(true.shape) if overlays else None
+            painter = OverlayPainter(true.shape, overlay) if overlays else None
             scores, errors = score(
                 PlaneRows(true, plane),
                 PlaneRows(predicted, plane),
                 PlaneRows(left_out, plane) if left_out else None,
                 objects=objects,
                 force_event_links=force_event_links,
+                min_size=min_size,
                 painter=painter,
             )
             by_plane.append(scores)
@@ -74,7 +83,7 @@ def evaluate(
             tables.append(table)
             if overlays and painter:
                 suffix = f"_t{plane.t:03d}_z{plane.z:03d}" if len(planes) > 1 else ""
-                painter.save(Path(overlays) / f"{pair.name}{suffix}.png")
+                painter.save(Path(overlays) / f"{pair.name}{suffix}.png", errors)
         images[pair.name] = reduce(add, by_plane)
     rows = pd.concat(tables, ignore_index=True)
     first = ["image", "t", "z"]

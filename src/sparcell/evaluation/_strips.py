@@ -43,6 +43,23 @@ class PlaneRows:
         return self.image.read_ids(y=rows, plane=self.plane)
 
 
+@dataclass(frozen=True)
+class WithoutObjects:
+    """A label image whose objects of some ids are background."""
+
+    rows: LabelRows
+    dropped: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width in px."""
+        return self.rows.shape
+
+    def __getitem__(self, rows: slice) -> Labels:
+        region = _ids(self.rows[rows])
+        return np.where(np.isin(region, self.dropped), 0, region).astype(np.int32)
+
+
 class Strip(NamedTuple):
     """The same rows of both images.
 

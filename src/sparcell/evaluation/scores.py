@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparcell.evaluation._overlaps import OverlapCounter
-from sparcell.evaluation._strips import LabelRows, strips
+from sparcell.evaluation._overlaps import OverlapCounter, count_overlaps
+from sparcell.evaluation._strips import LabelRows, WithoutObjects, strips
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, classify_errors
@@ -78,9 +78,10 @@ def score(
     *,
     objects: Objects = "components",
     force_event_links: bool = False,
+    min_size: int = 0,
     painter: OverlayPainter | None = None,
 ) -> tuple[Scores, ErrorClasses]:
-    """Compare two label images in one pass over their pixels.
+    """Compare two label images in one pass over their pixels, in two with `min_size`.
 
     Parameters
     ----------
@@ -92,6 +93,10 @@ def score(
         What an object is for the overlap scores; see `overlap_scores`.
     force_event_links : bool
         See `classify_errors`.
+    min_size : int
+        Ids with fewer px become background in both images before anything is scored
+        (single-cell thesis, 2.4: that removes artifacts and cells cut by the border). Ignored
+        pixels do not count.
     painter : OverlayPainter, optional
         Gets the pixels too.
 
@@ -100,6 +105,8 @@ def score(
     InputError
         If the sizes differ, or the ids are no whole numbers of 0 or more.
     """
+    if min_size > 1:
+        truth, pred = _without_small(truth, pred, ignore, min_size)
     counter, scorer = OverlapCounter(), OverlapScorer()
     for strip in strips(truth, pred, ignore):
         counter.add(strip)
@@ -117,6 +124,16 @@ def score(
         count_objects(overlaps),
     )
     return scores, errors
+
+
+def _without_small(
+    truth: LabelRows, pred: LabelRows, ignore: LabelRows | None, min_size: int
+) -> tuple[LabelRows, LabelRows]:
+    all_objects = count_overlaps(truth, pred, ignore)
+    return (
+        WithoutObjects(truth, all_objects.truth_ids[all_objects.truth_areas < min_size]),
+        WithoutObjects(pred, all_objects.pred_ids[all_objects.pred_areas < min_size]),
+    )
 
 
 @dataclass(frozen=True)
