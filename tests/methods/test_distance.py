@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from bases.methods import MethodContract
 from bases.scenes import ellipses, touching_pair
 from hypothesis import given, settings
@@ -20,6 +21,28 @@ EIGHT = np.ones((3, 3))
 class TestDistance(MethodContract):
     method, config = DISTANCE, DistanceConfig()
     ties = 0.002
+
+
+class TestCombined(MethodContract):
+    method, config = DISTANCE, DistanceConfig(loss="combined")
+    ties = 0.002
+    rate = 4.0
+
+    def perfect_outputs(self, target: torch.Tensor) -> torch.Tensor:
+        return torch.cat([torch.logit(target[:, :1], 1e-4), target[:, 1:] * 255], dim=1)
+
+
+def test_combined_loss_by_hand() -> None:
+    # Two pixels: distances 100 and 51 where 127.5 and 51 are true, so (27.5 ** 2 + 0) / 2; mask
+    # logits 0 and log 3, so cross-entropies log 2 and log 4/3; the weight is 2000 (isl eq. 2).
+    logits = torch.tensor([[[[0.0, np.log(3)]], [[100.0, 51.0]]]])
+    target = torch.tensor([[[[1.0, 1.0]], [[0.5, 0.2]]]])
+    valid = torch.ones(1, 1, 1, 2)
+    loss = DISTANCE.objective()(logits, target, valid, DistanceConfig(loss="combined"))
+    assert loss.item() == pytest.approx(27.5**2 / 2 + 1000 * (np.log(2) + np.log(4 / 3)))
+    maps = DISTANCE.activate()(logits, DistanceConfig(loss="combined"))
+    expected = [0.5, 0.75, 100 / 255, 0.2]
+    np.testing.assert_allclose(maps.numpy().ravel(), expected, rtol=1e-5)
 
 
 def distance_of(labels: np.ndarray) -> np.ndarray:

@@ -7,9 +7,11 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.nets.config import input_multiple
@@ -34,7 +36,7 @@ class Trainee(lightning.LightningModule):
         self.network, self.start = self.method.build(recipe.network, channels, recipe.method)
         self.network = self.network.to(memory_format=torch.channels_last)
         self.loss = self.method.objective()
-        self.decode_settings = self.method.decode_settings()
+        self.decode_settings = start_decoding(recipe)
         self.counts = MatchCounts()
 
     def forward(self, image: Tensor) -> Any:
@@ -106,6 +108,26 @@ class Trainee(lightning.LightningModule):
             kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
             optimiser = kind(groups, lr=options.lr)
         return optimiser
+
+
+def start_decoding(recipe: Recipe) -> Any:
+    """Decode settings of the recipe's method, with those that the recipe names.
+
+    Raises
+    ------
+    InputError
+        If the method has no such setting, or its value is out of range.
+    """
+    kind = METHODS[recipe.method.name].decode_settings
+    try:
+        return kind(**recipe.decode)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"setting decode.{first['loc'][0]}: {first['msg'].lower()}",
+            f"settings of the decoding of {recipe.method.name}: " + ", ".join(kind.model_fields),
+            "correct its name or value",
+        ) from error
 
 
 class NotFiniteLoss(Exception):

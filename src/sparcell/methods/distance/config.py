@@ -13,6 +13,14 @@ class DistanceConfig(MethodConfig):
     """Targets and objective of the distance method."""
 
     name: Literal["distance"] = "distance"
+    loss: Literal["mask-mse", "combined"] = Field(
+        "mask-mse",
+        description="mask-mse: cross-entropy and Dice of the mask, squared error of the distance "
+        "(0..1); combined: isl eq. 2",
+    )
+    alpha: float = Field(
+        2000.0, ge=0, description="combined: weight of the mask's cross-entropy (isl eq. 2)"
+    )
     distance_weight: float = Field(
         4.0, ge=0, description="weight of the distance's mean squared error beside the mask's loss"
     )
