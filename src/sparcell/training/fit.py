@@ -211,12 +211,28 @@ def _trainer(
         num_sanity_val_steps=0,
         # Crops are shared out by `EpochSampler`; every process validates on all fields.
         use_distributed_sampler=False,
-        logger=False,
+        logger=_logger(fit.log_to, out),
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         default_root_dir=out,
     )
     return trainer, table, budget
+
+
+def _logger(kind: str, out: Path) -> Any:
+    """Open what else shows the curves, in the run folder."""
+    from lightning.pytorch import loggers
+
+    try:
+        if kind == "tensorboard":
+            return loggers.TensorBoardLogger(out, name="tensorboard", version="")
+        if kind == "mlflow":
+            return loggers.MLFlowLogger(out.name, save_dir=str(out / "mlflow"))
+    except ImportError as error:
+        raise InputError(
+            f"fit.log_to={kind} without {kind}", f"{kind} installed", f"pip install {kind}"
+        ) from error
+    return False
 
 
 def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> dict[str, Any]:
