@@ -19,6 +19,7 @@ _HOME = {
     "predict": "sparcell.prediction.predict",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
+    "run_study": "sparcell.studies",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -48,12 +48,14 @@ def _register() -> None:
         recipes,
         report,
         simulate,
+        study,
         train,
     )
 
     for module in (demo, info, label, train, predict, evaluate, measure, report, simulate):
         name = module.__name__.rsplit(".", 1)[-1]
         app.command(name)(getattr(module, name))
+    app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")
 
 

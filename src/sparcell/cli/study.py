@@ -1,0 +1,112 @@
+"""sparcell study: which recipe, how many labels; answered on one's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+DATA = typer.Option(..., "--data", help="Dataset folder.")
+OUT = typer.Option(..., "-o", "--out", help="Folder of the study.")
+RESUME = typer.Option(False, "--resume", help="Go on with a stopped study.")
+DASK = typer.Option(
+    "", help="Several runs at a time: local:N, slurm, slurm:N, or a Dask scheduler's address."
+)
+DRY_RUN = typer.Option(False, "--dry-run", help="Print the plan and stop.")
+
+
+class _RunByDefault(TyperGroup):
+    """Reads `sparcell study STUDY.yaml` as `sparcell study run STUDY.yaml`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["run", *args]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+app = typer.Typer(
+    cls=_RunByDefault,
+    help="Compare recipes, networks and numbers of labels on your own images.",
+    no_args_is_help=True,
+)
+
+
+@app.command("run")
+def run(
+    study: Path = typer.Argument(..., help="YAML file: what is compared."),
+    data: Path = DATA,
+    out: Path = OUT,
+    resume: bool = RESUME,
+    dask: str = DASK,
+    dry_run: bool = DRY_RUN,
+) -> None:
+    """Carry out a study; `sparcell study STUDY.yaml` is short for it."""
+    from sparcell.studies import load_study
+
+    _carry_out(load_study(study), data, out, resume, dask, dry_run)
+
+
+@app.command("curve")
+def curve(
+    data: Path = DATA,
+    out: Path = OUT,
+    recipe: str = typer.Option("nuclei-light", help="A recipe's name or YAML."),
+    seeds: int = typer.Option(3, min=1, help="Repetitions, where test fields are marked."),
+    group: str = typer.Option(None, help="Column of split.csv whose fields stay together."),
+    metric: str = typer.Option("f1", help="Column of results.csv that is fitted."),
+    minutes: float = typer.Option(None, min=0, help="Time it takes to outline one field, min."),
+    steps: int = typer.Option(None, min=1, help="Steps of every training."),
+    cpu_seconds: float = typer.Option(None, min=1, help="Processor time of every training, s."),
+    settings: list[str] = typer.Option([], "--set", help="Another value for a setting."),
+    resume: bool = RESUME,
+    dask: str = DASK,
+    dry_run: bool = DRY_RUN,
+) -> None:
+    """Train on nested subsets of the labels, and say what more labels would bring."""
+    from sparcell.core.errors import InputError
+    from sparcell.studies.config import Limit, read_settings
+    from sparcell.studies.own_labels import curve_study
+
+    if steps and cpu_seconds:
+        raise InputError("--steps and --cpu-seconds", "one of them", "leave one out")
+    limit = Limit(steps=steps, cpu_seconds=cpu_seconds) if steps or cpu_seconds else None
+    study = curve_study(
+        data, recipe, seeds=seeds, group=group, limit=limit, settings=read_settings(settings)
+    )
+    if _carry_out(study, data, out, resume, dask, dry_run):
+        _say_curve(out, metric, minutes)
+
+
+@app.command("page")
+def page(out: Path = typer.Argument(..., help="Folder of a study.")) -> None:
+    """Write study.html of a study again."""
+    from sparcell.core.progress import say
+    from sparcell.studies.page import write_study_page
+
+    say(f"study: {write_study_page(out)}")
+
+
+def _carry_out(study: Any, data: Path, out: Path, resume: bool, dask: str, dry_run: bool) -> bool:
+    """Carry out a study, or print its plan; tell whether it was carried out."""
+    from sparcell.studies.design import describe_plan, plan_study
+
+    if dry_run:
+        typer.echo(describe_plan(plan_study(study, data)))
+        return False
+    from sparcell.cli.extras import need_torch
+
+    need_torch()
+    from sparcell.studies import run_study
+
+    run_study(study, data, out, resume=resume, dask=dask)
+    return True
+
+
+def _say_curve(out: Path, metric: str, minutes: float | None) -> None:
+    from sparcell.io import read_table
+    from sparcell.studies.curve import describe, learning_curve
+
+    typer.echo(describe(learning_curve(read_table(out / "results.csv"), metric), minutes))

@@ -1,0 +1,298 @@
+"""The plan of a study: every run with the names of its fields, before anything is computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.progress import say
+from sparcell.io import open_image
+from sparcell.studies.config import Budget, Study
+from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
+from sparcell.training.fields import nested_order
+from sparcell.training.recipe import Part, Recipe
+
+
+class Run(Part):
+    """One training of a study and the fields it may see.
+
+    Without validation fields, `train` keeps the right part of the only training field for it.
+    """
+
+    recipe: str
+    budget: Budget
+    fold: int
+    seed: int
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Folder of the run below ``runs/``."""
+        return f"{self.recipe}/{self.budget}-f{self.fold}-s{self.seed}"
+
+
+class Plan(Part):
+    """A study with its recipes and runs resolved, as it is kept in ``plan.json``."""
+
+    study: Study
+    data: Path
+    recipes: dict[str, Recipe]
+    runs: tuple[Run, ...]
+
+    def find(self, key: str) -> Run:
+        """Return the run of that key."""
+        return next(run for run in self.runs if run.key == key)
+
+    def recipe(self, run: Run) -> Recipe:
+        """Return the recipe of a run, with its seed and its fields by name."""
+        recipe = self.recipes[run.recipe]
+        parts = {"train": list(run.train), "val": list(run.val), "test": list(run.test)}
+        # The plan has chosen already; a second choice would leave less than it says.
+        chosen: dict[str, Any] = {"where": {}, "images": 0, "fraction": 1.0}
+        chosen["parts"] = {part: names for part, names in parts.items() if names}
+        data = recipe.data.model_copy(update=chosen)
+        return recipe.model_copy(update={"seed": run.seed, "data": data})
+
+
+def plan_study(study: Study, data: Path) -> Plan:
+    """Work out every run of a study; no image is read beyond its header.
+
+    Parameters
+    ----------
+    study : Study
+    data : Path
+        Dataset folder.
+
+    Raises
+    ------
+    InputError
+        If recipes, columns, folds, budgets or frames do not fit each other or the data.
+    """
+    recipes = study.resolve()
+    dataset = Dataset.open(data, labels=study.labels).where(**study.where).having("labels")
+    samples = {sample.name: sample for sample in dataset.samples}
+    usable = [name for name, sample in samples.items() if not sample.refused]
+    if not usable:
+        raise InputError(
+            f"no labelled field in {data}", "images with labels", "check labels and where"
+        )
+    if refused := len(samples) - len(usable):
+        say(f"labels of {refused} fields were refused: they are neither tested nor validated on")
+    groups = column(samples, study.group, "group")
+    strata = column(samples, study.stratify, "stratify")
+    check_frames(recipes, samples)
+    parts = split_fields(study, samples, groups, strata)
+    fields_of = {label: _fit_for(recipe, dataset) for label, recipe in recipes.items()}
+    runs = []
+    for seed, fold, budget, label in product(
+        study.seeds, range(len(parts)), study.budgets, recipes
+    ):
+        allowed, refused_too = fields_of[label], recipes[label].data.use_refused
+        train = [
+            name
+            for name in parts[fold].train
+            if name in allowed and (refused_too or not samples[name].refused)
+        ]
+        val = [name for name in parts[fold].val if name in allowed]
+        chosen, validating = _choose(study, recipes[label], train, val, budget, seed, groups)
+        runs.append(
+            Run(
+                recipe=label,
+                budget=budget,
+                fold=fold,
+                seed=seed,
+                train=chosen,
+                val=validating,
+                test=parts[fold].test,
+            )
+        )
+    return Plan(study=study, data=data.resolve(), recipes=recipes, runs=tuple(runs))
+
+
+def column(samples: Mapping[str, Sample], name: str | None, role: str) -> dict[str, str] | None:
+    """Return a column of ``split.csv`` by field.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it is empty for a field.
+    """
+    if name is None:
+        return None
+    known = sorted({key for sample in samples.values() for key in sample.info})
+    if name not in known:
+        raise InputError(
+            f"no column '{name}' in split.csv, the study's {role}",
+            "one of " + ", ".join(known) if known else "columns beside name and split",
+            "correct its name or add the column",
+        )
+    values = {key: sample.info.get(name, "") for key, sample in samples.items()}
+    if empty := [key for key, value in values.items() if not value]:
+        raise InputError(
+            f"no {name} for {empty[0]} in split.csv", "a value for every field", "fill it in"
+        )
+    return values
+
+
+def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -> None:
+    """Check that every field is as long as the networks look back.
+
+    Raises
+    ------
+    InputError
+        If a movie has fewer frames.
+    """
+    longest = max(recipes, key=lambda label: recipes[label].network.frames)
+    frames = recipes[longest].network.frames
+    for sample in samples.values() if frames > 1 else ():
+        if (length := open_image(sample.image).size("T")) < frames:
+            raise InputError(
+                f"{length} frames in {sample.image}",
+                f"at least the {frames} that {longest} sees together",
+                "lower network.frames or leave the movie out with where",
+            )
+
+
+def split_fields(
+    study: Study,
+    samples: Mapping[str, Sample],
+    groups: Mapping[str, str] | None,
+    strata: Mapping[str, str] | None,
+) -> list[Parts]:
+    """Sort fields into training, validation and test; one `Parts` for each fold.
+
+    Raises
+    ------
+    InputError
+        If a part has no field, a group spans two, or there are more folds than fields.
+    """
+    if study.folds:
+        folds = deal(list(samples), study.folds, study.split_seed, groups, strata)
+        rotated = [rotate(folds, fold, study.val != 0) for fold in range(study.folds)]
+        return [_limit(study, parts, samples) for parts in rotated]
+    by_part: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for name, sample in samples.items():
+        by_part[sample.split or "train"].append(name)
+    test, train = by_part[study.test], by_part["train"]
+    val = [] if study.test == "val" else by_part["val"]
+    for part, names in ((study.test, test), ("train", train)):
+        if not names:
+            raise InputError(
+                f"no labelled field marked {part} in split.csv",
+                "fields to train on and fields to score",
+                "mark some, or let the study deal them: folds: 5",
+            )
+    if study.val == 0:
+        train, val = train + val, []
+    elif not val:
+        units = len({groups[name] if groups else name for name in train})
+        held, *rest = deal(train, min(HELD_OUT, units), study.split_seed, groups, strata)
+        if not rest:
+            raise InputError(
+                "no field marked val and one field or group to train on",
+                "fields for validation",
+                "mark some, or set val: 0 to take them from each budget",
+            )
+        train, val = [name for fold in rest for name in fold], held
+    parts = Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(test)))
+    _check_groups(parts, groups)
+    return [_limit(study, parts, samples)]
+
+
+def _check_groups(parts: Parts, groups: Mapping[str, str] | None) -> None:
+    seen: dict[str, str] = {}
+    for part in ("train", "val", "test"):
+        for name in getattr(parts, part) if groups else ():
+            group = (groups or {})[name]
+            if seen.setdefault(group, part) != part:
+                raise InputError(
+                    f"the group {group} in both {seen[group]} and {part} of split.csv",
+                    "all fields of a group in one part",
+                    "correct the table, or let the study deal them: folds: 5",
+                )
+
+
+def _limit(study: Study, parts: Parts, samples: Mapping[str, Sample]) -> Parts:
+    """Leave out refused labels where scores come from, and what validation has too many of."""
+    val = [name for name in parts.val if not samples[name].refused]
+    test = tuple(name for name in parts.test if not samples[name].refused)
+    if not test:
+        raise InputError(
+            "a test part whose labels were all refused",
+            "labels to score with",
+            "outline some of its fields",
+        )
+    kept = nested_order(val, study.split_seed)[: study.val]
+    return Parts(parts.train, tuple(sorted(kept)), test)
+
+
+def _fit_for(recipe: Recipe, dataset: Dataset) -> set[str]:
+    """Names of the fields that a recipe's ``data.where`` lets it see."""
+    return {sample.name for sample in dataset.where(**recipe.data.where).samples}
+
+
+def _choose(
+    study: Study,
+    recipe: Recipe,
+    train: list[str],
+    val: list[str],
+    budget: Budget,
+    seed: int,
+    groups: Mapping[str, str] | None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Training and validation fields of one run."""
+    if not train or (study.val != 0 and not val):
+        raise InputError(
+            f"no {'validation' if train else 'training'} field for {recipe.name} in the study",
+            "fields of every part",
+            "check data.where of the recipe and the settings where and group of the study",
+        )
+    if recipe.data.images or recipe.data.fraction < 1:
+        count = recipe.data.images or max(1, round(recipe.data.fraction * len(train)))
+        train = list(take(train, count, seed))
+    taken = take(train, len(train) if budget == "all" else budget, seed)
+    return (taken, tuple(val)) if study.val != 0 else hold_out(taken, groups)
+
+
+def describe_plan(plan: Plan) -> str:
+    """Describe a plan for the terminal: its runs, its fields and, where known, its time."""
+    study, first = plan.study, plan.runs[0]
+    fields = Counter(
+        (str(run.budget), len(run.train), len(run.val), len(run.test)) for run in plan.runs
+    )
+    lines = [
+        f"{study.name}: {len(plan.runs)} runs = {len(plan.recipes)} recipes x "
+        f"{len(study.budgets)} budgets x {max(study.folds, 1)} folds x {len(study.seeds)} seeds"
+    ]
+    lines += [
+        f"  budget {budget}: {train} training, {val} validation, {test} test fields, {count} runs"
+        for (budget, train, val, test), count in fields.items()
+    ]
+    lines += [
+        f"  {label}: {recipe.method.name}, {_network(recipe)}, "
+        f"from {recipe.network.weights} weights"
+        for label, recipe in plan.recipes.items()
+    ]
+    if study.limit and study.limit.cpu_seconds:
+        hours = len(plan.runs) * study.limit.cpu_seconds / 3600
+        lines.append(f"  training: {hours:.1f} h of processor time, scoring not counted")
+    elif study.limit and study.limit.steps:
+        lines.append(f"  training: {study.limit.steps} steps each; the time shows after a run")
+    lines.append(f"  first run: {first.key}")
+    return "\n".join(lines)
+
+
+def _network(recipe: Recipe) -> str:
+    network = recipe.network
+    return (
+        network.decoder
+        if network.decoder == "thesis-unet"
+        else (f"{network.decoder} on {network.encoder}")
+    )

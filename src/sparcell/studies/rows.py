@@ -1,0 +1,191 @@
+"""A finished run as rows of a table: one for the run, one for each test image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparcell.core.dataset import Dataset, Sample, stem
+from sparcell.core.labels import connected_labels
+from sparcell.evaluation import Detection, Matching, Scores, evaluate, evaluate_detection
+from sparcell.io import open_image
+from sparcell.prediction import load_model
+from sparcell.studies.design import Plan, Run
+
+Row = dict[str, Any]
+
+KEYS = ("recipe", "budget", "fold", "seed")
+FIELDS = ("n_train", "n_val", "objects_train")
+SCORES = (
+    "f1", "precision", "recall", "ap50", "ap75", "map", "f1_no_small", "ap50_no_small",
+    "pixel_dice", "pixel_iou", "missed", "gained", "split", "merge", "catastrophe",
+    "count_true", "count_pred", "count_error",
+    "detection_f1", "detection_precision", "detection_recall",
+)  # fmt: skip
+COSTS = (
+    "steps", "train_cpu_s", "train_s", "predict_s_per_mpx", "peak_mib", "gpu_mib", "parameters_m",
+)  # fmt: skip
+RUN_COLUMNS = (*KEYS, *FIELDS, *SCORES, *COSTS, "decode", "error")
+IMAGE_COLUMNS = (*KEYS, "image", *SCORES)
+
+
+def key_row(run: Run) -> Row:
+    """Return what names a run in a table, and the fields it was given."""
+    return {
+        "recipe": run.recipe,
+        "budget": run.budget,
+        "fold": run.fold,
+        "seed": run.seed,
+        "n_train": len(run.train),
+        "n_val": len(run.val),
+    }
+
+
+def read_rows(plan: Plan, run: Run, folder: Path) -> tuple[Row, list[Row]]:
+    """Score the predictions of a finished run and read what it cost.
+
+    Parameters
+    ----------
+    plan : Plan
+    run : Run
+    folder : Path
+        The run folder, with ``model.zip`` and ``predictions/``.
+
+    Returns
+    -------
+    row : dict
+        Scores pooled over the test images: counts are summed first, ratios are taken then.
+        `count_error` is the mean absolute difference of the counts of an image, relative to the
+        mean true count.
+    images : list of dict
+        The same scores of every test image.
+    """
+    dataset = Dataset.open(plan.data, labels=plan.study.labels)
+    samples = {sample.name: sample for sample in dataset.samples}
+    images = score_images(plan, [samples[name] for name in run.test], folder)
+    named = {key: value for key, value in key_row(run).items() if key in KEYS}
+    rows = [named | {"image": name} | as_columns([held]) for name, held in images.items()]
+    total = key_row(run) | as_columns(list(images.values())) | read_costs(folder)
+    total["objects_train"] = count_objects(samples[name] for name in run.train)
+    total["decode"] = json.dumps(load_model(folder).card.decode)
+    return total, rows
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """All scores of one test image.
+
+    Attributes
+    ----------
+    scores : Scores
+        Of all objects.
+    without_small : Scores, optional
+        Of those that are not small, where asked for.
+    detection : Detection, optional
+        Of particles within a distance, where asked for.
+    """
+
+    scores: Scores
+    without_small: Scores | None = None
+    detection: Detection | None = None
+
+
+def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, ImageScores]:
+    """Score the predictions of a run folder, image by image."""
+    truth = {sample.name: sample.files["labels"] for sample in tested}
+    ignore = {sample.name: sample.files["ignore"] for sample in tested if "ignore" in sample.files}
+    found = {
+        sample.name: folder / "predictions" / "labels" / f"{stem(sample.image)}.tif"
+        for sample in tested
+    }
+    study = plan.study
+    scores = evaluate(truth, found, ignore=ignore or None, objects="ids").images
+    without_small: Mapping[str, Scores] = {}
+    if study.min_size:
+        without_small = evaluate(
+            truth, found, ignore=ignore or None, objects="ids", min_size=study.min_size
+        ).images
+    detections: Mapping[str, Detection] = {}
+    if study.detection_radius is not None:
+        detections = evaluate_detection(truth, found, study.detection_radius).images
+    return {
+        name: ImageScores(scores[name], without_small.get(name), detections.get(name))
+        for name in scores
+    }
+
+
+def as_columns(images: list[ImageScores]) -> Row:
+    """Pool the scores of images into the columns `SCORES`."""
+    total, *others = [image.scores for image in images]
+    for other in others:
+        total += other
+    half, strict = _level(total, 0.5), _level(total, 0.75)
+    errors = total.errors.to_dict()
+    missing = sum(abs(image.scores.count.pred - image.scores.count.truth) for image in images)
+    row: Row = {
+        "f1": half.confusion.dice,
+        "precision": half.confusion.precision,
+        "recall": half.confusion.recall,
+        "ap50": half.ap,
+        "ap75": strict.ap,
+        "map": total.map,
+        "pixel_dice": total.pixel.confusion.dice,
+        "pixel_iou": total.pixel.confusion.iou,
+        **{name: errors[name] for name in ("missed", "gained", "split", "merge", "catastrophe")},
+        "count_true": total.count.truth,
+        "count_pred": total.count.pred,
+        "count_error": missing / total.count.truth if total.count.truth else None,
+    }
+    large = [image.without_small for image in images if image.without_small]
+    if large:
+        level = _level(large[0], 0.5)
+        for other in large[1:]:
+            level += _level(other, 0.5)
+        row |= {"f1_no_small": level.confusion.dice, "ap50_no_small": level.ap}
+    particles = [image.detection for image in images if image.detection]
+    if particles:
+        pairs = particles[0].confusion
+        for particle in particles[1:]:
+            pairs += particle.confusion
+        row |= {
+            "detection_f1": pairs.dice,
+            "detection_precision": pairs.precision,
+            "detection_recall": pairs.recall,
+        }
+    return row
+
+
+def _level(scores: Scores, threshold: float) -> Matching:
+    return next(level for level in scores.matching if abs(level.threshold - threshold) < 1e-9)
+
+
+def read_costs(folder: Path) -> Row:
+    """Read what training and prediction took from the records of a run folder."""
+    training = json.loads((folder / "record.json").read_text("utf8"))["training"]
+    predicted = json.loads((folder / "predictions" / "record.json").read_text("utf8"))
+    # A run that was stopped after its predictions has made none in its last call.
+    megapixels = predicted["megapixels"]
+    return {
+        "steps": training["steps"],
+        "train_cpu_s": training["cpu_seconds"],
+        "train_s": training["seconds"],
+        "predict_s_per_mpx": predicted["seconds"] / megapixels if megapixels else None,
+        "peak_mib": training["peak_mib"],
+        "gpu_mib": training["gpu_mib"],
+        "parameters_m": training["parameters"] / 1e6,
+    }
+
+
+def count_objects(samples: Iterable[Sample]) -> int:
+    """Count the labelled objects of fields, all planes together."""
+    total = 0
+    for sample in samples:
+        labels = open_image(sample.files["labels"])
+        for plane in labels.planes():
+            total += int(np.max(connected_labels(labels.read_ids(plane=plane)), initial=0))
+    return total

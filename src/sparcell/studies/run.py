@@ -1,0 +1,179 @@
+"""A study from its plan to its page.
+
+::
+
+    OUT/
+      study.yaml       every setting
+      plan.json        recipes and runs resolved, each run with its fields
+      runs/RECIPE/BUDGET-fFOLD-sSEED/        run folders, as `sparcell train` makes them
+      runs/RECIPE/BUDGET-fFOLD-sSEED.json    rows of that run
+      runs/RECIPE/BUDGET-fFOLD-sSEED.log     what it said
+      results.csv      a row per run
+      images.csv       a row per run and test image
+      study.html       to look at
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.progress import say
+from sparcell.io import write_table
+from sparcell.studies.config import Study, dump_study, load_study
+from sparcell.studies.design import Plan, Run, describe_plan, plan_study
+from sparcell.studies.external import read_external
+from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.single import result_path
+from sparcell.studies.workers import carry_out, check_workers
+
+
+def run_study(
+    study: Study | Path | str,
+    data: Path | str,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    dask: str = "",
+) -> Path:
+    """Train, predict and score every run of a study, and write tables and page.
+
+    Parameters
+    ----------
+    study : Study, Path or str
+        A study or the YAML file of one.
+    data : Path or str
+        Dataset folder.
+    out : Path or str
+        Folder of the study: new, or with `resume` that of one that was stopped.
+    resume : bool
+        Keep finished runs, go on with stopped ones, and try failed ones again.
+    dask : str
+        Empty: one run after another. ``local:N``, ``slurm[:N]`` or an address; see `carry_out`.
+
+    Returns
+    -------
+    Path
+        The folder of the study.
+
+    Raises
+    ------
+    InputError
+        If study and data do not fit, or every run has failed. A run that fails on its own is
+        noted in the column `error` of ``results.csv`` and the study goes on.
+    """
+    from sparcell.studies.page import write_study_page
+
+    out = Path(out)
+    check_workers(dask)
+    study = study if isinstance(study, Study) else load_study(Path(study))
+    plan = plan_study(study, Path(data))
+    external = read_external(study)
+    prepare(plan, out, resume)
+    done = [run for run in plan.runs if is_finished(out, run)]
+    left = [run for run in plan.runs if not is_finished(out, run)]
+    say(describe_plan(plan) + (f"\n  {len(done)} runs are finished" if done else ""))
+    began = time.monotonic()
+    for number, run in enumerate(carry_out(out, left, dask, study.threads), 1):
+        passed = time.monotonic() - began
+        remaining = passed / number * (len(left) - number)
+        say(
+            f"{len(done) + number}/{len(plan.runs)}  {run.key}  {_outcome(out, run)}  "
+            f"about {_duration(remaining)} left"
+        )
+        write_tables(plan, out, external)
+    results = write_tables(plan, out, external)
+    good = results["error"].isna() | (results["error"] == "")
+    if not good.any():
+        raise InputError(
+            f"no run of {len(results)} that came to an end ({results['error'].iloc[0]})",
+            "at least one",
+            "correct that and add --resume",
+        )
+    if not good.all():
+        say(f"{(~good).sum()} runs failed; see the column error of {out / 'results.csv'}")
+    say(f"study: {write_study_page(out)}")
+    return out
+
+
+def prepare(plan: Plan, out: Path, resume: bool) -> None:
+    """Write the plan, or check that the folder holds the very same one.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or a study and `resume` is not asked for.
+    """
+    held, text = out / "plan.json", plan.model_dump_json(indent=1)
+    if held.exists():
+        if not resume:
+            raise InputError(
+                f"a study in {out}", "a new folder", "add --resume to go on, or choose another -o"
+            )
+        if _what_decides(Plan.model_validate_json(held.read_text("utf8"))) != _what_decides(plan):
+            raise InputError(
+                f"another study or other data in {held} than now",
+                "the same study, recipes and fields",
+                "undo the change, or choose another -o",
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"something else at {out}", "a new folder", "choose another -o")
+    with whole_file(out / "study.yaml") as partial:
+        partial.write_text(dump_study(plan.study), "utf8")
+    with whole_file(held) as partial:
+        partial.write_text(text, "utf8")
+
+
+def _what_decides(plan: Plan) -> Plan:
+    """Return a plan without what may change while its runs stay the same."""
+    free = {"name": "", "description": "", "external": (), "threads": 0}
+    return plan.model_copy(update={"study": plan.study.model_copy(update=free)})
+
+
+def is_finished(out: Path, run: Run) -> bool:
+    """Tell whether a run has its model and its rows."""
+    return (out / "runs" / run.key / "model.zip").exists() and not _read(out, run)["row"]["error"]
+
+
+def write_tables(
+    plan: Plan, out: Path, external: tuple[pd.DataFrame, pd.DataFrame]
+) -> pd.DataFrame:
+    """Write ``results.csv`` and ``images.csv`` of the runs so far; return the former."""
+    held = [_read(out, run) for run in plan.runs if result_path(out, run).exists()]
+    runs = pd.DataFrame([entry["row"] for entry in held], columns=list(RUN_COLUMNS))
+    images = pd.DataFrame(
+        [row for entry in held for row in entry["images"]], columns=list(IMAGE_COLUMNS)
+    )
+    results = _join(runs, external[0])
+    write_table(results, out / "results.csv")
+    write_table(_join(images, external[1]), out / "images.csv")
+    return results
+
+
+def _join(ours: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([ours, others], ignore_index=True) if len(others) else ours
+
+
+def _read(out: Path, run: Run) -> dict[str, Any]:
+    path = result_path(out, run)
+    if not path.exists():
+        return {"row": {"error": "not run yet"}, "images": []}
+    held: dict[str, Any] = json.loads(path.read_text("utf8"))
+    return {"row": {"error": ""} | held["row"], "images": held["images"]}
+
+
+def _outcome(out: Path, run: Run) -> str:
+    row = _read(out, run)["row"]
+    return f"failed: {row['error']}" if row["error"] else f"F1 {row['f1']:.3f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,109 @@
+"""One run of a study, in a process of its own: ``python -m sparcell.studies.single OUT KEY``.
+
+A fresh process makes a run's processor time and memory its own, gives them back at the end, and
+lets a crash end one run and not the study. It reads ``OUT/plan.json`` and leaves the run's rows as
+``OUT/runs/KEY.json``, whether it succeeds or fails.
+"""
+
+from __future__ import annotations
+
+import _thread
+import math
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import write_json
+from sparcell.core.progress import say
+from sparcell.studies.design import Plan, Run
+from sparcell.studies.rows import count_objects, key_row, read_rows
+
+
+def run_single(out: Path, key: str) -> dict[str, Any]:
+    """Train, predict and score one run, or go on with it where it was stopped.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the study, with ``plan.json``.
+    key : str
+        As in `Run.key`.
+
+    Returns
+    -------
+    dict
+        ``row`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is wrong with the
+        input stands in ``row`` as ``error``.
+    """
+    plan = Plan.model_validate_json((out / "plan.json").read_text("utf8"))
+    run, folder = plan.find(key), out / "runs" / key
+    try:
+        _check_objects(plan, run)
+        _train(plan, run, folder)
+        row, images = read_rows(plan, run, folder)
+        result = {"row": plain(row), "images": [plain(image) for image in images]}
+    except InputError as error:
+        say(f"{key}: {error}")
+        result = failed(run, str(error))
+    write_json(result_path(out, run), result)
+    return result
+
+
+def result_path(out: Path, run: Run) -> Path:
+    """Where the rows of a run are kept: beside its folder, which is there for good runs alone."""
+    return out / "runs" / f"{run.key}.json"
+
+
+def failed(run: Run, reason: str) -> dict[str, Any]:
+    """Return the rows of a run that came to nothing."""
+    return {"row": key_row(run) | {"error": reason}, "images": []}
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Turn what JSON cannot say, NaN, into nothing."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+def _train(plan: Plan, run: Run, folder: Path) -> None:
+    from sparcell.training import train
+
+    train(plan.recipe(run), plan.data, folder, resume=True)
+
+
+def _check_objects(plan: Plan, run: Run) -> None:
+    """Check that there is something to learn, before hours go into it."""
+    from sparcell.core.dataset import Dataset
+
+    dataset = Dataset.open(plan.data, labels=plan.study.labels)
+    names = set(run.train)
+    fields = [sample for sample in dataset.samples if sample.name in names]
+    labelled = [sample for sample in fields if "labels" in sample.files]
+    if not count_objects(labelled):
+        raise InputError(
+            f"no object in the labels of {', '.join(sorted(names)[:3])}",
+            "at least one in the training fields of a run",
+            "take larger budgets, or leave empty fields out with where",
+        )
+
+
+def _end_with_parent() -> None:
+    """Stop as Ctrl-C would when standard input closes, which it does when the study ends."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        _thread.interrupt_main()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    try:
+        run_single(Path(sys.argv[1]), sys.argv[2])
+    except KeyboardInterrupt:
+        sys.exit(130)

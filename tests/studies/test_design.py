@@ -1,0 +1,184 @@
+"""The plan of a study, worked out from the names and columns of a dataset."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from sparcell.core.errors import InputError
+from sparcell.io import write_image
+from sparcell.studies import Study, plan_study
+from sparcell.studies.design import describe_plan
+from sparcell.studies.own_labels import curve_study
+
+
+def dataset(root, splits, refused=(), **columns):
+    """Write a dataset of empty files, which is enough for a plan."""
+    names = [f"field_{i:02d}" for i in range(len(splits))]
+    for kind in ("images", "labels"):
+        (root / kind).mkdir(parents=True)
+        for name in names:
+            (root / kind / f"{name}.tif").touch()
+    with (root / "split.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["name", "split", *columns])
+        table.writerows(zip(names, splits, *columns.values(), strict=True))
+    if refused:
+        rows = [f"{name},false,blurred\n" for name in refused]
+        (root / "quality.csv").write_text("name,accepted,reason\n" + "".join(rows))
+    return root
+
+
+def study(**settings):
+    return Study.model_validate({"name": "s", "recipes": ["nuclei-light"]} | settings)
+
+
+MARKED = ["train"] * 8 + ["val"] * 4 + ["test"] * 3
+
+
+def test_runs_are_all_combinations_and_their_keys_differ(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    recipes = ["nuclei-light", {"recipe": "thesis-unet", "label": "unet"}]
+    plan = plan_study(study(recipes=recipes, budgets=[2, "all"], seeds=[0, 1, 2]), data)
+    assert len({run.key for run in plan.runs}) == len(plan.runs) == 2 * 2 * 3
+    assert "12 runs" in describe_plan(plan)
+    run = plan.find("unet/all-f0-s1")
+    assert len(run.train) == 8 and len(run.val) == 4 and len(run.test) == 3
+    recipe = plan.recipe(run)
+    assert recipe.seed == 1 and set(recipe.data.parts["train"]) == set(run.train)
+
+
+def test_smaller_budgets_are_within_larger_ones_and_alike_for_all_recipes(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    recipes = ["nuclei-light", "thesis-unet"]
+    plan = plan_study(study(recipes=recipes, budgets=[1, 3, 6, "all"], seeds=[0, 1]), data)
+    for seed in (0, 1):
+        by_recipe = [
+            [set(plan.find(f"{label}/{budget}-f0-s{seed}").train) for budget in (1, 3, 6, "all")]
+            for label in recipes
+        ]
+        assert by_recipe[0] == by_recipe[1]
+        assert all(a < b for a, b in zip(by_recipe[0], by_recipe[0][1:], strict=False))
+
+
+def test_validation_is_limited_alike_for_all_runs(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    plan = plan_study(study(val=2, budgets=[1, "all"], seeds=[0, 1]), data)
+    (val,) = {run.val for run in plan.runs}
+    assert len(val) == 2
+
+
+def test_without_validation_fields_it_comes_from_the_budget(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    plan = plan_study(study(val=0, budgets=[1, 5, "all"], seeds=[0]), data)
+    sizes = [(len(run.train), len(run.val)) for run in plan.runs]
+    # Fields marked val are labels too, and count as such.
+    assert sizes == [(1, 0), (4, 1), (9, 3)]
+    assert "val" not in plan.recipe(plan.runs[0]).data.parts
+
+
+def test_validation_fields_are_drawn_where_none_are_marked(tmp_path):
+    data = dataset(tmp_path / "set", ["train"] * 10 + ["test"] * 2)
+    (run,) = plan_study(study(seeds=[0]), data).runs
+    assert len(run.train) == 8 and len(run.val) == 2 and not set(run.train) & set(run.val)
+
+
+def test_folds_with_groups_and_strata(tmp_path):
+    movies = [f"movie_{i // 2}" for i in range(20)]
+    kinds = ["bright" if i % 4 < 2 else "dim" for i in range(20)]
+    data = dataset(tmp_path / "set", [""] * 20, movie=movies, kind=kinds)
+    plan = plan_study(study(folds=5, group="movie", stratify="kind", seeds=[0]), data)
+    movie_of = {f"field_{i:02d}": movie for i, movie in enumerate(movies)}
+    kind_of = {f"field_{i:02d}": kind for i, kind in enumerate(kinds)}
+    for run in plan.runs:
+        movies_of = [{movie_of[name] for name in part} for part in (run.train, run.val, run.test)]
+        assert sum(map(len, movies_of)) == len(set.union(*movies_of)) == 10
+        assert sorted(kind_of[name] for name in run.test) == ["bright"] * 2 + ["dim"] * 2
+    assert sorted(name for run in plan.runs for name in run.test) == sorted(movie_of)
+
+
+def test_a_pure_set_is_trained_on_alone_and_tested_on_all(tmp_path):
+    cells = ["HeLa", "HEK"] * 7 + ["HEK"]
+    data = dataset(tmp_path / "set", MARKED, cell=cells)
+    pure = {"recipe": "nuclei-light", "label": "pure", "set": {"data.where": {"cell": "HeLa"}}}
+    plan = plan_study(study(recipes=["nuclei-light", pure], seeds=[0]), data)
+    mixed, alone = plan.runs
+    assert len(mixed.train) == 8 and len(alone.train) == 4 and mixed.test == alone.test
+    assert plan.recipe(alone).data.where == {}
+
+
+def test_a_fraction_of_a_recipe_counts_once(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    half = {"recipe": "nuclei-light", "set": {"data.fraction": 0.5}}
+    plan = plan_study(study(recipes=[half], seeds=[0]), data)
+    assert len(plan.runs[0].train) == 4
+    assert plan.recipe(plan.runs[0]).data.fraction == 1
+
+
+def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, capsys):
+    data = dataset(tmp_path / "set", MARKED, refused=("field_00", "field_14"))
+    recipes = ["nuclei-light", {"recipe": "nuclei-light", "label": "all"}]
+    recipes[1]["set"] = {"data.use_refused": True}
+    careful, greedy = plan_study(study(recipes=recipes, seeds=[0]), data).runs
+    assert len(careful.train) == 7 and len(greedy.train) == 8
+    assert careful.test == greedy.test == ("field_12", "field_13")
+    assert "2 fields were refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"budgets": [9]}, "a budget of 9 fields; expected at most the 8"),
+        ({"folds": 16}, "16 folds of 15 labelled fields"),
+        ({"folds": 5, "group": "movie"}, "5 folds of 3 groups"),
+        ({"group": "movies"}, "no column 'movies'.*one of hole, movie, part"),
+        ({"stratify": "hole"}, "no hole for field_03"),
+        ({"group": "movie"}, "the group .* in both train and"),
+        ({"where": {"movie": "4"}}, "no labelled field"),
+        ({"where": {"part": "a"}}, "no labelled field marked test"),
+        ({"labels": "outlines"}, "outlines"),
+    ],
+)
+def test_what_does_not_fit_the_data_is_one_plain_line(tmp_path, settings, says):
+    hole = ["x"] * 15
+    hole[3] = ""
+    part = ["a"] * 8 + ["b"] * 7
+    movies = [str(i % 3) for i in range(15)]
+    data = dataset(tmp_path / "set", MARKED, movie=movies, hole=hole, part=part)
+    with pytest.raises(InputError, match=says) as caught:
+        plan_study(study(**settings), data)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_frames_than_the_movie_has_are_refused(tmp_path):
+    for name in ("a", "b", "c"):
+        for kind in ("images", "labels"):
+            pixels = np.zeros((2, 32, 32), np.uint8)
+            write_image(tmp_path / "set" / kind / f"{name}.tif", pixels, "TYX")
+    settings = {"network.frames": 3, "network.temporal": "convgru", "network.decoder": "fpn"}
+    with pytest.raises(InputError, match=r"2 frames in .*at least the 3"):
+        plan_study(study(folds=3, set=settings), tmp_path / "set")
+
+
+def test_a_learning_curve_doubles_up_to_all_labels(tmp_path):
+    data = dataset(tmp_path / "marked", ["train"] * 28 + ["val"] * 4 + ["test"] * 5)
+    plan = plan_study(curve_study(data, seeds=2), data)
+    used = sorted({len(run.train) + len(run.val) for run in plan.runs})
+    assert used == [1, 2, 6, 13, 32]
+    assert {len(run.test) for run in plan.runs} == {5} and len(plan.runs) == 10
+
+
+def test_a_learning_curve_without_test_fields_takes_folds(tmp_path):
+    data = dataset(tmp_path / "set", [""] * 10)
+    made = curve_study(data)
+    assert made.folds == 5 and made.seeds == (0,)
+    plan = plan_study(made, data)
+    assert sorted(name for run in plan.runs if run.budget == 1 for name in run.test) == [
+        f"field_{i:02d}" for i in range(10)
+    ]
+    assert max(len(run.train) + len(run.val) for run in plan.runs) == 8
+    few = dataset(tmp_path / "few", [""] * 4)
+    with pytest.raises(InputError, match="at least 5 for a learning curve"):
+        curve_study(few)
