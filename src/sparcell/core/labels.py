@@ -31,23 +31,22 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
     # Files hold either byte order, cc3d takes the machine's own.
     whole = np.ascontiguousarray(labels, labels.dtype.newbyteorder("="))
     pieces = np.asarray(cc3d.connected_components(whole, connectivity=8))
-    if min_size <= 1:
-        return raster_order(pieces.astype(np.int32))
-    sizes = np.bincount(pieces.ravel(), minlength=1)
-    keep = sizes >= min_size
-    keep[0] = False
-    ids = np.zeros(len(sizes), np.int32)
-    ids[keep] = np.arange(1, int(keep.sum()) + 1)
-    return raster_order(ids[pieces])
+    return raster_order(pieces.astype(np.int32), min_size)
 
 
-def raster_order(labels: Labels) -> Labels:
-    """Renumber ids 1..n by each object's first pixel, so equal segmentations are equal arrays."""
+def raster_order(labels: Labels, min_size: int = 1) -> Labels:
+    """Renumber ids 1..n by each object's first pixel, so equal segmentations are equal arrays.
+
+    Objects with fewer than `min_size` pixels are dropped.
+    """
     flat = labels.ravel()
     inside = np.flatnonzero(flat != 0)
-    first = np.full(int(flat.max(initial=0)) + 1, -1, np.int64)
+    ids = flat[inside]
+    first = np.full(int(ids.max(initial=0)) + 1, -1, np.int64)
     # Of several writes to one place the last one stays: backwards, an object's first pixel.
-    first[flat[inside[::-1]]] = inside[::-1]
+    first[ids[::-1]] = inside[::-1]
+    if min_size > 1:
+        first[np.bincount(ids, minlength=len(first)) < min_size] = -1
     present = np.flatnonzero(first >= 0)
     rank = np.zeros(len(first), np.int32)
     rank[present[np.argsort(first[present])]] = np.arange(1, len(present) + 1)

@@ -1,19 +1,78 @@
-"""Basins of a height map, joined where no deep saddle divides them.
+"""Foreground to objects: markers, a watershed from them, and basins joined over high saddles.
 
-The same objects as h-maxima followed by a watershed, up to pixels on dividing lines, but each
-pixel is visited a few times where grey reconstruction, which finds h-maxima directly, takes ten
-times as long.
+Most components of a foreground hold one marker and are an object as they are. Only the crowded
+ones are flooded, each in a window of its own: a few times faster than a watershed of the field.
 """
 
 from __future__ import annotations
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels
 
 HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps to half of a pixel's eight neighbours; the other half is the same pairs reversed."""
+
+
+def highest_around(height: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Highest of each pixel and its eight neighbours.
+
+    As `ndimage.maximum_filter` of size 3, in a fiftieth of its time.
+    """
+    rows = height.copy()
+    np.maximum(rows[1:], height[:-1], out=rows[1:])
+    np.maximum(rows[:-1], height[1:], out=rows[:-1])
+    around = rows.copy()
+    np.maximum(around[:, 1:], rows[:, :-1], out=around[:, 1:])
+    np.maximum(around[:, :-1], rows[:, 1:], out=around[:, :-1])
+    return around
+
+
+def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
+    """Number the plateaus of `mask` without a higher neighbour in it; all are (Y, X)."""
+    inside = np.where(mask, height, 0).astype(np.uint8)
+    peaks = mask & (highest_around(inside) == inside)
+    return np.asarray(cc3d.connected_components(peaks, connectivity=8)).astype(np.int32)
+
+
+def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) -> Labels:
+    """Divide each 8-connected component of a mask among its seeds, along the valleys of `height`.
+
+    Parameters
+    ----------
+    mask : (Y, X) bool
+    seeds : (Y, X) int32
+        Ids 1..n inside the mask, each of them in one component; 0 elsewhere.
+    height : (Y, X) uint8
+        Flooded from the seeds downwards (marker-controlled watershed).
+
+    Returns
+    -------
+    (Y, X) int32
+        Ids of the seeds, each one connected object; components without a seed have further ids.
+    """
+    components = np.asarray(cc3d.connected_components(mask, connectivity=8))
+    at = np.flatnonzero(seeds)
+    ids = seeds.ravel()[at]
+    home = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
+    home[ids] = components.ravel()[at]
+    held = np.bincount(home[1:], minlength=int(components.max(initial=0)) + 1)
+    owner = np.zeros(len(held), np.int32)
+    owner[home[1:]] = np.arange(1, len(home))
+    bare = np.flatnonzero(held[1:] == 0) + 1
+    owner[bare] = np.arange(len(home), len(home) + len(bare))
+    owner[held > 1] = 0
+    labels: Labels = owner[components]
+    boxes = ndimage.find_objects(components)
+    for number in np.flatnonzero(held > 1):
+        box = boxes[number - 1]
+        inside = components[box] == number
+        labels[box] += watershed(255 - height[box], seeds[box], connectivity=2, mask=inside)
+    return labels
 
 
 def join_shallow(

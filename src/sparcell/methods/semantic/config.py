@@ -13,11 +13,22 @@ class SemanticConfig(MethodConfig):
     """Targets and objective of the semantic method."""
 
     name: Literal["semantic"] = "semantic"
-    loss: Literal["focal", "bce", "bce-dice"] = Field(
-        "focal", description="focal: thesis eq. 2.25; bce; bce-dice: their mean with 1 - Dice"
+    loss: Literal["focal", "bce", "dice", "dice-bce", "jaccard", "bce-dice"] = Field(
+        "focal",
+        description="focal: autolabel eq. 2.25; bce, dice, dice-bce: mp-net eq. 1, 2, 3; "
+        "jaccard: over the batch; bce-dice: mean of bce and of Dice over the batch",
     )
-    gamma: float = Field(2.0, ge=0, description="focal modulation (thesis eq. 2.25)")
+    gamma: float = Field(2.0, ge=0, description="focal modulation (autolabel eq. 2.25)")
     alpha: float = Field(0.5, gt=0, lt=1, description="focal weight of the foreground")
+    positive_weight: float = Field(
+        1.0, gt=0, description="weight of the foreground in bce, alone or with Dice (mp-net eq. 1)"
+    )
+    epsilon: float = Field(1.0, gt=0, description="of dice and jaccard, px (mp-net eq. 2)")
+    offset: float = Field(
+        0.0,
+        description="output that stands for probability 1/2; 0.5 for a network that was trained "
+        "to predict the stain in 0..1 (isl eq. 1)",
+    )
 
 
 class SemanticDecode(DecodeSettings):
@@ -25,9 +36,13 @@ class SemanticDecode(DecodeSettings):
 
 
 def candidates(settings: SemanticDecode, typical_area: float) -> list[SemanticDecode]:
-    """Thresholds and smallest sizes worth trying on validation images."""
+    """Thresholds and smallest sizes worth trying on validation images.
+
+    Thresholds reach far from 1/2: a weighted loss moves probabilities, and of bright cores that
+    are outlined tightly only the surest pixels belong to the object.
+    """
     return [
-        settings.model_copy(update={"threshold": threshold, "min_size": int(share * typical_area)})
-        for threshold in (0.3, 0.4, 0.5, 0.6, 0.7)
-        for share in (0.0, 0.1, 0.25)
+        settings.model_copy(update={"threshold": threshold, "min_size": size})
+        for threshold in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+        for size in sorted({int(share * typical_area) for share in (0.0, 0.1, 0.25)})
     ]

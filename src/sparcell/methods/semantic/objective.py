@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sparcell.methods.losses import bce, focal, soft_dice
+from sparcell.methods.losses import bce, focal, soft_dice, soft_jaccard
 from sparcell.methods.semantic.config import SemanticConfig
 
 
-def objective(logits: Tensor, target: Tensor, valid: Tensor, config: SemanticConfig) -> Tensor:
-    """Loss of (N, 1, Y, X) logits against the mask, over valid pixels."""
+def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: SemanticConfig) -> Tensor:
+    """Loss of (N, 1, Y, X) outputs against the mask, over valid pixels."""
+    logits = outputs - config.offset
     if config.loss == "focal":
         return focal(logits, target, valid, config.gamma, config.alpha)
-    loss = bce(logits, target, valid)
-    if config.loss == "bce-dice":
-        loss = (loss + soft_dice(logits, target, valid)) / 2
-    return loss
+    if config.loss == "jaccard":
+        return soft_jaccard(logits, target, valid, config.epsilon)
+    if config.loss == "bce":
+        return bce(logits, target, valid, config.positive_weight)
+    per_image = config.loss != "bce-dice"
+    dice = soft_dice(logits, target, valid, config.epsilon, per_image)
+    if config.loss == "dice":
+        return dice
+    both = bce(logits, target, valid, config.positive_weight) + dice
+    return both if per_image else both / 2
+
+
+def activate(outputs: Tensor, config: SemanticConfig) -> Tensor:
+    """Squash outputs to probabilities by the sigmoid, centred on the offset (isl paper eq. 1)."""
+    return (outputs - config.offset).sigmoid()

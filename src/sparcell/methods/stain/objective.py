@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sparcell.methods.losses import masked_mean
+from sparcell.methods.losses import l1, mse
 from sparcell.methods.stain.config import StainConfig
 
 
 def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: StainConfig) -> Tensor:
     """Mean absolute or squared error of the intensities."""
-    error = outputs - target
-    return masked_mean(error.abs() if config.loss == "l1" else error**2, valid)
+    return (l1 if config.loss == "l1" else mse)(outputs, target, valid)
 
 
 def activate(outputs: Tensor, config: StainConfig) -> Tensor:
