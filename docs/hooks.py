@@ -57,6 +57,14 @@ def settings() -> str:
     return "\n".join(_tables(schema, schema["$defs"]))
 
 
+def study() -> str:
+    """Describe every setting of a study likewise."""
+    from sparcell.studies import Study
+
+    schema = Study.model_json_schema()
+    return "\n".join(_tables(schema, schema["$defs"]))
+
+
 def _tables(schema: dict[str, Any], defs: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the settings of one part, then those of the parts in it."""
     parts = []
@@ -79,7 +87,8 @@ def _tables(schema: dict[str, Any], defs: dict[str, Any], prefix: str = "") -> I
 
 def _references(field: dict[str, Any]) -> list[str]:
     """Names of the parts that a field consists of."""
-    choices = [field, *field.get("oneOf", []), *field.get("allOf", [])]
+    choices = [field, field.get("items", {})]
+    choices += [choice for key in ("oneOf", "allOf", "anyOf") for choice in field.get(key, [])]
     return [choice["$ref"] for choice in choices if "$ref" in choice]
 
 
@@ -112,15 +121,21 @@ def _text(field: dict[str, Any]) -> str:
 
 
 def recipes() -> str:
-    """Show the recipes that come with Sparcell as they are written."""
+    """Show the recipes and families that come with Sparcell as they are written."""
     from importlib.resources import files
 
-    from sparcell.training import load_recipe, recipe_names
+    from sparcell.training.settings import open_recipe_file, recipe_files
 
+    folder = files("sparcell.recipes")
+    bases = [e.name.removesuffix(".yaml") for e in folder.iterdir() if e.name.endswith(".yaml")]
     shown = []
-    for name in recipe_names():
-        text = (files("sparcell.recipes") / f"{name}.yaml").read_text("utf8")
-        shown.append(f"### {name}\n\n{load_recipe(name).description}\n\n```yaml\n{text}```")
+    for name in recipe_files() + sorted(base for base in bases if base.startswith("_")):
+        file = open_recipe_file(name)
+        lines = [f"### {name}", file.shared.get("description", "What others stand on.")]
+        if file.rows:
+            lines.append(", ".join(f"`{recipe}`" for recipe in file.recipes))
+        text = (folder / f"{name}.yaml").read_text("utf8")
+        shown.append("\n\n".join([*lines, f"```yaml\n{text}```"]))
     return "\n\n".join(shown)
 
 
@@ -128,4 +143,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "{{ commands }}": commands,
     "{{ settings }}": settings,
     "{{ recipes }}": recipes,
+    "{{ study }}": study,
 }

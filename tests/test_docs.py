@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from sparcell.core.dataset import KINDS
-from sparcell.training import load_recipe, recipe_names
+from sparcell.studies import Study
+from sparcell.training import load_recipe
+from sparcell.training.settings import open_recipe_file, recipe_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -82,8 +84,12 @@ def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:
         if "base" in content:
             path = tmp_path / "recipe.yaml"
             path.write_text(text)
-            assert load_recipe(str(path)).name == content["name"]
+            for recipe in open_recipe_file(str(path)).recipes:
+                row = recipe.removeprefix(str(path))
+                assert load_recipe(recipe).name == content["name"] + row
             recipes += 1
+        elif "recipes" in content:
+            assert Study.model_validate(content).resolve()
         else:
             assert set(content) <= set(KINDS)
     assert recipes
@@ -97,16 +103,19 @@ def _settings(part: dict[str, Any], prefix: str = "") -> list[str]:
     return leaves
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", [open_recipe_file(f).recipes[0] for f in recipe_files()])
 def test_every_setting_is_on_the_page(name: str, hooks: ModuleType) -> None:
     page = hooks.settings()
-    for setting in _settings(load_recipe(name).model_dump()):
+    # What stands in data.where is the user's.
+    for setting in _settings(load_recipe(name, ["data.where={}"]).model_dump()):
         assert f"| `{setting}` |" in page
 
 
 def test_every_recipe_is_on_the_page(hooks: ModuleType) -> None:
     page = hooks.recipes()
-    assert all(f"### {name}\n" in page for name in recipe_names())
+    for name in recipe_files():
+        assert f"### {name}\n" in page
+        assert all(recipe in page for recipe in open_recipe_file(name).recipes)
 
 
 def test_markers_are_filled_in(hooks: ModuleType) -> None:

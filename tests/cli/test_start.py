@@ -86,7 +86,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sparcell.training.recipe_names", stop)
+    monkeypatch.setattr("sparcell.training.settings.recipe_files", stop)
     with pytest.raises(SystemExit) as end:
         main(["recipes", "list"])
     assert end.value.code == 130 and "--resume" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import typer
 
 app = typer.Typer(help="The recipes that come with Sparcell.", no_args_is_help=True)
@@ -9,16 +11,28 @@ app = typer.Typer(help="The recipes that come with Sparcell.", no_args_is_help=T
 
 @app.command("list")
 def list_recipes() -> None:
-    """List names and descriptions."""
-    from sparcell.training import load_recipe, recipe_names
+    """List names and descriptions; of a family of recipes, how many there are."""
+    from sparcell.training.settings import open_recipe_file, recipe_files
 
-    for name in recipe_names():
-        typer.echo(f"{name:16} {load_recipe(name).description}")
+    for name in recipe_files():
+        file = open_recipe_file(name)
+        title = f"{name}/ROW, {len(file.rows)} recipes" if file.rows else name
+        typer.echo(title)
+        typer.echo(textwrap.indent(textwrap.fill(file.shared["description"], 76), "    "))
 
 
 @app.command("show")
-def show(name: str = typer.Argument(..., help="A recipe's name or a YAML file.")) -> None:
-    """Print every setting of a recipe."""
+def show(
+    name: str = typer.Argument(..., help="A recipe's name, FAMILY/ROW, a family or a YAML file."),
+) -> None:
+    """Print every setting of a recipe, or the recipes of a family."""
     from sparcell.training import dump_recipe, load_recipe
+    from sparcell.training.settings import open_recipe_file, recipe_files
 
-    typer.echo(dump_recipe(load_recipe(name)), nl=False)
+    family = open_recipe_file(name) if name in recipe_files() else None
+    if family and family.rows:
+        for key in ("description", "source"):
+            typer.echo(textwrap.fill(family.shared[key], 80) + "\n")
+        typer.echo("\n".join(family.recipes))
+    else:
+        typer.echo(dump_recipe(load_recipe(name)), nl=False)

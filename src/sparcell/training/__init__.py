@@ -6,7 +6,8 @@ import importlib
 import os
 from typing import Any
 
-from sparcell.training.recipe import Recipe, dump_recipe, load_recipe, recipe_names
+from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.settings import recipe_names
 
 __all__ = ["Recipe", "dump_recipe", "load_recipe", "recipe_names", "train"]
 

@@ -1,13 +1,11 @@
 """Recipes: everything that decides how a model is trained, in one YAML file.
 
-A recipe may start from another (``base: nuclei-light``) and name only what differs. Every setting
-is checked; an unknown one is an error.
+Every setting is checked; an unknown one is an error. How files build on each other is told in
+`sparcell.training.settings`.
 """
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -15,10 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.methods.distance.config import DistanceConfig
+from sparcell.methods.pixelwise.config import PixelwiseConfig
+from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.semantic.config import SemanticConfig
 from sparcell.methods.stain.config import StainConfig
+from sparcell.methods.watershed.config import WatershedConfig
 from sparcell.nets.config import NetworkConfig
 from sparcell.prediction.normalise import Normalise
+from sparcell.training.settings import override, read_settings
 
 
 class Part(BaseModel):
@@ -101,6 +103,9 @@ class Fit(Part):
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: mixed on a GPU, 32 on a CPU"
     )
+    log_to: Literal["none", "tensorboard", "mlflow"] = Field(
+        "none", description="where else the curves go, if installed, in the run folder"
+    )
     tune_decoding: bool = Field(True, description="choose decode settings on validation fields")
 
 
@@ -122,11 +127,23 @@ class Recipe(Part):
     seed: int = 0
     data: DataConfig = DataConfig()
     normalise: Normalise = Normalise()
-    method: SemanticConfig | DistanceConfig | StainConfig = Field(discriminator="name")
+    method: (
+        SemanticConfig
+        | PixelwiseConfig
+        | WatershedConfig
+        | DistanceConfig
+        | StainConfig
+        | RetinaMaskConfig
+    ) = Field(discriminator="name")
     network: NetworkConfig = NetworkConfig()
     augment: Augment = Augment()
     optimiser: Optimiser = Optimiser()
     fit: Fit = Fit()
+    decode: dict[str, Any] = Field(
+        default_factory=dict,
+        description="decode settings that differ from the method's own, {min_size: 100}; where "
+        "fit.tune_decoding is on, the search starts from them",
+    )
     predict: PredictConfig = PredictConfig()
 
 
@@ -136,7 +153,8 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     Parameters
     ----------
     name : str
-        One that comes with Sparcell (`recipe_names`) or the path of a YAML file.
+        One that comes with Sparcell (`recipe_names`), ``FAMILY/ROW`` among them, or the path of a
+        YAML file, with ``/ROW`` where it holds a family.
     overrides : list of str
         ``"optimiser.lr=1e-3"``: settings by their dotted name, values as in YAML.
 
@@ -145,18 +163,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     InputError
         If the recipe does not exist, or a setting is unknown or out of range.
     """
-    settings = _read(name)
-    for override in overrides or []:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise InputError(f"--set {override}", "key=value", "for example --set fit.epochs=20")
-        place = settings
-        *groups, last = key.strip().split(".")
-        for group in groups:
-            place = place.setdefault(group, {})
-            if not isinstance(place, dict):
-                raise InputError(f"--set {key}", "the name of a setting", f"{group} has no parts")
-        place[last] = _value(value)
+    settings = override(read_settings(name), overrides or [])
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
@@ -169,64 +176,6 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         ) from error
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with Sparcell."""
-    folder = files("sparcell.recipes")
-    return sorted(
-        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
-    )
-
-
 def dump_recipe(recipe: Recipe) -> str:
     """Return a recipe as YAML, every setting written out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
-def _read(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Settings of a recipe, its bases' beneath its own.
-
-    A path counts from `folder`; `above` are the recipes that have this one as a base.
-    """
-    path = folder / name
-    bundled = files("sparcell.recipes") / f"{name}.yaml"
-    if bundled.is_file():
-        source, key = bundled, name
-    elif path.is_file():
-        source, key = path, str(path.resolve())
-    else:
-        raise InputError(
-            f"no recipe '{name}'", "a YAML file or one of " + ", ".join(recipe_names()), "check it"
-        )
-    if key in above:
-        raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
-    try:
-        settings = yaml.safe_load(source.read_text("utf8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"recipe {name} that is no YAML", "key: value", reason) from error
-    if not isinstance(settings, dict):
-        raise InputError(f"recipe {name} without settings", "key: value", "write some")
-    base = settings.pop("base", None)
-    return _merge(_read(str(base), path.parent, (*above, key)), settings) if base else settings
-
-
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
-def _value(text: str) -> Any:
-    """Read a value as YAML does, and 1e-3 as the number it is."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"the value {text}", "a value as in YAML", "close its brackets") from error
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value

@@ -1,0 +1,242 @@
+"""The settings of recipes as they are written: files, bases, families, overrides.
+
+A file may start from another recipe (``base: nuclei-light``) and name only what differs. A family
+is a file of many recipes, a published table for example. It holds the settings that they share and
+
+- ``rows``: a name, and what is different in this one; or
+- ``axes``: several such groups, of which every combination is a recipe, named ``a-b-c``.
+
+Where there are both, axes stand for columns: every row is combined with them. A recipe of a family
+is called ``FAMILY/ROW``. Later settings stand above earlier ones: base, family, row, axes in
+their order. Nothing is checked here but the form; that is `sparcell.training.recipe`'s.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparcell.core.errors import InputError
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """One file: a recipe or a family of them.
+
+    Attributes
+    ----------
+    name : str
+        What a user types for it.
+    shared : dict
+        Its settings, those of its bases beneath.
+    rows : dict
+        Name in the family to the settings that differ, the last above the others; of a single
+        recipe, empty.
+    """
+
+    name: str
+    shared: Settings
+    rows: dict[str, tuple[Settings, ...]]
+
+    @property
+    def recipes(self) -> list[str]:
+        """Names of the recipes in it."""
+        return [f"{self.name}/{row}" for row in self.rows] or [self.name]
+
+    def choose(self, row: str) -> Settings:
+        """Settings of one recipe.
+
+        Raises
+        ------
+        InputError
+            If `row` is not in the family, or not given.
+        """
+        if not self.rows:
+            return self.shared
+        if row not in self.rows:
+            some = ", ".join([*self.rows][:12])
+            raise InputError(
+                f"no recipe '{row}' in the family {self.name}"
+                if row
+                else f"the family {self.name}, which has {len(self.rows)} recipes",
+                f"{self.name}/ROW with a row of {some}" + ", ..." * (len(self.rows) > 12),
+                f"see `sparcell recipes show {self.name}`",
+            )
+        settings = self.shared
+        for different in self.rows[row]:
+            settings = merge(settings, different)
+        return settings | {"name": f"{settings['name']}/{row}"}
+
+
+def recipe_files() -> list[str]:
+    """Names of the recipes and families that come with Sparcell."""
+    names = (entry.name for entry in files("sparcell.recipes").iterdir())
+    # What begins with _ is the base of others.
+    return sorted(n.removesuffix(".yaml") for n in names if n.endswith(".yaml") and n[0] != "_")
+
+
+def recipe_names() -> list[str]:
+    """Names of all recipes that come with Sparcell, each row of a family as FAMILY/ROW."""
+    return [name for file in recipe_files() for name in open_recipe_file(file).recipes]
+
+
+def read_settings(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> Settings:
+    """Settings of a recipe by its name or path, not checked.
+
+    Parameters
+    ----------
+    name : str
+        ``NAME``, ``FAMILY/ROW``, ``PATH.yaml`` or ``PATH.yaml/ROW``.
+    folder : Path
+        Where a relative path begins.
+    above : tuple of str
+        The files that have this one as a base.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, or its file cannot be understood.
+    """
+    if _is_there(name, folder):
+        return open_recipe_file(name, folder, above).choose("")
+    file, _, row = name.rpartition("/")
+    if file and _is_there(file, folder):
+        found = open_recipe_file(file, folder, above)
+        if found.rows:
+            return found.choose(row)
+    raise _unknown(name)
+
+
+def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> RecipeFile:
+    """Read a file by its name or path; see `read_settings`."""
+    path = folder / name
+    bundled = _bundled(name)
+    source, key = (bundled, name) if bundled.is_file() else (path, str(path.resolve()))
+    if not source.is_file():
+        raise _unknown(name)
+    if key in above:
+        raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
+    try:
+        settings = yaml.safe_load(source.read_text("utf8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"recipe {name} that is no YAML", "key: value", reason) from error
+    if not isinstance(settings, dict):
+        raise InputError(f"recipe {name} without settings", "key: value", "write some")
+    rows = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
+    if rows:
+        settings.setdefault("name", Path(name).stem)
+    base = settings.pop("base", None)
+    if base:
+        settings = merge(read_settings(str(base), path.parent, (*above, key)), settings)
+    return RecipeFile(name, settings, rows)
+
+
+def _unknown(name: str) -> InputError:
+    there = ", ".join(recipe_files())
+    return InputError(f"no recipe '{name}'", f"a YAML file or one of {there}", "check it")
+
+
+def _bundled(name: str) -> Any:
+    return files("sparcell.recipes") / f"{name}.yaml"
+
+
+def _is_there(name: str, folder: Path) -> bool:
+    return _bundled(name).is_file() or (folder / name).is_file()
+
+
+def _combine(file: str, rows: Any, axes: Any) -> dict[str, tuple[Settings, ...]]:
+    """Every row with every combination of values along the axes."""
+    groups = [rows, *axes.values()] if isinstance(axes, dict) else [rows, axes]
+    for group in groups:
+        entries = group.values() if isinstance(group, dict) else [group]
+        for entry in entries:
+            if not isinstance(entry, dict | None):
+                raise InputError(
+                    f"{entry!r} among the rows and axes of {file}",
+                    "rows: {NAME: {setting: value}}, axes: {AXIS: {NAME: {setting: value}}}",
+                    "write names with the settings that differ",
+                )
+    chosen = [[*group.items()] for group in groups if group]
+    return {
+        "-".join(str(name) for name, _ in choice): tuple(different or {} for _, different in choice)
+        for choice in (itertools.product(*chosen) if chosen else ())
+    }
+
+
+def merge(below: Settings, above: Settings) -> Settings:
+    """Lay settings over others, group by group.
+
+    A method of another name takes the place of the one below and of how that is decoded: their
+    settings differ in meaning.
+    """
+    merged = dict(below)
+    old, new = (_method_name(settings) for settings in (below, above))
+    if old and new and old != new:
+        merged = {key: value for key, value in below.items() if key not in ("method", "decode")}
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _method_name(settings: Settings) -> Any:
+    method = settings.get("method")
+    return method.get("name") if isinstance(method, dict) else None
+
+
+def override(settings: Settings, overrides: Sequence[str]) -> Settings:
+    """Change settings by their dotted names.
+
+    Parameters
+    ----------
+    settings : dict
+    overrides : sequence of str
+        ``"optimiser.lr=1e-3"``: values as in YAML. Of several for one setting the last counts.
+
+    Raises
+    ------
+    InputError
+        If one is not of this form.
+    """
+    pairs = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
+        pairs.append((key.strip(), _value(value)))
+    # The name decides which other settings a method has.
+    for key, value in sorted(pairs, key=lambda pair: pair[0] != "method.name"):
+        if key == "method.name":
+            settings = merge(settings, {"method": {"name": value}})
+            continue
+        place = settings
+        *groups, last = key.split(".")
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise InputError(f"--set {key}", "the name of a setting", f"{group} has no parts")
+        place[last] = value
+    return settings
+
+
+def _value(text: str) -> Any:
+    """Read a value as YAML does, and 1e-3 as the number it is."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"the value {text}", "a value as in YAML", "close its brackets") from error
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
