@@ -28,7 +28,8 @@ class NetworkContract:
         """A random image; its size in units of the network's multiple."""
         unit = input_multiple(self.config)
         rng = np.random.default_rng(rows * 10 + columns)
-        return rng.standard_normal((channels, rows * unit, columns * unit)).astype(np.float32)
+        shape = (channels * self.config.frames, rows * unit, columns * unit)
+        return rng.standard_normal(shape).astype(np.float32)
 
     @pytest.mark.parametrize(("channels", "maps"), [(1, 1), (2, 3), (3, 2), (5, 1)])
     def test_any_channels_and_maps_and_every_size_that_is_a_multiple(
@@ -45,7 +46,9 @@ class NetworkContract:
     def test_every_weight_has_a_gradient(self) -> None:
         network = self.network()
         batch = torch.from_numpy(np.stack([self.image(1, 2, 2), self.image(1, 2, 2)[:, ::-1]]))
-        network(batch).square().mean().backward()
+        answers = network(batch)
+        answers = answers if isinstance(answers, list) else [answers]
+        sum(answer.square().mean() for answer in answers).backward()
         assert all(weight.grad is not None for weight in network.parameters())
         assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())
         assert all(weight.grad.any() for weight in network.parameters() if weight.ndim > 1)
@@ -67,7 +70,7 @@ class NetworkContract:
         # Moments as after some training; those of a new network leave the norms idle.
         with torch.no_grad():
             for _ in range(5):
-                network(torch.from_numpy(self.image(2, 2, 2)[None]))
+                network(torch.from_numpy(np.stack([self.image(2, 2, 2)] * 2)))
         onnx, golden = export_onnx(network, self.image(2, 2, 2))
         assert golden.min() >= 0 and golden.max() <= 1 and golden.std() > 0
         for rows, columns in ((2, 2), (3, 1)):

@@ -34,7 +34,7 @@ def test_the_exported_location_follows_the_size_of_the_image() -> None:
         network.weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1]])[..., None, None])
     see_location(network)
     onnx, _ = export_onnx(network, np.zeros((1, 8, 8), np.float32))
-    maps = RUNTIMES["onnxruntime"](onnx, 1)(np.zeros((1, 5, 9), np.float32))
+    (maps,) = RUNTIMES["onnxruntime"](onnx, 1)(np.zeros((1, 5, 9), np.float32))
     logits = np.log(maps / (1 - maps))
     np.testing.assert_allclose(logits[0, :, 3], np.linspace(-1, 1, 5), atol=1e-5)
     np.testing.assert_allclose(logits[1, 2], np.linspace(-1, 1, 9), atol=1e-5)

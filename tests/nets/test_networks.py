@@ -25,13 +25,7 @@ class TestUNetPlusPlusWithDeepSupervision(NetworkContract):
     )
 
 
-class TestFPNWithLocation(NetworkContract):
-    config = NetworkConfig(
-        decoder="fpn", encoder="featurenet", weights="none", pyramid_width=16, location=True
-    )
-
-
-class TestFPNOfThreeFrames(NetworkContract):
+class TestFPNOfThreeFramesWithLocation(NetworkContract):
     config = NetworkConfig(
         decoder="fpn",
         encoder="featurenet",
@@ -39,12 +33,13 @@ class TestFPNOfThreeFrames(NetworkContract):
         pyramid_width=16,
         frames=3,
         temporal="convlstm",
+        location=True,
     )
 
 
 class TestFCN(NetworkContract):
-    config = NetworkConfig(decoder="fcn", encoder="mobilenet_v2", weights="none")
+    config = NetworkConfig(decoder="fcn", encoder="tu-mobilenetv2_050", weights="none")
 
 
 class TestDeepLabv3(NetworkContract):
-    config = NetworkConfig(decoder="deeplabv3", encoder="mobilenet_v2", weights="none")
+    config = NetworkConfig(decoder="deeplabv3", encoder="tu-mobilenetv2_050", weights="none")

@@ -65,9 +65,17 @@ def test_without_a_past_the_answer_is_that_of_the_last_frame() -> None:
             torch.testing.assert_close(level, expected)
 
 
-@pytest.mark.parametrize("temporal", ["conv3d", "convgru", "convlstm"])
-@pytest.mark.parametrize("frames", [3, 5])
-@pytest.mark.parametrize("location", [False, True])
+@pytest.mark.parametrize(
+    ("temporal", "frames", "location"),
+    [
+        ("conv3d", 3, False),
+        ("conv3d", 5, True),
+        ("convgru", 3, True),
+        ("convgru", 5, False),
+        ("convlstm", 3, False),
+        ("convlstm", 5, True),
+    ],
+)
 def test_exported_temporal_modules_agree(temporal: str, frames: int, location: bool) -> None:
     torch.manual_seed(0)
     config = settings(temporal=temporal, frames=frames, location=location)
@@ -76,7 +84,7 @@ def test_exported_temporal_modules_agree(temporal: str, frames: int, location: b
     onnx, golden = export_onnx(network, rng.random((frames, 64, 64), np.float32))
     assert golden.std() > 0
     movie = rng.random((frames, 32, 64), np.float32)
-    maps = RUNTIMES["onnxruntime"](onnx, 1)(movie)
+    (maps,) = RUNTIMES["onnxruntime"](onnx, 1)(movie)
     with torch.inference_mode():
         expected = network(torch.from_numpy(movie[None]))[0].sigmoid().numpy()
     assert np.abs(maps - expected).max() < 1e-4

@@ -22,7 +22,10 @@ def convolve(layer: nn.Conv2d, *planes: np.ndarray) -> np.ndarray:
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     return np.stack(
         [
-            sum(correlate(plane, kernel, mode="constant") for plane, kernel in zip(given, kernels))
+            sum(
+                correlate(plane, kernel, mode="constant")
+                for plane, kernel in zip(given, kernels, strict=True)
+            )
             + offset
             for kernels, offset in zip(weight, bias, strict=True)
         ]

@@ -73,7 +73,7 @@ def test_pruned_networks_answer_as_in_training_and_export_less(depth: int) -> No
         expected = whole.predict(end, depth)[0].sigmoid().numpy()
     assert sizes[0] < sizes[1]
     np.testing.assert_allclose(golden, expected, atol=1e-6)
-    maps = RUNTIMES["onnxruntime"](content, 1)(image)
+    (maps,) = RUNTIMES["onnxruntime"](content, 1)(image)
     np.testing.assert_allclose(maps, expected, atol=1e-4)
 
 

@@ -64,7 +64,8 @@ class Pyramid(nn.Module):
         are (N, width, Y / 4, X / 4) and so on, those of the last frame.
         """
         if self.frames > 1:
-            image = image.unflatten(1, (self.frames, -1)).flatten(0, 1)
+            count, _, height, width = image.shape
+            image = image.reshape(count * self.frames, -1, height, width)
         features = self.encoder(image)[2:]
         levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for level in reversed(range(len(levels) - 1)):

@@ -31,7 +31,8 @@ class TemporalMerge(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N * frames, W, Y, X), frames of one item together, to (N, W, Y, X)."""
-        merged: Tensor = self.merge(features.unflatten(0, (-1, self.frames)))
+        # `unflatten` would fix the sizes in an exported network.
+        merged: Tensor = self.merge(features.reshape(-1, self.frames, *features.shape[1:]))
         return merged
 
 
