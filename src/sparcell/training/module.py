@@ -34,7 +34,10 @@ class Trainee(lightning.LightningModule):
         self.recipe, self.val_fields = recipe, val_fields
         self.method = METHODS[recipe.method.name]
         self.network, self.start = self.method.build(recipe.network, channels, recipe.method)
-        self.network = self.network.to(memory_format=torch.channels_last)
+        for weight in self.network.parameters():
+            # Not those of 3D convolutions, which a temporal module may have.
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.loss = self.method.objective()
         self.decode_settings = start_decoding(recipe)
         self.counts = MatchCounts()

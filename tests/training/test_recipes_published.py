@@ -1,0 +1,271 @@
+"""The recipes of the papers: their values, and that each network is trained and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from bases.scenes import ellipses
+
+from sparcell.core.errors import InputError
+from sparcell.core.labels import check_labels
+from sparcell.methods import METHODS
+from sparcell.prediction.runtime import open_runtime
+from sparcell.prediction.turning import Turned
+from sparcell.training.crops import RandomCrops
+from sparcell.training.export import export_onnx
+from sparcell.training.fields import Field
+from sparcell.training.module import Trainee, stack, start_decoding
+from sparcell.training.recipe import Recipe, load_recipe
+from sparcell.training.settings import open_recipe_file, recipe_names
+
+# mp-net, supporting information, table 1: encoder, weights, loss, positive weight, optimiser.
+MP_NET = {
+    "unet-1": ("unet", "imagenet", "bce", 9, "sgd"),
+    "unet-2": ("unet", "imagenet", "dice-bce", 1, "adam"),
+    "unet-3": ("unet", "imagenet", "dice", 1, "adam"),
+    "unet-4": ("unet", "imagenet", "dice", 1, "sgd"),
+    "tta-unet-3": ("unet", "imagenet", "dice", 1, "adam"),
+    "tta-unet-4": ("unet", "imagenet", "dice", 1, "sgd"),
+    "fcn": ("fcn", "coco", "dice", 1, "sgd"),
+    "deeplabv3": ("deeplabv3", "coco", "dice", 1, "adam"),
+    "nested-unet": ("unetplusplus", "imagenet", "bce", 9, "adam"),
+}
+# In silico labeling, supplementary tables 1 and 2: images (0: all that are there), crops,
+# "training samples", epochs, learning rate.
+ISL = {
+    "nuclei-dapi": (0, 1920, 192_000, 1000, 0.1),
+    "nuclei-imagenet-1": (1, 5, 5000, 5000, 0.01),
+    "nuclei-imagenet-2": (2, 10, 5000, 5000, 0.01),
+    "nuclei-imagenet-10": (10, 50, 5000, 1000, 0.01),
+    "nuclei-imagenet-50": (50, 250, 10_000, 400, 0.01),
+    "nuclei-imagenet-100": (100, 500, 10_000, 200, 0.01),
+    "nuclei-isl-1": (1, 5, 20_000, 20_000, 0.01),
+    "nuclei-isl-2": (2, 10, 20_000, 20_000, 0.01),
+    "nuclei-isl-10": (10, 50, 20_000, 4000, 0.01),
+    "nuclei-isl-50": (50, 250, 20_000, 800, 0.01),
+    "nuclei-isl-100": (100, 500, 20_000, 400, 0.01),
+    "cells-cellmask": (0, 325, 132_000, 4000, 0.1),
+    "cells-imagenet-1": (1, 5, 10_000, 10_000, 0.01),
+    "cells-imagenet-2": (2, 10, 10_000, 10_000, 0.01),
+    "cells-imagenet-10": (10, 50, 10_000, 2000, 0.01),
+    "cells-imagenet-50": (50, 250, 10_000, 400, 0.01),
+    "cells-imagenet-80": (80, 400, 10_000, 250, 0.01),
+    "cells-isl-1": (1, 5, 10_000, 10_000, 0.01),
+    "cells-isl-2": (2, 10, 10_000, 10_000, 0.01),
+    "cells-isl-10": (10, 50, 10_000, 2000, 0.01),
+    "cells-isl-50": (50, 250, 10_000, 400, 0.01),
+    "cells-isl-80": (80, 400, 10_000, 250, 0.01),
+}
+TINY = ["fit.crop=64", "fit.batch=2", "data.images=1", "network.weights=none"]
+SMALL = {
+    "thesis-unet": ["network.filters=4"],
+    "unet": ["network.encoder=lcnet_035", "network.decoder_channels=[8, 8, 8, 8, 8]"],
+    "unetplusplus": ["network.encoder=lcnet_035", "network.decoder_channels=[8, 8, 8, 8, 8]"],
+    "fcn": ["network.encoder=lcnet_035"],
+    "deeplabv3": ["network.encoder=lcnet_035"],
+    "fpn": ["network.encoder=lcnet_035", "network.pyramid_width=16"],
+}
+
+
+def one_of_each(key: Callable[[Recipe], Hashable]) -> Iterable[str]:
+    """The first recipe for every value of `key`."""
+    found: dict[Hashable, str] = {}
+    for name in recipe_names():
+        found.setdefault(key(load_recipe(name)), name)
+    return found.values()
+
+
+def what_is_learned(recipe: Recipe) -> Hashable:
+    """The parts of a training that differ in code, not in numbers."""
+    network, loss = recipe.network, getattr(recipe.method, "loss", "")
+    kind = (recipe.method.name, loss, recipe.optimiser.name)
+    return (*kind, network.decoder, network.temporal, network.location)
+
+
+def test_families_have_as_many_rows_as_the_papers_tables() -> None:
+    counts = {
+        "mp-net": 9,
+        "isl": 11 + 11,
+        "single-cell-temporal": 3 * 4 * 2,
+        "single-cell-location": 2 * 2 * 2,
+        "single-cell-transfer": 3 * 2 * 2,
+        "single-cell-location-transfer": 2 * 4,
+        "single-cell-size": 5 * 3 * 2,
+        "autolabel": 3 + 1,
+    }
+    assert {name: len(open_recipe_file(name).rows) for name in counts} == counts
+
+
+def test_the_rows_of_mp_net() -> None:
+    assert list(open_recipe_file("mp-net").rows) == list(MP_NET)
+    for row, (decoder, weights, loss, positive, optimiser) in MP_NET.items():
+        recipe = load_recipe(f"mp-net/{row}")
+        network, method = recipe.network, recipe.method
+        assert (network.decoder, network.encoder, network.weights) == (
+            decoder, "resnet101", weights,
+        )  # fmt: skip
+        assert method.name == "semantic"
+        assert (method.loss, method.positive_weight, method.epsilon) == (loss, positive, 1)
+        assert (recipe.optimiser.name, recipe.optimiser.lr) == (optimiser, 0.001)
+        assert recipe.optimiser.momentum == 0.9 and recipe.optimiser.schedule == "constant"
+        assert recipe.fit.epochs == (10 if decoder in ("fcn", "deeplabv3") else 20)
+        assert (recipe.fit.batch, recipe.fit.crop, recipe.fit.monitor) == (10, 256, "val_loss")
+        assert recipe.predict.tta == ("all" if row.startswith("tta") else "none")
+
+
+def test_the_rows_of_in_silico_labeling() -> None:
+    assert list(open_recipe_file("isl").rows) == list(ISL)
+    for row, (images, crops, steps, epochs, rate) in ISL.items():
+        recipe = load_recipe(f"isl/{row}")
+        fit, network = recipe.fit, recipe.network
+        assert (network.decoder, network.encoder) == ("unet", "densenet121")
+        assert (recipe.data.images, fit.epochs, fit.crop) == (images, epochs, 512)
+        # The tables count a batch as a sample; a last batch that is not full counts too.
+        assert -(-crops // fit.batch) * epochs == steps
+        assert fit.crops_per_epoch // fit.batch * fit.epochs == steps
+        assert (recipe.optimiser.name, recipe.optimiser.lr) == ("adam", rate)
+        kind = "stain" if not images else "semantic" if row.startswith("nuclei") else "distance"
+        loss = {"stain": "l1", "semantic": "jaccard", "distance": "combined"}[kind]
+        assert (recipe.method.name, recipe.method.loss) == (kind, loss)
+        if "isl" not in row:
+            assert network.weights == "imagenet"
+        elif kind == "semantic":
+            # Equation 1.
+            assert network.weights == "runs/isl/nuclei-dapi" and recipe.method.offset == 0.5
+        else:
+            assert network.weights == "runs/isl/cells-cellmask"
+        if kind == "distance":
+            # Equation 2 and section 2.3: alpha = 2000, h = 10 of 255.
+            assert recipe.method.alpha == 2000
+            assert start_decoding(recipe).h == pytest.approx(10 / 255, abs=1e-4)
+
+
+def test_a_row_that_goes_on_from_a_stain_asks_for_its_run() -> None:
+    recipe = load_recipe("isl/nuclei-isl-10", ["network.encoder=lcnet_035"])
+    with pytest.raises(InputError, match="no weights at runs/isl/nuclei-dapi") as caught:
+        METHODS["semantic"].build(recipe.network, 1, recipe.method)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_rows_of_the_single_cell_thesis() -> None:
+    seen = set()
+    for name in recipe_names():
+        if not name.startswith("single-cell"):
+            continue
+        recipe = load_recipe(name)
+        # Section 2.3.
+        optimiser, fit, network = recipe.optimiser, recipe.fit, recipe.network
+        assert (optimiser.name, optimiser.lr, optimiser.clip_norm) == ("adam", 1e-5, 0.001)
+        assert optimiser.weight_decay == 2 * 1e-5
+        assert (fit.batch, fit.crop) == (4, 128)
+        assert fit.epochs == (10 if name.startswith("single-cell-temporal") else 15)
+        assert network.decoder == "fpn"
+        if recipe.method.name == "retinamask":
+            # Section 2.2.
+            assert (recipe.method.levels, recipe.method.anchors) == ((3, 4), (16, 32))
+            assert (recipe.method.positive_iou, recipe.method.negative_iou) == (0.5, 0.4)
+        if recipe.method.name == "watershed":
+            assert recipe.method.loss == "mse"
+        seen.add((network.encoder, network.temporal, network.frames))
+    light = [(e, t, f) for e in ("featurenet", "resnet50", "mobilenet_v2")
+             for t in ("conv3d", "convgru", "convlstm") for f in (3, 5)]  # fmt: skip
+    assert seen == {*light, ("featurenet", "none", 1), ("resnet50", "none", 1),
+                    ("mobilenet_v2", "none", 1)}  # fmt: skip
+
+
+def test_the_rows_that_answer_a_question_differ_in_that_alone() -> None:
+    def setting(family: str, row: str) -> tuple[object, ...]:
+        recipe = load_recipe(f"{family}/{row}")
+        network = recipe.network
+        method = recipe.method.name
+        return method, network.encoder, network.location, network.weights, recipe.data.fraction
+
+    location, both = "single-cell-location", "single-cell-location-transfer"
+    transfer, size = "single-cell-transfer", "single-cell-size"
+    expected = ("watershed", "resnet50", True, "imagenet", 1)
+    # One network of the tables 4 to 8 is the same.
+    assert setting(location, "resnet50-location-1") == expected
+    assert setting(transfer, "watershed-resnet50-transfer") == expected
+    assert setting(both, "resnet50-location-transfer") == expected
+    assert setting(size, "watershed-resnet50-1") == expected
+    assert setting(location, "mobilenet_v2-plain-0.1") == (
+        "watershed", "mobilenet_v2", False, "imagenet", 0.1,
+    )  # fmt: skip
+    assert setting(both, "mobilenet_v2-none") == ("watershed", "mobilenet_v2", False, "none", 1)
+    assert setting(transfer, "pixelwise-mobilenet_v2-scratch") == (
+        "pixelwise", "mobilenet_v2", False, "none", 1,
+    )  # fmt: skip
+    assert setting(size, "retinamask-resnet50-0.01") == (
+        "retinamask", "resnet50", False, "imagenet", 0.01,
+    )  # fmt: skip
+
+
+def test_the_rows_of_autolabel() -> None:
+    lines = {"pure-bj-ras": "BJ-RAS", "pure-bj-tert": "BJ-TERT", "pure-bj-sv40": "BJ-SV40"}
+    base = load_recipe("thesis-unet")
+    for row, cell in {**lines, "mixed": list(lines.values())}.items():
+        recipe = load_recipe(f"autolabel/{row}")
+        assert recipe.data.where == {"cell": cell}
+        assert (recipe.method, recipe.network, recipe.fit) == (base.method, base.network, base.fit)
+
+
+def field(frames: int) -> Field:
+    """A movie of one field of 96 x 128 px, in memory, its stain as bright as its labels."""
+    labels = ellipses(3)
+    rng = np.random.default_rng(0)
+    image = (labels > 0) + rng.normal(0, 0.3, (frames, *labels.shape))
+    valid = np.ones(labels.shape, bool)
+    centres = np.argwhere(labels == 1)[:1].astype(float)
+    stain = (labels > 0).astype(np.float32)
+    return Field("f", image.astype(np.float32), labels, valid, centres, stain)
+
+
+def train_and_export(recipe: Recipe) -> None:
+    """Take two steps, export, run the export from all sides its recipe says, decode."""
+    torch.manual_seed(0)
+    crops = RandomCrops([field(recipe.network.frames)], recipe)  # type: ignore[arg-type]
+    trainee = Trainee(recipe, 1, crops.fields)
+    optimiser = trainee.configure_optimizers()
+    before = [weight.detach().clone() for weight in trainee.parameters()]
+    for step in range(2):
+        batch = stack([crops[step, number] for number in range(recipe.fit.batch)])
+        loss = trainee.compute_loss(trainee(batch.image), batch)
+        assert torch.isfinite(loss)
+        optimiser.zero_grad()
+        loss.backward()
+        if recipe.optimiser.clip_norm:
+            torch.nn.utils.clip_grad_norm_(trainee.parameters(), recipe.optimiser.clip_norm)
+        optimiser.step()
+    moved = [not torch.equal(a, b) for a, b in zip(before, trainee.parameters(), strict=True)]
+    assert np.mean(moved) > 0.9
+    trainee.eval()
+    method, golden = trainee.method, batch.image[0].numpy()
+    onnx, picture = export_onnx(trainee.network, golden, trainee.activate, method.answer)
+    # Raises where the export says something else than PyTorch.
+    runtime = open_runtime("onnxruntime", onnx, golden, picture, 1, method.answer)
+    shape = (golden.shape[1], golden.shape[2])
+    answer = Turned(runtime, recipe.predict.tta)(golden)
+    found = method.decode(method.answer.read(answer, shape), trainee.decode_settings)
+    assert found.labels.shape == shape and found.labels.max(initial=0) == len(found.scores)
+    check_labels(found.labels)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", one_of_each(what_is_learned))
+def test_every_kind_of_training_takes_two_steps_and_is_exported(name: str) -> None:
+    decoder = load_recipe(name).network.decoder
+    train_and_export(load_recipe(name, [*TINY, *SMALL[decoder]]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", one_of_each(lambda r: (r.method, r.network, r.optimiser, r.predict, str(r.decode)))
+)
+def test_every_network_in_full_takes_two_steps_and_is_exported(name: str) -> None:
+    train_and_export(load_recipe(name, TINY))
