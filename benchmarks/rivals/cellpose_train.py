@@ -3,9 +3,9 @@
     python cellpose_train.py WORK --budget 5 --seed 0 --cpu-seconds 360
 
 Started by `run.py`, which sets one thread. Cellpose's own `train_seg` with its defaults but for:
-batches of one crop (the default eight take some 20 s a step on one core, so a few minutes would be
-a handful of steps); images with few nuclei are kept; the learning rate follows the processor time
-that is used up, since the number of epochs cannot be known beforehand.
+batches of one crop, since a few minutes on one core hold too few steps of the default eight;
+images with few nuclei are kept; the learning rate follows the processor time that is used up, since
+the number of epochs cannot be known beforehand.
 """
 
 from __future__ import annotations
