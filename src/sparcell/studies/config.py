@@ -88,7 +88,7 @@ class Study(Part):
     val: int | None = Field(
         None,
         ge=0,
-        description="at most so many validation fields; 0 = taken from the fields of the budget",
+        description="at most so many validation fields, all by default; 0 = taken from the budget",
     )
     test: Literal["test", "val"] = Field(
         "test", description="part of split.csv that is scored (where folds is 0)"

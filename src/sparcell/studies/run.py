@@ -151,8 +151,9 @@ def write_tables(
         [row for entry in held for row in entry["images"]], columns=list(IMAGE_COLUMNS)
     )
     results = _join(runs, external[0])
-    write_table(results, out / "results.csv")
-    write_table(_join(images, external[1]), out / "images.csv")
+    # Counts stay whole numbers though some runs have none.
+    write_table(results.convert_dtypes(), out / "results.csv")
+    write_table(_join(images, external[1]).convert_dtypes(), out / "images.csv")
     return results
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import math
+import os
 import sys
 import threading
 from pathlib import Path
@@ -95,7 +96,9 @@ def _end_with_parent() -> None:
     """Stop as Ctrl-C would when standard input closes, which it does when the study ends."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not through `sys.stdin`, whose lock would be held when the process ends.
+        while os.read(0, 1):
+            pass
         _thread.interrupt_main()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -114,8 +114,15 @@ def run_apart(out: str, run: Run, threads: int) -> None:
             process.wait(TIME_TO_STOP)
             raise
     if code != STOPPED and not result.exists():
-        reason = f"the run ended with code {code} and no result; see {log}"
-        write_json(result, failed(run, reason))
+        write_json(result, failed(run, f"{_ending(code)}; see {log}"))
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended that left no rows."""
+    if code >= 0:
+        return f"the run ended with code {code}"
+    # SIGKILL, which Windows does not name.
+    return f"the run was killed by signal {-code}" + ", perhaps for its memory" * (code == -9)
 
 
 @contextmanager

@@ -1,0 +1,148 @@
+"""One run from plan to rows: trained, predicted, scored, and what is noted when it fails."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from sparcell.core.errors import InputError
+from sparcell.io import open_image, write_image
+from sparcell.labeling.simulate import SimulationSettings, write_dataset
+from sparcell.studies import Study, plan_study
+from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.run import prepare
+from sparcell.studies.single import result_path, run_single
+
+TINY = {
+    "network.decoder": "thesis-unet",
+    "network.weights": "none",
+    "network.filters": 4,
+    "fit.crop": 64,
+    "fit.batch": 2,
+    "fit.crops_per_epoch": 2,
+}
+STUDY = Study.model_validate(
+    {
+        "name": "tiny",
+        "recipes": [{"recipe": "nuclei-light", "label": "light"}],
+        "budgets": [1],
+        "seeds": [0],
+        "labels": "truth",
+        "val": 0,
+        "min_size": 60,
+        "detection_radius": 3,
+        "set": TINY,
+        "limit": {"steps": 2},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
+    write_dataset(root, settings, seed=3, train=1, test=2)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("studies") / "tiny"
+    plan = plan_study(STUDY, data)
+    prepare(plan, out, resume=False)
+    result = run_single(out, plan.runs[0].key)
+    return out, plan, result
+
+
+def test_rows_hold_the_scores_of_the_run_folder(finished):
+    out, plan, result = finished
+    row = result["row"]
+    scores = json.loads((out / "runs" / plan.runs[0].key / "evaluation.json").read_text())
+    assert row["f1"] == pytest.approx(scores["matching"][0]["f1"])
+    assert row["ap75"] == pytest.approx(scores["matching"][5]["ap"])
+    assert row["pixel_iou"] == pytest.approx(scores["pixel"]["iou"])
+    assert row["merge"] == scores["errors"]["merge"]
+    assert row["count_true"] == scores["count"]["truth"]
+    assert set(row) <= set(RUN_COLUMNS) and set(result["images"][0]) <= set(IMAGE_COLUMNS)
+
+
+def test_images_add_up_to_the_run(finished):
+    _, plan, result = finished
+    row, images = result["row"], result["images"]
+    assert [image["image"] for image in images] == list(plan.runs[0].test)
+    for name in ("missed", "gained", "split", "merge", "catastrophe", "count_true", "count_pred"):
+        assert row[name] == sum(image[name] for image in images)
+    difference = sum(abs(image["count_pred"] - image["count_true"]) for image in images)
+    assert row["count_error"] == pytest.approx(difference / row["count_true"])
+
+
+def test_cost_and_labels_used_are_counted(finished, data):
+    _, plan, result = finished
+    row = result["row"]
+    assert row["steps"] == 2 and row["train_cpu_s"] > 0 and row["train_s"] > 0
+    assert row["peak_mib"] > 100 and row["predict_s_per_mpx"] > 0
+    assert 0 < row["parameters_m"] < 1
+    (name,) = plan.runs[0].train
+    labels = open_image(data / "truth" / f"{name}.tif").read_ids()
+    assert (row["n_train"], row["n_val"]) == (1, 0)
+    assert row["objects_train"] == len(np.unique(labels)) - 1
+    assert isinstance(json.loads(row["decode"]), dict)
+
+
+def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
+    out, plan, result = finished
+    before = result_path(out, plan.runs[0]).read_text()
+    monkeypatch.setattr("sparcell.training.fit._fit", None)
+    again = run_single(out, plan.runs[0].key)
+    assert again["row"] == result["row"]
+    assert result_path(out, plan.runs[0]).read_text() == before
+
+
+def test_what_is_wrong_with_the_input_is_noted(finished, data, tmp_path, monkeypatch):
+    _, plan, _ = finished
+
+    def fail(*_, **__):
+        raise InputError("a loss that is not a number at step 3", "a finite loss", "lower it")
+
+    monkeypatch.setattr("sparcell.training.fit.train", fail)
+    prepare(plan, tmp_path / "out", resume=False)
+    row = run_single(tmp_path / "out", plan.runs[0].key)["row"]
+    assert "not a number at step 3" in row["error"] and row["n_train"] == 1
+    assert json.loads(result_path(tmp_path / "out", plan.runs[0]).read_text())["row"] == row
+
+
+def test_labels_without_any_object_are_refused_before_training(tmp_path):
+    root = tmp_path / "set"
+    with_image = [("a", "train"), ("b", "val"), ("c", "test")]
+    for name, _ in with_image:
+        write_image(root / "images" / f"{name}.tif", np.ones((64, 64), np.uint8), "YX")
+        write_image(root / "truth" / f"{name}.tif", np.zeros((64, 64), np.uint16), "YX")
+    with (root / "split.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("name", "split"), *with_image])
+    plan = plan_study(STUDY, root)
+    prepare(plan, tmp_path / "out", resume=False)
+    assert (
+        "no object in the labels" in run_single(tmp_path / "out", plan.runs[0].key)["row"]["error"]
+    )
+
+
+def test_a_run_ends_when_its_study_does():
+    code = (
+        "import time\nfrom sparcell.studies.single import _end_with_parent\n"
+        "_end_with_parent()\nprint('ready', flush=True)\n"
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('stopped')"
+    )
+    call = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        said, _ = process.communicate(timeout=120)
+    assert said == "stopped\n"
