@@ -33,6 +33,16 @@ def test_any_mosaic_is_brought_under_the_contract(mosaic: np.ndarray, min_size: 
         assert np.array_equal(labels == number, pieces == piece)
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32])
+def test_masks_of_any_type_fall_into_the_same_pieces(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        shape = tuple(rng.integers(1, 60, 2))
+        mask = ndimage.gaussian_filter(rng.standard_normal(shape), rng.choice([0, 1, 2])) > 0.2
+        pieces = skimage_label(mask, connectivity=2)
+        assert np.array_equal(connected_labels(mask.astype(dtype)), pieces)
+
+
 @settings(deadline=None, max_examples=40)
 @given(mosaics, st.integers(0, 99))
 def test_equal_segmentations_are_equal_arrays(mosaic: np.ndarray, seed: int) -> None:

@@ -30,8 +30,17 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
     """
     # Files hold either byte order, cc3d takes the machine's own.
     whole = np.ascontiguousarray(labels, labels.dtype.newbyteorder("="))
-    pieces = np.asarray(cc3d.connected_components(whole, connectivity=8))
-    return raster_order(pieces.astype(np.int32), min_size)
+    return raster_order(number_pieces(whole), min_size)
+
+
+def number_pieces(labels: NDArray[Any]) -> Labels:
+    """Number the 8-connected pieces of equal ids 1..n in any order, (Y, X) int32.
+
+    `connected_labels` without its order, for what is numbered again later.
+    """
+    # Of bools, cc3d 4.1 gives pieces far apart the same number; of the same bytes it does not.
+    known = labels.view(np.uint8) if labels.dtype == np.bool_ else labels
+    return np.asarray(cc3d.connected_components(known, connectivity=8)).astype(np.int32)
 
 
 def raster_order(labels: Labels, min_size: int = 1) -> Labels:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, number_pieces
 from sparcell.labeling.shapes import ellipse_fit, moments_of, outline_pixels
 
 Table = NDArray[np.float64]
@@ -66,11 +65,11 @@ def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
     cuts: list[Level] = []
     for level in levels:
         mask = signal >= level
-        labels = np.asarray(cc3d.connected_components(mask, connectivity=8)).ravel()
+        labels = number_pieces(mask).ravel()
         pixels = np.flatnonzero(mask).astype(np.int32)
         if not len(pixels):
             break
-        ids = labels[pixels].astype(np.int32)
+        ids = labels[pixels]
         count = int(ids.max())
         moments = moments_of(pixels, ids, signal.shape[1], count)[1:]
         rim = outline_pixels(mask).ravel()[pixels]

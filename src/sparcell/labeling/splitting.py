@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, number_pieces
 from sparcell.labeling.shapes import outline_pixels
 
 INTENSITY_WEIGHT = 0.5
@@ -58,7 +57,7 @@ def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float
     relief = distance / (diameter / 2) + INTENSITY_WEIGHT * smooth / np.maximum(peak, 1e-9)
     relief = np.where(inside, relief, 0).astype(np.float32)
     summits = local_maxima(relief, connectivity=2) & inside
-    markers = np.asarray(cc3d.connected_components(summits, connectivity=8)).astype(np.int32)
+    markers = number_pieces(summits)
     basins = np.asarray(watershed(-relief, markers, mask=inside), np.int32)
     return join_shallow(basins, relief, regions)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +19,7 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import disk
 from skimage.segmentation import watershed
 
-from sparcell.core.labels import Labels, connected_labels
+from sparcell.core.labels import Labels, connected_labels, number_pieces
 
 # The share of a normal distribution within this many standard deviations is one half.
 HALF_MASS = 0.6744
@@ -185,7 +184,7 @@ def split_by_intensity(
     maximum is the highest within ``smallest / 1.5`` px: what CellProfiler derives from the
     smallest diameter. Above 10 px both are applied to an image reduced to 10 px.
     """
-    clumps = np.asarray(cc3d.connected_components(mask, connectivity=8)).astype(np.int32)
+    clumps = number_pieces(mask)
     if not clumps.any():
         return clumps
     smooth = _smooth_inside(image, smallest / 3.5)
@@ -201,7 +200,7 @@ def split_by_intensity(
         area = clumps[np.ix_(rows, columns)]
     around = disk(max(1, int(reach - 0.5)))
     highest = seen >= ndimage.maximum_filter(np.where(area > 0, seen, 0), footprint=around)
-    spots = np.asarray(cc3d.connected_components(highest & (area > 0), connectivity=8))
+    spots = number_pieces(highest & (area > 0))
     markers = np.zeros(mask.shape, np.int32)
     for number, (y, x) in enumerate(_centres(spots), 1):
         row, column = (

@@ -6,13 +6,12 @@ ones are flooded, each in a window of its own: a few times faster than a watersh
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, number_pieces
 
 HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps to half of a pixel's eight neighbours; the other half is the same pairs reversed."""
@@ -36,7 +35,7 @@ def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
     """Number the plateaus of `mask` without a higher neighbour in it; all are (Y, X)."""
     inside = np.where(mask, height, 0).astype(np.uint8)
     peaks = mask & (highest_around(inside) == inside)
-    return np.asarray(cc3d.connected_components(peaks, connectivity=8)).astype(np.int32)
+    return number_pieces(peaks)
 
 
 def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) -> Labels:
@@ -55,7 +54,7 @@ def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) ->
     (Y, X) int32
         Ids of the seeds, each one connected object; components without a seed have further ids.
     """
-    components = np.asarray(cc3d.connected_components(mask, connectivity=8))
+    components = number_pieces(mask)
     at = np.flatnonzero(seeds)
     ids = seeds.ravel()[at]
     home = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
