@@ -1,0 +1,46 @@
+"""Settings of the pixelwise method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparcell.methods.base import DecodeSettings, MethodConfig
+
+
+class PixelwiseConfig(MethodConfig):
+    """Targets and objective of the pixelwise method."""
+
+    name: Literal["pixelwise"] = "pixelwise"
+    boundary: int = Field(1, ge=1, description="width of an object's rim of boundary pixels, px")
+
+
+class PixelwiseDecode(DecodeSettings):
+    """Decoding of the pixelwise method."""
+
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="probability of interior or boundary that makes an object"
+    )
+    interior: float = Field(
+        0.5, gt=0, lt=1, description="probability of interior from which on a pixel is of a core"
+    )
+    min_core: int = Field(0, ge=0, description="smallest core that claims an object, px")
+
+
+def candidates(settings: PixelwiseDecode, typical_area: float) -> list[PixelwiseDecode]:
+    """Thresholds and smallest sizes worth trying on validation images."""
+    sizes = {(int(share * typical_area), int(share * typical_area / 5)) for share in (0, 0.1, 0.25)}
+    return [
+        settings.model_copy(
+            update={
+                "threshold": threshold,
+                "interior": interior,
+                "min_size": size,
+                "min_core": core,
+            }
+        )
+        for threshold in (0.3, 0.5, 0.7)
+        for interior in (0.3, 0.5, 0.7, 0.85)
+        for size, core in sorted(sizes)
+    ]

@@ -1,0 +1,36 @@
+"""Class probabilities to objects: cores of interior, grown to the outline."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparcell.core.labels import connected_labels, raster_order
+from sparcell.methods.base import Maps, Objects, mean_per_object
+from sparcell.methods.basins import divide
+from sparcell.methods.pixelwise.config import PixelwiseDecode
+
+
+def decode(maps: Maps, settings: PixelwiseDecode) -> Objects:
+    """Find the objects of a window.
+
+    Components of the interior are cores (single-cell thesis 1.2). The thesis stops there; here
+    each core grows by watershed into what is interior or boundary, so outlines are those that
+    were drawn. Foreground without any core, too thin to have an interior, is an object as well.
+
+    Parameters
+    ----------
+    maps : (3, Y, X) uint8
+        Probability of background, interior and boundary, 0..255 for 0..1.
+    settings : PixelwiseDecode
+
+    Returns
+    -------
+    Objects
+        The score is the mean probability of interior or boundary.
+    """
+    foreground = 255 - maps[0]
+    mask = foreground >= settings.threshold * 255
+    core = mask & (maps[1] >= settings.interior * 255)
+    labels = divide(mask, connected_labels(core, settings.min_core), maps[1])
+    labels = raster_order(labels, settings.min_size)
+    return Objects(labels, (mean_per_object(foreground, labels) / 255).astype(np.float32))

@@ -1,0 +1,20 @@
+"""Labels to three classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.labels import Labels
+from sparcell.methods.outlines import rim
+from sparcell.methods.pixelwise.config import PixelwiseConfig
+
+
+def targets(labels: Labels, config: PixelwiseConfig) -> NDArray[np.float32]:
+    """Return (3, Y, X) float32, one-hot: background, interior, boundary.
+
+    The boundary is the rim inside each object, towards the background and towards objects that
+    touch. The image's edge is no boundary.
+    """
+    edge = rim(labels, config.boundary)
+    return np.stack([labels == 0, (labels > 0) & ~edge, edge]).astype(np.float32)

@@ -1,0 +1,17 @@
+"""Deep watershed: distances to an object's centre and to its outline (single-cell thesis 1.2)."""
+
+from sparcell.methods.base import METHODS, Method
+from sparcell.methods.watershed.config import WatershedConfig, WatershedDecode, candidates
+from sparcell.methods.watershed.decode import decode
+from sparcell.methods.watershed.targets import targets
+
+WATERSHED = Method(
+    name="watershed",
+    maps=("inner", "outer"),
+    config=WatershedConfig,
+    decode_settings=WatershedDecode,
+    targets=targets,
+    decode=decode,
+    candidates=candidates,
+)
+METHODS.register("watershed")(WATERSHED)

@@ -1,0 +1,55 @@
+"""Settings of the watershed method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sparcell.methods.base import DecodeSettings, MethodConfig
+
+
+class WatershedConfig(MethodConfig):
+    """Targets and objective of the watershed method."""
+
+    name: Literal["watershed"] = "watershed"
+    alpha: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description="fall of the inner distance from an object's centre, per px; "
+        "auto: 1 / sqrt(area), the same relative fall in objects of every size",
+    )
+    reach: float = Field(
+        5.0, ge=1, description="distance to the outline at which the outer distance is 1, px"
+    )
+    loss: Literal["mse", "l1"] = Field("mse", description="mse: single-cell thesis 2.3; l1")
+
+
+class WatershedDecode(DecodeSettings):
+    """Decoding of the watershed method."""
+
+    threshold: float = Field(
+        0.1, gt=0, lt=1, description="outer distance (0..1) from which on a pixel is of an object"
+    )
+    centre: float = Field(
+        0.3, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
+    )
+    h: float = Field(
+        0.08,
+        ge=0,
+        lt=1,
+        description="depth of the saddle between two peaks of the inner distance (0..1) "
+        "from which on they are two objects",
+    )
+
+
+def candidates(settings: WatershedDecode, typical_area: float) -> list[WatershedDecode]:
+    """Thresholds, centres, saddle depths and smallest sizes worth trying on validation images."""
+    return [
+        settings.model_copy(
+            update={"threshold": threshold, "centre": centre, "h": h, "min_size": size}
+        )
+        for threshold in (0.06, 0.1, 0.15, 0.25)
+        for centre in (0.2, 0.4, 0.6)
+        for h in (0.04, 0.08, 0.15)
+        for size in sorted({int(share * typical_area) for share in (0.0, 0.1, 0.25)})
+    ]

@@ -1,0 +1,60 @@
+"""Inner and outer distance to objects: markers from the one, outlines from the other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.labels import raster_order
+from sparcell.methods.base import Maps, Objects
+from sparcell.methods.basins import divide, highest_around, join_shallow, local_maxima
+from sparcell.methods.watershed.config import WatershedDecode
+
+
+def decode(maps: Maps, settings: WatershedDecode) -> Objects:
+    """Find the objects of a window by marker-controlled watershed.
+
+    Pixels of sufficient outer distance are divided along its valleys among the local maxima of
+    the inner distance; then parts are joined over whose border the inner distance falls by less
+    than h. What is left are the h-maxima of the inner distance, for one watershed.
+
+    Parameters
+    ----------
+    maps : (2, Y, X) uint8
+        Inner and outer distance, 0..255 for 0..1.
+    settings : WatershedDecode
+
+    Returns
+    -------
+    Objects
+        The score is the highest inner distance: low for an object whose centre is in doubt.
+    """
+    inner, outer = maps
+    mask = outer >= settings.threshold * 255
+    height = smooth(inner)
+    seeds = local_maxima(height, mask)
+    parts = divide(mask, seeds, outer)
+    at = np.flatnonzero(seeds)
+    ids = seeds.ravel()[at]
+    count = int(ids.max(initial=0)) + 1
+    summit = np.zeros(count, np.uint8)
+    summit[ids] = height.ravel()[at]
+    # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
+    owner = join_shallow(parts, height, summit, max(settings.h * 255, 1))
+    peak = np.zeros(count, np.uint8)
+    np.maximum.at(peak, owner[ids], highest_around(inner).ravel()[at])
+    owner[peak[owner] < settings.centre * 255] = 0
+    whole = owner[parts]
+    labels = raster_order(whole, settings.min_size)
+    kept = at[labels.ravel()[at] > 0]
+    scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
+    scores[labels.ravel()[kept]] = peak[whole.ravel()[kept]] / np.float32(255)
+    return Objects(labels, scores[1:])
+
+
+def smooth(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Weigh each pixel of (Y, X) with its neighbours, 1 2 1 along both axes."""
+    wide = np.pad(values, 1, mode="edge").astype(np.uint16)
+    rows = wide[:-2] + 2 * wide[1:-1] + wide[2:]
+    both = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
+    return ((both + 8) >> 4).astype(np.uint8)

@@ -1,0 +1,47 @@
+"""Labels to inner and outer distance."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.labels import Labels
+from sparcell.methods.outlines import outline_distance
+from sparcell.methods.watershed.config import WatershedConfig
+
+
+def targets(labels: Labels, config: WatershedConfig) -> NDArray[np.float32]:
+    """Return (2, Y, X) float32: inner and outer distance, both 0 in the background.
+
+    The outer distance is that to the object's outline, px, over `reach` and at most 1. Divided
+    by its largest value in each object, as it often is, a large object would begin at next to
+    nothing and end nowhere in particular. This way the step at an outline is the same for all
+    sizes, so is the threshold that finds it, and a network need not see the far side of an object.
+    """
+    outer = np.minimum(outline_distance(labels) / config.reach, 1)
+    return np.stack([inner_distance(labels, config.alpha), outer.astype(np.float32)])
+
+
+def inner_distance(labels: Labels, alpha: float | Literal["auto"]) -> NDArray[np.float32]:
+    """Return 1 / (1 + alpha d) with d the distance to the object's centre, px; (Y, X) float32.
+
+    The centre (DeepDistance; single-cell thesis 1.2) is the pixel of the object nearest to its
+    centre of mass, so bent objects too have one, and it has the value 1.
+    """
+    inside = np.flatnonzero(labels)
+    ids = labels.ravel()[inside]
+    y, x = np.divmod(inside, labels.shape[1])
+    area = np.maximum(np.bincount(ids), 1)
+    middle = (np.bincount(ids, weights=y) / area)[ids], (np.bincount(ids, weights=x) / area)[ids]
+    away = np.hypot(y - middle[0], x - middle[1])
+    centre = np.zeros(len(area), np.int64)
+    # Of several writes to one place the last one stays: that of the nearest pixel.
+    nearest_last = np.argsort(-away, kind="stable")
+    centre[ids[nearest_last]] = nearest_last
+    distance = np.hypot(y - y[centre[ids]], x - x[centre[ids]])
+    fall = 1 / np.sqrt(area)[ids] if alpha == "auto" else alpha
+    inner = np.zeros(labels.shape, np.float32)
+    inner.ravel()[inside] = 1 / (1 + fall * distance)
+    return inner
