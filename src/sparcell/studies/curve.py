@@ -1,0 +1,275 @@
+"""How the score grows with the labels, and what more of them would bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.studies.power_law import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
+from sparcell.studies.reading import NAMES, finished, labelled_fields, tidy
+
+Values = NDArray[np.float64]
+Unit = Literal["fields", "objects"]
+
+INTERVAL = (0.025, 0.975)
+FARTHEST = 4.0
+"""No statement is made beyond so many times the labels that were tried."""
+
+
+class Expected(NamedTuple):
+    """A score and its 95 % interval."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Scores against the amount of labels, and a curve through them.
+
+    Attributes
+    ----------
+    metric : str
+    unit : {"fields", "objects"}
+        What `amounts` counts.
+    amounts : (B,) float
+        Labels of each budget, ascending.
+    scores : tuple of (R,) float
+        Scores of the runs of each budget.
+    objects_per_field : float or None
+        Mean over the runs with the most labels.
+    fit : (3,) float or None
+        a, b, c of score(n) = a - b n^(-c); None for fewer than four budgets.
+    samples : (S, 3) float or None
+        The same of curves through resampled runs.
+    """
+
+    metric: str
+    unit: Unit
+    amounts: Values
+    scores: tuple[Values, ...]
+    objects_per_field: float | None
+    fit: Values | None
+    samples: Values | None
+
+    @property
+    def means(self) -> Values:
+        """Mean score of each budget."""
+        return np.array([runs.mean() for runs in self.scores])
+
+    @property
+    def most(self) -> float:
+        """The most labels that were tried."""
+        return float(self.amounts[-1])
+
+    def band(self, amounts: Values) -> tuple[Values, Values, Values]:
+        """Lower end, middle and upper end of the mean score at some amounts of labels.
+
+        Raises
+        ------
+        InputError
+            If there is no fit.
+        """
+        if self.fit is None or self.samples is None:
+            raise InputError(
+                f"{len(self.amounts)} budgets", f"{FEWEST_FOR_A_FIT} for a fit", "try more budgets"
+            )
+        curves = evaluate_curve(self.samples, amounts)
+        low, high = np.quantile(curves, INTERVAL, axis=0)
+        return low, evaluate_curve(self.fit[None], amounts)[0], high
+
+    def expect(self, amount: float) -> Expected:
+        """Return what one more training with so many labels would score.
+
+        With a fit: the resampled curves plus the scatter of the runs of the last two budgets,
+        since a user trains once. Without: no worse than now, and no better than if every doubling
+        brought what the last one did; a saturating curve brings less each time. Both ends then hold
+        the scatter of the runs too.
+        """
+        scatter = self._scatter()
+        if self.fit is not None and self.samples is not None:
+            random = np.random.default_rng(1)
+            curves = evaluate_curve(self.samples, np.array([amount]))[:, 0]
+            drawn = curves + random.choice(scatter, len(curves))
+            low, high = np.clip(np.quantile(drawn, INTERVAL), 0, 1)
+            middle = evaluate_curve(self.fit[None], np.array([amount]))[0, 0]
+            return Expected(float(low), float(middle), float(high))
+        last, doubling = self.means[-1], self.last_doubling
+        most = last + max(0.0, doubling) * np.log2(amount / self.most)
+        low, high = np.clip([last + scatter.min(), most + scatter.max()], 0, 1)
+        return Expected(float(low), float((low + high) / 2), float(high))
+
+    def _scatter(self) -> Values:
+        """Deviations of single runs from their mean where most labels were used."""
+        if max(map(len, self.scores)) == 1 and self.fit is not None:
+            return widened(self.means - evaluate_curve(self.fit[None], self.amounts)[0], 3)
+        # A few runs may lie close together by chance; with fewer labels they scatter more.
+        return np.concatenate([widened(runs - runs.mean(), 1) for runs in self.scores[-2:]])
+
+    @property
+    def last_doubling(self) -> float:
+        """What a doubling of the labels brought between the last two budgets."""
+        gain = self.means[-1] - self.means[-2]
+        return float(gain / np.log2(self.amounts[-1] / self.amounts[-2]))
+
+    def gain(self, start: float, stop: float) -> float:
+        """Return the most that going from one amount to another adds, by 97.5 % of the curves.
+
+        Raises
+        ------
+        InputError
+            If there is no fit.
+        """
+        if self.samples is None:
+            raise InputError("no fit", f"{FEWEST_FOR_A_FIT} budgets", "try more budgets")
+        at_start, at_stop = evaluate_curve(self.samples, np.array([start, stop])).T
+        return float(np.quantile(at_stop - at_start, INTERVAL[1]))
+
+
+def learning_curve(
+    results: pd.DataFrame, metric: str = "f1", recipe: str | None = None, unit: Unit = "fields"
+) -> LearningCurve:
+    """Fit a saturating curve to the scores of nested budgets.
+
+    score(n) = a - b n^(-c) with 0 <= a <= 1, b >= 0, c > 0: an inverse power law, the usual shape
+    of learning curves (Viering & Loog 2023, IEEE TPAMI 45:7799-7819, section 4.1), so that the
+    score never falls and saturates at a. Least squares over the runs. The interval comes from runs
+    drawn anew, see `fit_and_resample`. In simulations with three seeds and four or five budgets,
+    `expect` at twice the labels held in 86 to 95 of 100 cases.
+
+    Parameters
+    ----------
+    results : DataFrame
+        ``results.csv`` of a study.
+    metric : str
+        Column of a score between 0 and 1.
+    recipe : str, optional
+        Which recipe; needed where there are several.
+    unit : {"fields", "objects"}
+        What is counted: labelled fields, or objects in the training fields (`objects_train`).
+
+    Raises
+    ------
+    InputError
+        If the recipe or column is not there, or there are fewer than two budgets of finished runs.
+    """
+    good = finished(tidy(results), metric)
+    names = sorted(set(good["recipe"]))
+    if recipe is None and len(names) > 1:
+        raise InputError(f"{len(names)} recipes", "one for a learning curve", f"name {names[0]}")
+    good = good if recipe is None else good[good["recipe"] == recipe]
+    if unit == "objects" and "objects_train" not in good:
+        raise InputError("no column objects_train", "objects in the labels", "count fields")
+    labels = labelled_fields(good) if unit == "fields" else good["objects_train"]
+    good = good.assign(amount=labels.astype(float)).dropna(subset="amount")
+    held: dict[float, list[Values]] = {}
+    # Folds of unequal size make "all" a little different in each: one budget all the same.
+    for _, group in good[good["amount"] > 0].groupby("budget"):
+        held.setdefault(group["amount"].mean(), []).append(group[metric].to_numpy(float))
+    if len(held) < 2:
+        raise InputError(
+            f"{len(held)} budgets of finished runs of {recipe or 'the study'}",
+            "two or more for a learning curve",
+            "add budgets to the study",
+        )
+    amounts = np.array(sorted(held))
+    scores = tuple(np.concatenate(held[amount]) for amount in amounts)
+    fit, samples = fit_and_resample(amounts, scores)
+    return LearningCurve(metric, unit, amounts, scores, _objects_per_field(good), fit, samples)
+
+
+def _objects_per_field(good: pd.DataFrame) -> float | None:
+    if not {"objects_train", "n_train"} <= set(good):
+        return None
+    objects, fields = good["objects_train"].astype(float), good["n_train"].astype(float)
+    ratio = (objects / fields)[fields == fields.max()].mean()
+    return float(ratio) if np.isfinite(ratio) else None
+
+
+def describe(
+    curve: LearningCurve,
+    minutes_per_field: float | None = None,
+    more: int | None = None,
+    seconds_per_object: float | None = None,
+) -> str:
+    """Say in words what more labels would bring, and what they cost.
+
+    Parameters
+    ----------
+    curve : LearningCurve
+    minutes_per_field : float, optional
+        Time to outline one field, min.
+    more : int, optional
+        How many more labels; as many again as were tried, by default.
+    seconds_per_object : float, optional
+        Time to outline one object, s; for a curve over objects, or where they are counted.
+
+    Raises
+    ------
+    InputError
+        If `more` leads beyond four times the labels that were tried, or is not above 0.
+    """
+    more = round(curve.most) if more is None else more
+    amount = curve.most + more
+    if not 0 < more <= (FARTHEST - 1) * curve.most:
+        raise InputError(
+            f"{more} more labelled {curve.unit} after {curve.most:g}",
+            f"1 to {(FARTHEST - 1) * curve.most:g}",
+            "measured scores say nothing of what lies so far beyond them",
+        )
+    name = NAMES.get(curve.metric, curve.metric)
+    low, _, high = curve.expect(amount)
+    single = max(map(len, curve.scores)) == 1
+    times = f"{amount / curve.most:.1f}".removesuffix(".0")
+    extra = f"{more} more outlined {curve.unit if more > 1 else curve.unit[:-1]}"
+    cost = _cost(curve, more, minutes_per_field, seconds_per_object)
+    now = f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."
+    if curve.fit is None:
+        return (
+            f"{now} {len(curve.amounts)} budgets are too few to fit a curve; if every doubling "
+            f"brings no more than the last one did ({max(0.0, curve.last_doubling):.3f}), then "
+            f"with {extra}{cost} expect {name} {low:.2f} to {high:.2f}. That is {times} times "
+            f"the labels that were tried.{_ONE_RUN if single else ''}"
+        )
+    said = f"{now} With {extra}{cost} expect {name} {low:.2f} to {high:.2f}"
+    reach = f"That is {times} times the labels that were tried"
+    if 2 * amount <= FARTHEST * curve.most:
+        said += f"; doubling again {_adds(curve.gain(amount, 2 * amount))}"
+        reach += f", the doubling {2 * amount / curve.most:.2g} times"
+    said += f". {reach}"
+    if curve.fit[1] < 1e-9:
+        said += ". The scores do not grow with the labels: more of them are not what is missing"
+    return f"{said}.{_ONE_RUN if single else ''}"
+
+
+_ONE_RUN = " There is one run for each budget, so what another seed would change is not known."
+
+
+def _adds(gain: float) -> str:
+    # Rounded up: a promise of less must hold.
+    return f"adds less than {max(0.01, np.ceil(gain * 100) / 100):.2f}"
+
+
+def _cost(
+    curve: LearningCurve, more: int, minutes_per_field: float | None, seconds: float | None
+) -> str:
+    per_field = curve.objects_per_field
+    minutes = None
+    if curve.unit == "fields" and minutes_per_field is not None:
+        minutes = more * minutes_per_field
+    elif curve.unit == "fields" and seconds is not None and per_field is not None:
+        minutes = more * per_field * seconds / 60
+    elif curve.unit == "objects" and seconds is not None:
+        minutes = more * seconds / 60
+    elif curve.unit == "objects" and minutes_per_field is not None and per_field:
+        minutes = more / per_field * minutes_per_field
+    if minutes is None:
+        return ""
+    said = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+    return f" (about {said} of annotation)"

@@ -1,0 +1,154 @@
+"""The outcome of a study in sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sparcell.studies.reading import ALL, NAMES, finished, ordered_budgets
+from sparcell.studies.statistics import LEVEL
+
+MAX_DETAILS = 2
+
+
+def conclude(
+    runs: pd.DataFrame, summary: pd.DataFrame, comparisons: pd.DataFrame, metric: str = "f1"
+) -> list[str]:
+    """Say what a study shows and what it cannot tell.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Tidy ``results.csv``.
+    summary, comparisons : DataFrame
+        From `summarise` and `compare`.
+    metric : str
+        The score they are about.
+
+    Returns
+    -------
+    list of str
+        One sentence on the study where it has several recipes, then one or more for each budget.
+    """
+    good = finished(runs, metric)
+    budgets = ordered_budgets(good)
+    if not budgets:
+        return ["No run came to an end, so there is nothing to compare."]
+    said = [_overall(good, comparisons)] if len(comparisons) else []
+    for budget in budgets:
+        part = summary[(summary["budget"] == budget) & (summary["runs"] > 0)]
+        others = comparisons[comparisons["budget"] == budget]
+        said.append(_of_budget(good, part, others, metric))
+    return said
+
+
+def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    budgets = [b for b in ordered_budgets(good) if (comparisons["budget"] == b).any()]
+    best, front = {}, {}
+    for budget in budgets:
+        others = comparisons[comparisons["budget"] == budget]
+        best[budget] = str(others["best"].iloc[0])
+        front[budget] = [best[budget], *others.loc[~others["ahead"], "recipe"]]
+    where = f"with {fields(budgets[0])}" if len(budgets) == 1 else "at every number of labels"
+    if not comparisons["ahead"].any():
+        where = where.replace("every", "any")
+        return f"These data cannot tell the recipes apart {where}."
+    always = [name for name in front[budgets[0]] if all(name in front[b] for b in budgets)]
+    if len(always) > 1:
+        return f"{listed(always)} are level at the top {where}: these data cannot tell them apart."
+    if always and all(len(names) == 1 for names in front.values()):
+        return f"{always[0]} is ahead of all others {where}."
+    if always:
+        return f"{always[0]} is the best or level with the best {where}."
+    leaders = "; ".join(f"with {fields(b)} {listed(front[b])}" for b in budgets)
+    return f"No recipe is best throughout. In front: {leaders}."
+
+
+def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, metric: str) -> str:
+    name, top = NAMES.get(metric, metric), part.iloc[0]
+    budget = str(top["budget"])
+    repeats = _repeats(good[good["budget"] == budget])
+    interval = ""
+    if pd.notna(top["low"]):
+        interval = f" (95 % interval {top['low']:.2f} to {top['high']:.2f}, {repeats})"
+    reached = f"{name} {top['mean']:.3f}{interval}"
+    if not len(others):
+        return f"With {fields(budget)}: {top['recipe']} reaches {reached}."
+    return " ".join(
+        [
+            f"With {fields(budget)}: {top['recipe']} is first with {reached}.",
+            *_against(others, repeats),
+            *_few_runs(part),
+        ]
+    )
+
+
+def _against(others: pd.DataFrame, repeats: str) -> list[str]:
+    """Say which of the others are behind the first, and which cannot be told from it."""
+    tested = others["test"] != ""
+    reversed_ = tested & (others["p_holm"] < LEVEL) & (others["high"] < 0)
+    behind, untested = others[others["ahead"]], others[~tested]
+    level = others[tested & ~others["ahead"] & ~reversed_]
+    said = []
+    if len(behind) == len(others) > 1:
+        said.append(f"It is ahead of all others; the closest is {_names(behind.iloc[:1])}.")
+    elif len(behind):
+        said.append(f"It is ahead of {_names(behind)}.")
+    if len(level) and (level["p_least"] * len(others) > LEVEL).all():
+        count = int(level["pairs"].max())
+        said.append(f"{count} test images are too few to tell it from {_names(level)}.")
+    elif len(level):
+        said.append(f"{repeats[:1].upper()}{repeats[1:]} cannot tell it from {_names(level)}.")
+    if reversed_.any():
+        said.append(
+            f"Image by image {_names(others[reversed_])} is better: the score of the whole set "
+            "weighs images with many objects more."
+        )
+    if len(untested):
+        said.append(
+            f"Not tested against {listed(untested['recipe'].tolist())}: no scores of the same "
+            "images or folds."
+        )
+    return said
+
+
+def _names(others: pd.DataFrame) -> str:
+    if len(others) > MAX_DETAILS:
+        return listed(others["recipe"].tolist())
+    return listed(
+        [
+            f"{row.recipe} (difference {row.difference:.3f} per "
+            f"{'image' if row.test == 'wilcoxon' else 'fold'}, {row.low:.3f} to {row.high:.3f})"
+            for row in others.itertuples()
+        ]
+    )
+
+
+def _few_runs(part: pd.DataFrame) -> list[str]:
+    """Warn where a mean is a single run."""
+    single = part.loc[part["runs"] == 1, "recipe"].tolist()
+    if not single:
+        return []
+    if len(single) == len(part):
+        return ["There is one run of each: another seed may turn this over."]
+    return [f"One run only: {listed(single)}."]
+
+
+def _repeats(good: pd.DataFrame) -> str:
+    """Name what a mean is taken over."""
+    folds = int(good["fold"].nunique())
+    if folds > 1:
+        return f"{folds} folds"
+    seeds = int(good.groupby("recipe")["seed"].nunique().max())
+    return f"{seeds} seeds" if seeds > 1 else "one run"
+
+
+def fields(budget: str) -> str:
+    """Name a budget: ``20 labelled fields``."""
+    if budget == ALL:
+        return "all labelled fields"
+    return f"{budget} labelled field{'' if budget == '1' else 's'}"
+
+
+def listed(names: list[str]) -> str:
+    """Join names as a sentence does."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
