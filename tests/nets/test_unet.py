@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from bases.networks import NetworkContract
 from torch import nn
 
+from sparcell.nets.config import NetworkConfig
 from sparcell.nets.unet import ThesisUNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -74,3 +76,12 @@ def test_links_carry_detail_around_the_lowest_resolution() -> None:
     link = (before != after)[0, 2:].any(dim=0)
     # Half of what the last block sees is the first block's output: changed 5 x 5 px at most.
     assert before.shape[1] == 4 and 0 < link.sum() <= 25 < changed.sum()
+
+
+class TestSharpUNet(NetworkContract):
+    config = NetworkConfig(
+        encoder="mobilenetv3_small_050",
+        weights="none",
+        decoder_channels=(16, 16, 8, 8, 8),
+        image_skip=True,
+    )

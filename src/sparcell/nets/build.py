@@ -10,7 +10,7 @@ from torch import nn
 from sparcell.core.errors import InputError
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.location import LOCATION_CHANNELS, see_location
-from sparcell.nets.unet import ThesisUNet
+from sparcell.nets.unet import SharpUNet, ThesisUNet
 from sparcell.nets.weights import load_weights
 
 
@@ -104,7 +104,7 @@ def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module
 
     if config.decoder == "unet":
         unet: nn.Module = on_encoder(smp.Unet, config, channels, maps)
-        return unet
+        return SharpUNet(unet, maps, config.decoder_channels[-1]) if config.image_skip else unet
     kinds: dict[str, Callable[[NetworkConfig, int, int], nn.Module]] = {
         "unetplusplus": UNetPlusPlus,
         "fpn": SemanticFPN,

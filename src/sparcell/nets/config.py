@@ -33,6 +33,11 @@ class NetworkConfig(BaseModel):
         max_length=5,
         description="widths of unet and unetplusplus from coarse to fine",
     )
+    image_skip: bool = Field(
+        False,
+        description="unet: the last layers see the image itself beside the decoder's features, "
+        "which are blurred to half its resolution",
+    )
     deep_supervision: bool = Field(
         False, description="unetplusplus: train each nested depth to predict"
     )

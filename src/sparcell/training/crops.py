@@ -49,7 +49,7 @@ class RandomCrops(Dataset[Crop]):
     def __getitem__(self, place: tuple[int, int]) -> Crop:
         rng = np.random.default_rng([self.recipe.seed, *place])
         fit = self.recipe.fit
-        field = self.fields[int(rng.integers(len(self.fields)))]
+        field = self.fields[self.fields.draw(rng, self.recipe.data.auto_worth)]
         centre = draw_centre(field, fit.near_objects, rng)
         matrix, shift = draw_affine(self.recipe.augment, fit.crop, rng)
         image, truth, valid = cut(field, centre + shift, matrix, fit.crop, self.method.learns_from)

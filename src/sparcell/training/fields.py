@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +70,11 @@ class FieldPlace:
 
 
 class Fields(Sequence[Field]):
-    """Fields read when first needed and kept while they fit into `CACHE_BYTES`."""
+    """Fields read when first needed and kept while they fit into `CACHE_BYTES`.
+
+    The first `outlined` of them are labelled by hand, or by whatever stands for that; the rest,
+    from `auto` on, by `sparcell label` beside them.
+    """
 
     def __init__(
         self,
@@ -77,14 +82,23 @@ class Fields(Sequence[Field]):
         normalise: Normalise,
         learns_from: str = "labels",
         frames: int = 1,
+        auto: Sequence[FieldPlace] = (),
     ) -> None:
-        self.places, self.normalise = list(places), normalise
+        self.places, self.normalise = [*places, *auto], normalise
         self.learns_from, self.frames = learns_from, frames
+        self.outlined = len(places)
         self._kept: OrderedDict[int, Field] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def draw(self, rng: np.random.Generator, auto_worth: float) -> int:
+        """Draw a field; those with automatic labels count as `auto_worth` outlined ones."""
+        auto = len(self) - self.outlined
+        if auto and rng.random() < auto_worth / (auto_worth + self.outlined):
+            return self.outlined + int(rng.integers(auto))
+        return int(rng.integers(self.outlined))
 
     @cached_property
     def area(self) -> int:
@@ -209,6 +223,37 @@ def find_fields(
         say(f"no field is marked val: {len(places['val'])} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     return places
+
+
+def find_auto(config: DataConfig, places: dict[str, list[FieldPlace]]) -> list[FieldPlace]:
+    """Find the fields with automatic labels that may be trained on beside those of `places`.
+
+    A field is left out that is outlined, validated or tested on, or that the quality gate refused.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no dataset, or none of its fields is left.
+    """
+    if not config.auto:
+        return []
+    taken = {place.sample.name for part in places.values() for place in part}
+    found = [
+        FieldPlace(sample, plane)
+        for sample in Dataset.open(Path(config.auto)).having("labels").samples
+        if sample.name not in taken
+        and sample.split in ("", "train")
+        and (config.use_refused or not sample.refused)
+        for plane in open_image(sample.image).planes()
+    ]
+    if not found:
+        raise InputError(
+            f"no further training field with labels in {config.auto}",
+            "a dataset folder that `sparcell label` wrote",
+            "set data.auto to it, or to nothing",
+        )
+    say(f"{len(found)} fields with automatic labels")
+    return found
 
 
 def nested_order(names: Sequence[str], seed: int) -> list[str]:

@@ -143,7 +143,7 @@ def _object_sizes(fields: Fields) -> tuple[float, float]:
     """Median area (px) and 99th percentile of the extent (px) of the training objects."""
     areas: list[int] = []
     extents: list[int] = []
-    for index in range(min(len(fields), 200)):
+    for index in range(min(fields.outlined, 200)):
         labels = fields[index].labels
         areas += np.bincount(labels.ravel())[1:].tolist()
         for box in ndimage.find_objects(labels):

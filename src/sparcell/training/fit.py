@@ -35,7 +35,7 @@ from sparcell.methods import METHODS
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import Budget, MetricsTable, WholeCheckpoints
-from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields
+from sparcell.training.fields import FieldPlace, Fields, check_channels, find_auto, find_fields
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
@@ -86,7 +86,8 @@ def train(
     datasets = [Dataset.open(Path(root), labels=recipe.data.labels) for root in roots]
     learns_from = METHODS[recipe.method.name].learns_from
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
-    channels, pixel_size = check_channels([p for part in places.values() for p in part])
+    auto = find_auto(recipe.data, places)
+    channels, pixel_size = check_channels([*auto, *(p for held in places.values() for p in held)])
 
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
@@ -94,15 +95,16 @@ def train(
     _quiet()
     _keep_memory()
     lightning.seed_everything(recipe.seed, verbose=False)
+    reading = (recipe.normalise, learns_from, recipe.network.frames)
     fields = {
-        part: Fields(places[part], recipe.normalise, learns_from, recipe.network.frames)
-        for part in ("train", "val")
+        "train": Fields(places["train"], *reading, auto=auto),
+        "val": Fields(places["val"], *reading),
     }
     trainee = Trainee(recipe, channels, fields["val"])
     record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
     write_json(out / "record.json", record)
     say(
-        f"{recipe.name}: {len(fields['train'])} training and {len(fields['val'])} validation "
+        f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
         "fields, "
         f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
         f"{trainee.start}"

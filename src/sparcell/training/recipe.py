@@ -50,6 +50,16 @@ class DataConfig(Part):
         0, ge=0, description="train on so many fields (of several planes each: movies); 0 = all"
     )
     fraction: float = Field(1.0, gt=0, le=1, description="train on this share of the fields")
+    auto: str = Field(
+        "",
+        description="dataset folder that `sparcell label` wrote: its fields are learned from too, "
+        "those apart that are outlined, or kept for validation or test",
+    )
+    auto_worth: float = Field(
+        20.0,
+        gt=0,
+        description="all automatic labels together count as much as so many outlined fields",
+    )
     val_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of fields for validation where split.csv names none"
     )
