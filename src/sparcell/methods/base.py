@@ -101,7 +101,7 @@ class Method:
     targets : callable
         ``targets(labels (Y, X) int32, config) -> (K, Y, X) float32 in 0..1``.
     decode : callable
-        ``decode(maps (K, Y, X) uint8, settings) -> Objects``.
+        ``decode(maps (K, Y, X) uint8 or Detections, settings) -> Objects``.
     candidates : callable
         ``candidates(settings, typical_area px) -> settings to try on validation images``.
     answer : Answer
@@ -118,7 +118,7 @@ class Method:
     config: type[Any]
     decode_settings: type[Any]
     targets: Callable[[Any, Any], NDArray[np.float32]]
-    decode: Callable[[Maps, Any], Objects]
+    decode: Callable[[Any, Any], Objects]
     candidates: Callable[[Any, float], Sequence[Any]]
     answer: Answer = MAPS
     own_network: bool = False

@@ -50,7 +50,7 @@ class Detections:
     def __getitem__(self, place: tuple[slice, ...]) -> Detections:
         """Cut out ``[:, rows, columns]``: what has its centre there, but for `MARGIN`."""
         _, rows, columns = (*place, slice(None))[:3]
-        spans = [part.indices(edge) for part, edge in zip((rows, columns), self.shape[1:])]
+        spans = [rows.indices(self.shape[1]), columns.indices(self.shape[2])]
         low, high = (np.array([span[end] for span in spans], np.float32) for end in (0, 1))
         centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         kept = ((centres >= low - MARGIN) & (centres < high + MARGIN)).all(axis=1)
@@ -58,7 +58,7 @@ class Detections:
             self.boxes[kept] - np.tile(low, 2),
             self.scores[kept],
             self.masks[kept],
-            (1, *(max(stop - start, 0) for start, stop, _ in spans)),  # type: ignore[arg-type]
+            (1, len(range(*spans[0])), len(range(*spans[1]))),
         )
 
 
@@ -71,8 +71,9 @@ def join(parts: Sequence[Any], axis: int) -> Any:
     step[[axis - 1, axis + 1]] = 1
     shape = list(parts[0].shape)
     shape[axis] = int(starts[-1])
+    boxes = [part.boxes + step * np.float32(at) for part, at in zip(parts, starts, strict=False)]
     return Detections(
-        np.concatenate([p.boxes + step * at for p, at in zip(parts, starts, strict=False)]),
+        np.concatenate(boxes),
         np.concatenate([p.scores for p in parts]),
         np.concatenate([p.masks for p in parts]),
         (shape[0], shape[1], shape[2]),

@@ -124,36 +124,43 @@ class Model:
 
     def _rdf(self) -> dict[str, Any]:
         """Describe the network for bioimage.io tools."""
-        step = {"size": {"min": self.card.multiple, "step": self.card.multiple}}
+        step = {"min": self.card.multiple, "step": self.card.multiple}
 
-        def axes(channels: int) -> list[dict[str, Any]]:
-            return [
-                {"type": "batch"},
-                {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]},
-                {"type": "space", "id": "y", **step},
-                {"type": "space", "id": "x", **step},
-            ]
+        def axis(name: str | int, at: int, channels: int) -> dict[str, Any]:
+            if name == "channel":
+                return {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]}
+            if name == "detection":
+                return {"type": "index", "id": name, "size": {"min": 0}}
+            return (
+                {"type": "space", "id": name, "size": step}
+                if isinstance(name, str)
+                else {"type": "space", "id": f"axis{at}", "size": name}
+            )
 
+        def axes(names: tuple[str | int, ...], channels: int) -> list[dict[str, Any]]:
+            return [{"type": "batch"}, *(axis(n, at, channels) for at, n in enumerate(names, 1))]
+
+        outputs: list[dict[str, Any]] = [
+            {"id": name, "axes": axes(names, len(self.method.maps))}
+            for name, names in self.method.answer.outputs.items()
+        ]
+        if len(outputs) == 1:
+            # Of several outputs the golden one is a picture of them all.
+            outputs[0]["test_tensor"] = {"source": "golden_output.npy"}
         return {
             "format_version": "0.5.3",
             "type": "model",
             "name": self.card.name,
-            "description": f"Sparcell model: {self.card.method} maps",
+            "description": f"Sparcell model: {self.card.method}",
             "license": "BSD-3-Clause",
             "inputs": [
                 {
                     "id": "image",
-                    "axes": axes(self.card.channels * self.card.frames),
+                    "axes": axes(("channel", "y", "x"), self.card.channels * self.card.frames),
                     "test_tensor": {"source": "golden_input.npy"},
                 }
             ],
-            "outputs": [
-                {
-                    "id": "maps",
-                    "axes": axes(len(self.method.maps)),
-                    "test_tensor": {"source": "golden_output.npy"},
-                }
-            ],
+            "outputs": outputs,
             "weights": {"onnx": {"source": "model.onnx", "opset_version": 18}},
         }
 

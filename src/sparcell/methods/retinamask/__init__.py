@@ -1,0 +1,20 @@
+"""Boxes from anchors, and a small mask in each (RetinaMask; single-cell thesis 2.2, 2.3)."""
+
+from sparcell.methods.base import METHODS, Method
+from sparcell.methods.detections import DETECTIONS
+from sparcell.methods.retinamask.config import RetinaMaskConfig, RetinaMaskDecode, candidates
+from sparcell.methods.retinamask.decode import decode
+from sparcell.methods.retinamask.targets import targets
+
+RETINAMASK = Method(
+    name="retinamask",
+    maps=("ids",),
+    config=RetinaMaskConfig,
+    decode_settings=RetinaMaskDecode,
+    targets=targets,
+    decode=decode,
+    candidates=candidates,
+    own_network=True,
+    answer=DETECTIONS,
+)
+METHODS.register("retinamask")(RETINAMASK)

@@ -1,0 +1,246 @@
+"""What RetinaMask minimises, and how its outputs become detections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.models.detection._utils import BoxCoder, Matcher
+from torchvision.ops import box_iou, nms, sigmoid_focal_loss
+
+from sparcell.methods.retinamask.config import RetinaMaskConfig
+from sparcell.methods.retinamask.network import Outputs
+
+CODER = BoxCoder((1.0, 1.0, 1.0, 1.0))
+CHUNK = 1 << 11
+"""Anchors that are compared with objects at once."""
+PROPOSAL_AREA, DETECTION_AREA = 8, 100
+"""An image gives at most one box before suppression, and one after it, per so many px.
+
+A bound on time and memory for a network that knows nothing yet; objects rarely lie closer.
+"""
+
+
+class Objects(NamedTuple):
+    """The objects of one label image.
+
+    Attributes
+    ----------
+    ids : (G,) int64
+    boxes : (G, 4) float32
+        x0, y0, x1, y1, px.
+    sure : (G,) bool
+        More than half of the object is beyond doubt, and it is no sliver.
+    """
+
+    ids: Tensor
+    boxes: Tensor
+    sure: Tensor
+
+
+def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: RetinaMaskConfig) -> Tensor:
+    """Focal loss of the anchors, smooth L1 of the boxes, cross-entropy of the masks.
+
+    Equal weights, each divided by the number of its positives in the batch (single-cell thesis
+    2.3). What is more in doubt than not is neither positive nor negative.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    target : (N, 1, Y, X) float32
+        Ids, 0 = background.
+    valid : (N, 1, Y, X) float32
+        0 where the labels are in doubt.
+    config : RetinaMaskConfig
+    """
+    logits, deltas = outputs.logits.float(), outputs.deltas.float()
+    focal = box = logits.sum() * 0
+    count = 0
+    looked, answers, weights = [], [], []
+    for i, (ids, trusted) in enumerate(zip(target[:, 0].long(), valid[:, 0], strict=True)):
+        objects = find_objects(ids, trusted, config.smallest)
+        matched = judge_anchors(outputs.anchors, objects, trusted, config)
+        judged, positive = matched != Matcher.BETWEEN_THRESHOLDS, matched >= 0
+        focal = focal + sigmoid_focal_loss(
+            logits[i, judged],
+            positive[judged].float(),
+            alpha=config.alpha,
+            gamma=config.gamma,
+            reduction="sum",
+        )
+        owner, anchors = matched[positive], outputs.anchors[positive]
+        wanted = CODER.encode_single(objects.boxes[owner], anchors)
+        box = box + functional.smooth_l1_loss(
+            deltas[i, positive], wanted, beta=config.beta, reduction="sum"
+        )
+        count += len(owner)
+        found = CODER.decode_single(deltas[i, positive].detach(), anchors)
+        boxes, owner = choose_boxes(found, owner, objects, config.masks_per_image)
+        looked.append(boxes)
+        inside, trust = mask_targets(ids, trusted, boxes, objects.ids[owner])
+        answers.append(inside)
+        weights.append(trust)
+    mask = mask_loss(outputs.masks(looked).float(), torch.cat(answers), torch.cat(weights))
+    return (focal + box) / max(count, 1) + mask
+
+
+def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> Objects:
+    """Boxes of the objects of a label image (Y, X) int64; `sure` from `smallest` px on."""
+    y, x = torch.nonzero(ids, as_tuple=True)
+    numbers, index = torch.unique(ids[y, x], return_inverse=True)
+    ends = []
+    for place, sense in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax")):
+        empty = torch.zeros_like(numbers)
+        ends.append(empty.scatter_reduce(0, index, place, sense, include_self=False))
+    area = torch.bincount(index, minlength=len(numbers))
+    trusted = torch.bincount(index, weights=valid[y, x], minlength=len(numbers))
+    sure = (2 * trusted > area) & (area >= smallest)
+    return Objects(numbers, torch.stack(ends, 1).float(), sure)
+
+
+def judge_anchors(
+    anchors: Tensor, objects: Objects, valid: Tensor, config: RetinaMaskConfig
+) -> Tensor:
+    """Give every anchor (A, 4) its object 0..G-1, -1 for none, or -2 to leave it out.
+
+    Left out are anchors between the two thresholds, those of objects that are not sure, and those
+    of no object that lie in doubt for the most part.
+    """
+    matched = match_anchors(anchors, objects.boxes, config)
+    unsure = matched >= 0
+    unsure[unsure.clone()] = ~objects.sure[matched[unsure]]
+    doubtful = (matched < 0) & (2 * valid_area(anchors, valid) <= inner_area(anchors, valid))
+    matched[unsure | doubtful] = Matcher.BETWEEN_THRESHOLDS
+    return matched
+
+
+def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> Tensor:
+    """Match anchors (A, 4) with boxes (G, 4) by IoU, as torchvision's Matcher does.
+
+    Its rule that each box has the anchors nearest to it, however low their IoU, is kept: objects
+    outside the range of the anchors would have none. But the matrix of all pairs, gigabytes for a
+    large field, is made in parts: anchors follow each other from top to bottom, and so
+    a part of them is far from most of the boxes.
+
+    Returns
+    -------
+    (A,) int64
+        0..G-1, or -1 below `negative_iou`, or -2 between the thresholds.
+    """
+    best = anchors.new_zeros(len(anchors))
+    nearest = torch.zeros(len(anchors), dtype=torch.int64, device=anchors.device)
+    peak = boxes.new_zeros(len(boxes))
+    top = []
+    for start in range(0, len(anchors), CHUNK):
+        part = anchors[start : start + CHUNK]
+        level = (boxes[:, 1] < part[:, 3].max()) & (boxes[:, 3] > part[:, 1].min())
+        near = torch.nonzero(level)[:, 0]
+        if not len(near):
+            continue
+        quality = box_iou(boxes[near], part)
+        best[start : start + CHUNK], at = quality.max(0)
+        nearest[start : start + CHUNK] = near[at]
+        highest = quality.amax(1)
+        peak[near] = torch.maximum(peak[near], highest)
+        row, column = torch.nonzero(
+            (quality == highest[:, None]) & (highest > 0)[:, None], as_tuple=True
+        )
+        top.append((near[row], column + start, highest[row]))
+    # Against a single row of best IoUs, a match is 0.
+    matched: Tensor = Matcher(config.positive_iou, config.negative_iou)(best[None])
+    matched = torch.where(matched == 0, nearest, matched)
+    for row, column, quality in top:
+        favourite = column[quality == peak[row]]
+        matched[favourite] = nearest[favourite]
+    return matched
+
+
+def valid_area(boxes: Tensor, valid: Tensor) -> Tensor:
+    """Valid pixels (Y, X) within each box (A, 4), by an integral image; boxes are rounded."""
+    height, width = valid.shape
+    total = functional.pad(valid.cumsum(0).cumsum(1), (1, 0, 1, 0))
+    x0, y0, x1, y1 = boxes.round().long().unbind(1)
+    x0, x1 = x0.clamp(0, width), x1.clamp(0, width)
+    y0, y1 = y0.clamp(0, height), y1.clamp(0, height)
+    return total[y1, x1] - total[y0, x1] - total[y1, x0] + total[y0, x0]
+
+
+def inner_area(boxes: Tensor, valid: Tensor) -> Tensor:
+    """Pixels of the image within each box."""
+    return valid_area(boxes, torch.ones_like(valid))
+
+
+def choose_boxes(
+    found: Tensor, owner: Tensor, objects: Objects, limit: int
+) -> tuple[Tensor, Tensor]:
+    """Choose boxes to learn masks in: of the labels and as found, evenly, at most `limit`.
+
+    Early on the boxes found lie badly; those that miss their object (IoU below 0.5) are left out.
+
+    Returns
+    -------
+    boxes : (M, 4) float32
+    owner : (M,) int64
+        Index of each one's object.
+    """
+    true = torch.nonzero(objects.sure)[:, 0]
+    boxes = torch.cat([objects.boxes[true], found])
+    owner = torch.cat([true, owner])
+    if len(owner) > limit:
+        chosen = torch.linspace(0, len(owner) - 1, limit, device=owner.device).long()
+        boxes, owner = boxes[chosen], owner[chosen]
+    meets = box_iou(boxes, objects.boxes[owner]).diagonal() >= 0.5
+    return boxes[meets], owner[meets]
+
+
+def mask_targets(ids: Tensor, valid: Tensor, boxes: Tensor, numbers: Tensor) -> tuple[Tensor, ...]:
+    """Look up what is at the middles of the 28 x 28 parts of each box.
+
+    Returns
+    -------
+    inside, weight : (M, 28, 28) float32
+        1 where the label image (Y, X) has the box's own number; 1 where it can be trusted.
+    """
+    step = (torch.arange(28, device=boxes.device) + 0.5) / 28
+    x0, y0, x1, y1 = boxes[..., None].unbind(1)
+    x = (x0 + (x1 - x0) * step).floor().long()[:, None, :]
+    y = (y0 + (y1 - y0) * step).floor().long()[:, :, None]
+    height, width = ids.shape
+    within = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+    inside = ids[y, x] == numbers[:, None, None]
+    return inside.float(), within * valid[y, x]
+
+
+def mask_loss(logits: Tensor, inside: Tensor, weight: Tensor) -> Tensor:
+    """Binary cross-entropy of (M, 28, 28) logits: mean over each mask, then over the masks."""
+    loss = functional.binary_cross_entropy_with_logits(logits, inside, reduction="none")
+    each = (loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+    return each.sum() / max(len(each), 1)
+
+
+def activate(outputs: Outputs, config: RetinaMaskConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Turn the outputs for ONE image into detections.
+
+    Returns
+    -------
+    boxes : (1, M, 4) float32
+        y0, x0, y1, x1, px, best first.
+    scores : (1, M) float32
+        0..1.
+    masks : (1, M, 28, 28) float32
+        0..1.
+    """
+    scores = outputs.logits[0].float().sigmoid()
+    likely = torch.nonzero(scores > config.proposal_score)[:, 0]
+    scores, order = scores[likely].sort(descending=True)
+    area = outputs.size[0] * outputs.size[1]
+    few = area // PROPOSAL_AREA
+    scores, likely = scores[:few], likely[order][:few]
+    boxes = CODER.decode_single(outputs.deltas[0].float()[likely], outputs.anchors[likely])
+    kept = nms(boxes, scores, config.proposal_iou)[: area // DETECTION_AREA]
+    boxes, scores = boxes[kept], scores[kept]
+    masks = outputs.masks([boxes]).float().sigmoid()
+    return boxes[:, [1, 0, 3, 2]][None], scores[None], masks[None]
