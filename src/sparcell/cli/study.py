@@ -29,7 +29,8 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Compare recipes, networks and numbers of labels on your own images.",
+    help="Compare recipes, networks and numbers of labels on your own images: "
+    "sparcell study STUDY.yaml --data DIR -o OUT.",
     no_args_is_help=True,
 )
 
@@ -57,7 +58,9 @@ def curve(
     seeds: int = typer.Option(3, min=1, help="Repetitions, where test fields are marked."),
     group: str = typer.Option(None, help="Column of split.csv whose fields stay together."),
     metric: str = typer.Option("f1", help="Column of results.csv that is fitted."),
-    minutes: float = typer.Option(None, min=0, help="Time it takes to outline one field, min."),
+    more: int = typer.Option(None, min=1, help="How many more fields; by default as many again."),
+    minutes_per_field: float = typer.Option(None, min=0, help="Time to outline a field, min."),
+    seconds_per_object: float = typer.Option(None, min=0, help="Time to outline an object, s."),
     steps: int = typer.Option(None, min=1, help="Steps of every training."),
     cpu_seconds: float = typer.Option(None, min=1, help="Processor time of every training, s."),
     settings: list[str] = typer.Option([], "--set", help="Another value for a setting."),
@@ -77,7 +80,11 @@ def curve(
         data, recipe, seeds=seeds, group=group, limit=limit, settings=read_settings(settings)
     )
     if _carry_out(study, data, out, resume, dask, dry_run):
-        _say_curve(out, metric, minutes)
+        from sparcell.io import read_table
+        from sparcell.studies.curve import describe, learning_curve
+
+        fitted = learning_curve(read_table(out / "results.csv"), metric)
+        typer.echo(describe(fitted, minutes_per_field, more, seconds_per_object))
 
 
 @app.command("page")
@@ -103,10 +110,3 @@ def _carry_out(study: Any, data: Path, out: Path, resume: bool, dask: str, dry_r
 
     run_study(study, data, out, resume=resume, dask=dask)
     return True
-
-
-def _say_curve(out: Path, metric: str, minutes: float | None) -> None:
-    from sparcell.io import read_table
-    from sparcell.studies.curve import describe, learning_curve
-
-    typer.echo(describe(learning_curve(read_table(out / "results.csv"), metric), minutes))

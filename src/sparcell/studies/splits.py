@@ -79,7 +79,7 @@ def deal(
         # Rounded, so that equal shares are equal and the number of fields decides.
         crowding = np.round(held @ (mixture / totals**2), 12)
         size = [len(fold) for fold in folds]
-        fold = int(np.lexsort((size, crowding))[0])
+        fold = int(np.lexsort(np.stack([size, crowding]))[0])
         folds[fold] += group
         held[fold] += mixture
     return folds

@@ -52,15 +52,20 @@ def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0)
             yield run
         return
     with _client(where, len(runs), threads) as client:
-        from distributed import as_completed
+        from distributed import KilledWorker, as_completed
 
         futures = {
             client.submit(run_apart, str(out), run, threads, key=f"{out}/{run.key}", retries=0): run
             for run in runs
         }
         for future in as_completed(list(futures)):
-            future.result()
-            yield futures[future]
+            run = futures[future]
+            try:
+                future.result()
+            except KilledWorker:
+                reason = "its workers were lost, perhaps for their memory or walltime"
+                write_json(result_path(out, run), failed(run, reason))
+            yield run
 
 
 def check_workers(where: str) -> None:
@@ -165,7 +170,7 @@ def _slurm(threads: int) -> Any:
         return SLURMCluster(**settings)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"SLURM jobs that cannot be described ({error})",
+            f"SLURM jobs that cannot be described ({str(error).splitlines()[0]})",
             "queue, memory and walltime under jobqueue.slurm of ~/.config/dask/jobqueue.yaml",
             "write them there",
         ) from error
