@@ -12,6 +12,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -124,21 +125,9 @@ class Model:
 
     def _rdf(self) -> dict[str, Any]:
         """Describe the network for bioimage.io tools."""
-        step = {"min": self.card.multiple, "step": self.card.multiple}
 
-        def axis(name: str | int, at: int, channels: int) -> dict[str, Any]:
-            if name == "channel":
-                return {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]}
-            if name == "detection":
-                return {"type": "index", "id": name, "size": {"min": 0}}
-            return (
-                {"type": "space", "id": name, "size": step}
-                if isinstance(name, str)
-                else {"type": "space", "id": f"axis{at}", "size": name}
-            )
-
-        def axes(names: tuple[str | int, ...], channels: int) -> list[dict[str, Any]]:
-            return [{"type": "batch"}, *(axis(n, at, channels) for at, n in enumerate(names, 1))]
+        def axes(names: Sequence[str | int], channels: int) -> list[dict[str, Any]]:
+            return [_axis(name, channels, self.card.multiple) for name in ("batch", *names)]
 
         outputs: list[dict[str, Any]] = [
             {"id": name, "axes": axes(names, len(self.method.maps))}
@@ -216,6 +205,19 @@ def load_model(path: Path | str) -> Model:
         golden_output=golden_output,
         source=str(path),
     )
+
+
+def _axis(name: str | int, channels: int, multiple: int) -> dict[str, Any]:
+    """Describe one axis of a tensor as bioimage.io does; a number is the length of a fixed one."""
+    if name == "batch":
+        return {"type": "batch"}
+    if name == "channel":
+        return {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]}
+    if name == "detection":
+        return {"type": "index", "id": name, "size": {"min": 0}}
+    if isinstance(name, int):
+        return {"type": "index", "size": name}
+    return {"type": "space", "id": name, "size": {"min": multiple, "step": multiple}}
 
 
 def _npy(array: NDArray[Any]) -> bytes:
