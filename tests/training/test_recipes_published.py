@@ -12,14 +12,17 @@ pytest.importorskip("torch")
 import torch
 from bases.scenes import ellipses
 
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.image import Plane
 from sparcell.core.labels import check_labels
+from sparcell.io import write_image
 from sparcell.methods import METHODS
 from sparcell.prediction.runtime import open_runtime
 from sparcell.prediction.turning import Turned
 from sparcell.training.crops import RandomCrops
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import Field
+from sparcell.training.fields import FieldPlace, Fields
 from sparcell.training.module import Trainee, stack, start_decoding
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.settings import open_recipe_file, recipe_names
@@ -215,22 +218,27 @@ def test_the_rows_of_autolabel() -> None:
         assert (recipe.method, recipe.network, recipe.fit) == (base.method, base.network, base.fit)
 
 
-def field(frames: int) -> Field:
-    """A movie of one field of 96 x 128 px, in memory, its stain as bright as its labels."""
-    labels = ellipses(3)
-    rng = np.random.default_rng(0)
-    image = (labels > 0) + rng.normal(0, 0.3, (frames, *labels.shape))
-    valid = np.ones(labels.shape, bool)
-    centres = np.argwhere(labels == 1)[:1].astype(float)
-    stain = (labels > 0).astype(np.float32)
-    return Field("f", image.astype(np.float32), labels, valid, centres, stain)
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Five frames of 96 x 128 px with labels and a stain."""
+    root = tmp_path_factory.mktemp("movie")
+    labels = np.stack([ellipses(3)] * 5)
+    noise = np.random.default_rng(0).normal(0, 300, labels.shape)
+    image = 2000 + 1000 * (labels > 0) + noise
+    for kind, frames in (("images", image), ("labels", labels), ("stain", 9 * (labels > 0))):
+        (root / kind).mkdir()
+        write_image(root / kind / "movie.tif", frames.astype(np.uint16), "TYX")
+    return Dataset.open(root).samples[0]
 
 
-def train_and_export(recipe: Recipe) -> None:
+def train_and_export(recipe: Recipe, movie: Sample) -> None:
     """Take two steps, export, run the export from all sides its recipe says, decode."""
     torch.manual_seed(0)
-    crops = RandomCrops([field(recipe.network.frames)], recipe)  # type: ignore[arg-type]
-    trainee = Trainee(recipe, 1, crops.fields)
+    learns_from = METHODS[recipe.method.name].learns_from
+    places = [FieldPlace(movie, Plane(4, 0))]
+    fields = Fields(places, recipe.normalise, learns_from, recipe.network.frames)
+    crops = RandomCrops(fields, recipe)
+    trainee = Trainee(recipe, 1, fields)
     optimiser = trainee.configure_optimizers()
     before = [weight.detach().clone() for weight in trainee.parameters()]
     for step in range(2):
@@ -258,14 +266,14 @@ def train_and_export(recipe: Recipe) -> None:
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", one_of_each(what_is_learned))
-def test_every_kind_of_training_takes_two_steps_and_is_exported(name: str) -> None:
+def test_every_kind_of_training_takes_two_steps_and_is_exported(name: str, movie: Sample) -> None:
     decoder = load_recipe(name).network.decoder
-    train_and_export(load_recipe(name, [*TINY, *SMALL[decoder]]))
+    train_and_export(load_recipe(name, [*TINY, *SMALL[decoder]]), movie)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", one_of_each(lambda r: (r.method, r.network, r.optimiser, r.predict, str(r.decode)))
 )
-def test_every_network_in_full_takes_two_steps_and_is_exported(name: str) -> None:
-    train_and_export(load_recipe(name, TINY))
+def test_every_network_in_full_takes_two_steps_and_is_exported(name: str, movie: Sample) -> None:
+    train_and_export(load_recipe(name, TINY), movie)
