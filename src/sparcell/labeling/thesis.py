@@ -222,7 +222,7 @@ def _smooth_inside(image: NDArray[np.float64], sigma: float) -> NDArray[np.float
     )
 
 
-def _centres(spots: NDArray[np.uint32]) -> Sequence[tuple[int, int]]:
+def _centres(spots: Labels) -> Sequence[tuple[int, int]]:
     """One pixel of each spot: the one nearest its centre of mass."""
     count = int(spots.max(initial=0))
     ids = np.arange(1, count + 1)

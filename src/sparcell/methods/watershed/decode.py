@@ -57,4 +57,5 @@ def smooth(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     wide = np.pad(values, 1, mode="edge").astype(np.uint16)
     rows = wide[:-2] + 2 * wide[1:-1] + wide[2:]
     both = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
-    return ((both + 8) >> 4).astype(np.uint8)
+    smoothed: NDArray[np.uint8] = ((both + 8) >> 4).astype(np.uint8)
+    return smoothed
