@@ -14,6 +14,9 @@ RESUME = typer.Option(False, "--resume", help="Go on with a stopped study.")
 DASK = typer.Option(
     "", help="Several runs at a time: local:N, slurm, slurm:N, or a Dask scheduler's address."
 )
+MORE = typer.Option(None, min=1, help="How many more fields; by default as many again.")
+MINUTES = typer.Option(None, min=0, help="Time to outline a field, min.")
+SECONDS = typer.Option(None, min=0, help="Time to outline an object, s.")
 DRY_RUN = typer.Option(False, "--dry-run", help="Print the plan and stop.")
 
 
@@ -58,9 +61,9 @@ def curve(
     seeds: int = typer.Option(3, min=1, help="Repetitions, where test fields are marked."),
     group: str = typer.Option(None, help="Column of split.csv whose fields stay together."),
     metric: str = typer.Option("f1", help="Column of results.csv that is fitted."),
-    more: int = typer.Option(None, min=1, help="How many more fields; by default as many again."),
-    minutes_per_field: float = typer.Option(None, min=0, help="Time to outline a field, min."),
-    seconds_per_object: float = typer.Option(None, min=0, help="Time to outline an object, s."),
+    more: int = MORE,
+    minutes_per_field: float = MINUTES,
+    seconds_per_object: float = SECONDS,
     steps: int = typer.Option(None, min=1, help="Steps of every training."),
     cpu_seconds: float = typer.Option(None, min=1, help="Processor time of every training, s."),
     settings: list[str] = typer.Option([], "--set", help="Another value for a setting."),
@@ -82,18 +85,25 @@ def curve(
     if _carry_out(study, data, out, resume, dask, dry_run):
         from sparcell.io import read_table
         from sparcell.studies.curve import describe, learning_curve
+        from sparcell.studies.page import write_study_page
 
+        write_study_page(out, minutes_per_field, more, seconds_per_object)
         fitted = learning_curve(read_table(out / "results.csv"), metric)
         typer.echo(describe(fitted, minutes_per_field, more, seconds_per_object))
 
 
 @app.command("page")
-def page(out: Path = typer.Argument(..., help="Folder of a study.")) -> None:
+def page(
+    out: Path = typer.Argument(..., help="Folder of a study."),
+    more: int = MORE,
+    minutes_per_field: float = MINUTES,
+    seconds_per_object: float = SECONDS,
+) -> None:
     """Write study.html of a study again."""
     from sparcell.core.progress import say
     from sparcell.studies.page import write_study_page
 
-    say(f"study: {write_study_page(out)}")
+    say(f"study: {write_study_page(out, minutes_per_field, more, seconds_per_object)}")
 
 
 def _carry_out(study: Any, data: Path, out: Path, resume: bool, dask: str, dry_run: bool) -> bool:

@@ -7,9 +7,9 @@ lets a crash end one run and not the study. It reads ``OUT/plan.json`` and leave
 
 from __future__ import annotations
 
-import _thread
 import math
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -99,8 +99,10 @@ def _end_with_parent() -> None:
         # Not through `sys.stdin`, whose lock would be held when the process ends.
         while os.read(0, 1):
             pass
-        _thread.interrupt_main()
+        os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell's background jobs begin with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=watch, daemon=True).start()
 
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,9 @@ def run_apart(out: str, run: Run, threads: int) -> None:
             # Its standard input closes, so it stops at the next step and leaves whole files.
             if process.stdin:
                 process.stdin.close()
-            process.wait(TIME_TO_STOP)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIME_TO_STOP)
+            process.kill()
             raise
     if code != STOPPED and not result.exists():
         write_json(result, failed(run, f"{_ending(code)}; see {log}"))
