@@ -182,7 +182,7 @@ def test_failed_runs_and_other_tools():
     assert np.isnan(summary.loc["theirs", "low"])
     table = compare(runs, images)
     assert table["ahead"].tolist() == [True]
-    assert "One run only: theirs." in conclude(runs, summarise(runs), table)[1]
+    assert "one run only of theirs" in conclude(runs, summarise(runs), table)[-1]
     untested = compare(runs, None)
     assert untested["test"].tolist() == [""]
     assert "Not tested against theirs" in conclude(runs, summarise(runs), untested)[1]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import yaml
-from markupsafe import Markup
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 from sparcell.io import open_image, read_table
 from sparcell.reports.pictures import draw_curves, draw_overlay, png
+from sparcell.reports.rendering import embed, render
 
 OVERLAYS = 6
 
@@ -53,17 +51,13 @@ def write_report(run: Path | str) -> Path:
     curves = png(draw_curves(metrics))
     with whole_file(run / "curves.png") as partial:
         partial.write_bytes(curves)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sparcell.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
         run=run.resolve().name,
         recipe=recipe,
         record=record,
         settings=yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True),
-        curves=_embed(curves),
+        curves=embed(curves),
         metrics=metrics.to_dict("records"),
         quality=_label_quality(record),
         evaluation=evaluation,
@@ -79,10 +73,6 @@ def write_report(run: Path | str) -> Path:
 def _read_json(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text("utf8")) if path.exists() else {}
     return content
-
-
-def _embed(picture: bytes) -> Markup:
-    return Markup("data:image/png;base64,") + base64.b64encode(picture).decode()
 
 
 def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
@@ -132,7 +122,7 @@ def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
                 .astype(object)
                 .where(table[columns].notna(), "")
                 .values.tolist(),
-                "sheets": [_embed(sheet.read_bytes()) for sheet in sheets[:2]],
+                "sheets": [embed(sheet.read_bytes()) for sheet in sheets[:2]],
             }
         )
     return found
@@ -149,7 +139,7 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue
-        pictures.append({"name": name, "picture": _embed(png(picture))})
+        pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures
 
 

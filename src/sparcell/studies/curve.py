@@ -17,6 +17,7 @@ Values = NDArray[np.float64]
 Unit = Literal["fields", "objects"]
 
 INTERVAL = (0.025, 0.975)
+NO_GROWTH = 1e-9
 FARTHEST = 4.0
 """No statement is made beyond so many times the labels that were tried."""
 
@@ -64,6 +65,11 @@ class LearningCurve:
         return np.array([runs.mean() for runs in self.scores])
 
     @property
+    def repeated(self) -> bool:
+        """Whether any budget has more than one run."""
+        return max(map(len, self.scores)) > 1
+
+    @property
     def most(self) -> float:
         """The most labels that were tried."""
         return float(self.amounts[-1])
@@ -107,7 +113,7 @@ class LearningCurve:
 
     def _scatter(self) -> Values:
         """Deviations of single runs from their mean where most labels were used."""
-        if max(map(len, self.scores)) == 1 and self.fit is not None:
+        if not self.repeated and self.fit is not None:
             return widened(self.means - evaluate_curve(self.fit[None], self.amounts)[0], 3)
         # A few runs may lie close together by chance; with fewer labels they scatter more.
         return np.concatenate([widened(runs - runs.mean(), 1) for runs in self.scores[-2:]])
@@ -192,13 +198,38 @@ def _objects_per_field(good: pd.DataFrame) -> float | None:
     return float(ratio) if np.isfinite(ratio) else None
 
 
-def describe(
+class Outlook(NamedTuple):
+    """What more labels would bring.
+
+    Attributes
+    ----------
+    more : int
+        Labels added to the most that were tried.
+    times : float
+        All labels then, over the most that were tried: how far the statement reaches.
+    expected : Expected or None
+        Score of a training with them; None for single runs at fewer than four budgets.
+    doubling : float or None
+        The most that twice as many labels as then would add; None without a fit, or where that
+        lies beyond four times what was tried.
+    minutes : float or None
+        Time to make the added labels, where the time for one is known.
+    """
+
+    more: int
+    times: float
+    expected: Expected | None
+    doubling: float | None
+    minutes: float | None
+
+
+def look_ahead(
     curve: LearningCurve,
     minutes_per_field: float | None = None,
     more: int | None = None,
     seconds_per_object: float | None = None,
-) -> str:
-    """Say in words what more labels would bring, and what they cost.
+) -> Outlook:
+    """Work out what more labels would bring, and what they cost.
 
     Parameters
     ----------
@@ -208,7 +239,7 @@ def describe(
     more : int, optional
         How many more labels; as many again as were tried, by default.
     seconds_per_object : float, optional
-        Time to outline one object, s; for a curve over objects, or where they are counted.
+        Time to outline one object, s.
 
     Raises
     ------
@@ -216,60 +247,84 @@ def describe(
         If `more` leads beyond four times the labels that were tried, or is not above 0.
     """
     more = round(curve.most) if more is None else more
-    amount = curve.most + more
     if not 0 < more <= (FARTHEST - 1) * curve.most:
         raise InputError(
             f"{more} more labelled {curve.unit} after {curve.most:g}",
             f"1 to {(FARTHEST - 1) * curve.most:g}",
             "measured scores say nothing of what lies so far beyond them",
         )
-    name = NAMES.get(curve.metric, curve.metric)
-    low, _, high = curve.expect(amount)
-    single = max(map(len, curve.scores)) == 1
-    times = f"{amount / curve.most:.1f}".removesuffix(".0")
-    extra = f"{more} more outlined {curve.unit if more > 1 else curve.unit[:-1]}"
-    cost = _cost(curve, more, minutes_per_field, seconds_per_object)
-    now = f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."
-    if curve.fit is None:
-        return (
-            f"{now} {len(curve.amounts)} budgets are too few to fit a curve; if every doubling "
-            f"brings no more than the last one did ({max(0.0, curve.last_doubling):.3f}), then "
-            f"with {extra}{cost} expect {name} {low:.2f} to {high:.2f}. That is {times} times "
-            f"the labels that were tried.{_ONE_RUN if single else ''}"
-        )
-    said = f"{now} With {extra}{cost} expect {name} {low:.2f} to {high:.2f}"
-    reach = f"That is {times} times the labels that were tried"
-    if 2 * amount <= FARTHEST * curve.most:
-        said += f"; doubling again {_adds(curve.gain(amount, 2 * amount))}"
-        reach += f", the doubling {2 * amount / curve.most:.2g} times"
-    said += f". {reach}"
-    if curve.fit[1] < 1e-9:
-        said += ". The scores do not grow with the labels: more of them are not what is missing"
-    return f"{said}.{_ONE_RUN if single else ''}"
+    amount = curve.most + more
+    reaches = curve.fit is not None and 2 * amount <= FARTHEST * curve.most
+    supported = curve.fit is not None or curve.repeated
+    return Outlook(
+        more,
+        amount / curve.most,
+        curve.expect(amount) if supported else None,
+        curve.gain(amount, 2 * amount) if reaches else None,
+        _minutes(curve, more, minutes_per_field, seconds_per_object),
+    )
 
 
-_ONE_RUN = " There is one run for each budget, so what another seed would change is not known."
-
-
-def _adds(gain: float) -> str:
-    # Rounded up: a promise of less must hold.
-    return f"adds less than {max(0.01, np.ceil(gain * 100) / 100):.2f}"
-
-
-def _cost(
-    curve: LearningCurve, more: int, minutes_per_field: float | None, seconds: float | None
+def describe(
+    curve: LearningCurve,
+    minutes_per_field: float | None = None,
+    more: int | None = None,
+    seconds_per_object: float | None = None,
 ) -> str:
-    per_field = curve.objects_per_field
-    minutes = None
-    if curve.unit == "fields" and minutes_per_field is not None:
-        minutes = more * minutes_per_field
-    elif curve.unit == "fields" and seconds is not None and per_field is not None:
-        minutes = more * per_field * seconds / 60
-    elif curve.unit == "objects" and seconds is not None:
-        minutes = more * seconds / 60
-    elif curve.unit == "objects" and minutes_per_field is not None and per_field:
-        minutes = more / per_field * minutes_per_field
-    if minutes is None:
-        return ""
-    said = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
-    return f" (about {said} of annotation)"
+    """Say in words what more labels would bring; see `look_ahead`."""
+    ahead = look_ahead(curve, minutes_per_field, more, seconds_per_object)
+    name = NAMES.get(curve.metric, curve.metric)
+    extra = f"{ahead.more} more outlined {curve.unit if ahead.more > 1 else curve.unit[:-1]}"
+    if ahead.minutes is not None:
+        extra += f" (about {duration(ahead.minutes)} of annotation)"
+    said = [f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."]
+    if ahead.expected is None:
+        few = f"One run at each of {len(curve.amounts)} budgets supports no forecast"
+        return f"{said[0]} {few}: add seeds or budgets."
+    expected = f"with {extra} expect {name} {ahead.expected.low:.2f} to {ahead.expected.high:.2f}"
+    reach = f"That is {ahead.times:.2g} times the labels that were tried"
+    if curve.fit is None:
+        said.append(
+            f"{len(curve.amounts)} budgets are too few to fit a curve; if every doubling brings "
+            f"no more than the last one did ({max(0.0, curve.last_doubling):.3f}), then {expected}."
+        )
+    elif ahead.doubling is None:
+        said.append(f"{expected[:1].upper()}{expected[1:]}.")
+    else:
+        again = f"doubling again adds less than {rounded_up(ahead.doubling):.2f}"
+        said.append(f"{expected[:1].upper()}{expected[1:]}; {again}.")
+        reach += f", the doubling {2 * ahead.times:.2g} times"
+    said.append(f"{reach}.")
+    if curve.fit is not None and curve.fit[1] < NO_GROWTH:
+        said.append("The scores do not grow with the labels: more of them are not what is missing.")
+    if not curve.repeated:
+        said.append(
+            "There is one run for each budget, so what another seed would change is not known."
+        )
+    return " ".join(said)
+
+
+def rounded_up(gain: float) -> float:
+    """Round to hundredths, upwards and to no less than one: a promise of less must hold."""
+    return float(max(0.01, np.ceil(gain * 100) / 100))
+
+
+def duration(minutes: float) -> str:
+    """Name a time in the unit that fits: minutes below two hours."""
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+
+
+def _minutes(
+    curve: LearningCurve, more: int, per_field: float | None, seconds_per_object: float | None
+) -> float | None:
+    """Annotation time by whichever of the two is known for the curve's unit."""
+    objects = curve.objects_per_field
+    if curve.unit == "fields":
+        if per_field is not None:
+            return more * per_field
+        if seconds_per_object is not None and objects is not None:
+            return more * objects * seconds_per_object / 60
+        return None
+    if seconds_per_object is not None:
+        return more * seconds_per_object / 60
+    return more / objects * per_field if per_field is not None and objects else None

@@ -9,7 +9,7 @@ Values = NDArray[np.float64]
 
 FEWEST_FOR_A_FIT = 4
 RESAMPLES = 2000
-EXPONENTS = np.geomspace(0.05, 3.0, 160)
+EXPONENTS = np.geomspace(0.05, 3.0, 300)
 
 
 def widened(deviations: Values, fitted: int) -> Values:
@@ -61,7 +61,7 @@ def fit_curves(n: Values, y: Values) -> Values:
     """Fit score(n) = a - b n^(-c) to many sets of scores at the same amounts.
 
     For a fixed c the best a and b follow from linear regression, cut at a = 1 and b = 0; the best
-    of 160 exponents between 0.05 and 3 is taken (variable projection, Golub & Pereyra 1973, SIAM J
+    of 300 exponents between 0.05 and 3 is taken (variable projection, Golub & Pereyra 1973, SIAM J
     Numer Anal 10:413-432). This has no local minima to get stuck in.
 
     Parameters

@@ -55,7 +55,9 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         if name not in table:
             table[name] = 0
         table[name] = pd.to_numeric(table[name], errors="coerce").fillna(0).astype(int)
-    table["error"] = table["error"].fillna("").astype(str) if "error" in table else ""
+    table["error"] = (
+        table["error"].astype(object).fillna("").astype(str) if "error" in table else ""
+    )
     return table
 
 

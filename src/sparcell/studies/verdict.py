@@ -38,7 +38,7 @@ def conclude(
         part = summary[(summary["budget"] == budget) & (summary["runs"] > 0)]
         others = comparisons[comparisons["budget"] == budget]
         said.append(_of_budget(good, part, others, metric))
-    return said
+    return [*said, *_single_runs(summary)]
 
 
 def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
@@ -77,7 +77,6 @@ def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, met
         [
             f"With {fields(budget)}: {top['recipe']} is first with {reached}.",
             *_against(others, repeats),
-            *_few_runs(part),
         ]
     )
 
@@ -123,14 +122,15 @@ def _names(others: pd.DataFrame) -> str:
     )
 
 
-def _few_runs(part: pd.DataFrame) -> list[str]:
-    """Warn where a mean is a single run."""
-    single = part.loc[part["runs"] == 1, "recipe"].tolist()
+def _single_runs(summary: pd.DataFrame) -> list[str]:
+    """Warn of recipes that never ran twice."""
+    most = summary[summary["runs"] > 0].groupby("recipe")["runs"].max()
+    single = [str(recipe) for recipe in most.index[most == 1]]
     if not single:
         return []
-    if len(single) == len(part):
+    if len(single) == len(most):
         return ["There is one run of each: another seed may turn this over."]
-    return [f"One run only: {listed(single)}."]
+    return [f"There is one run only of {listed(single)}: what seeds change is not known."]
 
 
 def _repeats(good: pd.DataFrame) -> str:

@@ -1,0 +1,283 @@
+"""study.html and table.csv: what was compared, what it shows, what it costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from markupsafe import Markup
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.io import read_table, write_table
+from sparcell.reports.pictures import png
+from sparcell.reports.rendering import embed, render
+from sparcell.studies.curve import (
+    LearningCurve,
+    describe,
+    duration,
+    learning_curve,
+    look_ahead,
+    rounded_up,
+)
+from sparcell.studies.pictures import (
+    ERRORS,
+    colours_of,
+    draw_costs,
+    draw_errors,
+    draw_means,
+    draw_scores,
+    draw_small,
+)
+from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets, tidy
+from sparcell.studies.statistics import compare, summarise
+from sparcell.studies.verdict import conclude, fields
+
+COSTS = ("steps", "train_s", "train_cpu_s", "predict_s_per_mpx", "peak_mib", "parameters_m")
+FIGURES = ("scores", "means", "small", "errors", "costs")
+OTHERS = (
+    "ap50", "ap75", "map", "f1_no_small", "ap50_no_small", "pixel_dice",
+    "detection_precision", "detection_recall", "count_error",
+)  # fmt: skip
+
+
+def write_study_page(
+    out: Path | str,
+    minutes_per_field: float | None = None,
+    more: int | None = None,
+    seconds_per_object: float | None = None,
+) -> Path:
+    """Write ``table.csv`` and ``study.html`` of a study.
+
+    Parameters
+    ----------
+    out : Path or str
+        Folder with ``results.csv``; ``study.yaml`` and ``images.csv`` are used where they are
+        there. Recipes that the study does not name are results of other tools.
+    minutes_per_field, seconds_per_object : float, optional
+        Time to outline a field (min) or an object (s), for the cost of more labels.
+    more : int, optional
+        How many more labelled fields to speak of; as many again by default.
+
+    Returns
+    -------
+    Path
+        ``study.html``: one file, with pictures inside.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no results.
+    """
+    out = Path(out)
+    if not (out / "results.csv").exists():
+        raise InputError(f"no results.csv in {out}", "the folder of a study", "check the path")
+    study = _read_yaml(out / "study.yaml")
+    runs = tidy(read_table(out / "results.csv"))
+    images = tidy(read_table(out / "images.csv")) if (out / "images.csv").exists() else None
+    metric = _main_score(study, runs)
+    good = finished(runs, metric)
+    summary, comparisons = summarise(runs, metric), compare(runs, images, metric)
+    table = make_table(good, summary, comparisons)
+    write_table(table, out / "table.csv")
+    curves = fit_all(runs, metric)
+    said = conclude(runs, summary, comparisons, metric)
+    asked = (minutes_per_field, more, seconds_per_object)
+    leader, several = _leader(summary), len(set(good["recipe"])) > 1
+    answer = describe(curves[leader], *asked) if leader in curves else ""
+    if answer and not several:
+        # Nothing is compared: what more labels bring is what the study is about.
+        said = [answer, *said]
+    page = render(
+        "study.html",
+        name=study.get("name") or out.resolve().name,
+        description=study.get("description") or "",
+        metric=metric,
+        names=NAMES,
+        headline=said[0],
+        verdicts=said[1:],
+        several=several,
+        others=sorted(set(runs["recipe"]) - _own(study)) if study else [],
+        blocks=_blocks(table),
+        columns=[name for name in OTHERS if name in table and name != metric],
+        costs=[name for name in COSTS if name in table],
+        answer=answer if several else "",
+        leader=leader,
+        outlooks=_outlooks(curves, asked),
+        figures=_figures(good, summary, curves, metric),
+        failures=_failures(runs),
+        how=_how(study, good, images),
+        tests=set(comparisons["test"]) - {""},
+        comparisons=int(comparisons["p"].notna().sum()),
+        settings=yaml.safe_dump(study, sort_keys=False, allow_unicode=True) if study else "",
+        record=_first_record(out),
+    )
+    with whole_file(out / "study.html") as partial:
+        partial.write_text(page, "utf8")
+    return out / "study.html"
+
+
+def make_table(
+    good: pd.DataFrame, summary: pd.DataFrame, comparisons: pd.DataFrame
+) -> pd.DataFrame:
+    """Join summary, comparisons and the means of all other columns; a row per recipe and budget."""
+    key = ["recipe", "budget"]
+    numbers = [name for name in (*NAMES, *ERRORS, *COSTS) if name in good]
+    of_numbers = good[numbers].apply(pd.to_numeric, errors="coerce")
+    of_numbers = of_numbers.loc[:, of_numbers.notna().any()]
+    groups = of_numbers.assign(fields=labelled_fields(good)).join(good[key]).groupby(key)
+    means = groups.mean().reset_index()
+    renamed = {"low": "difference_low", "high": "difference_high"}
+    against = comparisons.drop(columns=["p_least"]).rename(columns=renamed)
+    table = summary.merge(against, how="left", on=key).merge(means, how="left", on=key)
+    leads = summary.groupby("budget")["recipe"].transform("first") == summary["recipe"]
+    table["outcome"] = np.select(
+        [
+            table["runs"] == 0,
+            leads.to_numpy() & (summary.groupby("budget")["runs"].transform("size") > 1).to_numpy(),
+            table["ahead"].eq(True),
+            table["p"].notna(),
+            table["best"].notna(),
+        ],
+        ["failed", "first", "behind", "not told apart", "not tested"],
+        "",
+    )
+    return table.drop(columns="ahead")
+
+
+def fit_all(runs: pd.DataFrame, metric: str) -> dict[str, LearningCurve]:
+    """Fit a learning curve to every recipe with two budgets or more."""
+    curves = {}
+    for recipe in runs["recipe"].unique():
+        try:
+            curves[recipe] = learning_curve(runs, metric, recipe)
+        except InputError:
+            # One budget, or none that came to an end: there is no curve to show.
+            continue
+    return curves
+
+
+def _leader(summary: pd.DataFrame) -> str:
+    """Return the first recipe of the largest budget; empty where no run came to an end."""
+    first = summary[summary["runs"] > 0].groupby("budget", sort=False)["recipe"].first()
+    return str(first.iloc[-1]) if len(first) else ""
+
+
+def _outlooks(
+    curves: dict[str, LearningCurve], asked: tuple[float | None, int | None, float | None]
+) -> list[dict[str, Any]]:
+    """What more labels would bring to each recipe whose curve reaches so far."""
+    rows = []
+    for recipe, curve in curves.items():
+        try:
+            ahead = look_ahead(curve, *asked)
+        except InputError:
+            # Tried with so few labels that nothing is known of so many more.
+            continue
+        rows.append(
+            {
+                "recipe": recipe,
+                "tried": f"{curve.most:g}",
+                "now": curve.means[-1],
+                "fitted": curve.fit is not None,
+                "more": ahead.more,
+                "cost": "" if ahead.minutes is None else duration(ahead.minutes),
+                "expected": ahead.expected,
+                "doubling": None if ahead.doubling is None else rounded_up(ahead.doubling),
+            }
+        )
+    return rows
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text("utf8")) if path.exists() else {}
+    return content or {}
+
+
+def _own(study: dict[str, Any]) -> set[str]:
+    return {str(candidate["label"]) for candidate in study.get("recipes", [])}
+
+
+def _main_score(study: dict[str, Any], runs: pd.DataFrame) -> str:
+    """Detection where the study asks for it: outlines then say little; else F1."""
+    asked = study.get("detection_radius") is not None and "detection_f1" in runs
+    return "detection_f1" if asked and runs["detection_f1"].notna().any() else "f1"
+
+
+def _blocks(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Split the table by budget."""
+    return [
+        {
+            "title": fields(budget).capitalize(),
+            "rows": table[table["budget"] == budget].to_dict("records"),
+        }
+        for budget in ordered_budgets(table)
+    ]
+
+
+def _figures(
+    good: pd.DataFrame,
+    summary: pd.DataFrame,
+    curves: dict[str, LearningCurve],
+    metric: str,
+) -> dict[str, Markup | None]:
+    """Draw what the columns allow; None for the rest."""
+    if not len(good):
+        return dict.fromkeys(FIGURES)
+    colours = colours_of(list(dict.fromkeys(good["recipe"])))
+    figures: dict[str, Any] = dict.fromkeys(FIGURES)
+    if curves:
+        figures["scores"] = draw_scores(good, curves, colours, metric)
+    else:
+        figures["means"] = draw_means(summary[summary["runs"] > 0], colours, metric)
+    if "f1_no_small" in good and good["f1_no_small"].notna().any():
+        figures["small"] = draw_small(good[good["f1_no_small"].notna()], colours)
+    if {*ERRORS, "count_true"} <= set(good) and good["missed"].notna().any():
+        figures["errors"] = draw_errors(good[good["missed"].notna()], colours)
+    figures["costs"] = draw_costs(good, colours, metric)
+    return {name: embed(png(figure)) if figure else None for name, figure in figures.items()}
+
+
+def _failures(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = ["recipe", "budget", "fold", "seed", "error"]
+    rows: list[dict[str, Any]] = runs.loc[runs["error"] != "", columns].to_dict("records")  # type: ignore[assignment]
+    return rows
+
+
+def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None) -> list[str]:
+    """Say in sentences how the figures were made."""
+    said = [f"{len(good)} runs came to an end."]
+    if study.get("folds"):
+        said.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
+    elif images is not None and "image" in images:
+        said.append(f"All runs are scored on the same {images['image'].nunique()} test images.")
+    if len(set(good["budget"])) > 1:
+        said.append("Smaller budgets are contained in larger ones.")
+    limit = study.get("limit") or {}
+    if limit.get("cpu_seconds"):
+        said.append(f"Every training had {limit['cpu_seconds']:g} seconds of processor time.")
+    if limit.get("steps"):
+        said.append(f"Every training had {limit['steps']} steps.")
+    if study.get("val"):
+        said.append(f"Besides its budget, every run used {study['val']} validation fields.")
+    if study:
+        said.append("Decoding was tuned on validation fields only.")
+    if study.get("min_size") and "f1_no_small" in good:
+        said.append(f"Small objects are those below {study['min_size']} px.")
+    if study.get("detection_radius") is not None:
+        said.append(
+            f"Detection: within {study['detection_radius']:g} px of a labelled object, one to one."
+        )
+    return said
+
+
+def _first_record(out: Path) -> dict[str, Any]:
+    """Return the record of one run: versions and machine are those of all."""
+    for path in sorted(out.glob("runs/*/*/record.json")):
+        record: dict[str, Any] = json.loads(path.read_text("utf8"))
+        return record
+    return {}
