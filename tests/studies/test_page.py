@@ -55,7 +55,7 @@ def test_the_page_answers_first(study):
     assert start < said.index("With 1 labelled field: light is first with F1")
     assert "With 20 more outlined fields (about 2.0 hours of annotation) expect F1" in said
     assert "Results of other tools: other-tool." in said
-    assert "Every training had 360 seconds of processor time." in said
+    assert "Every training of Sparcell had 360 seconds of processor time." in said
     assert "corrected for all 4 comparisons" in said
     assert "NaN &lt;loss&gt; at 40" in said
 

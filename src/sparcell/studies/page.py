@@ -259,13 +259,15 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
         said.append("Smaller budgets are contained in larger ones.")
     limit = study.get("limit") or {}
     if limit.get("cpu_seconds"):
-        said.append(f"Every training had {limit['cpu_seconds']:g} seconds of processor time.")
+        said.append(
+            f"Every training of Sparcell had {limit['cpu_seconds']:g} seconds of processor time."
+        )
     if limit.get("steps"):
-        said.append(f"Every training had {limit['steps']} steps.")
+        said.append(f"Every training of Sparcell had {limit['steps']} steps.")
     if study.get("val"):
         said.append(f"Besides its budget, every run used {study['val']} validation fields.")
     if study:
-        said.append("Decoding was tuned on validation fields only.")
+        said.append("Sparcell tuned its decoding on validation fields only.")
     if study.get("min_size") and "f1_no_small" in good:
         said.append(f"Small objects are those below {study['min_size']} px.")
     if study.get("detection_radius") is not None:
