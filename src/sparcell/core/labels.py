@@ -40,7 +40,8 @@ def number_pieces(labels: NDArray[Any]) -> Labels:
     """
     # Of bools, cc3d 4.1 gives pieces far apart the same number; of the same bytes it does not.
     known = labels.view(np.uint8) if labels.dtype == np.bool_ else labels
-    return np.asarray(cc3d.connected_components(known, connectivity=8)).astype(np.int32)
+    pieces = cc3d.connected_components(known, connectivity=8, out_dtype=np.uint32)
+    return np.asarray(pieces).view(np.int32)
 
 
 def raster_order(labels: Labels, min_size: int = 1) -> Labels:
@@ -59,7 +60,9 @@ def raster_order(labels: Labels, min_size: int = 1) -> Labels:
     present = np.flatnonzero(first >= 0)
     rank = np.zeros(len(first), np.int32)
     rank[present[np.argsort(first[present])]] = np.arange(1, len(present) + 1)
-    return rank[labels]
+    ordered = np.zeros(labels.shape, np.int32)
+    ordered.ravel()[inside] = rank[ids]
+    return ordered
 
 
 def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:

@@ -31,11 +31,16 @@ def highest_around(height: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return around
 
 
-def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
-    """Number the plateaus of `mask` without a higher neighbour in it; all are (Y, X)."""
-    inside = np.where(mask, height, 0).astype(np.uint8)
-    peaks = mask & (highest_around(inside) == inside)
-    return number_pieces(peaks)
+def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_], reach: int = 1) -> Labels:
+    """Number the pieces of `mask` that nothing within `reach` px, on ways inside it, surpasses.
+
+    All are (Y, X). Ways go by king's moves; every component of the mask has at least one maximum.
+    """
+    inside = height * mask
+    around = inside
+    for _ in range(reach):
+        around = highest_around(around) * mask
+    return number_pieces(mask & (around == inside))
 
 
 def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) -> Labels:
@@ -55,7 +60,7 @@ def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) ->
         Ids of the seeds, each one connected object; components without a seed have further ids.
     """
     components = number_pieces(mask)
-    at = np.flatnonzero(seeds)
+    at = np.flatnonzero(seeds != 0)
     ids = seeds.ravel()[at]
     home = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
     home[ids] = components.ravel()[at]
@@ -123,19 +128,20 @@ def _saddles(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """Pairs of neighbouring basins and the highest way from one to the other."""
     rows, columns = basins.shape
-    flat, level = basins.ravel(), height.ravel()
-    inside = np.flatnonzero(flat != 0)
-    y, x = np.divmod(inside, columns)
+    # Most pixels have no other basin beside them: they are ruled out in few bytes each.
+    short = basins.astype(np.min_scalar_type(int(basins.max(initial=0))))
+    inside = short > 0
     keys, ways = [], []
     for dy, dx in HALF:
-        fits = (y + dy < rows) & (x + dx >= 0) & (x + dx < columns)
-        here = inside[fits]
-        there = here + dy * columns + dx
-        a, b = flat[here], flat[there]
-        border = np.flatnonzero((a != b) & (b > 0))
-        a, b, here, there = a[border], b[border], here[border], there[border]
+        here = np.s_[: rows - dy, max(-dx, 0) : columns - max(dx, 0)]
+        there = np.s_[dy:, max(dx, 0) : columns + min(dx, 0)]
+        border = short[here] != short[there]
+        border &= inside[here]
+        border &= inside[there]
+        y, x = np.divmod(np.flatnonzero(border), border.shape[1])
+        a, b = basins[here][y, x], basins[there][y, x]
         keys.append(np.minimum(a, b).astype(np.int64) << 32 | np.maximum(a, b))
-        ways.append(np.minimum(level[here], level[there]))
+        ways.append(np.minimum(height[here][y, x], height[there][y, x]))
     key, way = np.concatenate(keys), np.concatenate(ways)
     # The last of several writes stays, so in rising order the highest way remains.
     order = np.argsort(way, kind="stable")

@@ -9,12 +9,10 @@ few times where grey reconstruction, which finds h-maxima directly, takes ten ti
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
-from skimage.segmentation import watershed
 
-from sparcell.core.labels import connected_labels, raster_order
+from sparcell.core.labels import raster_order
 from sparcell.methods.base import Maps, Objects, mean_per_object
-from sparcell.methods.basins import join_shallow
+from sparcell.methods.basins import divide, join_shallow, local_maxima
 from sparcell.methods.distance.config import DistanceDecode
 
 
@@ -35,19 +33,15 @@ def decode(maps: Maps, settings: DistanceDecode) -> Objects:
     """
     foreground = maps[0]
     mask = foreground >= settings.threshold * 255
-    distance = np.where(mask, maps[1], 0).astype(np.uint8)
-    peaks = mask & (ndimage.maximum_filter(distance, 3) == distance)
-    seeds = connected_labels(peaks)
-    basins = watershed(255 - distance, seeds, connectivity=2, mask=mask).astype(np.int32)
+    distance = maps[1] * mask
+    seeds = local_maxima(distance, mask)
+    basins = divide(mask, seeds, distance)
     flat, summits = seeds.ravel(), np.flatnonzero(seeds != 0)
     peak = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
     peak[flat[summits]] = distance.ravel()[summits]
     # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
     owner = join_shallow(basins, distance, peak, max(settings.h * 255, 1))
-    sizes = np.bincount(owner, weights=np.bincount(basins.ravel(), minlength=len(peak)))
-    small = np.flatnonzero(sizes < settings.min_size)
-    owner[np.isin(owner, small)] = 0
-    labels = raster_order(owner[basins])
+    labels = raster_order(owner[basins], settings.min_size)
     height = np.zeros(int(labels.max(initial=0)) + 1)
     kept = summits[owner[flat[summits]] == flat[summits]]
     height[labels.ravel()[kept]] = distance.ravel()[kept]

@@ -31,10 +31,10 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     """
     inner, outer = maps
     mask = outer >= settings.threshold * 255
-    height = smooth(inner)
-    seeds = local_maxima(height, mask)
+    height = smooth(smooth(inner))
+    seeds = local_maxima(height, mask, reach=2)
     parts = divide(mask, seeds, outer)
-    at = np.flatnonzero(seeds)
+    at = np.flatnonzero(seeds != 0)
     ids = seeds.ravel()[at]
     count = int(ids.max(initial=0)) + 1
     summit = np.zeros(count, np.uint8)
