@@ -161,6 +161,7 @@ def test_workers_that_are_not_there(monkeypatch, data, tmp_path):
         check_workers("local:many")
 
 
+@pytest.mark.slow
 def test_dask_carries_out_runs(data, tmp_path):
     pytest.importorskip("distributed")
     runs = plan_study(study(seeds=[0]), data).runs

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -264,17 +263,19 @@ def _choose(
 def describe_plan(plan: Plan) -> str:
     """Describe a plan for the terminal: its runs, its fields and, where known, its time."""
     study, first = plan.study, plan.runs[0]
-    fields = Counter(
-        (str(run.budget), len(run.train), len(run.val), len(run.test)) for run in plan.runs
-    )
     lines = [
         f"{study.name}: {len(plan.runs)} runs = {len(plan.recipes)} recipes x "
         f"{len(study.budgets)} budgets x {max(study.folds, 1)} folds x {len(study.seeds)} seeds"
     ]
-    lines += [
-        f"  budget {budget}: {train} training, {val} validation, {test} test fields, {count} runs"
-        for (budget, train, val, test), count in fields.items()
-    ]
+    for budget in study.budgets:
+        runs = [run for run in plan.runs if run.budget == budget]
+        train, val, test = (
+            _span(len(getattr(run, part)) for run in runs) for part in ("train", "val", "test")
+        )
+        lines.append(
+            f"  budget {budget}: {train} training, {val} validation, {test} test fields, "
+            f"{len(runs)} runs"
+        )
     lines += [
         f"  {label}: {recipe.method.name}, {_network(recipe)}, "
         f"from {recipe.network.weights} weights"
@@ -287,6 +288,11 @@ def describe_plan(plan: Plan) -> str:
         lines.append(f"  training: {study.limit.steps} steps each; the time shows after a run")
     lines.append(f"  first run: {first.key}")
     return "\n".join(lines)
+
+
+def _span(numbers: Iterable[int]) -> str:
+    held = sorted(set(numbers))
+    return " to ".join(str(number) for number in dict.fromkeys((held[0], held[-1])))
 
 
 def _network(recipe: Recipe) -> str:
