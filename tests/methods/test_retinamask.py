@@ -299,6 +299,21 @@ def test_anchors_are_where_the_pyramid_says() -> None:
     np.testing.assert_allclose(outputs.logits.sigmoid().mean().item(), 0.01, atol=0.005)
 
 
+@pytest.mark.parametrize("levels", [(2,), (3, 4), (2, 3, 4, 5)])
+def test_movies_with_location_train_every_weight(levels: tuple[int, ...]) -> None:
+    config = RetinaMaskConfig(levels=levels, anchors=tuple(2.0 * 2**level for level in levels))
+    movie = TINY.model_copy(update={"frames": 3, "temporal": "conv3d", "location": True})
+    learner, start = build(movie, 2, config)
+    scenes = [ellipses(seed, (64, 96)) for seed in (1, 2)]
+    images = np.stack([np.concatenate([photograph(s, t) for t in range(6)]) for s in scenes])
+    target = as_target(*scenes)
+    loss = objective(learner(torch.from_numpy(images)), target, torch.ones_like(target), config)
+    loss.backward()
+    assert start == "random" and torch.isfinite(loss)
+    idle = [name for name, weight in learner.named_parameters() if weight.grad is None]
+    assert not idle
+
+
 @pytest.mark.parametrize("iou", [0.2, 0.5, 0.8])
 def test_suppression_is_that_of_torchvision(iou: float) -> None:
     rng = np.random.default_rng(0)

@@ -65,7 +65,7 @@ class RetinaMask(nn.Module):
 
     def __init__(self, network: NetworkConfig, channels: int, config: RetinaMaskConfig) -> None:
         super().__init__()
-        self.pyramid = Pyramid(network, channels)
+        self.pyramid = Pyramid(network, channels, levels=max(config.levels) - 1)
         width = self.pyramid.width
         self.levels = [level - 2 for level in config.levels]
         self.anchors = AnchorGenerator(
