@@ -62,12 +62,17 @@ class Answer(NamedTuple):
     exact: bool
 
 
-MAPS = Answer(
-    outputs={"maps": ("channel", "y", "x")},
-    read=lambda outputs, shape: quantise(outputs[0]),
-    picture=lambda outputs, shape: outputs[0],
-    exact=True,
-)
+def _read_maps(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Maps:
+    return quantise(outputs[0])
+
+
+def _picture_maps(
+    outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    return outputs[0]
+
+
+MAPS = Answer({"maps": ("channel", "y", "x")}, _read_maps, _picture_maps, exact=True)
 """Dense maps: every pixel of the window has its values."""
 
 

@@ -32,6 +32,7 @@ def outline_distance(labels: Labels) -> NDArray[np.float32]:
     one transform for all objects. `FAR` where no outline is in sight.
     """
     edge = rim(labels)
+    distance: NDArray[np.float32]
     if edge.any():
         distance = ndimage.distance_transform_edt(~edge).astype(np.float32) + 1
     else:

@@ -32,7 +32,7 @@ def library_name(encoder: str) -> str:
         return encoder
     if timm.is_model(encoder.removeprefix("tu-")):
         return f"tu-{encoder.removeprefix('tu-')}"
-    near = get_close_matches(encoder, [*own, *timm.list_models()], n=3)
+    near = get_close_matches(encoder, {*own, *timm.list_models()}, n=3)
     raise InputError(
         f"encoder '{encoder}'",
         "an encoder of segmentation-models-pytorch or timm"

@@ -297,18 +297,20 @@ def _hold_out(
     )
 
 
-def check_channels(places: Sequence[FieldPlace]) -> tuple[int, float | None]:
-    """Return the number of channels and the pixel size that all fields share.
+def check_channels(places: Sequence[FieldPlace], frames: int = 1) -> tuple[int, float | None]:
+    """Return the number of channels (of a frame) and the pixel size that all fields share.
 
     Raises
     ------
     InputError
-        If the fields differ in their number of channels.
+        If the fields differ in their number of channels, or a movie is shorter than `frames`.
     """
     images = [
         open_image(sample.image) for sample in {p.sample.name: p.sample for p in places}.values()
     ]
     counts = {image.size("C"): image.source for image in images}
+    for image in images:
+        image.with_frames(frames)
     if len(counts) > 1:
         (first, a), (second, b) = list(counts.items())[:2]
         raise InputError(

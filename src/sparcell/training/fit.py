@@ -87,11 +87,9 @@ def train(
     learns_from = METHODS[recipe.method.name].learns_from
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     auto = find_auto(recipe.data, places)
-    channels, pixel_size = check_channels([*auto, *(p for held in places.values() for p in held)])
+    every = [*auto, *(place for held in places.values() for place in held)]
+    channels, pixel_size = check_channels(every, recipe.network.frames)
 
-    out.mkdir(parents=True, exist_ok=True)
-    with whole_file(out / "recipe.yaml") as partial:
-        partial.write_text(dump_recipe(recipe), "utf8")
     _quiet()
     _keep_memory()
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -101,6 +99,10 @@ def train(
         "val": Fields(places["val"], *reading),
     }
     trainee = Trainee(recipe, channels, fields["val"])
+    # Only now, so that a setting that cannot work leaves no run folder.
+    out.mkdir(parents=True, exist_ok=True)
+    with whole_file(out / "recipe.yaml") as partial:
+        partial.write_text(dump_recipe(recipe), "utf8")
     record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
     write_json(out / "record.json", record)
     say(
