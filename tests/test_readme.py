@@ -78,6 +78,6 @@ def test_the_rest_runs(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         ran += 1
-    assert ran == 3
+    assert ran == 4
     for result in ("run/model.zip", "run/report.html", "counted/counts.csv", "scores.json"):
         assert (tmp_path / result).stat().st_size > 0

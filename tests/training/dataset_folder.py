@@ -11,8 +11,27 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.image import FIRST_PLANE
 from sparcell.core.labels import Labels
 from sparcell.io import write_image
+from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.prediction.normalise import Normalise
 from sparcell.training.fields import Field, FieldPlace, Fields
+
+TINY = [
+    "network.decoder=thesis-unet",
+    "network.weights=none",
+    "network.filters=4",
+    "data.labels=truth",
+    "fit.crop=64",
+    "fit.batch=4",
+    "fit.crops_per_epoch=8",
+]
+"""Settings of a training that takes seconds, on `simulate_fields`."""
+
+
+def simulate_fields(root: Path, train: int = 3) -> Path:
+    """Simulate fields with stain and truth: some for training, one to validate, one to test."""
+    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
+    write_dataset(root, settings, seed=3, train=train, val=1, test=1)
+    return root
 
 
 def write_field(root: Path, name: str, objects: Labels, **kinds: np.ndarray) -> None:

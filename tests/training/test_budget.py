@@ -11,31 +11,19 @@ import pytest
 
 pytest.importorskip("torch")
 
+from dataset_folder import TINY, simulate_fields
+
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
-from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.training import train
 from sparcell.training.callbacks import schedule_rate
 from sparcell.training.fields import find_fields, nested_order
 from sparcell.training.recipe import DataConfig
 
-TINY = [
-    "network.decoder=thesis-unet",
-    "network.weights=none",
-    "network.filters=4",
-    "data.labels=truth",
-    "fit.crop=64",
-    "fit.batch=4",
-    "fit.crops_per_epoch=8",
-]
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "set"
-    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
-    write_dataset(root, settings, seed=3, train=4, val=1, test=1)
-    return root
+    return simulate_fields(tmp_path_factory.mktemp("data") / "set", train=4)
 
 
 def test_the_learning_rate_climbs_and_falls_with_the_budget() -> None:

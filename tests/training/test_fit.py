@@ -16,35 +16,25 @@ import pytest
 
 pytest.importorskip("torch")
 
+from dataset_folder import TINY, simulate_fields
+
 from sparcell.core.errors import InputError
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.prediction import load_model
 from sparcell.training import load_recipe, train
 from sparcell.training.module import Trainee
 
-TINY = [
-    "network.decoder=thesis-unet",
-    "network.weights=none",
-    "network.filters=4",
-    "data.labels=truth",
-    "fit.crop=64",
-    "fit.batch=4",
-    "fit.crops_per_epoch=8",
-    "fit.epochs=5",
-]
+SHORT = [*TINY, "fit.epochs=5"]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "set"
-    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
-    write_dataset(root, settings, seed=3, train=3, val=1, test=1)
-    return root
+    return simulate_fields(tmp_path_factory.mktemp("data") / "set")
 
 
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
-    return train("nuclei-light", data, tmp_path_factory.mktemp("runs") / "whole", overrides=TINY)
+    return train("nuclei-light", data, tmp_path_factory.mktemp("runs") / "whole", overrides=SHORT)
 
 
 def metrics(run: Path) -> list[dict[str, str]]:
@@ -82,7 +72,7 @@ def test_the_model_file_says_what_the_best_checkpoint_says(finished):
 
 
 def test_the_same_seed_gives_the_same_metrics(data, finished, tmp_path):
-    again = train("nuclei-light", data, tmp_path / "again", overrides=TINY)
+    again = train("nuclei-light", data, tmp_path / "again", overrides=SHORT)
     assert metrics(again) == metrics(finished)
 
 
@@ -92,7 +82,7 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
 ):
     run = tmp_path / "run"
     arguments = [sys.executable, "-m", "sparcell", "train", "nuclei-light", "--data", str(data)]
-    arguments += ["-o", str(run), *(word for setting in TINY for word in ("--set", setting))]
+    arguments += ["-o", str(run), *(word for setting in SHORT for word in ("--set", setting))]
     process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=os.environ)
     while process.poll() is None:
         if (run / "metrics.csv").exists() and len(metrics(run)) > killed_after:
@@ -100,7 +90,7 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
             break
         time.sleep(0.01)
     process.wait()
-    train("nuclei-light", data, run, overrides=TINY, resume=True)
+    train("nuclei-light", data, run, overrides=SHORT, resume=True)
     assert metrics(run) == metrics(finished)
     assert load_model(run).onnx == load_model(finished).onnx
 
@@ -115,11 +105,11 @@ def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp
     run = tmp_path / "run"
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr("sparcell.prediction.model.Model.save", stop)
-        train("nuclei-light", data, run, overrides=TINY)
+        train("nuclei-light", data, run, overrides=SHORT)
     assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
     # Another start, hence another record; the predictions are still those of this model.
     time.sleep(1.1)
-    train("nuclei-light", data, run, overrides=TINY, resume=True)
+    train("nuclei-light", data, run, overrides=SHORT, resume=True)
     assert load_model(run).digest == load_model(finished).digest
     assert "table 6.2" in (run / "report.html").read_text()
     assert "finished" in json.loads((run / "record.json").read_text())
@@ -127,12 +117,12 @@ def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp
 
 def test_a_run_is_never_overwritten(data, finished, tmp_path):
     with pytest.raises(InputError, match="--resume"):
-        train("nuclei-light", data, finished, overrides=TINY)
+        train("nuclei-light", data, finished, overrides=SHORT)
     with pytest.raises(InputError, match="other settings"):
         train("nuclei-light", data, finished, overrides=[*TINY, "seed=9"], resume=True)
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(InputError, match="something else"):
-        train("nuclei-light", data, tmp_path, overrides=TINY)
+        train("nuclei-light", data, tmp_path, overrides=SHORT)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
@@ -146,7 +136,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_weights(data, tmp_
 
     monkeypatch.setattr(Trainee, "training_step", poisoned)
     with pytest.raises(InputError, match="not a number"):
-        train("nuclei-light", data, tmp_path / "run", overrides=TINY)
+        train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").exists()
     assert [row["epoch"] for row in metrics(tmp_path / "run")] == list("012")
 
@@ -160,7 +150,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, mo
         return real(self, crop, index)
 
     monkeypatch.setattr(Trainee, "training_step", crowded)
-    run = train("nuclei-light", data, tmp_path / "run", overrides=TINY)
+    run = train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
     assert "2 crops at once, 2 times a step" in capsys.readouterr().err
     # As many steps of the optimiser as with the whole batch.
     assert metrics(run)[-1]["step"] == metrics(finished)[-1]["step"]
@@ -186,7 +176,7 @@ def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, caps
     assert begun == pytest.approx(max(float(r["val_f1"]) for r in metrics(finished)), abs=1e-6)
     assert "before training" in capsys.readouterr().err
     recorded = json.loads((run / "record.json").read_text())["start_weights"]
-    assert "tensors" in recorded and "0 not" in recorded
+    assert "136 of 136 tensors" in recorded
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,8 @@ def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     path = run / "tables" / "counts.csv"
     if not path.exists():
         return []
-    table = read_table(path).fillna({"note": ""})
+    table = read_table(path)
+    table["note"] = table["note"].astype(object).where(table["note"].notna(), "")
     rows: list[dict[str, Any]] = [
         dict(zip(map(str, table.columns), row, strict=True)) for row in table.to_numpy()
     ]
