@@ -103,7 +103,9 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
-    record = _record(recipe, places, trainee.start) | {"datasets": [str(d.root) for d in datasets]}
+    record = _record(recipe, places | {"auto": auto}, trainee.start) | {
+        "datasets": [str(d.root) for d in datasets]
+    }
     write_json(out / "record.json", record)
     say(
         f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
@@ -242,10 +244,13 @@ def _logger(kind: str, out: Path) -> Any:
 def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> dict[str, Any]:
     """Begin the run's record with what it is trained on."""
     used = {
-        path for part in ("train", "val") for p in places[part] for path in p.sample.files.values()
+        path
+        for part in ("train", "val", "auto")
+        for place in places[part]
+        for path in place.sample.files.values()
     }
     record = start_record(recipe.model_dump(mode="json"), sorted(used))
-    record["fields"] = {part: [place.name for place in held] for part, held in places.items()}
+    record["fields"] = {part: [p.name for p in held] for part, held in places.items() if held}
     record["start_weights"] = start
     record["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     record["input_multiple"] = input_multiple(recipe.network)

