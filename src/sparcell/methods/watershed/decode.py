@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.labels import raster_order
 from sparcell.methods.base import Maps, Objects
-from sparcell.methods.basins import divide, highest_around, join_shallow, local_maxima
+from sparcell.methods.basins import divide, join_shallow, local_maxima
 from sparcell.methods.watershed.config import WatershedDecode
 
 
@@ -40,20 +40,18 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     seeds = local_maxima(height, mask, reach=2)
     parts = divide(mask, seeds, height)
     at = np.flatnonzero(seeds != 0)
-    ids = seeds.ravel()[at]
-    count = int(ids.max(initial=0)) + 1
-    summit = np.zeros(count, np.uint8)
-    summit[ids] = height.ravel()[at]
+    summit = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
+    summit[seeds.ravel()[at]] = height.ravel()[at]
     # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
     owner = join_shallow(parts, height, summit, max(settings.h * 255, 1))
-    peak = np.zeros(count, np.uint8)
-    np.maximum.at(peak, owner[ids], highest_around(inner).ravel()[at])
-    owner[peak[owner] < settings.centre * 255] = 0
-    whole = owner[parts]
-    labels = raster_order(whole, settings.min_size)
-    kept = at[labels.ravel()[at] > 0]
+    inside = np.flatnonzero(mask)
+    centre = np.zeros(len(owner), np.uint8)
+    np.maximum.at(centre, owner[parts.ravel()[inside]], inner.ravel()[inside])
+    sure = centre[owner] >= settings.centre * 255
+    labels = raster_order((owner * sure)[parts], settings.min_size)
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
-    scores[labels.ravel()[kept]] = peak[whole.ravel()[kept]] / np.float32(255)
+    kept = at[labels.ravel()[at] > 0]
+    scores[labels.ravel()[kept]] = centre[owner[seeds.ravel()[kept]]] / np.float32(255)
     return Objects(labels, scores[1:])
 
 
