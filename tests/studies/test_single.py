@@ -136,8 +136,8 @@ def test_labels_without_any_object_are_refused_before_training(tmp_path):
 def test_a_run_ends_when_its_study_does():
     code = (
         "import time\nfrom sparcell.studies.single import _end_with_parent\n"
-        "_end_with_parent()\nprint('ready', flush=True)\n"
-        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('stopped')"
+        "try:\n    _end_with_parent()\n    print('ready', flush=True)\n    time.sleep(600)\n"
+        "except KeyboardInterrupt:\n    print('stopped')"
     )
     call = [sys.executable, "-c", code]
     with subprocess.Popen(
