@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.training.recipe import Part, Recipe, load_recipe
-from sparcell.training.settings import recipe_names
+from sparcell.training.settings import parse_settings, recipe_names
 
 Budget = int | Literal["all"]
 LABEL = re.compile(r"[\w+][\w+. -]*")
@@ -183,13 +183,7 @@ def load_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise InputError(f"no study {path}", "a YAML file", "check the path")
-    try:
-        settings = yaml.safe_load(path.read_text("utf8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"study {path} that is no YAML", "key: value", reason) from error
-    if not isinstance(settings, dict):
-        raise InputError(f"study {path} without settings", "key: value", "write some")
+    settings = parse_settings(path.read_bytes(), f"study {path}")
     try:
         study = Study.model_validate(settings)
     except ValidationError as error:

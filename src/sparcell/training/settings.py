@@ -115,6 +115,24 @@ def read_settings(name: str, folder: Path = Path(), above: tuple[str, ...] = ())
     raise _unknown(name)
 
 
+def parse_settings(text: bytes, what: str) -> dict[str, Any]:
+    """Read the YAML text of a recipe or a study; `what` names it in messages.
+
+    Raises
+    ------
+    InputError
+        If it is no YAML, or holds something else than settings.
+    """
+    try:
+        settings = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{what} that is no YAML", "key: value", reason) from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{what} without settings", "key: value", "write some")
+    return settings
+
+
 def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> RecipeFile:
     """Read a file by its name or path; see `read_settings`."""
     path = folder / name
@@ -124,13 +142,7 @@ def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = 
         raise _unknown(name)
     if key in above:
         raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
-    try:
-        settings = yaml.safe_load(source.read_text("utf8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"recipe {name} that is no YAML", "key: value", reason) from error
-    if not isinstance(settings, dict):
-        raise InputError(f"recipe {name} without settings", "key: value", "write some")
+    settings = parse_settings(source.read_bytes(), f"recipe {name}")
     rows = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
     if rows:
         settings.setdefault("name", Path(name).stem)
