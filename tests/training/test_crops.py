@@ -175,6 +175,18 @@ def test_intensities_change_as_much_as_asked() -> None:
         assert blurred.std() <= image.std() + 1e-6 and blurred.dtype == np.float32
 
 
+def test_haze_is_smooth_light_on_half_the_crops() -> None:
+    dark = np.full((2, 96, 64), -1, np.float32)
+    rng = np.random.default_rng(1)
+    hazy = [change_intensity(dark, Augment(haze=0.8), rng) - dark for _ in range(200)]
+    lit = [haze for haze in hazy if haze.any()]
+    assert 70 < len(lit) < 130
+    for haze in lit:
+        assert haze.min() >= 0 and haze.max() <= 0.8
+        assert np.array_equal(haze[0], haze[1])  # of all channels alike
+        assert max(np.abs(np.diff(haze[0], axis=axis)).max() for axis in (0, 1)) < 0.25
+
+
 def test_an_epoch_names_its_crops_also_after_a_resume() -> None:
     sampler = EpochSampler(3)
     assert list(sampler) == [(0, 0), (0, 1), (0, 2)] and len(sampler) == 3

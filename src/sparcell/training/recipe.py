@@ -77,6 +77,12 @@ class Augment(Part):
     offset: float = Field(0.0, ge=0, description="largest change of brightness, of the range -1..1")
     noise: float = Field(0.0, ge=0, description="largest SD of added noise, of the range -1..1")
     blur: float = Field(0.0, ge=0, description="largest sigma of a Gaussian blur, px")
+    haze: float = Field(
+        0.0,
+        ge=0,
+        description="largest brightness of added light from out of focus, of the range -1..1, in "
+        "half the crops",
+    )
 
 
 class Optimiser(Part):

@@ -31,7 +31,7 @@ class WatershedDecode(DecodeSettings):
         0.1, gt=0, lt=1, description="outer distance (0..1) from which on a pixel is of an object"
     )
     centre: float = Field(
-        0.3, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
+        0.4, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
     )
     h: float = Field(
         0.05,
