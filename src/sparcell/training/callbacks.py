@@ -10,8 +10,9 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
@@ -87,6 +88,24 @@ def schedule_rate(progress: float, schedule: str, warm_up: float = 0.2) -> float
     if progress < start:
         return low + (1 - low) * (1 - math.cos(math.pi * progress / start)) / 2
     return (1 + math.cos(math.pi * (progress - start) / (1 - start))) / 2
+
+
+class AveragedWeights(WeightAveraging):
+    """A running mean of the weights, which is what is validated and kept (see `running_mean`)."""
+
+    def __init__(self, keep: float) -> None:
+        super().__init__(
+            use_buffers=True, avg_fn=lambda mean, new, steps: running_mean(mean, new, steps, keep)
+        )
+
+
+def running_mean(mean: Tensor, new: Tensor, steps: Tensor | int, keep: float) -> Tensor:
+    """Move the mean towards `new`: it keeps the share `keep` of itself, less in the first steps.
+
+    Otherwise the mean of a short run would consist of weights that had not learned yet.
+    """
+    share = min(keep, (1 + int(steps)) / (10 + int(steps)))
+    return share * mean + (1 - share) * new
 
 
 class MetricsTable(Callback):

@@ -93,6 +93,10 @@ class Fields(Sequence[Field]):
     def __len__(self) -> int:
         return len(self.places)
 
+    def __deepcopy__(self, memo: object) -> Fields:
+        """Stay one where a network is copied with what it is judged on: images are only read."""
+        return self
+
     def draw(self, rng: np.random.Generator, auto_worth: float) -> int:
         """Draw a field; those with automatic labels count as `auto_worth` outlined ones."""
         auto = len(self) - self.outlined

@@ -34,7 +34,7 @@ from sparcell.core.record import peak_memory, start_record
 from sparcell.methods import METHODS
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
-from sparcell.training.callbacks import Budget, MetricsTable, WholeCheckpoints
+from sparcell.training.callbacks import AveragedWeights, Budget, MetricsTable, WholeCheckpoints
 from sparcell.training.fields import FieldPlace, Fields, check_channels, find_auto, find_fields
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
@@ -199,6 +199,7 @@ def _trainer(
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
+    average = recipe.optimiser.average
     trainer = lightning.Trainer(
         max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
         accumulate_grad_batches=accumulate,
@@ -212,6 +213,7 @@ def _trainer(
             ),
             ModelCheckpoint(filename="best", monitor=fit.monitor, mode=mode, **keep),
             ModelCheckpoint(filename="last", **keep),
+            *([AveragedWeights(average)] if average else []),
         ],
         plugins=[WholeCheckpoints()],
         num_sanity_val_steps=0,

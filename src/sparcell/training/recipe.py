@@ -94,6 +94,13 @@ class Optimiser(Part):
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 = no limit")
+    average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="what the running mean of the weights, which is validated and kept, retains of "
+        "itself at each step; 0 = no mean",
+    )
 
 
 class Fit(Part):
