@@ -31,7 +31,8 @@ from sparcell.methods.retinamask.objective import (
     objective,
 )
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction.model import Model, ModelCard, load_model
+from sparcell.prediction.loading import load_model
+from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.normalise import Normalise, Scaling
 from sparcell.prediction.runtime import RUNTIMES
 from sparcell.prediction.tiling import Stitcher, cut_axis, map_rows

@@ -1,6 +1,7 @@
 """Prediction: model file, runtimes, tiling; no PyTorch."""
 
-from sparcell.prediction.model import Model, ModelCard, load_model
+from sparcell.prediction.loading import load_model
+from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.normalise import Normalise, Scaling
 
 __all__ = ["Model", "ModelCard", "Normalise", "Scaling", "load_model"]

@@ -3,38 +3,36 @@
 A zip in the layout of bioimage.io: ``rdf.yaml``, ``model.onnx``, ``sparcell.json`` (the card:
 decoding, preprocessing, pixel size, record), ``golden_input.npy`` and ``golden_output.npy``: one
 input and what the network said about it when it was exported, compared on first use.
+`sparcell.prediction.loading` reads it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
-from sparcell.prediction.normalise import Normalise
+from sparcell.prediction.foreign import ForeignRuntime, Layout
+from sparcell.prediction.normalise import Normalise, Scaling
 from sparcell.prediction.runtime import Runtime, open_runtime
+from sparcell.prediction.steps import Steps
+from sparcell.prediction.tiling import CONTEXT
 
 FORMAT = 1
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
-UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError,
-    NotImplementedError,
-)  # fmt: skip
 
 
 class ModelCard(BaseModel):
@@ -46,7 +44,7 @@ class ModelCard(BaseModel):
     name: str = Field(description="recipe that made the model")
     method: str = Field(description="how its maps are decoded")
     decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
-    normalise: Normalise
+    normalise: Normalise | Steps = Field(description="what is done to intensities first")
     channels: int = Field(ge=1, description="input channels of one frame")
     frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
     tta: Literal["none", "flips", "turns", "all"] = Field(
@@ -54,8 +52,11 @@ class ModelCard(BaseModel):
     )
     pixel_size: float | None = Field(None, description="um per px of the training images")
     multiple: int = Field(32, description="input height and width are multiples of this, px")
-    typical_area: float = Field(description="median object area in training, px")
+    typical_area: float | None = Field(
+        description="median object area in training, px; None where nobody knows"
+    )
     largest_diameter: float = Field(description="99th percentile of object extent, px")
+    layout: Layout | None = Field(None, description="of another tool's network")
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
 
@@ -98,14 +99,37 @@ class Model:
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
-        return open_runtime(
-            runtime,
-            self.onnx,
-            self.golden_input,
-            self.golden_output,
-            threads,
-            self.method.answer,
-        )
+        layout, answer = self.card.layout, self.method.answer
+        wrap: Callable[[Runtime], Runtime] | None = None
+        if layout:
+            wrap = partial(ForeignRuntime, layout=layout)
+            # Its golden output comes from some other framework.
+            answer = answer._replace(exact=False)
+        golden = (self.golden_input, self.golden_output)
+        return open_runtime(runtime, self.onnx, *golden, threads, answer, wrap)
+
+    def scaling(
+        self, image: Image, plane: Plane = FIRST_PLANE
+    ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """Measure how the intensities of a plane become what the network expects.
+
+        Returns
+        -------
+        callable
+            (C, Y, X) float32 to the same shape.
+        """
+        settings = self.card.normalise
+        if isinstance(settings, Steps):
+            return settings.measure(image, plane)
+        return Scaling.measure(image, settings, plane)
+
+    def grid(self, tile: int) -> tuple[int, int, int]:
+        """Multiple, largest core and context of windows, px, as `tiling.cut_axis` takes them."""
+        limit = self.card.layout and self.card.layout.largest
+        if not limit:
+            return self.card.multiple, tile, CONTEXT
+        context = min(CONTEXT, limit // 4)
+        return 1, min(tile, limit - 2 * context), context
 
     def save(self, path: Path) -> None:
         """Write the zip, completely or not at all."""
@@ -152,59 +176,6 @@ class Model:
             "outputs": outputs,
             "weights": {"onnx": {"source": "model.onnx", "opset_version": 18}},
         }
-
-
-def load_model(path: Path | str) -> Model:
-    """Read a model file.
-
-    Parameters
-    ----------
-    path : Path or str
-        A ``model.zip``, or the run folder that holds it.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is damaged, or of a later format.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.zip"
-    if not path.exists():
-        raise InputError(f"no model {path}", "a model.zip or a run folder", "check the path")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = {name: archive.read(name) for name in PARTS}
-        raw = dict(json.loads(parts["sparcell.json"]))
-        golden_input, golden_output = (
-            np.load(io.BytesIO(parts[f"golden_{end}.npy"]), allow_pickle=False)
-            for end in ("input", "output")
-        )
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path} that is no Sparcell model ({error})",
-            "the model.zip of a run",
-            "name the run folder, or copy the file again",
-        ) from error
-    if raw.get("format", 0) > FORMAT:
-        raise InputError(
-            f"{path} of model format {raw['format']}", f"format {FORMAT}", "update Sparcell"
-        )
-    try:
-        card = ModelCard.model_validate(raw)
-    except ValidationError as error:
-        raise InputError(
-            f"{path} with a damaged card ({error.errors()[0]['msg']})",
-            "a whole model",
-            "export again",
-        ) from error
-    return Model(
-        card=card,
-        onnx=parts["model.onnx"],
-        golden_input=golden_input,
-        golden_output=golden_output,
-        source=str(path),
-    )
 
 
 def _axis(name: str | int, channels: int, multiple: int) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from sparcell.core.progress import say, track
 from sparcell.core.record import now, start_record
 from sparcell.io import create_image, list_images, open_image, read_table, write_table
 from sparcell.measurement.objects import Window, object_table
-from sparcell.prediction.model import Model, load_model
-from sparcell.prediction.normalise import Scaling
+from sparcell.prediction.loading import load_model
+from sparcell.prediction.model import Model
 from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.tiling import MAX_CORE, Found, Stitcher, ahead, cut_axis, map_rows
 from sparcell.prediction.turning import Turned
@@ -216,8 +216,8 @@ def _predict_plane(
     name: str,
 ) -> list[pd.DataFrame]:
     """Fill one plane of `target`; return its object tables."""
-    scaling = Scaling.measure(image, model.card.normalise, plane)
-    cuts = tuple(cut_axis(edge, model.card.multiple, settings.tile) for edge in image.shape)
+    scaling = model.scaling(image, plane)
+    cuts = tuple(cut_axis(edge, *model.grid(settings.tile)) for edge in image.shape)
     halo = settings.halo
     if halo is None:
         halo = int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))

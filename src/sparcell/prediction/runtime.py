@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,6 +98,7 @@ def open_runtime(
     golden_output: NDArray[np.float32],
     threads: int = 0,
     answer: Answer = MAPS,
+    wrap: Callable[[Runtime], Runtime] | None = None,
 ) -> Runtime:
     """Open a runtime that reproduces the golden output.
 
@@ -113,6 +115,8 @@ def open_runtime(
         0 lets the runtime choose.
     answer : Answer
         How the picture is made.
+    wrap : callable, optional
+        Stands between a network of another tool and what Sparcell gives and takes.
 
     Raises
     ------
@@ -130,6 +134,7 @@ def open_runtime(
         make = RUNTIMES[candidate]
         try:
             runtime: Runtime = make(onnx, threads)
+            runtime = wrap(runtime) if wrap else runtime
             said = answer.picture(runtime(golden_input), shape)
             difference = np.abs(said - golden_output)
         except ImportError as error:

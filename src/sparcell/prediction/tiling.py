@@ -25,7 +25,6 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.methods.base import MAPS, Answer, Objects
 from sparcell.methods.detections import Reading, join
-from sparcell.prediction.normalise import Scaling
 from sparcell.prediction.runtime import Runtime
 
 MAX_CORE = 1024
@@ -78,7 +77,7 @@ def cut_axis(
 def map_rows(
     image: Image,
     plane: Plane,
-    scaling: Scaling,
+    scaling: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     runtime: Runtime,
     cuts: tuple[Windows, Windows],
     answer: Answer = MAPS,

@@ -1,0 +1,377 @@
+"""Packages in the format of bioimage.io, as other tools write them.
+
+Formats 0.4 and 0.5 of the model description are read, and of them what running the ONNX network
+takes: axes, sizes, processing, test tensors. Nothing of a package is executed but its graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from math import lcm
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.core.progress import say
+from sparcell.prediction.foreign import (
+    MEANINGS,
+    SUPPORTED,
+    UNUSED,
+    Layout,
+    OutputLayout,
+    find_reading,
+    meaning_of,
+    to_cyx,
+)
+from sparcell.prediction.model import Model, ModelCard
+from sparcell.prediction.package import Package
+from sparcell.prediction.steps import Steps, read_steps
+
+LARGEST_DESCRIPTION = 1 << 20
+REACH = 64.0
+"""Extent in px that objects are taken to have at most, where nobody has measured them."""
+MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3}
+EXTERNAL_DATA = re.compile(rb"\x6a.{1,2}\x0a\x08location\x12", re.DOTALL)
+"""An entry of a tensor's field `external_data` in an ONNX file (onnx.proto, fields 13 and 1)."""
+
+
+class Tensor(NamedTuple):
+    """An input or output as a package describes it.
+
+    Attributes
+    ----------
+    name : str
+    axes : str
+        Letters in the order of the axes: b batch, c channel, z, y, x; t and i for others.
+    sizes : dict
+        Letter to the smallest length and the step by which it may grow, 0 where it may not.
+    channels : tuple of str
+        Names; empty where the package gives none.
+    steps : Steps
+        Before the network, or after it.
+    test : str
+        Path of the test tensor in the package.
+    pixel_size : float or None
+        um.
+    """
+
+    name: str
+    axes: str
+    sizes: dict[str, tuple[int, int]]
+    channels: tuple[str, ...]
+    steps: Steps
+    test: str
+    pixel_size: float | None = None
+
+
+def read_description(package: Package) -> dict[str, Any]:
+    """Read what a bioimage.io package says of itself.
+
+    Raises
+    ------
+    InputError
+        If it is no model of format 0.4 or 0.5.
+    """
+    name = str(package.description)
+    content = package.read(name)
+    try:
+        if len(content) > LARGEST_DESCRIPTION:
+            raise ValueError(f"{len(content)} bytes")
+        described = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{name} in {package.source} that is no YAML ({_first_line(error)})",
+            "a description of a model",
+            "copy the package again",
+        ) from error
+    if not isinstance(described, dict) or described.get("type") != "model":
+        raise InputError(f"{name} in {package.source}", "a model's", "use a package of a model")
+    version = str(described.get("format_version"))
+    if not version.startswith(("0.4.", "0.5.")):
+        raise InputError(
+            f"{package.source} of bioimage.io format {version}",
+            "format 0.4 or 0.5",
+            "take a newer version of the package",
+        )
+    return described
+
+
+def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> Model:
+    """Read another tool's package as a model.
+
+    Parameters
+    ----------
+    package : Package
+    outputs : sequence of str, optional
+        What the output channels show; see `sparcell.prediction.loading.load_model`.
+
+    Raises
+    ------
+    InputError
+        If it has no ONNX weights, or a network that cannot be run on planes of images, or
+        outputs that no method decodes.
+    """
+    described = read_description(package)
+    base = PurePosixPath(str(package.description)).parent
+    onnx = _read_weights(package, described.get("weights"), base)
+    try:
+        inputs, results = _read_tensors(described)
+        name = str(described.get("name", "model"))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{package.source} with a description that cannot be read ({_first_line(error)!r})",
+            "inputs and outputs as bioimage.io describes them",
+            "let its author check it with the validator of bioimage.io",
+        ) from error
+    image = _check_input(package, inputs)
+    seen = _test_tensor(package, image, base)
+    prepared = image.steps.fit(seen)(seen)
+    said = [_dense_output(package, one, base, seen.shape) for one in results]
+    meanings = _meanings(package, results, said, outputs)
+    layout = Layout(
+        axes=image.axes,
+        smallest=(image.sizes["y"][0], image.sizes["x"][0]),
+        step=(image.sizes["y"][1], image.sizes["x"][1]),
+        outputs=tuple(
+            OutputLayout(axes=one.axes if found is not None else "", steps=one.steps)
+            for one, found in zip(results, said, strict=True)
+        ),
+        meanings=meanings,
+    )
+    channels = np.concatenate([found for found in said if found is not None])
+    _check_range(package, channels, meanings)
+    card = ModelCard(
+        name=name,
+        method=layout.reading.method,
+        decode={},
+        normalise=image.steps,
+        channels=len(seen),
+        pixel_size=image.pixel_size,
+        multiple=lcm(*(max(step, 1) for step in layout.step)),
+        typical_area=None,
+        largest_diameter=REACH,
+        layout=layout,
+        record={"source": package.source, "format_version": described["format_version"]},
+    )
+    return Model(card, onnx, prepared, layout.maps(channels), package.source)
+
+
+def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
+    if not isinstance(weights, dict) or not isinstance(weights.get("onnx"), dict):
+        held = ", ".join(map(str, weights)) if isinstance(weights, dict) and weights else "nothing"
+        raise InputError(
+            f"weights as {held} in {package.source}",
+            "ONNX, which runs without the code of the network",
+            "ask its author for ONNX weights, or convert them with bioimageio.core",
+        )
+    entry = weights["onnx"]
+    onnx = package.read(str(base / str(entry.get("source"))))
+    if entry.get("external_data") or EXTERNAL_DATA.search(onnx):
+        raise InputError(
+            f"{entry.get('source')} in {package.source}, whose weights are in another file",
+            "an ONNX file that holds them",
+            "save it again with onnx.save(onnx.load(PATH), PATH)",
+        )
+    stated = entry.get("sha256")
+    if stated and hashlib.sha256(onnx).hexdigest() != stated:
+        raise InputError(
+            f"{entry['source']} in {package.source} with another SHA-256 than is stated",
+            str(stated),
+            "get the package again",
+        )
+    return onnx
+
+
+def _read_tensors(described: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    if str(described["format_version"]).startswith("0.4."):
+        return (
+            [
+                _tensor_04(one, test, "preprocessing")
+                for one, test in zip(described["inputs"], described["test_inputs"], strict=True)
+            ],
+            [
+                _tensor_04(one, test, "postprocessing")
+                for one, test in zip(described["outputs"], described["test_outputs"], strict=True)
+            ],
+        )
+    return (
+        [_tensor_05(one, "preprocessing") for one in described["inputs"]],
+        [_tensor_05(one, "postprocessing") for one in described["outputs"]],
+    )
+
+
+def _tensor_04(one: dict[str, Any], test: str, processing: str) -> Tensor:
+    axes, shape = str(one["axes"]), one["shape"]
+    if isinstance(shape, list):
+        sizes = {a: (int(n), 0) for a, n in zip(axes, shape, strict=True)}
+    elif "min" in shape:
+        ranges = zip(axes, shape["min"], shape["step"], strict=True)
+        sizes = {a: (int(low), int(step)) for a, low, step in ranges}
+    else:
+        # An output whose size follows from the input's: the test tensor shows it.
+        sizes = {}
+    steps = read_steps(one.get(processing))
+    return Tensor(str(one["name"]), axes, sizes, (), steps, str(test))
+
+
+def _tensor_05(one: dict[str, Any], processing: str) -> Tensor:
+    letters = {"batch": "b", "channel": "c", "time": "t", "index": "i"}
+    axes, pixel_size = "", None
+    channels: tuple[str, ...] = ()
+    sizes: dict[str, tuple[int, int]] = {}
+    lengths = {str(axis.get("id", axis["type"])): axis.get("size") for axis in one["axes"]}
+    for axis in one["axes"]:
+        letter = letters.get(axis["type"]) or str(axis["id"])
+        axes += letter if len(letter) == 1 else "i"
+        size = axis.get("size")
+        if isinstance(size, dict) and "axis_id" in size and not size.get("offset"):
+            # A width that is the height.
+            size = lengths.get(str(size["axis_id"]))
+        if isinstance(size, int):
+            sizes[letter] = (size, 0)
+        elif isinstance(size, dict) and "step" in size:
+            sizes[letter] = (int(size["min"]), int(size["step"]))
+        if letter == "c":
+            channels = tuple(map(str, axis["channel_names"]))
+        if letter == "y" and axis.get("unit") in MICROMETRES:
+            pixel_size = float(axis.get("scale", 1.0)) * MICROMETRES[axis["unit"]]
+    steps = read_steps(one.get(processing))
+    name, test = str(one.get("id", "tensor")), str(one["test_tensor"]["source"])
+    return Tensor(name, axes, sizes, channels, steps, test, pixel_size)
+
+
+def _check_input(package: Package, inputs: list[Tensor]) -> Tensor:
+    """Give the one input if planes of images can be put into it."""
+    if len(inputs) != 1:
+        names = ", ".join(one.name for one in inputs)
+        raise InputError(
+            f"{len(inputs)} inputs ({names}) in {package.source}",
+            "a network of one image",
+            "use another model",
+        )
+    (image,) = inputs
+    if not image.axes.startswith("b") or not {"y", "x"} <= set(image.sizes):
+        raise InputError(
+            f"axes {image.axes} of the input of {package.source}",
+            "b, then y and x of known sizes, and c",
+            "use another model",
+        )
+    for letter, (smallest, _) in image.sizes.items():
+        if letter not in "bcyx" and smallest > 1:
+            raise InputError(
+                f"a network of {smallest} or more along {letter} in {package.source}",
+                "one of planes: b, c, y and x",
+                "use a model of 2-D images",
+            )
+    if dataset := [s.name for s in image.steps.steps if s.kwargs.get("mode") == "per_dataset"]:
+        say(f"{package.source}: {dataset[0]} is measured on each image, not on a whole data set")
+    return image
+
+
+def _test_tensor(package: Package, tensor: Tensor, base: PurePosixPath) -> NDArray[np.float32]:
+    """Read a test tensor's first sample as (C, Y, X) float32."""
+    if not tensor.test.endswith(".npy"):
+        raise InputError(
+            f"test tensor {tensor.test} in {package.source}", "a .npy file", "use another model"
+        )
+    array = package.array(str(base / tensor.test))
+    if array.ndim != len(tensor.axes) or array.size == 0 or array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{tensor.test} of shape {array.shape}, {array.dtype}, in {package.source}",
+            f"numbers with the axes {tensor.axes}",
+            "use another model",
+        )
+    return to_cyx(array[0].astype(np.float32), tensor.axes[1:])
+
+
+def _dense_output(
+    package: Package, tensor: Tensor, base: PurePosixPath, shape: tuple[int, ...]
+) -> NDArray[np.float32] | None:
+    """Read what the network said, (C, Y, X); None where that is no map of the image."""
+    beside = [n for a, (n, _) in tensor.sizes.items() if a not in "bcyx"]
+    of_planes = tensor.axes.startswith("b") and {"y", "x"} <= set(tensor.axes)
+    if not of_planes or max(beside, default=1) > 1:
+        return None
+    found = _test_tensor(package, tensor, base)
+    if found.shape[1:] != shape[1:]:
+        return None
+    if tensor.steps.measuring:
+        raise InputError(
+            f"postprocessing '{tensor.steps.measuring[0]}' in {package.source}",
+            "one that treats every tile alike",
+            "use another model",
+        )
+    # Made and dropped: a step that is unknown shall be named now.
+    tensor.steps.fit(found)
+    return found
+
+
+def _meanings(
+    package: Package,
+    results: list[Tensor],
+    said: list[NDArray[np.float32] | None],
+    chosen: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """Find out what all channels of the dense outputs show."""
+    listed, guessed = [], []
+    for one, found in zip(results, said, strict=True):
+        if found is None:
+            continue
+        named = len(one.channels) == len(found)
+        names = one.channels if named else tuple(str(at) for at in range(len(found)))
+        listed += [f"{one.name}.{name}" for name in names]
+        by_name = [meaning_of(name) for name in names]
+        if by_name == [UNUSED]:
+            by_name = [meaning_of(one.name)]
+        guessed += by_name
+    supported = f"channels that show {SUPPORTED}"
+    if not listed:
+        others = ", ".join(f"{one.name} ({one.axes})" for one in results)
+        raise InputError(
+            f"outputs {others} in {package.source}, none as large as the image",
+            supported,
+            "use another model",
+        )
+    if chosen is None and guessed == [UNUSED]:
+        say(f"{package.source}: its one output, {listed[0]}, is taken for the foreground")
+        return ("foreground",)
+    meanings = tuple(guessed if chosen is None else chosen)
+    unknown = [m for m in meanings if m not in (*MEANINGS, UNUSED)]
+    used = [m for m in meanings if m != UNUSED]
+    fits = not unknown and len(meanings) == len(listed) and len(set(used)) == len(used)
+    if not fits or find_reading(meanings) is None:
+        what = f" called {','.join(meanings)}" if chosen else ""
+        raise InputError(
+            f"{len(listed)} output channels ({', '.join(listed)}){what} in {package.source}",
+            supported,
+            f"say what each shows, such as --outputs {_example(len(listed))}",
+        )
+    return meanings
+
+
+def _example(count: int) -> str:
+    first = ("foreground",) if count == 1 else ("background", "foreground", "boundary")[:count]
+    return ",".join([*first, *[UNUSED] * (count - len(first))])
+
+
+def _check_range(
+    package: Package, channels: NDArray[np.float32], meanings: tuple[str, ...]
+) -> None:
+    for values, meaning in zip(channels, meanings, strict=True):
+        low, high = float(values.min()), float(values.max())
+        if meaning != UNUSED and not (low >= -0.01 and high <= 1.01):
+            raise InputError(
+                f"values of {low:.3g} to {high:.3g} for {meaning} in {package.source}",
+                "probabilities, 0 to 1",
+                "if it gives logits, add the postprocessing sigmoid to its description",
+            )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,147 @@
+"""Models that have a name: those that come with Sparcell, and those that were fetched.
+
+Each is a file ``NAME.zip`` beside its card ``NAME.yaml``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.progress import say
+from sparcell.prediction.package import DESCRIPTIONS
+
+LARGEST_BUNDLED = 10_000_000
+"""Bytes that a model which comes with Sparcell may have."""
+
+
+class Card(BaseModel):
+    """What people need to know of a model, in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    purpose: str = Field(description="what it finds, in which images")
+    licence: str = Field("", description="of the model, as an SPDX identifier; '' if unknown")
+    authors: tuple[str, ...] = ()
+    data: str = Field("", description="what it was trained on, and the licence of that")
+    scores: dict[str, float] = Field(
+        default_factory=dict, description="measured, the first one shown in lists"
+    )
+    scores_of: str = Field("", description="images that the scores were measured on")
+    limits: tuple[str, ...] = Field((), description="where it should not be trusted")
+    rebuild: tuple[str, ...] = Field((), description="commands that make it again")
+    sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="of the zip")
+    url: str = Field("", description="where it was fetched from")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model with a name."""
+
+    name: str
+    path: Path
+    where: Literal["bundled", "cached"]
+
+    @property
+    def card(self) -> Card | None:
+        """The card beside the model; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        path = self.path.with_suffix(".yaml")
+        if not path.exists():
+            return None
+        try:
+            return Card.model_validate(yaml.safe_load(path.read_text("utf8")))
+        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            raise InputError(
+                f"{path} that is no model card ({reason})", "a card", "fetch the model again"
+            ) from error
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Write a card as YAML, completely or not at all."""
+    with whole_file(path) as partial:
+        content = card.model_dump(mode="json", exclude_defaults=True)
+        partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf8")
+
+
+def cache_folder() -> Path:
+    """Folder of fetched models: the environment variable SPARCELL_CACHE, or the system's cache."""
+    chosen = os.environ.get("SPARCELL_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sparcell")) / "models"
+
+
+def entries() -> dict[str, Entry]:
+    """List all models with a name; where two have the same, the bundled one."""
+    bundled = Path(str(files("sparcell.zoo")))
+    found = {}
+    for folder, where in ((cache_folder(), "cached"), (bundled, "bundled")):
+        for path in sorted(folder.glob("*.zip")) if folder.is_dir() else []:
+            if not path.name.startswith("."):
+                found[path.stem] = Entry(path.stem, path, where)  # type: ignore[arg-type]
+    return dict(sorted(found.items()))
+
+
+def find_entry(name: str) -> Entry:
+    """Look up a model by its name.
+
+    Raises
+    ------
+    InputError
+        If there is none; it names those there are.
+    """
+    known = entries()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    listed = ", ".join(known) if known else "none is here yet"
+    raise InputError(
+        f"no model {name}",
+        f"a model file, a run folder, or a name of `sparcell models list` ({listed})",
+        f"did you mean {near[0]}?" if near else "check it, or get one with sparcell models fetch",
+    )
+
+
+def find_model(name: Path | str) -> Path:
+    """Find the file or folder that a model's name stands for.
+
+    A path comes first, since a run folder is often named by one word. A folder that is no model
+    stands in nobody's way.
+
+    Raises
+    ------
+    InputError
+        If there is neither such a file or folder nor a model of this name.
+    """
+    path = Path(name)
+    found: Path | None = path if path.exists() else None
+    if path.is_dir():
+        parts = [path / "model.zip", *(path / part for part in DESCRIPTIONS)]
+        held = next((part for part in parts if part.exists()), None)
+        found = held if held is None or held.name == "model.zip" else path
+    if found is None:
+        if path.is_dir() and str(name) not in entries():
+            raise InputError(
+                f"no model in the folder {path}",
+                "a model.zip or a bioimage.io package in it",
+                "finish the training with --resume, or check the path",
+            )
+        return find_entry(str(name)).path
+    if str(name) in entries():
+        say(f"{found} is used; give the model named {name} from another folder")
+    return found

@@ -1,0 +1,100 @@
+"""A model by its name, file or folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from sparcell.core.errors import InputError
+from sparcell.prediction.bioimageio import read_bioimageio
+from sparcell.prediction.catalogue import find_model
+from sparcell.prediction.model import FORMAT, PARTS, Model, ModelCard
+from sparcell.prediction.package import UNREADABLE, Package, open_package
+
+
+def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
+    """Read a model.
+
+    Parameters
+    ----------
+    name : Path or str
+        The name of a model that comes with Sparcell or was fetched, a ``model.zip``, the run
+        folder that holds it, or a bioimage.io package with ONNX weights, zip or folder.
+    outputs : sequence of str, optional
+        Of another tool's package: what its output channels show, in their order, words of
+        `sparcell.prediction.foreign.MEANINGS` or ``-`` for what is not used; by default what the
+        package itself says.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged, of a later format, or of a kind that Sparcell cannot
+        run or decode.
+    """
+    path = find_model(name)
+    with open_package(path) as package:
+        if "sparcell.json" in package.names:
+            if outputs:
+                raise InputError(
+                    f"outputs given for {path}, a model of Sparcell",
+                    "none: it says itself what it gives",
+                    "leave --outputs out",
+                )
+            return _read_own(package)
+        if package.description:
+            return read_bioimageio(package, outputs)
+    raise InputError(
+        f"{path} that is no Sparcell model and no bioimage.io package (no rdf.yaml in it)",
+        "the model.zip of a run, or a zip with rdf.yaml",
+        "name the run folder, or copy the file again",
+    )
+
+
+def _read_own(package: Package) -> Model:
+    def damaged(reason: object) -> InputError:
+        return InputError(
+            f"{package.source} that is no Sparcell model ({reason})",
+            "the model.zip of a run",
+            "name the run folder, or copy the file again",
+        )
+
+    if missing := [part for part in PARTS if part not in package.names]:
+        raise damaged(f"no {missing[0]}")
+    try:
+        raw = dict(json.loads(package.read("sparcell.json")))
+    except UNREADABLE as error:
+        raise damaged(error) from error
+    if raw.get("format", 0) > FORMAT:
+        raise InputError(
+            f"{package.source} of model format {raw['format']}",
+            f"format {FORMAT}",
+            "update Sparcell",
+        )
+    try:
+        card = ModelCard.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(
+            f"{package.source} with a damaged card ({error.errors()[0]['msg']})",
+            "a whole model",
+            "export again",
+        ) from error
+    golden_input, golden_output = (
+        without_batch(package.array(f"golden_{end}.npy")) for end in ("input", "output")
+    )
+    return Model(
+        card=card,
+        onnx=package.read("model.onnx"),
+        golden_input=golden_input,
+        golden_output=golden_output,
+        source=package.source,
+    )
+
+
+def without_batch(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give (C, Y, X) of (1, C, Y, X)."""
+    return array[0] if array.ndim == 4 else array
