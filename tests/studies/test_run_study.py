@@ -12,7 +12,7 @@ from sparcell.core.files import write_json
 from sparcell.studies import Study, plan_study, run_study
 from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS, key_row
 from sparcell.studies.single import failed, result_path
-from sparcell.studies.workers import carry_out, check_workers, run_apart
+from sparcell.studies.workers import carry_out, run_apart
 
 SETTINGS = {"name": "s", "recipes": ["nuclei-light"], "budgets": [1, 2], "seeds": [0, 1]}
 
@@ -153,12 +153,12 @@ def test_a_process_that_dies_is_a_failed_run(data, tmp_path):
 
 
 def test_workers_that_are_not_there(monkeypatch, data, tmp_path):
-    monkeypatch.setattr("sparcell.studies.workers.find_spec", lambda name: None)
+    monkeypatch.setattr("sparcell.core.cluster.find_spec", lambda name: None)
     with pytest.raises(InputError, match="sparcell\\[cluster\\]"):
         run_study(study(), data, tmp_path / "out", dask="local:2")
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="local:NUMBER"):
-        check_workers("local:many")
+        run_study(study(), data, tmp_path / "out", dask="local:many")
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from sparcell.core.cluster import check_workers
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
@@ -31,7 +32,7 @@ from sparcell.studies.design import Plan, Run, describe_plan, plan_study
 from sparcell.studies.external import read_external
 from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
-from sparcell.studies.workers import carry_out, check_workers
+from sparcell.studies.workers import carry_out
 
 
 def run_study(
@@ -71,7 +72,7 @@ def run_study(
     from sparcell.studies.page import write_study_page
 
     out = Path(out)
-    check_workers(dask)
+    check_workers(dask, "--dask")
     study = study if isinstance(study, Study) else load_study(Path(study))
     plan = plan_study(study, Path(data))
     external = read_external(study)

@@ -10,12 +10,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from sparcell.core.errors import InputError
+from sparcell.core.cluster import connect
 from sparcell.core.files import write_json
 from sparcell.studies.design import Run
 from sparcell.studies.single import failed, result_path
@@ -34,8 +32,7 @@ def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0)
         Folder of the study.
     runs : sequence of Run
     where : str
-        Empty: here, one after another. ``local:4``: here, four at a time. ``slurm`` or ``slurm:8``:
-        as SLURM jobs, at most eight at a time. Anything else: address of a Dask scheduler.
+        See `sparcell.core.cluster.check_workers`; empty: here, one after another.
     threads : int
         Processor threads of a run; 0 = all.
 
@@ -51,7 +48,7 @@ def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0)
                 raise KeyboardInterrupt
             yield run
         return
-    with _client(where, len(runs), threads) as client:
+    with connect(where, len(runs), threads) as client:
         from distributed import KilledWorker, as_completed
 
         futures = {
@@ -66,27 +63,6 @@ def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0)
                 reason = "its workers were lost, perhaps for their memory or walltime"
                 write_json(result_path(out, run), failed(run, reason))
             yield run
-
-
-def check_workers(where: str) -> None:
-    """Check, before anything is begun, that runs can be carried out there.
-
-    Raises
-    ------
-    InputError
-        If `where` is misspelt or needs what is not installed.
-    """
-    kind, colon, number = where.partition(":")
-    if kind in ("local", "slurm") and colon and not (number.isdecimal() and int(number)):
-        raise InputError(f"--dask {where}", f"{kind}:NUMBER", f"for example {kind}:4")
-    needed = ["distributed"] if where else []
-    for package in needed + ["dask_jobqueue"] * (kind == "slurm"):
-        if find_spec(package) is None:
-            raise InputError(
-                f"no {package.replace('_', '-')}",
-                "what several workers need",
-                "pip install 'sparcell[cluster]'",
-            )
 
 
 def run_apart(out: str, run: Run, threads: int) -> None:
@@ -130,49 +106,3 @@ def _ending(code: int) -> str:
         return f"the run ended with code {code}"
     # SIGKILL, which Windows does not name.
     return f"the run was killed by signal {-code}" + ", perhaps for its memory" * (code == -9)
-
-
-@contextmanager
-def _client(where: str, runs: int, threads: int) -> Iterator[Any]:
-    """Connect to Dask, or start it, with one run at a time on each worker."""
-    from distributed import Client, LocalCluster
-
-    kind, _, number = where.partition(":")
-    if kind == "local":
-        count = min(int(number or 1), runs)
-        with (
-            LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
-    elif kind == "slurm":
-        with _slurm(threads) as cluster, Client(cluster) as client:
-            cluster.adapt(minimum=0, maximum=min(int(number or runs), runs))
-            yield client
-    else:
-        try:
-            client = Client(where, timeout=10)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler at {where}", "one that runs", "local:N, slurm or its address"
-            ) from error
-        with client:
-            yield client
-
-
-def _slurm(threads: int) -> Any:
-    """Describe a SLURM job; queue, memory and time come from Dask's own configuration."""
-    from dask_jobqueue import SLURMCluster
-
-    # One thread of Dask is one run at a time; the run has all the cores of its job.
-    settings = {"cores": 1, "processes": 1} | ({"job_cpu": threads} if threads else {})
-    try:
-        return SLURMCluster(**settings)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"SLURM jobs that cannot be described ({str(error).splitlines()[0]})",
-            "queue, memory and walltime under jobqueue.slurm of ~/.config/dask/jobqueue.yaml",
-            "write them there",
-        ) from error

@@ -1,0 +1,166 @@
+"""Several processes: on this machine, as SLURM jobs, or those of a Dask scheduler that runs.
+
+Machines other than this one must see all files under the same paths.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from sparcell.core.errors import InputError
+
+CONNECT_S = 10
+AHEAD = 1000
+"""Jobs that a scheduler holds at a time; it needs some kilobytes for each."""
+
+
+def check_workers(where: str, option: str) -> None:
+    """Check, before anything is begun, that work can be carried out there.
+
+    Parameters
+    ----------
+    where : str
+        Empty: in this process. ``local:4``: in four processes here. ``slurm`` or ``slurm:8``: in
+        SLURM jobs, at most eight at a time. Anything else: address of a Dask scheduler.
+    option : str
+        What the user calls it.
+
+    Raises
+    ------
+    InputError
+        If `where` is misspelt or needs what is not installed.
+    """
+    kind, colon, number = where.partition(":")
+    if kind in ("local", "slurm") and colon and not (number.isdecimal() and int(number)):
+        raise InputError(f"{option} {where}", f"{kind}:NUMBER", f"for example {kind}:4")
+    needed = ["distributed"] if where else []
+    for package in needed + ["dask_jobqueue"] * (kind == "slurm"):
+        if find_spec(package) is None:
+            raise InputError(
+                f"no {package.replace('_', '-')}",
+                "what several workers need",
+                "pip install 'sparcell[cluster]'",
+            )
+
+
+@contextmanager
+def connect(where: str, jobs: int, threads: int = 0) -> Iterator[Any]:
+    """Connect to Dask, or start it, with one job at a time on each worker.
+
+    Parameters
+    ----------
+    where : str
+        As in `check_workers`, but not empty.
+    jobs : int
+        How many there are: no more workers are started.
+    threads : int
+        Processor threads of a job, for SLURM; 0 leaves it to Dask's configuration.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, or SLURM jobs are not described.
+    """
+    from distributed import Client, LocalCluster
+
+    kind, _, number = where.partition(":")
+    if kind == "local":
+        count = min(int(number or 1), jobs)
+        with (
+            LocalCluster(
+                n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+    elif kind == "slurm":
+        with _slurm(threads) as cluster, Client(cluster) as client:
+            cluster.adapt(minimum=0, maximum=min(int(number or jobs), jobs))
+            yield client
+    else:
+        try:
+            client = Client(where, timeout=CONNECT_S)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler at {where}", "one that runs", "local:N, slurm or its address"
+            ) from error
+        with client:
+            yield client
+
+
+def carry_out(
+    client: Any, work: Callable[[Any], Any], jobs: Sequence[Any]
+) -> Iterator[tuple[int, Any]]:
+    """Do jobs on the workers; give the number and the result of each as it ends.
+
+    A job that was on a lost worker is done again by another, so `work` must be able to be done
+    twice.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    work : callable
+    jobs : sequence
+        Arguments of `work`, which can be pickled.
+
+    Raises
+    ------
+    InputError
+        If the scheduler is lost, or a job has cost several workers.
+    """
+    from distributed import CancelledError, KilledWorker, as_completed
+
+    left: Iterable[tuple[int, Any]] = iter(enumerate(jobs))
+
+    def hand_in(count: int) -> dict[Any, int]:
+        return {
+            client.submit(work, job, pure=False): number
+            for number, job in itertools.islice(left, count)
+        }
+
+    try:
+        numbers = hand_in(AHEAD)
+        ended = as_completed(list(numbers))
+        for future in ended:
+            number, result = numbers.pop(future), future.result()
+            future.release()
+            more = hand_in(1)
+            numbers |= more
+            ended.update(list(more))
+            yield number, result
+    except KilledWorker as error:
+        raise InputError(
+            "a piece of work that ended several workers, perhaps for their memory or walltime",
+            "workers that last",
+            "give them more, or make pieces smaller, and go on with --resume",
+        ) from error
+    except (CancelledError, OSError, TimeoutError) as error:
+        if client.status == "running":
+            raise
+        raise InputError(
+            "a Dask scheduler that is gone", "one that runs", "start it and go on with --resume"
+        ) from error
+
+
+def _slurm(threads: int) -> Any:
+    """Describe a SLURM job; queue, memory and time come from Dask's own configuration."""
+    from dask_jobqueue import SLURMCluster
+
+    # One thread of Dask is one job at a time; the job has all the cores it is given.
+    settings = {"cores": 1, "processes": 1} | ({"job_cpu": threads} if threads else {})
+    try:
+        return SLURMCluster(**settings)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"SLURM jobs that cannot be described ({str(error).splitlines()[0]})",
+            "queue, memory and walltime under jobqueue.slurm of ~/.config/dask/jobqueue.yaml",
+            "write them there",
+        ) from error
