@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import label as skimage_label
 
 from sparcell.core.errors import InputError
-from sparcell.core.labels import check_labels, connected_labels, raster_order
+from sparcell.core.labels import check_labels, connected_labels, largest_pieces, raster_order
 
 mosaics = arrays(
     st.sampled_from([np.uint8, np.int32, np.uint16, np.int64]),
@@ -88,3 +88,13 @@ def test_a_broken_contract_is_named(labels: np.ndarray, part: str) -> None:
 
 def test_diagonal_neighbours_are_one_object() -> None:
     assert check_labels(np.eye(3, dtype=np.uint64)).max() == 1
+
+
+def test_a_torn_object_keeps_its_largest_piece() -> None:
+    owner = np.zeros((6, 12), np.int32)
+    owner[2:4] = 7
+    owner[:, 4:6] = 3
+    labels, ids = largest_pieces(owner, min_size=0)
+    assert ids.tolist() == [3, 7] and (labels == 2).sum() == 12 and not labels[2:4, :4].any()
+    check_labels(labels)
+    assert largest_pieces(owner, min_size=13)[1].size == 0

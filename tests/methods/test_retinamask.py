@@ -20,7 +20,7 @@ from sparcell.core.labels import Labels, check_labels
 from sparcell.methods import METHODS, RETINAMASK
 from sparcell.methods.detections import Detections
 from sparcell.methods.retinamask import RetinaMaskConfig, RetinaMaskDecode
-from sparcell.methods.retinamask.decode import largest_pieces, suppress
+from sparcell.methods.retinamask.decode import suppress
 from sparcell.methods.retinamask.network import Outputs, RetinaMask, build
 from sparcell.methods.retinamask.objective import (
     activate,
@@ -347,16 +347,6 @@ def test_pixels_claimed_twice_go_to_the_surer_mask() -> None:
     expected = np.zeros((30, 40), np.int32)
     expected[5:15, 4:14], expected[5:15, 14:30] = 1, 2
     assert np.array_equal(found.labels, expected)
-
-
-def test_a_torn_object_keeps_its_largest_piece() -> None:
-    owner = np.zeros((6, 12), np.int32)
-    owner[2:4] = 7
-    owner[:, 4:6] = 3
-    labels, ids = largest_pieces(owner, min_size=0)
-    assert ids.tolist() == [3, 7] and (labels == 2).sum() == 12 and not labels[2:4, :4].any()
-    check_labels(labels)
-    assert largest_pieces(owner, min_size=13)[1].size == 0
 
 
 @pytest.mark.parametrize(

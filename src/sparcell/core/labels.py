@@ -65,6 +65,35 @@ def raster_order(labels: Labels, min_size: int = 1) -> Labels:
     return ordered
 
 
+def largest_pieces(owner: Labels, min_size: int = 1) -> tuple[Labels, NDArray[np.int32]]:
+    """Leave of every torn object its largest piece, of at least `min_size` px.
+
+    Parameters
+    ----------
+    owner : (Y, X) int32
+        Ids, 0 = background; pieces of an id may lie apart.
+
+    Returns
+    -------
+    labels : (Y, X) int32
+        Under the label contract.
+    ids : (n,) int32
+        For each object its id in `owner`.
+    """
+    pieces = connected_labels(owner)
+    sizes = np.bincount(pieces.ravel())
+    ids = np.zeros(len(sizes), np.int32)
+    inside = np.flatnonzero(pieces)
+    ids[pieces.ravel()[inside]] = owner.ravel()[inside]
+    order = np.lexsort((sizes, ids))
+    last = np.append(ids[order[1:]] != ids[order[:-1]], True)
+    kept = np.zeros(len(sizes), bool)
+    kept[order[last]] = True
+    kept &= (sizes >= min_size) & (ids > 0)
+    rank = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return rank[pieces], ids[kept]
+
+
 def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:
     """Return `labels` as int32 if they keep the contract.
 

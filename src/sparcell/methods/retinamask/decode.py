@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.labels import Labels, connected_labels
+from sparcell.core.labels import largest_pieces
 from sparcell.methods.base import Objects
 from sparcell.methods.detections import Detections, paste
 from sparcell.methods.retinamask.config import RetinaMaskDecode
@@ -62,32 +62,3 @@ def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
         shared = np.maximum(height, 0) * np.maximum(width, 0)
         left = left[shared <= iou * (area[best] + area[left] - shared)]
     return np.array(kept, np.int64)
-
-
-def largest_pieces(owner: NDArray[np.int32], min_size: int) -> tuple[Labels, NDArray[np.int32]]:
-    """Leave of every torn object its largest piece, of at least `min_size` px.
-
-    Parameters
-    ----------
-    owner : (Y, X) int32
-        Ids, 0 = background; pieces of an id may lie apart.
-
-    Returns
-    -------
-    labels : (Y, X) int32
-        Under the label contract.
-    ids : (n,) int32
-        For each object its id in `owner`.
-    """
-    pieces = connected_labels(owner)
-    sizes = np.bincount(pieces.ravel())
-    ids = np.zeros(len(sizes), np.int32)
-    inside = np.flatnonzero(pieces)
-    ids[pieces.ravel()[inside]] = owner.ravel()[inside]
-    order = np.lexsort((sizes, ids))
-    last = np.append(ids[order[1:]] != ids[order[:-1]], True)
-    kept = np.zeros(len(sizes), bool)
-    kept[order[last]] = True
-    kept &= (sizes >= min_size) & (ids > 0)
-    rank = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return rank[pieces], ids[kept]
