@@ -7,6 +7,7 @@ import torch
 from bases.networks import NetworkContract
 from torch import nn
 
+from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.unet import ThesisUNet
 
@@ -85,3 +86,24 @@ class TestSharpUNet(NetworkContract):
         decoder_channels=(16, 16, 8, 8, 8),
         image_skip=True,
     )
+
+
+class TestSharpUNetOnAShrunkenImage(NetworkContract):
+    config = TestSharpUNet.config.model_copy(update={"shrink": 2})
+
+
+@pytest.mark.parametrize("shrink", [1, 2])
+def test_a_sharp_unet_places_each_pixel_of_its_fold_where_it_came_from(shrink: int) -> None:
+    config = TestSharpUNet.config.model_copy(update={"shrink": shrink})
+    network = build_network(config, 1, 1)[0].eval()
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.zero_()
+        joint, norm = network.head[0][0], network.head[0][1]
+        norm.weight.fill_(1)
+        for place in range(4):
+            joint.weight[place, -4 + place, 1, 1] = 1  # the image's fold, passed on
+            network.head[1].weight[place, place, 1, 1] = 1
+        image = torch.rand(1, 1, 64, 64)
+        given = network(image)
+    torch.testing.assert_close(given, image, rtol=1e-4, atol=1e-4)

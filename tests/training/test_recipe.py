@@ -101,6 +101,8 @@ def test_the_last_of_several_settings_counts() -> None:
         ("fit.epochs=0", r"setting fit\.epochs"),
         ("fit.epochs=many", r"setting fit\.epochs"),
         ("fit.crop=500", r"setting fit\.crop.*multiple of 32"),
+        ("network.shrink=2", r"fit\.crop=160.*multiples of 64"),
+        ("network={decoder: fpn, shrink: 2}", "shrink=2 without image_skip"),
         ("optimiser.lr=nan", r"setting optimiser\.lr"),
         ("schema_version=2", "setting schema_version"),
         ("method.name=magic", "setting method"),

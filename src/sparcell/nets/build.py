@@ -104,7 +104,9 @@ def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module
 
     if config.decoder == "unet":
         unet: nn.Module = on_encoder(smp.Unet, config, channels, maps)
-        return SharpUNet(unet, maps, config.decoder_channels[-1]) if config.image_skip else unet
+        if not config.image_skip:
+            return unet
+        return SharpUNet(unet, channels, maps, config.decoder_channels, config.shrink)
     kinds: dict[str, Callable[[NetworkConfig, int, int], nn.Module]] = {
         "unetplusplus": UNetPlusPlus,
         "fpn": SemanticFPN,

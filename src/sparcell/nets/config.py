@@ -35,8 +35,11 @@ class NetworkConfig(BaseModel):
     )
     image_skip: bool = Field(
         False,
-        description="unet: the last layers see the image itself beside the decoder's features, "
-        "which are blurred to half its resolution",
+        description="unet: decode at half resolution, beside the image itself folded to it; each "
+        "place answers for its four pixels",
+    )
+    shrink: Literal[1, 2] = Field(
+        1, description="unet with image_skip: 2 shows the encoder the image at half size"
     )
     deep_supervision: bool = Field(
         False, description="unetplusplus: train each nested depth to predict"
@@ -74,6 +77,12 @@ class NetworkConfig(BaseModel):
                 "decoder unetplusplus",
                 "set network.decoder=unetplusplus or network.deep_supervision=false",
             )
+        if self.shrink > 1 and not (self.image_skip and self.decoder == "unet"):
+            raise InputError(
+                f"network.shrink={self.shrink} without image_skip on a unet",
+                "decoder unet with image_skip, which gives back the detail",
+                "set network.image_skip=true",
+            )
         if self.nested_depth < 4 and not self.deep_supervision:
             raise InputError(
                 f"network.nested_depth={self.nested_depth} without deep supervision",
@@ -85,4 +94,4 @@ class NetworkConfig(BaseModel):
 
 def input_multiple(config: NetworkConfig) -> int:
     """Height and width of an input must be a multiple of this, px."""
-    return 16 if config.decoder == "thesis-unet" else 32
+    return 16 if config.decoder == "thesis-unet" else 32 * config.shrink

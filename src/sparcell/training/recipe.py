@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.methods.distance.config import DistanceConfig
@@ -18,7 +18,7 @@ from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.semantic.config import SemanticConfig
 from sparcell.methods.stain.config import StainConfig
 from sparcell.methods.watershed.config import WatershedConfig
-from sparcell.nets.config import NetworkConfig
+from sparcell.nets.config import NetworkConfig, input_multiple
 from sparcell.prediction.normalise import Normalise
 from sparcell.training.settings import override, read_settings
 
@@ -168,6 +168,17 @@ class Recipe(Part):
         "fit.tune_decoding is on, the search starts from them",
     )
     predict: PredictConfig = PredictConfig()
+
+    @model_validator(mode="after")
+    def _crop_fits_network(self) -> Recipe:
+        multiple = input_multiple(self.network)
+        if self.fit.crop % multiple:
+            raise InputError(
+                f"fit.crop={self.fit.crop} for a network that takes multiples of {multiple} px",
+                f"a multiple of {multiple}",
+                f"set fit.crop={-(-self.fit.crop // multiple) * multiple}",
+            )
+        return self
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
