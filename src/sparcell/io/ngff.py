@@ -5,8 +5,12 @@ Specification: https://ngff.openmicroscopy.org/0.4/ and https://ngff.openmicrosc
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError
@@ -37,30 +41,18 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
     InputError
         If the folder is no OME-Zarr image, is a plate or several images, or is damaged.
     """
-    import zarr
-
+    folder, group, ome = find_multiscales(path)
     try:
-        group = zarr.open_group(path, mode="r")
-        attributes = group.attrs.asdict()
-        ome = attributes.get("ome", attributes)
-        if "multiscales" not in ome:
-            return open_ngff(_only_image(path, ome), axes)
         multiscales = ome["multiscales"][0]
         level = multiscales["datasets"][0]
-        array = _guarded(group[level["path"]], path / level["path"])
+        array = _guarded(group[level["path"]], folder / level["path"])
         letters = _letters(multiscales, axes, array.shape, path)
-        scale = _scale(multiscales, level, array.ndim)
+        scale = _scale(multiscales, level, len(array.shape))
         units = [str(axis.get("unit", "")) for axis in multiscales["axes"]]
     except InputError:
         raise
     except Exception as error:
-        # Whatever is missing or of another type than the specification says.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{path} that is no OME-Zarr 0.4 or 0.5 image ({reason})",
-            "a folder with multiscales metadata",
-            "export the image again",
-        ) from error
+        raise _no_image(path, error) from error
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"{path} of dtype {array.dtype}", "real numbers", "save it as integers or floats"
@@ -71,15 +63,87 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
     return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
 
 
-def _guarded(array: Any, path: Path) -> Any:
+def find_multiscales(path: Path) -> tuple[Path, Any, dict[str, Any]]:
+    """Find the group that is the image: `path`, or the one image inside it.
+
+    Returns
+    -------
+    path : Path
+        Folder of the group.
+    group : zarr.Group
+    ome : dict
+        What OME-Zarr says of it, with ``multiscales``.
+
+    Raises
+    ------
+    InputError
+        If there is none, or there are several.
+    """
+    import zarr
+
+    try:
+        group = zarr.open_group(path, mode="r")
+        attributes = group.attrs.asdict()
+        ome = attributes.get("ome", attributes)
+        if "multiscales" not in ome:
+            return find_multiscales(_only_image(path, ome))
+    except InputError:
+        raise
+    except Exception as error:
+        raise _no_image(path, error) from error
+    return path, group, ome
+
+
+def _no_image(path: Path, error: Exception) -> InputError:
+    # Whatever is missing or of another type than the specification says.
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(
+        f"{path} that is no OME-Zarr 0.4 or 0.5 image ({reason})",
+        "a folder with multiscales metadata",
+        "export the image again",
+    )
+
+
+class ChunkedPixels:
+    """A Zarr array that names the chunk which cannot be read."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
+        try:
+            return np.asarray(self.array[index])
+        except Exception as error:
+            raise ValueError(f"chunk {self._first_bad(index)}: {error}") from error
+
+    def _first_bad(self, index: tuple[int | slice, ...]) -> str:
+        """Try the chunks that `index` touches one by one."""
+        edges = self.array.shards or self.array.chunks
+        touched = []
+        for part, length, edge in zip(index, self.shape, edges, strict=True):
+            pixels = range(length)[part]
+            first, last = (pixels[0], pixels[-1]) if isinstance(pixels, range) else (pixels,) * 2
+            touched.append(range(first // edge, last // edge + 1))
+        for place in itertools.product(*touched):
+            inside = zip(place, edges, strict=True)
+            try:
+                self.array[tuple(slice(n * edge, (n + 1) * edge) for n, edge in inside)]
+            except Exception:
+                return str(self.array.metadata.encode_chunk_key(place))
+        return "unknown"
+
+
+def _guarded(array: Any, path: Path) -> ChunkedPixels:
     """Read Blosc chunks through the store that checks them."""
     import zarr
 
     from sparcell.io.blosc_store import BloscStore
 
     if any("blosc" in type(codec).__name__.lower() for codec in array.compressors):
-        return zarr.open_array(BloscStore(path, read_only=True), mode="r")
-    return array
+        array = zarr.open_array(BloscStore(path, read_only=True), mode="r")
+    return ChunkedPixels(array)
 
 
 def _only_image(path: Path, ome: dict[str, Any]) -> Path:

@@ -5,6 +5,7 @@ Specification: https://ngff.openmicroscopy.org/0.4/ and https://ngff.openmicrosc
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,37 @@ def create_ngff(
     zarr.Array
         Zeros of `layout.shape`, in chunks of 1024 x 1024 px.
     """
+    with whole_file(path) as partial:
+        levels = create_levels(partial, layout, labels, version)
+        yield levels[0]
+        for fine, coarse in itertools.pairwise(levels):
+            for region in _regions(coarse.shape, CHUNK // 2):
+                coarsen(fine, coarse, region, labels)
+        if layout.channels:
+            _add_channels(partial, levels[-1], layout)
+
+
+def create_levels(
+    path: Path, layout: Layout, labels: bool, version: Version, beside_image: bool = False
+) -> list[Any]:
+    """Make an OME-Zarr of zeros.
+
+    Parameters
+    ----------
+    path : Path
+        A new folder; nobody must look at it before it is filled.
+    layout : Layout
+    labels : bool
+        As in `create_ngff`.
+    version : {"0.4", "0.5"}
+    beside_image : bool
+        Labels that lie in the group ``labels`` of their image.
+
+    Returns
+    -------
+    list of zarr.Array
+        Full resolution first; each next one has half the height and width, the last one chunk.
+    """
     import zarr
 
     if version not in ("0.4", "0.5"):
@@ -53,16 +85,22 @@ def create_ngff(
         raise InputError(
             f"axes {layout.axes} for {path}", f"the order {LETTERS}", "transpose or write a .tif"
         )
-    with whole_file(path) as partial:
-        group = zarr.create_group(partial, zarr_format=2 if version == "0.4" else 3)
-        levels = [_create_level(group, "0", layout.shape, layout, version)]
-        yield levels[0]
-        while max(levels[-1].shape[-2:]) > CHUNK:
-            *lead, height, width = levels[-1].shape
-            shape = (*lead, -(-height // 2), -(-width // 2))
-            levels.append(_create_level(group, str(len(levels)), shape, layout, version))
-            _fill_from(levels[-2], levels[-1], labels)
-        group.attrs.update(_metadata(levels, layout, labels, version))
+    group = zarr.create_group(path, zarr_format=2 if version == "0.4" else 3)
+    levels = [_create_level(group, "0", layout.shape, layout, version)]
+    while max(levels[-1].shape[-2:]) > CHUNK:
+        *lead, height, width = levels[-1].shape
+        shape = (*lead, -(-height // 2), -(-width // 2))
+        levels.append(_create_level(group, str(len(levels)), shape, layout, version))
+    content = {"multiscales": [_multiscales(levels, layout, labels)]}
+    if beside_image:
+        content["image-label"] = {"source": {"image": "../../"}}
+    if version == "0.5":
+        group.attrs["ome"] = {"version": version, **content}
+    else:
+        for part in (*content["multiscales"], content.get("image-label", {})):
+            part["version"] = version
+        group.attrs.update(content)
+    return levels
 
 
 def _create_level(
@@ -90,13 +128,24 @@ def _create_level(
     )
 
 
-def _fill_from(fine: Any, coarse: Any, labels: bool) -> None:
-    """Compute one level of the pyramid chunk by chunk."""
-    *lead, height, width = coarse.shape
-    for plane in np.ndindex(*lead):
-        for tile in tiles((height, width), CHUNK // 2, 0):
-            below = tuple(slice(2 * edge.start, 2 * edge.stop) for edge in tile.core)
-            coarse[plane + tile.core] = _halve(np.asarray(fine[plane + below]), labels)
+Region = tuple[int | slice, ...]
+"""Where pixels lie in an array: numbers along T, C and Z, slices along Y and X."""
+
+
+def _regions(shape: tuple[int, ...], edge: int) -> Iterator[Region]:
+    for plane in np.ndindex(*shape[:-2]):
+        for tile in tiles((shape[-2], shape[-1]), edge, 0):
+            yield plane + tile.core
+
+
+def coarsen(fine: Any, coarse: Any, region: Region, labels: bool) -> NDArray[Any]:
+    """Fill one region of a level of the pyramid from the next finer one, and return its pixels."""
+    below = tuple(
+        slice(2 * part.start, 2 * part.stop) if isinstance(part, slice) else part for part in region
+    )
+    pixels = _halve(np.asarray(fine[below]), labels)
+    coarse[region] = pixels
+    return pixels
 
 
 def _halve(block: NDArray[Any], labels: bool) -> NDArray[Any]:
@@ -112,7 +161,7 @@ def _halve(block: NDArray[Any], labels: bool) -> NDArray[Any]:
     return halved
 
 
-def _metadata(levels: list[Any], layout: Layout, labels: bool, version: Version) -> dict[str, Any]:
+def _multiscales(levels: list[Any], layout: Layout, labels: bool) -> dict[str, Any]:
     space = layout.pixel_size or 1.0
     datasets = []
     for number, level in enumerate(levels):
@@ -130,19 +179,23 @@ def _metadata(levels: list[Any], layout: Layout, labels: bool, version: Version)
     for axis in axes:
         if layout.pixel_size is not None and axis["name"] in "yx":
             axis["unit"] = "micrometer"
-    multiscales = {
+    return {
         "name": Path(layout.source).name,
         "axes": axes,
         "datasets": datasets,
         "type": "nearest" if labels else "mean",
     }
-    content: dict[str, Any] = {"multiscales": [multiscales]}
-    if layout.channels:
-        content["omero"] = {"channels": _channels(levels[-1], layout)}
-    if version == "0.4":
-        multiscales["version"] = version
-        return content
-    return {"ome": {"version": version, **content}}
+
+
+def _add_channels(path: Path, coarsest: Any, layout: Layout) -> None:
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    omero = {"channels": _channels(coarsest, layout)}
+    if "ome" in group.attrs:
+        group.attrs["ome"] = {**group.attrs["ome"], "omero": omero}
+    else:
+        group.attrs["omero"] = omero
 
 
 def _channels(coarsest: Any, layout: Layout) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """An image through a network in windows, and the objects of the windows into one label image.
 
-Three rules make the result independent of the tiles. Windows lie on the grid that the network's
+Four rules make the result independent of the tiles. Windows lie on the grid that the network's
 poolings lay over the whole image. A window shows the network `CONTEXT` pixels more than it is
-asked about. And an object belongs to the tile that holds its first pixel in raster order; that
-tile sees `halo` pixels around itself, so it sees the object whole.
+asked about. An object belongs to the tile that holds its first pixel in raster order; that tile
+sees `halo` pixels around itself, so it sees the object whole. And a pixel that several tiles claim
+for objects of theirs goes to the first of them in raster order, whatever becomes of that object:
+so a tile must know only what its neighbours claim, and tiles can be settled in any order.
 
 Only a band of rows is held at a time: memory grows with the width of the image, not its height.
 """
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.image import Image, Plane
-from sparcell.core.labels import Labels, connected_labels
+from sparcell.core.labels import Labels, largest_pieces
 from sparcell.methods.base import MAPS, Answer, Objects
 from sparcell.methods.detections import Reading, join
 from sparcell.prediction.runtime import Runtime
@@ -173,6 +175,7 @@ class Stitcher:
         current = next(rows)
         above = current[1][:, :0]
         carried = np.zeros((0, current[1].shape[2]), np.int32)
+        taken_above = carried > 0
         while True:
             following = next(rows, None)
             core, maps = current
@@ -180,23 +183,26 @@ class Stitcher:
             seen = join([above, maps, below], axis=1)
             canvas = np.zeros(seen.shape[1:], np.int32)
             canvas[: len(carried)] = carried
+            taken = np.zeros(seen.shape[1:], np.bool_)
+            taken[: len(taken_above)] = taken_above
             top = core.start - above.shape[1]
             core_rows = slice(above.shape[1], above.shape[1] + maps.shape[1])
             inner = (top > 0, following is not None)
             for columns in self.columns:
-                self._paint(canvas, seen, core_rows, columns, top, inner, on_found)
+                self._paint(canvas, taken, seen, core_rows, columns, top, inner, on_found)
             if following is None:
                 yield Band(top, canvas)
                 return
             done = max(core_rows.stop - self.halo, 0)
             yield Band(top, canvas[:done])
-            carried = canvas[done:]
+            carried, taken_above = canvas[done:], taken[done:]
             above = seen[:, done : core_rows.stop]
             current = following
 
     def _paint(
         self,
         canvas: Labels,
+        taken: NDArray[np.bool_],
         maps: Reading,
         rows: slice,
         columns: slice,
@@ -204,67 +210,92 @@ class Stitcher:
         inner: tuple[bool, bool],
         on_found: Callable[[Found], None],
     ) -> None:
-        """Decode one window and paint the objects whose first pixel is in its core."""
+        """Decode one window and paint the objects that the tile answers for."""
         width = maps.shape[2]
         left = max(columns.start - self.halo, 0)
         right = min(columns.stop + self.halo, width)
-        labels, scores = self.decode(join([maps[:, :, left:right]], axis=2))
-        # Everything below visits the objects' pixels alone: most of a field is background.
-        flat = labels.ravel()
-        inside = np.flatnonzero(flat != 0)
-        ids = flat[inside]
-        first = np.zeros(len(scores) + 1, np.int64)
-        first[ids[::-1]] = inside[::-1]
-        y, x = np.divmod(first, right - left)
-        owned = (y >= rows.start) & (y < rows.stop)
-        owned &= (x >= columns.start - left) & (x < columns.stop - left)
-        owned[0] = False
-        self.cut += self._count_cut(labels, owned, inner, (left > 0, right < width))
+        window = join([maps[:, :, left:right]], axis=2)
+        core = (rows, slice(columns.start - left, columns.stop - left))
+        claim = claim_objects(self.decode(window), core, (*inner, left > 0, right < width))
+        labels, scores = settle(claim, taken[:, left:right])
+        taken[:, left:right] |= claim.labels > 0
         place = canvas[:, left:right]
-        at = np.divmod(inside, right - left)
-        if (owned[ids] & (place[at] > 0)).any():
-            labels = _yield_to(np.where(owned[labels], labels, 0), place)
-            ids = labels[at]
-        kept = np.flatnonzero(np.bincount(ids[owned[ids]], minlength=1))
-        rank = np.zeros(len(owned), np.int32)
-        rank[kept] = np.arange(1, len(kept) + 1)
-        ids = rank[ids]
-        mine = np.zeros(labels.shape, np.int32)
-        mine[at] = ids
-        place[at] += np.where(ids > 0, ids + self.count, 0).astype(np.int32)
-        on_found(Found(mine, scores[kept - 1], (top, left), self.count + 1))
-        self.count += len(kept)
-
-    @staticmethod
-    def _count_cut(
-        labels: Labels,
-        owned: NDArray[np.bool_],
-        inner_y: tuple[bool, bool],
-        inner_x: tuple[bool, bool],
-    ) -> int:
-        """Owned objects that reach an edge of the window inside the image."""
-        edges = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
-        inner = [*inner_y, *inner_x]
-        touching = np.concatenate([e for e, i in zip(edges, inner, strict=True) if i] or [[]])
-        ids = np.unique(touching.astype(np.int32))
-        return int(owned[ids].sum())
+        np.copyto(place, labels + np.int32(self.count), where=labels > 0)
+        on_found(Found(labels, scores, (top, left), self.count + 1))
+        self.cut += claim.cut
+        self.count += len(scores)
 
 
-def _yield_to(mine: Labels, place: Labels) -> Labels:
-    """Leave pixels to objects that are there already.
+class Claim(NamedTuple):
+    """Objects whose first pixel is in a tile's core, before other tiles are heard.
+
+    Attributes
+    ----------
+    labels : (h, w) int32
+        Of the tile's window; ids 1..n.
+    scores : (n,) float32
+    cut : int
+        How many of them reach an edge of the window inside the image.
+    """
+
+    labels: Labels
+    scores: NDArray[np.float32]
+    cut: int
+
+
+def claim_objects(
+    objects: Objects, core: tuple[slice, slice], inner: tuple[bool, bool, bool, bool]
+) -> Claim:
+    """Keep the objects of a window whose first pixel in raster order is in the core.
+
+    Parameters
+    ----------
+    objects : Objects
+    core : (slice, slice)
+        In pixels of the window.
+    inner : (bool, bool, bool, bool)
+        Whether the window's upper, lower, left and right edge are inside the image.
+    """
+    labels, scores = objects
+    # Everything here visits the objects' pixels alone: most of a field is background.
+    inside = np.flatnonzero(labels.ravel() != 0)
+    ids = labels.ravel()[inside]
+    first = np.zeros(len(scores) + 1, np.int64)
+    first[ids[::-1]] = inside[::-1]
+    y, x = np.divmod(first, labels.shape[1])
+    owned = (y >= core[0].start) & (y < core[0].stop)
+    owned &= (x >= core[1].start) & (x < core[1].stop)
+    owned[0] = False
+    edges = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
+    touching = np.concatenate([e for e, i in zip(edges, inner, strict=True) if i] or [[]])
+    cut = int(owned[np.unique(touching.astype(np.int32))].sum())
+    mine = np.zeros(labels.shape, np.int32)
+    mine.ravel()[inside] = (np.cumsum(owned) * owned)[ids]
+    return Claim(mine, scores[owned[1:]], cut)
+
+
+def settle(claim: Claim, taken: NDArray[np.bool_]) -> Objects:
+    """Leave pixels to the tiles before, and number what is left 1..n.
 
     What keeps less than half of itself was the same object seen from another tile; of what else
     is torn, the largest piece stays.
+
+    Parameters
+    ----------
+    claim : Claim
+    taken : (h, w) bool
+        What tiles before this one in raster order claim of its window.
     """
-    before = np.bincount(mine.ravel())
-    free = np.where(place == 0, mine, 0)
-    after = np.bincount(free.ravel(), minlength=len(before))
+    labels, scores = claim.labels, claim.scores
+    lost = labels[taken]
+    if not lost.any():
+        return Objects(labels, scores)
+    before = np.bincount(labels.ravel(), minlength=len(scores) + 1)
+    after = before - np.bincount(lost, minlength=len(before))
+    free = np.where(taken, 0, labels)
     free[(after * 2 < before)[free]] = 0
-    for torn in np.flatnonzero((after < before) & (after * 2 >= before)):
-        pieces = connected_labels(free == torn)
-        largest = np.argmax(np.bincount(pieces.ravel())[1:]) + 1
-        free[(pieces > 0) & (pieces != largest)] = 0
-    return free
+    labels, ids = largest_pieces(free)
+    return Objects(labels, scores[ids - 1])
 
 
 def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:

@@ -1,0 +1,82 @@
+"""Labels inside the OME-Zarr image that they belong to.
+
+Specification: https://ngff.openmicroscopy.org/0.5/#labels-md.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import write_json
+from sparcell.io.ngff import find_multiscales, is_zarr
+from sparcell.io.ngff_writer import Version
+
+
+def label_place(image: Path, name: str) -> tuple[Path, Version]:
+    """Tell where labels of an image belong, and in which version of OME-Zarr.
+
+    Parameters
+    ----------
+    image : Path
+        An OME-Zarr image.
+    name : str
+        Of the labels.
+
+    Returns
+    -------
+    path : Path
+        ``IMAGE/labels/NAME``; it need not exist.
+    version : {"0.4", "0.5"}
+        That of the image.
+
+    Raises
+    ------
+    InputError
+        If `image` is another kind of file.
+    """
+    if not (image.is_dir() and is_zarr(image)):
+        raise InputError(
+            f"labels to be written into {image}", "an OME-Zarr image", "leave --into-image out"
+        )
+    group, _, ome = find_multiscales(image)
+    version = ome.get("version") or ome["multiscales"][0].get("version", "0.4")
+    return group / "labels" / name, "0.5" if version == "0.5" else "0.4"
+
+
+def list_label(path: Path, version: Version) -> None:
+    """Put finished labels on the list that viewers read.
+
+    Parameters
+    ----------
+    path : Path
+        As `label_place` gave it.
+    version : {"0.4", "0.5"}
+
+    Raises
+    ------
+    InputError
+        If the list cannot be read or written.
+    """
+    group = path.parent
+    held = group / ("zarr.json" if version == "0.5" else ".zattrs")
+    try:
+        content: dict[str, Any] = json.loads(held.read_text("utf8")) if held.exists() else {}
+    except ValueError as error:
+        raise InputError(
+            f"{held} that is no JSON ({error})", "the list of labels", "repair or delete it"
+        ) from error
+    if version == "0.5":
+        content.setdefault("zarr_format", 3)
+        content.setdefault("node_type", "group")
+        listing = content.setdefault("attributes", {}).setdefault("ome", {"version": version})
+    else:
+        listing = content
+        if not (group / ".zgroup").exists():
+            write_json(group / ".zgroup", {"zarr_format": 2})
+    names = listing.setdefault("labels", [])
+    if path.name not in names:
+        names.append(path.name)
+        write_json(held, content)
