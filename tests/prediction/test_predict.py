@@ -63,6 +63,8 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
             "z": 0,
             "objects": int(truth.max()),
             "area_px": int((truth > 0).sum()),
+            "scale": 1.0,
+            "scale_from": "as it is",
         }
         for name, truth in scenes.items()
     ]
@@ -248,7 +250,8 @@ def test_another_pixel_size_than_in_training_is_said(
     write_scenes(tmp_path / "in", 0)
     trained = bright_model(pixel_size=0.2)
     predict(trained, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert "0.5 um per pixel, the model was trained at 0.2" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "resized by 2.5, 0.5 um per pixel, the model was trained at 0.2" in said
 
 
 def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from sparcell.io import create_image, list_images, open_image, read_table, write
 from sparcell.measurement.objects import Window, object_table
 from sparcell.prediction.loading import load_model
 from sparcell.prediction.model import Model
+from sparcell.prediction.rescale import Restore, rescaled
 from sparcell.prediction.runtime import Runtime
-from sparcell.prediction.tiling import MAX_CORE, Found, Stitcher, ahead, cut_axis, map_rows
+from sparcell.prediction.size import Scale, check_diameter, choose_scale, say_if_far
+from sparcell.prediction.tiling import MAX_CORE, Band, Found, Stitcher, ahead, cut_axis, map_rows
 from sparcell.prediction.turning import Turned
-
-PIXEL_SIZE_TOLERANCE = 1.25
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class PredictSettings:
     tta : str, optional
         Views of every window that are averaged, a name in `sparcell.prediction.turning.GROUPS`;
         by default what the model says.
+    diameter : float or str, optional
+        Median diameter of the objects, px of the images, by which they are resized for the model;
+        ``auto`` to estimate it from each image; ``none`` to resize nothing. By default an image
+        is resized if its pixel size and the model's are known and differ.
     """
 
     axes: str | None = None
@@ -57,6 +62,7 @@ class PredictSettings:
     halo: int | None = None
     format: str = ".tif"
     tta: str | None = None
+    diameter: float | str | None = None
 
 
 @dataclass
@@ -66,7 +72,7 @@ class Summary:
     Attributes
     ----------
     counts : DataFrame
-        One row per image and plane: image, t, z, objects, area_px.
+        One row per image and plane: image, t, z, objects, area_px, scale, scale_from.
     failures : dict
         Image to the reason why it has no result.
     """
@@ -122,12 +128,13 @@ def predict(
     names = _names(paths)
     tta = settings.tta or model.card.tta
     settings = replace(settings, tta=tta)
+    check_diameter(settings.diameter)
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
-    _check_out(out, asked, resume)
+    scales = _check_out(out, asked, resume)
     engine = Turned(model.open(runtime, threads), tta)
     say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
-    record["runtime"] = engine.name
+    record |= {"runtime": engine.name, "scales": scales}
     write_json(out / "record.json", record)
 
     failures: dict[str, str] = {}
@@ -141,10 +148,15 @@ def predict(
             if not (resume and objects.exists()):
                 began = time.perf_counter()
                 image = open_image(path, settings.axes)
-                predict_image(image, model, engine, labels, objects, settings, name)
+                scale = predict_image(image, model, engine, labels, objects, settings, name)
+                scales[name] = scale._asdict()
                 seconds += time.perf_counter() - began
                 pixels += image.shape[0] * image.shape[1] * len(list(image.planes()))
-            done.append(_count(name, read_table(objects), open_image(labels)))
+            elif name not in scales:
+                # Finished by a call that did not live to write it down.
+                image = _fit_channels(open_image(path, settings.axes), model, settings.channels)
+                scales[name] = choose_scale(image, model, settings.diameter)._asdict()
+            done.append(_count(name, read_table(objects), open_image(labels), scales[name]))
         except InputError as error:
             failures[str(path)] = str(error)
             say(f"{path}: {error}")
@@ -163,7 +175,7 @@ def predict_image(
     objects: Path,
     settings: PredictSettings = PredictSettings(),
     name: str = "",
-) -> None:
+) -> Scale:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
     Parameters
@@ -175,18 +187,21 @@ def predict_image(
     objects : Path
         Where the object table goes.
 
+    Returns
+    -------
+    Scale
+        By how much the image was resized for the network.
+
     Raises
     ------
     InputError
         If the image cannot be read or does not fit the model.
     """
     image = _fit_channels(image, model, settings.channels)
-    ratio = (image.pixel_size or 1) / (model.card.pixel_size or image.pixel_size or 1)
-    if max(ratio, 1 / ratio) > PIXEL_SIZE_TOLERANCE:
-        say(
-            f"{image.source}: {image.pixel_size:g} um per pixel, the model was trained at "
-            f"{model.card.pixel_size:g}; objects may be missed"
-        )
+    scale = choose_scale(image, model, settings.diameter)
+    if scale.factor != 1:
+        say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
+    shown = rescaled(image, scale.factor)
     axes = "".join(a for a in image.axes if a != "C")
     axes = "".join(a for a in "TZYX" if a in axes)
     shape = [image.size(a) for a in axes]
@@ -197,30 +212,38 @@ def predict_image(
             with create_image(labels, axes, shape, dtype, image.pixel_size, labels=True) as target:
                 for plane in image.planes():
                     tables += _predict_plane(
-                        image, plane, model, runtime, target, axes, settings, name
+                        image, shown, plane, model, runtime, _into(target, axes), settings, name
                     )
             break
         except _TooManyIds:
             continue
-    write_table(pd.concat(tables, ignore_index=True), objects)
+    table = pd.concat(tables, ignore_index=True)
+    if scale.factor == 1 and settings.diameter is None:
+        say_if_far(table["area_px"].to_numpy(), model.card, image.source)
+    write_table(table, objects)
+    return scale
 
 
 def _predict_plane(
     image: Image,
+    shown: Image,
     plane: Plane,
     model: Model,
     runtime: Runtime,
-    target: Any,
-    axes: str,
+    write: Callable[[Plane, Band], None],
     settings: PredictSettings,
     name: str,
 ) -> list[pd.DataFrame]:
-    """Fill one plane of `target`; return its object tables."""
-    scaling = model.scaling(image, plane)
-    cuts = tuple(cut_axis(edge, *model.grid(settings.tile)) for edge in image.shape)
-    halo = settings.halo
-    if halo is None:
+    """Write the labels of one plane of `image`, which the network is `shown`; give its tables."""
+    scaling = model.scaling(shown, plane)
+    size = shown.shape[0] / image.shape[0]
+    if settings.halo is None:
         halo = int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))
+    else:
+        halo = ceil(settings.halo * size)
+    # A band of tiles shall not be more of the image because the network sees it smaller.
+    tile = min(settings.tile, max(int(settings.tile * size), 2 * halo))
+    cuts = tuple(cut_axis(edge, *model.grid(tile)) for edge in shown.shape)
     halo = min(halo, *(core.stop - core.start for core in cuts[0].cores))
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo)
@@ -242,17 +265,34 @@ def _predict_plane(
             tables.append(table)
 
     answer = model.method.answer
-    rows = ahead(map_rows(image, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
-    largest = np.iinfo(target.dtype).max
-    where = {"T": plane.t, "Z": plane.z, "X": slice(None)}
-    for band in stitcher.run(rows, keep):
-        if stitcher.count > largest:
-            raise _TooManyIds
-        where["Y"] = slice(band.top, band.top + len(band.labels))
-        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype)
+    rows = ahead(map_rows(shown, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
+    if shown.shape == image.shape:
+        bands = stitcher.run(rows, keep)
+    else:
+        restore = Restore(image.shape, shown.shape, keep)
+        bands = restore.bands(stitcher.run(rows, restore.take))
+    for band in bands:
+        write(plane, band)
     if stitcher.cut:
-        say(f"{image.source}: {stitcher.cut} objects may be cut at tiles; give --halo over {halo}")
+        say(
+            f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
+            f"give --halo over {ceil(halo / size)}"
+        )
     return tables
+
+
+def _into(target: Any, axes: str) -> Callable[[Plane, Band], None]:
+    """Write bands of planes into a label image, as long as its dtype can number the objects."""
+    largest = np.iinfo(target.dtype).max
+
+    def write(plane: Plane, band: Band) -> None:
+        if band.labels.max(initial=0) > largest:
+            raise _TooManyIds
+        rows = slice(band.top, band.top + len(band.labels))
+        where = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
+        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype)
+
+    return write
 
 
 class _TooManyIds(Exception):
@@ -287,16 +327,17 @@ def _names(paths: list[Path]) -> list[str]:
     )
 
 
-def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> None:
-    """Mix no results of two calls."""
+def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """Mix no results of two calls; give the scales of the images that an earlier one recorded."""
     earlier = out / "record.json"
     if not earlier.exists():
-        return
+        return {}
     if not resume:
         raise InputError(
             f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
         )
-    held = json.loads(earlier.read_text("utf8")).get("settings", {})
+    record = json.loads(earlier.read_text("utf8"))
+    held = record.get("settings", {})
     # As JSON, in which tuples are lists.
     for name, value in json.loads(json.dumps(asked)).items():
         if held.get(name) != value:
@@ -304,13 +345,16 @@ def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> None:
             raise InputError(
                 f"results of another {what} in {out}", "those of this one", "choose another -o"
             )
+    scales: dict[str, Any] = record.get("scales", {})
+    return scales
 
 
-def _count(name: str, objects: pd.DataFrame, labels: Image) -> pd.DataFrame:
-    """Objects and their area in every plane of one image."""
+def _count(name: str, objects: pd.DataFrame, labels: Image, scale: dict[str, Any]) -> pd.DataFrame:
+    """Objects and their area in every plane of one image, and how it was resized."""
     rows = []
     for plane in labels.planes():
         here = objects[(objects["t"] == plane.t) & (objects["z"] == plane.z)]
         area = int(here["area_px"].sum())
-        rows.append({"image": name, **plane._asdict(), "objects": len(here), "area_px": area})
+        numbers = {"objects": len(here), "area_px": area, "scale": scale["factor"]}
+        rows.append({"image": name, **plane._asdict(), **numbers, "scale_from": scale["found"]})
     return pd.DataFrame(rows)

@@ -133,21 +133,16 @@ class Restore:
 
     def take(self, found: Found) -> None:
         """Take the objects of one tile; to be given to `Stitcher.run`."""
-        labels, offset = restore_labels(found.labels, found.offset, self.resized, self.shape)
-        labels, ids = largest_pieces(labels)
+        labels, scores, offset, _ = restore(found, self.resized, self.shape)
         bottom = offset[0] + len(labels) - self._top
-        if bottom > len(self._canvas):
-            below = np.zeros((bottom - len(self._canvas), self.shape[1]), np.int32)
-            self._canvas = np.concatenate([self._canvas, below])
+        self._grow(bottom)
         # Rows that are given away hold none of these objects.
         above = max(self._top - offset[0], 0)
-        place = self._canvas[
-            offset[0] + above - self._top : bottom, offset[1] : offset[1] + labels.shape[1]
-        ]
         kept = labels[above:]
-        np.copyto(place, kept + self.count, where=kept > 0)
-        self.on_found(Found(labels, found.scores[ids - 1], offset, self.count + 1))
-        self.count += len(ids)
+        place = self._canvas[bottom - len(kept) : bottom, offset[1] : offset[1] + kept.shape[1]]
+        np.copyto(place, kept + np.int32(self.count), where=kept > 0)
+        self.on_found(Found(labels, scores, offset, self.count + 1))
+        self.count += len(scores)
 
     def bands(self, bands: Iterator[Band]) -> Iterator[Band]:
         """Turn the stitcher's bands into those of the plane."""
@@ -157,13 +152,37 @@ class Restore:
             if done < self.resized[0]:
                 # A row further down may still get a neighbour in the rescaled plane.
                 stop = int(np.searchsorted(_places(self.shape[0], self.resized[0]), done - 1))
-            missing = stop - self._top - len(self._canvas)
-            if missing > 0:
-                below = np.zeros((missing, self.shape[1]), np.int32)
-                self._canvas = np.concatenate([self._canvas, below])
+            self._grow(stop - self._top)
             rows = stop - self._top
             yield Band(self._top, self._canvas[:rows])
             self._canvas, self._top = self._canvas[rows:], stop
+
+    def _grow(self, height: int) -> None:
+        """Make the canvas at least so many rows high."""
+        if height > len(self._canvas):
+            below = np.zeros((height - len(self._canvas), self.shape[1]), np.int32)
+            self._canvas = np.concatenate([self._canvas, below])
+
+
+def restore(found: Found, resized: tuple[int, int], shape: tuple[int, int]) -> Found:
+    """Give the objects of one tile of a rescaled plane in the plane's own pixels.
+
+    Of an object that is torn the largest piece stays, and one without pixels is left out.
+
+    Parameters
+    ----------
+    found : Found
+    resized, shape : (int, int)
+        Height and width of the rescaled plane, and of the plane itself.
+
+    Returns
+    -------
+    Found
+        Its ids are 1..n; `first_id` is that of `found`.
+    """
+    drawn, offset = restore_labels(found.labels, found.offset, resized, shape)
+    labels, ids = largest_pieces(drawn)
+    return Found(labels, found.scores[ids - 1], offset, found.first_id)
 
 
 def restore_labels(

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bases.methods import match_ids
+from bases.scenes import ellipses
+from models import bright_model
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.labels import Labels, check_labels
+from sparcell.io import open_image, read_table, write_image
+from sparcell.prediction import Model
+from sparcell.prediction.predict import PredictSettings, predict
+from sparcell.prediction.rescale import restore_labels
+from sparcell.prediction.size import choose_scale
+
+# The circle of 100 px, the typical area of the models here.
+KNOWN = 2 * np.sqrt(100 / np.pi)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return bright_model()
+
+
+def photograph(labels: Labels) -> np.ndarray:
+    return (100 + 3000 * (labels > 0)).astype(np.uint16)
+
+
+def enlarged(labels: Labels, times: float) -> Labels:
+    shape = (round(labels.shape[0] * times), round(labels.shape[1] * times))
+    return restore_labels(labels, (0, 0), labels.shape, shape)[0]
+
+
+def run(model: Model, folder: Path, out: str = "out", **settings: object) -> Labels:
+    predict(
+        model,
+        folder / "field.tif",
+        folder / out,
+        settings=PredictSettings(**settings),  # type: ignore[arg-type]
+        runtime="onnxruntime",
+        threads=1,
+    )
+    return open_image(folder / out / "labels" / "field.tif").read_ids()
+
+
+@pytest.mark.parametrize("times", [0.6, 2.5])
+def test_a_given_diameter_shows_the_model_its_own_size(
+    model: Model, tmp_path: Path, times: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = enlarged(ellipses(1), times)
+    write_image(tmp_path / "field.tif", photograph(truth), "YX", pixel_size=0.5)
+    found = run(model, tmp_path, diameter=KNOWN * times)
+    check_labels(found)
+    assert found.shape == truth.shape and f"resized by {1 / times:.3g}" in capsys.readouterr().err
+    ids = match_ids(found, truth)
+    assert (ids[found] != truth).mean() < 0.02
+    # Tables are those of the labels, in the image's own pixels.
+    table = read_table(tmp_path / "out" / "objects" / "field.csv").set_index("id")
+    sizes = np.bincount(found.ravel())[1:]
+    assert table.index.tolist() == list(range(1, found.max() + 1))
+    assert table["area_px"].tolist() == sizes.tolist()
+    np.testing.assert_allclose(table["area_um2"], sizes * 0.25)
+    y, x = np.indices(found.shape)
+    for number, row in table.iterrows():
+        assert row["y"] == pytest.approx(y[found == number].mean(), abs=1e-4)
+        assert row["x1"] == x[found == number].max() + 1
+    recorded = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert recorded["scales"]["field"]["factor"] == pytest.approx(1 / times)
+    (counted,) = read_table(tmp_path / "out" / "counts.csv").to_dict("records")
+    assert counted["scale"] == pytest.approx(1 / times) and "given" in counted["scale_from"]
+    assert counted["objects"] == found.max() and counted["area_px"] == sizes.sum()
+
+
+@pytest.mark.parametrize("diameter", [KNOWN / 1.7, 2.3 * KNOWN])
+def test_tiles_give_the_whole_also_when_resized(tmp_path: Path, diameter: float) -> None:
+    model = bright_model(decode={"threshold": 0.5, "min_size": 4})
+    truth = ellipses(4, (220, 260), 90)
+    noise = np.random.default_rng(0).normal(0, 300, truth.shape)
+    pixels = (photograph(truth) + 2000 + noise).astype(np.float32)
+    write_image(tmp_path / "field.tif", pixels, "YX")
+    whole = run(model, tmp_path, "whole", diameter=diameter, tile=4096)
+    tiled = run(model, tmp_path, "tiled", diameter=diameter, tile=64, halo=64)
+    check_labels(tiled)
+    assert whole.max() > 10
+    ids = match_ids(tiled, whole)
+    assert np.array_equal(ids[tiled], whole)
+    tables = [read_table(tmp_path / out / "objects" / "field.csv") for out in ("whole", "tiled")]
+    places = [table.sort_values(["y", "x"])[["y", "x", "area_px"]] for table in tables]
+    np.testing.assert_allclose(*(place.to_numpy() for place in places), atol=1e-4)
+
+
+def test_without_a_diameter_nothing_changes(model: Model, tmp_path: Path) -> None:
+    truth = ellipses(2)
+    write_image(tmp_path / "field.tif", photograph(truth), "YX")
+    assert np.array_equal(run(model, tmp_path), truth)
+    assert np.array_equal(run(model, tmp_path, "exact", diameter=KNOWN), truth)
+    scales = json.loads((tmp_path / "out" / "record.json").read_text())["scales"]
+    assert scales == {"field": {"factor": 1.0, "found": "as it is"}}
+
+
+def test_pixel_sizes_decide_where_both_are_known(tmp_path: Path) -> None:
+    image = Image(np.zeros((50, 60)), "YX", pixel_size=0.65)
+    near, far = bright_model(pixel_size=0.6), bright_model(pixel_size=0.325)
+    assert choose_scale(image, near).factor == 1
+    scale = choose_scale(image, far)
+    assert scale.factor == 2 and "0.65 um per pixel" in scale.found
+    assert choose_scale(image, far, "none").factor == 1
+    assert choose_scale(image, far, 2 * KNOWN).factor == 0.5
+    assert choose_scale(Image(np.zeros((50, 60)), "YX"), far).factor == 1
+    with pytest.raises(InputError, match="--diameter none"):
+        choose_scale(image, bright_model(pixel_size=0.01))
+
+
+@pytest.mark.parametrize("diameter", [0, -3.0, "many", 1e-3, 1e5, float("nan")])
+def test_diameters_that_make_no_sense(model: Model, diameter: object) -> None:
+    with pytest.raises(InputError, match="diameter"):
+        choose_scale(Image(np.zeros((50, 60)), "YX"), model, diameter)  # type: ignore[arg-type]
+
+
+def test_a_model_that_does_not_know_its_size() -> None:
+    silent = bright_model(typical_area=None)
+    image = Image(np.zeros((50, 60)), "YX")
+    assert choose_scale(image, silent).factor == 1
+    with pytest.raises(InputError, match="does not say how large"):
+        choose_scale(image, silent, "auto")
+
+
+def test_objects_far_from_the_models_size_are_said(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = enlarged(ellipses(1), 3)
+    write_image(tmp_path / "field.tif", photograph(truth), "YX")
+    run(model, tmp_path)
+    said = capsys.readouterr().err
+    assert "the model knows such of 11" in said and "repeat with --diameter" in said
+    run(model, tmp_path, "again", diameter="none")
+    assert "repeat with" not in capsys.readouterr().err
+
+
+def test_a_resumed_run_knows_how_finished_images_were_resized(model: Model, tmp_path: Path) -> None:
+    write_image(tmp_path / "field.tif", photograph(enlarged(ellipses(1), 2)), "YX")
+    settings = PredictSettings(diameter=2 * KNOWN)
+    predict(model, tmp_path / "field.tif", tmp_path / "out", settings=settings)
+    before = (tmp_path / "out" / "counts.csv").read_text()
+    record = tmp_path / "out" / "record.json"
+    held = json.loads(record.read_text())
+    record.write_text(json.dumps(held | {"scales": {}}))
+    predict(model, tmp_path / "field.tif", tmp_path / "out", settings=settings, resume=True)
+    assert (tmp_path / "out" / "counts.csv").read_text() == before
+    assert json.loads(record.read_text())["scales"] == held["scales"]
+    with pytest.raises(InputError, match="setting diameter"):
+        predict(model, tmp_path / "field.tif", tmp_path / "out", resume=True)
