@@ -9,6 +9,7 @@ from torch import nn
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.prediction import Model, ModelCard, Normalise
+from sparcell.prediction.description import normalised
 from sparcell.training.export import export_onnx
 
 TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
@@ -39,7 +40,8 @@ def random_model(channels: int = 1, seed: int = 0, **card: object) -> Model:
 
 def exported(network: nn.Module, channels: int, normalise: Normalise, **card: object) -> Model:
     """Make a semantic model of a network."""
-    golden = np.random.default_rng(0).standard_normal((channels, 32, 48)).astype(np.float32)
+    pixels = np.random.default_rng(0).standard_normal((channels, 32, 48)).astype(np.float32)
+    golden = normalised(pixels, normalise)
     onnx, maps = export_onnx(network, golden)
     settings: dict[str, object] = {
         "name": "tiny",

@@ -31,6 +31,7 @@ from sparcell.methods.retinamask.objective import (
     objective,
 )
 from sparcell.nets.config import NetworkConfig
+from sparcell.prediction.description import describe
 from sparcell.prediction.loading import load_model
 from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.normalise import Normalise, Scaling
@@ -447,10 +448,10 @@ def test_the_model_file_keeps_the_picture_and_describes_the_outputs(model: Model
     loaded = load_model(tmp_path)
     assert loaded.golden_output.shape == (1, 96, 96) and loaded.golden_output.max() > 0.5
     assert loaded.open("auto", 1).name.split()[0] in ("openvino", "onnxruntime")
-    outputs = loaded._rdf()["outputs"]
+    outputs = describe(loaded)["outputs"]
     assert [one["id"] for one in outputs] == ["boxes", "scores", "masks"]
-    assert outputs[2]["axes"][1] == {"type": "index", "id": "detection", "size": {"min": 0}}
-    assert outputs[2]["axes"][2]["size"] == 28 and "test_tensor" not in outputs[0]
+    assert outputs[2]["axes"][1] == {"type": "index", "id": "masks_0", "size": {"min": 1}}
+    assert outputs[2]["axes"][2]["size"] == 28
 
 
 def test_another_picture_refuses_the_runtime(model: Model) -> None:

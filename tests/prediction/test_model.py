@@ -132,7 +132,7 @@ def test_a_failed_save_leaves_the_old_model(tmp_path: Path) -> None:
     model = bright_model()
     model.save(path)
     before = path.read_bytes()
-    model.golden_input = np.array([{}], object)
+    model.golden_input = np.full((1, 32, 48), {}, object)
     with pytest.raises(ValueError):
         model.save(path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

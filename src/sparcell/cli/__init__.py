@@ -41,9 +41,11 @@ def _register() -> None:
     from sparcell.cli import (
         demo,
         evaluate,
+        export,
         info,
         label,
         measure,
+        models,
         predict,
         recipes,
         report,
@@ -52,11 +54,13 @@ def _register() -> None:
         train,
     )
 
-    for module in (demo, info, label, train, predict, evaluate, measure, report, simulate):
+    verbs = (demo, info, label, train, predict, evaluate, measure, report, simulate, export)
+    for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]
         app.command(name)(getattr(module, name))
     app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")
+    app.add_typer(models.app, name="models")
 
 
 def main(arguments: list[str] | None = None) -> None:

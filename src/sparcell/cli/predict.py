@@ -6,9 +6,13 @@ from pathlib import Path
 
 import typer
 
+from sparcell.cli.models import OUTPUTS
+
 
 def predict(
-    model: Path = typer.Argument(..., help="model.zip or run folder."),
+    model: str = typer.Argument(
+        ..., help="Name of a model, model.zip, run folder or bioimage.io package."
+    ),
     inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
     out: Path = typer.Option(..., "-o", "--out", help="Folder for the results."),
     axes: str = typer.Option(None, help="Axes of the inputs, such as TYX, if they do not say."),
@@ -25,9 +29,11 @@ def predict(
     halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
     resume: bool = typer.Option(False, "--resume", help="Skip inputs that have their results."),
+    outputs: str = typer.Option(None, help=OUTPUTS),
 ) -> None:
     """Find objects in images: label images, object tables, counts."""
     from sparcell.core.progress import say
+    from sparcell.prediction import load_model
     from sparcell.prediction.predict import PredictSettings
     from sparcell.prediction.predict import predict as run
 
@@ -38,8 +44,9 @@ def predict(
         format=".ome.zarr" if zarr else ".tif",
         tta=tta,
     )
+    loaded = load_model(model, outputs.split(",") if outputs else None)
     summary = run(
-        model, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
+        loaded, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
     )
     total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
     say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")

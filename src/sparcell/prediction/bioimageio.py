@@ -11,10 +11,9 @@ import re
 from collections.abc import Sequence
 from math import lcm
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
@@ -31,75 +30,12 @@ from sparcell.prediction.foreign import (
 )
 from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.package import Package
-from sparcell.prediction.steps import Steps, read_steps
+from sparcell.prediction.rdf import Tensor, first_line, read_description, read_tensors
 
-LARGEST_DESCRIPTION = 1 << 20
 REACH = 64.0
 """Extent in px that objects are taken to have at most, where nobody has measured them."""
-MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3}
 EXTERNAL_DATA = re.compile(rb"\x6a.{1,2}\x0a\x08location\x12", re.DOTALL)
 """An entry of a tensor's field `external_data` in an ONNX file (onnx.proto, fields 13 and 1)."""
-
-
-class Tensor(NamedTuple):
-    """An input or output as a package describes it.
-
-    Attributes
-    ----------
-    name : str
-    axes : str
-        Letters in the order of the axes: b batch, c channel, z, y, x; t and i for others.
-    sizes : dict
-        Letter to the smallest length and the step by which it may grow, 0 where it may not.
-    channels : tuple of str
-        Names; empty where the package gives none.
-    steps : Steps
-        Before the network, or after it.
-    test : str
-        Path of the test tensor in the package.
-    pixel_size : float or None
-        um.
-    """
-
-    name: str
-    axes: str
-    sizes: dict[str, tuple[int, int]]
-    channels: tuple[str, ...]
-    steps: Steps
-    test: str
-    pixel_size: float | None = None
-
-
-def read_description(package: Package) -> dict[str, Any]:
-    """Read what a bioimage.io package says of itself.
-
-    Raises
-    ------
-    InputError
-        If it is no model of format 0.4 or 0.5.
-    """
-    name = str(package.description)
-    content = package.read(name)
-    try:
-        if len(content) > LARGEST_DESCRIPTION:
-            raise ValueError(f"{len(content)} bytes")
-        described = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{name} in {package.source} that is no YAML ({_first_line(error)})",
-            "a description of a model",
-            "copy the package again",
-        ) from error
-    if not isinstance(described, dict) or described.get("type") != "model":
-        raise InputError(f"{name} in {package.source}", "a model's", "use a package of a model")
-    version = str(described.get("format_version"))
-    if not version.startswith(("0.4.", "0.5.")):
-        raise InputError(
-            f"{package.source} of bioimage.io format {version}",
-            "format 0.4 or 0.5",
-            "take a newer version of the package",
-        )
-    return described
 
 
 def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> Model:
@@ -121,11 +57,11 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     base = PurePosixPath(str(package.description)).parent
     onnx = _read_weights(package, described.get("weights"), base)
     try:
-        inputs, results = _read_tensors(described)
+        inputs, results = read_tensors(described)
         name = str(described.get("name", "model"))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{package.source} with a description that cannot be read ({_first_line(error)!r})",
+            f"{package.source} with a description that cannot be read ({first_line(error)!r})",
             "inputs and outputs as bioimage.io describes them",
             "let its author check it with the validator of bioimage.io",
         ) from error
@@ -186,64 +122,6 @@ def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
             "get the package again",
         )
     return onnx
-
-
-def _read_tensors(described: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
-    if str(described["format_version"]).startswith("0.4."):
-        return (
-            [
-                _tensor_04(one, test, "preprocessing")
-                for one, test in zip(described["inputs"], described["test_inputs"], strict=True)
-            ],
-            [
-                _tensor_04(one, test, "postprocessing")
-                for one, test in zip(described["outputs"], described["test_outputs"], strict=True)
-            ],
-        )
-    return (
-        [_tensor_05(one, "preprocessing") for one in described["inputs"]],
-        [_tensor_05(one, "postprocessing") for one in described["outputs"]],
-    )
-
-
-def _tensor_04(one: dict[str, Any], test: str, processing: str) -> Tensor:
-    axes, shape = str(one["axes"]), one["shape"]
-    if isinstance(shape, list):
-        sizes = {a: (int(n), 0) for a, n in zip(axes, shape, strict=True)}
-    elif "min" in shape:
-        ranges = zip(axes, shape["min"], shape["step"], strict=True)
-        sizes = {a: (int(low), int(step)) for a, low, step in ranges}
-    else:
-        # An output whose size follows from the input's: the test tensor shows it.
-        sizes = {}
-    steps = read_steps(one.get(processing))
-    return Tensor(str(one["name"]), axes, sizes, (), steps, str(test))
-
-
-def _tensor_05(one: dict[str, Any], processing: str) -> Tensor:
-    letters = {"batch": "b", "channel": "c", "time": "t", "index": "i"}
-    axes, pixel_size = "", None
-    channels: tuple[str, ...] = ()
-    sizes: dict[str, tuple[int, int]] = {}
-    lengths = {str(axis.get("id", axis["type"])): axis.get("size") for axis in one["axes"]}
-    for axis in one["axes"]:
-        letter = letters.get(axis["type"]) or str(axis["id"])
-        axes += letter if len(letter) == 1 else "i"
-        size = axis.get("size")
-        if isinstance(size, dict) and "axis_id" in size and not size.get("offset"):
-            # A width that is the height.
-            size = lengths.get(str(size["axis_id"]))
-        if isinstance(size, int):
-            sizes[letter] = (size, 0)
-        elif isinstance(size, dict) and "step" in size:
-            sizes[letter] = (int(size["min"]), int(size["step"]))
-        if letter == "c":
-            channels = tuple(map(str, axis["channel_names"]))
-        if letter == "y" and axis.get("unit") in MICROMETRES:
-            pixel_size = float(axis.get("scale", 1.0)) * MICROMETRES[axis["unit"]]
-    steps = read_steps(one.get(processing))
-    name, test = str(one.get("id", "tensor")), str(one["test_tensor"]["source"])
-    return Tensor(name, axes, sizes, channels, steps, test, pixel_size)
 
 
 def _check_input(package: Package, inputs: list[Tensor]) -> Tensor:
@@ -371,7 +249,3 @@ def _check_range(
                 "probabilities, 0 to 1",
                 "if it gives logits, add the postprocessing sigmoid to its description",
             )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -40,6 +40,9 @@ class Card(BaseModel):
     scores_of: str = Field("", description="images that the scores were measured on")
     limits: tuple[str, ...] = Field((), description="where it should not be trusted")
     rebuild: tuple[str, ...] = Field((), description="commands that make it again")
+    outputs: tuple[str, ...] = Field(
+        (), description="what the output channels show, where the package itself does not say"
+    )
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="of the zip")
     url: str = Field("", description="where it was fetched from")
 
@@ -54,23 +57,39 @@ class Entry:
 
     @property
     def card(self) -> Card | None:
-        """The card beside the model; None where there is none.
+        """The card beside the model; see `card_of`."""
+        return card_of(self.path)
 
-        Raises
-        ------
-        InputError
-            If it cannot be read.
-        """
-        path = self.path.with_suffix(".yaml")
-        if not path.exists():
-            return None
-        try:
-            return Card.model_validate(yaml.safe_load(path.read_text("utf8")))
-        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            raise InputError(
-                f"{path} that is no model card ({reason})", "a card", "fetch the model again"
-            ) from error
+
+def bundled_folder() -> Path:
+    """Folder of the models that come with Sparcell."""
+    return Path(str(files("sparcell.zoo")))
+
+
+def cache_folder() -> Path:
+    """Folder of fetched models: the environment variable SPARCELL_CACHE, or the system's cache."""
+    chosen = os.environ.get("SPARCELL_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sparcell")) / "models"
+
+
+def card_of(path: Path) -> Card | None:
+    """Read the card beside a model that has a name; None for other files.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    place = path.with_suffix(".yaml")
+    if path.parent not in (bundled_folder(), cache_folder()) or not place.exists():
+        return None
+    try:
+        return Card.model_validate(yaml.safe_load(place.read_text("utf8")))
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise InputError(
+            f"{place} that is no model card ({reason})", "a card", "fetch the model again"
+        ) from error
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -80,17 +99,10 @@ def write_card(card: Card, path: Path) -> None:
         partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf8")
 
 
-def cache_folder() -> Path:
-    """Folder of fetched models: the environment variable SPARCELL_CACHE, or the system's cache."""
-    chosen = os.environ.get("SPARCELL_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sparcell")) / "models"
-
-
 def entries() -> dict[str, Entry]:
     """List all models with a name; where two have the same, the bundled one."""
-    bundled = Path(str(files("sparcell.zoo")))
     found = {}
-    for folder, where in ((cache_folder(), "cached"), (bundled, "bundled")):
+    for folder, where in ((cache_folder(), "cached"), (bundled_folder(), "bundled")):
         for path in sorted(folder.glob("*.zip")) if folder.is_dir() else []:
             if not path.name.startswith("."):
                 found[path.stem] = Entry(path.stem, path, where)  # type: ignore[arg-type]

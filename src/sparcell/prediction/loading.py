@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.prediction.bioimageio import read_bioimageio
-from sparcell.prediction.catalogue import find_model
+from sparcell.prediction.catalogue import Card, card_of, find_model
 from sparcell.prediction.model import FORMAT, PARTS, Model, ModelCard
 from sparcell.prediction.package import UNREADABLE, Package, open_package
+from sparcell.prediction.rdf import read_description
 
 
 def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
@@ -27,8 +28,8 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         folder that holds it, or a bioimage.io package with ONNX weights, zip or folder.
     outputs : sequence of str, optional
         Of another tool's package: what its output channels show, in their order, words of
-        `sparcell.prediction.foreign.MEANINGS` or ``-`` for what is not used; by default what the
-        package itself says.
+        `sparcell.prediction.foreign.MEANINGS` or ``-`` for what is not used; by default what was
+        said when it was fetched, or what the package itself says.
 
     Raises
     ------
@@ -37,6 +38,8 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         run or decode.
     """
     path = find_model(name)
+    if outputs is None and (card := card_of(path)):
+        outputs = card.outputs or None
     with open_package(path) as package:
         if "sparcell.json" in package.names:
             if outputs:
@@ -48,27 +51,73 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
             return _read_own(package)
         if package.description:
             return read_bioimageio(package, outputs)
-    raise InputError(
-        f"{path} that is no Sparcell model and no bioimage.io package (no rdf.yaml in it)",
+        raise _no_model(package)
+
+
+def look_at(path: Path) -> tuple[Card, str]:
+    """Say what a package says of itself, without loading its network.
+
+    Returns
+    -------
+    card : Card
+    kind : str
+        Method of a Sparcell model, or ``bioimage.io``.
+
+    Raises
+    ------
+    InputError
+        If it is no model.
+    """
+    with open_package(path) as package:
+        if "sparcell.json" in package.names:
+            card = _read_card(package)
+            return own_card(card), card.method
+        if not package.description:
+            raise _no_model(package)
+        described = read_description(package)
+    authors = described.get("authors") or ()
+    card_of_others = Card(
+        purpose=str(described.get("description") or described.get("name") or ""),
+        licence=str(described.get("license") or ""),
+        authors=tuple(str(one.get("name")) for one in authors if isinstance(one, dict)),
+    )
+    return card_of_others, "bioimage.io"
+
+
+def own_card(card: ModelCard) -> Card:
+    """Put into words what a Sparcell model knows of itself."""
+    parts = {"test": "its test images", "val": "its validation images"}
+    part = next((part for part in parts if part in card.scores), None)
+    return Card(
+        purpose=f"recipe {card.name}, method {card.method}",
+        scores={k: float(card.scores[part][k]) for k in ("f1", "map") if k in card.scores[part]}
+        if part
+        else {},
+        scores_of=parts[part] if part else "",
+    )
+
+
+def _no_model(package: Package) -> InputError:
+    return InputError(
+        f"{package.source} that is no Sparcell model and no bioimage.io package (no rdf.yaml)",
         "the model.zip of a run, or a zip with rdf.yaml",
         "name the run folder, or copy the file again",
     )
 
 
-def _read_own(package: Package) -> Model:
-    def damaged(reason: object) -> InputError:
-        return InputError(
-            f"{package.source} that is no Sparcell model ({reason})",
-            "the model.zip of a run",
-            "name the run folder, or copy the file again",
-        )
+def _damaged(package: Package, reason: object) -> InputError:
+    return InputError(
+        f"{package.source} that is no Sparcell model ({reason})",
+        "the model.zip of a run",
+        "name the run folder, or copy the file again",
+    )
 
-    if missing := [part for part in PARTS if part not in package.names]:
-        raise damaged(f"no {missing[0]}")
+
+def _read_card(package: Package) -> ModelCard:
     try:
         raw = dict(json.loads(package.read("sparcell.json")))
     except UNREADABLE as error:
-        raise damaged(error) from error
+        raise _damaged(package, error) from error
     if raw.get("format", 0) > FORMAT:
         raise InputError(
             f"{package.source} of model format {raw['format']}",
@@ -76,13 +125,19 @@ def _read_own(package: Package) -> Model:
             "update Sparcell",
         )
     try:
-        card = ModelCard.model_validate(raw)
+        return ModelCard.model_validate(raw)
     except ValidationError as error:
         raise InputError(
             f"{package.source} with a damaged card ({error.errors()[0]['msg']})",
             "a whole model",
             "export again",
         ) from error
+
+
+def _read_own(package: Package) -> Model:
+    if missing := [part for part in PARTS if part not in package.names]:
+        raise _damaged(package, f"no {missing[0]}")
+    card = _read_card(package)
     golden_input, golden_output = (
         without_batch(package.array(f"golden_{end}.npy")) for end in ("input", "output")
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
+from sparcell.prediction.description import describe
 from sparcell.prediction.foreign import ForeignRuntime, Layout
 from sparcell.prediction.normalise import Normalise, Scaling
 from sparcell.prediction.runtime import Runtime, open_runtime
@@ -131,67 +132,34 @@ class Model:
         context = min(CONTEXT, limit // 4)
         return 1, min(tile, limit - 2 * context), context
 
-    def save(self, path: Path) -> None:
-        """Write the zip, completely or not at all."""
-        parts = {
-            "rdf.yaml": yaml.safe_dump(self._rdf(), sort_keys=False).encode(),
+    def parts(self) -> dict[str, bytes]:
+        """Give the files of the zip by their names, `PARTS`."""
+        return {
+            "rdf.yaml": yaml.safe_dump(describe(self), sort_keys=False).encode(),
             "model.onnx": self.onnx,
             "sparcell.json": self.card.model_dump_json(indent=1).encode(),
-            "golden_input.npy": _npy(self.golden_input),
-            "golden_output.npy": _npy(self.golden_output),
-        }
-        with (
-            whole_file(path) as partial,
-            zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
-        ):
-            for name, content in parts.items():
-                archive.writestr(name, content)
-
-    def _rdf(self) -> dict[str, Any]:
-        """Describe the network for bioimage.io tools."""
-
-        def axes(names: Sequence[str | int], channels: int) -> list[dict[str, Any]]:
-            return [_axis(name, channels, self.card.multiple) for name in ("batch", *names)]
-
-        outputs: list[dict[str, Any]] = [
-            {"id": name, "axes": axes(names, len(self.method.maps))}
-            for name, names in self.method.answer.outputs.items()
-        ]
-        if len(outputs) == 1:
-            # Of several outputs the golden one is a picture of them all.
-            outputs[0]["test_tensor"] = {"source": "golden_output.npy"}
-        return {
-            "format_version": "0.5.3",
-            "type": "model",
-            "name": self.card.name,
-            "description": f"Sparcell model: {self.card.method}",
-            "license": "BSD-3-Clause",
-            "inputs": [
-                {
-                    "id": "image",
-                    "axes": axes(("channel", "y", "x"), self.card.channels * self.card.frames),
-                    "test_tensor": {"source": "golden_input.npy"},
-                }
-            ],
-            "outputs": outputs,
-            "weights": {"onnx": {"source": "model.onnx", "opset_version": 18}},
+            # bioimage.io's tensors have a batch axis.
+            "golden_input.npy": npy(self.golden_input[None]),
+            "golden_output.npy": npy(self.golden_output[None]),
         }
 
-
-def _axis(name: str | int, channels: int, multiple: int) -> dict[str, Any]:
-    """Describe one axis of a tensor as bioimage.io does; a number is the length of a fixed one."""
-    if name == "batch":
-        return {"type": "batch"}
-    if name == "channel":
-        return {"type": "channel", "channel_names": [f"c{i}" for i in range(channels)]}
-    if name == "detection":
-        return {"type": "index", "id": name, "size": {"min": 0}}
-    if isinstance(name, int):
-        return {"type": "index", "size": name}
-    return {"type": "space", "id": name, "size": {"min": multiple, "step": multiple}}
+    def save(self, path: Path) -> None:
+        """Write the zip, completely or not at all."""
+        write_zip(path, self.parts())
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def write_zip(path: Path, parts: Mapping[str, bytes]) -> None:
+    """Write files into a zip, completely or not at all."""
+    with (
+        whole_file(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """Give an array as the content of a ``.npy`` file, without pickles."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()

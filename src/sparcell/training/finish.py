@@ -19,7 +19,9 @@ from sparcell.evaluation import evaluate
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
 from sparcell.nets.config import input_multiple
+from sparcell.prediction.description import normalised
 from sparcell.prediction.model import Model, ModelCard
+from sparcell.prediction.normalise import Normalise
 from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.export import export_onnx
@@ -50,7 +52,7 @@ def finish_run(
     scores: dict[str, Any] = {"before_training": _start_scores(out)}
     if recipe.fit.tune_decoding and trainee.method.learns_from == "labels":
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
-    golden = _golden_input(val, input_multiple(recipe.network))
+    golden = _golden_input(val, input_multiple(recipe.network), recipe.normalise)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
     card = ModelCard(
         name=recipe.name,
@@ -153,14 +155,14 @@ def _object_sizes(fields: Fields) -> tuple[float, float]:
     return float(np.median(areas)), float(np.percentile(extents, 99))
 
 
-def _golden_input(fields: Fields, multiple: int) -> NDArray[np.float32]:
+def _golden_input(fields: Fields, multiple: int, normalise: Normalise) -> NDArray[np.float32]:
     """Cut the middle of a field, at most `GOLDEN_EDGE` px wide."""
     image = fields[0].image
     height, width = image.shape[1:]
     top, left = max(0, (height - GOLDEN_EDGE) // 2), max(0, (width - GOLDEN_EDGE) // 2)
     middle = image[:, top : top + GOLDEN_EDGE, left : left + GOLDEN_EDGE]
     edges = [-(-edge // multiple) * multiple for edge in middle.shape[1:]]
-    return pad_to(middle, (edges[0], edges[1]))
+    return normalised(pad_to(middle, (edges[0], edges[1])), normalise)
 
 
 def _start_scores(out: Path) -> dict[str, float]:

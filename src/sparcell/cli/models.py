@@ -1,0 +1,102 @@
+"""sparcell models: what is there to predict with."""
+
+from __future__ import annotations
+
+import typer
+
+OUTPUTS = (
+    "What the output channels of another tool's model show, such as background,foreground;"
+    " - for those not used."
+)
+
+app = typer.Typer(
+    help="Models that come with Sparcell, and models from elsewhere.", no_args_is_help=True
+)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the models that have a name."""
+    from sparcell.core.errors import InputError
+    from sparcell.prediction.catalogue import cache_folder, entries
+    from sparcell.prediction.loading import look_at
+
+    found = entries()
+    for where in ("bundled", "cached"):
+        here = [entry for entry in found.values() if entry.where == where]
+        place = "come with Sparcell" if where == "bundled" else f"in {cache_folder()}"
+        typer.echo(f"{len(here)} {place}")
+        for entry in here:
+            try:
+                own, kind = look_at(entry.path)
+                card = entry.card or own
+            except InputError as error:
+                typer.echo(f"  {entry.name}: {error}")
+                continue
+            size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
+            facts = [kind, size, card.licence or "licence unknown"]
+            facts += [f"{name} {value:g}" for name, value in list(card.scores.items())[:1]]
+            typer.echo(f"  {entry.name}: {', '.join(facts)}\n    {card.purpose}")
+    if not found:
+        typer.echo("Get one with sparcell models fetch URL, or train one with sparcell train.")
+
+
+@app.command("show")
+def show(
+    model: str = typer.Argument(..., help="Name, model.zip, run folder or bioimage.io package."),
+) -> None:
+    """Print the card of a model."""
+    import yaml
+
+    from sparcell.prediction.catalogue import card_of, find_model
+    from sparcell.prediction.loading import look_at
+
+    path = find_model(model)
+    own, kind = look_at(path)
+    card = card_of(path) or own
+    facts = {"file": str(path), "kind": kind} | card.model_dump(mode="json", exclude_defaults=True)
+    typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=88), nl=False)
+
+
+@app.command("fetch")
+def fetch(
+    url: str = typer.Argument(..., help="Address of a model.zip or a bioimage.io package."),
+    sha256: str = typer.Option("", help="SHA-256 that the file must have."),
+    name: str = typer.Option("", help="Name for it; the file's own if not given."),
+    outputs: str = typer.Option(None, help=OUTPUTS),
+) -> None:
+    """Download a model, so that it can be used by name."""
+    from sparcell.core.progress import say
+    from sparcell.prediction.fetching import fetch_model
+
+    entry = fetch_model(url, sha256, name, outputs.split(",") if outputs else None)
+    say(f"sparcell predict {entry.name} IMAGES -o OUT")
+
+
+@app.command("verify")
+def verify(
+    name: str = typer.Argument(None, help="One model; all that have a name if not given."),
+) -> None:
+    """Check hashes, and that every runtime gives the output the model was stored with."""
+    from sparcell.core.errors import InputError
+    from sparcell.prediction.catalogue import Entry, entries, find_model
+    from sparcell.prediction.fetching import verify_model
+
+    chosen = list(entries().values())
+    if name:
+        chosen = [Entry(name, find_model(name), "cached")]
+    failed = False
+    for entry in chosen:
+        try:
+            results = verify_model(entry)
+        except InputError as error:
+            failed = True
+            typer.echo(f"{entry.name}: {error}")
+            continue
+        typer.echo(f"{entry.name}: whole")
+        for runtime, wrong in results.items():
+            typer.echo(f"  {runtime}: {wrong or 'gives the golden output'}")
+    if not chosen:
+        typer.echo("no model has a name yet")
+    if failed:
+        raise typer.Exit(2)

@@ -1,0 +1,110 @@
+"""A model of ours in the words of bioimage.io (model description 0.5)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.prediction.normalise import Normalise
+from sparcell.prediction.steps import Steps, read_steps
+
+if TYPE_CHECKING:
+    from sparcell.prediction.model import Model, ModelCard
+
+FORMAT_VERSION = "0.5.4"
+OPSET = 18
+TEST_TENSOR = "test_{}.npy"
+"""File of what a network said, where it gives several outputs; of one it is the golden output."""
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Describe a model for tools that read bioimage.io packages.
+
+    Returns
+    -------
+    dict
+        The content of ``rdf.yaml``. Author, licence and documentation are left to who publishes
+        the model.
+    """
+    card, answer = model.card, model.method.answer
+    many = len(answer.outputs) > 1
+    return {
+        "format_version": FORMAT_VERSION,
+        "type": "model",
+        "name": re.sub(r"[^\w+\- ()]", "-", f"Sparcell {card.name}")[:128],
+        "description": f"Sparcell model, method {card.method}",
+        "attachments": [{"source": "sparcell.json"}],
+        "inputs": [
+            {
+                "id": "image",
+                "axes": [
+                    {"type": "batch", **({"size": 1} if many else {})},
+                    _channels([f"channel{n}" for n in range(card.channels * card.frames)]),
+                    *(_space(letter, card) for letter in "yx"),
+                ],
+                "preprocessing": [] if card.frames > 1 else preprocessing(card.normalise),
+                "test_tensor": {"source": "golden_input.npy"},
+            }
+        ],
+        "outputs": [
+            {
+                "id": name,
+                "axes": [{"type": "batch"}, *_output_axes(model, name, axes)],
+                "test_tensor": {
+                    "source": TEST_TENSOR.format(name) if many else "golden_output.npy"
+                },
+            }
+            for name, axes in answer.outputs.items()
+        ],
+        "weights": {"onnx": {"source": "model.onnx", "opset_version": OPSET}},
+    }
+
+
+def preprocessing(normalise: Normalise | Steps) -> list[dict[str, Any]]:
+    """Describe how a model of single images normalises."""
+    if isinstance(normalise, Steps):
+        return [{"id": step.name, "kwargs": step.kwargs} for step in normalise.steps]
+    span = {"axes": ["y", "x"], "min_percentile": normalise.low, "max_percentile": normalise.high}
+    return [
+        {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}},
+        {"id": "scale_range", "kwargs": span},
+        {"id": "scale_linear", "kwargs": {"gain": 2.0, "offset": -1.0}},
+        {"id": "clip", "kwargs": {"min": -normalise.limit, "max": normalise.limit}},
+    ]
+
+
+def normalised(pixels: NDArray[np.float32], normalise: Normalise | Steps) -> NDArray[np.float32]:
+    """Normalise (C, Y, X) float32 as a tool does that follows the description.
+
+    What was normalised so stays as it is when it is normalised again: such an image can be a
+    golden input, which is what a network sees, and at the same time a test input, which others
+    normalise first.
+    """
+    return read_steps(preprocessing(normalise)).fit(pixels)(pixels)
+
+
+def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list[dict[str, Any]]:
+    described = []
+    for number, axis in enumerate(axes):
+        if axis == "channel":
+            described.append(_channels(model.method.maps))
+        elif axis in ("y", "x"):
+            size = {"tensor_id": "image", "axis_id": axis}
+            described.append({"type": "space", "id": axis, "size": size})
+        else:
+            fixed = axis if isinstance(axis, int) else {"min": 1}
+            described.append({"type": "index", "id": f"{output}_{number}", "size": fixed})
+    return described
+
+
+def _channels(names: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    return {"type": "channel", "channel_names": list(names)}
+
+
+def _space(letter: str, card: ModelCard) -> dict[str, Any]:
+    size = {"min": card.multiple, "step": card.multiple}
+    scale = {"unit": "micrometer", "scale": card.pixel_size} if card.pixel_size else {}
+    return {"type": "space", "id": letter, "size": size, **scale}

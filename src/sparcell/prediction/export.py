@@ -1,0 +1,232 @@
+"""A model for other programs: a bioimage.io package, or the bare network with a description."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.prediction.catalogue import Card
+from sparcell.prediction.description import TEST_TENSOR, describe, normalised, preprocessing
+from sparcell.prediction.loading import own_card
+from sparcell.prediction.model import Model, npy, write_zip
+from sparcell.prediction.normalise import Normalise
+
+FORMATS = ("bioimageio", "onnx")
+
+
+def export_model(
+    model: Model, out: Path, format: str = "bioimageio", card: Card | None = None
+) -> None:
+    """Write a model for other programs.
+
+    Parameters
+    ----------
+    model : Model
+        One of Sparcell's own.
+    out : Path
+        ``bioimageio``: a ``.zip``, which stays a Sparcell model too. ``onnx``: a new folder with
+        ``model.onnx``, ``model.json`` and ``README.md``.
+    format : str
+        A name in `FORMATS`.
+    card : Card, optional
+        Who made the model and under which licence, what it was trained on, its limits.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, the model is another tool's, or `out` cannot be written.
+    """
+    if format not in FORMATS:
+        raise InputError(f"format {format}", "one of " + ", ".join(FORMATS), "choose --format")
+    if model.card.layout:
+        raise InputError(
+            f"{model.source}, a package of another tool",
+            "a model of Sparcell",
+            "pass it on as it is",
+        )
+    card = card or own_card(model.card)
+    if format == "onnx":
+        _write_onnx(model, out, card)
+    elif out.suffix != ".zip":
+        raise InputError(
+            f"-o {out} for a bioimage.io package", "a name that ends in .zip", "add it"
+        )
+    elif model.card.frames > 1:
+        raise InputError(
+            f"a model that sees {model.card.frames} frames together",
+            "one of single images, which is all that bioimage.io describes",
+            "use --format onnx",
+        )
+    else:
+        write_zip(out, bioimageio_parts(model, card))
+
+
+def bioimageio_parts(model: Model, card: Card) -> dict[str, bytes]:
+    """Give the files of a bioimage.io package by their names.
+
+    The network is run once, so the test tensors are what this machine's reference runtime says of
+    an input that other tools normalise to itself.
+    """
+    runtime = model.open("onnxruntime")
+    image = normalised(model.golden_input, model.card.normalise)
+    outputs, answer = runtime(image), model.method.answer
+    picture = answer.picture(outputs, (image.shape[1], image.shape[2]))
+    settled = replace(model, golden_input=image, golden_output=picture)
+    authors = {"authors": [{"name": name} for name in card.authors]} if card.authors else {}
+    rdf = describe(settled) | authors | {
+        "description": card.purpose[:1024],
+        "documentation": {"source": "README.md"},
+        "tags": ["sparcell", "segmentation", "2d", "cells", model.card.method],
+    }  # fmt: skip
+    if card.licence:
+        rdf["license"] = card.licence
+    parts = settled.parts() | {
+        "rdf.yaml": yaml.safe_dump(rdf, sort_keys=False, allow_unicode=True).encode(),
+        "README.md": (readme(settled, card) + PACKAGE).encode(),
+    }
+    if len(outputs) > 1:
+        for name, said in zip(answer.outputs, outputs, strict=True):
+            parts[TEST_TENSOR.format(name)] = npy(said[None])
+    return parts
+
+
+def _write_onnx(model: Model, out: Path, card: Card) -> None:
+    settings = model.card
+    about: dict[str, Any] = {
+        "input": {
+            "name": "image",
+            "axes": ["batch", "channel", "y", "x"],
+            "dtype": "float32",
+            "channels": settings.channels * settings.frames,
+            "frames": settings.frames,
+            "multiple_of_px": settings.multiple,
+            "pixel_size_um": settings.pixel_size,
+        },
+        "preprocessing": preprocessing(settings.normalise),
+        "outputs": {
+            name: {"axes": ["batch", *map(str, axes)]}
+            | ({"channels": list(model.method.maps)} if "channel" in axes else {})
+            for name, axes in model.method.answer.outputs.items()
+        },
+        "method": settings.method,
+        "decode": model.decode_settings.model_dump(),
+        "licence": card.licence,
+    }
+    with whole_file(out) as partial:
+        partial.mkdir()
+        (partial / "model.onnx").write_bytes(model.onnx)
+        (partial / "model.json").write_text(json.dumps(about, indent=1) + "\n", "utf8")
+        (partial / "README.md").write_text(readme(model, card), "utf8")
+
+
+def readme(model: Model, card: Card) -> str:
+    """Tell users of ImageJ, QuPath and scripts what goes in, what comes out, what to do with it."""
+    parts = [
+        f"# {model.card.name}",
+        card.purpose,
+        *_facts(card),
+        "## What the network is shown",
+        _input_text(model),
+        "## What it says",
+        _output_text(model),
+        "## From there to objects",
+        _decoding_text(model),
+        "## Programs",
+        PROGRAMS.format(multiple=model.card.multiple),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(card: Card) -> list[str]:
+    facts = [
+        ("Licence", card.licence),
+        ("Made by", ", ".join(card.authors)),
+        ("Trained on", card.data),
+        ("Scores", _listed(card)),
+        ("Limits", " ".join(card.limits)),
+    ]
+    lines = [f"- {name}: {text}" for name, text in facts if text]
+    return ["\n".join(lines)] if lines else []
+
+
+def _listed(card: Card) -> str:
+    scores = ", ".join(f"{name} {value:g}" for name, value in card.scores.items())
+    return f"{scores} ({card.scores_of})" if scores and card.scores_of else scores
+
+
+def _input_text(model: Model) -> str:
+    card = model.card
+    lines = [
+        f"`image`: batch, channel ({card.channels * card.frames}), y, x; float32. Height and width "
+        f"are multiples of {card.multiple} px; pad by reflection and cut the result."
+    ]
+    if card.frames > 1:
+        lines.append(f"Channels are those of {card.frames} frames, the oldest frame first.")
+    if card.pixel_size:
+        lines.append(f"The training images have {card.pixel_size:g} um per pixel.")
+    if card.typical_area:
+        lines.append(f"Their objects have a median area of {card.typical_area:g} px.")
+    if isinstance(card.normalise, Normalise):
+        settings = card.normalise
+        lines.append(
+            f"Intensities of each channel are scaled so that the percentile {settings.low:g} "
+            f"becomes -1 and the percentile {settings.high:g} becomes 1, and cut at "
+            f"+-{settings.limit:g}. Take the percentiles of the whole image, not of each tile: "
+            "a tile without objects would be stretched to look as if it had some."
+        )
+    return "\n".join(lines)
+
+
+def _output_text(model: Model) -> str:
+    lines = []
+    for name, axes in model.method.answer.outputs.items():
+        lines.append(f"- `{name}`: batch, {', '.join(map(str, axes))}")
+        if "channel" in axes:
+            lines[-1] += f"; channels {', '.join(model.method.maps)}, each 0 to 1"
+    return "\n".join(lines)
+
+
+def _decoding_text(model: Model) -> str:
+    """The decoding in its own words, and the settings it was tuned to."""
+    told = inspect.getdoc(model.method.decode) or ""
+    first = told.partition("\nParameters\n")[0].strip()
+    settings = model.decode_settings
+    lines = [
+        f"- {name} = {getattr(settings, name):g}: {field.description}"
+        for name, field in type(settings).model_fields.items()
+    ]
+    return f"{first}\n\nSettings of this model:\n\n" + "\n".join(lines)
+
+
+PROGRAMS = """\
+ImageJ/Fiji: deepImageJ runs bioimage.io packages where its engines include ONNX, and normalises
+as the package says. Give it tiles whose edges are multiples of {multiple} px. A foreground map
+becomes a mask by Image > Adjust > Threshold at the threshold above; Analyze Particles counts the
+objects of a mask. Touching objects are divided by a marker-controlled watershed (MorphoLibJ) of
+the distance map, or of the interior, inside the mask.
+
+QuPath: its Bioimage Model Zoo extension makes a pixel classifier of a package, given an engine that
+runs ONNX. QuPath normalises what it sees at a time, not the whole image: choose large tiles, and
+fixed limits in place of percentiles if background tiles come out full of objects. Objects are then
+made from the classifier at the threshold above; what touches stays together, so counts are too low
+where cells are dense."""
+PACKAGE = """
+Sparcell itself does all of the above, on images of any size:
+
+    sparcell predict THIS.zip image.tif -o out
+
+The label images in `out/labels` open in ImageJ and QuPath; each object has its own number.
+
+## Validation
+
+The golden input is an image that is normalised already; normalising it again leaves it as it is.
+The golden output is what the network says about it. On images of your own, count objects by hand
+in a few fields first.
+"""
