@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from sparcell.core.labels import connected_labels, raster_order
-from sparcell.methods.basins import divide, highest_around, local_maxima
+from sparcell.methods.basins import divide, highest_around, lay_out, local_maxima
 from sparcell.methods.outlines import FAR, outline_distance, rim
 
 EIGHT = np.ones((3, 3))
@@ -29,7 +29,7 @@ def test_highest_around_is_the_maximum_filter(shape: tuple[int, int]) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(60, 160))
-def test_components_divided_one_by_one_are_the_watershed_of_the_field(seed: int, low: int) -> None:
+def test_components_divided_apart_are_the_watershed_of_the_field(seed: int, low: int) -> None:
     height = hills(seed)
     mask = height >= low
     seeds = local_maxima(height, mask)
@@ -39,6 +39,18 @@ def test_components_divided_one_by_one_are_the_watershed_of_the_field(seed: int,
     # Equal heights may be visited in another order.
     assert (parts != whole).sum() <= 0.03 * mask.sum()
     assert connected_labels(parts).max() == parts.max() == seeds.max()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=30))
+def test_boxes_lie_apart_on_a_sheet_that_holds_them(sizes: list[tuple[int, int]]) -> None:
+    places, shape = lay_out([np.s_[7 : 7 + high, 3 : 3 + wide] for high, wide in sizes])
+    sheet = np.zeros(np.add(shape, 1), int)
+    for (y, x), size in zip(places, sizes, strict=True):
+        assert (y.stop - y.start, x.stop - x.start) == size
+        assert y.start >= 0 and x.start >= 0 and y.stop <= shape[0] and x.stop <= shape[1]
+        sheet[y.start : y.stop + 1, x.start : x.stop + 1] += 1  # with the pixel beside it
+    assert sheet.max() == 1
 
 
 def test_components_without_a_seed_get_ids_of_their_own() -> None:

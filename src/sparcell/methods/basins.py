@@ -1,10 +1,14 @@
 """Foreground to objects: markers, a watershed from them, and basins joined over high saddles.
 
 Most components of a foreground hold one marker and are an object as they are. Only the crowded
-ones are flooded, each in a window of its own: a few times faster than a watershed of the field.
+ones are flooded, laid side by side on one small sheet: many times faster than a watershed of the
+field, and than one for each of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +75,52 @@ def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) ->
     owner[bare] = np.arange(len(home), len(home) + len(bare))
     owner[held > 1] = 0
     labels: Labels = owner[components]
-    boxes = ndimage.find_objects(components)
-    for number in np.flatnonzero(held > 1):
-        box = boxes[number - 1]
-        inside = components[box] == number
-        labels[box] += watershed(255 - height[box], seeds[box], connectivity=2, mask=inside)
+    crowded = np.flatnonzero(held > 1)
+    if not len(crowded):
+        return labels
+    found = ndimage.find_objects(components)
+    boxes = [found[number - 1] for number in crowded]
+    places, shape = lay_out(boxes)
+    sheet = np.zeros(shape, np.bool_)
+    slope, start = np.zeros(shape, np.uint8), np.zeros(shape, np.int32)
+    for number, box, place in zip(crowded, boxes, places, strict=True):
+        np.equal(components[box], number, out=sheet[place])
+        slope[place], start[place] = height[box], seeds[box]
+    start *= sheet
+    flooded = watershed(255 - slope, start, connectivity=2, mask=sheet)
+    for box, place in zip(boxes, places, strict=True):
+        labels[box] += flooded[place]
     return labels
+
+
+def lay_out(
+    boxes: Sequence[tuple[slice, ...]],
+) -> tuple[list[tuple[slice, slice]], tuple[int, int]]:
+    """Lay boxes in rows on a sheet, tallest first, with a pixel between them.
+
+    Parameters
+    ----------
+    boxes : sequence of (slice, slice)
+        In an image, px.
+
+    Returns
+    -------
+    places : list of (slice, slice)
+        Where each box lies on the sheet.
+    shape : (int, int)
+        Height and width of the sheet, px; about as wide as high.
+    """
+    sizes = np.array([[edge.stop - edge.start + 1 for edge in box] for box in boxes])
+    width = max(int(sizes[:, 1].max()), int(np.sqrt(sizes.prod(axis=1).sum())))
+    places: list[Any] = [None] * len(boxes)
+    top = left = tall = 0
+    for number in np.argsort(-sizes[:, 0], kind="stable"):
+        high, wide = sizes[number].tolist()
+        if left + wide > width:
+            top, left, tall = top + tall, 0, 0
+        places[number] = np.s_[top : top + high - 1, left : left + wide - 1]
+        left, tall = left + wide, max(tall, high)
+    return places, (top + tall, width)
 
 
 def join_shallow(
