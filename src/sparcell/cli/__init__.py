@@ -40,6 +40,7 @@ def _options(
 def _register() -> None:
     from sparcell.cli import (
         demo,
+        doctor,
         evaluate,
         export,
         info,
@@ -54,7 +55,7 @@ def _register() -> None:
         train,
     )
 
-    verbs = (demo, info, label, train, predict, evaluate, measure, report, simulate, export)
+    verbs = (demo, info, label, train, predict, evaluate, measure, report, simulate, export, doctor)
     for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]
         app.command(name)(getattr(module, name))

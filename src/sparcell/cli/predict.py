@@ -26,6 +26,11 @@ def predict(
         help="Average the answers to views of the image: flips (4), turns (4), all (8) or none;"
         " as the model says if not given.",
     ),
+    diameter: str = typer.Option(
+        None,
+        help="Median diameter of the objects, px, by which images are resized for the model; auto:"
+        " estimated from each image; none: never resize. By default pixel sizes decide.",
+    ),
     halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
     resume: bool = typer.Option(False, "--resume", help="Skip inputs that have their results."),
@@ -43,6 +48,7 @@ def predict(
         halo=halo,
         format=".ome.zarr" if zarr else ".tif",
         tta=tta,
+        diameter=_diameter(diameter),
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
     summary = run(
@@ -55,3 +61,11 @@ def predict(
         for path, reason in summary.failures.items():
             say(f"  {path}: {reason}")
         raise typer.Exit(2)
+
+
+def _diameter(text: str | None) -> float | str | None:
+    """Take a number as a number; what else it may be is checked where it is used."""
+    try:
+        return text if text is None else float(text)
+    except ValueError:
+        return text

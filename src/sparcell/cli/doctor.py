@@ -1,0 +1,32 @@
+"""sparcell doctor: what was found on this machine, and what the fix is."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+
+def doctor(
+    model: str = typer.Option(
+        None, "--model", help="Model to open and time on every runtime, as `predict` takes it."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Say what this machine has, what is missing, and how to put it right."""
+    from sparcell.prediction import load_model
+    from sparcell.prediction.doctor import doctor as look
+
+    findings = look(load_model(model) if model else None)
+    usable = all(finding.status != "fail" for finding in findings)
+    if as_json:
+        lines = [finding._asdict() for finding in findings]
+        typer.echo(json.dumps({"usable": usable, "findings": lines}, indent=1))
+    else:
+        for status, topic, found, fix in findings:
+            typer.echo(
+                f"{status:4}  {topic:11}  {found}" + (f"\n      {'':11}  -> {fix}" if fix else "")
+            )
+        typer.echo("prediction can run" if usable else "prediction cannot run")
+    if not usable:
+        raise typer.Exit(2)
