@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path("/")
+GIB = 1 << 30
 
 
 class Cores(NamedTuple):

@@ -17,14 +17,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sparcell.core.errors import InputError
-from sparcell.core.machine import cores, memory, processor_features
+from sparcell.core.machine import GIB, cores, memory, processor_features
 from sparcell.core.record import PACKAGES
 from sparcell.prediction.catalogue import cache_folder
 from sparcell.prediction.model import Model
 from sparcell.prediction.runtime import RUNTIMES
 
 Status = Literal["ok", "warn", "fail"]
-GIB = 1 << 30
 LITTLE_MEMORY, LITTLE_DISK = 2 * GIB, 1 * GIB
 WINDOW = 512
 REPEATS = 3
