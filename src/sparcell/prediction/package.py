@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,7 +57,8 @@ class Package:
         InputError
             If it is not there, is damaged, or lies outside the package.
         """
-        if "://" in name:
+        # Joined to a folder, an address has lost one of its slashes.
+        if re.match("[a-z]+:/", name):
             raise InputError(
                 f"{name} in {self.source}, which is elsewhere",
                 "a file inside the package",
