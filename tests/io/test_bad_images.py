@@ -222,3 +222,24 @@ def test_file_without_permission(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", STACK[0])
     (tmp_path / "a.tif").chmod(0)
     assert "permissions" in refusal(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("how", ["longer", "shorter", "same size", "gone"])
+def test_a_file_that_changes_after_its_header_was_read(
+    tmp_path: Path, compression: str | None, how: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], compression=compression)
+    image = open_image(path)
+    assert np.array_equal(image.read()[0], STACK[0])
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "same size":
+        path.write_bytes(content[:-4] + b"more")
+        os.utime(path, ns=(0, 0))
+    else:
+        path.write_bytes(content * 2 if how == "longer" else content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"a\.tif that changes while it is read"):
+        image.read()

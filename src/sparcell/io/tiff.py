@@ -66,6 +66,30 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
     return Image(pixels, letters, one_pixel_size(*sizes, str(path)), channels, str(path))
 
 
+class _FileState:
+    """What a file was like when its header was read; pixels must come from the same file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.opened = self._now()
+
+    def check(self) -> None:
+        """Raise `InputError` if the file is another by now."""
+        if self._now() != self.opened:
+            raise InputError(
+                f"{self.path} that changes while it is read",
+                "a finished file",
+                "wait until it is written, and repeat",
+            )
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+
 class MappedPixels:
     """Uncompressed pixels that lie in one piece, mapped only while they are copied.
 
@@ -76,19 +100,25 @@ class MappedPixels:
         self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self.path, self.offset, self.shape, self.dtype = path, offset, shape, dtype
+        self._state = _FileState(path)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
+        # A map of a file that has become shorter kills the process that touches it.
+        self._state.check()
         stored = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
-        return np.array(stored[index])
+        region = np.array(stored[index])
+        self._state.check()
+        return region
 
 
 class SegmentedPixels:
     """Pixels in tiles or strips, of which only those are decoded that a region touches."""
 
-    def __init__(self, series: Any) -> None:
+    def __init__(self, series: Any, path: Path) -> None:
         self.shape: tuple[int, ...] = series.shape
         self.dtype: np.dtype[Any] = series.dtype
         self._store = series.aszarr(level=0)
+        self._state = _FileState(path)
 
     @cached_property
     def _array(self) -> Any:
@@ -96,12 +126,23 @@ class SegmentedPixels:
 
         return zarr.open_array(self._store, mode="r")
 
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the pieces that are decoded as a whole."""
+        return tuple(self._array.chunks)
+
     def __getitem__(self, index: Any) -> NDArray[Any]:
         try:
-            return np.asarray(self._array[index])
+            region = np.asarray(self._array[index])
+        except Exception:
+            # A file that is written anew shows as a damaged one.
+            self._state.check()
+            raise
         finally:
             # The store opens the file again when it needs it.
             self._store.close()
+        self._state.check()
+        return region
 
 
 def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
@@ -128,7 +169,7 @@ def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
         ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > page.parent.filehandle.size:
             raise _damaged(path, "it ends before its last pixel")
-    return SegmentedPixels(series)
+    return SegmentedPixels(series, path)
 
 
 def _choose_axes(series: Any, given: str | None, path: Path) -> str:
