@@ -14,7 +14,8 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.prediction import Model, load_model
-from sparcell.prediction.predict import PredictSettings, predict
+from sparcell.prediction.predict import predict
+from sparcell.prediction.settings import PredictSettings
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ def test_another_pixel_size_than_in_training_is_said(
 
 
 def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> None:
-    from sparcell.prediction.predict import predict_image
+    from sparcell.prediction.single import predict_image
 
     pixels = np.zeros((514, 516), np.uint8)
     pixels[::2, ::2] = 255

@@ -14,7 +14,8 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.prediction import Model
-from sparcell.prediction.predict import PredictSettings, predict
+from sparcell.prediction.predict import predict
+from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.rescale import restore_labels
 from sparcell.prediction.size import choose_scale
 

@@ -6,12 +6,18 @@ Machines other than this one must see all files under the same paths.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from sparcell.core.errors import InputError
+
+
+class ClusterLost(InputError):
+    """There is nobody left to do the work."""
+
 
 CONNECT_S = 10
 AHEAD = 1000
@@ -48,15 +54,15 @@ def check_workers(where: str, option: str) -> None:
 
 
 @contextmanager
-def connect(where: str, jobs: int, threads: int = 0) -> Iterator[Any]:
+def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[Any]:
     """Connect to Dask, or start it, with one job at a time on each worker.
 
     Parameters
     ----------
     where : str
         As in `check_workers`, but not empty.
-    jobs : int
-        How many there are: no more workers are started.
+    jobs : int, optional
+        How many there are, where that is known: no more workers are started.
     threads : int
         Processor threads of a job, for SLURM; 0 leaves it to Dask's configuration.
 
@@ -73,7 +79,7 @@ def connect(where: str, jobs: int, threads: int = 0) -> Iterator[Any]:
 
     kind, _, number = where.partition(":")
     if kind == "local":
-        count = min(int(number or 1), jobs)
+        count = min(int(number or 1), jobs or sys.maxsize)
         with (
             LocalCluster(
                 n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
@@ -83,7 +89,8 @@ def connect(where: str, jobs: int, threads: int = 0) -> Iterator[Any]:
             yield client
     elif kind == "slurm":
         with _slurm(threads) as cluster, Client(cluster) as client:
-            cluster.adapt(minimum=0, maximum=min(int(number or jobs), jobs))
+            most = min(int(number or sys.maxsize), jobs or sys.maxsize)
+            cluster.adapt(minimum=0, maximum=most)
             yield client
     else:
         try:
@@ -99,23 +106,28 @@ def connect(where: str, jobs: int, threads: int = 0) -> Iterator[Any]:
 def carry_out(
     client: Any, work: Callable[[Any], Any], jobs: Sequence[Any]
 ) -> Iterator[tuple[int, Any]]:
-    """Do jobs on the workers; give the number and the result of each as it ends.
+    """Do jobs; give the number and the result of each as it ends.
 
     A job that was on a lost worker is done again by another, so `work` must be able to be done
     twice.
 
     Parameters
     ----------
-    client : distributed.Client
+    client : distributed.Client or None
+        Its workers do them; without, this process does, one after the other.
     work : callable
     jobs : sequence
         Arguments of `work`, which can be pickled.
 
     Raises
     ------
-    InputError
+    ClusterLost
         If the scheduler is lost, or a job has cost several workers.
     """
+    if client is None:
+        for number, job in enumerate(jobs):
+            yield number, work(job)
+        return
     from distributed import CancelledError, KilledWorker, as_completed
 
     left: Iterable[tuple[int, Any]] = iter(enumerate(jobs))
@@ -137,7 +149,7 @@ def carry_out(
             ended.update(list(more))
             yield number, result
     except KilledWorker as error:
-        raise InputError(
+        raise ClusterLost(
             "a piece of work that ended several workers, perhaps for their memory or walltime",
             "workers that last",
             "give them more, or make pieces smaller, and go on with --resume",
@@ -145,7 +157,7 @@ def carry_out(
     except (CancelledError, OSError, TimeoutError) as error:
         if client.status == "running":
             raise
-        raise InputError(
+        raise ClusterLost(
             "a Dask scheduler that is gone", "one that runs", "start it and go on with --resume"
         ) from error
 

@@ -8,6 +8,7 @@ OME-TIFF                  also over several files; the first image   ``.ome.tif`
 ImageJ TIFF               hyperstacks                                no
 OME-Zarr 0.5 (Zarr 3)     full resolution                            ``.ome.zarr``, ``.zarr``
 OME-Zarr 0.4 (Zarr 2)     full resolution                            with ``ngff="0.4"``
+OME-Zarr plates           field by field                             no
 tables                    ``.csv``, ``.parquet``                     ``.csv``, ``.parquet``
 ========================  =========================================  =======================
 
@@ -17,14 +18,21 @@ or floats, never complex. Images are read where they are looked at and can be wr
 region, so neither needs the whole image in memory. Parquet needs ``sparcell[parquet]``.
 """
 
+from sparcell.io.label_group import create_labels, label_place
+from sparcell.io.plate import PlateField, find_plate_field
 from sparcell.io.reading import list_images, open_image
-from sparcell.io.tables import read_table, write_table
+from sparcell.io.tables import read_pieces, read_table, write_table
 from sparcell.io.writing import create_image, write_image
 
 __all__ = [
+    "PlateField",
     "create_image",
+    "create_labels",
+    "find_plate_field",
+    "label_place",
     "list_images",
     "open_image",
+    "read_pieces",
     "read_table",
     "write_image",
     "write_table",

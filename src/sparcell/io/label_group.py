@@ -6,13 +6,20 @@ Specification: https://ngff.openmicroscopy.org/0.5/#labels-md.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
+from sparcell.io.layout import Layout
 from sparcell.io.ngff import find_multiscales, is_zarr
-from sparcell.io.ngff_writer import Version
+from sparcell.io.ngff_writer import Version, create_ngff
+from sparcell.io.writing import create_image
 
 
 def label_place(image: Path, name: str) -> tuple[Path, Version]:
@@ -44,6 +51,37 @@ def label_place(image: Path, name: str) -> tuple[Path, Version]:
     group, _, ome = find_multiscales(image)
     version = ome.get("version") or ome["multiscales"][0].get("version", "0.4")
     return group / "labels" / name, "0.5" if version == "0.5" else "0.4"
+
+
+def labels_version(path: Path) -> Version | None:
+    """Tell the version of OME-Zarr of labels inside an image; None where `path` is in none."""
+    if path.parent.name != "labels" or not is_zarr(path.parents[1]):
+        return None
+    return label_place(path.parents[1], path.name)[1]
+
+
+@contextmanager
+def create_labels(
+    path: Path,
+    axes: str,
+    shape: Sequence[int],
+    dtype: DTypeLike,
+    pixel_size: float | None = None,
+) -> Iterator[Any]:
+    """Write a label image region by region, as `create_image` does.
+
+    Where `path` is ``labels/NAME`` of an OME-Zarr image, it becomes one of its labels, in the
+    version of the image.
+    """
+    version = labels_version(path)
+    if version is None:
+        with create_image(path, axes, shape, dtype, pixel_size, labels=True) as pixels:
+            yield pixels
+        return
+    layout = Layout(axes, tuple(shape), np.dtype(dtype), pixel_size, (), str(path))
+    with create_ngff(path, layout, True, version, beside_image=True) as pixels:
+        yield pixels
+    list_label(path, version)
 
 
 def list_label(path: Path, version: Version) -> None:

@@ -27,7 +27,11 @@ KINDS_OF_AXIS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "
 
 @contextmanager
 def create_ngff(
-    path: Path, layout: Layout, labels: bool = False, version: Version = "0.5"
+    path: Path,
+    layout: Layout,
+    labels: bool = False,
+    version: Version = "0.5",
+    beside_image: bool = False,
 ) -> Iterator[Any]:
     """Give an array to fill; add pyramid and metadata when the block succeeds.
 
@@ -40,6 +44,8 @@ def create_ngff(
         Pixels are ids: coarser levels take every second pixel instead of means.
     version : {"0.4", "0.5"}
         0.4 is stored as Zarr 2, 0.5 as Zarr 3.
+    beside_image : bool
+        Labels that lie in the group ``labels`` of their image.
 
     Yields
     ------
@@ -47,7 +53,7 @@ def create_ngff(
         Zeros of `layout.shape`, in chunks of 1024 x 1024 px.
     """
     with whole_file(path) as partial:
-        levels = create_levels(partial, layout, labels, version)
+        levels = create_levels(partial, layout, labels, version, beside_image)
         yield levels[0]
         for fine, coarse in itertools.pairwise(levels):
             for region in _regions(coarse.shape, CHUNK // 2):
@@ -70,7 +76,7 @@ def create_levels(
         As in `create_ngff`.
     version : {"0.4", "0.5"}
     beside_image : bool
-        Labels that lie in the group ``labels`` of their image.
+        As in `create_ngff`.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from sparcell.core.dataset import IMAGE_SUFFIXES
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io.ngff import is_zarr, open_ngff
+from sparcell.io.plate import plate_fields
 
 # Formats that people have and that need converting; any other suffix is tried as TIFF, for
 # many TIFF files are called otherwise (.lsm, .stk, .svs).
@@ -84,9 +85,9 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
     Parameters
     ----------
     inputs : list of str or Path
-        Files, taken as they are; OME-Zarr folders; other folders, for the TIFF and OME-Zarr
-        images directly in them, sorted, without hidden ones; patterns such as
-        ``"plate/**/*.tif"``.
+        Files, taken as they are; OME-Zarr folders, and of plates all their fields; other
+        folders, for the TIFF and OME-Zarr images directly in them, sorted, without hidden ones;
+        patterns such as ``"plate/**/*.tif"``.
 
     Raises
     ------
@@ -110,7 +111,9 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
                 "TIFF files or OME-Zarr folders",
                 "check the path, and quote a pattern",
             )
-        found.update(dict.fromkeys(images))
+        for image in images:
+            fields = plate_fields(image) if image.is_dir() and is_zarr(image) else ()
+            found.update(dict.fromkeys([one.path for one in fields] or [image]))
     return list(found)
 
 

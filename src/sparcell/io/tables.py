@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,29 @@ def read_table(path: Path | str) -> DataFrame:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
+        ) from error
+
+
+def read_pieces(
+    path: Path | str, columns: Sequence[str], rows: int = 1_000_000
+) -> Iterator[DataFrame]:
+    """Read some columns of a CSV table, so many rows at a time.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or lacks a column.
+    """
+    import pandas
+
+    try:
+        with pandas.read_csv(path, usecols=list(columns), chunksize=rows) as pieces:
+            yield from pieces
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"{path} that is no table with {', '.join(columns)} ({str(error).splitlines()[0]})",
+            "the table as it was written",
+            "delete it and run again",
         ) from error
 
 

@@ -21,7 +21,7 @@ PATTERNS = {
     "opera": r"(?:.*_)?r(?P<row>\d{2})c(?P<column>\d{2})f(?P<tile>\d+)"
     r"(?:.*?(?:sk|t)(?P<time>\d+).*|.*)",
     # anything_B03_s1_t005
-    "generic": r"(?:.*[_-])?(?P<well>[A-Pa-p]\d{1,2})[_-](?:s|f)(?P<tile>\d+)"
+    "generic": r"(?:.*[_-])?(?P<well>(?:[A-Pa-p]|A[A-F])\d{1,2})[_-](?:s|f)(?P<tile>\d+)"
     rf"(?:[_-]t?(?P<time>{_ELAPSED}|\d+))?(?:[_-].*)?",
 }
 

@@ -1,0 +1,222 @@
+"""Many images, each in one go or in blocks, here or on workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sparcell.core.cluster import ClusterLost, carry_out
+from sparcell.core.dataset import stem
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.progress import say, track
+from sparcell.io import PlateField, find_plate_field, label_place, open_image
+from sparcell.prediction.engine import Engine
+from sparcell.prediction.large import predict_large
+from sparcell.prediction.mosaic import Mosaic
+from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.settings import BLOCK, PredictSettings
+from sparcell.prediction.single import fit_channels, plan_tiles, predict_image
+from sparcell.prediction.size import Scale, choose_scale
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and where its results go.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        Of the results.
+    out : Path
+        Folder of all results.
+    settings : PredictSettings
+    place : PlateField, optional
+        Where on its plate the image was taken.
+    """
+
+    path: Path
+    name: str
+    out: Path
+    settings: PredictSettings
+    place: PlateField | None = None
+
+    @property
+    def objects(self) -> Path:
+        """The object table, which is written last: where it is there the labels are too."""
+        return self.out / "objects" / f"{self.name}.csv"
+
+    @property
+    def written(self) -> Path:
+        """The labels that have been written, in one go or in blocks."""
+        whole = self.labels(in_blocks=False)
+        return whole if whole.exists() else self.labels(in_blocks=True)
+
+    @property
+    def scratch(self) -> Path:
+        """What is kept between the steps of a prediction in blocks."""
+        return self.out / "unfinished" / self.name
+
+    def labels(self, in_blocks: bool) -> Path:
+        """Where labels go; those of blocks must be OME-Zarr."""
+        if self.settings.into_image:
+            return label_place(self.path, self.settings.into_image)[0]
+        suffix = ".ome.zarr" if in_blocks else self.settings.format
+        return self.out / "labels" / (self.name + suffix)
+
+
+def list_items(
+    paths: Sequence[Path], out: Path, settings: PredictSettings, resume: bool
+) -> list[Item]:
+    """Name the results after the inputs.
+
+    Raises
+    ------
+    InputError
+        If names repeat, or labels of this name are in an image already.
+    """
+    places = [find_plate_field(path) for path in paths]
+    names = _names(paths, places)
+    items = [
+        Item(path, name, out, settings, place)
+        for path, name, place in zip(paths, names, places, strict=True)
+    ]
+    if settings.into_image and not resume:
+        for item in items:
+            if item.written.exists():
+                raise InputError(
+                    f"labels {settings.into_image} in {item.path}",
+                    "a new name",
+                    "choose another for --into-image",
+                )
+    return items
+
+
+def _names(paths: Sequence[Path], places: Sequence[PlateField | None]) -> list[str]:
+    """Name inputs; the folder is added where names repeat."""
+    names = [
+        f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path)
+        for path, place in zip(paths, places, strict=True)
+    ]
+    if len(set(names)) == len(names):
+        return names
+    folders = [
+        place.plate.parent if place else path.parent
+        for path, place in zip(paths, places, strict=True)
+    ]
+    longer = [f"{folder.name}_{name}" for folder, name in zip(folders, names, strict=True)]
+    if len(set(longer)) == len(longer):
+        return longer
+    twice = next(name for name in longer if longer.count(name) > 1)
+    raise InputError(
+        f"several inputs named {twice}",
+        "inputs whose names differ",
+        "predict them into two folders",
+    )
+
+
+class Outcome(NamedTuple):
+    """What has become of an image.
+
+    Attributes
+    ----------
+    scale : Scale, optional
+        By how much it was resized; None where there is no result.
+    failure : str
+        Why there is none.
+    in_blocks : bool
+        It is to be predicted in blocks.
+    seconds : float
+    megapixels : float
+    """
+
+    scale: Scale | None = None
+    failure: str = ""
+    in_blocks: bool = False
+    seconds: float = 0.0
+    megapixels: float = 0.0
+
+
+def predict_items(
+    engine: Engine, items: Sequence[Item], client: Any = None
+) -> Iterator[tuple[Item, Outcome]]:
+    """Predict images, small ones first, and tell what has become of each.
+
+    Parameters
+    ----------
+    engine : Engine
+    items : sequence of Item
+    client : distributed.Client, optional
+        Its workers do images and blocks; without, this process does.
+
+    Raises
+    ------
+    ClusterLost
+        If nobody is left to go on.
+    """
+    large = []
+    ended = carry_out(client, partial(predict_item, engine), items)
+    for number, outcome in track(ended, "predict", len(items), "images"):
+        if outcome.in_blocks:
+            large.append(items[number])
+        else:
+            yield items[number], outcome
+    for item in large:
+        yield item, _predict_in_blocks(engine, item, client)
+
+
+def predict_item(engine: Engine, item: Item) -> Outcome:
+    """Predict one image, unless it is one for blocks."""
+    opened, settings = engine.open(), item.settings
+    try:
+        began = time.perf_counter()
+        image = open_image(item.path, settings.axes)
+        if settings.in_blocks(image):
+            return Outcome(in_blocks=True)
+        labels = item.labels(in_blocks=False)
+        scale = predict_image(
+            image, opened.model, opened.runtime, labels, item.objects, settings, item.name
+        )
+    except InputError as error:
+        return Outcome(failure=str(error))
+    return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
+
+
+def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
+    model, settings = engine.open().model, item.settings
+    try:
+        began = time.perf_counter()
+        image = fit_channels(open_image(item.path, settings.axes), model, settings.channels)
+        scale = choose_scale(image, model, settings.diameter)
+        shown = rescaled(image, scale.factor)
+        grid, halo = plan_tiles(image, shown, model, settings)
+        mosaic = Mosaic(
+            source=str(item.path),
+            axes=settings.axes,
+            channels=settings.channels,
+            frames=model.card.frames,
+            factor=scale.factor,
+            name=item.name,
+            folder=item.scratch,
+            shape=shown.shape,
+            grid=grid,
+            halo=halo,
+            block=settings.block or BLOCK,
+        )
+        count = len(mosaic.blocks) * len(list(image.planes()))
+        say(f"{item.path}: {count} blocks, resized by {scale.factor:.3g}, {scale.found}")
+        predict_large(mosaic, engine, item.labels(in_blocks=True), item.objects, client)
+    except ClusterLost:
+        raise
+    except InputError as error:
+        return Outcome(failure=str(error))
+    return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
+
+
+def _megapixels(image: Image) -> float:
+    return image.shape[0] * image.shape[1] * len(list(image.planes())) / 1e6

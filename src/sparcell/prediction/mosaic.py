@@ -1,0 +1,156 @@
+"""An image that is predicted in blocks: what is cut how, and where the pieces are kept.
+
+A `Mosaic` is a few numbers and paths. Any process, on any machine that sees the same files, can
+open it and do a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product, starmap
+from pathlib import Path
+from typing import NamedTuple
+
+from sparcell.core.image import Image, Plane
+from sparcell.core.tiles import tiles
+from sparcell.io import open_image
+from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.tiling import Windows, cut_axis
+
+
+class TileAt(NamedTuple):
+    """Row and column of a tile, counted from 0."""
+
+    row: int
+    column: int
+
+
+Area = tuple[slice, slice]
+"""Rows and columns, px."""
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """One image and its tiles.
+
+    Attributes
+    ----------
+    source : str
+        Path of the image.
+    axes : str, optional
+        Of the image, where its metadata does not say.
+    channels : tuple of int, optional
+        Those that the model shall see.
+    frames : int
+        Time points that are seen together.
+    factor : float
+        By which the image is enlarged for the network.
+    name : str
+        In the object table.
+    folder : Path
+        For what is kept between steps.
+    shape : (int, int)
+        Height and width of a plane as the network sees it, px.
+    grid : (int, int, int)
+        Multiple, largest core and context of windows, px, as `tiling.cut_axis` takes them.
+    halo : int
+        How far a tile looks for the rest of its objects, px.
+    block : int
+        Edge of a block in px of the image, about.
+    """
+
+    source: str
+    axes: str | None
+    channels: tuple[int, ...] | None
+    frames: int
+    factor: float
+    name: str
+    folder: Path
+    shape: tuple[int, int]
+    grid: tuple[int, int, int]
+    halo: int
+    block: int
+
+    @cached_property
+    def cuts(self) -> tuple[Windows, Windows]:
+        """Rows and columns of tiles, those of an image in one piece."""
+        vertical, horizontal = (cut_axis(edge, *self.grid) for edge in self.shape)
+        return vertical, horizontal
+
+    def open(self) -> tuple[Image, Image]:
+        """Open the image: as it is, and as the network shall see it."""
+        return _open(self)
+
+    def tiles(self) -> Iterator[TileAt]:
+        """Give all tiles in raster order."""
+        rows, columns = (range(len(cut.cores)) for cut in self.cuts)
+        return starmap(TileAt, product(rows, columns))
+
+    @cached_property
+    def blocks(self) -> list[list[TileAt]]:
+        """The tiles of each block, both in raster order."""
+        rows, columns = (range(len(cut.cores)) for cut in self.cuts)
+        return [
+            [TileAt(row, column) for row in rows[part.core[0]] for column in columns[part.core[1]]]
+            for part in tiles((len(rows), len(columns)), self._tiles_across, 0)
+        ]
+
+    @property
+    def blocks_across(self) -> int:
+        """How many blocks lie side by side."""
+        return -(-len(self.cuts[1].cores) // self._tiles_across)
+
+    @property
+    def _tiles_across(self) -> int:
+        return max(1, round(self.block * self.factor) // self.grid[1])
+
+    def core(self, tile: TileAt) -> Area:
+        """Pixels that a tile answers for."""
+        return self.cuts[0].cores[tile.row], self.cuts[1].cores[tile.column]
+
+    def window(self, tile: TileAt) -> Area:
+        """Pixels that a tile looks at: its core and a halo, inside the image."""
+        y, x = (
+            slice(max(part.start - self.halo, 0), min(part.stop + self.halo, edge))
+            for part, edge in zip(self.core(tile), self.shape, strict=True)
+        )
+        return y, x
+
+    def touching(self, area: Area, margin: int = 0) -> list[TileAt]:
+        """Tiles whose core, grown by `margin` px, shares pixels with an area, in raster order."""
+        rows, columns = (
+            [
+                number
+                for number, core in enumerate(cut.cores)
+                if core.start - margin < part.stop and core.stop + margin > part.start
+            ]
+            for cut, part in zip(self.cuts, area, strict=True)
+        )
+        return [TileAt(row, column) for row in rows for column in columns]
+
+    def file(self, step: str, plane: Plane, tile: TileAt) -> Path:
+        """Where a step keeps what it found of a tile."""
+        return self.part(step, plane) / f"r{tile.row:04d}-c{tile.column:04d}"
+
+    def part(self, step: str, plane: Plane) -> Path:
+        """Where a step keeps what it found of a plane."""
+        return self.folder / f"t{plane.t:04d}-z{plane.z:04d}" / step
+
+
+class Job(NamedTuple):
+    """A block of one plane."""
+
+    mosaic: Mosaic
+    plane: Plane
+    tiles: Sequence[TileAt]
+
+
+@lru_cache(maxsize=2)
+def _open(mosaic: Mosaic) -> tuple[Image, Image]:
+    image = open_image(mosaic.source, mosaic.axes)
+    if mosaic.channels is not None:
+        image = image.only(mosaic.channels)
+    image = image.with_frames(mosaic.frames)
+    return image, rescaled(image, mosaic.factor)

@@ -1,0 +1,76 @@
+"""What a user may choose about a prediction."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.prediction.tiling import MAX_CORE
+
+LARGE_PIXELS = 1 << 27
+"""Images of more pixels, all planes together, are predicted in blocks."""
+BLOCK = 4096
+"""Edge of a block, px, where the user says nothing."""
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How images are read and cut.
+
+    Attributes
+    ----------
+    axes : str, optional
+        Axes of the inputs, where their metadata does not say.
+    channels : tuple of int, optional
+        Channels of the inputs that the model shall see, by number from 0.
+    tile : int
+        Largest edge of a tile's core, px.
+    halo : int, optional
+        How far a tile looks for the rest of its objects, px; by default twice the largest object
+        of the training.
+    format : str
+        Suffix of the label images: ``.tif`` or ``.ome.zarr``.
+    tta : str, optional
+        Views of every window that are averaged, a name in `sparcell.prediction.turning.GROUPS`;
+        by default what the model says.
+    diameter : float or str, optional
+        Median diameter of the objects, px of the images, by which they are resized for the model;
+        ``auto`` to estimate it from each image; ``none`` to resize nothing. By default an image
+        is resized if its pixel size and the model's are known and differ.
+    block : int, optional
+        Every image is predicted in blocks of about this edge, px, which can be resumed and shared
+        out; by default only what has more than `LARGE_PIXELS`.
+    into_image : str, optional
+        Labels go into the OME-Zarr images themselves, under this name.
+    """
+
+    axes: str | None = None
+    channels: tuple[int, ...] | None = None
+    tile: int = MAX_CORE
+    halo: int | None = None
+    format: str = ".tif"
+    tta: str | None = None
+    diameter: float | str | None = None
+    block: int | None = None
+    into_image: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.block is not None and self.block < 1:
+            raise InputError(f"blocks of {self.block} px", "1 or more", "correct --block")
+        if self.into_image is not None and not re.fullmatch(r"\w[\w.-]*", self.into_image):
+            raise InputError(
+                f"the name '{self.into_image}' for labels",
+                "letters, digits, _, - and .",
+                "correct --into-image",
+            )
+
+    def in_blocks(self, image: Image) -> bool:
+        """Tell whether an image is predicted in blocks."""
+        pixels = math.prod(image.size(letter) for letter in "TZYX")
+        return self.block is not None or pixels > LARGE_PIXELS
+
+
+DEFAULTS = PredictSettings()

@@ -1,0 +1,192 @@
+"""One image to its labels and objects, in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image, Plane
+from sparcell.core.progress import say
+from sparcell.io import create_labels, write_table
+from sparcell.measurement.objects import Window, object_table
+from sparcell.prediction.model import Model
+from sparcell.prediction.rescale import Restore, rescaled
+from sparcell.prediction.runtime import Runtime
+from sparcell.prediction.settings import DEFAULTS, PredictSettings
+from sparcell.prediction.size import Scale, choose_scale, say_if_far
+from sparcell.prediction.tiling import Band, Found, Stitcher, ahead, cut_axis, map_rows
+
+
+def predict_image(
+    image: Image,
+    model: Model,
+    runtime: Runtime,
+    labels: Path,
+    objects: Path,
+    settings: PredictSettings = DEFAULTS,
+    name: str = "",
+) -> Scale:
+    """Find the objects of one image, plane by plane, with memory bounded by the tile.
+
+    Parameters
+    ----------
+    image : Image
+        With the model's number of channels.
+    labels : Path
+        Where the label image goes: the image's axes but C, ids 1..n in every plane.
+    objects : Path
+        Where the object table goes.
+
+    Returns
+    -------
+    Scale
+        By how much the image was resized for the network.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read or does not fit the model.
+    """
+    image = fit_channels(image, model, settings.channels)
+    scale = choose_scale(image, model, settings.diameter)
+    if scale.factor != 1:
+        say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
+    shown = rescaled(image, scale.factor)
+    axes = "".join(a for a in "TZYX" if a in image.axes)
+    shape = [image.size(a) for a in axes]
+    # Few programs show 32-bit labels, so they are used only where ids need them.
+    for dtype in (np.uint16, np.uint32):
+        tables: list[pd.DataFrame] = []
+        try:
+            with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
+                for plane in image.planes():
+                    tables += _predict_plane(
+                        image, shown, plane, model, runtime, _into(target, axes), settings, name
+                    )
+            break
+        except _TooManyIds:
+            continue
+    table = pd.concat(tables, ignore_index=True)
+    if scale.factor == 1 and settings.diameter is None:
+        say_if_far(table["area_px"].to_numpy(), model.card, image.source)
+    write_table(table, objects)
+    return scale
+
+
+def _predict_plane(
+    image: Image,
+    shown: Image,
+    plane: Plane,
+    model: Model,
+    runtime: Runtime,
+    write: Callable[[Plane, Band], None],
+    settings: PredictSettings,
+    name: str,
+) -> list[pd.DataFrame]:
+    """Write the labels of one plane of `image`, which the network is `shown`; give its tables."""
+    scaling = model.scaling(shown, plane)
+    grid, halo = plan_tiles(image, shown, model, settings)
+    cuts = tuple(cut_axis(edge, *grid) for edge in shown.shape)
+    decode: Callable[..., Any] = model.method.decode
+    stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo)
+    # A first, empty table gives the columns where nothing is found.
+    nothing = np.zeros((1, 1), np.int32)
+    tables = [object_table(nothing, pixel_size=image.pixel_size, image_name=name)]
+
+    def keep(found: Found) -> None:
+        table = object_table(
+            found.labels,
+            pixel_size=image.pixel_size,
+            scores=found.scores,
+            image_name=name,
+            plane=plane,
+            window=Window(found.offset, image.shape),
+        )
+        table["id"] += found.first_id - 1
+        if len(table):
+            tables.append(table)
+
+    answer = model.method.answer
+    rows = ahead(map_rows(shown, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
+    if shown.shape == image.shape:
+        bands = stitcher.run(rows, keep)
+    else:
+        restore = Restore(image.shape, shown.shape, keep)
+        bands = restore.bands(stitcher.run(rows, restore.take))
+    for band in bands:
+        write(plane, band)
+    if stitcher.cut:
+        say(
+            f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
+            f"give --halo over {ceil(halo * image.shape[0] / shown.shape[0])}"
+        )
+    return tables
+
+
+def _into(target: Any, axes: str) -> Callable[[Plane, Band], None]:
+    """Write bands of planes into a label image, as long as its dtype can number the objects."""
+    largest = np.iinfo(target.dtype).max
+
+    def write(plane: Plane, band: Band) -> None:
+        if band.labels.max(initial=0) > largest:
+            raise _TooManyIds
+        rows = slice(band.top, band.top + len(band.labels))
+        where = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
+        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype)
+
+    return write
+
+
+class _TooManyIds(Exception):
+    """More objects than the label image's dtype can number."""
+
+
+def plan_tiles(
+    image: Image, shown: Image, model: Model, settings: PredictSettings
+) -> tuple[tuple[int, int, int], int]:
+    """Choose the tiles of a plane.
+
+    Returns
+    -------
+    grid : (int, int, int)
+        Multiple, largest core and context of windows, px, as `cut_axis` takes them.
+    halo : int
+        How far a tile looks for the rest of its objects, px; not beyond its neighbours.
+    """
+    size = shown.shape[0] / image.shape[0]
+    if settings.halo is None:
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))
+    else:
+        halo = ceil(settings.halo * size)
+    # A band of tiles shall not be more of the image because the network sees it smaller.
+    grid = model.grid(min(settings.tile, max(int(settings.tile * size), 2 * halo)))
+    for edge in shown.shape:
+        cores = cut_axis(edge, *grid).cores
+        if len(cores) > 1:
+            halo = min(halo, *(core.stop - core.start - 1 for core in cores))
+    return grid, halo
+
+
+def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:
+    """Show an image with the channels and frames that a model takes.
+
+    Raises
+    ------
+    InputError
+        If it has others.
+    """
+    if channels is not None:
+        image = image.only(channels)
+    if image.size("C") != model.card.channels:
+        raise InputError(
+            f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
+            f"{model.card.channels}, as the model was trained on",
+            "choose with --channel NUMBER",
+        )
+    return image.with_frames(model.card.frames)
