@@ -126,17 +126,16 @@ def settle(job: Job) -> None:
 
 def settled_tile(mosaic: Mosaic, plane: Plane, tile: TileAt) -> Settled:
     """Tell what a tile has come to."""
-    numbers = need(mosaic.file("table", plane, tile))["tile"].tolist()
-    top, left, height, width, count, cut = numbers
-    return Settled(tile, (slice(top, top + height), slice(left, left + width)), count, cut)
+    kept = need(mosaic.file("table", plane, tile))
+    (top, left, height, width), count, cut = kept["area"].tolist(), len(kept["table"]), kept["cut"]
+    return Settled(tile, (slice(top, top + height), slice(left, left + width)), count, int(cut))
 
 
 def table_of(mosaic: Mosaic, plane: Plane, tile: TileAt) -> pd.DataFrame:
     """Table of a tile's objects without the column image; ids count within the tile."""
     import pandas as pd
 
-    columns = need(mosaic.file("table", plane, tile))
-    return pd.DataFrame({name: column for name, column in columns.items() if name != "tile"})
+    return pd.DataFrame.from_records(need(mosaic.file("table", plane, tile))["table"])
 
 
 def _settle_tile(
@@ -152,8 +151,8 @@ def _settle_tile(
             theirs = mosaic.window(other)
             shared = load(other)["labels"][_inside(window, theirs)[1:]]
             taken[_inside(theirs, window)[1:]] |= shared > 0
-    cut = int(mine["cut"])
-    labels, scores = tiling.settle(tiling.Claim(mine["labels"], mine["scores"], cut), taken)
+    own_claim = tiling.Claim(mine["labels"], mine["scores"], int(mine["cut"]))
+    labels, scores = tiling.settle(own_claim, taken)
     offset = (window[0].start, window[1].start)
     if seen.shape != own.shape:
         labels, offset = restore_labels(labels, offset, seen.shape, own.shape)
@@ -166,10 +165,13 @@ def _settle_tile(
         plane=plane,
         window=Window(offset, own.shape),
     )
-    columns = {name: table[name].to_numpy() for name in table.columns if name != "image"}
-    columns["tile"] = np.array([*offset, *labels.shape, len(table), cut])
     keep(mosaic.file("settle", plane, tile), labels=labels)
-    keep(mosaic.file("table", plane, tile), **columns)
+    keep(
+        mosaic.file("table", plane, tile),
+        table=table.drop(columns="image").to_records(index=False),
+        area=np.array([*offset, *labels.shape]),
+        cut=mine["cut"],
+    )
 
 
 class Piece(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class _Run:
             self._do(blocks.write, jobs, f"level {level}")
             level += 1
         if cut:
-            halo = self.mosaic.halo
+            halo = ceil(self.mosaic.halo * self.mosaic.open()[0].shape[0] / self.mosaic.shape[0])
             say(f"{self.mosaic.source}: {cut} objects may be cut at tiles; give --halo over {halo}")
 
     def _fill_planes(self, planes: Sequence[Plane]) -> int:
