@@ -33,14 +33,26 @@ def predict(
     ),
     halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
-    resume: bool = typer.Option(False, "--resume", help="Skip inputs that have their results."),
+    into_image: str = typer.Option(
+        None, help="Write labels into the OME-Zarr images themselves, under this name."
+    ),
+    block: int = typer.Option(
+        None, help="Predict every image in blocks of about this edge, px; large ones always are."
+    ),
+    workers: int = typer.Option(0, min=0, help="Predict in so many processes on this machine."),
+    scheduler: str = typer.Option(
+        "", help="Predict on a cluster: address of a Dask scheduler, slurm, or slurm:N jobs."
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Skip inputs that have their results, and blocks that are done."
+    ),
     outputs: str = typer.Option(None, help=OUTPUTS),
 ) -> None:
     """Find objects in images: label images, object tables, counts."""
     from sparcell.core.progress import say
     from sparcell.prediction import load_model
-    from sparcell.prediction.predict import PredictSettings
     from sparcell.prediction.predict import predict as run
+    from sparcell.prediction.settings import PredictSettings
 
     settings = PredictSettings(
         axes=axes,
@@ -49,10 +61,19 @@ def predict(
         format=".ome.zarr" if zarr else ".tif",
         tta=tta,
         diameter=_diameter(diameter),
+        block=block,
+        into_image=into_image,
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
     summary = run(
-        loaded, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
+        loaded,
+        inputs,
+        out,
+        settings=settings,
+        runtime=runtime,
+        threads=threads,
+        resume=resume,
+        dask=_where(workers, scheduler),
     )
     total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
     say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
@@ -61,6 +82,15 @@ def predict(
         for path, reason in summary.failures.items():
             say(f"  {path}: {reason}")
         raise typer.Exit(2)
+
+
+def _where(workers: int, scheduler: str) -> str:
+    """Say where to predict, as `sparcell.core.cluster.check_workers` takes it."""
+    if workers and scheduler:
+        from sparcell.core.errors import InputError
+
+        raise InputError("--workers and --scheduler", "one of them", "leave one out")
+    return f"local:{workers}" if workers else scheduler
 
 
 def _diameter(text: str | None) -> float | str | None:
