@@ -15,9 +15,9 @@ from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.prediction import Model
 from sparcell.prediction.predict import predict
-from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.rescale import restore_labels
-from sparcell.prediction.size import choose_scale
+from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.size import Look, choose_scale, estimate_diameter
 
 # The circle of 100 px, the typical area of the models here.
 KNOWN = 2 * np.sqrt(100 / np.pi)
@@ -156,3 +156,73 @@ def test_a_resumed_run_knows_how_finished_images_were_resized(model: Model, tmp_
     assert json.loads(record.read_text())["scales"] == held["scales"]
     with pytest.raises(InputError, match="setting diameter"):
         predict(model, tmp_path / "field.tif", tmp_path / "out", resume=True)
+
+
+def median_diameter(labels: Labels) -> float:
+    return float(2 * np.sqrt(np.median(np.bincount(labels.ravel())[1:]) / np.pi))
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 2.0, 5.0])
+def test_a_diameter_is_estimated_at_any_size(model: Model, times: float) -> None:
+    truth = enlarged(ellipses(6, (150, 150), 25), times)
+    image = Image(photograph(truth), "YX")
+    found = estimate_diameter(image, model, model.open("onnxruntime", 1))
+    assert found == pytest.approx(median_diameter(truth), rel=0.1)
+
+
+def test_large_images_and_movies_are_estimated_from_a_few_windows(model: Model) -> None:
+    field = photograph(enlarged(ellipses(6, (150, 150), 25), 2))
+    movie = np.zeros((5, 1200, 1500), np.uint16) + 100
+    # Only the windows of the first, middle and last frame hold anything.
+    for t in (0, 2, 4):
+        for y in (150, 750):
+            for x in (225, 975):
+                movie[t, y : y + 300, x : x + 300] = field
+    movie[1], movie[3] = 5000, 0
+    read = 0
+
+    class Watched:
+        shape, dtype = movie.shape, movie.dtype
+
+        def __getitem__(self, index: tuple[int, slice, slice]) -> np.ndarray:
+            nonlocal read
+            assert index[0] in (0, 2, 4)
+            region = movie[index]
+            read += region.size
+            return region
+
+    runtime = model.open("onnxruntime", 1)
+    found = estimate_diameter(Image(Watched(), "TYX"), model, runtime)
+    assert found == pytest.approx(2 * median_diameter(ellipses(6, (150, 150), 25)), rel=0.15)
+    assert read < 12e6
+
+
+def test_auto_resizes_by_the_estimate(model: Model, tmp_path: Path) -> None:
+    truth = enlarged(ellipses(1), 2.5)
+    write_image(tmp_path / "field.tif", photograph(truth), "YX")
+    found = run(model, tmp_path, diameter="auto")
+    assert (match_ids(found, truth)[found] != truth).mean() < 0.02
+    (counted,) = read_table(tmp_path / "out" / "counts.csv").to_dict("records")
+    assert counted["scale"] == pytest.approx(KNOWN / median_diameter(truth), rel=0.1)
+    assert "estimated" in counted["scale_from"]
+
+
+def test_auto_leaves_alone_what_is_near_or_shows_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    truth = ellipses(6, (150, 150), 25)
+    near = bright_model(typical_area=1.2 * float(np.median(np.bincount(truth.ravel())[1:])))
+    scale = choose_scale(Image(photograph(truth), "YX"), near, "auto")
+    assert scale.factor == 1 and "near the model's" in scale.found
+    blind = bright_model(decode={"threshold": 0.5, "min_size": 10_000})
+    scale = choose_scale(Image(photograph(truth), "YX"), blind, "auto")
+    assert scale == (1.0, "no diameter estimated") and "no objects" in capsys.readouterr().err
+
+
+def test_a_look_is_worth_more_where_sizes_fit() -> None:
+    scores = np.array([0.8, 0.4])
+    fits = Look(2.0, np.array([100.0, 100.0]), scores, 0.25)
+    assert fits.diameter == pytest.approx(KNOWN / 2)
+    assert fits.worth(KNOWN) == pytest.approx(0.5 * 0.6)
+    assert fits.worth(2 * KNOWN) == pytest.approx(0.3 * np.exp(-((np.log(2) / 0.7) ** 2) / 2))
+    assert Look(1.0, np.zeros(0), np.zeros(0), 0.0).worth(KNOWN) == 0

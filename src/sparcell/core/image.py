@@ -156,7 +156,9 @@ class Image:
         """
         times = (max(plane.t - back, 0) for back in reversed(range(self.frames)))
         regions = [self._stored(y, x, plane._replace(t=t)) for t in times]
-        region = np.ascontiguousarray(np.concatenate(regions), dtype=np.float32)
+        # What is too large for 32 bits becomes infinite, and is refused for that.
+        with np.errstate(over="ignore"):
+            region = np.ascontiguousarray(np.concatenate(regions), dtype=np.float32)
         if not np.isfinite(region).all():
             raise InputError(
                 f"pixels that are NaN or infinite in {self.source}",

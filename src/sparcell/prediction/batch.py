@@ -16,6 +16,7 @@ from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image
 from sparcell.prediction.engine import Engine
+from sparcell.prediction.guards import check_pieces, check_promise
 from sparcell.prediction.large import predict_large
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.rescale import rescaled
@@ -176,6 +177,8 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
     try:
         began = time.perf_counter()
         image = open_image(item.path, settings.axes)
+        check_promise(image, item.path, settings.max_pixels)
+        check_pieces(image)
         if settings.in_blocks(image):
             return Outcome(in_blocks=True)
         labels = item.labels(in_blocks=False)
@@ -188,11 +191,12 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
 
 
 def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
-    model, settings = engine.open().model, item.settings
+    opened, settings = engine.open(), item.settings
+    model = opened.model
     try:
         began = time.perf_counter()
         image = fit_channels(open_image(item.path, settings.axes), model, settings.channels)
-        scale = choose_scale(image, model, settings.diameter)
+        scale = choose_scale(image, model, settings.diameter, opened.runtime)
         shown = rescaled(image, scale.factor)
         grid, halo = plan_tiles(image, shown, model, settings)
         mosaic = Mosaic(

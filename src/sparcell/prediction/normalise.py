@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 
+LEVELS = 256
+"""Values that 32-bit floats must tell apart in an image whose own numbers are finer."""
+WIDEST, NARROWEST = 1e38, 1e-37
+"""Ranges of intensity that can be subtracted and divided in 32 bits."""
+
 
 class Normalise(BaseModel):
     """Map two percentiles of each channel of a plane to -1 and 1."""
@@ -35,7 +40,8 @@ class Scaling:
         Raises
         ------
         InputError
-            If a channel is constant: there is nothing to see in it.
+            If a channel is constant: there is nothing to see in it. If its range is beyond what
+            32-bit floats can hold.
         """
         pixels = image.sample(plane)
         low, high = np.percentile(pixels, [settings.low, settings.high], axis=1)
@@ -43,6 +49,7 @@ class Scaling:
         flat = high <= low
         low = np.where(flat, pixels.min(axis=1), low)
         high = np.where(flat, pixels.max(axis=1), high)
+        _check_range(low, high, image)
         if (high <= low).any():
             value = low[np.argmax(high <= low)]
             raise InputError(
@@ -58,3 +65,25 @@ class Scaling:
         scaled *= self.gain
         scaled -= 1
         return np.clip(scaled, -self.limit, self.limit, out=scaled)
+
+
+def _check_range(low: NDArray[np.float32], high: NDArray[np.float32], image: Image) -> None:
+    """Refuse intensities from `low` to `high` that would be rounded to something else."""
+    dtype = image.data.dtype
+    finer = dtype.kind == "f" or dtype.itemsize > 4
+    for least, most in zip(low.astype(np.float64), high.astype(np.float64), strict=True):
+        step = float(np.spacing(np.float32(max(abs(least), abs(most)))))
+        lost = most - least < LEVELS * step and dtype.itemsize >= 4 and dtype != np.float32
+        if lost and (step > 1 or (finer and least < most)):
+            raise InputError(
+                f"values from {least:.9g} to {most:.9g} of dtype {dtype} in {image.source}, "
+                "which 32-bit floats cannot tell apart",
+                f"a range of {LEVELS} steps or more",
+                "subtract the smallest value, or multiply, and save again",
+            )
+        if least < most and not NARROWEST <= most - least <= WIDEST:
+            raise InputError(
+                f"values from {least:g} to {most:g} in {image.source}",
+                f"a range of {NARROWEST:g} to {WIDEST:g}",
+                "multiply the values and save again",
+            )

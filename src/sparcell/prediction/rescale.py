@@ -61,10 +61,10 @@ def rescaled(image: Image, factor: float) -> Image:
 class _ResampledPixels:
     """Pixels of another grid over the same field, computed where they are looked at."""
 
-    dtype = np.dtype(np.float32)
-
     def __init__(self, image: Image, size: tuple[int, int]) -> None:
         self.image = image
+        # That of the file, by which the range of its values is judged; regions are float32.
+        self.dtype: np.dtype[Any] = image.data.dtype
         self.shape = (image.size("T"), image.size("C"), image.size("Z"), *size)
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[np.float32]:

@@ -45,6 +45,9 @@ class PredictSettings:
         out; by default only what has more than `LARGE_PIXELS`.
     into_image : str, optional
         Labels go into the OME-Zarr images themselves, under this name.
+    max_pixels : int, optional
+        Most pixels that the header of an image may promise, all planes together; by default as
+        many as are likely, see `sparcell.prediction.guards.check_promise`.
     """
 
     axes: str | None = None
@@ -56,6 +59,7 @@ class PredictSettings:
     diameter: float | str | None = None
     block: int | None = None
     into_image: str | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.block is not None and self.block < 1:

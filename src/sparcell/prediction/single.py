@@ -54,7 +54,7 @@ def predict_image(
         If the image cannot be read or does not fit the model.
     """
     image = fit_channels(image, model, settings.channels)
-    scale = choose_scale(image, model, settings.diameter)
+    scale = choose_scale(image, model, settings.diameter, runtime)
     if scale.factor != 1:
         say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
     shown = rescaled(image, scale.factor)

@@ -8,17 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.image import Image, Plane
+from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.progress import say
+from sparcell.methods.detections import join
 from sparcell.prediction.model import Model, ModelCard
+from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.runtime import Runtime
+from sparcell.prediction.tiling import MAX_CORE, cut_axis, map_rows
 
 PIXEL_SIZE_TOLERANCE = 1.25
 """Images whose pixel size is that near to the model's are left as they are."""
 FAR_OFF = 2.0
 """From this ratio on objects are of another size than the model's."""
 LARGEST_FACTOR = 16.0
-SAMPLED_PIXELS = 1 << 20
-"""A plane of at most so many pixels is looked at as a whole."""
+CENTRES = ((0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
+WINDOW = 512
+"""Places in a plane, and edge in px, of the windows that a diameter is estimated from."""
+FURTHEST = 3
+"""The model is tried at no more than eight times, and no less than an eighth of, the size."""
+SIZE_SPREAD = 0.7
+"""Spread of sizes around the model's own, as a factor of e, that it still sees well."""
 ENOUGH = 5
 """Objects from which a median size is said."""
 
@@ -50,7 +59,9 @@ def check_diameter(asked: float | str | None) -> None:
     raise InputError(f"a diameter of {asked}", "pixels above 0, auto or none", "correct --diameter")
 
 
-def choose_scale(image: Image, model: Model, asked: float | str | None = None) -> Scale:
+def choose_scale(
+    image: Image, model: Model, asked: float | str | None = None, runtime: Runtime | None = None
+) -> Scale:
     """Decide by how much an image is resized, so that its objects have the model's size.
 
     Parameters
@@ -61,6 +72,8 @@ def choose_scale(image: Image, model: Model, asked: float | str | None = None) -
     asked : float or str, optional
         Median diameter of the objects in px of the image; ``auto`` to estimate it; ``none`` to
         leave the image as it is; None to go by the pixel sizes where both are known.
+    runtime : Runtime, optional
+        That of the model, to estimate with; opened here if none is given.
 
     Raises
     ------
@@ -81,7 +94,7 @@ def choose_scale(image: Image, model: Model, asked: float | str | None = None) -
             "resample the images, or leave --diameter out",
         )
     if asked == "auto":
-        return _by_estimate(image, wanted)
+        return _by_estimate(image, model, runtime or model.open(), wanted)
     return _checked(Scale(wanted / float(asked), f"diameter {float(asked):g} px given"), image)
 
 
@@ -105,8 +118,8 @@ def _checked(scale: Scale, image: Image) -> Scale:
     )
 
 
-def _by_estimate(image: Image, wanted: float) -> Scale:
-    found = estimate_diameter(image)
+def _by_estimate(image: Image, model: Model, runtime: Runtime, wanted: float) -> Scale:
+    found = estimate_diameter(image, model, runtime)
     if found is None:
         say(f"{image.source}: no objects to estimate a diameter from; not resized")
         return Scale(1.0, "no diameter estimated")
@@ -116,39 +129,124 @@ def _by_estimate(image: Image, wanted: float) -> Scale:
     return _checked(Scale(factor, f"diameter {found:.3g} px estimated"), image)
 
 
-def estimate_diameter(image: Image) -> float | None:
-    """Estimate the median diameter of bright objects from a few windows of an image, px.
+def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | None:
+    """Estimate the median diameter of the objects that a model sees in an image, px.
 
-    The classical segmentation of `sparcell.labeling` (local contrast) on the first channel of the
-    first, middle and last plane.
+    A few windows are shown to the model at half, full and twice their size, and further in the
+    direction where it sees best (`Look.worth`). There its objects are measured, once more with
+    the windows resized accordingly.
+
+    Parameters
+    ----------
+    image : Image
+        As the model takes it.
+    model : Model
+        One that knows its own size.
+    runtime : Runtime
+        That of the model.
 
     Returns
     -------
     float or None
-        Diameter of the circle with the objects' median area; None if nothing stands out.
+        Diameter of the circle with the objects' median area; None if nothing is found.
     """
-    from sparcell.labeling.appearance import View
-    from sparcell.labeling.estimation import estimate_appearance
-    from sparcell.labeling.objects import find_objects
-    from sparcell.labeling.strategies import STRATEGIES
+    wanted = model_diameter(model.card)
+    if wanted is None:
+        return None
+    view = _Preview(image, model, runtime)
+    looks = {step: view.look(2.0**step) for step in (-1, 0, 1)}
+    while True:
+        best = max(looks, key=lambda step: looks[step].worth(wanted))
+        beyond = best + (1 if best > 0 else -1)
+        if best == 0 or beyond in looks or abs(beyond) > FURTHEST:
+            break
+        looks[beyond] = view.look(2.0**beyond)
+    first = looks[best].diameter
+    if first is None:
+        return None
+    return view.look(wanted / first).diameter or first
 
-    single = image.only([0]) if image.size("C") > 1 else image
-    planes = list(single.planes())
-    areas = [np.zeros(0)]
-    for plane in (planes[at] for at in sorted({0, len(planes) // 2, len(planes) - 1})):
 
-        def read(y: slice, x: slice, plane: Plane = plane) -> NDArray[np.float32]:
-            last: NDArray[np.float32] = single.read(y, x, plane)[-1]
-            return last
+class Look(NamedTuple):
+    """What a model finds in windows that are resized by a factor.
 
-        view = View(single.shape, read, whole_pixels=SAMPLED_PIXELS)
-        look = estimate_appearance(view)
-        if look.diameter:
-            for y, x in view.sample():
-                signal = look.signal(view, y, x)
-                areas.append(find_objects(signal, look, STRATEGIES["local"]).objects.area)
-    found = np.concatenate(areas)
-    return _diameter(float(np.median(found))) if len(found) else None
+    Attributes
+    ----------
+    factor : float
+    areas : (n,) float64
+        Areas of the objects, px as the model sees them.
+    scores : (n,) float64
+    share : float
+        Of the windows that is in objects, 0..1.
+    """
+
+    factor: float
+    areas: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    share: float
+
+    @property
+    def diameter(self) -> float | None:
+        """Median diameter in px of the image."""
+        return _diameter(float(np.median(self.areas))) / self.factor if len(self.areas) else None
+
+    def worth(self, wanted: float) -> float:
+        """How much speaks for this factor, from 0.
+
+        The root of the share of the image in objects, times their mean score by area, times a
+        log-normal of their size around the `wanted` diameter (px, as the model sees it).
+        """
+        if self.diameter is None:
+            return 0.0
+        score = float(np.average(self.scores, weights=self.areas))
+        off = np.log(self.diameter * self.factor / wanted) / SIZE_SPREAD
+        return float(np.sqrt(self.share) * score * np.exp(-(off**2) / 2))
+
+
+class _Preview:
+    """A few windows of an image, and what a model finds in them."""
+
+    def __init__(self, image: Image, model: Model, runtime: Runtime) -> None:
+        self.image, self.model, self.runtime = image, model, runtime
+        planes = list(image.planes())
+        chosen = [planes[0], planes[len(planes) // 2], planes[-1]]
+        self.places = [(chosen[i % 3], y, x) for i, (y, x) in enumerate(CENTRES)]
+        self.scalings = {plane: model.scaling(image, plane) for plane in set(chosen)}
+
+    def look(self, factor: float) -> Look:
+        """Show the windows resized; the larger, the less of the image is in them."""
+        edge = max(1, round(WINDOW / max(factor, 1)))
+        height, width = self.image.shape
+        windows = dict.fromkeys(
+            (plane, _around(y, edge, height), _around(x, edge, width))
+            for plane, y, x in self.places
+        )
+        found = [self._find(plane, y, x, factor) for plane, y, x in windows]
+        areas, scores, pixels = zip(*found, strict=True)
+        area = np.concatenate(areas)
+        return Look(factor, area, np.concatenate(scores), float(area.sum()) / sum(pixels))
+
+    def _find(
+        self, plane: Plane, y: range, x: range, factor: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+        """Areas and scores of the objects of one window, and its pixels as the model sees them."""
+        pixels = self.image.read(slice(y.start, y.stop), slice(x.start, x.stop), plane)
+        shown = rescaled(Image(pixels, "CYX", source=self.image.source), factor)
+        cuts = [cut_axis(length, *self.model.grid(MAX_CORE)) for length in shown.shape]
+        method, scaling = self.model.method, self.scalings[plane]
+        rows = map_rows(
+            shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.answer
+        )
+        maps = join([reading for _, reading in rows], axis=1)
+        labels, scores = method.decode(maps, self.model.decode_settings)
+        areas = np.bincount(labels.ravel(), minlength=len(scores) + 1)[1:]
+        return areas.astype(np.float64), scores.astype(np.float64), labels.size
+
+
+def _around(at: float, edge: int, length: int) -> range:
+    """A stretch of `edge` px around a place (0..1) of an axis, inside of it."""
+    start = int(np.clip(at * length - edge / 2, 0, max(length - edge, 0)))
+    return range(start, min(start + edge, length))
 
 
 def say_if_far(areas: NDArray[np.int64], card: ModelCard, source: str) -> None:
