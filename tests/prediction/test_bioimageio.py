@@ -164,9 +164,17 @@ def test_a_network_of_one_size_is_given_that_size(tmp_path: Path) -> None:
         field = ndimage.gaussian_filter(RNG.random((150, 201)), 1).astype(np.float32) ** 8
         tifffile.imwrite(tmp_path / f"{number}.tif", field)
         out = tmp_path / f"out{number}"
-        predict(model, tmp_path / f"{number}.tif", out, threads=1)
+        predict(model, tmp_path / f"{number}.tif", out, runtime="onnxruntime", threads=1)
         found = open_image(out / "labels" / f"{number}.tif").read_ids()
         assert ((found > 0) != (field >= field.mean())).mean() < 0.02 and found.max() > 50
+
+
+def test_workers_get_the_same_model_through_a_file(tmp_path: Path) -> None:
+    model = load_model(zipped(several(None), tmp_path / "theirs.zip"), ["-", "foreground"])
+    model.save(tmp_path / "copy.zip")
+    copy = load_model(tmp_path / "copy.zip")
+    assert copy.digest == model.digest and copy.card == model.card
+    assert np.array_equal(maps(copy, RAW[0]), maps(model, RAW[0]))
 
 
 def test_a_small_window_grows_to_the_smallest_size(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ def describe(model: Model) -> dict[str, Any]:
         the model.
     """
     card, answer = model.card, model.method.answer
+    if card.layout:
+        # Its own package describes it; this file is for Sparcell alone.
+        return {"type": "model", "name": card.name, "description": "see sparcell.json"}
     many = len(answer.outputs) > 1
     return {
         "format_version": FORMAT_VERSION,
@@ -92,8 +95,8 @@ def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list
         if axis == "channel":
             described.append(_channels(model.method.maps))
         elif axis in ("y", "x"):
-            size = {"tensor_id": "image", "axis_id": axis}
-            described.append({"type": "space", "id": axis, "size": size})
+            same = {"tensor_id": "image", "axis_id": axis}
+            described.append({"type": "space", "id": axis, "size": same, **_scale(model.card)})
         else:
             fixed = axis if isinstance(axis, int) else {"min": 1}
             described.append({"type": "index", "id": f"{output}_{number}", "size": fixed})
@@ -106,5 +109,8 @@ def _channels(names: tuple[str, ...] | list[str]) -> dict[str, Any]:
 
 def _space(letter: str, card: ModelCard) -> dict[str, Any]:
     size = {"min": card.multiple, "step": card.multiple}
-    scale = {"unit": "micrometer", "scale": card.pixel_size} if card.pixel_size else {}
-    return {"type": "space", "id": letter, "size": size, **scale}
+    return {"type": "space", "id": letter, "size": size, **_scale(card)}
+
+
+def _scale(card: ModelCard) -> dict[str, Any]:
+    return {"unit": "micrometer", "scale": card.pixel_size} if card.pixel_size else {}

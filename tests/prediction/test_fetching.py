@@ -1,0 +1,223 @@
+"""Downloads from a server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from foreign_packages import conv_onnx, package_05, sigmoid, zipped
+from models import bright_model
+
+from sparcell.core.errors import InputError
+from sparcell.prediction import fetching, load_model
+from sparcell.prediction.catalogue import entries
+from sparcell.prediction.fetching import fetch_model, verify_model
+
+
+class Server:
+    """Serves `files`; of those in `breaks`, so many answers are cut short or fail first."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.breaks: dict[str, list[str]] = {}
+        self.asked: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                outer.asked.append(path)
+                fault = outer.breaks.get(path, [])
+                what = fault.pop(0) if fault else ""
+                content = outer.files.get(path)
+                if what == "moved":
+                    self.send_response(302)
+                    self.send_header("Location", "/model.zip")
+                    self.end_headers()
+                    return
+                status = 503 if what == "busy" else 404 if content is None else 200
+                self.send_response(status)
+                if status == 200 and what != "unsized":
+                    self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                if status == 200 and content:
+                    self.wfile.write(content[: len(content) // 2] if what == "cut" else content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("made") / "model.zip"
+    bright_model().save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def server(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("SPARCELL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    server = Server()
+    server.files["/model.zip"] = content
+    yield server
+    server.stop()
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def leftovers(tmp_path: Path) -> list[str]:
+    return [path.name for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_fetched_model_has_a_name_and_remembers_where_it_is_from(
+    server: Server, content: bytes, tmp_path: Path
+) -> None:
+    entry = fetch_model(f"{server.url}/model.zip", sha(content).upper(), "mine")
+    assert entry.path == tmp_path / "cache" / "mine.zip" and entry.path.read_bytes() == content
+    assert load_model("mine").card.method == "semantic"
+    card = entries()["mine"].card
+    assert card.sha256 == sha(content) and card.url == f"{server.url}/model.zip"
+    assert verify_model(entry)["onnxruntime"] == ""
+    assert sorted(leftovers(tmp_path)) == ["mine.yaml", "mine.zip"]
+
+
+def test_the_name_is_the_files_and_the_hash_is_told(
+    server: Server, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch_model(f"{server.url}/model.zip?download=1").name == "model"
+    assert sha(content) in capsys.readouterr().err
+
+
+def test_the_same_again_is_not_downloaded_twice(server: Server, content: bytes) -> None:
+    first = fetch_model(f"{server.url}/model.zip", sha(content))
+    assert fetch_model(f"{server.url}/model.zip", sha(content)) == first
+    assert server.asked == ["/model.zip"]
+    with pytest.raises(InputError, match=r"a cached model that has the name model.*--name"):
+        fetch_model(f"{server.url}/model.zip")
+
+
+@pytest.mark.parametrize("faults", [["cut"], ["busy", "cut"]])
+def test_a_broken_download_begins_anew(
+    server: Server, content: bytes, faults: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.breaks["/model.zip"] = list(faults)
+    entry = fetch_model(f"{server.url}/model.zip", sha(content))
+    assert entry.path.read_bytes() == content and len(server.asked) == len(faults) + 1
+    assert capsys.readouterr().err.count("beginning anew") == len(faults)
+
+
+def test_a_move_is_followed(server: Server, content: bytes) -> None:
+    server.breaks["/old.zip"] = ["moved"]
+    assert fetch_model(f"{server.url}/old.zip", sha(content)).name == "old"
+
+
+@pytest.mark.parametrize(
+    ("faults", "path", "asked", "words"),
+    [
+        (["cut"] * 9, "/model.zip", 3, r"no file at .*/model\.zip"),
+        (["busy"] * 9, "/model.zip", 3, "no file at .*Service Unavailable"),
+        ([], "/none.zip", 1, "no file at .*Not Found"),
+    ],
+)
+def test_what_cannot_be_had_leaves_nothing(
+    server: Server, tmp_path: Path, faults: list[str], path: str, asked: int, words: str
+) -> None:
+    server.breaks[path] = faults
+    with pytest.raises(InputError, match=words) as error:
+        fetch_model(server.url + path)
+    assert len(server.asked) == asked and not leftovers(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_server_that_is_not_there(server: Server, tmp_path: Path) -> None:
+    server.stop()
+    with pytest.raises(InputError, match="check the address and the connection"):
+        fetch_model(f"{server.url}/model.zip")
+    assert not leftovers(tmp_path)
+
+
+def test_a_wrong_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"expected {'0' * 64}; do not use it"):
+        fetch_model(f"{server.url}/model.zip", "0" * 64)
+    assert not leftovers(tmp_path) and not entries()
+
+
+@pytest.mark.parametrize("content", [b"<html>not a model</html>", b""])
+def test_what_is_no_model_leaves_nothing(server: Server, tmp_path: Path, content: bytes) -> None:
+    server.files["/page.zip"] = content
+    with pytest.raises(InputError, match="no Sparcell model"):
+        fetch_model(f"{server.url}/page.zip")
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("faults", [[], ["unsized"]])
+def test_more_than_the_limit_is_not_downloaded(
+    server: Server,
+    content: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: list[str],
+) -> None:
+    server.breaks["/model.zip"] = faults
+    monkeypatch.setattr(fetching, "LARGEST", len(content) - 1)
+    with pytest.raises(InputError, match="found more than"):
+        fetch_model(f"{server.url}/model.zip")
+    assert not leftovers(tmp_path)
+
+
+def test_ctrl_c_leaves_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetching, "load_model", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_model(f"{server.url}/model.zip")
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "name", "words"),
+    [
+        ("file:///etc/hosts", "", "", "address file:"),
+        ("model.zip", "", "", "address model.zip"),
+        ("http://127.0.0.1/", "", "", "the name ''"),
+        ("http://127.0.0.1/a.zip", "", "../a", "the name '../a'"),
+        ("http://127.0.0.1/a.zip", "abc", "", "--sha256 abc"),
+    ],
+)
+def test_what_is_asked_wrongly_asks_nobody(url: str, sha256: str, name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        fetch_model(url, sha256, name)
+
+
+def test_outputs_are_asked_for_once(server: Server, tmp_path: Path) -> None:
+    import numpy as np
+
+    image = np.random.default_rng(0).random((1, 1, 32, 32)).astype(np.float32)
+    weights = np.array([[-1.0], [1.0]], np.float32)
+    said = sigmoid(weights[None, :, :, None] * image)
+    parts = package_05(conv_onnx(weights, sigmoid=True), image, said)
+    server.files["/theirs.zip"] = zipped(parts, tmp_path / "theirs.zip").read_bytes()
+    with pytest.raises(InputError, match="--outputs"):
+        fetch_model(f"{server.url}/theirs.zip")
+    fetch_model(f"{server.url}/theirs.zip", outputs=["background", "foreground"])
+    assert load_model("theirs").card.method == "semantic"
+    card = entries()["theirs"].card
+    assert card.licence == "CC-BY-4.0" and card.authors == ("Ada Example",)
