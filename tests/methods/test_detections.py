@@ -38,6 +38,20 @@ def test_pieces_hold_every_detection_and_few_twice(seed: int, y: int, x: int) ->
     assert len(again) <= len(whole) + 3 * at_a_cut
 
 
+def test_boxes_can_be_moved_to_and_fro_without_a_change() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.uniform(20, 80, (50, 2))
+    boxes = np.concatenate([centres - 9.3, centres + 9.3], axis=1).astype(np.float32)
+    scores, masks = rng.random(50).astype(np.float32), np.zeros((50, 28, 28), np.float32)
+    found = read((boxes, scores, masks), (100, 100))
+    np.testing.assert_allclose(found.boxes, boxes, atol=1 / 32)
+    before = Detections(boxes[:0], scores[:0], found.masks[:0], (1, 100, 700_001))
+    moved = join([before, found], axis=2)[:, :, 700_001:]
+    assert np.array_equal(moved.boxes, found.boxes)
+    unrounded = Detections(boxes, scores, found.masks, found.shape)
+    assert not np.array_equal(join([before, unrounded], axis=2)[:, :, 700_001:].boxes, boxes)
+
+
 def test_a_cut_shifts_boxes_and_knows_its_size() -> None:
     box = np.array([[10, 20, 14, 30]], np.float32)
     one = Detections(box, np.ones(1, np.float32), np.zeros((1, 28, 28), np.uint8), (1, 50, 60))

@@ -22,6 +22,9 @@ Two windows place the centre of one object a hair apart. Were each to keep only 
 own side, the object could be on neither; where it is on both, suppression leaves one.
 """
 
+GRAIN = 1 / 16
+"""Boxes are rounded to this, px."""
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -119,6 +122,9 @@ def _stretch(low: float, high: float, size: int, cells: int) -> tuple[slice, NDA
 def read(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Detections:
     """Take boxes, scores and masks (0..1) as a network gave them for a window of `shape` px."""
     boxes, scores, masks = outputs
+    # Coordinates that float32 holds exactly in images of up to a million pixels, so that moving a
+    # box from window to window changes nothing.
+    boxes = np.round(boxes * np.float32(1 / GRAIN)) * np.float32(GRAIN)
     levels = (masks * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return Detections(boxes, scores, levels, (1, *shape))
 
