@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from sparcell.core.dataset import KINDS
+from sparcell.prediction.catalogue import Card
 from sparcell.studies import Study
 from sparcell.training import load_recipe
 from sparcell.training.settings import open_recipe_file, recipe_files
@@ -90,6 +91,8 @@ def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:
             recipes += 1
         elif "recipes" in content:
             assert Study.model_validate(content).resolve()
+        elif "purpose" in content:
+            assert Card.model_validate(content).rebuild
         else:
             assert set(content) <= set(KINDS)
     assert recipes
