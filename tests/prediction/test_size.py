@@ -138,7 +138,8 @@ def test_objects_far_from_the_models_size_are_said(
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
     said = capsys.readouterr().err
-    assert "the model knows such of 11" in said and "repeat with --diameter" in said
+    assert "1 images show objects of" in said and "the model knows such of 11" in said
+    assert f"--diameter {median_diameter(truth):.0f} or --diameter auto" in said
     run(model, tmp_path, "again", diameter="none")
     assert "repeat with" not in capsys.readouterr().err
 

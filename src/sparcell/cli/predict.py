@@ -47,6 +47,12 @@ def predict(
         False, "--resume", help="Skip inputs that have their results, and blocks that are done."
     ),
     outputs: str = typer.Option(None, help=OUTPUTS),
+    max_pixels: int = typer.Option(
+        None, min=1, help="Pixels that a header may promise; more than is likely is refused."
+    ),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Print images, time, memory and problems; write nothing."
+    ),
 ) -> None:
     """Find objects in images: label images, object tables, counts."""
     from sparcell.core.progress import say
@@ -63,8 +69,18 @@ def predict(
         diameter=_diameter(diameter),
         block=block,
         into_image=into_image,
+        max_pixels=max_pixels,
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
+    if dry_run:
+        from sparcell.cli.forecast import show_forecast
+        from sparcell.prediction.forecast import forecast
+
+        foreseen = forecast(
+            loaded, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
+        )
+        show_forecast(foreseen)
+        raise typer.Exit(2 if foreseen.problems else 0)
     summary = run(
         loaded,
         inputs,

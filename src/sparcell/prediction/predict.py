@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sparcell.core.cluster import check_workers, connect
@@ -25,7 +26,7 @@ from sparcell.prediction.loading import load_model
 from sparcell.prediction.model import Model
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
-from sparcell.prediction.size import check_diameter, choose_scale
+from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Summary:
     Attributes
     ----------
     counts : DataFrame
-        One row per image and plane: image, t, z, objects, area_px, scale, scale_from.
+        One row per image and plane: image, t, z, objects, area_px, diameter_px, scale,
+        scale_from.
     failures : dict
         Image to the reason why it has no result.
     """
@@ -98,6 +100,8 @@ def predict(
     check_diameter(settings.diameter)
     items = list_items(paths, out, settings, resume)
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
+    # What may be read does not change what is found.
+    del asked["max_pixels"]
     earlier = _check_out(out, asked, resume)
     unfinished = out / "unfinished"
     engine = Engine.start(
@@ -127,6 +131,8 @@ def predict(
         unfinished.rmdir()
     counts = _count_all([item for item in items if item.objects.exists()], model, scales)
     write_table(counts, out / "counts.csv")
+    if settings.diameter is None:
+        say_if_far(counts, model.card)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     write_json(out / "record.json", record | {"finished": now(), "failures": failures})
     return Summary(counts, failures)
@@ -193,22 +199,22 @@ def _count_all(items: list[Item], model: Model, scales: dict[str, Any]) -> pd.Da
 
 
 def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
-    totals: Counter[tuple[int, int]] = Counter()
-    areas: Counter[tuple[int, int]] = Counter()
+    areas: defaultdict[Any, list[Any]] = defaultdict(list)
     for piece in read_pieces(item.objects, ["t", "z", "area_px"]):
         for plane, part in piece.groupby(["t", "z"])["area_px"]:
-            totals[plane] += len(part)
-            areas[plane] += int(part.sum())
+            areas[plane].append(part.to_numpy())
     place = {"well": item.place.well, "field": item.place.field} if item.place else {}
     return [
         {
             "image": item.name,
             **place,
             **plane._asdict(),
-            "objects": totals[plane],
-            "area_px": areas[plane],
+            "objects": len(area),
+            "area_px": int(area.sum()),
+            "diameter_px": median_diameter(area),
             "scale": scale["factor"],
             "scale_from": scale["found"],
         }
         for plane in open_image(item.written).planes()
+        for area in [np.concatenate([np.zeros(0, np.int64), *areas[plane]])]
     ]

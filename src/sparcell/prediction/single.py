@@ -19,7 +19,7 @@ from sparcell.prediction.model import Model
 from sparcell.prediction.rescale import Restore, rescaled
 from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.size import Scale, choose_scale, say_if_far
+from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling import Band, Found, Stitcher, ahead, cut_axis, map_rows
 
 
@@ -73,8 +73,6 @@ def predict_image(
         except _TooManyIds:
             continue
     table = pd.concat(tables, ignore_index=True)
-    if scale.factor == 1 and settings.diameter is None:
-        say_if_far(table["area_px"].to_numpy(), model.card, image.source)
     write_table(table, objects)
     return scale
 

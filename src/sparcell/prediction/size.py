@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from sparcell.prediction.model import Model, ModelCard
 from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.tiling import MAX_CORE, cut_axis, map_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PIXEL_SIZE_TOLERANCE = 1.25
 """Images whose pixel size is that near to the model's are left as they are."""
@@ -188,7 +191,7 @@ class Look(NamedTuple):
     @property
     def diameter(self) -> float | None:
         """Median diameter in px of the image."""
-        return _diameter(float(np.median(self.areas))) / self.factor if len(self.areas) else None
+        return median_diameter(self.areas) / self.factor if len(self.areas) else None
 
     def worth(self, wanted: float) -> float:
         """How much speaks for this factor, from 0.
@@ -249,26 +252,35 @@ def _around(at: float, edge: int, length: int) -> range:
     return range(start, min(start + edge, length))
 
 
-def say_if_far(areas: NDArray[np.int64], card: ModelCard, source: str) -> None:
+def say_if_far(counts: pd.DataFrame, card: ModelCard) -> None:
     """Say so where the objects found are far from the model's size.
 
     Parameters
     ----------
-    areas : (n,) array
-        Areas of the objects found, px.
+    counts : DataFrame
+        With the columns image, objects, diameter_px and scale.
     card : ModelCard
-    source : str
-        The image.
     """
     wanted = model_diameter(card)
-    if wanted is None or len(areas) < ENOUGH:
+    if wanted is None or not len(counts):
         return
-    found = _diameter(float(np.median(areas)))
-    if max(found / wanted, wanted / found) > FAR_OFF:
-        say(
-            f"{source}: objects of {found:.0f} px, the model knows such of {wanted:.0f}; "
-            f"if the image shows them so, repeat with --diameter {found:.0f} or auto"
-        )
+    ratio = counts["diameter_px"] * counts["scale"] / wanted
+    far = (ratio > FAR_OFF) | (ratio < 1 / FAR_OFF)
+    there = counts[far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)]
+    if not len(there):
+        return
+    found = there["diameter_px"]
+    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(there) > 1 else "")
+    say(
+        f"{there['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
+        f"the model knows such of {wanted:.0f}; if they look wrong repeat with "
+        f"--diameter {found.median():.0f} or --diameter auto"
+    )
+
+
+def median_diameter(areas: NDArray[Any]) -> float:
+    """Diameter of the circle with the median area, px; NaN where there is none."""
+    return _diameter(float(np.median(areas))) if len(areas) else float("nan")
 
 
 def _diameter(area: float) -> float:

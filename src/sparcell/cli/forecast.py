@@ -1,0 +1,62 @@
+"""The table that `sparcell predict --dry-run` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from sparcell.prediction.forecast import Forecast, ImageForecast
+
+HEADINGS = ("image", "planes", "size", "axes", "channels", "resized", "labels", "time")
+MOST_ROWS = 40
+MIB = 1 << 20
+
+
+def show_forecast(foreseen: Forecast) -> None:
+    """Print what a prediction would do, and what would stop it; nothing is written."""
+    rows = [_row(one) for one in foreseen.images[:MOST_ROWS] if not one.problem]
+    if rows:
+        widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+        for row in (HEADINGS, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            typer.echo("  ".join(cells).rstrip())
+    if len(foreseen.images) > MOST_ROWS:
+        typer.echo(f"and {len(foreseen.images) - MOST_ROWS} more images")
+    if foreseen.finished:
+        typer.echo(f"{foreseen.finished} images have their results")
+    possible = sum(not one.problem for one in foreseen.images)
+    planes = sum(one.planes for one in foreseen.images)
+    typer.echo(
+        f"{possible} images, {planes} planes on {foreseen.runtime}: about "
+        f"{_time(foreseen.seconds)}, {foreseen.memory / MIB:.0f} MiB of memory, "
+        f"{foreseen.disk / MIB:.0f} MiB on disk"
+    )
+    for (height, width), seconds in foreseen.timed.items():
+        typer.echo(f"timed: {seconds:.3f} s per window of {height} x {width} px")
+    for problem in foreseen.problems:
+        typer.echo(f"problem: {problem}")
+
+
+def _row(one: ImageForecast) -> tuple[str, ...]:
+    image = one.image
+    if image is None:
+        return (one.name, *[""] * (len(HEADINGS) - 1))
+    resized = "by estimate" if one.scale is None else f"{one.scale.factor:.3g}"
+    return (
+        one.name,
+        str(one.planes),
+        f"{image.shape[0]} x {image.shape[1]}",
+        image.axes,
+        ", ".join(image.channels),
+        "no" if resized == "1" else resized,
+        str(one.labels),
+        _time(one.seconds),
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

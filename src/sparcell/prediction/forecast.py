@@ -1,0 +1,283 @@
+"""What a prediction would take and where it would fail, from headers and a few timed windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.machine import GIB, memory
+from sparcell.core.progress import track
+from sparcell.core.record import peak_memory
+from sparcell.io import list_images, open_image
+from sparcell.prediction.batch import Item, list_items
+from sparcell.prediction.guards import check_pieces, check_promise, piece_bytes
+from sparcell.prediction.loading import load_model
+from sparcell.prediction.model import Model
+from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.runtime import Runtime
+from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
+from sparcell.prediction.single import fit_channels, plan_tiles
+from sparcell.prediction.size import Scale, check_diameter, choose_scale
+from sparcell.prediction.tiling import cut_axis
+from sparcell.prediction.turning import Turned
+
+TIMED_SIZES = 2
+"""Sizes of window that are timed; the time of others goes by their area."""
+BESIDE_NETWORK = 1.25
+"""Time of reading, decoding, stitching and writing, as a factor of the network's."""
+SECONDS_PER_PIXEL = 5e-8
+"""The same where the network is next to nothing, per pixel of the image."""
+LABEL_BUFFER = 64 << 20
+LABELS_PACKED, MAPS_PACKED = 0.15, 0.4
+"""Bytes on disk per byte of label image and of maps between the steps of blocks."""
+COVERED, ROW_BYTES = 0.25, 260
+"""Share of an image in objects, and bytes of a row of the object table."""
+
+
+@dataclass(frozen=True)
+class ImageForecast:
+    """What is foreseen of one image.
+
+    Attributes
+    ----------
+    name : str
+        Of its results.
+    path : Path
+    problem : str
+        Why there would be no result; empty where there would be one.
+    image : Image, optional
+        As the model takes it; its header has been read.
+    scale : Scale, optional
+        By how much it would be resized; None where that is estimated from its pixels.
+    labels : Path, optional
+        Where its labels would go.
+    windows : int
+        That the network would see.
+    window : (int, int)
+        Height and width of each, px.
+    seconds : float
+    memory : int
+        Bytes beyond what the program and the network take.
+    disk : int
+        Bytes at most at a time.
+    """
+
+    name: str
+    path: Path
+    problem: str = ""
+    image: Image | None = None
+    scale: Scale | None = None
+    labels: Path | None = None
+    windows: int = 0
+    window: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+    memory: int = 0
+    disk: int = 0
+
+    @property
+    def planes(self) -> int:
+        """Time points times depths."""
+        return self.image.size("T") * self.image.size("Z") if self.image else 0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is foreseen of a prediction.
+
+    Attributes
+    ----------
+    images : list of ImageForecast
+        Those that have no results yet.
+    finished : int
+        Images that have.
+    runtime : str
+        What the network would run on.
+    timed : dict
+        Height and width of a window, px, to the seconds that the network takes.
+    preparing : float
+        Seconds that the network is prepared for a new size of window.
+    seconds : float
+        Of all images, one after the other.
+    memory, disk : int
+        Bytes at most at a time.
+    problems : list of str
+        What would stop the whole, then what would stop single images.
+    """
+
+    images: list[ImageForecast]
+    finished: int
+    runtime: str
+    timed: dict[tuple[int, int], float]
+    preparing: float
+    seconds: float
+    memory: int
+    disk: int
+    problems: list[str]
+
+
+def forecast(
+    model: Model | Path | str,
+    inputs: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    *,
+    settings: PredictSettings = DEFAULTS,
+    runtime: str = "auto",
+    threads: int = 0,
+    resume: bool = False,
+) -> Forecast:
+    """Foresee a prediction by its inputs' headers; nothing is written.
+
+    The network is timed on windows of noise. Parameters are those of `predict`; the time is that
+    of one process.
+
+    Raises
+    ------
+    InputError
+        If the model, the settings or the list of inputs cannot be used.
+    """
+    out = Path(out)
+    model = model if isinstance(model, Model) else load_model(model)
+    check_diameter(settings.diameter)
+    settings = replace(settings, tta=settings.tta or model.card.tta)
+    paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    items = list_items(paths, out, settings, resume)
+    left = [item for item in items if not (resume and item.objects.exists())]
+    engine = Turned(model.open(runtime, threads), str(settings.tta))
+    seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]
+    timed, preparing = _time_windows(engine, model, seen)
+    seen = [replace(one, seconds=_seconds(one, timed)) for one in seen]
+    # What the process has held by now is the program and the network at work.
+    held = int((peak_memory() or 0) * 2**20)
+    needed = held + max((one.memory for one in seen), default=0)
+    disk = sum(one.disk for one in seen)
+    problems = _problems_of_all(out, resume, needed, disk)
+    problems += [f"{one.path}: {one.problem}" for one in seen if one.problem]
+    sizes = {one.window for one in seen if one.windows}
+    seconds = preparing * len(sizes) + sum(one.seconds for one in seen)
+    done = len(items) - len(left)
+    return Forecast(seen, done, engine.name, timed, preparing, seconds, needed, disk, problems)
+
+
+def _foresee(item: Item, model: Model) -> ImageForecast:
+    """Look at one image's header; times come later."""
+    settings = item.settings
+    try:
+        image = open_image(item.path, settings.axes)
+        check_promise(image, item.path, settings.max_pixels)
+        check_pieces(image)
+        in_blocks = settings.in_blocks(image)
+        labels = item.labels(in_blocks)
+        image = fit_channels(image, model, settings.channels)
+        scale = None
+        if settings.diameter != "auto":
+            scale = choose_scale(image, model, settings.diameter)
+    except InputError as error:
+        return ImageForecast(item.name, item.path, str(error))
+    shown = rescaled(image, scale.factor if scale else 1.0)
+    grid, halo = plan_tiles(image, shown, model, settings)
+    vertical, horizontal = (cut_axis(edge, *grid) for edge in shown.shape)
+    planes = image.size("T") * image.size("Z")
+    maps = len(model.method.maps)
+    rows = max(core.stop - core.start for core in vertical.cores) + 2 * halo
+    rows = min(rows, shown.shape[0])
+    edges = (settings.block or BLOCK, settings.block or BLOCK) if in_blocks else shown.shape
+    pixels = image.shape[0] * image.shape[1] * planes
+    shown_pixels = shown.shape[0] * shown.shape[1] * planes
+    disk = pixels * 4 * LABELS_PACKED + shown_pixels * COVERED / _area(model) * ROW_BYTES
+    if in_blocks:
+        disk += shown_pixels * (maps * MAPS_PACKED + 2 * 4 * LABELS_PACKED)
+    elif pixels * 2 > LABEL_BUFFER:
+        # A TIFF is written from a store of tiles that is filled first.
+        disk += pixels * 4 * LABELS_PACKED
+    band = rows * edges[1] * (2 * maps + 10) + rows**2 * 40
+    band += int(rows * image.shape[0] / shown.shape[0]) * min(image.shape[1], edges[1]) * 8
+    window = vertical.size * horizontal.size * 4 * image.size("C") * 3
+    return ImageForecast(
+        item.name,
+        item.path,
+        image=image,
+        scale=scale,
+        labels=labels,
+        windows=len(vertical.cores) * len(horizontal.cores) * planes,
+        window=(vertical.size, horizontal.size),
+        memory=band + window + min(pixels * 4, LABEL_BUFFER) + 2 * piece_bytes(image),
+        disk=int(disk),
+    )
+
+
+def _area(model: Model) -> float:
+    return model.card.typical_area or (model.card.largest_diameter / 2) ** 2
+
+
+def _time_windows(
+    runtime: Runtime, model: Model, seen: Sequence[ImageForecast]
+) -> tuple[dict[tuple[int, int], float], float]:
+    """Time the network on the sizes of window that are most of the work.
+
+    Returns
+    -------
+    timed : dict
+        Height and width of a window, px, to seconds.
+    preparing : float
+        Seconds that the first window of a size takes more.
+    """
+    work: Counter[tuple[int, int]] = Counter()
+    for one in seen:
+        work[one.window] += one.windows * one.window[0] * one.window[1]
+    channels = model.card.channels * model.card.frames
+    timed: dict[tuple[int, int], float] = {}
+    preparing = 0.0
+    for size, _ in work.most_common(TIMED_SIZES):
+        if not min(size):
+            continue
+        noise = np.random.default_rng(0).standard_normal((channels, *size)).astype(np.float32)
+        began = time.perf_counter()
+        runtime(noise)
+        again = time.perf_counter()
+        runtime(noise)
+        timed[size] = time.perf_counter() - again
+        preparing = max(preparing, again - began - timed[size])
+    return timed, preparing
+
+
+def _seconds(one: ImageForecast, timed: dict[tuple[int, int], float]) -> float:
+    if one.image is None:
+        return 0.0
+    area = one.window[0] * one.window[1]
+    nearest = min(timed, key=lambda size: abs(np.log(size[0] * size[1] / area)))
+    network = timed[nearest] * area / (nearest[0] * nearest[1]) * one.windows
+    pixels = one.image.shape[0] * one.image.shape[1] * one.planes
+    return BESIDE_NETWORK * network + SECONDS_PER_PIXEL * pixels
+
+
+def _problems_of_all(out: Path, resume: bool, needed: int, disk: int) -> list[str]:
+    """What would stop the whole prediction, or leave it no room."""
+    problems = []
+    if (out / "record.json").exists() and not resume:
+        problems.append(f"{out} holds results: add --resume to go on, or choose another -o")
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        problems.append(f"{place} cannot be written: choose another -o")
+        return problems
+    room = shutil.disk_usage(place).free
+    if disk > room:
+        problems.append(
+            f"results take about {disk / GIB:.1f} GiB, {room / GIB:.1f} are free in {place}: "
+            "free some, or choose another -o"
+        )
+    free = memory().free
+    if free is not None and needed > free:
+        problems.append(
+            f"about {needed / GIB:.1f} GiB of memory are needed, {free / GIB:.1f} are free: "
+            "close programs, or predict in --block 2048"
+        )
+    return problems
