@@ -27,8 +27,10 @@ LARGEST_FACTOR = 16.0
 CENTRES = ((0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
 WINDOW = 512
 """Places in a plane, and edge in px, of the windows that a diameter is estimated from."""
-FURTHEST = 3
-"""The model is tried at no more than eight times, and no less than an eighth of, the size."""
+LARGEST_WINDOW = 1024
+"""The same in px of the image, where it is shown smaller."""
+STEPS, LAST_STEP = range(-3, 2), 3
+"""Powers of two by which windows are resized, and the last that is tried beyond."""
 SIZE_SPREAD = 0.7
 """Spread of sizes around the model's own, as a factor of e, that it still sees well."""
 ENOUGH = 5
@@ -135,9 +137,9 @@ def _by_estimate(image: Image, model: Model, runtime: Runtime, wanted: float) ->
 def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | None:
     """Estimate the median diameter of the objects that a model sees in an image, px.
 
-    A few windows are shown to the model at half, full and twice their size, and further in the
-    direction where it sees best (`Look.worth`). There its objects are measured, once more with
-    the windows resized accordingly.
+    A few windows are shown to the model at an eighth to twice their size, and larger if it sees
+    best then (`Look.worth`). Its objects there say by how much the windows are to be resized, and
+    are measured once more.
 
     Parameters
     ----------
@@ -157,13 +159,11 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     if wanted is None:
         return None
     view = _Preview(image, model, runtime)
-    looks = {step: view.look(2.0**step) for step in (-1, 0, 1)}
-    while True:
+    looks = {step: view.look(2.0**step) for step in STEPS}
+    best = max(looks, key=lambda step: looks[step].worth(wanted))
+    while best == max(looks) and best < LAST_STEP:
+        looks[best + 1] = view.look(2.0 ** (best + 1))
         best = max(looks, key=lambda step: looks[step].worth(wanted))
-        beyond = best + (1 if best > 0 else -1)
-        if best == 0 or beyond in looks or abs(beyond) > FURTHEST:
-            break
-        looks[beyond] = view.look(2.0**beyond)
     first = looks[best].diameter
     if first is None:
         return None
@@ -218,7 +218,7 @@ class _Preview:
 
     def look(self, factor: float) -> Look:
         """Show the windows resized; the larger, the less of the image is in them."""
-        edge = max(1, round(WINDOW / max(factor, 1)))
+        edge = max(1, min(round(WINDOW / factor), LARGEST_WINDOW))
         height, width = self.image.shape
         windows = dict.fromkeys(
             (plane, _around(y, edge, height), _around(x, edge, width))
