@@ -6,6 +6,7 @@ Machines other than this one must see all files under the same paths.
 from __future__ import annotations
 
 import itertools
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,12 +78,19 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
     """
     from distributed import Client, LocalCluster
 
+    # What is lost is said in a line of ours, not in Dask's tracebacks.
+    for name in ("distributed", "distributed.client", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     kind, _, number = where.partition(":")
     if kind == "local":
         count = min(int(number or 1), jobs or sys.maxsize)
         with (
             LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0
+                n_workers=count,
+                threads_per_worker=1,
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
         ):
@@ -129,6 +137,7 @@ def carry_out(
             yield number, work(job)
         return
     from distributed import CancelledError, KilledWorker, as_completed
+    from distributed.comm import CommClosedError
 
     left: Iterable[tuple[int, Any]] = iter(enumerate(jobs))
 
@@ -154,9 +163,7 @@ def carry_out(
             "workers that last",
             "give them more, or make pieces smaller, and go on with --resume",
         ) from error
-    except (CancelledError, OSError, TimeoutError) as error:
-        if client.status == "running":
-            raise
+    except (CancelledError, CommClosedError) as error:
         raise ClusterLost(
             "a Dask scheduler that is gone", "one that runs", "start it and go on with --resume"
         ) from error

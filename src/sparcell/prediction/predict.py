@@ -96,6 +96,9 @@ def predict(
     check_workers(dask, "--workers or --scheduler")
     model = model if isinstance(model, Model) else load_model(model)
     paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    if dask:
+        # Workers may have been started in another folder.
+        out, paths = out.absolute(), [path.absolute() for path in paths]
     settings = replace(settings, tta=settings.tta or model.card.tta)
     check_diameter(settings.diameter)
     items = list_items(paths, out, settings, resume)
@@ -211,7 +214,7 @@ def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
             **plane._asdict(),
             "objects": len(area),
             "area_px": int(area.sum()),
-            "diameter_px": median_diameter(area),
+            "diameter_px": round(median_diameter(area), 3),
             "scale": scale["factor"],
             "scale_from": scale["found"],
         }

@@ -1,0 +1,172 @@
+"""Predictions on several workers: the same files, whoever is lost on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bases.scenes import ellipses
+from models import bright_model
+
+from sparcell.core import cluster
+from sparcell.core.cluster import ClusterLost, carry_out, check_workers, connect
+from sparcell.core.errors import InputError
+from sparcell.io import write_image
+from sparcell.prediction.predict import Summary, predict
+from sparcell.prediction.settings import PredictSettings
+
+distributed = pytest.importorskip("distributed")
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Any]:
+    """Two worker processes."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image of many blocks, two small ones, and what this process alone makes of them."""
+    folder = tmp_path_factory.mktemp("workers")
+    for name, shape in (("large", (128, 160)), ("small", (40, 50)), ("movie", (30, 40))):
+        labels = ellipses(1, shape, 60)
+        pixels = (100 + 3000 * (labels > 0)).astype(np.uint16)
+        write_image(folder / "in" / f"{name}.ome.zarr", pixels, "YX")
+    chunk = folder / "in" / "movie.ome.zarr" / "0" / "c" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    run(folder, folder / "alone", "")
+    return folder
+
+
+def run(place: Path, out: Path, dask: str) -> Summary:
+    settings = PredictSettings(tile=32, halo=20, block=32)
+    return predict(
+        bright_model(),
+        [place / "in" / f"{name}.ome.zarr" for name in ("large", "small", "movie")],
+        out,
+        settings=settings,
+        runtime="onnxruntime",
+        threads=1,
+        dask=dask,
+    )
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "record.json" and "unfinished" not in str(path)
+    }
+
+
+def when_begun(out: Path, act: Callable[[], None]) -> threading.Thread:
+    """Act when the first blocks are done, and tell in the thread's name that it did."""
+
+    def wait() -> None:
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if len(list(out.glob("unfinished/large/*/look/r*"))) > 2:
+                act()
+                thread.name = "acted"
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_two_workers_give_the_files_of_one_process(place: Path, tmp_path: Path) -> None:
+    summary = run(place, tmp_path, "local:2")
+    (reason,) = summary.failures.values()
+    assert "movie.ome.zarr" in reason and "chunk c/0/0" in reason
+    assert summary.counts["image"].tolist() == ["large", "small"]
+    assert files(tmp_path) == files(place / "alone")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_worker_that_is_killed_changes_nothing(place: Path, tmp_path: Path, local: Any) -> None:
+    with distributed.Client(local) as client:
+        victim = min(client.run(os.getpid).values())
+    killing = when_begun(tmp_path, lambda: os.kill(victim, signal.SIGKILL))
+    run(place, tmp_path, local.scheduler_address)
+    assert killing.name == "acted"
+    assert files(tmp_path) == files(place / "alone")
+
+
+def test_a_lost_scheduler_is_one_line_and_can_be_gone_on_from(place: Path, tmp_path: Path) -> None:
+    address = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(address)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    python = [sys.executable, "-m"]
+    started = [
+        [*python, "distributed.cli.dask_scheduler", *options, "--port", "0", "--no-dashboard"],
+        [*python, "distributed.cli.dask_worker", *options, "--nthreads", "1", "--no-nanny"],
+    ]
+    # A scheduler that is reached from this machine alone.
+    started[0] += ["--host", "127.0.0.1"]
+    processes = [subprocess.Popen(one, **quiet) for one in started]
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while not address.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        with distributed.Client(scheduler_file=str(address)) as client:
+            where = client.scheduler.address
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        killing = when_begun(tmp_path / "out", processes[0].kill)
+        with pytest.raises(ClusterLost, match=r"scheduler that is gone.*--resume"):
+            run(place, tmp_path / "out", where)
+        assert killing.name == "acted"
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert list((tmp_path / "out" / "unfinished" / "large").rglob("look/r*"))
+
+
+def test_work_that_ends_its_workers_is_one_line(
+    local: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local.scheduler, "allowed_failures", 0)
+    with (
+        distributed.Client(local) as client,
+        pytest.raises(ClusterLost, match=r"ended several workers.*--resume"),
+    ):
+        # os._exit ends a process at once, as the kernel does when memory is short.
+        list(carry_out(client, os._exit, [1]))
+
+
+def test_more_jobs_than_are_handed_in_at_once(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "AHEAD", 3)
+    jobs = [-number for number in range(20)]
+    with distributed.Client(local) as client:
+        ended = dict(carry_out(client, abs, jobs))
+    assert ended == {number: number for number in range(20)}
+    assert list(carry_out(None, abs, [-3, 2])) == [(0, 3), (1, 2)]
+
+
+def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_workers("", "--workers")
+    check_workers("local:2", "--workers")
+    for wrong in ("local:0", "local:many", "slurm:x"):
+        with pytest.raises(InputError, match=f"--workers {wrong}.*NUMBER"):
+            check_workers(wrong, "--workers")
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    with pytest.raises(InputError, match="no Dask scheduler at"), connect("tcp://127.0.0.1:9"):
+        pass
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'sparcell\[cluster\]'"):
+        check_workers("tcp://127.0.0.1:9", "--scheduler")
