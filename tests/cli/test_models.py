@@ -11,6 +11,7 @@ import yaml
 
 pytest.importorskip("torch")
 
+from foreign_packages import conv_onnx, package_05, sigmoid, zipped
 from models import bright_model
 
 from sparcell.cli import main
@@ -82,6 +83,19 @@ def test_a_damaged_model_is_listed_with_its_fault_and_fails_to_verify(sparcell, 
 def test_verify_one(sparcell, bundled):
     code, said, _ = sparcell("models", "verify", "nuclei")
     assert code == 0 and "onnxruntime: gives the golden output" in said
+
+
+def test_a_package_of_others_is_verified_and_not_exported(sparcell, bundled, tmp_path):
+    image = np.random.default_rng(0).random((1, 1, 32, 32)).astype(np.float32)
+    weights = np.array([[-1.0], [1.0]], np.float32)
+    said = sigmoid(weights[None, :, :, None] * image)
+    zipped(package_05(conv_onnx(weights, sigmoid=True), image, said), tmp_path / "theirs.zip")
+    code, said, _ = sparcell("models", "verify", "theirs.zip")
+    assert code == 2 and "--outputs background,foreground" in said
+    code, said, _ = sparcell("models", "verify", "theirs.zip", "--outputs", "-,foreground")
+    assert code == 0 and "theirs.zip: whole" in said
+    code, _, said = sparcell("export", "theirs.zip", "-o", "copy.zip")
+    assert code == 2 and "pass it on as it is" in said and not (tmp_path / "copy.zip").exists()
 
 
 def test_fetch_from_nowhere(sparcell, bundled, tmp_path):

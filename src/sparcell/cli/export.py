@@ -26,16 +26,18 @@ def export(
 ) -> None:
     """Write a model for ImageJ, QuPath and other programs."""
     from sparcell.core.progress import say
-    from sparcell.prediction import load_model
     from sparcell.prediction.catalogue import card_of, find_model
-    from sparcell.prediction.export import export_model
-    from sparcell.prediction.loading import own_card
+    from sparcell.prediction.export import another_tools, export_model
+    from sparcell.prediction.loading import load_model, look_at
 
-    loaded = load_model(model)
-    card = card_of(find_model(model)) or own_card(loaded.card)
+    path = find_model(model)
+    own, kind = look_at(path)
+    if kind == "bioimage.io":
+        raise another_tools(model)
+    card = card_of(path) or own
     said = {"authors": tuple(author or card.authors), "licence": licence or card.licence}
     card = card.model_copy(update=said)
-    export_model(loaded, out, format.value, card)
+    export_model(load_model(path), out, format.value, card)
     say(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not said[what]:

@@ -76,6 +76,7 @@ def fetch(
 @app.command("verify")
 def verify(
     name: str = typer.Argument(None, help="One model; all that have a name if not given."),
+    outputs: str = typer.Option(None, help=OUTPUTS),
 ) -> None:
     """Check hashes, and that every runtime gives the output the model was stored with."""
     from sparcell.core.errors import InputError
@@ -88,7 +89,7 @@ def verify(
     failed = False
     for entry in chosen:
         try:
-            results = verify_model(entry)
+            results = verify_model(entry, outputs.split(",") if outputs else None)
         except InputError as error:
             failed = True
             typer.echo(f"{entry.name}: {error}")

@@ -46,11 +46,7 @@ def export_model(
     if format not in FORMATS:
         raise InputError(f"format {format}", "one of " + ", ".join(FORMATS), "choose --format")
     if model.card.layout:
-        raise InputError(
-            f"{model.source}, a package of another tool",
-            "a model of Sparcell",
-            "pass it on as it is",
-        )
+        raise another_tools(model.source)
     card = card or own_card(model.card)
     if format == "onnx":
         _write_onnx(model, out, card)
@@ -66,6 +62,13 @@ def export_model(
         )
     else:
         write_zip(out, bioimageio_parts(model, card))
+
+
+def another_tools(source: str) -> InputError:
+    """Say that a package of another tool is not written again."""
+    return InputError(
+        f"{source}, a package of another tool", "a model of Sparcell", "pass it on as it is"
+    )
 
 
 def bioimageio_parts(model: Model, card: Card) -> dict[str, bytes]:

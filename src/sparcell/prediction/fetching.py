@@ -98,8 +98,14 @@ def fetch_model(
     return Entry(name, path, "cached")
 
 
-def verify_model(entry: Entry) -> dict[str, str]:
+def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str, str]:
     """Compare a model's hash, and its golden output on every runtime.
+
+    Parameters
+    ----------
+    entry : Entry
+    outputs : sequence of str, optional
+        What the output channels show; see `sparcell.prediction.load_model`.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def verify_model(entry: Entry) -> dict[str, str]:
             f"{card.sha256}, as its card says",
             "delete it and fetch it again",
         )
-    model = load_model(entry.path)
+    model = load_model(entry.path, outputs)
     results = {}
     for runtime in RUNTIMES:
         try:

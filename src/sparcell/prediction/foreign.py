@@ -75,7 +75,10 @@ READINGS = (
 """In order of preference."""
 UNUSED = "-"
 MEANINGS = ("foreground", "background", "interior", "boundary", "distance", "inner", "outer")
-SUPPORTED = "; ".join(" and ".join(reading.meanings) for reading in READINGS)
+# Background may stand beside any of them.
+SUPPORTED = "; ".join(
+    " and ".join(reading.meanings) for reading in READINGS if "background" not in reading.meanings
+)
 OTHER_NAMES = {
     "foreground": ("fg", "nuclei", "nucleus", "cell", "cells", "mask", "object", "objects"),
     "background": ("bg",),
