@@ -311,6 +311,13 @@ def test_a_stack_network_is_refused(tmp_path: Path) -> None:
         load_model(zipped(parts, tmp_path / "a.zip"))
 
 
+@pytest.mark.parametrize("shape", [[1, 1, 0, 48], {"min": [1, 1, 16, 16], "step": [0, 0, -1, 0]}])
+def test_sizes_that_cannot_be_are_refused(shape: Any, tmp_path: Path) -> None:
+    parts = package_04(conv_onnx(ONE), RAW, sigmoid(RAW), shape=shape)
+    with pytest.raises(InputError, match="axes bcyx of the input"):
+        load_model(zipped(parts, tmp_path / "a.zip"))
+
+
 def test_an_output_of_another_size_is_named(tmp_path: Path) -> None:
     parts = package_04(conv_onnx(ONE), RAW, sigmoid(RAW)[:, :, ::2, ::2])
     with pytest.raises(InputError, match=r"outputs probability \(bcyx\).*none as large"):

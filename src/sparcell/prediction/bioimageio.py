@@ -134,7 +134,8 @@ def _check_input(package: Package, inputs: list[Tensor]) -> Tensor:
             "use another model",
         )
     (image,) = inputs
-    if not image.axes.startswith("b") or not {"y", "x"} <= set(image.sizes):
+    sane = all(smallest > 0 and step >= 0 for smallest, step in image.sizes.values())
+    if not sane or not image.axes.startswith("b") or not {"y", "x"} <= set(image.sizes):
         raise InputError(
             f"axes {image.axes} of the input of {package.source}",
             "b, then y and x of known sizes, and c",
