@@ -64,7 +64,7 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
             "z": 0,
             "objects": int(truth.max()),
             "area_px": int((truth > 0).sum()),
-            "diameter_px": 2 * np.sqrt(np.median(np.bincount(truth.ravel())[1:]) / np.pi),
+            "diameter_px": round(2 * np.sqrt(np.median(np.bincount(truth.ravel())[1:]) / np.pi), 3),
             "scale": 1.0,
             "scale_from": "as it is",
         }
