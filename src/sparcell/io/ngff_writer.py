@@ -97,7 +97,7 @@ def create_levels(
         *lead, height, width = levels[-1].shape
         shape = (*lead, -(-height // 2), -(-width // 2))
         levels.append(_create_level(group, str(len(levels)), shape, layout, version))
-    content = {"multiscales": [_multiscales(levels, layout, labels)]}
+    content: dict[str, Any] = {"multiscales": [_multiscales(levels, layout, labels)]}
     if beside_image:
         content["image-label"] = {"source": {"image": "../../"}}
     if version == "0.5":

@@ -102,7 +102,7 @@ class Settled(NamedTuple):
     tile : TileAt
     area : Area
         Where its objects may lie, px of the image.
-    count : int
+    objects : int
         How many they are.
     cut : int
         How many may be cut by the halo.
@@ -110,7 +110,7 @@ class Settled(NamedTuple):
 
     tile: TileAt
     area: Area
-    count: int
+    objects: int
     cut: int
 
 
@@ -264,7 +264,7 @@ def _level(job: Write, level: int | None = None) -> Any:
 
 
 def _digest(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(hashlib.sha256(np.ascontiguousarray(pixels)).digest(), np.uint8)
+    return np.frombuffer(hashlib.sha256(np.ascontiguousarray(pixels).data).digest(), np.uint8)
 
 
 @lru_cache(maxsize=8)
@@ -299,9 +299,13 @@ def _loader(
 
 def _pack(reading: Reading) -> dict[str, NDArray[Any]]:
     if isinstance(reading, Detections):
-        parts = {"boxes": reading.boxes, "scores": reading.scores, "masks": reading.masks}
-        return parts | {"shape": np.array(reading.shape)}
-    return {"maps": reading}
+        return {
+            "boxes": reading.boxes,
+            "scores": reading.scores,
+            "masks": reading.masks,
+            "shape": np.array(reading.shape),
+        }
+    return {"maps": np.asarray(reading)}
 
 
 def _unpack(arrays: dict[str, NDArray[Any]]) -> Reading:

@@ -210,7 +210,7 @@ class _Run:
         for one in settled:
             for place in product(*(range(a.start // edge, -(-a.stop // edge)) for a in one.area)):
                 pieces.setdefault(place, []).append(Piece(one.tile, one.area, first_id))
-            first_id += one.count
+            first_id += one.objects
         height, width = self.mosaic.open()[0].shape
         shape = (-(-height // 2**level), -(-width // 2**level))
         for part in tiles(shape, edge, 0):

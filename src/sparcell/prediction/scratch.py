@@ -27,7 +27,7 @@ def keep(path: Path, **arrays: NDArray[Any]) -> None:
     """
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **arrays)
-    packed = imagecodecs.zstd_encode(stream.getbuffer(), level=1)
+    packed = imagecodecs.zstd_encode(stream.getvalue(), level=1)
     with whole_file(path) as partial:
         partial.write_bytes(hashlib.sha256(packed).digest() + packed)
 
@@ -38,7 +38,7 @@ def held(path: Path) -> dict[str, NDArray[Any]] | None:
         content = path.read_bytes()
     except OSError:
         return None
-    packed = memoryview(content)[DIGEST_BYTES:]
+    packed = content[DIGEST_BYTES:]
     if hashlib.sha256(packed).digest() != content[:DIGEST_BYTES]:
         return None
     with np.load(io.BytesIO(imagecodecs.zstd_decode(packed)), allow_pickle=False) as arrays:
