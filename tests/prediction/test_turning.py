@@ -17,8 +17,8 @@ from sparcell.io import open_image, write_image
 from sparcell.prediction import Model
 from sparcell.prediction.normalise import Scaling
 from sparcell.prediction.predict import predict
-from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.runtime import Runtime
+from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.tiling import cut_axis, map_rows
 from sparcell.prediction.turning import GROUPS, Turn, Turned, box_iou, pool_detections
 
