@@ -97,7 +97,7 @@ def run_step(step: str, model: Path, folder: Path, size: int) -> dict[str, float
 
         label(folder, folder / "made")
     elif step == "predict":
-        from sparcell.prediction import load_model
+        from sparcell.models import load_model
         from sparcell.prediction.predict import predict
 
         network = time_network(load_model(model), folder / "images" / "mosaic.tif")
@@ -128,7 +128,7 @@ def run_step(step: str, model: Path, folder: Path, size: int) -> dict[str, float
 def time_network(model: object, path: Path) -> float:
     """Seconds of the network alone over all pixels of the image, 1024 px squares, no overlap."""
     from sparcell.io import open_image
-    from sparcell.prediction import Scaling
+    from sparcell.models import Scaling
 
     image = open_image(path)
     engine = model.open()  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, connected_labels, largest_pieces
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image, write_image
-from sparcell.prediction import load_model
+from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.rescale import rescaled, restore_labels
 from sparcell.prediction.settings import PredictSettings

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from sparcell.models import Model, ModelCard, Normalise
+from sparcell.models.description import normalised
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction import Model, ModelCard, Normalise
-from sparcell.prediction.description import normalised
 from sparcell.training.export import export_onnx
 
 TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)

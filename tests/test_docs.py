@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from sparcell.core.dataset import KINDS
-from sparcell.prediction.catalogue import Card
+from sparcell.models.catalogue import Card
 from sparcell.studies import Study
 from sparcell.training import load_recipe
 from sparcell.training.settings import open_recipe_file, recipe_files

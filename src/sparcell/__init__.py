@@ -15,7 +15,7 @@ _HOME = {
     "open_image": "sparcell.io",
     "label": "sparcell.labeling",
     "train": "sparcell.training",
-    "load_model": "sparcell.prediction",
+    "load_model": "sparcell.models",
     "predict": "sparcell.prediction.predict",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",

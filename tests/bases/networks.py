@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig, input_multiple
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.training.export import export_onnx
 
 

@@ -15,8 +15,8 @@ from foreign_packages import conv_onnx, package_05, sigmoid, zipped
 from models import bright_model
 
 from sparcell.cli import main
-from sparcell.prediction import catalogue
-from sparcell.prediction.catalogue import Card, write_card
+from sparcell.models import catalogue
+from sparcell.models.catalogue import Card, write_card
 
 
 @pytest.fixture

@@ -30,12 +30,12 @@ from sparcell.methods.retinamask.objective import (
     match_anchors,
     objective,
 )
+from sparcell.models.description import describe
+from sparcell.models.loading import load_model
+from sparcell.models.model import Model, ModelCard
+from sparcell.models.normalise import Normalise, Scaling
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction.description import describe
-from sparcell.prediction.loading import load_model
-from sparcell.prediction.model import Model, ModelCard
-from sparcell.prediction.normalise import Normalise, Scaling
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.prediction.tiling import Stitcher, cut_axis, map_rows
 from sparcell.training.export import export_onnx
 from sparcell.training.scoring import match_valid

@@ -7,11 +7,11 @@ import torch
 import torchvision
 
 from sparcell.core.errors import InputError
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.build import build_encoder, build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.encoders import library_name, make_encoder
 from sparcell.nets.featurenet import FeatureNet
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.training.export import export_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")

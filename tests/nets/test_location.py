@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.location import append_location, see_location
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.training.export import export_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,10 +7,10 @@ from torch import nn
 from torchvision.ops import FeaturePyramidNetwork
 
 from sparcell.core.errors import InputError
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.pyramid import Pyramid
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.training.export import export_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")

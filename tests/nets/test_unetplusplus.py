@@ -7,9 +7,9 @@ import segmentation_models_pytorch as smp
 import torch
 
 from sparcell.core.errors import InputError
+from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction.runtime import RUNTIMES
 from sparcell.training.export import export_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.methods import METHODS
-from sparcell.prediction import Model, ModelCard, Normalise
+from sparcell.models import Model, ModelCard, Normalise
 from sparcell.prediction.batch import Item
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.predict import Summary, predict

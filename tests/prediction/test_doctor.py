@@ -14,7 +14,8 @@ from models import bright_model
 
 from sparcell.core.errors import InputError
 from sparcell.core.machine import GIB, Cores, Memory
-from sparcell.prediction import Model, doctor
+from sparcell.models import Model
+from sparcell.prediction import doctor
 from sparcell.prediction.doctor import Finding
 
 Usage = namedtuple("Usage", "total used free")

@@ -11,7 +11,8 @@ from models import bright_model
 from sparcell.core.errors import InputError
 from sparcell.core.machine import GIB, Memory
 from sparcell.io import write_image
-from sparcell.prediction import Model, forecast, predict
+from sparcell.models import Model
+from sparcell.prediction import forecast, predict
 from sparcell.prediction.forecast import Forecast
 from sparcell.prediction.forecast import forecast as foresee
 from sparcell.prediction.settings import PredictSettings

@@ -15,7 +15,8 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.machine import GIB, Memory
 from sparcell.io import open_image, write_image
-from sparcell.prediction import Model, Normalise, Scaling, guards
+from sparcell.models import Model, Normalise, Scaling
+from sparcell.prediction import guards
 from sparcell.prediction.guards import check_pieces, check_promise, piece_bytes
 from sparcell.prediction.predict import predict
 from sparcell.prediction.rescale import rescaled

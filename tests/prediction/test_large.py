@@ -22,7 +22,8 @@ from ome_zarr_models.v05.labels import Labels as Labels05
 
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
-from sparcell.prediction import blocks, load_model
+from sparcell.models import load_model
+from sparcell.prediction import blocks
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.mosaic import Job, TileAt
 from sparcell.prediction.predict import Summary, predict
@@ -101,17 +102,14 @@ def test_a_run_that_is_killed_ends_byte_for_byte_as_an_unbroken_one(
     ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
-    def start(stop_after: int, *more: str) -> int:
-        script = [sys.executable, "-c", STOPPED, str(stop_after), *command, *more]
-        return subprocess.run(script, env=environment, capture_output=True, timeout=300).returncode
-
-    assert start(6) == -signal.SIGKILL
+    script = [sys.executable, "-c", STOPPED, "8", *command]
+    ended = subprocess.run(script, env=environment, capture_output=True, timeout=300)
+    assert ended.returncode == -signal.SIGKILL
     assert (tmp_path / "out" / "unfinished" / "image").is_dir()
-    assert start(8, "--resume") == -signal.SIGKILL
-    assert start(0, "--resume") == 0
-    settings = PredictSettings(block=64)
     model, image = load_model(place / "model.zip"), place / "image.ome.zarr"
-    predict(model, image, tmp_path / "unbroken", settings=settings, runtime="onnxruntime")
+    options = {"settings": PredictSettings(block=64), "runtime": "onnxruntime", "threads": 1}
+    predict(model, image, tmp_path / "out", resume=True, **options)
+    predict(model, image, tmp_path / "unbroken", **options)
     assert files(tmp_path / "out") == files(tmp_path / "unbroken")
 
 

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
-from sparcell.prediction import Model
+from sparcell.models import Model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.rescale import restore_labels
 from sparcell.prediction.settings import PredictSettings

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, connected_labels
 from sparcell.methods.base import Maps, Objects, quantise
-from sparcell.prediction.normalise import Normalise, Scaling
+from sparcell.models.normalise import Normalise, Scaling
 from sparcell.prediction.tiling import (
     Found,
     Stitcher,

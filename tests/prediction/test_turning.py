@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.io import open_image, write_image
-from sparcell.prediction import Model
-from sparcell.prediction.normalise import Scaling
+from sparcell.models import Model
+from sparcell.models.normalise import Scaling
+from sparcell.models.runtime import Runtime
 from sparcell.prediction.predict import predict
-from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.tiling import cut_axis, map_rows
 from sparcell.prediction.turning import GROUPS, Turn, Turned, box_iou, pool_detections

@@ -51,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(place: Path, out: Path, dask: str) -> Summary:
+def run(place: Path, out: Path, dask: str, resume: bool = False) -> Summary:
     settings = PredictSettings(tile=32, halo=20, block=32)
     return predict(
         bright_model(),
@@ -60,6 +60,7 @@ def run(place: Path, out: Path, dask: str) -> Summary:
         settings=settings,
         runtime="onnxruntime",
         threads=1,
+        resume=resume,
         dask=dask,
     )
 
@@ -89,21 +90,16 @@ def when_begun(out: Path, act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def test_two_workers_give_the_files_of_one_process(place: Path, tmp_path: Path) -> None:
-    summary = run(place, tmp_path, "local:2")
-    (reason,) = summary.failures.values()
-    assert "movie.ome.zarr" in reason and "chunk c/0/0" in reason
-    assert summary.counts["image"].tolist() == ["large", "small"]
-    assert files(tmp_path) == files(place / "alone")
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_worker_that_is_killed_changes_nothing(place: Path, tmp_path: Path, local: Any) -> None:
     with distributed.Client(local) as client:
         victim = min(client.run(os.getpid).values())
     killing = when_begun(tmp_path, lambda: os.kill(victim, signal.SIGKILL))
-    run(place, tmp_path, local.scheduler_address)
+    summary = run(place, tmp_path, local.scheduler_address)
     assert killing.name == "acted"
+    (reason,) = summary.failures.values()
+    assert "movie.ome.zarr" in reason and "chunk c/0/0" in reason
+    assert summary.counts["image"].tolist() == ["large", "small"]
     assert files(tmp_path) == files(place / "alone")
 
 
@@ -135,6 +131,8 @@ def test_a_lost_scheduler_is_one_line_and_can_be_gone_on_from(place: Path, tmp_p
             process.kill()
             process.wait()
     assert list((tmp_path / "out" / "unfinished" / "large").rglob("look/r*"))
+    run(place, tmp_path / "out", "local:2", resume=True)
+    assert files(tmp_path / "out") == files(place / "alone")
 
 
 def test_work_that_ends_its_workers_is_one_line(

@@ -12,7 +12,7 @@ from sparcell.core.image import FIRST_PLANE
 from sparcell.core.labels import Labels
 from sparcell.io import write_image
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
-from sparcell.prediction.normalise import Normalise
+from sparcell.models.normalise import Normalise
 from sparcell.training.fields import Field, FieldPlace, Fields
 
 TINY = [

@@ -125,7 +125,7 @@ def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> Non
     recipe.write_text("name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\n")
     overrides = [*TINY, "fit.max_steps=60", "fit.crops_per_epoch=80", "method.loss=mse"]
     run = train(str(recipe), data, tmp_path / "run", overrides=overrides)
-    from sparcell.prediction import load_model
+    from sparcell.models import load_model
 
     stain = load_model(run).card.scores["stain"]
     assert stain["part"] == "test" and stain["fields"] == 1 and stain["pcc"] > 0.3

@@ -12,7 +12,7 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.io import write_image
-from sparcell.prediction.normalise import Normalise
+from sparcell.models.normalise import Normalise
 from sparcell.training import fields as fields_module
 from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields, read_field
 from sparcell.training.recipe import DataConfig

@@ -20,7 +20,7 @@ from dataset_folder import TINY, simulate_fields
 
 from sparcell.core.errors import InputError
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
-from sparcell.prediction import load_model
+from sparcell.models import load_model
 from sparcell.training import load_recipe, train
 from sparcell.training.module import Trainee
 
@@ -104,7 +104,7 @@ def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("sparcell.prediction.model.Model.save", stop)
+        patch.setattr("sparcell.models.model.Model.save", stop)
         train("nuclei-light", data, run, overrides=SHORT)
     assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
     # Another start, hence another record; the predictions are still those of this model.

@@ -18,7 +18,7 @@ from sparcell.core.image import Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import write_image
 from sparcell.methods import METHODS
-from sparcell.prediction.runtime import open_runtime
+from sparcell.models.runtime import open_runtime
 from sparcell.prediction.turning import Turned
 from sparcell.training.crops import RandomCrops
 from sparcell.training.export import export_onnx

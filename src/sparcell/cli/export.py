@@ -26,9 +26,9 @@ def export(
 ) -> None:
     """Write a model for ImageJ, QuPath and other programs."""
     from sparcell.core.progress import say
-    from sparcell.prediction.catalogue import card_of, find_model
-    from sparcell.prediction.export import another_tools, export_model
-    from sparcell.prediction.loading import load_model, look_at
+    from sparcell.models.catalogue import card_of, find_model
+    from sparcell.models.export import another_tools, export_model
+    from sparcell.models.loading import load_model, look_at
 
     path = find_model(model)
     own, kind = look_at(path)

@@ -18,8 +18,8 @@ app = typer.Typer(
 def list_models() -> None:
     """List the models that have a name."""
     from sparcell.core.errors import InputError
-    from sparcell.prediction.catalogue import cache_folder, entries
-    from sparcell.prediction.loading import look_at
+    from sparcell.models.catalogue import cache_folder, entries
+    from sparcell.models.loading import look_at
 
     found = entries()
     for where in ("bundled", "cached"):
@@ -48,8 +48,8 @@ def show(
     """Print the card of a model."""
     import yaml
 
-    from sparcell.prediction.catalogue import card_of, find_model
-    from sparcell.prediction.loading import look_at
+    from sparcell.models.catalogue import card_of, find_model
+    from sparcell.models.loading import look_at
 
     path = find_model(model)
     own, kind = look_at(path)
@@ -67,7 +67,7 @@ def fetch(
 ) -> None:
     """Download a model, so that it can be used by name."""
     from sparcell.core.progress import say
-    from sparcell.prediction.fetching import fetch_model
+    from sparcell.models.fetching import fetch_model
 
     entry = fetch_model(url, sha256, name, outputs.split(",") if outputs else None)
     say(f"sparcell predict {entry.name} IMAGES -o OUT")
@@ -80,8 +80,8 @@ def verify(
 ) -> None:
     """Check hashes, and that every runtime gives the output the model was stored with."""
     from sparcell.core.errors import InputError
-    from sparcell.prediction.catalogue import Entry, entries, find_model
-    from sparcell.prediction.fetching import verify_model
+    from sparcell.models.catalogue import Entry, entries, find_model
+    from sparcell.models.fetching import verify_model
 
     chosen = list(entries().values())
     if name:

@@ -56,7 +56,7 @@ def predict(
 ) -> None:
     """Find objects in images: label images, object tables, counts."""
     from sparcell.core.progress import say
-    from sparcell.prediction import load_model
+    from sparcell.models import load_model
     from sparcell.prediction.predict import predict as run
     from sparcell.prediction.settings import PredictSettings
 

@@ -19,9 +19,10 @@ import numpy as np
 from sparcell.core.errors import InputError
 from sparcell.core.machine import GIB, cores, memory, processor_features
 from sparcell.core.record import PACKAGES
-from sparcell.prediction.catalogue import cache_folder
-from sparcell.prediction.model import Model
-from sparcell.prediction.runtime import RUNTIMES
+from sparcell.models.catalogue import cache_folder
+from sparcell.models.model import Model
+from sparcell.models.runtime import RUNTIMES
+from sparcell.prediction.tiling import CONTEXT
 
 Status = Literal["ok", "warn", "fail"]
 LITTLE_MEMORY, LITTLE_DISK = 2 * GIB, 1 * GIB
@@ -321,7 +322,7 @@ def _model(model: Model) -> Iterator[Finding]:
 
 def _window(model: Model) -> np.ndarray:
     """Pixels as the network takes them, of about 512 px: the golden input, repeated."""
-    multiple, largest, _ = model.grid(WINDOW)
+    multiple, largest, _ = model.grid(WINDOW, CONTEXT)
     edge = max(min(WINDOW, largest) // multiple, 1) * multiple
     golden = model.golden_input
     times = [-(-edge // length) for length in golden.shape[1:]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.loading import load_model
-from sparcell.prediction.model import Model
+from sparcell.models.loading import load_model
+from sparcell.models.model import Model
 from sparcell.prediction.turning import Turned
 
 

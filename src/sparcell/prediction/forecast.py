@@ -18,12 +18,12 @@ from sparcell.core.machine import GIB, memory
 from sparcell.core.progress import track
 from sparcell.core.record import peak_memory
 from sparcell.io import list_images, open_image
+from sparcell.models.loading import load_model
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
 from sparcell.prediction.batch import Item, list_items
 from sparcell.prediction.guards import check_pieces, check_promise, piece_bytes
-from sparcell.prediction.loading import load_model
-from sparcell.prediction.model import Model
 from sparcell.prediction.rescale import rescaled
-from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels, plan_tiles
 from sparcell.prediction.size import Scale, check_diameter, choose_scale

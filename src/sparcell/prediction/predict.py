@@ -20,10 +20,10 @@ from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, start_record
 from sparcell.io import list_images, open_image, read_pieces, write_table
+from sparcell.models.loading import load_model
+from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
-from sparcell.prediction.loading import load_model
-from sparcell.prediction.model import Model
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
@@ -72,7 +72,7 @@ def predict(
         A new folder; with `resume` one that an earlier call has begun to fill.
     settings : PredictSettings
     runtime : str
-        ``auto`` or a name in `sparcell.prediction.runtime.RUNTIMES`.
+        ``auto`` or a name in `sparcell.models.runtime.RUNTIMES`.
     threads : int
         Of the network; 0 lets the runtime choose, and is 1 on Dask's workers.
     resume : bool

@@ -15,12 +15,12 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.io import create_labels, write_table
 from sparcell.measurement.objects import Window, object_table
-from sparcell.prediction.model import Model
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
 from sparcell.prediction.rescale import Restore, rescaled
-from sparcell.prediction.runtime import Runtime
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
-from sparcell.prediction.tiling import Band, Found, Stitcher, ahead, cut_axis, map_rows
+from sparcell.prediction.tiling import CONTEXT, Band, Found, Stitcher, ahead, cut_axis, map_rows
 
 
 def predict_image(
@@ -163,7 +163,7 @@ def plan_tiles(
     else:
         halo = ceil(settings.halo * size)
     # A band of tiles shall not be more of the image because the network sees it smaller.
-    grid = model.grid(min(settings.tile, max(int(settings.tile * size), 2 * halo)))
+    grid = model.grid(min(settings.tile, max(int(settings.tile * size), 2 * halo)), CONTEXT)
     for edge in shown.shape:
         cores = cut_axis(edge, *grid).cores
         if len(cores) > 1:

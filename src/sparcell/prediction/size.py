@@ -11,10 +11,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.progress import say
 from sparcell.methods.detections import join
-from sparcell.prediction.model import Model, ModelCard
+from sparcell.models.model import Model, ModelCard
+from sparcell.models.runtime import Runtime
 from sparcell.prediction.rescale import rescaled
-from sparcell.prediction.runtime import Runtime
-from sparcell.prediction.tiling import MAX_CORE, cut_axis, map_rows
+from sparcell.prediction.tiling import CONTEXT, MAX_CORE, cut_axis, map_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +235,7 @@ class _Preview:
         """Areas and scores of the objects of one window, and its pixels as the model sees them."""
         pixels = self.image.read(slice(y.start, y.stop), slice(x.start, x.stop), plane)
         shown = rescaled(Image(pixels, "CYX", source=self.image.source), factor)
-        cuts = [cut_axis(length, *self.model.grid(MAX_CORE)) for length in shown.shape]
+        cuts = [cut_axis(length, *self.model.grid(MAX_CORE, CONTEXT)) for length in shown.shape]
         method, scaling = self.model.method, self.scalings[plane]
         rows = map_rows(
             shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.answer

@@ -27,7 +27,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, largest_pieces
 from sparcell.methods.base import MAPS, Answer, Objects
 from sparcell.methods.detections import Reading, join
-from sparcell.prediction.runtime import Runtime
+from sparcell.models.runtime import Runtime
 
 MAX_CORE = 1024
 CONTEXT = 64

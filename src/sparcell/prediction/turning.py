@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.runtime import Runtime
+from sparcell.models.runtime import Runtime
 
 SAME_OBJECT = 0.5
 """IoU of two boxes from which on two views mean the same object."""

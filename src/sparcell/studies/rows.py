@@ -14,7 +14,7 @@ from sparcell.core.dataset import Dataset, Sample, stem
 from sparcell.core.labels import connected_labels
 from sparcell.evaluation import Detection, Matching, Scores, evaluate, evaluate_detection
 from sparcell.io import open_image
-from sparcell.prediction import load_model
+from sparcell.models import load_model
 from sparcell.studies.design import Plan, Run
 
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
 from sparcell.io import open_image
-from sparcell.prediction.normalise import Normalise, Scaling
+from sparcell.models.normalise import Normalise, Scaling
 from sparcell.training.recipe import DataConfig
 
 CACHE_BYTES = 4 << 30

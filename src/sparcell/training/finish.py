@@ -18,10 +18,10 @@ from sparcell.core.record import now
 from sparcell.evaluation import evaluate
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
+from sparcell.models.description import normalised
+from sparcell.models.model import Model, ModelCard
+from sparcell.models.normalise import Normalise
 from sparcell.nets.config import input_multiple
-from sparcell.prediction.description import normalised
-from sparcell.prediction.model import Model, ModelCard
-from sparcell.prediction.normalise import Normalise
 from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.export import export_onnx

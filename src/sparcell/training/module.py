@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
+from sparcell.models.runtime import default_threads
 from sparcell.nets.config import input_multiple
-from sparcell.prediction.runtime import default_threads
 from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Recipe

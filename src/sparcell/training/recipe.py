@@ -18,8 +18,8 @@ from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.semantic.config import SemanticConfig
 from sparcell.methods.stain.config import StainConfig
 from sparcell.methods.watershed.config import WatershedConfig
+from sparcell.models.normalise import Normalise
 from sparcell.nets.config import NetworkConfig, input_multiple
-from sparcell.prediction.normalise import Normalise
 from sparcell.training.settings import override, read_settings
 
 

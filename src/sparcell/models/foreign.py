@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.runtime import Runtime
-from sparcell.prediction.steps import Pixels, Steps
+from sparcell.models.runtime import Runtime
+from sparcell.models.steps import Pixels, Steps
 
 Maps = Mapping[str, Pixels]
 """Meaning of a channel to its values, (Y, X) float32 in 0..1."""

@@ -8,8 +8,8 @@ import pytest
 from foreign_packages import npy, zipped
 
 from sparcell.core.errors import InputError
-from sparcell.prediction import package as module
-from sparcell.prediction.package import open_package
+from sparcell.models import package as module
+from sparcell.models.package import open_package
 
 FILES = {"rdf.yaml": b"type: model", "deep/a.npy": npy(np.arange(3))}
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.bioimageio import read_bioimageio
-from sparcell.prediction.catalogue import Card, card_of, find_model
-from sparcell.prediction.model import FORMAT, PARTS, Model, ModelCard
-from sparcell.prediction.package import UNREADABLE, Package, open_package
-from sparcell.prediction.rdf import read_description
+from sparcell.models.bioimageio import read_bioimageio
+from sparcell.models.catalogue import Card, card_of, find_model
+from sparcell.models.model import FORMAT, PARTS, Model, ModelCard
+from sparcell.models.package import UNREADABLE, Package, open_package
+from sparcell.models.rdf import read_description
 
 
 def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
@@ -28,7 +28,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         folder that holds it, or a bioimage.io package with ONNX weights, zip or folder.
     outputs : sequence of str, optional
         Of another tool's package: what its output channels show, in their order, words of
-        `sparcell.prediction.foreign.MEANINGS` or ``-`` for what is not used; by default what was
+        `sparcell.models.foreign.MEANINGS` or ``-`` for what is not used; by default what was
         said when it was fetched, or what the package itself says.
 
     Raises

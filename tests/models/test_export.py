@@ -15,10 +15,10 @@ from torch import nn
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.methods import METHODS
-from sparcell.prediction import Model, Normalise, load_model
-from sparcell.prediction.catalogue import Card
-from sparcell.prediction.description import normalised
-from sparcell.prediction.export import export_model
+from sparcell.models import Model, Normalise, load_model
+from sparcell.models.catalogue import Card
+from sparcell.models.description import normalised
+from sparcell.models.export import export_model
 
 CARD = Card(
     purpose="nuclei in fluorescence images",
@@ -154,7 +154,7 @@ def detecting() -> Model:
     import torch
 
     from sparcell.methods.detections import DETECTIONS
-    from sparcell.prediction import ModelCard
+    from sparcell.models import ModelCard
     from sparcell.training.export import export_onnx
 
     class Boxes(nn.Module):

@@ -3,7 +3,7 @@
 A zip in the layout of bioimage.io: ``rdf.yaml``, ``model.onnx``, ``sparcell.json`` (the card:
 decoding, preprocessing, pixel size, record), ``golden_input.npy`` and ``golden_output.npy``: one
 input and what the network said about it when it was exported, compared on first use.
-`sparcell.prediction.loading` reads it.
+`sparcell.models.loading` reads it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
-from sparcell.prediction.description import describe
-from sparcell.prediction.foreign import ForeignRuntime, Layout
-from sparcell.prediction.normalise import Normalise, Scaling
-from sparcell.prediction.runtime import Runtime, open_runtime
-from sparcell.prediction.steps import Steps
-from sparcell.prediction.tiling import CONTEXT
+from sparcell.models.description import describe
+from sparcell.models.foreign import ForeignRuntime, Layout
+from sparcell.models.normalise import Normalise, Scaling
+from sparcell.models.runtime import Runtime, open_runtime
+from sparcell.models.steps import Steps
 
 FORMAT = 1
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
@@ -124,12 +123,12 @@ class Model:
             return settings.measure(image, plane)
         return Scaling.measure(image, settings, plane)
 
-    def grid(self, tile: int) -> tuple[int, int, int]:
-        """Multiple, largest core and context of windows, px, as `tiling.cut_axis` takes them."""
+    def grid(self, tile: int, context: int) -> tuple[int, int, int]:
+        """Multiple, largest core and context of windows, px, for those that are wanted."""
         limit = self.card.layout and self.card.layout.largest
         if not limit:
-            return self.card.multiple, tile, CONTEXT
-        context = min(CONTEXT, limit // 4)
+            return self.card.multiple, tile, context
+        context = min(context, limit // 4)
         return 1, min(tile, limit - 2 * context), context
 
     def parts(self) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
-from sparcell.prediction.package import DESCRIPTIONS
+from sparcell.models.package import DESCRIPTIONS
 
 LARGEST_BUNDLED = 10_000_000
 """Bytes that a model which comes with Sparcell may have."""

@@ -13,9 +13,9 @@ from foreign_packages import conv_onnx, package_05, sigmoid, zipped
 from models import bright_model
 
 from sparcell.core.errors import InputError
-from sparcell.prediction import fetching, load_model
-from sparcell.prediction.catalogue import entries
-from sparcell.prediction.fetching import fetch_model, verify_model
+from sparcell.models import fetching, load_model
+from sparcell.models.catalogue import entries
+from sparcell.models.fetching import fetch_model, verify_model
 
 
 class Server:

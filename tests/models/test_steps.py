@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.prediction.steps import MAKERS, Step, Steps, read_steps
+from sparcell.models.steps import MAKERS, Step, Steps, read_steps
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.gamma(2, 50, (2, 24, 36)).astype(np.float32)

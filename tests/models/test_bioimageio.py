@@ -17,8 +17,8 @@ from scipy import ndimage
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io import open_image
-from sparcell.prediction import load_model
-from sparcell.prediction.model import Model
+from sparcell.models import load_model
+from sparcell.models.model import Model
 from sparcell.prediction.predict import PredictSettings, predict
 
 RNG = np.random.default_rng(0)
@@ -160,7 +160,7 @@ def test_a_network_of_one_size_is_given_that_size(tmp_path: Path) -> None:
     ):
         path = zipped(parts, tmp_path / f"{number}.zip")
         model = load_model(path)
-        assert model.grid(1024) == (1, 32, 16)
+        assert model.grid(1024, 64) == (1, 32, 16)
         field = ndimage.gaussian_filter(RNG.random((150, 201)), 1).astype(np.float32) ** 8
         tifffile.imwrite(tmp_path / f"{number}.tif", field)
         out = tmp_path / f"out{number}"

@@ -10,10 +10,10 @@ from models import bright_model
 from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
-from sparcell.prediction import catalogue
-from sparcell.prediction.catalogue import Card, card_of, entries, find_model, write_card
-from sparcell.prediction.fetching import verify_model
-from sparcell.prediction.loading import load_model, look_at
+from sparcell.models import catalogue
+from sparcell.models.catalogue import Card, card_of, entries, find_model, write_card
+from sparcell.models.fetching import verify_model
+from sparcell.models.loading import load_model, look_at
 
 ROOT = Path(__file__).parents[2]
 CARD = Card(purpose="nuclei", licence="CC0-1.0", scores={"AP50": 0.9}, limits=("not in stacks",))

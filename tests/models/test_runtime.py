@@ -8,8 +8,8 @@ import pytest
 from models import bright_model, random_model
 
 from sparcell.core.errors import InputError
-from sparcell.prediction import Model
-from sparcell.prediction.runtime import RUNTIMES, default_threads
+from sparcell.models import Model
+from sparcell.models.runtime import RUNTIMES, default_threads
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.prediction.normalise import Normalise
-from sparcell.prediction.steps import Steps, read_steps
+from sparcell.models.normalise import Normalise
+from sparcell.models.steps import Steps, read_steps
 
 if TYPE_CHECKING:
-    from sparcell.prediction.model import Model, ModelCard
+    from sparcell.models.model import Model, ModelCard
 
 FORMAT_VERSION = "0.5.4"
 OPSET = 18

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.package import Package
-from sparcell.prediction.steps import Steps, read_steps
+from sparcell.models.package import Package
+from sparcell.models.steps import Steps, read_steps
 
 LARGEST_DESCRIPTION = 1 << 20
 MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3}

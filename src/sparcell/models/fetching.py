@@ -17,10 +17,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import sha256 as file_sha256
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say, track
-from sparcell.prediction.catalogue import Entry, cache_folder, entries, write_card
-from sparcell.prediction.loading import load_model, look_at
-from sparcell.prediction.package import LARGEST
-from sparcell.prediction.runtime import RUNTIMES
+from sparcell.models.catalogue import Entry, cache_folder, entries, write_card
+from sparcell.models.loading import load_model, look_at
+from sparcell.models.package import LARGEST
+from sparcell.models.runtime import RUNTIMES
 
 ATTEMPTS = 3
 TIMEOUT_S = 30

@@ -12,8 +12,8 @@ import yaml
 from models import bright_model
 
 from sparcell.core.errors import InputError
-from sparcell.prediction.loading import load_model
-from sparcell.prediction.model import PARTS
+from sparcell.models.loading import load_model
+from sparcell.models.model import PARTS
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
-from sparcell.prediction.normalise import Normalise, Scaling
+from sparcell.models.normalise import Normalise, Scaling
 
 
 def test_percentiles_become_minus_one_and_one() -> None:

@@ -12,11 +12,11 @@ import yaml
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.prediction.catalogue import Card
-from sparcell.prediction.description import TEST_TENSOR, describe, normalised, preprocessing
-from sparcell.prediction.loading import own_card
-from sparcell.prediction.model import Model, npy, write_zip
-from sparcell.prediction.normalise import Normalise
+from sparcell.models.catalogue import Card
+from sparcell.models.description import TEST_TENSOR, describe, normalised, preprocessing
+from sparcell.models.loading import own_card
+from sparcell.models.model import Model, npy, write_zip
+from sparcell.models.normalise import Normalise
 
 FORMATS = ("bioimageio", "onnx")
 

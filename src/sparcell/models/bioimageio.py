@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
-from sparcell.prediction.foreign import (
+from sparcell.models.foreign import (
     MEANINGS,
     SUPPORTED,
     UNUSED,
@@ -28,9 +28,9 @@ from sparcell.prediction.foreign import (
     meaning_of,
     to_cyx,
 )
-from sparcell.prediction.model import Model, ModelCard
-from sparcell.prediction.package import Package
-from sparcell.prediction.rdf import Tensor, first_line, read_description, read_tensors
+from sparcell.models.model import Model, ModelCard
+from sparcell.models.package import Package
+from sparcell.models.rdf import Tensor, first_line, read_description, read_tensors
 
 REACH = 64.0
 """Extent in px that objects are taken to have at most, where nobody has measured them."""
@@ -45,7 +45,7 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     ----------
     package : Package
     outputs : sequence of str, optional
-        What the output channels show; see `sparcell.prediction.loading.load_model`.
+        What the output channels show; see `sparcell.models.loading.load_model`.
 
     Raises
     ------
