@@ -88,7 +88,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
             LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
             ) as cluster,
