@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sparcell.core.errors import InputError
-from sparcell.core.files import plain_os_errors, sha256, whole_file, write_json
+from sparcell.core.files import clear_partial, plain_os_errors, sha256, whole_file, write_json
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -66,6 +66,11 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     with whole_file(target) as partial:
         partial.write_text("new")
     assert target.read_text() == "new"
+    (tmp_path / ".image.ome.zarr.7.partial.ome.zarr").mkdir()
+    (tmp_path / ".hidden").touch()
+    assert len(list(tmp_path.iterdir())) == 4
+    clear_partial(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {target.name, ".hidden"}
 
 
 def test_an_image_folder_is_replaced_by_a_new_one(tmp_path: Path) -> None:

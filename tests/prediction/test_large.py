@@ -92,17 +92,19 @@ main()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.parametrize("after", [8, 20])
 def test_a_run_that_is_killed_ends_byte_for_byte_as_an_unbroken_one(
-    place: Path, tmp_path: Path
+    place: Path, tmp_path: Path, after: int
 ) -> None:
-    # The command line has no option for tiles, so the image is one tile: every file counts.
+    # The command line has no option for tiles, so each plane is one: it is killed while it decodes,
+    # and when all but the table is in place.
     command = [
         *("predict", str(place / "model.zip"), str(place / "image.ome.zarr"), "-o"),
         *(str(tmp_path / "out"), "--block", "64", "--runtime", "onnxruntime", "--threads", "1"),
     ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
-    script = [sys.executable, "-c", STOPPED, "8", *command]
+    script = [sys.executable, "-c", STOPPED, str(after), *command]
     ended = subprocess.run(script, env=environment, capture_output=True, timeout=300)
     assert ended.returncode == -signal.SIGKILL
     assert (tmp_path / "out" / "unfinished" / "image").is_dir()

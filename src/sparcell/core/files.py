@@ -46,6 +46,18 @@ def whole_file(path: Path) -> Iterator[Path]:
                 partial.unlink(missing_ok=True)
 
 
+def clear_partial(folder: Path) -> None:
+    """Remove what killed processes have left of the files of a folder.
+
+    Only where no other process writes there.
+    """
+    for left in folder.glob(".*.partial*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 @contextmanager
 def plain_os_errors(path: Path) -> Iterator[None]:
     """Turn what the operating system refuses into an `InputError` about `path`."""

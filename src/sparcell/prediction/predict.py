@@ -16,7 +16,7 @@ import pandas as pd
 
 from sparcell.core.cluster import check_workers, connect
 from sparcell.core.errors import InputError
-from sparcell.core.files import write_json
+from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, start_record
 from sparcell.io import list_images, open_image, read_pieces, write_table
@@ -106,6 +106,9 @@ def predict(
     # What may be read does not change what is found.
     del asked["max_pixels"]
     earlier = _check_out(out, asked, resume)
+    if resume:
+        for folder in {out, out / "objects", *(item.labels(False).parent for item in items)}:
+            clear_partial(folder)
     unfinished = out / "unfinished"
     engine = Engine.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
