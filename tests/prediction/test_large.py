@@ -286,6 +286,26 @@ def test_labels_inside_their_image(
         predict(place / "model.zip", image, tmp_path / "third", settings=settings)
 
 
+def test_labels_inside_an_image_whose_table_was_not_written(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image.ome.zarr"
+    truth = write_scene(image)
+    settings = PredictSettings(into_image="cells")
+
+    def stop_here(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("sparcell.prediction.single.write_table", stop_here)
+        predict(place / "model.zip", image, tmp_path / "out", settings=settings)
+    assert (image / "labels" / "cells").is_dir()
+    predict(place / "model.zip", image, tmp_path / "out", settings=settings, resume=True)
+    found = open_image(image / "labels" / "cells")
+    assert np.array_equal(found.data[:, :, :] > 0, truth > 0)
+    assert open_image(image).axes == "TYX"
+
+
 def test_labels_go_into_no_other_kind_of_image(place: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "image.tif", np.eye(20, dtype=np.uint8), "YX")
     settings = PredictSettings(into_image="cells")

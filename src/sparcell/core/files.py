@@ -35,7 +35,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         with plain_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
-            if path.is_dir() and path.name.endswith(".zarr"):
+            if path.is_dir() and (path.name.endswith(".zarr") or _is_zarr(path)):
                 shutil.rmtree(path)
             partial.replace(path)
     finally:
@@ -44,6 +44,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
 def clear_partial(folder: Path) -> None:
