@@ -213,7 +213,8 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
             block=settings.block or BLOCK,
         )
         count = len(mosaic.blocks) * len(list(image.planes()))
-        say(f"{item.path}: {count} blocks, resized by {scale.factor:.3g}, {scale.found}")
+        resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
+        say(f"{item.path}: {count} blocks{resized}")
         predict_large(mosaic, engine, item.labels(in_blocks=True), item.objects, client)
     except ClusterLost:
         raise

@@ -88,6 +88,10 @@ class Engine:
             _hold(self, opened)
         return _held[self]
 
+    def close(self) -> None:
+        """Let go of the network in this process."""
+        _held.pop(self, None)
+
 
 _held: dict[Engine, Opened] = {}
 

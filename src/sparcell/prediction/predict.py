@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def predict(
     left = [item for item in items if not (resume and item.objects.exists())]
     failures: dict[str, str] = {}
     seconds = megapixels = 0.0
-    with _workers(dask, model, engine) as client:
+    with closing(engine), _workers(dask if left else "", model, engine) as client:
         for item, outcome in predict_items(engine, left, client):
             if outcome.scale is None:
                 failures[str(item.path)] = outcome.failure
@@ -152,7 +152,7 @@ def _workers(dask: str, model: Model, engine: Engine) -> Iterator[Any]:
         return
     model.save(engine.model)
     try:
-        with connect(dask) as client:
+        with connect(dask, threads=engine.threads) as client:
             yield client
     finally:
         engine.model.unlink(missing_ok=True)
