@@ -262,3 +262,12 @@ def test_wrong_arguments(tmp_path: Path, change: dict[str, Any], message: str) -
     with pytest.raises(InputError, match=message):
         write_image(**arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 2), (17, 1), (20, 33)])
+def test_masks_of_any_width_come_back(tmp_path: Path, shape: tuple[int, int]) -> None:
+    for mask in (np.ones(shape, bool), np.random.default_rng(0).random(shape) < 0.5):
+        path = tmp_path / f"{mask.all()}.tif"
+        write_image(path, mask, "YX")
+        np.testing.assert_array_equal(open_image(path).data[...], mask)
+        np.testing.assert_array_equal(tifffile.imread(path), mask)

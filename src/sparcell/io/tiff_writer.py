@@ -93,13 +93,19 @@ def _tile(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _tiles(pixels: Any, shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """Tiles in the order of the file: plane by plane, row by row."""
+    """Tiles in the order of the file: plane by plane, row by row; full, as the format has them.
+
+    tifffile fills up tiles at the border by itself, but packs bits before: a mask one pixel wide
+    would be read back with other pixels.
+    """
     height, width = _tile(shape)
     for plane in np.ndindex(shape[:-2]):
         for top in range(0, shape[-2], height):
             for left in range(0, shape[-1], width):
                 window = (slice(top, top + height), slice(left, left + width))
-                yield np.ascontiguousarray(pixels[plane + window])
+                part = pixels[plane + window]
+                below, right = height - part.shape[0], width - part.shape[1]
+                yield np.pad(part, ((0, below), (0, right)))
 
 
 def _write(partial: Path, pixels: Any, layout: Layout, ome: bool) -> None:
