@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, connected_labels
 from sparcell.methods.base import Maps, Objects, quantise
+from sparcell.methods.detections import Detections
 from sparcell.models.normalise import Normalise, Scaling
 from sparcell.prediction.tiling import (
     Found,
@@ -190,6 +191,32 @@ def test_an_image_without_objects() -> None:
     stitched, stitcher, found = stitch(np.zeros((50, 40), np.uint8), 16, 8)
     assert not stitched.any() and stitcher.count == stitcher.cut == 0
     assert all(len(one.scores) == 0 for one in found)
+
+
+@pytest.mark.parametrize("cores", [[(0, 50)], [(0, 20), (20, 50)], [(0, 16), (16, 32), (32, 50)]])
+def test_detections_appear_where_they_are_and_nowhere_else(cores: list[tuple[int, int]]) -> None:
+    # Centres at the edges of the image, at cuts, and between.
+    y, x = (part.ravel() for part in np.mgrid[0:51:2, 0:41:5])
+    boxes = np.stack([y - 3, x - 4, y + 3, x + 4], axis=1).astype(np.float32)
+    scores = np.linspace(0, 1, len(boxes), dtype=np.float32)
+    whole = Detections(boxes, scores, np.zeros((len(boxes), 28, 28), np.uint8), (1, 50, 40))
+    windows: list[Detections] = []
+
+    def note(window: Detections) -> Objects:
+        windows.append(window)
+        return Objects(np.zeros(window.shape[1:], np.int32), np.zeros(0, np.float32))
+
+    parts = [slice(*core) for core in cores]
+    rows = ((part, whole[:, part]) for part in parts)
+    list(Stitcher(note, [slice(0, 40)], 10).run(rows, lambda found: None))
+    place = dict(zip(scores.tolist(), boxes.tolist(), strict=True))
+    for part, window in zip(parts, windows, strict=True):
+        top = max(part.start - 10, 0)
+        seen = whole[:, top : min(part.stop + 10, 50)]
+        assert set(window.scores.tolist()) == set(seen.scores.tolist())
+        shifted = (window.boxes + np.array([top, 0, top, 0], np.float32)).tolist()
+        found = zip(window.scores.tolist(), shifted, strict=True)
+        assert all(place[score] == box for score, box in found)
 
 
 @pytest.mark.parametrize("turned", [False, True])

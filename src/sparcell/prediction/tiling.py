@@ -179,7 +179,8 @@ class Stitcher:
         while True:
             following = next(rows, None)
             core, maps = current
-            below = following[1][:, : self.halo] if following else maps[:, :0]
+            # An empty part of detections holds those at its cut, so it is cut where it will lie.
+            below = following[1][:, : self.halo] if following else maps[:, maps.shape[1] :]
             seen = join([above, maps, below], axis=1)
             canvas = np.zeros(seen.shape[1:], np.int32)
             canvas[: len(carried)] = carried
