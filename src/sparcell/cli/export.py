@@ -23,6 +23,9 @@ def export(
     ),
     author: list[str] = typer.Option(None, help="Who made the model; repeat it for several."),
     licence: str = typer.Option("", help="Of the model, an SPDX identifier such as CC-BY-4.0."),
+    half_weights: bool = typer.Option(
+        False, "--half-weights", help="Store the weights in 16 bits: half the size."
+    ),
 ) -> None:
     """Write a model for ImageJ, QuPath and other programs."""
     from sparcell.core.progress import say
@@ -37,7 +40,7 @@ def export(
     card = card_of(path) or own
     said = {"authors": tuple(author or card.authors), "licence": licence or card.licence}
     card = card.model_copy(update=said)
-    export_model(load_model(path), out, format.value, card)
+    export_model(load_model(path), out, format.value, card, half_weights)
     say(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not said[what]:

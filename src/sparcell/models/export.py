@@ -17,12 +17,17 @@ from sparcell.models.description import TEST_TENSOR, describe, normalised, prepr
 from sparcell.models.loading import own_card
 from sparcell.models.model import Model, npy, write_zip
 from sparcell.models.normalise import Normalise
+from sparcell.models.weights import halve_weights
 
 FORMATS = ("bioimageio", "onnx")
 
 
 def export_model(
-    model: Model, out: Path, format: str = "bioimageio", card: Card | None = None
+    model: Model,
+    out: Path,
+    format: str = "bioimageio",
+    card: Card | None = None,
+    half_weights: bool = False,
 ) -> None:
     """Write a model for other programs.
 
@@ -37,6 +42,8 @@ def export_model(
         A name in `FORMATS`.
     card : Card, optional
         Who made the model and under which licence, what it was trained on, its limits.
+    half_weights : bool
+        Store the weights in float16; see `sparcell.models.weights.halve_weights`.
 
     Raises
     ------
@@ -47,21 +54,28 @@ def export_model(
         raise InputError(f"format {format}", "one of " + ", ".join(FORMATS), "choose --format")
     if model.card.layout:
         raise another_tools(model.source)
+    if format == "bioimageio":
+        _check_package(model, out)
     card = card or own_card(model.card)
+    if half_weights:
+        model = halve_weights(model)
     if format == "onnx":
         _write_onnx(model, out, card)
-    elif out.suffix != ".zip":
+    else:
+        write_zip(out, bioimageio_parts(model, card))
+
+
+def _check_package(model: Model, out: Path) -> None:
+    if out.suffix != ".zip":
         raise InputError(
             f"-o {out} for a bioimage.io package", "a name that ends in .zip", "add it"
         )
-    elif model.card.frames > 1:
+    if model.card.frames > 1:
         raise InputError(
             f"a model that sees {model.card.frames} frames together",
             "one of single images, which is all that bioimage.io describes",
             "use --format onnx",
         )
-    else:
-        write_zip(out, bioimageio_parts(model, card))
 
 
 def another_tools(source: str) -> InputError:
