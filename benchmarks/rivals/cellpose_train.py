@@ -39,6 +39,8 @@ def main() -> None:
     watch = Stopwatch()
     steps = train_for(model, train, task.cpu_seconds, watch)
     facts = watch.facts("train") | {"steps": steps}
+    (task.out / "model").mkdir(parents=True, exist_ok=True)
+    model.net.save_model(task.out / "model" / "cellpose")
     model.diam_labels = model.net.diam_labels.item()
     rescale = min(DIAMETER / model.diam_labels, LARGEST_RESCALE)
     watch = Stopwatch()

@@ -9,7 +9,6 @@ have something to act on in so short a time.
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 
 import keras
@@ -29,37 +28,36 @@ def main() -> None:
     task = Task.from_command_line("stardist", __doc__)
     keras.utils.set_random_seed(task.seed)
     train, tune, test = map(task.read, (task.train_names, task.tune_names, task.test_names))
-    with tempfile.TemporaryDirectory() as folder:
-        side = min(PATCH, *(min(image.shape) for image in train.images + tune.images))
-        patch = side // PATCH_MULTIPLE * PATCH_MULTIPLE
-        config = Config2D(
-            n_rays=32, grid=(2, 2), train_patch_size=(patch, patch), train_tensorboard=False
-        )
-        model = StarDist2D(config, name="model", basedir=folder)
-        model.prepare_for_training()
-        watch = Stopwatch()
-        budget = Budget(watch, task.cpu_seconds)
-        model.callbacks.append(budget)
-        model.train(
-            scaled(train.images),
-            [fill_label_holes(labels) for labels in train.labels],
-            validation_data=(scaled(tune.images), [fill_label_holes(y) for y in tune.labels]),
-            augmenter=partial(augment, rng=np.random.default_rng(task.seed)),
-            seed=task.seed,
-            # More than any budget allows: time ends the training.
-            epochs=10_000,
-            steps_per_epoch=STEPS_PER_EPOCH,
-        )
-        facts = watch.facts("train") | {"steps": budget.steps, "val_loss": budget.losses}
-        watch = Stopwatch()
-        model.optimize_thresholds(scaled(tune.images), tune.labels)
-        facts |= watch.facts("tune") | {
-            "decode": {name: float(value) for name, value in model.thresholds._asdict().items()},
-            "parameters": model.keras_model.count_params(),
-        }
-        watch = Stopwatch()
-        predictions = [model.predict_instances(image)[0] for image in scaled(test.images)]
-        facts |= watch.facts("predict")
+    side = min(PATCH, *(min(image.shape) for image in train.images + tune.images))
+    patch = side // PATCH_MULTIPLE * PATCH_MULTIPLE
+    config = Config2D(
+        n_rays=32, grid=(2, 2), train_patch_size=(patch, patch), train_tensorboard=False
+    )
+    model = StarDist2D(config, name="model", basedir=str(task.out))
+    model.prepare_for_training()
+    watch = Stopwatch()
+    budget = Budget(watch, task.cpu_seconds)
+    model.callbacks.append(budget)
+    model.train(
+        scaled(train.images),
+        [fill_label_holes(labels) for labels in train.labels],
+        validation_data=(scaled(tune.images), [fill_label_holes(y) for y in tune.labels]),
+        augmenter=partial(augment, rng=np.random.default_rng(task.seed)),
+        seed=task.seed,
+        # More than any budget allows: time ends the training.
+        epochs=10_000,
+        steps_per_epoch=STEPS_PER_EPOCH,
+    )
+    facts = watch.facts("train") | {"steps": budget.steps, "val_loss": budget.losses}
+    watch = Stopwatch()
+    model.optimize_thresholds(scaled(tune.images), tune.labels)
+    facts |= watch.facts("tune") | {
+        "decode": {name: float(value) for name, value in model.thresholds._asdict().items()},
+        "parameters": model.keras_model.count_params(),
+    }
+    watch = Stopwatch()
+    predictions = [model.predict_instances(image)[0] for image in scaled(test.images)]
+    facts |= watch.facts("predict")
     task.hand_in(predictions, facts, "stardist", "csbdeep", "tensorflow-cpu", "keras")
 
 

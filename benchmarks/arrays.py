@@ -1,0 +1,99 @@
+"""A model on an array in memory, without files and tables, and its network alone."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.image import FIRST_PLANE, Image
+from sparcell.core.labels import Labels
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
+from sparcell.prediction.settings import DEFAULTS
+from sparcell.prediction.single import plan_tiles
+from sparcell.prediction.tiling import Stitcher, ahead, cut_axis, map_rows
+from sparcell.prediction.turning import Turned
+
+
+class Seconds(NamedTuple):
+    """Time that something took: on the wall, and of the processor in all threads."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Seconds:
+        """Read the clocks."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self) -> Seconds:
+        """Give the time that has gone by."""
+        return Seconds(time.perf_counter() - self.wall, time.process_time() - self.cpu)
+
+
+def open_network(model: Model, threads: int) -> Runtime:
+    """Start the network as `sparcell predict` does."""
+    return Turned(model.open("auto", threads), model.card.tta)
+
+
+def find_objects(pixels: NDArray[np.generic], model: Model, network: Runtime) -> Labels:
+    """Predict (Y, X) pixels with the tiles, the stitching and the decoding of `sparcell predict`.
+
+    Returns
+    -------
+    (Y, X) int32
+        0 = background, ids 1..n.
+    """
+    image = Image(pixels, "YX")
+    grid, halo = plan_tiles(image, image, model, DEFAULTS)
+    vertical, horizontal = (cut_axis(edge, *grid) for edge in image.shape)
+    decode = model.method.decode
+    stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), horizontal.cores, halo)
+    cuts = (vertical, horizontal)
+    scaling = model.scaling(image)
+    rows = ahead(map_rows(image, FIRST_PLANE, scaling, network, cuts, model.method.answer))
+    labels = np.zeros(image.shape, np.int32)
+    for band in stitcher.run(rows, lambda found: None):
+        labels[band.top : band.top + len(band.labels)] = band.labels
+    return labels
+
+
+def time_network(
+    pixels: NDArray[np.generic], model: Model, network: Runtime, surroundings: bool
+) -> Seconds:
+    """Take the time of the network alone; reading, scaling and decoding do not count.
+
+    Parameters
+    ----------
+    pixels : (Y, X)
+    model : Model
+    network : Runtime
+    surroundings : bool
+        Whether windows overlap, as they do in a prediction, or show every pixel once.
+    """
+    image = Image(pixels, "YX")
+    multiple, core, context = plan_tiles(image, image, model, DEFAULTS)[0]
+    grid = (multiple, core, context if surroundings else 0)
+    cuts = (cut_axis(image.shape[0], *grid), cut_axis(image.shape[1], *grid))
+    timed = _Timed(network)
+    for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
+        pass
+    return Seconds(timed.wall, timed.cpu)
+
+
+class _Timed:
+    """A network with a clock."""
+
+    def __init__(self, network: Runtime) -> None:
+        self.network, self.name = network, network.name
+        self.wall = self.cpu = 0.0
+
+    def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        began = Seconds.now()
+        answer = self.network(image)
+        took = began.since()
+        self.wall, self.cpu = self.wall + took.wall, self.cpu + took.cpu
+        return answer

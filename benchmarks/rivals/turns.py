@@ -1,0 +1,53 @@
+"""How a tool predicts one image when it is its turn; needs only NumPy.
+
+`speed.py` starts every tool in the environment that it is installed in, as a process of its own,
+and asks them in turns. A tool tells when it is ready, then gets lines on its input, each the path
+for its labels, and answers each on its output with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+WARM_UP = 2048
+"""Edge of the part of the image that is predicted before any time is taken, px."""
+
+
+def take_turns(find: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> None:
+    """Answer until there is no more to do.
+
+    Parameters
+    ----------
+    find : callable
+        (Y, X) uint8 to (Y, X) integer labels, an array or a file that is indexed like one; the
+        network is loaded.
+    image : (Y, X) uint8
+    """
+    # What tools print themselves goes beside the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    loaded = memory("VmHWM")
+    find(image[:WARM_UP, :WARM_UP])
+    print(json.dumps({"loaded_mib": loaded}), file=answers, flush=True)
+    for line in sys.stdin:
+        wall, cpu = time.perf_counter(), time.process_time()
+        labels = find(image)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        answer = {"s": wall, "cpu_s": cpu, "peak_mib": memory("VmHWM")}
+        np.save(line.strip(), labels[:, :])
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def memory(which: str) -> int:
+    """Give VmHWM, the most memory that this process has held, or VmRSS, what it holds, MiB."""
+    # Not `getrusage`, which counts what the parent held before this program was started.
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) // 1024
