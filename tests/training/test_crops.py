@@ -103,6 +103,50 @@ def test_affine_cuts_agree_with_reflected_coordinates(seed: int) -> None:
     np.testing.assert_allclose(image[0], expected, atol=2e-5)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000))
+def test_points_go_where_the_image_goes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = ellipses(seed % 5)[: rng.integers(20, 96), : rng.integers(20, 128)]
+    # The image holds the coordinates of its pixels, so a crop tells where a point came from.
+    shape = labels.shape
+    points = np.argwhere(rng.random(shape) < 0.01).astype(np.float32)
+    places = np.indices(shape).astype(np.float32)
+    field = field_of(labels)._replace(
+        image=places, points=points, mask=labels > 0, annotation=frozenset({"points", "mask"})
+    )
+    matrix, shift = draw_affine(WILD, 48, rng)
+    centre = draw_centre(field, 0.0, rng) + shift
+    image, known, _ = cut(field, centre, matrix, 48, "any")
+    assert known.labels is None and known.kinds == {"points", "mask"}
+    outlined = field._replace(annotation=frozenset({"outlines"}))
+    labels_too = cut(outlined, centre, matrix, 48, "any")[1]
+    assert np.array_equal(labels_too.labels > 0, known.mask) and known.mask.dtype == bool
+    assert (known.points >= -0.5).all() and (known.points < 47.5).all()
+    inner = known.points[((known.points > 1) & (known.points < 46)).all(1)]
+    found = np.stack([map_coordinates(channel, inner.T, order=1) for channel in image], 1)
+    # Between mirrored pixels the coordinates are not linear.
+    plain = ((found > 3) & (found < np.array(shape) - 4)).all(1)
+    known_places = {tuple(place) for place in points.tolist()}
+    near = np.rint(found[plain])
+    np.testing.assert_allclose(found[plain], near, atol=0.02)
+    assert all(tuple(place) in known_places for place in near.tolist())
+
+
+def test_no_point_in_a_crop_is_forgotten_or_doubled() -> None:
+    points = np.array([[0, 0], [0, 5], [3, 4], [7, 9], [7.4, 2]], np.float32)
+    field = field_of(np.zeros((8, 10), np.int32))._replace(
+        points=points, mask=np.zeros((8, 10), bool), annotation=frozenset({"points"})
+    )
+    whole = cut(field, np.array([15.5, 15.5]), np.eye(2), 32, "any")[1].points
+    marks = np.zeros((8, 10), int)
+    marks[tuple(np.rint(points).astype(int).T)] = 1
+    expected = np.pad(marks, ((0, 24), (0, 22)), mode="reflect")
+    got = np.zeros_like(expected)
+    np.add.at(got, tuple(np.rint(whole).astype(int).T), 1)
+    assert np.array_equal(got, expected)
+
+
 def test_beyond_the_image_lies_its_reflection() -> None:
     labels = ellipses(2)
     image, cut_labels, _ = cut(field_of(labels), np.array([-0.5, -0.5]), np.eye(2), 32)

@@ -114,8 +114,9 @@ class Method:
     own_network : bool
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
         stands in for the decoders of `sparcell.nets`.
-    learns_from : {"labels", "stain"}
-        What of a field `targets` is given: its labels, or its stain, (Y, X) float32 in 0..1.
+    learns_from : {"labels", "stain", "any"}
+        What of a field `targets` is given: its labels; its stain, (Y, X) float32 in 0..1; or
+        whatever annotation there is, a `sparcell.core.annotation.Annotation`.
     """
 
     name: str
@@ -127,7 +128,7 @@ class Method:
     candidates: Callable[[Any, float], Sequence[Any]]
     answer: Answer = MAPS
     own_network: bool = False
-    learns_from: Literal["labels", "stain"] = "labels"
+    learns_from: Literal["labels", "stain", "any"] = "labels"
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.utils.data import Dataset, Sampler
 
+from sparcell.core.annotation import Annotation
 from sparcell.methods import METHODS
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.fields import Field, Fields
@@ -141,11 +142,12 @@ def cut(
     matrix: NDArray[np.float64],
     crop: int,
     learns_from: str = "labels",
-) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], Any, NDArray[np.bool_]]:
     """Cut a square around `centre` through an affine map; beyond the image lies its reflection.
 
-    Image and stain by linear interpolation, labels and valid mask by nearest pixel, all at the
-    same places. Returns image, labels or stain, and valid mask.
+    Image and stain by linear interpolation, labels and masks by nearest pixel, all at the same
+    places. Returns image, labels or stain or `Annotation`, and valid mask. Of points those are
+    kept that lie in the crop, reflected ones too.
     """
     offset = centre - matrix @ np.full(2, (crop - 1) / 2)
 
@@ -156,9 +158,57 @@ def cut(
         return out
 
     image = np.stack([sample(channel, 1) for channel in field.image]).astype(np.float32)
-    truth = sample(field.truth(learns_from), 0 if learns_from == "labels" else 1)
+    truth = field.truth(learns_from)
+    if isinstance(truth, Annotation):
+        labels, points, mask = truth.labels, truth.points, truth.mask
+        truth = truth._replace(
+            labels=None if labels is None else sample(labels, 0),
+            points=None
+            if points is None
+            else move_points(points, field.labels.shape, matrix, offset, crop),
+            mask=None if mask is None else sample(mask.astype(np.uint8), 0).astype(bool),
+        )
+    else:
+        truth = sample(truth, 0 if learns_from == "labels" else 1)
     valid = sample(field.valid.astype(np.uint8), 0).astype(bool)
     return image, truth, valid
+
+
+def move_points(
+    points: NDArray[np.float32],
+    shape: tuple[int, ...],
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    crop: int,
+) -> NDArray[np.float32]:
+    """Places in a crop of the points of an image of `shape` px and of their reflections."""
+    corners = np.array([[y, x] for y in (-0.5, crop - 0.5) for x in (-0.5, crop - 0.5)])
+    reached = corners @ matrix.T + offset
+    moved = points.astype(np.float64)
+    for axis, length in enumerate(shape):
+        moved = _reflect(moved, axis, length, reached[:, axis].min(), reached[:, axis].max())
+    moved = (moved - offset) @ np.linalg.inv(matrix).T
+    inside = ((moved >= -0.5) & (moved < crop - 0.5)).all(1)
+    return moved[inside].astype(np.float32)
+
+
+def _reflect(
+    points: NDArray[np.float64], axis: int, length: int, low: float, high: float
+) -> NDArray[np.float64]:
+    """Add the reflections of points about the first and the last pixel, from `low` to `high`."""
+    period = 2 * (length - 1)
+    if (low >= 0 and high <= length - 1) or not period:
+        return points
+    # What lies on the mirror is its own reflection.
+    free = (points[:, axis] > 0) & (points[:, axis] < length - 1)
+    copies = []
+    for turn in range(int(low // period), int(high // period) + 2):
+        for sign, held in ((1, points), (-1, points[free])):
+            copy = held.copy()
+            copy[:, axis] = sign * held[:, axis] + turn * period
+            copies.append(copy)
+    every = np.concatenate(copies)
+    return every[(every[:, axis] >= low) & (every[:, axis] <= high)]
 
 
 def draw_haze(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:

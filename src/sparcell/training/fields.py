@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sparcell.core.annotation import Annotation, Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
@@ -20,6 +21,7 @@ from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
 from sparcell.io import open_image
 from sparcell.models.normalise import Normalise, Scaling
+from sparcell.training.annotations import read_annotation, tell_annotations, usable_samples
 from sparcell.training.recipe import DataConfig
 
 CACHE_BYTES = 4 << 30
@@ -41,6 +43,9 @@ class Field(NamedTuple):
         Row and column of each object's centre of mass, px.
     stain : (Y, X) float32, optional
         Scaled to 0..1 between the percentiles of `Normalise`; read for methods that learn from it.
+    points, mask, annotation
+        As in `Annotation`; read for methods that learn from any annotation. `labels` may be there
+        for validation where ``"outlines"`` is not in `annotation`.
     """
 
     name: str
@@ -49,24 +54,50 @@ class Field(NamedTuple):
     valid: NDArray[np.bool_]
     centres: NDArray[np.float64]
     stain: NDArray[np.float32] | None = None
+    points: NDArray[np.float32] | None = None
+    mask: NDArray[np.bool_] | None = None
+    annotation: frozenset[Kind] = frozenset()
 
-    def truth(self, kind: str) -> NDArray[Any]:
-        """What a method that learns from `kind` is taught."""
+    def truth(self, kind: str) -> Any:
+        """What a method that learns from `kind` is taught: (Y, X), or of "any" an `Annotation`."""
+        if kind == "any":
+            labels = self.labels if "outlines" in self.annotation else None
+            return Annotation(self.annotation, labels, self.points, self.mask)
         return self.labels if kind == "labels" or self.stain is None else self.stain
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return sum(part.nbytes for part in self if isinstance(part, np.ndarray))
 
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Where a field comes from: a plane of a sample, or the columns `x` of one."""
+    """Where a field comes from: a plane of a sample, or the columns `x` of one.
+
+    `kinds` are the annotations to use, for methods that learn from any.
+    """
 
     sample: Sample
     plane: Plane
     x: slice = field(default_factory=lambda: slice(None))
+    kinds: frozenset[Kind] = frozenset()
 
     @property
     def name(self) -> str:
         """Sample name, with the plane where there are several."""
         return self.sample.name + (f"_t{self.plane.t}z{self.plane.z}" if any(self.plane) else "")
+
+    def open_alike(self, kind: str, image: Image) -> Image:
+        """Open the sample's labels, mask, stain or ignore mask, which must fit its image."""
+        other = open_image(self.sample.files[kind])
+        if other.shape != image.shape:
+            raise InputError(
+                f"{kind} of {other.shape} px for the image {self.sample.name} of {image.shape} px",
+                "the same height and width",
+                "put matching files together",
+            )
+        return other
 
 
 class Fields(Sequence[Field]):
@@ -118,10 +149,10 @@ class Fields(Sequence[Field]):
             self.places[index], self.normalise, self.learns_from == "stain", self.frames
         )
         self._kept[index] = held
-        self._bytes += held.image.nbytes + held.labels.nbytes + held.valid.nbytes
+        self._bytes += held.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
             _, old = self._kept.popitem(last=False)
-            self._bytes -= old.image.nbytes + old.labels.nbytes + old.valid.nbytes
+            self._bytes -= old.nbytes
         return held
 
 
@@ -141,42 +172,34 @@ def read_field(
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
     labels = np.zeros(image.shape, np.int32)
     if "labels" in place.sample.files:
-        labels = _open_alike(place, "labels", image).read_ids(plane=place.plane)
+        labels = place.open_alike("labels", image).read_ids(plane=place.plane)
     valid = np.ones(labels.shape, bool)
     if "ignore" in place.sample.files:
-        valid = _open_alike(place, "ignore", image).read_ids(plane=place.plane) == 0
+        valid = place.open_alike("ignore", image).read_ids(plane=place.plane) == 0
     labels = connected_labels(labels[:, place.x])
     centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, labels.max(initial=0) + 1))
+    known = read_annotation(place, image, labels)
     return Field(
         name=place.name,
         image=np.ascontiguousarray(pixels[:, :, place.x]),
         labels=labels,
         valid=valid[:, place.x],
-        centres=np.asarray(centres, np.float64).reshape(-1, 2),
+        centres=np.asarray(known.points if known.kinds else centres, np.float64).reshape(-1, 2),
         stain=_read_stain(place, normalise, image)[:, place.x] if stain else None,
+        points=known.points,
+        mask=known.mask,
+        annotation=known.kinds,
     )
 
 
 def _read_stain(place: FieldPlace, normalise: Normalise, image: Image) -> NDArray[np.float32]:
     """Read the stain in 0..1; of several channels or depths the brightest at each pixel."""
-    stain = _open_alike(place, "stain", image)
+    stain = place.open_alike("stain", image)
     scaling = Scaling.measure(stain, normalise, place.plane)
     everything = (slice(None), slice(None))
     brightest = scaling(stain.read(*everything, place.plane)).max(axis=0)
     stained: NDArray[np.float32] = np.clip((brightest + 1) / 2, 0, 1).astype(np.float32)
     return stained
-
-
-def _open_alike(place: FieldPlace, kind: str, image: Image) -> Image:
-    """Open the sample's labels, stain or ignore mask, which must fit its image."""
-    other = open_image(place.sample.files[kind])
-    if other.shape != image.shape:
-        raise InputError(
-            f"{kind} of {other.shape} px for the image {place.sample.name} of {image.shape} px",
-            "the same height and width",
-            "put matching files together",
-        )
-    return other
 
 
 def find_fields(
@@ -193,39 +216,30 @@ def find_fields(
         If no labelled field is left to train on.
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
-    refused, unlabelled = [], 0
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
-    for dataset in datasets:
-        chosen = dataset.where(**config.where)
-        unlabelled += len(chosen) - len(chosen.having(learns_from))
-        for sample in chosen.having(learns_from).samples:
-            if sample.refused and not config.use_refused:
-                refused.append(f"{sample.name} ({sample.refused})")
-                continue
-            part = wanted.pop(sample.name, "") if config.parts else sample.split or "train"
-            if part:
-                planes = open_image(sample.image).planes()
-                places[part] += [FieldPlace(sample, plane) for plane in planes]
+    for sample, kinds in usable_samples(datasets, config, learns_from):
+        part = wanted.pop(sample.name, "") if config.parts else sample.split or "train"
+        if part:
+            planes = open_image(sample.image).planes()
+            places[part] += [FieldPlace(sample, plane, kinds=kinds) for plane in planes]
     if wanted:
         raise InputError(
             f"no labelled field {next(iter(wanted))} in the data",
             "the names of data.parts",
             "check the names and the dataset folder",
         )
-    if refused:
-        say(f"left out, labels refused: {', '.join(refused)}")
-    if unlabelled:
-        say(f"left out, no {learns_from}: {unlabelled} fields")
     if not places["train"]:
+        what = "outlines, points or a stain" if learns_from == "any" else learns_from
         raise InputError(
-            f"no training field with {learns_from} in " + ", ".join(str(d.root) for d in datasets),
-            f"images with {learns_from}",
+            f"no training field with {what} in " + ", ".join(str(d.root) for d in datasets),
+            f"images with {what}",
             "run `sparcell label` first, or check split.csv and data.where",
         )
     if not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
         say(f"no field is marked val: {len(places['val'])} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
+    tell_annotations(places["train"])
     return places
 
 
@@ -243,7 +257,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldPlace]]) -> list[F
         return []
     taken = {place.sample.name for part in places.values() for place in part}
     found = [
-        FieldPlace(sample, plane)
+        FieldPlace(sample, plane, kinds=frozenset({"outlines"}))
         for sample in Dataset.open(Path(config.auto)).having("labels").samples
         if sample.name not in taken
         and sample.split in ("", "train")
@@ -291,8 +305,8 @@ def _hold_out(
     if len(names) == 1:
         width = open_image(places[0].sample.image).size("X")
         at = max(1, min(width - 1, round(width * (1 - fraction))))
-        left = [FieldPlace(p.sample, p.plane, slice(0, at)) for p in places]
-        return left, [FieldPlace(p.sample, p.plane, slice(at, None)) for p in places]
+        left = [replace(place, x=slice(0, at)) for place in places]
+        return left, [replace(place, x=slice(at, None)) for place in places]
     order = np.random.default_rng(seed).permutation(len(names))
     held = {names[i] for i in order[: max(1, round(len(names) * fraction))]}
     return (

@@ -11,7 +11,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sparcell.core.annotation import Kind
 from sparcell.core.errors import InputError
+from sparcell.methods import METHODS
 from sparcell.methods.distance.config import DistanceConfig
 from sparcell.methods.pixelwise.config import PixelwiseConfig
 from sparcell.methods.retinamask.config import RetinaMaskConfig
@@ -39,6 +41,12 @@ class DataConfig(Part):
     where: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="only fields with these values in split.csv, {cell: HeLa-S3}: a pure set",
+    )
+    annotations: tuple[Kind, ...] = Field(
+        ("outlines", "points", "mask", "stain"),
+        min_length=1,
+        description="what is used of each field, where a method learns from any annotation; "
+        "[points, mask] makes points and masks of outlines",
     )
     use_refused: bool = Field(
         False, description="train also on labels that the quality gate refused"
@@ -168,6 +176,17 @@ class Recipe(Part):
         "fit.tune_decoding is on, the search starts from them",
     )
     predict: PredictConfig = PredictConfig()
+
+    @model_validator(mode="after")
+    def _annotations_have_a_use(self) -> Recipe:
+        every = DataConfig.model_fields["annotations"].default
+        if self.data.annotations != every and METHODS[self.method.name].learns_from != "any":
+            raise InputError(
+                f"data.annotations for the method {self.method.name}",
+                "a method that learns from any annotation",
+                "leave the setting out, or take another method",
+            )
+        return self
 
     @model_validator(mode="after")
     def _crop_fits_network(self) -> Recipe:

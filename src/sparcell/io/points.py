@@ -1,0 +1,199 @@
+"""Tables of points: a place in each object, as people click them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.io.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("y", "x")
+PLANE_COLUMNS = ("t", "z")
+NEAR_EDGE = 1.0
+"""Points up to this far outside, px, are taken for clicks on the edge."""
+MOSTLY = 0.5
+
+
+def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray[np.float32]:
+    """Read the points of one plane of an image.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``y`` and ``x``, px from the centre of the first pixel, and, for
+        movies and stacks, ``t`` and ``z`` counted from 0. Other columns are left alone.
+    image : Image
+        What the points were set in.
+    plane : Plane
+
+    Returns
+    -------
+    (n, 2) float32
+        y and x, inside the image.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a value is no number, a point lies outside the image, or y and x
+        seem to be swapped.
+
+    Warns
+    -----
+    SparcellWarning
+        If several points are in one pixel: all but the first are left out.
+    """
+    frame = read_table(path)
+    _check_columns(frame, path)
+    chosen = _of_plane(frame, path, image, plane)
+    points = np.stack([_numbers(chosen, name, path) for name in COLUMNS], 1)
+    _check_places(points, path, image.shape)
+    return _once(np.clip(points, 0, np.array(image.shape) - 1).astype(np.float32), path)
+
+
+def write_points(
+    path: Path, points: NDArray[np.floating], more: Mapping[str, Sequence[object]] | None = None
+) -> None:
+    """Write (n, 2) points y, x, with further columns, completely or not at all."""
+    import pandas
+
+    places = np.asarray(points, np.float64).reshape(-1, 2).round(3)
+    frame = pandas.DataFrame({"y": places[:, 0], "x": places[:, 1], **(more or {})})
+    write_table(frame, path)
+
+
+def check_against_mask(
+    points: NDArray[np.float32], mask: NDArray[np.bool_], path: Path, mask_path: Path
+) -> None:
+    """Check that points lie on their mask better than they would with y and x swapped.
+
+    Raises
+    ------
+    InputError
+        If most points miss the mask.
+    """
+    if not len(points):
+        return
+    hit = _share_on(points, mask)
+    if hit >= MOSTLY:
+        return
+    swapped = _share_on(points[:, ::-1], mask)
+    if swapped > MOSTLY:
+        raise _swapped(path, f"{hit:.0%} of them on the mask, {swapped:.0%} if they are swapped")
+    raise InputError(
+        f"{path}, of which {hit:.0%} lie on {mask_path}",
+        "points inside what the mask shows",
+        "check that both belong to this image, and that the mask is not 0 where objects are",
+    )
+
+
+def _share_on(points: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    y, x = np.rint(points).astype(int).T
+    inside = (y < mask.shape[0]) & (x < mask.shape[1])
+    return float(mask[y[inside], x[inside]].sum() / len(points))
+
+
+def _check_columns(frame: DataFrame, path: Path) -> None:
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        there = ", ".join(map(str, frame.columns))
+        raise InputError(
+            f"{path} without a column {missing[0]} ({there})",
+            "a header with y and x, px",
+            "add it, or bring the table into this form with `sparcell import`",
+        )
+
+
+def _of_plane(frame: DataFrame, path: Path, image: Image, plane: Plane) -> DataFrame:
+    for name, number in zip(PLANE_COLUMNS, plane, strict=True):
+        length = image.size(name.upper())
+        if length == 1:
+            continue
+        if name not in frame.columns:
+            raise InputError(
+                f"{path} without a column {name} for an image of {length} planes along {name}",
+                "a column that says which of them a point is in, counted from 0",
+                "add it",
+            )
+        values = _numbers(frame, name, path)
+        beyond = (values < 0) | (values >= length) | (values != np.rint(values))
+        if beyond.any():
+            raise InputError(
+                f"{name} {values[beyond][0]:g} in {path}", f"0 to {length - 1}", "count from 0"
+            )
+        frame = frame[values == number]
+    return frame
+
+
+def _numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+    import pandas
+
+    values = pandas.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        # The header is the first line.
+        line = int(frame.index[wrong[0]]) + 2
+        held = frame[name].iloc[wrong[0]]
+        raise InputError(
+            f"{name} '{held}' in line {line} of {path}", "a number, px", "correct or delete it"
+        )
+    return values
+
+
+def _check_places(points: NDArray[np.float64], path: Path, shape: tuple[int, int]) -> None:
+    outside = _outside(points, shape)
+    if not outside.any():
+        return
+    here, swapped = outside.mean(), _outside(points[:, ::-1], shape).mean()
+    height, width = shape
+    if not swapped or (here > MOSTLY and swapped < here / 2):
+        raise _swapped(
+            path,
+            f"{outside.sum()} of {len(points)} outside the {height} x {width} px (height x "
+            f"width), {round(swapped * len(points))} if they are swapped",
+        )
+    y, x = points[outside][0]
+    raise InputError(
+        f"{outside.sum()} of {len(points)} points of {path} outside the image, such as y {y:g}, "
+        f"x {x:g}",
+        f"y of 0 to {height - 1} and x of 0 to {width - 1}, px",
+        "check that they belong to this image and are in px, not um",
+    )
+
+
+def _outside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    last = np.array(shape) - 1
+    beyond = (points < -NEAR_EDGE) | (points > last + NEAR_EDGE)
+    return np.asarray(beyond.any(1))
+
+
+def _swapped(path: Path, why: str) -> InputError:
+    return InputError(
+        f"points of {path} that seem to have y and x swapped ({why})",
+        "y down and x to the right",
+        "exchange the names of the two columns",
+    )
+
+
+def _once(points: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    first = np.unique(np.rint(points), axis=0, return_index=True)[1]
+    if len(first) == len(points):
+        return points
+    again = np.setdiff1d(np.arange(len(points)), first)
+    y, x = points[again[0]]
+    warnings.warn(
+        f"{len(again)} points of {path} are in the pixel of another, such as y {y:g}, x {x:g}: "
+        "left out",
+        SparcellWarning,
+        stacklevel=2,
+    )
+    return points[np.sort(first)]
