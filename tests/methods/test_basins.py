@@ -43,14 +43,25 @@ def test_components_divided_apart_are_the_watershed_of_the_field(seed: int, low:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=30))
-def test_boxes_lie_apart_on_a_sheet_that_holds_them(sizes: list[tuple[int, int]]) -> None:
-    places, shape = lay_out([np.s_[7 : 7 + high, 3 : 3 + wide] for high, wide in sizes])
-    sheet = np.zeros(np.add(shape, 1), int)
-    for (y, x), size in zip(places, sizes, strict=True):
-        assert (y.stop - y.start, x.stop - x.start) == size
-        assert y.start >= 0 and x.start >= 0 and y.stop <= shape[0] and x.stop <= shape[1]
-        sheet[y.start : y.stop + 1, x.start : x.stop + 1] += 1  # with the pixel beside it
-    assert sheet.max() == 1
+def test_pieces_lie_apart_on_a_sheet_that_holds_them(sizes: list[tuple[int, int]]) -> None:
+    corner = np.array([[7], [3]])
+    y, x, number = np.concatenate(
+        [
+            [*(np.indices(size).reshape(2, -1) + corner), np.full(size, i).ravel()]
+            for i, size in enumerate(sizes)
+        ],
+        axis=1,
+    )
+    places, shape = lay_out(y, x, number, len(sizes))
+    sheet = np.full(shape, -1)
+    sheet.ravel()[places] = number
+    assert len(np.unique(places)) == len(places)
+    pieces = connected_labels(sheet >= 0)
+    assert pieces.max() == len(sizes)
+    assert (np.bincount(number) == [high * wide for high, wide in sizes]).all()
+    for i, size in enumerate(sizes):
+        rows, columns = np.nonzero(sheet == i)
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == size
 
 
 def test_components_without_a_seed_get_ids_of_their_own() -> None:

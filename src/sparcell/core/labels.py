@@ -49,20 +49,38 @@ def raster_order(labels: Labels, min_size: int = 1) -> Labels:
 
     Objects with fewer than `min_size` pixels are dropped.
     """
-    flat = labels.ravel()
-    inside = np.flatnonzero(flat != 0)
-    ids = flat[inside]
+    inside = np.flatnonzero(labels != 0)
+    return number_in_order(labels.ravel()[inside], inside, labels.shape, min_size)
+
+
+def number_in_order(
+    ids: NDArray[Any], pixels: NDArray[np.int64], shape: tuple[int, ...], min_size: int = 1
+) -> Labels:
+    """Make labels of the ids of some pixels, numbered 1..n by each object's first pixel.
+
+    Parameters
+    ----------
+    ids : (N,) int
+        0 = background.
+    pixels : (N,) int64
+        Where they are, in raster order, as indices into the pixels row by row.
+    shape : (int, int)
+        Of the labels.
+    min_size : int
+        Objects with fewer pixels are dropped.
+    """
     first = np.full(int(ids.max(initial=0)) + 1, -1, np.int64)
     # Of several writes to one place the last one stays: backwards, an object's first pixel.
-    first[ids[::-1]] = inside[::-1]
+    first[ids[::-1]] = pixels[::-1]
+    first[0] = -1
     if min_size > 1:
         first[np.bincount(ids, minlength=len(first)) < min_size] = -1
     present = np.flatnonzero(first >= 0)
     rank = np.zeros(len(first), np.int32)
     rank[present[np.argsort(first[present])]] = np.arange(1, len(present) + 1)
-    ordered = np.zeros(labels.shape, np.int32)
-    ordered.ravel()[inside] = rank[ids]
-    return ordered
+    labels = np.zeros(shape, np.int32)
+    labels.ravel()[pixels] = rank[ids]
+    return labels
 
 
 def largest_pieces(owner: Labels, min_size: int = 1) -> tuple[Labels, NDArray[np.int32]]:

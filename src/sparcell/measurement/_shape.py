@@ -38,10 +38,13 @@ def edge_lengths(strip: Strip) -> tuple[Integers, Floats]:
         In px.
     """
     padded = np.pad(strip.window, 1)
-    inner = padded[1:-1, 1:-1]
     edge = np.zeros(padded.shape, np.bool_)
-    for neighbour in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        edge[1:-1, 1:-1] |= inner != neighbour
+    below = padded[:-1] != padded[1:]
+    edge[:-1] = below
+    edge[1:] |= below
+    beside = padded[:, :-1] != padded[:, 1:]
+    edge[:, :-1] |= beside
+    edge[:, 1:] |= beside
     edge &= padded != 0
     flat, on_edge, pitch = padded.ravel(), edge.ravel(), padded.shape[1]
     first = (1 + strip.above) * pitch
@@ -114,20 +117,21 @@ def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers,
     Parameters
     ----------
     number, row, left : (N,) array
-        Object, row, and column of the leftmost pixel of the object in that row.
+        Object, row, and column of the leftmost pixel of the object in that row; ordered by object
+        and row.
 
     Returns
     -------
     owner, y, x : (M,) array
         Object, height in half rows, column; ordered by object and height.
     """
-    # Midpoints of a pixel's upper, left and lower side.
-    y = np.concatenate([2 * row - 1, 2 * row, 2 * row + 1])
-    x = np.concatenate([left, left - 0.5, left])
-    owner = np.tile(number, 3)
-    order = np.lexsort((x, y, owner))
-    owner, y, x = owner[order], y[order], x[order]
+    # Midpoints of a pixel's upper, left and lower side; two rows share those between them.
+    y = (2 * row[:, None] + (-1, 0, 1)).ravel()
+    x = (left[:, None] + (0, -0.5, 0)).ravel()
+    owner = np.repeat(number, 3)
     drop = ~_changes(owner, y)
+    again = np.flatnonzero(drop)
+    x[again - 1] = np.minimum(x[again - 1], x[again])
     while True:
         owner, y, x = owner[~drop], y[~drop], x[~drop]
         # A point on or inside the line between its neighbours is no corner of the hull, so

@@ -181,10 +181,11 @@ def _geometry(
     major, minor = (yy + xx) / 2 + spread, np.maximum((yy + xx) / 2 - spread, 0)
     eccentricity = np.sqrt(1 - np.divide(minor, major, np.ones(count), where=major > 0))
     top, left = window.offset
-    y0 = _extreme(np.minimum, runs.rows, number, count) + top
-    y1 = _extreme(np.maximum, runs.rows, number, count) + top + 1
-    x0 = _extreme(np.minimum, runs.starts, number, count) + left
-    x1 = _extreme(np.maximum, runs.stops, number, count) + left
+    # Runs are in raster order.
+    order, firsts, lasts = _grouped(number, count)
+    y0, y1 = runs.rows[order[firsts]] + top, runs.rows[order[lasts]] + top + 1
+    x0 = _extreme(np.minimum, runs.starts[order], firsts) + left
+    x1 = _extreme(np.maximum, runs.stops[order], firsts) + left
     height, width = window.shape
     return {
         "y": y + top,
@@ -211,24 +212,30 @@ def _intensity_columns(
     parts = (gathered.sums, gathered.squares, gathered.lows, gathered.highs)
     sums, squares, lows, highs = (np.concatenate(part, axis=1) for part in parts)
     centre = np.zeros((len(names), 1)) if gathered.centre is None else gathered.centre
+    order, firsts, _ = _grouped(number, count)
     for channel, name in enumerate(names):
         middle = float(centre[channel, 0])
         mean = np.bincount(number, sums[channel], count) / area
         variance = np.bincount(number, squares[channel], count) / area - mean**2
         columns[f"mean_{name}"] = mean + middle
-        columns[f"min_{name}"] = _extreme(np.minimum, lows[channel], number, count) + middle
-        columns[f"max_{name}"] = _extreme(np.maximum, highs[channel], number, count) + middle
+        columns[f"min_{name}"] = _extreme(np.minimum, lows[channel][order], firsts) + middle
+        columns[f"max_{name}"] = _extreme(np.maximum, highs[channel][order], firsts) + middle
         columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
         columns[f"sum_{name}"] = (mean + middle) * area
     return columns
 
 
-def _extreme(choose: np.ufunc, amounts: NDArray[Any], number: Integers, count: int) -> NDArray[Any]:
-    """Smallest or largest amount of each object."""
+def _grouped(number: Integers, count: int) -> tuple[Integers, Integers, Integers]:
+    """Order runs by object; where in that order each object's first and last one are."""
     order = np.argsort(number, kind="stable")
-    firsts = np.searchsorted(number[order], np.arange(count))
+    firsts = np.searchsorted(number[order], np.arange(count + 1))
+    return order, firsts[:-1], firsts[1:] - 1
+
+
+def _extreme(choose: np.ufunc, amounts: NDArray[Any], firsts: Integers) -> NDArray[Any]:
+    """Smallest or largest amount of each object."""
     # reduceat refuses positions into an empty array.
-    extremes: NDArray[Any] = choose.reduceat(amounts[order], firsts) if count else amounts
+    extremes: NDArray[Any] = choose.reduceat(amounts, firsts) if len(firsts) else amounts
     return extremes
 
 

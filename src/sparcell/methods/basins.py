@@ -7,12 +7,8 @@ field, and than one for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels, number_pieces
@@ -64,62 +60,72 @@ def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) ->
         Ids of the seeds, each one connected object; components without a seed have further ids.
     """
     components = number_pieces(mask)
+    inside = np.flatnonzero(mask)
+    home = components.ravel()[inside]
     at = np.flatnonzero(seeds != 0)
     ids = seeds.ravel()[at]
-    home = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
-    home[ids] = components.ravel()[at]
-    held = np.bincount(home[1:], minlength=int(components.max(initial=0)) + 1)
+    component = np.zeros(int(ids.max(initial=0)) + 1, np.int64)
+    component[ids] = components.ravel()[at]
+    held = np.bincount(component[1:], minlength=int(home.max(initial=0)) + 1)
     owner = np.zeros(len(held), np.int32)
-    owner[home[1:]] = np.arange(1, len(home))
+    owner[component[1:]] = np.arange(1, len(component))
     bare = np.flatnonzero(held[1:] == 0) + 1
-    owner[bare] = np.arange(len(home), len(home) + len(bare))
-    owner[held > 1] = 0
-    labels: Labels = owner[components]
-    crowded = np.flatnonzero(held > 1)
-    if not len(crowded):
-        return labels
-    found = ndimage.find_objects(components)
-    boxes = [found[number - 1] for number in crowded]
-    places, shape = lay_out(boxes)
-    sheet = np.zeros(shape, np.bool_)
-    slope, start = np.zeros(shape, np.uint8), np.zeros(shape, np.int32)
-    for number, box, place in zip(crowded, boxes, places, strict=True):
-        np.equal(components[box], number, out=sheet[place])
-        slope[place], start[place] = height[box], seeds[box]
-    start *= sheet
-    flooded = watershed(255 - slope, start, connectivity=2, mask=sheet)
-    for box, place in zip(boxes, places, strict=True):
-        labels[box] += flooded[place]
+    owner[bare] = np.arange(len(component), len(component) + len(bare))
+    divided = owner[home]
+    many = held[home] > 1
+    if many.any():
+        crowded, number = np.unique(home[many], return_inverse=True)
+        pixels = inside[many]
+        on_sheet, shape = lay_out(*np.divmod(pixels, mask.shape[1]), number, len(crowded))
+        sheet, start = np.zeros(shape, np.bool_), np.zeros(shape, np.int32)
+        slope = np.zeros(shape, np.uint8)
+        sheet.ravel()[on_sheet] = True
+        slope.ravel()[on_sheet] = 255 - height.ravel()[pixels]
+        start.ravel()[on_sheet] = seeds.ravel()[pixels]
+        flooded = watershed(slope, start, connectivity=2, mask=sheet)
+        divided[many] = flooded.ravel()[on_sheet]
+    labels = np.zeros(mask.shape, np.int32)
+    labels.ravel()[inside] = divided
     return labels
 
 
 def lay_out(
-    boxes: Sequence[tuple[slice, ...]],
-) -> tuple[list[tuple[slice, slice]], tuple[int, int]]:
-    """Lay boxes in rows on a sheet, tallest first, with a pixel between them.
+    y: NDArray[np.int64], x: NDArray[np.int64], number: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Lay pieces of an image in rows on a sheet, tallest first, with a pixel between them.
 
     Parameters
     ----------
-    boxes : sequence of (slice, slice)
-        In an image, px.
+    y, x : (N,) int64
+        Their pixels.
+    number : (N,) int64
+        Piece of each pixel, 0 to `count` - 1.
+    count : int
 
     Returns
     -------
-    places : list of (slice, slice)
-        Where each box lies on the sheet.
+    places : (N,) int64
+        Where each pixel lies on the sheet, as an index into its pixels row by row.
     shape : (int, int)
         Height and width of the sheet, px; about as wide as high.
     """
-    sizes = np.array([[edge.stop - edge.start + 1 for edge in box] for box in boxes])
+    corner = np.full((2, count), np.iinfo(np.int64).max)
+    end = np.zeros((2, count), np.int64)
+    for axis, position in enumerate((y, x)):
+        np.minimum.at(corner[axis], number, position)
+        np.maximum.at(end[axis], number, position)
+    sizes = (end - corner + 2).T
     width = max(int(sizes[:, 1].max()), int(np.sqrt(sizes.prod(axis=1).sum())))
-    places: list[Any] = [None] * len(boxes)
+    shift = np.zeros((2, count), np.int64)
     top = left = tall = 0
-    for number in np.argsort(-sizes[:, 0], kind="stable"):
-        high, wide = sizes[number].tolist()
+    for piece in np.argsort(-sizes[:, 0], kind="stable"):
+        high, wide = sizes[piece].tolist()
         if left + wide > width:
             top, left, tall = top + tall, 0, 0
-        places[number] = np.s_[top : top + high - 1, left : left + wide - 1]
+        shift[:, piece] = top, left
         left, tall = left + wide, max(tall, high)
+    shift -= corner
+    places = (y + shift[0][number]) * width + x + shift[1][number]
     return places, (top + tall, width)
 
 

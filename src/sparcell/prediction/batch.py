@@ -15,6 +15,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image
+from sparcell.models.runtime import default_threads
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.guards import check_pieces, check_promise
 from sparcell.prediction.large import predict_large
@@ -183,7 +184,14 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
             return Outcome(in_blocks=True)
         labels = item.labels(in_blocks=False)
         scale = predict_image(
-            image, opened.model, opened.runtime, labels, item.objects, settings, item.name
+            image,
+            opened.model,
+            opened.runtime,
+            labels,
+            item.objects,
+            settings,
+            item.name,
+            engine.threads or default_threads(),
         )
     except InputError as error:
         return Outcome(failure=str(error))

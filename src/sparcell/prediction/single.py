@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling import CONTEXT, Band, Found, Stitcher, ahead, cut_axis, map_rows
 
+MOST_TILES = 4
+"""Tiles that are decoded at the same time, at most: each takes memory."""
+
 
 def predict_image(
     image: Image,
@@ -31,6 +35,7 @@ def predict_image(
     objects: Path,
     settings: PredictSettings = DEFAULTS,
     name: str = "",
+    threads: int = 1,
 ) -> Scale:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
@@ -42,6 +47,8 @@ def predict_image(
         Where the label image goes: the image's axes but C, ids 1..n in every plane.
     objects : Path
         Where the object table goes.
+    threads : int
+        Tiles that are decoded and measured at the same time, but no more than `MOST_TILES`.
 
     Returns
     -------
@@ -64,10 +71,14 @@ def predict_image(
     for dtype in (np.uint16, np.uint32):
         tables: list[pd.DataFrame] = []
         try:
-            with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
+            with (
+                ThreadPoolExecutor(min(threads, MOST_TILES)) as pool,
+                create_labels(labels, axes, shape, dtype, image.pixel_size) as target,
+            ):
+                write = _into(target, axes)
                 for plane in image.planes():
                     tables += _predict_plane(
-                        image, shown, plane, model, runtime, _into(target, axes), settings, name
+                        image, shown, plane, model, runtime, write, settings, name, pool
                     )
             break
         except _TooManyIds:
@@ -86,18 +97,19 @@ def _predict_plane(
     write: Callable[[Plane, Band], None],
     settings: PredictSettings,
     name: str,
+    pool: Executor,
 ) -> list[pd.DataFrame]:
     """Write the labels of one plane of `image`, which the network is `shown`; give its tables."""
     scaling = model.scaling(shown, plane)
     grid, halo = plan_tiles(image, shown, model, settings)
     cuts = tuple(cut_axis(edge, *grid) for edge in shown.shape)
     decode: Callable[..., Any] = model.method.decode
-    stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo)
-    # A first, empty table gives the columns where nothing is found.
-    nothing = np.zeros((1, 1), np.int32)
-    tables = [object_table(nothing, pixel_size=image.pixel_size, image_name=name)]
+    stitcher = Stitcher(
+        lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo, pool.map
+    )
+    tables: list[Future[pd.DataFrame]] = []
 
-    def keep(found: Found) -> None:
+    def measure(found: Found) -> pd.DataFrame:
         table = object_table(
             found.labels,
             pixel_size=image.pixel_size,
@@ -107,8 +119,10 @@ def _predict_plane(
             window=Window(found.offset, image.shape),
         )
         table["id"] += found.first_id - 1
-        if len(table):
-            tables.append(table)
+        return table
+
+    def keep(found: Found) -> None:
+        tables.append(pool.submit(measure, found))
 
     answer = model.method.answer
     rows = ahead(map_rows(shown, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
@@ -124,7 +138,9 @@ def _predict_plane(
             f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
             f"give --halo over {ceil(halo * image.shape[0] / shown.shape[0])}"
         )
-    return tables
+    measured = [table.result() for table in tables]
+    # An empty table gives the columns where nothing is found.
+    return [table for table in measured if len(table)] or measured[:1]
 
 
 def _into(target: Any, axes: str) -> Callable[[Plane, Band], None]:

@@ -16,8 +16,9 @@ import itertools
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -29,7 +30,7 @@ from sparcell.methods.base import MAPS, Answer, Objects
 from sparcell.methods.detections import Reading, join
 from sparcell.models.runtime import Runtime
 
-MAX_CORE = 1024
+MAX_CORE = 2048
 CONTEXT = 64
 
 T = TypeVar("T")
@@ -161,10 +162,18 @@ class Stitcher:
     halo : int
         How far a tile looks beyond its core, px. Objects that reach further are cut; they are
         counted in `cut`.
+    each : callable
+        ``map``, or one that calls at the same time what does not depend on each other.
     """
 
-    def __init__(self, decode: Callable[[Any], Objects], columns: list[slice], halo: int) -> None:
-        self.decode, self.columns, self.halo = decode, columns, halo
+    def __init__(
+        self,
+        decode: Callable[[Any], Objects],
+        columns: list[slice],
+        halo: int,
+        each: Callable[..., Iterable[Any]] = map,
+    ) -> None:
+        self.decode, self.columns, self.halo, self.each = decode, columns, halo, each
         self.count = 0
         self.cut = 0
 
@@ -189,8 +198,9 @@ class Stitcher:
             top = core.start - above.shape[1]
             core_rows = slice(above.shape[1], above.shape[1] + maps.shape[1])
             inner = (top > 0, following is not None)
-            for columns in self.columns:
-                self._paint(canvas, taken, seen, core_rows, columns, top, inner, on_found)
+            look = partial(self._claim, seen, core_rows, inner)
+            for left, claim in self.each(look, self.columns):
+                self._paint(canvas, taken, claim, (top, left), on_found)
             if following is None:
                 yield Band(top, canvas)
                 return
@@ -200,29 +210,37 @@ class Stitcher:
             above = seen[:, done : core_rows.stop]
             current = following
 
-    def _paint(
-        self,
-        canvas: Labels,
-        taken: NDArray[np.bool_],
-        maps: Reading,
-        rows: slice,
-        columns: slice,
-        top: int,
-        inner: tuple[bool, bool],
-        on_found: Callable[[Found], None],
-    ) -> None:
-        """Decode one window and paint the objects that the tile answers for."""
+    def _claim(
+        self, maps: Reading, rows: slice, inner: tuple[bool, bool], columns: slice
+    ) -> tuple[int, Claim]:
+        """Decode one window of a band; say where it begins and what its tile claims."""
         width = maps.shape[2]
         left = max(columns.start - self.halo, 0)
         right = min(columns.stop + self.halo, width)
         window = join([maps[:, :, left:right]], axis=2)
         core = (rows, slice(columns.start - left, columns.stop - left))
-        claim = claim_objects(self.decode(window), core, (*inner, left > 0, right < width))
-        labels, scores = settle(claim, taken[:, left:right])
-        taken[:, left:right] |= claim.labels > 0
-        place = canvas[:, left:right]
-        np.copyto(place, labels + np.int32(self.count), where=labels > 0)
-        on_found(Found(labels, scores, (top, left), self.count + 1))
+        edges = (*inner, left > 0, right < width)
+        return left, claim_objects(self.decode(window), core, edges)
+
+    def _paint(
+        self,
+        canvas: Labels,
+        taken: NDArray[np.bool_],
+        claim: Claim,
+        offset: tuple[int, int],
+        on_found: Callable[[Found], None],
+    ) -> None:
+        """Paint the objects that a tile answers for."""
+        left = offset[1]
+        window = np.s_[:, left : left + claim.labels.shape[1]]
+        labels, scores = settle(claim, taken[window])
+        pixels = np.flatnonzero(claim.labels)
+        y, x = np.divmod(pixels, claim.labels.shape[1])
+        taken[y, x + left] = True
+        ids = labels.ravel()[pixels]
+        kept = ids > 0
+        canvas[y[kept], x[kept] + left] = ids[kept] + np.int32(self.count)
+        on_found(Found(labels, scores, offset, self.count + 1))
         self.cut += claim.cut
         self.count += len(scores)
 

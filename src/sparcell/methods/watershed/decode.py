@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.labels import raster_order
+from sparcell.core.labels import number_in_order
 from sparcell.methods.base import Maps, Objects
 from sparcell.methods.basins import divide, join_shallow, local_maxima
 from sparcell.methods.watershed.config import WatershedDecode
@@ -45,10 +45,11 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
     owner = join_shallow(parts, height, summit, max(settings.h * 255, 1))
     inside = np.flatnonzero(mask)
+    part = parts.ravel()[inside]
     centre = np.zeros(len(owner), np.uint8)
-    np.maximum.at(centre, owner[parts.ravel()[inside]], inner.ravel()[inside])
+    np.maximum.at(centre, owner[part], inner.ravel()[inside])
     sure = centre[owner] >= settings.centre * 255
-    labels = raster_order((owner * sure)[parts], settings.min_size)
+    labels = number_in_order((owner * sure)[part], inside, mask.shape, settings.min_size)
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     kept = at[labels.ravel()[at] > 0]
     scores[labels.ravel()[kept]] = centre[owner[seeds.ravel()[kept]]] / np.float32(255)
@@ -58,7 +59,10 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
 def smooth(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Weigh each pixel of (Y, X) with its neighbours, 1 2 1 along both axes."""
     wide = np.pad(values, 1, mode="edge").astype(np.uint16)
-    rows = wide[:-2] + 2 * wide[1:-1] + wide[2:]
-    both = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
-    smoothed: NDArray[np.uint8] = ((both + 8) >> 4).astype(np.uint8)
-    return smoothed
+    rows = wide[:-2] + wide[2:]
+    rows += wide[1:-1] << 1
+    both = rows[:, :-2] + rows[:, 2:]
+    both += rows[:, 1:-1] << 1
+    both += 8
+    both >>= 4
+    return both.astype(np.uint8)
