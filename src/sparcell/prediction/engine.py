@@ -63,7 +63,7 @@ class Engine:
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
-        opened = Opened(model, Turned(model.open(runtime, threads), tta))
+        opened = _start(model, runtime, threads, tta)
         engine = cls(path, model.digest, runtime, threads, tta, opened.runtime.name)
         _hold(engine, opened)
         return engine
@@ -78,7 +78,7 @@ class Engine:
         """
         if self not in _held:
             model = load_model(self.model)
-            opened = Opened(model, Turned(model.open(self.runtime, self.threads), self.tta))
+            opened = _start(model, self.runtime, self.threads, self.tta)
             if opened.runtime.name != self.name:
                 raise InputError(
                     f"{opened.runtime.name} on {socket.gethostname()}, {self.name} elsewhere",
@@ -91,6 +91,11 @@ class Engine:
     def close(self) -> None:
         """Let go of the network in this process."""
         _held.pop(self, None)
+
+
+def _start(model: Model, runtime: str, threads: int, tta: str) -> Opened:
+    network = model.open(runtime, threads)
+    return Opened(model, Turned(network, tta, model.method.answer.assemble))
 
 
 _held: dict[Engine, Opened] = {}

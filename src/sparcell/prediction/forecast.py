@@ -151,7 +151,8 @@ def forecast(
     paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
     items = list_items(paths, out, settings, resume)
     left = [item for item in items if not (resume and item.objects.exists())]
-    engine = Turned(model.open(runtime, threads), str(settings.tta))
+    network = model.open(runtime, threads)
+    engine = Turned(network, str(settings.tta), model.method.answer.assemble)
     seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]
     timed, preparing = _time_windows(engine, model, seen)
     seen = [replace(one, seconds=_seconds(one, timed)) for one in seen]

@@ -14,6 +14,10 @@ LARGE_PIXELS = 1 << 27
 """Images of more pixels, all planes together, are predicted in blocks."""
 BLOCK = 4096
 """Edge of a block, px, where the user says nothing."""
+BAND_PIXELS = 1 << 23
+"""About so many pixels of an image are held at a time, in a band as high as a tile."""
+MIN_CORE = 1024
+"""Edge of the tiles of the widest images, px: smaller ones would be mostly context and halo."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class PredictSettings:
         Axes of the inputs, where their metadata does not say.
     channels : tuple of int, optional
         Channels of the inputs that the model shall see, by number from 0.
-    tile : int
-        Largest edge of a tile's core, px.
+    tile : int, optional
+        Largest edge of a tile's core, px; by default less for wide images, see `tile_of`.
     halo : int, optional
         How far a tile looks for the rest of its objects, px; by default twice the largest object
         of the training.
@@ -52,7 +56,7 @@ class PredictSettings:
 
     axes: str | None = None
     channels: tuple[int, ...] | None = None
-    tile: int = MAX_CORE
+    tile: int | None = None
     halo: int | None = None
     format: str = ".tif"
     tta: str | None = None
@@ -70,6 +74,10 @@ class PredictSettings:
                 "letters, digits, _, - and .",
                 "correct --into-image",
             )
+
+    def tile_of(self, width: int) -> int:
+        """Choose the tile of an image of so many columns, so that memory hardly grows with it."""
+        return self.tile or min(max(BAND_PIXELS // width, MIN_CORE), MAX_CORE)
 
     def in_blocks(self, image: Image) -> bool:
         """Tell whether an image is predicted in blocks."""

@@ -174,12 +174,13 @@ def plan_tiles(
         How far a tile looks for the rest of its objects, px; not beyond its neighbours.
     """
     size = shown.shape[0] / image.shape[0]
+    tile = settings.tile_of(image.shape[1])
     if settings.halo is None:
-        halo = int(np.clip(2 * model.card.largest_diameter, 32, settings.tile // 2))
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, tile // 2))
     else:
         halo = ceil(settings.halo * size)
     # A band of tiles shall not be more of the image because the network sees it smaller.
-    grid = model.grid(min(settings.tile, max(int(settings.tile * size), 2 * halo)), CONTEXT)
+    grid = model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT)
     for edge in shown.shape:
         cores = cut_axis(edge, *grid).cores
         if len(cores) > 1:

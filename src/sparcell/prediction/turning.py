@@ -7,6 +7,7 @@ longer as the group has elements.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,8 @@ class Turned:
     runtime : Runtime
     group : str
         A name in `GROUPS`.
+    assemble : callable, optional
+        As in `sparcell.methods.base.Answer`: what makes detections of the outputs for a view.
 
     Raises
     ------
@@ -93,12 +96,14 @@ class Turned:
         If there is no such group.
     """
 
-    def __init__(self, runtime: Runtime, group: str) -> None:
+    def __init__(
+        self, runtime: Runtime, group: str, assemble: Callable[[Any], Any] | None = None
+    ) -> None:
         if group not in GROUPS:
             raise InputError(
                 f"test-time augmentation '{group}'", "one of " + ", ".join(GROUPS), "choose --tta"
             )
-        self.runtime, self.turns = runtime, GROUPS[group]
+        self.runtime, self.turns, self.assemble = runtime, GROUPS[group], assemble
         self.name = runtime.name if group == "none" else f"{runtime.name}, tta {group}"
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -117,6 +122,8 @@ class Turned:
         """Run the network on one view; its outputs turned back."""
         view = np.ascontiguousarray(turn(image))
         outputs = self.runtime(view)
+        if self.assemble:
+            outputs = self.assemble(outputs)
         if outputs[0].ndim == 2:
             boxes, scores, masks = outputs
             return [
