@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sparcell import load_model, predict
 from sparcell.io import open_image, write_image
 from sparcell.prediction.settings import PredictSettings
 
+Find = Callable[[NDArray[np.uint8]], Any]
 AS_ZARR = PredictSettings(format=".ome.zarr")
 
 
@@ -33,23 +35,33 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--files", type=Path)
     options = parser.parse_args()
-    model, pixels = load_model(options.model), np.load(options.image)
-    if not options.files:
-        network = open_network(model, options.threads)
-        take_turns(lambda part: find_objects(part, model, network), pixels)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        folders = (Path(name) / str(number) for number in itertools.count())
+    pixels = np.load(options.image)
+    if options.files:
+        with tempfile.TemporaryDirectory() as folder:
+            take_turns(lambda: through_files(options, pixels.shape, Path(folder)), pixels)
+    else:
+        take_turns(lambda: in_memory(options), pixels)
 
-        def find(part: NDArray[np.uint8]) -> Any:
-            path, out = options.files, next(folders)
-            if part.shape != pixels.shape:
-                path = Path(name) / options.files.name
-                write_image(path, part, "YX")
-            predict(model, path, out, settings=AS_ZARR, threads=options.threads)
-            return open_image(out / "labels" / f"{path.stem}.ome.zarr").data
 
-        take_turns(find, pixels)
+def in_memory(options: argparse.Namespace) -> Find:
+    model = load_model(options.model)
+    network = open_network(model, options.threads)
+    return lambda pixels: find_objects(pixels, model, network)
+
+
+def through_files(options: argparse.Namespace, whole: tuple[int, ...], folder: Path) -> Find:
+    model = load_model(options.model)
+    numbers = itertools.count()
+
+    def find(pixels: NDArray[np.uint8]) -> Any:
+        path, out = options.files, folder / str(next(numbers))
+        if pixels.shape != whole:
+            path = folder / options.files.name
+            write_image(path, pixels, "YX")
+        predict(model, path, out, settings=AS_ZARR, threads=options.threads)
+        return open_image(out / "labels" / f"{path.stem}.ome.zarr").data
+
+    return find
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,19 @@ def main() -> None:
     parser.add_argument("--run", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    take_turns(lambda: load_network(options.run), np.load(options.image))
+
+
+def load_network(run: Path | None) -> Callable[[np.ndarray], np.ndarray]:
     settings: dict[str, Any] = {"rescale": 1.0}
     weights = None
-    if options.run:
-        weights = str(options.run / "model" / "cellpose")
-        settings = json.loads((options.run / "run.json").read_text("utf8"))["decode"]
+    if run:
+        weights = str(run / "model" / "cellpose")
+        settings = json.loads((run / "run.json").read_text("utf8"))["decode"]
         # The factor is the network's own diameter by this one.
         del settings["diameter"]
     model = CellposeModel(gpu=False, pretrained_model=weights, diam_mean=DIAMETER)
-    take_turns(
-        lambda pixels: model.eval(pixels, channels=[0, 0], **settings)[0], np.load(options.image)
-    )
+    return lambda pixels: model.eval(pixels, channels=[0, 0], **settings)[0]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,14 @@ def main() -> None:
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    image = np.load(options.image)
+    take_turns(lambda: partial(find, load_network(options.run)), np.load(options.image))
+
+
+def load_network(run: Path | None) -> StarDist2D:
+    if run:
+        return StarDist2D(None, name="model", basedir=str(run))
     with tempfile.TemporaryDirectory() as folder:
-        if options.run:
-            model = StarDist2D(None, name="model", basedir=str(options.run))
-        else:
-            model = StarDist2D(Config2D(n_rays=32, grid=(2, 2)), name="random", basedir=folder)
-        take_turns(lambda pixels: find(model, pixels), image)
+        return StarDist2D(Config2D(n_rays=32, grid=(2, 2)), name="random", basedir=folder)
 
 
 def find(model: StarDist2D, pixels: np.ndarray) -> np.ndarray:

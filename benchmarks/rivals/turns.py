@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,19 +22,20 @@ WARM_UP = 2048
 """Edge of the part of the image that is predicted before any time is taken, px."""
 
 
-def take_turns(find: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> None:
+def take_turns(start: Callable[[], Callable[[np.ndarray], Any]], image: np.ndarray) -> None:
     """Answer until there is no more to do.
 
     Parameters
     ----------
-    find : callable
-        (Y, X) uint8 to (Y, X) integer labels, an array or a file that is indexed like one; the
-        network is loaded.
+    start : callable
+        Loads the network and gives a callable: (Y, X) uint8 to (Y, X) integer labels, an array or
+        a file that is indexed like one.
     image : (Y, X) uint8
     """
     # What tools print themselves goes beside the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    find = start()
     loaded = memory("VmHWM")
     find(image[:WARM_UP, :WARM_UP])
     print(json.dumps({"loaded_mib": loaded}), file=answers, flush=True)
