@@ -14,7 +14,7 @@ def predict(
         ..., help="Name of a model, model.zip, run folder or bioimage.io package."
     ),
     inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
-    out: Path = typer.Option(..., "-o", "--out", help="Folder for the results."),
+    out: Path = typer.Option(Path("predicted"), "-o", "--out", help="Folder for the results."),
     axes: str = typer.Option(None, help="Axes of the inputs, such as TYX, if they do not say."),
     channel: list[int] = typer.Option(
         None, help="Channel the model shall see, from 0; repeat it for several."

@@ -17,6 +17,7 @@ from sparcell.models.description import TEST_TENSOR, describe, normalised, prepr
 from sparcell.models.loading import own_card
 from sparcell.models.model import Model, npy, write_zip
 from sparcell.models.normalise import Normalise
+from sparcell.models.public import public_record
 from sparcell.models.weights import halve_weights
 
 FORMATS = ("bioimageio", "onnx")
@@ -57,6 +58,8 @@ def export_model(
     if format == "bioimageio":
         _check_package(model, out)
     card = card or own_card(model.card)
+    about = model.card.model_copy(update={"record": public_record(model.card.record)})
+    model = replace(model, card=about)
     if half_weights:
         model = halve_weights(model)
     if format == "onnx":
