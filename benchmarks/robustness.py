@@ -119,16 +119,18 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     fields = read_fields(options.dataset, options.split, options.images)
-    tables = {"unchanged": score_unchanged(model, fields, options.threads)}
-    if "sizes" in options.only:
-        tables["sizes"] = score_sizes(model, fields, options.threads)
-    for kind in options.only:
-        if kind in CHANGES:
-            tables[kind] = score_changed(model, fields, kind, options.threads)
-    if options.json:
-        settings = {key: str(value) for key, value in vars(options).items()}
-        record = start_record(settings | {"digest": model.digest})
-        write_json(options.json, record | {"images": [one.name for one in fields], **tables})
+    settings = {key: str(value) for key, value in vars(options).items()}
+    report = start_record(settings | {"digest": model.digest})
+    report["images"] = [one.name for one in fields]
+    for kind in ["unchanged", *options.only]:
+        if kind == "unchanged":
+            report[kind] = score_unchanged(model, fields, options.threads)
+        elif kind == "sizes":
+            report[kind] = score_sizes(model, fields, options.threads)
+        else:
+            report[kind] = score_changed(model, fields, kind, options.threads)
+        if options.json:
+            write_json(options.json, report)
 
 
 def read_fields(dataset: Path, split: str, count: int | None) -> list[Field]:
