@@ -57,6 +57,8 @@ COLUMNS, ROWS = 4, 6
 """Pictures on a page."""
 LEAST_EDGE, AROUND = 64, 2.5
 """Edge of a picture: px of the image at least, and times the extent of the object."""
+PICTURE = 256
+"""Its pixels as drawn, where the image has fewer."""
 GREEN, MAGENTA = (0.1, 1.0, 0.3), (1.0, 0.2, 1.0)
 DIM = 0.7
 DRAWS = 10_000
@@ -185,13 +187,14 @@ def draw_error(error: Any, field: Field) -> NDArray[np.float64]:
     box = ndimage.find_objects(labels)[error.id - 1]
     extent = max(side.stop - side.start for side in box)
     edge = int(max(LEAST_EDGE, AROUND * extent))
-    # Inside the image; four times as many pixels leave room for thin outlines.
+    # Inside the image, and enlarged so that outlines are thin.
+    larger = np.ones((max(PICTURE // edge, 1),) * 2, np.uint8)
     place = tuple(
         slice(start := int(np.clip(at - edge / 2, 0, max(length - edge, 0))), start + edge)
         for at, length in zip((error.y, error.x), field.pixels.shape, strict=True)
     )
     grey, truth, found = (
-        np.kron(plane[place], np.ones((4, 4), plane.dtype))
+        np.kron(plane[place], larger.astype(plane.dtype))
         for plane in (field.pixels, field.truth, field.found)
     )
     low, high = np.percentile(grey, (1, 99.8))

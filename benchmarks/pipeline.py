@@ -2,10 +2,9 @@
 
     python benchmarks/pipeline.py MODEL [--sizes 1024 4096 8192] [--csv FILE]
 
-Every figure comes from a process of its own, so peak memory is that of one step on one image.
-`network` is the network alone on the image's pixels, no windows, in the same process and with the
-same runtime: predict's overhead is measured against that. The images are mosaics of one simulated
-field, so that objects per megapixel stay the same. The load of the machine is printed beside.
+Every figure comes from a process of its own, so peak memory is that of one step on one image. The
+images are mosaics of one simulated field, so that objects per megapixel stay the same. The load of
+the machine is printed beside. What predict costs beside its network says `overhead.py`.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ import argparse
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from sparcell.core.record import peak_memory
 
 FIELD = 1024
 STEPS = ("import", "label", "predict", "evaluate")
@@ -86,7 +86,6 @@ def in_process(step: str, options: argparse.Namespace, folder: Path, size: int) 
 
 
 def run_step(step: str, model: Path, folder: Path, size: int) -> dict[str, float]:
-    extra: dict[str, float] = {}
     began, cpu = time.perf_counter(), time.process_time()
     if step == "import":
         import sparcell.evaluation
@@ -97,55 +96,21 @@ def run_step(step: str, model: Path, folder: Path, size: int) -> dict[str, float
 
         label(folder, folder / "made")
     elif step == "predict":
-        from sparcell.models import load_model
         from sparcell.prediction.predict import predict
 
-        network = time_network(load_model(model), folder / "images" / "mosaic.tif")
-        began, cpu = time.perf_counter(), time.process_time()
         predict(model, folder / "images", folder / "predicted")
-        extra = {"network_s_per_mpx": network / (size * size / 1e6)}
     else:
         from sparcell.evaluation import evaluate
 
         evaluate(folder / "truth", folder / "predicted" / "labels")
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     megapixels = size * size / 1e6
-    result = {
+    return {
         "s": round(seconds, 2),
         "s_per_mpx": round(seconds / megapixels, 4),
         "cpu_s_per_mpx": round(cpu / megapixels, 4),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": round(peak_memory() or 0),
     }
-    if extra:
-        network = extra["network_s_per_mpx"]
-        result |= {
-            "network_s_per_mpx": round(network, 4),
-            "rest_share": round(seconds / megapixels / network - 1, 2),
-        }
-    return result
-
-
-def time_network(model: object, path: Path) -> float:
-    """Seconds of the network alone over all pixels of the image, 1024 px squares, no overlap."""
-    from sparcell.io import open_image
-    from sparcell.models import Scaling
-
-    image = open_image(path)
-    engine = model.open()  # type: ignore[attr-defined]
-    scaling = Scaling.measure(image, model.card.normalise)  # type: ignore[attr-defined]
-    squares = [
-        (slice(y, y + FIELD), slice(x, x + FIELD))
-        for y in range(0, image.shape[0], FIELD)
-        for x in range(0, image.shape[1], FIELD)
-    ]
-    total = 0.0
-    engine(scaling(image.read(*squares[0])))
-    for square in squares:
-        pixels = scaling(image.read(*square))
-        began = time.perf_counter()
-        engine(pixels)
-        total += time.perf_counter() - began
-    return total
 
 
 def show(row: dict[str, object]) -> None:
