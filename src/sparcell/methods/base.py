@@ -54,12 +54,17 @@ class Answer(NamedTuple):
     exact : bool
         A runtime in full precision must agree in every pixel of the picture, not in most: a
         detection just above a threshold in one may be just below it in the other.
+    assemble : callable, optional
+        ``assemble(outputs without batch axis) -> [boxes, scores, masks]``, where the last steps of
+        a network that detects are taken outside its graph. `read` and `picture` take what it
+        gives, too.
     """
 
     outputs: dict[str, tuple[str | int, ...]]
     read: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], Any]
     picture: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], NDArray[np.float32]]
     exact: bool
+    assemble: Callable[[Sequence[NDArray[np.float32]]], list[NDArray[np.float32]]] | None = None
 
 
 def _read_maps(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Maps:

@@ -11,7 +11,7 @@ import segmentation_models_pytorch as smp
 import timm
 
 from sparcell.core.errors import InputError
-from sparcell.nets import featurenet  # noqa: F401  (adds itself to the names)
+from sparcell.nets import featurenet, fineresnet  # noqa: F401  (add themselves to the names)
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.location import LOCATION_CHANNELS, see_location
 
@@ -46,7 +46,7 @@ def seen_channels(config: NetworkConfig, channels: int) -> int:
     return channels + LOCATION_CHANNELS * config.location
 
 
-def make_encoder(config: NetworkConfig, channels: int, stride: int = 32) -> Any:
+def make_encoder(config: NetworkConfig, channels: int, stride: int = 32, depth: int = 5) -> Any:
     """Build an encoder at random.
 
     Parameters
@@ -56,12 +56,14 @@ def make_encoder(config: NetworkConfig, channels: int, stride: int = 32) -> Any:
         Channels of the image, without its location.
     stride : {32, 16, 8}
         Of the coarsest features; below 32, dilation makes up for it.
+    depth : int
+        How often the image is halved.
 
     Returns
     -------
     encoder : torch.nn.Module
-        (N, channels, Y, X) to six tensors: the image (and its location), features at strides
-        2, 4, 8, 16 and 32; their channels are `out_channels`.
+        (N, channels, Y, X) to `depth` + 1 tensors: the image (and its location), features at
+        strides 2, 4, 8, 16 and 32; their channels are `out_channels`.
 
     Raises
     ------
@@ -71,7 +73,11 @@ def make_encoder(config: NetworkConfig, channels: int, stride: int = 32) -> Any:
     name = library_name(config.encoder)
     with _refusals(config.encoder, stride):
         encoder = smp.encoders.get_encoder(
-            name, in_channels=seen_channels(config, channels), weights=None, output_stride=stride
+            name,
+            in_channels=seen_channels(config, channels),
+            depth=depth,
+            weights=None,
+            output_stride=stride,
         )
     if stride == 8 and isinstance(encoder, smp.encoders.resnet.ResNetEncoder):
         _dilate_as_torchvision(encoder)

@@ -9,7 +9,8 @@ from sparcell.nets.config import NetworkConfig
 from sparcell.nets.encoders import make_encoder
 from sparcell.nets.temporal import TemporalMerge
 
-STRIDES = (4, 8, 16, 32)
+DEPTH = 4
+"""Levels that are merged from coarse to fine."""
 
 
 class Pyramid(nn.Module):
@@ -29,6 +30,8 @@ class Pyramid(nn.Module):
         Input channels of one frame.
     levels : int
         How many levels are given out, from the finest.
+    finest : {4, 2}
+        Stride of the finest level.
 
     Attributes
     ----------
@@ -36,16 +39,21 @@ class Pyramid(nn.Module):
     width : int
         Channels of every level.
     strides : tuple of int
-        (4, 8, 16, 32): pixels of the image to a pixel of each level.
+        (4, 8, 16, 32) or (2, 4, 8, 16): pixels of the image to a pixel of each level.
     """
 
-    def __init__(self, config: NetworkConfig, channels: int, levels: int = 4) -> None:
+    def __init__(
+        self, config: NetworkConfig, channels: int, levels: int = DEPTH, finest: int = 4
+    ) -> None:
         super().__init__()
         self.width, self.frames = config.pyramid_width, config.frames
-        self.strides = STRIDES[:levels]
-        self.encoder = make_encoder(config, channels)
+        self.strides = tuple(finest << level for level in range(levels))
+        # The encoder's features have the strides 1, 2, 4, ...
+        first = finest.bit_length() - 1
+        self.seen = slice(first, first + DEPTH)
+        self.encoder = make_encoder(config, channels, depth=first + DEPTH - 1)
         self.lateral = nn.ModuleList(
-            nn.Conv2d(width, self.width, 1) for width in self.encoder.out_channels[2:]
+            nn.Conv2d(width, self.width, 1) for width in self.encoder.out_channels[self.seen]
         )
         self.smooth = nn.ModuleList(
             nn.Conv2d(self.width, self.width, 3, padding=1) for _ in self.strides
@@ -58,15 +66,15 @@ class Pyramid(nn.Module):
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Map (N, frames * channels, Y, X) to levels P2, P3, P4, P5, finest first.
+        """Map (N, frames * channels, Y, X) to the levels, finest first.
 
         Frames are oldest first, all channels of one together; Y and X multiples of 32. Levels
-        are (N, width, Y / 4, X / 4) and so on, those of the last frame.
+        are (N, width, Y / stride, X / stride), those of the last frame.
         """
         if self.frames > 1:
             count, _, height, width = image.shape
             image = image.reshape(count * self.frames, -1, height, width)
-        features = self.encoder(image)[2:]
+        features = self.encoder(image)[self.seen]
         levels = [lateral(feature) for lateral, feature in zip(self.lateral, features, strict=True)]
         for level in reversed(range(len(levels) - 1)):
             levels[level] = levels[level] + interpolate(levels[level + 1], scale_factor=2.0)

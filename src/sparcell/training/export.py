@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 from sparcell.methods.base import MAPS, Answer
 
-AXES = {"y": "height", "x": "width", "detection": "detections"}
+AXES = {
+    "y": "height",
+    "x": "width",
+    "detection": "detections",
+    "proposal_y": "proposal_height",
+    "proposal_x": "proposal_width",
+    "feature_y": "feature_height",
+    "feature_x": "feature_width",
+}
 """Names in the graph of the axes whose length depends on the image."""
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.labels import largest_pieces
 from sparcell.methods.base import Objects
-from sparcell.methods.detections import Detections, paste
+from sparcell.methods.detections import Detections, best_first, paint
 from sparcell.methods.retinamask.config import RetinaMaskDecode
 
 
@@ -28,24 +27,9 @@ def decode(found: Detections, settings: RetinaMaskDecode) -> Objects:
     Objects
         The score is the detection's.
     """
-    likely = np.flatnonzero(found.scores >= settings.threshold)
-    # Equal scores are told apart by place, so that the order does not depend on the tile.
-    y, x = found.boxes[likely, 0], found.boxes[likely, 1]
-    order = likely[np.lexsort((x, y, -found.scores[likely]))]
+    order = best_first(found, settings.threshold)
     order = order[suppress(found.boxes[order], settings.nms_iou)]
-    owner = np.zeros(found.shape[1:], np.int32)
-    surest = np.zeros(found.shape[1:], np.float32)
-    for number, index in enumerate(order, 1):
-        place, values = paste(found.masks[index], found.boxes[index], found.shape)
-        mine = values >= settings.mask_threshold * 255
-        taken, sure = owner[place], surest[place]
-        if 2 * np.count_nonzero(taken[mine]) > np.count_nonzero(mine):
-            continue
-        mine &= values > sure
-        taken[mine] = number
-        sure[mine] = values[mine]
-    labels, numbers = largest_pieces(owner, settings.min_size)
-    return Objects(labels, found.scores[order[numbers - 1]].astype(np.float32))
+    return paint(found, order, settings.mask_threshold, settings.min_size)
 
 
 def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:

@@ -1,0 +1,20 @@
+"""Locations of cells, and a segmentation round each; learns from points and a mask (LACSS)."""
+
+from sparcell.methods.base import Method
+from sparcell.methods.lacss.assemble import LOCATIONS
+from sparcell.methods.lacss.config import LacssConfig, LacssDecode, candidates
+from sparcell.methods.lacss.decode import decode
+from sparcell.methods.lacss.targets import targets
+
+LACSS = Method(
+    name="lacss",
+    maps=("ids", "mask", "points"),
+    config=LacssConfig,
+    decode_settings=LacssDecode,
+    targets=targets,
+    decode=decode,
+    candidates=candidates,
+    own_network=True,
+    answer=LOCATIONS,
+    learns_from="any",
+)

@@ -1,0 +1,83 @@
+"""Settings of LACSS."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparcell.methods.base import DecodeSettings, MethodConfig
+
+
+class LacssConfig(MethodConfig):
+    """Location proposals, segmentation and objective of LACSS.
+
+    Lengths in steps are multiples of the stride of `level`: of 8 px on level 3.
+    """
+
+    name: Literal["lacss"] = "lacss"
+    level: Literal[2, 3, 4] = Field(
+        3, description="pyramid level that proposes locations; level n has a stride of 2^n px"
+    )
+    radius: float = Field(
+        1.5, gt=0, description="grid positions nearer than this to a location score 1, steps"
+    )
+    alpha: float = Field(0.25, gt=0, le=1, description="weight of the focal loss")
+    gamma: float = Field(2.0, ge=0, description="focal modulation of easy positions")
+    delta: float = Field(
+        1.0, gt=0, description="error of an offset from which its loss is linear, steps"
+    )
+    crop: int = Field(
+        128, ge=16, multiple_of=4, description="edge of what is segmented round a location, px"
+    )
+    proposal_convolutions: int = Field(
+        2, ge=0, description="3x3 convolutions before the scores and offsets"
+    )
+    shared_convolutions: int = Field(
+        2, ge=0, description="3x3 convolutions before the location is joined"
+    )
+    segment_width: int = Field(32, ge=4, description="channels of the segmentation network")
+    mix_distance: float = Field(
+        1.0,
+        ge=0,
+        description="in training a proposal nearer than this to a true location stands in for it, "
+        "steps",
+    )
+    locations: int = Field(
+        64, ge=1, description="neighbouring locations of an image that a step is judged by"
+    )
+    auxnet: bool = Field(
+        True, description="learn outlines beside, where only points and a mask are known"
+    )
+    auxnet_width: int = Field(16, ge=1, description="channels of that network")
+    boundary_delta: float = Field(
+        0.5, gt=0, description="error of the outline from which its loss is linear"
+    )
+    weights: tuple[float, float, float] = Field(
+        (1.0, 1.0, 1.0), description="weights of proposals, segmentation and outline in the loss"
+    )
+
+
+class LacssDecode(DecodeSettings):
+    """Decoding of LACSS."""
+
+    threshold: float = Field(0.4, gt=0, lt=1, description="score of a location to be an object")
+    mask_threshold: float = Field(
+        0.5, gt=0.1, lt=1, description="probability from which a pixel is the object's"
+    )
+
+
+def candidates(settings: LacssDecode, typical_area: float) -> list[LacssDecode]:
+    """Score and pixel thresholds and smallest sizes worth trying on validation images."""
+    return [
+        settings.model_copy(
+            update={
+                "threshold": threshold,
+                "mask_threshold": level,
+                "min_size": int(share * typical_area),
+            }
+        )
+        for threshold in (0.2, 0.3, 0.4, 0.5, 0.6)
+        for level in (0.35, 0.5, 0.65)
+        for share in (0.05, 0.2)
+    ]

@@ -1,0 +1,102 @@
+"""Locations from a grid of scores and offsets; the same in training and in prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+LOWEST_SCORE = 0.1
+"""Grid positions that score less propose nothing."""
+CLUSTER = 1.0
+"""Of two proposals nearer than this the better one stays, steps of the grid."""
+LOCATION_AREA = 100
+"""A window has at most one location per so many px.
+
+A bound on time and memory for a network that knows nothing yet; cells rarely lie closer.
+"""
+
+
+def grid_locations(shape: tuple[int, int], stride: int) -> NDArray[np.float32]:
+    """Middles of a grid's places, (h, w, 2) float32: y and x in px from the first pixel's centre.
+
+    A place is a square of `stride` px, so the first middle is at (stride - 1) / 2.
+    """
+    places = np.moveaxis(np.indices(shape, np.float32), 0, -1)
+    middles: NDArray[np.float32] = (places + np.float32(0.5)) * stride - np.float32(0.5)
+    return middles
+
+
+def find_locations(
+    scores: NDArray[np.float32], offsets: NDArray[np.float32], stride: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rank proposals and leave one of those that mean the same location.
+
+    Non-maximum suppression on distance (LACSS supplement, "LPN"): from the best score down,
+    whatever lies within `CLUSTER` of a kept proposal goes.
+
+    Parameters
+    ----------
+    scores : (h, w) float32
+        0..1.
+    offsets : (2, h, w) float32
+        From each grid location to the proposed one, y and x, in steps of the grid.
+    stride : int
+        Step of the grid, px.
+
+    Returns
+    -------
+    locations : (M, 2) float32
+        y and x in px, best first; within the image.
+    scores : (M,) float32
+    """
+    likely = np.nonzero(scores >= LOWEST_SCORE)
+    places = grid_locations(scores.shape, stride)[likely]
+    found = places + offsets[:, likely[0], likely[1]].T * np.float32(stride)
+    score = scores[likely]
+    edges = np.array(scores.shape, np.float32) * stride - np.float32(0.5)
+    inside = ((found >= -0.5) & (found < edges)).all(axis=1)
+    found, score = found[inside], score[inside]
+    # Equal scores are told apart by place, so that the order does not depend on the window.
+    order = np.lexsort((found[:, 1], found[:, 0], -score))
+    found, score = found[order], score[order]
+    kept = _suppress(found, CLUSTER * stride)[: scores.size * stride**2 // LOCATION_AREA]
+    return found[kept], score[kept]
+
+
+def _suppress(locations: NDArray[np.float32], distance: float) -> list[int]:
+    """Greedy suppression of (M, 2) locations, best first; one by one, as pairs fill the memory."""
+    if not len(locations):
+        return []
+    tree = KDTree(locations)
+    left = np.ones(len(locations), bool)
+    kept = []
+    for number, place in enumerate(locations):
+        if left[number]:
+            kept.append(number)
+            left[tree.query_ball_point(place, distance)] = False
+    return kept
+
+
+def mix_locations(
+    true: NDArray[np.float32], proposed: NDArray[np.float32], distance: float
+) -> NDArray[np.float32]:
+    """Replace true locations by the nearest proposed ones, where these are near enough.
+
+    In training alone (LACSS supplement, "LPN"): the segmentation learns from locations as it will
+    be given them.
+
+    Parameters
+    ----------
+    true, proposed : (n, 2), (m, 2) float32
+    distance : float
+        px.
+
+    Returns
+    -------
+    (n, 2) float32
+    """
+    if not len(true) or not len(proposed):
+        return true
+    away, nearest = KDTree(proposed).query(true)
+    return np.where((away < distance)[:, None], proposed[nearest], true)

@@ -1,0 +1,113 @@
+"""The terms that LACSS minimises, one function each (LACSS supplement).
+
+What is printed there was checked, and differs from what stands here in these places:
+
+- The Huber losses L_R and L_cb are printed with the condition (a - b) < delta. Without the absolute
+  value an error of -10 would cost 50 and one of 10 only 9.5; it is meant with it.
+- "Both formulations are minimized at the same point of G = C. Additionally, they have the same
+  gradient at this minimal point" is true where C is 0 or 1: the slopes in G there are +1 and -1
+  for both. Where C lies between, the linear form -C G - (1 - C)(1 - G) has the slope 1 - 2 C, and
+  so its minimum at 0 or 1, while that of the cross-entropy is at G = C. So masks must be binary.
+  In the network's own output, before the sigmoid, both slopes vanish at the minimum, but the linear
+  form's vanishes at the wrong end, too: what is wrong and certain of it stays so.
+- The sign of the overlap term is right as printed: -G log(1 - G') is never negative, as
+  log(1 - G') is not positive.
+- The offsets R have no unit in the text; here it is the step of the grid. Their loss is averaged
+  over the positions that are not masked off, the score's over all, so its weight does not depend
+  on how many cells there are.
+- The sum of the losses calls the cell boundary loss L_CS, elsewhere L_cb.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def focal_loss(logits: Tensor, wanted: Tensor, alpha: float, gamma: float) -> Tensor:
+    """L_S: -alpha (1 - p_t)^gamma log p_t, p_t = S where S_T = 1 and 1 - S where S_T = 0.
+
+    Both classes have the weight alpha, as printed; in the paper that introduces the loss the
+    background has 1 - alpha.
+
+    Parameters
+    ----------
+    logits, wanted : (...) float
+        S before the sigmoid; S_T, 0 or 1.
+
+    Returns
+    -------
+    (...) float
+    """
+    signed = logits * (2 * wanted - 1)
+    # As a power of e, so that the gradient is finite where p_t is 1 in float32.
+    return -alpha * (gamma * functional.logsigmoid(-signed)).exp() * functional.logsigmoid(signed)
+
+
+def huber_loss(found: Tensor, wanted: Tensor, delta: float) -> Tensor:
+    """L_R and L_cb, element by element: x^2 / 2 where |x| < delta, else delta (|x| - delta / 2)."""
+    return functional.huber_loss(found, wanted, delta=delta, reduction="none")
+
+
+def consistency(probability: Tensor, mask: Tensor) -> Tensor:
+    """First half of L_WS-SEG: -C G - (1 - C)(1 - G), element by element."""
+    return -mask * probability - (1 - mask) * (1 - probability)
+
+
+def overlap(probability: Tensor, log_free: Tensor, total: Tensor) -> Tensor:
+    """Second half of L_WS-SEG: -G[i] times the sum over k != i of log(1 - G[k]).
+
+    Parameters
+    ----------
+    probability, log_free : (...) float
+        G and log(1 - G) of an instance at its pixels.
+    total : (...) float
+        Sum of log(1 - G) over all instances at these pixels, this one included.
+    """
+    return -probability * (total - log_free)
+
+
+def sobel(probability: Tensor) -> Tensor:
+    """Edge strength phi(G): the length of the gradient by Sobel's kernels, 1 2 1 and 1 0 -1.
+
+    Parameters
+    ----------
+    probability : (M, Y, X) float
+        Its outermost pixels are repeated beyond the edge.
+
+    Returns
+    -------
+    (M, Y, X) float
+        4 at a straight step from 0 to 1.
+    """
+    grown = functional.pad(probability[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    rows = grown[:, :-2] + 2 * grown[:, 1:-1] + grown[:, 2:]
+    columns = grown[:, :, :-2] + 2 * grown[:, :, 1:-1] + grown[:, :, 2:]
+    across = rows[:, :, 2:] - rows[:, :, :-2]
+    down = columns[:, 2:] - columns[:, :-2]
+    # Where nothing changes, the root alone would have no finite gradient.
+    return (across.square() + down.square() + 1e-6).sqrt() - 1e-3
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of values of weight; 0 where nothing has any."""
+    return (values * weight).sum() / weight.sum().clamp(min=1)
+
+
+def add_up(values: Tensor, at: Tensor, size: int) -> Tensor:
+    """Sum the values of all instances at each pixel.
+
+    Parameters
+    ----------
+    values : (M, Y, X) float
+    at : (M, Y, X) int64
+        The pixel 0 .. size - 1 that each value belongs to.
+
+    Returns
+    -------
+    (size,) float
+    """
+    return torch.zeros(size, dtype=values.dtype, device=values.device).index_add(
+        0, at.reshape(-1), values.reshape(-1)
+    )

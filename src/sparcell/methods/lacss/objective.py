@@ -1,0 +1,187 @@
+"""What LACSS minimises, with outlines or without, and what is exported."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from sparcell.methods.lacss.config import LacssConfig
+from sparcell.methods.lacss.locations import find_locations, mix_locations
+from sparcell.methods.lacss.losses import (
+    add_up,
+    consistency,
+    focal_loss,
+    huber_loss,
+    overlap,
+    sobel,
+    weighted_mean,
+)
+from sparcell.methods.lacss.network import Outputs
+from sparcell.methods.lacss.targets import choose_locations, proposal_targets
+
+
+class Looked(NamedTuple):
+    """The segmentations that a step is judged by, and what is known at their pixels.
+
+    Attributes
+    ----------
+    logits : (M, crop, crop) float
+    at : (M, crop, crop) int64
+        Which pixel of the batch each is, of all N Y X.
+    weight : (M, crop, crop) float
+        0 beyond the image, in doubt, and where a location has a say that was not chosen.
+    ids, mask : (M, crop, crop) float
+        As `targets` draws them.
+    own : (M,) float
+        The id of each location's object, 0 = background.
+    """
+
+    logits: Tensor
+    at: Tensor
+    weight: Tensor
+    ids: Tensor
+    mask: Tensor
+    own: Tensor
+
+    def of(self, chosen: Tensor) -> Looked:
+        """Those of some locations, (M,) bool."""
+        return Looked(*(part[chosen] for part in self))
+
+
+def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
+    """w0 L_LPN + w1 L_FS-SEG or L_WS-SEG + w2 L_cb (LACSS supplement).
+
+    Each image is judged by what is known of it: by its points where locations are proposed, by
+    outlines where they are segmented, or else by its mask, with the auxnet's outlines.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    target : (N, 3, Y, X) float32
+        `ids`, `mask` and `points`; -1 where nothing is known.
+    valid : (N, 1, Y, X) float32
+        0 where the annotations are in doubt.
+    config : LacssConfig
+    """
+    looked = look(outputs, target, valid, config)
+    outlined = looked.own >= 0
+    total = config.weights[0] * proposal_loss(outputs, target, valid, config)
+    if outlined.any():
+        total = total + config.weights[1] * outlined_loss(looked.of(outlined))
+    # Of the outlined an image has none or all, so instances are not torn apart.
+    masked = ~outlined & (looked.mask.amax((1, 2)) >= 0)
+    if masked.any():
+        weak, boundary = masked_loss(looked.of(masked), outputs, target, valid, config)
+        total = total + config.weights[1] * weak + config.weights[2] * boundary
+    return total
+
+
+def proposal_loss(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
+    """L_LPN: mean focal loss of the scores, mean Huber loss of the offsets where S_T is 1."""
+    proposals, stride = outputs.proposals.float(), outputs.stride
+    scores = torch.zeros_like(proposals[:, 0])
+    offsets = torch.zeros_like(proposals[:, 1:])
+    for number, drawn in enumerate(target[:, 2]):
+        points = torch.nonzero(drawn == 1).float().cpu().numpy()
+        shape = (proposals.shape[2], proposals.shape[3])
+        for held, part in zip(
+            (scores, offsets), proposal_targets(points, shape, stride, config.radius), strict=True
+        ):
+            held[number] = torch.from_numpy(part)
+    # Of a position counts what is known at its middle.
+    trusted = valid[:, 0] * (target[:, 2] >= 0)
+    trusted = trusted[:, stride // 2 :: stride, stride // 2 :: stride]
+    score = focal_loss(proposals[:, 0], scores, config.alpha, config.gamma)
+    offset = huber_loss(proposals[:, 1:], offsets, config.delta).mean(dim=1)
+    return weighted_mean(score, trusted) + weighted_mean(offset, trusted * scores)
+
+
+def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Looked:
+    """Segment round the true locations, or round what was proposed near them."""
+    count, _, height, width = target.shape
+    images, places, own, regions = [], [], [], []
+    proposals = outputs.proposals.detach().float().cpu()
+    draws = torch.rand(count).tolist()
+    for number, (ids, _, drawn) in enumerate(target.cpu().numpy()):
+        choice = choose_locations(drawn, config.locations, draws[number])
+        y, x = choice.points.astype(np.int64).T
+        regions.append(torch.from_numpy(choice.region))
+        own.append(torch.from_numpy(ids[y, x]))
+        images.append(torch.full((len(choice.points),), number))
+        mixed = choice.points
+        if torch.is_grad_enabled() and len(mixed):
+            proposed = _propose(proposals[number], outputs.stride)
+            mixed = mix_locations(mixed, proposed, config.mix_distance * outputs.stride)
+        places.append(torch.from_numpy(mixed))
+    device = target.device
+    image = torch.cat(images).to(device)
+    crops = outputs.segment(image, torch.cat(places).to(device))
+    steps = torch.arange(crops.logits.shape[-1], device=device)
+    y, x = (crops.corners[:, :, None] + steps).unbind(1)
+    inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+    at = (image[:, None, None] * height + y.clamp(0, height - 1)[:, :, None]) * width
+    at = at + x.clamp(0, width - 1)[:, None, :]
+    weight = valid[:, 0] * torch.stack(regions).to(device)
+    return Looked(
+        crops.logits.float(),
+        at,
+        inside * weight.reshape(-1)[at],
+        target[:, 0].reshape(-1)[at],
+        target[:, 1].reshape(-1)[at],
+        torch.cat(own).to(device),
+    )
+
+
+def _propose(proposals: Tensor, stride: int) -> NDArray[np.float32]:
+    found, _ = find_locations(proposals[0].sigmoid().numpy(), proposals[1:].numpy(), stride)
+    return found
+
+
+def outlined_loss(looked: Looked) -> Tensor:
+    """L_FS-SEG: cross-entropy of each segmentation and its object's outline.
+
+    A location beside its object, as at the edge of a crop, has id 0 and is left out.
+    """
+    wanted = (looked.ids == looked.own[:, None, None]).float()
+    loss = functional.binary_cross_entropy_with_logits(looked.logits, wanted, reduction="none")
+    return weighted_mean(loss, looked.weight * (looked.own > 0)[:, None, None])
+
+
+def masked_loss(
+    looked: Looked, outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig
+) -> tuple[Tensor, Tensor]:
+    """L_WS-SEG and L_cb: the first without outlines, the second 0 without the auxnet."""
+    size = valid.numel()
+    probability = looked.logits.sigmoid()
+    log_free = functional.logsigmoid(-looked.logits)
+    inside = (looked.weight > 0).float()
+    total = add_up(log_free * inside, looked.at, size)[looked.at]
+    loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
+    weak = weighted_mean(loss, looked.weight * (looked.mask >= 0))
+    if not config.auxnet:
+        return weak, weak * 0
+    edges = add_up(sobel(probability) * inside, looked.at, size).tanh()
+    seen = torch.zeros_like(edges).index_fill(0, looked.at[looked.weight > 0], 1)
+    error = huber_loss(outputs.edges().float().reshape(-1), edges, config.boundary_delta)
+    return weak, weighted_mean(error, seen)
+
+
+def activate(outputs: Outputs, config: LacssConfig) -> tuple[Tensor, ...]:
+    """What `sparcell.methods.lacss.assemble` makes cells of, for each image.
+
+    Returns
+    -------
+    proposals : (N, 3, Y / s, X / s) float32
+        Score 0..1; offset in steps.
+    features : (N, C, Y / 2, X / 2) float32
+    encoding : (N, 2, C, n) float32
+    readout : (N, 4, C + 1) float32
+    """
+    proposals = outputs.proposals.float()
+    scored = torch.cat([proposals[:, :1].sigmoid(), proposals[:, 1:]], dim=1)
+    return scored, outputs.features.float(), outputs.encoding[None], outputs.readout[None]

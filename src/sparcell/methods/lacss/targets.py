@@ -1,0 +1,116 @@
+"""What is known of a field to what LACSS learns from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from sparcell.core.annotation import Annotation
+from sparcell.methods.lacss.config import LacssConfig
+from sparcell.methods.lacss.locations import grid_locations
+
+UNKNOWN = -1
+
+
+def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
+    """Draw what is known; what is not known is -1 throughout.
+
+    Parameters
+    ----------
+    known : Annotation
+    config : LacssConfig
+
+    Returns
+    -------
+    (3, Y, X) float32
+        `ids` of the outlined objects, 0 = background; `mask`, 1 where there is an object; and
+        `points`, 1 at the pixel of each location. float32 holds ids up to 16 million exactly.
+    """
+    shape = next(held.shape for held in (known.labels, known.mask) if held is not None)
+    drawn = np.full((3, *shape), UNKNOWN, np.float32)
+    if known.labels is not None:
+        drawn[0] = known.labels
+    if known.mask is not None:
+        drawn[1] = known.mask
+    if known.points is not None:
+        drawn[2] = 0
+        y, x = np.rint(known.points).astype(np.int64).T
+        within = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+        drawn[2, y[within], x[within]] = 1
+    return drawn
+
+
+def proposal_targets(
+    points: NDArray[np.float32], shape: tuple[int, int], stride: int, radius: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores and offsets that the grid of proposals shall have (LACSS supplement, "LPN loss").
+
+    Parameters
+    ----------
+    points : (n, 2) float32
+        True locations, y and x in px.
+    shape : (int, int)
+        Of the grid.
+    stride : int
+        Its step, px.
+    radius : float
+        Positions nearer than this to a location score 1, steps.
+
+    Returns
+    -------
+    scores : (h, w) float32
+        S_T, 0 or 1.
+    offsets : (2, h, w) float32
+        R_T: from each position to its nearest location, in steps. The text gives no sign and no
+        unit; so position + stride * offset is the location, and delta = 1 is one step.
+    """
+    if not len(points):
+        return np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
+    grid = grid_locations(shape, stride)
+    away, nearest = KDTree(points).query(grid.reshape(-1, 2))
+    offsets = (points[nearest].reshape(*shape, 2) - grid) / stride
+    near = away.reshape(shape) < radius * stride
+    return near.astype(np.float32), offsets.transpose(2, 0, 1).astype(np.float32)
+
+
+class Choice(NamedTuple):
+    """Locations that a step is judged by.
+
+    Attributes
+    ----------
+    points : (m, 2) float32
+    region : (Y, X) bool
+        Pixels that are nearer to one of them than to any location left out.
+    """
+
+    points: NDArray[np.float32]
+    region: NDArray[np.bool_]
+
+
+def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Choice:
+    """Choose at most `limit` locations that are neighbours, so that they compete for pixels.
+
+    Parameters
+    ----------
+    drawn : (Y, X) float32
+        1 at the pixel of each location.
+    limit : int
+    draw : float
+        0..1; decides round which location they are chosen.
+    """
+    points = np.argwhere(drawn == 1).astype(np.float32)
+    if len(points) <= limit:
+        return Choice(points, np.ones(drawn.shape, bool))
+    middle = points[int(draw * (len(points) - 1))]
+    order = np.argsort(((points - middle) ** 2).sum(axis=1), kind="stable")
+    chosen = np.zeros(drawn.shape, bool)
+    y, x = points[order[:limit]].astype(np.int64).T
+    chosen[y, x] = True
+    nearest = ndimage.distance_transform_edt(
+        drawn != 1, return_distances=False, return_indices=True
+    )
+    return Choice(points[np.sort(order[:limit])], chosen[tuple(nearest)])
