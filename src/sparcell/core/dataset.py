@@ -104,7 +104,7 @@ class Dataset:
         """
         if not root.is_dir():
             raise InputError(f"no folder {root}", "a dataset folder", "check the path")
-        places = {kind: kind for kind in KINDS} | _read_layout(root) | folders
+        places = {kind: kind for kind in KINDS} | read_layout(root) | folders
         listed = {kind: _list_files(root, places[kind], KINDS[kind]) for kind in KINDS}
         for kind in folders:
             if not listed[kind]:
@@ -176,7 +176,8 @@ class Dataset:
         return len(self.samples)
 
 
-def _read_layout(root: Path) -> dict[str, str]:
+def read_layout(root: Path) -> dict[str, str]:
+    """Places of kinds that ``dataset.yaml`` gives; none where there is no such file."""
     path = root / "dataset.yaml"
     if not path.exists():
         return {}

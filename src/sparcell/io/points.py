@@ -56,7 +56,7 @@ def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray
     _check_columns(frame, path)
     chosen = _of_plane(frame, path, image, plane)
     points = np.stack([_numbers(chosen, name, path) for name in COLUMNS], 1)
-    _check_places(points, path, image.shape)
+    check_places(points, path, image.shape)
     return _once(np.clip(points, 0, np.array(image.shape) - 1).astype(np.float32), path)
 
 
@@ -149,7 +149,14 @@ def _numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     return values
 
 
-def _check_places(points: NDArray[np.float64], path: Path, shape: tuple[int, int]) -> None:
+def check_places(points: NDArray[np.float64], path: Path, shape: tuple[int, int]) -> None:
+    """Check that (n, 2) points y, x of a file lie in an image of `shape` px.
+
+    Raises
+    ------
+    InputError
+        If one lies outside, or y and x seem to be swapped.
+    """
     outside = _outside(points, shape)
     if not outside.any():
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from sparcell.core.dataset import IMAGE_SUFFIXES
+from sparcell.core.dataset import IMAGE_SUFFIXES, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io.ngff import is_zarr, open_ngff
@@ -77,6 +77,24 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
             "a readable file",
             "check it and its permissions",
         ) from error
+
+
+def open_alike(sample: Sample, kind: str, image: Image) -> Image:
+    """Open a sample's labels, mask, stain or ignore mask, which must fit its image.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or has another size.
+    """
+    other = open_image(sample.files[kind])
+    if other.shape != image.shape:
+        raise InputError(
+            f"{kind} of {other.shape} px for the image {sample.name} of {image.shape} px",
+            "the same height and width",
+            "put matching files together",
+        )
+    return other
 
 
 def list_images(inputs: list[str | Path]) -> list[Path]:

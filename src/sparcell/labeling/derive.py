@@ -1,12 +1,34 @@
-"""What one annotation tells of another: points and masks from outlines or from a stain."""
+"""What one annotation tells of another: points from outlines, a mask from points and the image."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, connected_labels
+from sparcell.labeling.appearance import Pixels, View
+from sparcell.labeling.field import segment_view
+
+FINE = 1.0
+"""Sigma in px through which brightness is looked at."""
+TEXTURE = 2.0
+"""Sigma in px of the window in which grey values are compared with each other."""
+TEXTURE_FLOOR = 0.1
+"""Share of the image's standard deviation below which differences count no more."""
+POINT_RADIUS = 2
+"""Where a mask misses a point, it gets a disc of this radius, px."""
+Mask = NDArray[np.bool_]
+
+
+class FoundMask(NamedTuple):
+    """A mask, and what told objects from background: ``bright``, ``dark`` or ``texture``."""
+
+    mask: Mask
+    by: str
 
 
 def find_points(labels: Labels) -> NDArray[np.float32]:
@@ -34,3 +56,89 @@ def find_points(labels: Labels) -> NDArray[np.float32]:
             centre = np.array(np.unravel_index(depth.argmax(), depth.shape), float)
         points[number - 1] = centre + np.array([box[0].start, box[1].start])
     return points
+
+
+def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
+    """Tell objects from background by the image alone, with a point in each object.
+
+    Objects may be brighter than the background, darker, or differ by texture (phase contrast,
+    bright field). Each channel is parted in each of these ways by Otsu's threshold, and the points
+    judge which parts objects best. Bright or dark objects are then found as the nuclei of a stain
+    are, which is finer than one threshold. In the result every point is inside, and no piece is
+    without a point.
+
+    Parameters
+    ----------
+    image : (C, Y, X) float32
+    points : (n, 2) float32
+        y and x in px.
+
+    Returns
+    -------
+    FoundMask
+    """
+    shape = image.shape[1:]
+    at = tuple(np.rint(points).astype(int).T)
+    if not len(points):
+        return FoundMask(np.zeros(shape, bool), "nothing")
+    tries = [(by, channel, part(channel)) for channel in image for by, part in WAYS.items()]
+    by, channel, mask = max(tries, key=lambda one: concentration(one[2], points))
+    if by != "texture":
+        finer = segment_view(View.of(channel if by == "bright" else -channel)) > 0
+        mask = max((mask, finer), key=lambda one: concentration(one, points))
+    mark = np.zeros(shape, bool)
+    mark[at] = True
+    disc = np.hypot(*np.mgrid[-POINT_RADIUS : POINT_RADIUS + 1, -POINT_RADIUS : POINT_RADIUS + 1])
+    mask = mask | ndimage.binary_dilation(mark, disc <= POINT_RADIUS)
+    pieces = connected_labels(mask)
+    held = np.zeros(int(pieces.max()) + 1, bool)
+    held[pieces[at]] = True
+    held[0] = False
+    return FoundMask(held[pieces], by)
+
+
+def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
+    """How much more often points lie on a mask than chance would have it, nats per point.
+
+    The relative entropy of the share of points on the mask and its share of the area, which is
+    the mean log-likelihood ratio of points that prefer the mask and points that do not
+    (Kullback & Leibler 1951); negative where they avoid it.
+    """
+    hit = mask[tuple(np.rint(points).astype(int).T)].mean()
+    area = mask.mean()
+    least = 0.5 / mask.size
+    hit, area = (float(np.clip(share, least, 1 - least)) for share in (hit, area))
+    entropy = hit * np.log(hit / area) + (1 - hit) * np.log((1 - hit) / (1 - area))
+    return float(np.sign(hit - area) * entropy)
+
+
+def _bright(channel: Pixels) -> Mask:
+    return _part(ndimage.gaussian_filter(channel, FINE))
+
+
+def _dark(channel: Pixels) -> Mask:
+    return _part(-ndimage.gaussian_filter(channel, FINE))
+
+
+def _texture(channel: Pixels) -> Mask:
+    """Where grey values vary, less the margin by which the window reaches beyond."""
+    mean = ndimage.gaussian_filter(channel, TEXTURE)
+    variance = ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE)
+    rough = _part(np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + 1e-12))
+    margin = round(1.5 * TEXTURE)
+    return np.asarray(ndimage.binary_erosion(rough, iterations=margin, border_value=1))
+
+
+def _part(values: Pixels) -> Mask:
+    from skimage.filters import threshold_otsu
+
+    if not np.ptp(values):
+        return np.zeros(values.shape, bool)
+    return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
+
+
+WAYS: dict[str, Callable[[Pixels], Mask]] = {
+    "bright": _bright,
+    "dark": _dark,
+    "texture": _texture,
+}

@@ -88,8 +88,12 @@ def segment_stain(sample: Sample, plane: Plane = FIRST_PLANE) -> Labels:
     InputError
         If the stain cannot be used.
     """
-    view, settings = view_of(open_stain(sample), plane), AutoSettings()
-    labels = np.zeros(view.shape, np.int32)
+    return segment_view(view_of(open_stain(sample), plane))
+
+
+def segment_view(view: View) -> Labels:
+    """Find bright objects in one plane as the preset ``auto`` does, (Y, X) int32."""
+    settings, labels = AutoSettings(), np.zeros(view.shape, np.int32)
     last = 0
     for result in segment_tiles(view, choose_strategy(view, settings), settings):
         last += int(_paste(result, labels, (), last).sum())

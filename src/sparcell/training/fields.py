@@ -19,9 +19,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
-from sparcell.io import open_image
+from sparcell.io import open_alike, open_image
+from sparcell.labeling.known import read_annotation
 from sparcell.models.normalise import Normalise, Scaling
-from sparcell.training.annotations import read_annotation, tell_annotations, usable_samples
+from sparcell.training.annotations import tell_annotations, usable_samples
 from sparcell.training.recipe import DataConfig
 
 CACHE_BYTES = 4 << 30
@@ -87,17 +88,6 @@ class FieldPlace:
     def name(self) -> str:
         """Sample name, with the plane where there are several."""
         return self.sample.name + (f"_t{self.plane.t}z{self.plane.z}" if any(self.plane) else "")
-
-    def open_alike(self, kind: str, image: Image) -> Image:
-        """Open the sample's labels, mask, stain or ignore mask, which must fit its image."""
-        other = open_image(self.sample.files[kind])
-        if other.shape != image.shape:
-            raise InputError(
-                f"{kind} of {other.shape} px for the image {self.sample.name} of {image.shape} px",
-                "the same height and width",
-                "put matching files together",
-            )
-        return other
 
 
 class Fields(Sequence[Field]):
@@ -172,13 +162,13 @@ def read_field(
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
     labels = np.zeros(image.shape, np.int32)
     if "labels" in place.sample.files:
-        labels = place.open_alike("labels", image).read_ids(plane=place.plane)
+        labels = open_alike(place.sample, "labels", image).read_ids(plane=place.plane)
     valid = np.ones(labels.shape, bool)
     if "ignore" in place.sample.files:
-        valid = place.open_alike("ignore", image).read_ids(plane=place.plane) == 0
+        valid = open_alike(place.sample, "ignore", image).read_ids(plane=place.plane) == 0
     labels = connected_labels(labels[:, place.x])
     centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, labels.max(initial=0) + 1))
-    known = read_annotation(place, image, labels)
+    known = read_annotation(place.sample, place.kinds, image, labels, place.plane, place.x)
     return Field(
         name=place.name,
         image=np.ascontiguousarray(pixels[:, :, place.x]),
@@ -194,7 +184,7 @@ def read_field(
 
 def _read_stain(place: FieldPlace, normalise: Normalise, image: Image) -> NDArray[np.float32]:
     """Read the stain in 0..1; of several channels or depths the brightest at each pixel."""
-    stain = place.open_alike("stain", image)
+    stain = open_alike(place.sample, "stain", image)
     scaling = Scaling.measure(stain, normalise, place.plane)
     everything = (slice(None), slice(None))
     brightest = scaling(stain.read(*everything, place.plane)).max(axis=0)

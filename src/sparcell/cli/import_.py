@@ -1,0 +1,42 @@
+"""sparcell import: points and outlines from other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def import_(
+    annotations: list[Path] = typer.Argument(
+        ..., help="CSV tables, ImageJ .roi or .zip, QuPath GeoJSON, COCO; or folders of them."
+    ),
+    out: Path = typer.Option(
+        ..., "-o", "--out", help="New dataset folder, or one that has images and lacks these."
+    ),
+    images: Path = typer.Option(
+        None, help="Folder of the images, which stay where they are; by default those of --out."
+    ),
+    units: str = typer.Option("auto", help="Of points in tables: px, um, or auto."),
+    pixel_size: float = typer.Option(
+        None, min=0, help="Edge of a pixel, um, if the images do not say."
+    ),
+    only: list[str] = typer.Option(
+        None, "--class", help="Import shapes of this class alone; repeat it for several."
+    ),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace points and labels that are there."
+    ),
+) -> None:
+    """Turn points and outlines of other tools into a dataset."""
+    from sparcell.labeling.importing import import_annotations
+
+    import_annotations(
+        annotations,
+        out,
+        images,
+        units=units,
+        pixel_size=pixel_size,
+        classes=only or (),
+        overwrite=overwrite,
+    )

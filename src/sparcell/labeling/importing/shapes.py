@@ -1,0 +1,123 @@
+"""What other tools' annotations are brought to: points, and outlines as small masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import FIRST_PLANE, Plane
+
+Ring = NDArray[np.float64]
+"""(n, 2): y and x of the corners of a polygon, px from the centre of the first pixel."""
+CORNER = 0.5
+"""Most tools count from the corner of the first pixel; its centre lies half a pixel within."""
+LARGEST = 1 << 28
+"""Pixels of the box around one outline; more is a mistake in the units."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One outlined object.
+
+    Attributes
+    ----------
+    mask : (Y, X) bool
+        The pixels whose centres lie inside, in the box around it.
+    top, left : int
+        Where the box begins in the image, px; may be negative.
+    name : str
+        Class it was given; empty where it has none.
+    plane : Plane
+    """
+
+    mask: NDArray[np.bool_]
+    top: int
+    left: int
+    name: str = ""
+    plane: Plane = FIRST_PLANE
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point: y and x, px from the centre of the first pixel."""
+
+    y: float
+    x: float
+    name: str = ""
+    plane: Plane = FIRST_PLANE
+
+
+@dataclass
+class Shapes:
+    """What was annotated in one image.
+
+    Attributes
+    ----------
+    source : Path
+        The file it stands in.
+    points : list of Point
+    outlines : list of Outline
+    skipped : dict
+        Kind of shape that is neither, such as a line, and how often it was there.
+    size : (int, int) or None
+        Height and width of the image in px, where the file states them.
+    units : str
+        ``px``; or ``?`` where the points may be in um.
+    """
+
+    source: Path
+    points: list[Point] = field(default_factory=list)
+    outlines: list[Outline] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    units: str = "px"
+
+    def skip(self, kind: str) -> None:
+        """Count a shape that is left out."""
+        self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+
+def fill(
+    polygons: Sequence[Sequence[Ring]], source: Path, name: str = "", plane: Plane = FIRST_PLANE
+) -> Outline | None:
+    """Fill the polygons of one object, each an outer ring and those of its holes.
+
+    A pixel is inside if its centre is inside an odd number of rings of a polygon. None if there
+    is no such pixel.
+
+    Raises
+    ------
+    InputError
+        If a coordinate is no finite number, or the box around them is absurdly large.
+    """
+    from skimage.draw import polygon2mask
+
+    rings = [ring for polygon in polygons for ring in polygon]
+    if not rings:
+        return None
+    corners = np.concatenate(rings)
+    if not np.isfinite(corners).all():
+        raise InputError(
+            f"an outline with coordinates that are no numbers in {source}", "px", "correct it"
+        )
+    low = np.floor(corners.min(0)).astype(int)
+    height, width = (int(n) for n in np.ceil(corners.max(0)).astype(int) - low + 1)
+    if height * width > LARGEST:
+        raise InputError(
+            f"an outline of {height} x {width} px in {source}",
+            "the outline of a cell, px",
+            "check that its coordinates are in px of this image",
+        )
+    mask = np.zeros((height, width), bool)
+    for polygon in polygons:
+        filled = np.zeros_like(mask)
+        for ring in polygon:
+            if len(ring) >= 3:
+                filled ^= polygon2mask(mask.shape, ring - low)
+        mask |= filled
+    return Outline(mask, int(low[0]), int(low[1]), name, plane) if mask.any() else None

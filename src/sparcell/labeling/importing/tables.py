@@ -1,0 +1,197 @@
+"""Points in tables: of spreadsheets, Fiji's results, napari, TrackMate."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.dataset import stem
+from sparcell.core.errors import InputError
+from sparcell.core.image import Plane
+from sparcell.labeling.importing.shapes import Point, Shapes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+# In the order of preference. Letters alone count: "X (px)" and "pos_x" are "xpx" and "posx".
+NAMES = {
+    "y": ("y", "ypx", "row", "rows", "posy", "ypos", "ycoord", "coordy", "yposition", "positiony",
+          "centroidy", "ycentroid", "centery", "ycenter", "ym", "yum", "centroidypx", "centroidyum",
+          "axis1"),
+    "x": ("x", "xpx", "column", "col", "columns", "posx", "xpos", "xcoord", "coordx", "xposition",
+          "positionx", "centroidx", "xcentroid", "centerx", "xcenter", "xm", "xum", "centroidxpx",
+          "centroidxum", "axis2"),
+    "t": ("t", "frame", "time", "timepoint"),
+    "z": ("z", "slice", "plane", "depth"),
+    "image": ("image", "name", "filename", "file", "imagename", "label"),
+    "class": ("class", "classification", "category", "celltype", "type"),
+}  # fmt: skip
+IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
+IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
+FROM_ONE = {"slice", "frame"}
+"""Fiji counts these from 1 in its own table, which has them capitalised."""
+
+
+def read_point_table(path: Path) -> dict[str, Shapes]:
+    """Read points from a table, by the name of the image; ``""`` where the table names none.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or TSV with a header; of the columns those are taken whose names are plausible.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read or has no columns for y and x, or a value is no number.
+    """
+    frame = _read(path)
+    columns = _find_columns(frame, path)
+    numbers = {key: _numbers(frame[columns[key]]) for key in "yxtz" if key in columns}
+    # TrackMate has lines of units and descriptions below its header.
+    kept = np.isfinite(numbers["y"]) & np.isfinite(numbers["x"])
+    _check_gaps(frame, columns, kept, path)
+    planes = {}
+    for key in "tz":
+        held = numbers.get(key, np.zeros(len(frame)))
+        fiji = columns.get(key, "").lower() in FROM_ONE and columns[key].istitle()
+        planes[key] = held - (1 if fiji and held[kept].min(initial=1) >= 1 else 0)
+    found: dict[str, Shapes] = {}
+    for i in np.flatnonzero(kept):
+        image = _image_name(frame[columns["image"]].iloc[i]) if "image" in columns else ""
+        shapes = found.setdefault(image, Shapes(path, units=_units(columns)))
+        name = str(frame[columns["class"]].iloc[i]) if "class" in columns else ""
+        plane = Plane(int(planes["t"][i]), int(planes["z"][i]))
+        shapes.points.append(Point(numbers["y"][i], numbers["x"][i], name, plane))
+    return found
+
+
+def to_pixels(
+    shapes: Shapes, shape: tuple[int, int], pixel_size: float | None, units: str
+) -> Shapes:
+    """Bring points that may be in um to px.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    shape : (int, int)
+        Height and width of the image, px.
+    pixel_size : float or None
+        Of the image, um.
+    units : {"auto", "px", "um"}
+        What the user says. ``auto``: what the table says; else px where the image is not
+        calibrated; else what fits: that points drawn anywhere in the image all lie in the part
+        that the other unit would fill is then improbable.
+
+    Raises
+    ------
+    InputError
+        If both are possible, or a pixel size is needed and not known.
+    """
+    said = shapes.units if units == "auto" else units
+    if said == "?":
+        said = _guess(shapes, shape, pixel_size)
+    if said == "px":
+        return shapes
+    if pixel_size is None:
+        raise InputError(
+            f"points in um in {shapes.source} and an image that does not say its pixel size",
+            "the pixel size",
+            "give it with --pixel-size",
+        )
+    moved = [Point(p.y / pixel_size, p.x / pixel_size, p.name, p.plane) for p in shapes.points]
+    return Shapes(shapes.source, moved, shapes.outlines, shapes.skipped, shapes.size)
+
+
+def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> str:
+    if pixel_size is None or abs(pixel_size - 1) < 0.01 or not shapes.points:
+        return "px"
+    places = np.array([[p.y, p.x] for p in shapes.points])
+    size = np.array(shape, float)
+    in_px, in_um = ((places <= edge).all() for edge in (size, size * pixel_size))
+    # Of points anywhere in the larger of the two areas, so many are in the smaller by chance.
+    by_chance = min(pixel_size, 1 / pixel_size) ** (2 * len(places))
+    if not in_um or (pixel_size > 1 and in_px and by_chance < 0.001):
+        return "px"
+    if not in_px or by_chance < 0.001:
+        return "um"
+    raise InputError(
+        f"{len(places)} points in {shapes.source} that could be in px or in um",
+        "one of them",
+        "say which with --units px or --units um",
+    )
+
+
+def _read(path: Path) -> DataFrame:
+    import pandas
+
+    try:
+        frame = pandas.read_csv(
+            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} that is no table ({reason})", "CSV with a header", "save it again"
+        ) from error
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame
+
+
+def _find_columns(frame: DataFrame, path: Path) -> dict[str, str]:
+    plain = {re.sub(r"[^a-z0-9]", "", _ascii(name).lower()): name for name in frame.columns[::-1]}
+    columns = {
+        key: next((plain[name] for name in names if name in plain), "")
+        for key, names in NAMES.items()
+    }
+    if columns["y"] and columns["x"]:
+        return {key: name for key, name in columns.items() if name}
+    there = ", ".join(frame.columns[:12])
+    if all(re.fullmatch(r"-?[\d.]+(e-?\d+)?", name) for name in frame.columns):
+        raise InputError(f"{path} without a header", "a first line such as y,x", "add it")
+    raise InputError(
+        f"{path} without columns for y and x ({there})",
+        "a header with y and x, row and column, or the like",
+        "rename these columns",
+    )
+
+
+def _ascii(name: str) -> str:
+    return name.replace("µ", "u").replace("μ", "u")
+
+
+def _units(columns: dict[str, str]) -> str:
+    header = f"{columns['y']} {columns['x']}"
+    if IN_UM.search(header):
+        return "um"
+    # A row is a row of pixels.
+    return "px" if IN_PX.search(header) or columns["y"].lower().startswith("row") else "?"
+
+
+def _numbers(column: Series[str]) -> NDArray[np.float64]:
+    import pandas
+
+    return pandas.to_numeric(column, errors="coerce").to_numpy(np.float64)
+
+
+def _check_gaps(
+    frame: DataFrame, columns: dict[str, str], kept: NDArray[np.bool_], path: Path
+) -> None:
+    """Refuse rows without numbers, but for those directly below the header."""
+    if kept.any() and kept[int(kept.argmax()) :].all() and kept.argmax() <= 3:
+        return
+    first = int(kept.argmax()) if kept.any() else 0
+    row = first + int((~kept[first:]).argmax()) if len(kept) else 0
+    if not len(kept):
+        raise InputError(f"{path} without rows", "a row for each point", "leave the file out")
+    held = ", ".join(f"{columns[k]} '{frame[columns[k]].iloc[row]}'" for k in "yx")
+    raise InputError(f"{held} in line {row + 2} of {path}", "numbers", "correct or delete it")
+
+
+def _image_name(text: object) -> str:
+    # Fiji's labels go on with the ROI after a colon.
+    return stem(Path(str(text).split(":")[0].strip().replace("\\", "/")))

@@ -1,0 +1,78 @@
+"""What is known of a field: its annotations as read, and what they and its image tell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.annotation import TEACHING, Annotation, Kind
+from sparcell.core.dataset import Sample
+from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.labels import Labels, connected_labels
+from sparcell.io import open_alike
+from sparcell.io.points import check_against_mask, read_points
+from sparcell.labeling.derive import find_mask, find_points
+from sparcell.labeling.field import segment_stain
+
+EVERYTHING = slice(None)
+
+
+def read_annotation(
+    sample: Sample,
+    kinds: frozenset[Kind],
+    image: Image,
+    labels: Labels,
+    plane: Plane = FIRST_PLANE,
+    x: slice = EVERYTHING,
+) -> Annotation:
+    """Read the annotations of a field that are to be used, and derive the others from them.
+
+    Of kinds that tell the same, what people drew stands above what is derived: outlines, then
+    points and mask, then the stain; at last the mask from image and points.
+
+    Parameters
+    ----------
+    sample : Sample
+    kinds : frozenset of str
+        What is used, from `sparcell.core.annotation.given_kinds`.
+    image : Image
+    labels : (Y, X) int32
+        Labels of the columns `x`, under the contract; zeros where there are none.
+    plane : Plane
+    x : slice
+        Columns.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or does not fit the others.
+    """
+    files = sample.files
+    if not kinds & TEACHING:
+        return Annotation()
+    if "outlines" in kinds:
+        return Annotation(kinds, labels, find_points(labels), labels > 0)
+    stained = labels
+    if not {"points", "mask"} <= kinds and "stain" in kinds:
+        stained = connected_labels(segment_stain(sample, plane)[:, x])
+    mask = (labels if "mask" in kinds else stained) > 0
+    if "mask" in kinds and "masks" in files:
+        mask = open_alike(sample, "masks", image).read_ids(plane=plane)[:, x] > 0
+    if "points" not in kinds or "points" not in files:
+        points = find_points(labels if "points" in kinds else stained)
+    else:
+        points = _within(read_points(files["points"], image, plane), x)
+        if "mask" in kinds:
+            beside = files["masks" if "masks" in files else "labels"]
+            check_against_mask(points, mask, files["points"], beside)
+    if not {"mask", "stain"} & kinds:
+        mask = find_mask(image.read(plane=plane)[:, :, x], points).mask
+    return Annotation(kinds, None, points, mask)
+
+
+def _within(points: NDArray[np.float32], x: slice) -> NDArray[np.float32]:
+    """Keep the points in some columns, counted from the first of these."""
+    start, stop = x.start or 0, np.inf if x.stop is None else x.stop
+    # A pixel reaches half a pixel beyond its centre.
+    inside = (points[:, 1] >= start - 0.5) & (points[:, 1] < stop - 0.5)
+    return points[inside] - np.array([0, start], np.float32)
