@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -94,22 +95,36 @@ def weigh(folder: Path) -> dict[str, float]:
 
 
 def time_predictions(call: list[str], environment: Path, folder: Path, runs: int) -> dict[str, Any]:
-    """Predict from the shell; wall seconds of the whole command."""
+    """Predict from the shell; seconds of the whole command, wall and processor."""
     run([*call, "-o", str(folder / "first")], folder)
     forget(environment)
-    seconds = []
+    seconds, processor = [], []
     for number in range(runs + 1):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), processor_of_children()
         run([*call, "-o", str(folder / f"out{number}")], folder)
         seconds.append(time.perf_counter() - began)
+        processor.append(processor_of_children() - used)
     cold, *warm = seconds
-    middle = statistics.median(warm)
+    result = {
+        "cold_s": cold,
+        "warm_s": statistics.median(warm),
+        "warm_cpu_s": statistics.median(processor[1:]),
+        "all_warm_s": warm,
+        "load": os.getloadavg()[0],
+    }
     print(
-        f"{SIZE} px from the shell: cold {cold:.2f} s, warm {middle:.2f} s"
-        f" ({min(warm):.2f} to {max(warm):.2f}); load {os.getloadavg()[0]:.1f}",
+        f"{SIZE} px from the shell: cold {cold:.2f} s, warm {result['warm_s']:.2f} s"
+        f" ({min(warm):.2f} to {max(warm):.2f}), processor {result['warm_cpu_s']:.2f} s;"
+        f" load {result['load']:.1f}",
         flush=True,
     )
-    return {"cold_s": cold, "warm_s": middle, "all_warm_s": warm, "load": os.getloadavg()[0]}
+    return result
+
+
+def processor_of_children() -> float:
+    """Give the processor seconds of all commands so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def forget(folder: Path) -> None:

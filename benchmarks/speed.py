@@ -10,10 +10,10 @@ run a folder in which it was trained; without one it has random weights, and the
 images are squares of pieces of the dataset's test images (`mosaic.py`). Every tool is a process of
 its own with so many threads, kept to so many cores, for every size. All are warmed up first, then
 they take turns, so that other work on the machine hits them alike; times are medians. A tool that
-needs longer than the limit once (seconds) is given up at that size. Memory is the most that a
-process held, and what it held before the first image; AP50 is TP / (TP + FP + FN) at IoU 0.5 on the
-same image. `sparcell, files` reads a TIFF and writes OME-Zarr labels with a pyramid and a table of
-objects.
+needs longer than the limit (seconds) once, or to start and warm up, is given up at that size.
+Memory is the most that a process held, and what it held before the first image; AP50 is TP / (TP +
+FP + FN) at IoU 0.5 on the same image. `sparcell, files` reads a TIFF and writes OME-Zarr labels
+with a pyramid and a table of objects.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from sparcell.core.record import start_record
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import write_image
 from sparcell.models import load_model
+from sparcell.prediction.size import median_diameter
 
 HERE = Path(__file__).parent
 OURS = "sparcell"
@@ -82,15 +83,18 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def commands(options: argparse.Namespace, pixels: Path, image: Path) -> dict[str, list[str]]:
-    """How each tool is started."""
-    ours = [sys.executable, str(HERE / "sparcell_speed.py"), str(pixels), "--model", options.model]
-    started = {OURS: ours, f"{OURS}, files": [*ours, "--files", str(image)]}
+def commands(options: argparse.Namespace, folder: Path, diameter: float) -> dict[str, list[str]]:
+    """How each tool is started on the image in a folder, whose objects have this diameter, px."""
+    pixels, image = str(folder / "image.npy"), str(folder / "image.tif")
+    ours = [sys.executable, str(HERE / "sparcell_speed.py"), pixels, "--model", options.model]
+    started = {OURS: ours, f"{OURS}, files": [*ours, "--files", image]}
+    # Without a run Cellpose does not know how large its objects are.
+    untrained = {"stardist": [], "cellpose": ["--diameter", str(diameter)]}
     for rival, name in (("stardist", "StarDist"), ("cellpose", "Cellpose 3")):
         python, run = getattr(options, rival), getattr(options, f"{rival}_run")
         if python:
-            call = [python, str(HERE / "rivals" / f"{rival}_speed.py"), str(pixels)]
-            call += ["--run", str(run)] if run else []
+            call = [python, str(HERE / "rivals" / f"{rival}_speed.py"), pixels]
+            call += ["--run", str(run)] if run else untrained[rival]
             started[name if run else f"{name}, random weights"] = call
     return {name: [*call, "--threads", str(options.threads)] for name, call in started.items()}
 
@@ -102,7 +106,7 @@ def compare(options: argparse.Namespace, mosaic: Mosaic, size: int) -> list[dict
         image, truth = mosaic.square(size)
         np.save(folder / "image.npy", image)
         write_image(folder / "image.tif", image, "YX")
-        calls = commands(options, folder / "image.npy", folder / "image.tif")
+        calls = commands(options, folder, median_diameter(np.bincount(truth.ravel())[1:]))
         tools: list[Tool] = []
         try:
             for tool, call in calls.items():

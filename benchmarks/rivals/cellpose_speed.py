@@ -1,10 +1,10 @@
 """Cellpose 3 on one image, whenever `speed.py` asks.
 
-    python cellpose_speed.py IMAGE.npy --threads 2 [--run RUN]
+    python cellpose_speed.py IMAGE.npy --threads 2 [--run RUN | --diameter 20]
 
 RUN is a folder of `cellpose_train.py`, whose thresholds and factor of resizing are used; without it
-the network has random weights and takes nuclei of 17 px as they are. Cellpose's time goes with the
-pixels that its network sees, so with the square of that factor.
+the network has random weights, and objects of the diameter (px) are resized to Cellpose's 17. Its
+time goes with the pixels that the network sees, so with the square of that factor.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ def main() -> None:
     parser.add_argument("image", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--diameter", type=float, default=DIAMETER)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    take_turns(lambda: load_network(options.run), np.load(options.image))
+    take_turns(lambda: load_network(options.run, options.diameter), np.load(options.image))
 
 
-def load_network(run: Path | None) -> Callable[[np.ndarray], np.ndarray]:
-    settings: dict[str, Any] = {"rescale": 1.0}
+def load_network(run: Path | None, diameter: float) -> Callable[[np.ndarray], np.ndarray]:
+    settings: dict[str, Any] = {"diameter": diameter}
     weights = None
     if run:
         weights = str(run / "model" / "cellpose")
