@@ -18,7 +18,9 @@ def model() -> Model:
 
 
 def test_the_names_that_users_type() -> None:
-    assert list(RUNTIMES) == ["onnxruntime", "openvino", "openvino-bf16"]
+    assert list(RUNTIMES) == [
+        "coreml", "cuda", "directml", "onnxruntime", "openvino", "openvino-bf16", "openvino-int8",
+    ]  # fmt: skip
     with pytest.raises(InputError, match=r"runtime 'onnxrun'.*did you mean onnxruntime\?"):
         bright_model().open("onnxrun")
 

@@ -43,11 +43,13 @@ def _register() -> None:
         doctor,
         evaluate,
         export,
+        import_,
         info,
         label,
         measure,
         models,
         predict,
+        quantise,
         recipes,
         report,
         simulate,
@@ -55,10 +57,14 @@ def _register() -> None:
         train,
     )
 
-    verbs = (demo, info, label, train, predict, evaluate, measure, report, simulate, export, doctor)
+    verbs = (
+        demo, info, import_, label, train, predict, evaluate, measure, report, simulate, quantise,
+        export, doctor,
+    )  # fmt: skip
     for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]
-        app.command(name)(getattr(module, name))
+        # A word of Python's own has an underscore behind it.
+        app.command(name.rstrip("_"))(getattr(module, name))
     app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(models.app, name="models")

@@ -19,7 +19,10 @@ def predict(
     channel: list[int] = typer.Option(
         None, help="Channel the model shall see, from 0; repeat it for several."
     ),
-    runtime: str = typer.Option("auto", help="auto, openvino-bf16, openvino or onnxruntime."),
+    runtime: str = typer.Option(
+        "auto",
+        help="auto; cuda, directml, coreml, openvino-int8, openvino-bf16, openvino, onnxruntime.",
+    ),
     threads: int = typer.Option(0, help="Threads of the network; 0 = as many as there are cores."),
     tta: str = typer.Option(
         None,

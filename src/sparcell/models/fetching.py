@@ -20,7 +20,7 @@ from sparcell.core.progress import say, track
 from sparcell.models.catalogue import Entry, cache_folder, entries, write_card
 from sparcell.models.loading import load_model, look_at
 from sparcell.models.package import LARGEST
-from sparcell.models.runtime import RUNTIMES
+from sparcell.models.runtime import candidates
 
 ATTEMPTS = 3
 TIMEOUT_S = 30
@@ -126,7 +126,7 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
         )
     model = load_model(entry.path, outputs)
     results = {}
-    for runtime in RUNTIMES:
+    for runtime in candidates(model.card.int8):
         try:
             model.open(runtime)
             results[runtime] = ""

@@ -27,6 +27,7 @@ from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
 from sparcell.models.description import describe
 from sparcell.models.foreign import ForeignRuntime, Layout
+from sparcell.models.int8 import Int8
 from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.runtime import Runtime, open_runtime
 from sparcell.models.steps import Steps
@@ -56,6 +57,7 @@ class ModelCard(BaseModel):
         description="median object area in training, px; None where nobody knows"
     )
     largest_diameter: float = Field(description="99th percentile of object extent, px")
+    int8: Int8 | None = Field(None, description="how it is computed in 8 bits, if calibrated")
     layout: Layout | None = Field(None, description="of another tool's network")
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
@@ -106,7 +108,7 @@ class Model:
             # Its golden output comes from some other framework.
             answer = answer._replace(exact=False)
         golden = (self.golden_input, self.golden_output)
-        return open_runtime(runtime, self.onnx, *golden, threads, answer, wrap)
+        return open_runtime(runtime, self.onnx, *golden, threads, answer, wrap, self.card.int8)
 
     def scaling(
         self, image: Image, plane: Plane = FIRST_PLANE

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
+from sparcell.core.progress import say
 from sparcell.core.registry import Registry
 from sparcell.methods.base import MAPS, Answer
+from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
+from sparcell.models.int8 import Int8, has_int8, quantise
 
 TOLERANCE_FULL = 1e-3
 """Largest difference of a map value (0..1) in full precision, any pixel."""
 TOLERANCE_HALF = 0.02
-"""The same for bfloat16, for 99 % of the pixels: far below what moves an outline by a pixel.
+"""The same for bfloat16 and accelerators, for 99 % of the pixels: it moves no outline by a pixel.
 
 Of detections too 99 % of the picture must agree, not all: see `Answer.exact`.
 """
@@ -37,12 +40,12 @@ class Runtime(Protocol):
 class OpenVino:
     """Intel's OpenVINO: the fastest on CPUs; compiled once per input size and kept."""
 
-    def __init__(self, onnx: bytes, threads: int, precision: str) -> None:
+    def __init__(self, onnx: bytes, threads: int, precision: str, int8: Int8 | None = None) -> None:
         import openvino
 
-        self.name = f"openvino {precision}"
+        self.name = f"openvino {'int8' if int8 else precision}"
         self._core = openvino.Core()
-        self._onnx = onnx
+        self._onnx, self._int8 = onnx, int8
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
@@ -58,6 +61,8 @@ class OpenVino:
             if len(self._compiled) >= 4:
                 self._compiled.pop(next(iter(self._compiled)))
             graph = self._core.read_model(self._onnx, b"")
+            if self._int8:
+                quantise(graph, self._int8.ranges)
             graph.reshape([1, *image.shape])
             self._compiled[image.shape] = self._core.compile_model(graph, "CPU", self._options)
         network = self._compiled[image.shape]
@@ -85,10 +90,42 @@ class OnnxRuntime:
         return [output[0] for output in self._session.run(None, {self._input: image[None]})]
 
 
+def _open_int8(onnx: bytes, threads: int, int8: Int8 | None = None) -> OpenVino:
+    if int8 is None:
+        raise RuntimeError("not calibrated, sparcell quantise does it")
+    # What is not in 8 bits is in the precision that is the fastest here.
+    return OpenVino(onnx, threads, "bf16" if _has_bfloat16() else "f32", int8)
+
+
+def _accelerated(device: str) -> Callable[..., Accelerated]:
+    return lambda onnx, threads, int8=None: Accelerated(onnx, threads, device)
+
+
 RUNTIMES: Registry[Any] = Registry("runtime")
-RUNTIMES.register("openvino-bf16")(lambda onnx, threads: OpenVino(onnx, threads, "bf16"))
-RUNTIMES.register("openvino")(lambda onnx, threads: OpenVino(onnx, threads, "f32"))
-RUNTIMES.register("onnxruntime")(lambda onnx, threads: OnnxRuntime(onnx, threads))
+RUNTIMES.register("openvino-int8")(_open_int8)
+RUNTIMES.register("openvino-bf16")(lambda onnx, threads, int8=None: OpenVino(onnx, threads, "bf16"))
+RUNTIMES.register("openvino")(lambda onnx, threads, int8=None: OpenVino(onnx, threads, "f32"))
+RUNTIMES.register("onnxruntime")(lambda onnx, threads, int8=None: OnnxRuntime(onnx, threads))
+for _device in ACCELERATORS:
+    RUNTIMES.register(_device)(_accelerated(_device))
+FULL = ("openvino", "onnxruntime")
+"""Runtimes that compute in full precision."""
+
+
+def candidates(int8: Int8 | None = None) -> list[str]:
+    """List the runtimes that this machine may have, the fastest first.
+
+    Parameters
+    ----------
+    int8 : Int8, optional
+        Of a model that has been calibrated.
+    """
+    names = present()
+    if int8 and has_int8():
+        names.append("openvino-int8")
+    if _has_bfloat16():
+        names.append("openvino-bf16")
+    return [*names, *FULL]
 
 
 def open_runtime(
@@ -99,14 +136,15 @@ def open_runtime(
     threads: int = 0,
     answer: Answer = MAPS,
     wrap: Callable[[Runtime], Runtime] | None = None,
+    int8: Int8 | None = None,
 ) -> Runtime:
     """Open a runtime that reproduces the golden output.
 
     Parameters
     ----------
     name : str
-        ``openvino-bf16``, ``openvino``, ``onnxruntime``, or ``auto``: the first of them, in this
-        order, that the machine has and that reproduces the golden output.
+        A name in `RUNTIMES`, or ``auto``: the first of `candidates` that reproduces the golden
+        output. A line says where an accelerator does not.
     onnx : bytes
         The graph.
     golden_input, golden_output : (C, Y, X), (K, Y, X) float32
@@ -117,43 +155,51 @@ def open_runtime(
         How the picture is made.
     wrap : callable, optional
         Stands between a network of another tool and what Sparcell gives and takes.
+    int8 : Int8, optional
+        Of a model that has been calibrated.
 
     Raises
     ------
     InputError
         If none does.
     """
-    names = [name]
-    if name == "auto":
-        names = ["openvino", "onnxruntime"]
-        if _has_bfloat16():
-            names.insert(0, "openvino-bf16")
-    shape = (golden_input.shape[1], golden_input.shape[2])
     seen = []
-    for candidate in names:
+    for candidate in candidates(int8) if name == "auto" else [name]:
         make = RUNTIMES[candidate]
         try:
-            runtime: Runtime = make(onnx, threads)
+            runtime: Runtime = make(onnx, threads, int8)
             runtime = wrap(runtime) if wrap else runtime
-            said = answer.picture(runtime(golden_input), shape)
-            difference = np.abs(said - golden_output)
+            shape = (golden_input.shape[1], golden_input.shape[2])
+            difference = np.abs(answer.picture(runtime(golden_input), shape) - golden_output)
+            if not (reason := _compare(candidate, difference, answer, int8)):
+                return runtime
         except ImportError as error:
-            seen.append(f"{candidate}: not installed ({error.name})")
-            continue
+            reason = f"not installed ({error.name})"
+        except InputError as error:
+            reason = error.found
         except Exception as error:
-            seen.append(f"{candidate}: {str(error).splitlines()[0][:120]}")
-            continue
-        half = candidate.endswith("bf16")
-        exact = answer.exact and not half
-        worst = float(difference.max() if exact else np.percentile(difference, 99))
-        if worst <= (TOLERANCE_HALF if half else TOLERANCE_FULL):
-            return runtime
-        seen.append(f"{candidate}: off by {worst:.3g}")
+            reason = first_line(error)
+        seen.append(f"{candidate}: {reason}")
+        if name == "auto" and candidate in ACCELERATORS:
+            say(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
     raise InputError(
         "no runtime that reproduces the model's golden output (" + "; ".join(seen) + ")",
         "the output that the model gave when it was exported",
         "try --runtime onnxruntime, or export the model again",
     )
+
+
+def _compare(
+    candidate: str, difference: NDArray[np.float32], answer: Answer, int8: Int8 | None
+) -> str:
+    """Say by how much a runtime is off; nothing where it reproduces the golden output."""
+    full = candidate in FULL
+    worst = float(difference.max() if answer.exact and full else np.percentile(difference, 99))
+    allowed = TOLERANCE_FULL if full else TOLERANCE_HALF
+    if candidate == "openvino-int8" and int8:
+        # What it was off by where it was calibrated, and as much as bfloat16 may be off elsewhere.
+        allowed += int8.off
+    return "" if worst <= allowed else f"off by {worst:.3g}"
 
 
 def _has_bfloat16() -> bool:

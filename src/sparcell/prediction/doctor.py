@@ -19,9 +19,10 @@ import numpy as np
 from sparcell.core.errors import InputError
 from sparcell.core.machine import GIB, cores, memory, processor_features
 from sparcell.core.record import PACKAGES
+from sparcell.models.accelerators import ACCELERATORS, present, why_not
 from sparcell.models.catalogue import cache_folder
 from sparcell.models.model import Model
-from sparcell.models.runtime import RUNTIMES
+from sparcell.models.runtime import candidates
 from sparcell.prediction.tiling import CONTEXT
 
 Status = Literal["ok", "warn", "fail"]
@@ -38,11 +39,8 @@ FEATURES = {
     "NEON bf16": ("bf16",),
     "NEON int8": ("i8mm",),
 }
-ACCELERATORS = {
-    "CUDAExecutionProvider": "CUDA",
-    "DmlExecutionProvider": "DirectML",
-    "CoreMLExecutionProvider": "CoreML",
-}
+BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+"""Packages that bring ONNX Runtime; one of them is enough."""
 ASK_TORCH = """
 import json, torch
 mps = torch.backends.mps.is_available()
@@ -117,6 +115,8 @@ def _packages() -> Iterator[Finding]:
     for requirement in _requirements().get("", []):
         name, least = _name_and_least(requirement)
         have = _version(name)
+        if name == "onnxruntime":
+            have = next(filter(None, map(_version, BUILDS)), None)
         if have is None or _numbers(have) < _numbers(least):
             what = f"{name} {have or 'missing'}, {least} or later is needed"
             yield Finding("fail", "versions", what, f"pip install --upgrade '{requirement}'")
@@ -220,15 +220,21 @@ def _onnxruntime() -> Iterator[Finding]:
         fix = "pip install --upgrade onnxruntime"
         yield Finding("warn", "onnxruntime", _first_line(error), fix)
         return
-    kinds = [ACCELERATORS[name] for name in providers if name in ACCELERATORS]
-    found = f"{onnxruntime.__version__}: CPU{''.join(f', {kind}' for kind in kinds)}"
-    yield Finding("ok", "onnxruntime", found)
-    if "CUDA" not in kinds and shutil.which("nvidia-smi"):
+    devices = [kind.title for kind in ACCELERATORS.values() if kind.provider in providers]
+    yield Finding("ok", "onnxruntime", f"{onnxruntime.__version__}: {', '.join(['CPU', *devices])}")
+    for name in present():
+        kind = ACCELERATORS[name]
+        if reason := why_not(name):
+            yield Finding("warn", "onnxruntime", f"{kind.title} is not used: {reason}", kind.fix)
+        else:
+            yield Finding("ok", "onnxruntime", f"{kind.title} opens, predict uses it")
+    if "CUDA" not in devices and shutil.which("nvidia-smi"):
         yield Finding(
             "warn",
             "onnxruntime",
             "an NVIDIA GPU that ONNX Runtime was not built for",
-            "pip uninstall onnxruntime && pip install onnxruntime-gpu, to predict on it",
+            "pip uninstall onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]', "
+            "to predict on it",
         )
 
 
@@ -296,7 +302,7 @@ def _model(model: Model) -> Iterator[Finding]:
     shape = (model.golden_input.shape[1], model.golden_input.shape[2])
     answer = model.method.answer
     window = _window(model)
-    for name in RUNTIMES:
+    for name in candidates(model.card.int8):
         try:
             runtime = model.open(name)
             said = answer.picture(runtime(model.golden_input), shape)
