@@ -8,6 +8,7 @@ megapixel are the same at every size. Objects are cut where pieces meet, for eve
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def stretched(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.clip(shown, 0, 255).astype(np.uint8)
 
 
-def _joined(pieces: NDArray[np.generic]) -> NDArray[np.generic]:
+def _joined(pieces: NDArray[Any]) -> NDArray[Any]:
     """Lay (rows, columns, EDGE, EDGE) pieces side by side."""
     rows, columns = pieces.shape[:2]
     return pieces.swapaxes(1, 2).reshape(rows * EDGE, columns * EDGE)

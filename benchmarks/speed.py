@@ -56,14 +56,14 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     mosaic = Mosaic(options.dataset)
-    rows: list[dict[str, Any]] = []
+    settings = {key: str(value) for key, value in vars(options).items()}
+    report = start_record(settings | {"digest": load_model(options.model).digest})
+    report["rows"] = []
     for size in options.sizes:
-        rows += compare(options, mosaic, size)
-    print(table(rows))
-    if options.json:
-        settings = {key: str(value) for key, value in vars(options).items()}
-        digest = load_model(options.model).digest
-        write_json(options.json, start_record(settings | {"digest": digest}) | {"rows": rows})
+        report["rows"] += compare(options, mosaic, size)
+        if options.json:
+            write_json(options.json, report)
+    print(table(report["rows"]))
 
 
 def read_options() -> argparse.Namespace:
@@ -145,12 +145,12 @@ class Tool:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        # The warm-up is a smaller image, but a first call compiles, too.
-        self.ready = self._read()
+        ready = self._read()
+        self.loaded_mib = ready["loaded_mib"] if ready else None
 
     def take_turn(self) -> None:
         """Predict once more, unless an earlier turn took too long."""
-        if self.ready is None:
+        if self.process.poll() is not None:
             return
         self.loads.append(load())
         self.process.stdin.write(f"{self.labels}\n".encode())
@@ -186,8 +186,9 @@ class Tool:
             "all_s": [answer["s"] for answer in self.answers],
             "cpu_s": middle["cpu_s"],
             "mpx_per_s": truth.size / 1e6 / middle["s"],
-            "peak_mib": self.answers[-1]["peak_mib"],
-            "loaded_mib": self.ready["loaded_mib"],
+            # Later on it holds what handing the labels over took.
+            "peak_mib": self.answers[0]["peak_mib"],
+            "loaded_mib": self.loaded_mib,
             "objects": len(overlaps.pred_ids),
             "ap50": match_objects(overlaps, (0.5,))[0].ap,
         }
@@ -198,7 +199,7 @@ class Tool:
         self.process.communicate()
 
     def _read(self) -> dict[str, float] | None:
-        """Wait for a line; None, and the end of the process, if none comes in time."""
+        """Wait for a line; if none comes in time give None, and the tool up."""
         if select.select([self.process.stdout], [], [], self.limit)[0]:
             line = self.process.stdout.readline()
             if not line:
@@ -206,7 +207,7 @@ class Tool:
             answer: dict[str, float] = json.loads(line)
             return answer
         self.end()
-        self.ready = None
+        self.answers.clear()
         return None
 
 

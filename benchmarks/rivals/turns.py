@@ -36,20 +36,20 @@ def take_turns(start: Callable[[], Callable[[np.ndarray], Any]], image: np.ndarr
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     find = start()
-    loaded = memory("VmHWM")
+    loaded = peak_memory()
     find(image[:WARM_UP, :WARM_UP])
     print(json.dumps({"loaded_mib": loaded}), file=answers, flush=True)
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         labels = find(image)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        answer = {"s": wall, "cpu_s": cpu, "peak_mib": memory("VmHWM")}
+        answer = {"s": wall, "cpu_s": cpu, "peak_mib": peak_memory()}
         np.save(line.strip(), labels[:, :])
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def memory(which: str) -> int:
-    """Give VmHWM, the most memory that this process has held, or VmRSS, what it holds, MiB."""
+def peak_memory() -> int:
+    """Give the most memory that this process has held, MiB."""
     # Not `getrusage`, which counts what the parent held before this program was started.
     status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) // 1024
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
