@@ -51,9 +51,35 @@ def _show_dataset(dataset: Dataset) -> None:
     refused = [s.name for s in dataset.samples if s.refused]
     if refused:
         typer.echo(f"  labels refused by the quality gate: {', '.join(refused)}")
-    if len(dataset.having("labels")):
-        typer.echo("  can be trained as it is: sparcell train nuclei-light --data ...")
-    if len(dataset.having("stain")):
-        typer.echo("  labels can be made from the stain: sparcell label ...")
-    if not len(dataset.having("labels")) and not len(dataset.having("stain")):
-        typer.echo("  nothing to train from yet: add stain/ or labels/")
+    for line in _uses(dataset):
+        typer.echo(f"  {line}")
+
+
+def _uses(dataset: Dataset) -> list[str]:
+    """Say what the annotations that are there can be used for."""
+    from collections import Counter
+
+    from sparcell.core.annotation import TEACHING, given_kinds
+
+    root = dataset.root
+    mixes = Counter(given_kinds(sample) for sample in dataset.samples)
+    lines = [
+        f"{count} with {' + '.join(sorted(kinds)) or 'no annotation'}"
+        for kinds, count in mixes.most_common()
+    ]
+    teaching = sum(count for kinds, count in mixes.items() if kinds & TEACHING)
+    if outlined := sum(count for kinds, count in mixes.items() if "outlines" in kinds):
+        lines.append(f"outlines, {outlined} fields: sparcell train nuclei-light --data {root}")
+    if teaching > outlined:
+        lines.append(f"any of these, {teaching} fields: sparcell train points-light --data {root}")
+    if stained := len(dataset.having("stain")):
+        lines.append(f"labels from the stain, {stained} fields: sparcell label {root}")
+    if pointed := len(dataset.having("points")):
+        lines.append(
+            f"outlines from points, {pointed} fields: sparcell label {root} --from points -o NEW"
+        )
+    if masked := sum(n for kinds, n in mixes.items() if "mask" in kinds and not kinds & TEACHING):
+        lines.append(f"{masked} fields with a mask alone teach nothing: set a point in each object")
+    if not teaching:
+        lines.append("nothing to train from yet: add labels/, points/ or stain/, or sparcell import")
+    return lines

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Preset = Literal["auto", "thesis"]
 PRESETS: tuple[Preset, ...] = ("auto", "thesis")
+SOURCES = ("stain", "points")
 
 
 def label(
@@ -30,12 +31,13 @@ def label(
     out: Path | str | None = None,
     preset: str = "auto",
     *,
+    source: str = "stain",
     diameter: float | None = None,
     overwrite: bool = False,
     settings: AutoSettings | ThesisSettings | None = None,
     quality: QualitySettings | None = None,
 ) -> DataFrame:
-    """Turn the stains of a dataset folder into nucleus instances, with a verdict on each field.
+    """Turn the stains or points of a dataset folder into labels, with a verdict on each field.
 
     Writes ``labels/``, ``ignore/``, ``quality.csv``, ``contact_sheet.png`` and ``record.json``.
     A field whose files cannot be used is listed in ``quality.csv`` as refused and does not stop
@@ -44,12 +46,15 @@ def label(
     Parameters
     ----------
     dataset : Dataset, Path or str
-        With ``images/`` and ``stain/``.
+        With ``images/`` and ``stain/``, or ``images/`` and ``points/``.
     out : Path or str, optional
         New folder to write a dataset to that refers to the original images; by default labels
         are written into the dataset folder itself. The preset ``thesis``, which cuts images
-        into crops, needs one.
+        into crops, and proposals from points, which are to be corrected first, need one.
     preset : {"auto", "thesis"}
+        How nuclei are found in a stain.
+    source : {"stain", "points"}
+        ``points``: propose an outline for each point (`propose_field`).
     diameter : float, optional
         Typical diameter of a nucleus in px, instead of the estimate (preset ``auto``).
     overwrite : bool
@@ -74,34 +79,28 @@ def label(
     # Started by the command line, so the heavy part loads only when there is work.
     from sparcell.labeling.sheet import ContactSheet
 
-    if preset not in PRESETS:
-        raise InputError(f"preset '{preset}'", "one of " + ", ".join(PRESETS), "choose one")
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
-    pairs = data.having("stain")
-    if not len(pairs):
-        raise no_pairs(data)
-    if preset == "thesis" and (out is None or Path(out).resolve() == data.root.resolve()):
-        raise InputError(
-            "preset thesis without an output folder of its own",
-            "a new folder for the crops",
-            "give one with -o",
-        )
-    options = _resolve(preset, diameter, settings)
+    _check_request(data, out, preset, source, (diameter, settings, quality))
+    pairs = data.having(source)
+    options: Any = _resolve(preset, diameter, settings) if source == "stain" else None
     target = check_target(data, None if out is None else Path(out), overwrite)
     prepare(target)
-    stains = [sample.files["stain"] for sample in pairs.samples]
-    record = start_record({"preset": preset, **options.model_dump(mode="json")}, stains)
+    used = [sample.files[source] for sample in pairs.samples]
+    chosen = {"source": source}
+    if options is not None:
+        chosen |= {"preset": preset, **options.model_dump(mode="json")}
+    record = start_record(chosen, used)
     record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
     write_json(target / "record.json", record)
     for sample in data.samples:
-        if "stain" not in sample.files:
-            say(f"{sample.name}: no stain, not labelled")
+        if source not in sample.files:
+            say(f"{sample.name}: no {source}, not labelled")
 
     sheet = ContactSheet(target / "contact_sheet.png")
-    if preset == "thesis":
+    if source == "stain" and preset == "thesis":
         table = _label_thesis(pairs, target, options, sheet)
     else:
-        table = _label_auto(pairs, target, options, quality, sheet)
+        table = _label_fields(pairs, target, options, quality, sheet)
         if target.resolve() != data.root.resolve():
             link_dataset(data, target)
     sheet.flush()
@@ -109,6 +108,44 @@ def label(
     write_json(target / "record.json", record | {"finished": now()})
     _summarize(frame, target)
     return frame
+
+
+def _check_request(
+    data: Dataset, out: Path | str | None, preset: str, source: str, for_stains: tuple[Any, ...]
+) -> None:
+    if source not in SOURCES:
+        raise InputError(f"labels from '{source}'", "from stain or points", "choose one")
+    if preset not in PRESETS:
+        raise InputError(f"preset '{preset}'", "one of " + ", ".join(PRESETS), "choose one")
+    own_folder = out is not None and Path(out).resolve() != data.root.resolve()
+    if source == "points":
+        if preset != "auto" or any(option is not None for option in for_stains):
+            raise InputError(
+                "settings of stains for labels from points",
+                "neither preset nor diameter",
+                "leave them out",
+            )
+        if not len(data.having("points")):
+            raise InputError(
+                f"no points in {data.root}",
+                "tables with y and x in points/",
+                "add them, or bring them there with `sparcell import`",
+            )
+        if not own_folder:
+            raise InputError(
+                "proposed outlines without a folder of their own",
+                "a new folder, where they are corrected before anything learns from them",
+                "give one with -o",
+            )
+        return
+    if not len(data.having("stain")):
+        raise no_pairs(data)
+    if preset == "thesis" and not own_folder:
+        raise InputError(
+            "preset thesis without an output folder of its own",
+            "a new folder for the crops",
+            "give one with -o",
+        )
 
 
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
@@ -137,23 +174,29 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
     return options.model_copy(update={"diameter": float(diameter)})
 
 
-def _label_auto(
+def _label_fields(
     pairs: Dataset,
     target: Path,
-    settings: AutoSettings,
+    settings: AutoSettings | None,
     quality: QualitySettings | None,
     sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
+    """Label field by field: from stains with `settings`, from points without."""
     from sparcell.labeling.field import label_field
+    from sparcell.labeling.proposing import propose_field
     from sparcell.labeling.quality import QualitySettings
 
     limits = quality or QualitySettings()
+    preset = "points" if settings is None else "auto"
     rows = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
-            verdict = label_field(sample, target, settings, limits)
+            if settings is None:
+                verdict = propose_field(sample, target)
+            else:
+                verdict = label_field(sample, target, settings, limits)
         except InputError as error:
-            verdict = _unusable(sample, "auto", error)
+            verdict = _unusable(sample, preset, error)
         sheet.add(verdict.thumbnail)
         rows.append(verdict.row)
     return rows

@@ -9,26 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sparcell.core.labels import Labels, connected_labels
+from sparcell.core.labels import Labels, connected_labels, raster_order
 from sparcell.labeling.appearance import Pixels, View
 from sparcell.labeling.field import segment_view
 
 FINE = 1.0
 """Sigma in px through which brightness is looked at."""
+EDGE = 1.5
+"""Sigma in px of the edges between objects."""
 TEXTURE = 2.0
 """Sigma in px of the window in which grey values are compared with each other."""
 TEXTURE_FLOOR = 0.1
 """Share of the image's standard deviation below which differences count no more."""
-POINT_RADIUS = 2
-"""Where a mask misses a point, it gets a disc of this radius, px."""
+DISC, LEAST_RADIUS = 0.7, 2.0
+"""Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
 Mask = NDArray[np.bool_]
 
 
 class FoundMask(NamedTuple):
-    """A mask, and what told objects from background: ``bright``, ``dark`` or ``texture``."""
+    """A mask that was found in an image.
+
+    Attributes
+    ----------
+    mask : (Y, X) bool
+    by : str
+        What told objects from background: ``bright``, ``dark`` or ``texture``.
+    missed : float
+        Share of the points that would not be on it, had they not been put there.
+    """
 
     mask: Mask
     by: str
+    missed: float
 
 
 def find_points(labels: Labels) -> NDArray[np.float32]:
@@ -80,21 +92,25 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     shape = image.shape[1:]
     at = tuple(np.rint(points).astype(int).T)
     if not len(points):
-        return FoundMask(np.zeros(shape, bool), "nothing")
+        return FoundMask(np.zeros(shape, bool), "nothing", 0.0)
     tries = [(by, channel, part(channel)) for channel in image for by, part in WAYS.items()]
     by, channel, mask = max(tries, key=lambda one: concentration(one[2], points))
     if by != "texture":
         finer = segment_view(View.of(channel if by == "bright" else -channel)) > 0
         mask = max((mask, finer), key=lambda one: concentration(one, points))
-    mark = np.zeros(shape, bool)
-    mark[at] = True
-    disc = np.hypot(*np.mgrid[-POINT_RADIUS : POINT_RADIUS + 1, -POINT_RADIUS : POINT_RADIUS + 1])
-    mask = mask | ndimage.binary_dilation(mark, disc <= POINT_RADIUS)
+    off = ~mask[at]
     pieces = connected_labels(mask)
     held = np.zeros(int(pieces.max()) + 1, bool)
     held[pieces[at]] = True
     held[0] = False
-    return FoundMask(held[pieces], by)
+    mask = held[pieces]
+    if off.any():
+        typical = np.sqrt(mask.sum() / np.pi / max((~off).sum(), 1))
+        free = np.ones(shape, bool)
+        free[tuple(axis[off] for axis in at)] = False
+        radius = max(LEAST_RADIUS, DISC * typical)
+        mask |= ndimage.distance_transform_edt(free) <= radius
+    return FoundMask(mask, by, float(off.mean()))
 
 
 def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
@@ -135,6 +151,38 @@ def _part(values: Pixels) -> Mask:
     if not np.ptp(values):
         return np.zeros(values.shape, bool)
     return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
+
+
+def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Labels:
+    """Propose an outline for each point: its share of the mask.
+
+    A watershed from the points whose height is the distance to the nearest of them, raised where
+    the image changes steeply: a pixel goes to the point that is near without an edge between.
+
+    Parameters
+    ----------
+    image : (C, Y, X) float32
+    points : (n, 2) float32
+        y and x in px, all in different pixels.
+    mask : (Y, X) bool
+
+    Returns
+    -------
+    (Y, X) int32
+        Under the label contract; pieces of the mask without a point are left out.
+    """
+    from skimage.segmentation import watershed
+
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[tuple(np.rint(points).astype(int).T)] = np.arange(1, len(points) + 1)
+    if not len(points):
+        return seeds
+    steep = sum(
+        ndimage.gaussian_gradient_magnitude(channel, EDGE) / max(float(channel.std()), 1e-9)
+        for channel in image
+    )
+    height = ndimage.distance_transform_edt(seeds == 0) * (1 + steep / max(steep.mean(), 1e-9))
+    return raster_order(np.asarray(watershed(height, seeds, mask=mask | (seeds > 0)), np.int32))
 
 
 WAYS: dict[str, Callable[[Pixels], Mask]] = {

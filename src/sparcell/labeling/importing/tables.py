@@ -32,6 +32,7 @@ NAMES = {
 }  # fmt: skip
 IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
 IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
+SEPARATORS = ",;\t"
 FROM_ONE = {"slice", "frame"}
 """Fiji counts these from 1 in its own table, which has them capitalised."""
 
@@ -130,9 +131,15 @@ def _read(path: Path) -> DataFrame:
     import pandas
 
     try:
+        with path.open(encoding="utf-8-sig") as stream:
+            header = stream.readline()
+        between = max(SEPARATORS, key=header.count)
         frame = pandas.read_csv(
-            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            path, sep=between, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
+        if between == ";":
+            # Where semicolons part columns, commas part whole numbers from decimals.
+            frame = frame.apply(lambda column: column.str.replace(",", ".", regex=False))
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
