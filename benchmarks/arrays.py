@@ -1,4 +1,4 @@
-"""A model on an array in memory, without files and tables, and its network alone."""
+"""A model on an array in memory, without files, and its network alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import Labels
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import DEFAULTS
 from sparcell.prediction.single import plan_tiles
-from sparcell.prediction.tiling import Stitcher, ahead, cut_axis, map_rows
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.tiling import cut_axis, map_rows
 
 
 class Seconds(NamedTuple):
@@ -34,31 +34,11 @@ class Seconds(NamedTuple):
         return Seconds(time.perf_counter() - self.wall, time.process_time() - self.cpu)
 
 
-def open_network(model: Model, threads: int) -> Runtime:
-    """Start the network as `sparcell predict` does."""
-    return Turned(model.open("auto", threads), model.card.tta)
-
-
-def find_objects(pixels: NDArray[np.generic], model: Model, network: Runtime) -> Labels:
-    """Predict (Y, X) pixels with the tiles, the stitching and the decoding of `sparcell predict`.
-
-    Returns
-    -------
-    (Y, X) int32
-        0 = background, ids 1..n.
-    """
-    image = Image(pixels, "YX")
-    grid, halo = plan_tiles(image, image, model, DEFAULTS)
-    vertical, horizontal = (cut_axis(edge, *grid) for edge in image.shape)
-    decode = model.method.decode
-    stitcher = Stitcher(lambda maps: decode(maps, model.decode_settings), horizontal.cores, halo)
-    cuts = (vertical, horizontal)
-    scaling = model.scaling(image)
-    rows = ahead(map_rows(image, FIRST_PLANE, scaling, network, cuts, model.method.answer))
-    labels = np.zeros(image.shape, np.int32)
-    for band in stitcher.run(rows, lambda found: None):
-        labels[band.top : band.top + len(band.labels)] = band.labels
-    return labels
+def find_objects(
+    pixels: NDArray[np.generic], model: Model, network: Runtime, threads: int
+) -> Labels:
+    """Give the labels of (Y, X) pixels, as a notebook would ask for them; tables are made too."""
+    return predict_array(model, pixels, runtime=network, threads=threads).labels
 
 
 def time_network(

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arrays import Seconds, find_objects, open_network, time_network
+from arrays import Seconds, find_objects, time_network
 from mosaic import Mosaic
 
 from sparcell import load_model, predict
@@ -65,12 +65,12 @@ def main() -> None:
 def compare(options: argparse.Namespace, mosaic: Mosaic, size: int) -> dict[str, Any]:
     """Take the time of the whole way and of the network alone."""
     model = load_model(options.model)
-    network = open_network(model, options.threads)
+    network = model.open("auto", options.threads)
     pixels, _ = mosaic.square(size)
 
     def whole() -> Seconds:
         began = Seconds.now()
-        find_objects(pixels, model, network)
+        find_objects(pixels, model, network, options.threads)
         return began.since()
 
     ways: dict[str, Callable[[], Seconds]] = {
@@ -145,7 +145,7 @@ def run_once(options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     objects = 0
     if image == "nothing":
-        open_network(load_model(options.model), options.threads)
+        load_model(options.model).open("auto", options.threads)
     else:
         summary = predict(options.model, image, out, threads=options.threads)
         if summary.failures:

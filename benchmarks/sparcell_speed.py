@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arrays import find_objects, open_network
+from arrays import find_objects
 from numpy.typing import NDArray
 from rivals.turns import take_turns
 
@@ -45,8 +45,8 @@ def main() -> None:
 
 def in_memory(options: argparse.Namespace) -> Find:
     model = load_model(options.model)
-    network = open_network(model, options.threads)
-    return lambda pixels: find_objects(pixels, model, network)
+    network = model.open("auto", options.threads)
+    return lambda pixels: find_objects(pixels, model, network, options.threads)
 
 
 def through_files(options: argparse.Namespace, whole: tuple[int, ...], folder: Path) -> Find:

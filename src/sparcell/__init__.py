@@ -17,6 +17,7 @@ _HOME = {
     "train": "sparcell.training",
     "load_model": "sparcell.models",
     "predict": "sparcell.prediction.predict",
+    "predict_array": "sparcell.prediction.array",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
     "run_study": "sparcell.studies",

@@ -61,31 +61,69 @@ def predict_image(
         If the image cannot be read or does not fit the model.
     """
     image = fit_channels(image, model, settings.channels)
+    axes = label_axes(image)
+    shape = [image.size(a) for a in axes]
     scale = choose_scale(image, model, settings.diameter, runtime)
     if scale.factor != 1:
         say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
-    shown = rescaled(image, scale.factor)
-    axes = "".join(a for a in "TZYX" if a in image.axes)
-    shape = [image.size(a) for a in axes]
     # Few programs show 32-bit labels, so they are used only where ids need them.
     for dtype in (np.uint16, np.uint32):
-        tables: list[pd.DataFrame] = []
         try:
-            with (
-                ThreadPoolExecutor(min(threads, MOST_TILES)) as pool,
-                create_labels(labels, axes, shape, dtype, image.pixel_size) as target,
-            ):
-                write = _into(target, axes)
-                for plane in image.planes():
-                    tables += _predict_plane(
-                        image, shown, plane, model, runtime, write, settings, name, pool
-                    )
+            with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
+                table = predict_planes(
+                    image, model, runtime, target, scale.factor, settings, name, threads
+                )
             break
         except _TooManyIds:
             continue
-    table = pd.concat(tables, ignore_index=True)
     write_table(table, objects)
     return scale
+
+
+def label_axes(image: Image) -> str:
+    """Axes of the labels of an image: its own but C."""
+    return "".join(a for a in "TZYX" if a in image.axes)
+
+
+def predict_planes(
+    image: Image,
+    model: Model,
+    runtime: Runtime,
+    target: Any,
+    factor: float,
+    settings: PredictSettings,
+    name: str,
+    threads: int,
+) -> pd.DataFrame:
+    """Find the objects of all planes.
+
+    Parameters
+    ----------
+    image : Image
+        As `fit_channels` gives it.
+    target : array-like
+        Filled with labels; of the axes `label_axes`.
+    factor : float
+        By which the image is enlarged for the network.
+
+    Returns
+    -------
+    DataFrame
+        The object tables of all planes.
+
+    Raises
+    ------
+    _TooManyIds
+        If the dtype of `target` cannot number the objects.
+    """
+    shown, write = rescaled(image, factor), _into(target, label_axes(image))
+    tables: list[pd.DataFrame] = []
+    with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
+        for plane in image.planes():
+            tables += _predict_plane(
+                image, shown, plane, model, runtime, write, settings, name, pool
+            )
+    return pd.concat(tables, ignore_index=True)
 
 
 def _predict_plane(

@@ -1,0 +1,94 @@
+"""An array in memory to labels and objects, for notebooks and other programs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.image import Image
+from sparcell.core.labels import Labels
+from sparcell.models.loading import load_model
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime, default_threads
+from sparcell.prediction.settings import DEFAULTS, PredictSettings
+from sparcell.prediction.single import fit_channels, label_axes, predict_planes
+from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.turning import Turned
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Prediction(NamedTuple):
+    """What was found in an array.
+
+    Attributes
+    ----------
+    labels : (Y, X) or (T, Z, Y, X) int32
+        The axes of the array but C; 0 = background, ids 1..n in every plane.
+    objects : DataFrame
+        One row per object, as `sparcell.measurement.object_table` describes.
+    scale : Scale
+        By how much the array was resized for the network.
+    """
+
+    labels: Labels
+    objects: pd.DataFrame
+    scale: Scale
+
+
+def predict_array(
+    model: Model | Path | str,
+    pixels: NDArray[Any],
+    axes: str = "YX",
+    *,
+    settings: PredictSettings = DEFAULTS,
+    runtime: Runtime | str = "auto",
+    threads: int = 0,
+    pixel_size: float | None = None,
+) -> Prediction:
+    """Find objects in an array; what `predict` would find in a file of the same pixels.
+
+    Parameters
+    ----------
+    model : Model, Path or str
+        A model, or what `load_model` takes.
+    pixels : array
+        Of any integers or floats; its intensities need not be scaled.
+    axes : str
+        One letter of ``TCZYX`` per dimension.
+    settings : PredictSettings
+        Those of files and blocks do not matter here.
+    runtime : Runtime or str
+        For many arrays, start the network once: ``runtime=model.open()``. A name starts it here.
+    threads : int
+        0 = as many as there are cores.
+    pixel_size : float, optional
+        Edge of a pixel, um: adds columns in um, and resizes for a model that knows its own.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    InputError
+        If the array, its axes or its channels do not fit the model.
+    """
+    model = model if isinstance(model, Model) else load_model(model)
+    settings = replace(settings, tta=settings.tta or model.card.tta)
+    image = fit_channels(Image(pixels, axes, pixel_size), model, settings.channels)
+    if isinstance(runtime, str):
+        runtime = model.open(runtime, threads)
+    network = Turned(runtime, str(settings.tta))
+    scale = choose_scale(image, model, settings.diameter, network)
+    labels = np.zeros([image.size(letter) for letter in label_axes(image)], np.int32)
+    together = threads or default_threads()
+    table = predict_planes(
+        image, model, network, labels, scale.factor, settings, image.source, together
+    )
+    return Prediction(labels, table, scale)
