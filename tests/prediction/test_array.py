@@ -41,5 +41,7 @@ def test_axes_and_channels_must_fit() -> None:
     with pytest.raises(InputError, match="3 channels"):
         sparcell.predict_array(bright_model(), np.zeros((3, 40, 40)), "CYX")
     chosen = PredictSettings(channels=(1,))
-    found = sparcell.predict_array(bright_model(), np.zeros((3, 40, 40)), "CYX", settings=chosen)
-    assert found.labels.shape == (40, 40) and not len(found.objects)
+    pixels = np.zeros((3, 40, 40))
+    pixels[1, 10:20, 10:20] = 1
+    found = sparcell.predict_array(bright_model(), pixels, "CYX", settings=chosen)
+    assert found.labels.shape == (40, 40) and found.objects["area_px"].tolist() == [100]
