@@ -246,12 +246,14 @@ def count_verdicts(out: Path) -> None:
     if strange := sorted(set(errors["verdict"]) - {"", *VERDICTS}):
         raise SystemExit(f"verdicts {strange} in errors.csv: write {', '.join(VERDICTS)}")
     judged = errors[errors["verdict"] != ""]
+    if not len(judged):
+        raise SystemExit(f"no verdict in {out / 'errors.csv'}: fill in the column")
     print(f"{len(judged)} of {len(errors)} errors judged; of the whole set {totals['true']} true,")
     print(f"{totals['missed']} missed, {totals['gained']} gained")
     table = pd.crosstab(judged["kind"], judged["verdict"])
     table = table.reindex(index=KINDS, columns=VERDICTS, fill_value=0)
     print(table.to_string())
-    measured = ap(totals, 0, 0)
+    measured = corrected(totals, 0, 0)
     print(f"AP50 as measured: {measured['counted as right']:.3f}")
     for unclear in ("left out", "the model's", "the label's"):
         faults = table["label"] + (table["unclear"] if unclear == "the label's" else 0)
@@ -259,12 +261,12 @@ def count_verdicts(out: Path) -> None:
         rng = np.random.default_rng(0)
         drawn = [rng.beta(faults[k] + 0.5, others[k] + 0.5, DRAWS) for k in KINDS]
         share = [faults[k] / max(faults[k] + others[k], 1) for k in KINDS]
-        for name, value in ap(totals, *share).items():
-            low, high = np.percentile(ap(totals, *drawn)[name], (2.5, 97.5))
+        for name, value in corrected(totals, *share).items():
+            low, high = np.percentile(corrected(totals, *drawn)[name], (2.5, 97.5))
             print(f"unclear {unclear}: {name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
-def ap(totals: dict[str, int], missed_share: Any, gained_share: Any) -> dict[str, Any]:
+def corrected(totals: dict[str, int], missed_share: Any, gained_share: Any) -> dict[str, Any]:
     """AP50 if these shares of the missed and gained objects are the labels' fault."""
     true, missed, gained = totals["true"], totals["missed"], totals["gained"]
     unjust, unseen = missed * missed_share, gained * gained_share
