@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bases.scenes import ellipses
+from dataset_folder import simulate_fields, write_field
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.labels import Labels
+from sparcell.io import open_image
+from sparcell.io.points import write_points
+from sparcell.labeling.derive import find_points
+from sparcell.models.normalise import Normalise
+from sparcell.training.fields import Field, FieldPlace, Fields, find_fields
+from sparcell.training.recipe import DataConfig, Recipe
+
+GIVEN = {"outlines": "labels", "points": "points", "mask": "masks"}
+
+
+def write_mix(root: Path, name: str, *kinds: str, seed: int = 0) -> Labels:
+    """A field with some kinds of annotation of the same objects."""
+    objects = ellipses(seed)
+    write_field(root, name, objects, masks=(objects > 0).astype(np.uint8) * 255)
+    write_points(root / "points" / f"{name}.csv", find_points(objects))
+    for kind, folder in GIVEN.items():
+        if kind not in kinds:
+            (path,) = (root / folder).glob(f"{name}.*")
+            path.unlink()
+    return objects
+
+
+def find(root: Path, **settings: object) -> dict[str, FieldPlace]:
+    places = find_fields([Dataset.open(root)], DataConfig(val_fraction=0.01, **settings), 0, "any")
+    return {place.name: place for held in places.values() for place in held}
+
+
+def read(place: FieldPlace) -> Field:
+    return Fields([place], Normalise(low=0, high=100), "any")[0]
+
+
+def test_every_mix_gives_points_and_a_mask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixes = {"o": ["outlines"], "pm": ["points", "mask"], "p": ["points"], "m": ["mask"], "n": []}
+    objects = {name: write_mix(tmp_path, name, *kinds) for name, kinds in mixes.items()}
+    places = find(tmp_path)
+    assert set(places) == {"o", "pm", "p"}
+    said = capsys.readouterr().err
+    assert "a mask but no points: 1 fields" in said
+    assert "no annotation that can be used: 1 fields" in said
+    assert "mask from the image" in said
+    for name, place in places.items():
+        field = read(place)
+        assert field.annotation == set(mixes[name])
+        np.testing.assert_allclose(field.points, find_points(objects[name]), atol=1e-3)
+        # Objects are bright here, so the image alone shows the mask nearly as it is.
+        assert (field.mask != (objects[name] > 0)).mean() < (0.05 if name == "p" else 1e-9)
+        truth = field.truth("any")
+        assert (truth.labels is None) == (name != "o") and truth.kinds == field.annotation
+        np.testing.assert_array_equal(field.centres, field.points)
+
+
+def test_outlines_can_be_turned_to_points(tmp_path: Path) -> None:
+    for seed in range(2):
+        objects = write_mix(tmp_path, f"f{seed}", "outlines", seed=seed)
+    field = read(find(tmp_path, annotations=("points", "mask"))["f1"])
+    assert field.annotation == {"points", "mask"} and field.truth("any").labels is None
+    assert np.array_equal(field.mask, objects > 0)
+    np.testing.assert_allclose(field.points, find_points(objects), atol=1e-4)
+    # They are still there to validate on.
+    assert np.array_equal(field.labels, objects)
+
+
+def test_a_stain_gives_points_and_mask(tmp_path: Path) -> None:
+    root = simulate_fields(tmp_path / "set", train=1)
+    place = next(iter(find(root, annotations=("stain",)).values()))
+    field = read(place)
+    truth = Dataset.open(root, labels="truth")
+    (sample,) = (s for s in truth.samples if s.name == place.name)
+    nuclei = open_image(sample.files["labels"]).read_ids()
+    assert field.annotation == {"stain"} and not field.labels.any()
+    hit = nuclei[tuple(np.rint(field.points).astype(int).T)] > 0
+    assert hit.mean() > 0.8 and abs(len(hit) - nuclei.max()) <= 2
+    both = (field.mask & (nuclei > 0)).sum()
+    assert 2 * both / (field.mask.sum() + (nuclei > 0).sum()) > 0.8
+
+
+def test_what_was_refused_leaves_the_points(tmp_path: Path) -> None:
+    write_mix(tmp_path, "a", "outlines", "points")
+    write_mix(tmp_path, "b", "outlines")
+    (tmp_path / "quality.csv").write_text("name,accepted,reason\na,False,dim\nb,False,dim\n")
+    write_mix(tmp_path, "c", "outlines")
+    assert set(find(tmp_path)) == {"a", "c"}
+    field = read(find(tmp_path)["a"])
+    assert field.annotation == {"points"} and not field.labels.any()
+
+
+def test_a_single_field_is_parted_with_its_points(tmp_path: Path) -> None:
+    objects = write_mix(tmp_path, "a", "points", "mask")
+    places = find_fields([Dataset.open(tmp_path)], DataConfig(), 0, "any")
+    left, right = (read(places[part][0]) for part in ("train", "val"))
+    width = left.mask.shape[1]
+    assert width + right.mask.shape[1] == objects.shape[1]
+    joined = np.concatenate([left.points, right.points + np.float32([0, width])])
+    every = find_points(objects)
+    assert {tuple(p) for p in joined.round(2)} == {tuple(p) for p in every.round(2)}
+    assert (right.points[:, 1] >= -0.5).all()
+
+
+def test_points_beside_the_mask_are_refused(tmp_path: Path) -> None:
+    write_mix(tmp_path, "b", "points", "mask")
+    objects = write_mix(tmp_path, "a", "points", "mask")
+    write_points(tmp_path / "points" / "a.csv", np.argwhere(objects == 0)[::400])
+    with pytest.raises(InputError, match="lie on"):
+        read(find(tmp_path)["a"])
+
+
+def test_annotations_are_no_setting_of_methods_that_learn_from_outlines() -> None:
+    settings = {"name": "t", "method": {"name": "distance"}, "data": {"annotations": ["points"]}}
+    with pytest.raises(InputError, match=r"data\.annotations for the method distance"):
+        Recipe.model_validate(settings)
