@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,23 @@ def _show_dataset(dataset: Dataset) -> None:
     refused = [s.name for s in dataset.samples if s.refused]
     if refused:
         typer.echo(f"  labels refused by the quality gate: {', '.join(refused)}")
-    for line in _uses(dataset):
+    for line in (*_uses(dataset), *_bad_points(dataset)):
         typer.echo(f"  {line}")
+
+
+def _bad_points(dataset: Dataset) -> Iterator[str]:
+    """Say which tables of points do not fit their images."""
+    from sparcell.core.errors import InputError
+    from sparcell.io import open_image
+    from sparcell.io.points import read_points
+
+    for sample in dataset.having("points").samples:
+        try:
+            image = open_image(sample.image)
+            for plane in image.planes():
+                read_points(sample.files["points"], image, plane)
+        except InputError as error:
+            yield f"{sample.name}: {error}"
 
 
 def _uses(dataset: Dataset) -> list[str]:
@@ -81,5 +97,7 @@ def _uses(dataset: Dataset) -> list[str]:
     if masked := sum(n for kinds, n in mixes.items() if "mask" in kinds and not kinds & TEACHING):
         lines.append(f"{masked} fields with a mask alone teach nothing: set a point in each object")
     if not teaching:
-        lines.append("nothing to train from yet: add labels/, points/ or stain/, or sparcell import")
+        lines.append(
+            "nothing to train from yet: add labels/, points/ or stain/, or sparcell import"
+        )
     return lines

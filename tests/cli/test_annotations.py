@@ -1,0 +1,116 @@
+"""Points and outlines from other tools, by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bases.scenes import ellipses
+
+from sparcell.cli import main
+from sparcell.io import write_image
+from sparcell.io.points import write_points
+from sparcell.labeling.derive import find_points
+
+
+@pytest.fixture
+def sparcell(capsys):
+    """Run the command line; give the exit code and what was said."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(end.value.code or 0), captured.err + captured.out
+
+    return run
+
+
+@pytest.fixture
+def objects() -> np.ndarray:
+    return ellipses(0)
+
+
+def write(root: Path, name: str, objects: np.ndarray, *kinds: str) -> None:
+    pixels = {"images": (20 + 100 * (objects > 0)).astype(np.uint8), "masks": objects > 0}
+    pixels |= {"labels": objects, "stain": pixels["images"]}
+    for kind in ("images", *kinds):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        if kind != "points":
+            array = pixels[kind]
+            array = array.astype(np.uint8) if array.dtype == bool else array
+            write_image(root / kind / f"{name}.tif", array, "YX")
+    if "points" in kinds:
+        write_points(root / "points" / f"{name}.csv", find_points(objects))
+
+
+def test_info_says_what_can_be_learned_from_what(sparcell, tmp_path: Path, objects) -> None:
+    for name, kinds in {
+        "a": ("labels", "stain"),
+        "b": ("points", "masks"),
+        "c": ("points", "masks"),
+        "d": ("points",),
+        "e": ("masks",),
+        "f": (),
+    }.items():
+        write(tmp_path, name, objects, *kinds)
+    (tmp_path / "points" / "d.csv").write_text("y,x\n500,3\n")
+    code, said = sparcell("info", tmp_path)
+    assert code == 0
+    for line in (
+        "2 with mask + points",
+        "1 with outlines + stain",
+        "1 with mask\n",
+        "1 with no annotation",
+        f"outlines, 1 fields: sparcell train nuclei-light --data {tmp_path}",
+        f"any of these, 4 fields: sparcell train points-light --data {tmp_path}",
+        f"labels from the stain, 1 fields: sparcell label {tmp_path}",
+        f"outlines from points, 3 fields: sparcell label {tmp_path} --from points",
+        "1 fields with a mask alone teach nothing",
+        "d: found 1 of 1 points of",
+    ):
+        assert line in said
+
+
+def test_info_of_images_alone(sparcell, tmp_path: Path, objects) -> None:
+    write(tmp_path, "a", objects)
+    code, said = sparcell("info", tmp_path)
+    assert code == 0 and "nothing to train from yet" in said and "points-light" not in said
+
+
+def test_from_clicks_to_outlines(sparcell, tmp_path: Path, objects) -> None:
+    write(tmp_path / "mine", "A1", objects)
+    rows = "\n".join(f"{x},{y}" for y, x in find_points(objects))
+    (tmp_path / "clicks.csv").write_text(f"X,Y\n{rows}\n")
+    code, said = sparcell(
+        "import", tmp_path / "clicks.csv", "--images", tmp_path / "mine/images", "-o",
+        tmp_path / "set",
+    )  # fmt: skip
+    assert code == 0 and f"{objects.max()} points in 1 of 1 images" in said
+    code, said = sparcell("label", tmp_path / "set", "--from", "points", "-o", tmp_path / "out")
+    assert code == 0 and "1 of 1 accepted" in said
+    assert (tmp_path / "out" / "labels" / "A1.tif").exists()
+    again = sparcell("label", tmp_path / "set", "--from", "points", "-o", tmp_path / "out")
+    assert again[0] == 2 and "add --overwrite" in again[1]
+
+
+def test_mistakes_are_one_line(sparcell, tmp_path: Path, objects) -> None:
+    write(tmp_path / "mine", "A1", objects)
+    (tmp_path / "a.csv").write_text("y,x\n1,2\n")
+    images = tmp_path / "mine" / "images"
+    for arguments, message in (
+        (["nothing.csv", "-o", tmp_path / "mine"], "no file nothing.csv"),
+        ([tmp_path / "a.csv", "-o", tmp_path / "no"], "add --images FOLDER"),
+        ([tmp_path / "a.csv", "-o", tmp_path / "o", "--images", tmp_path / "x"], "no folder"),
+        ([tmp_path / "a.csv", "-o", tmp_path, "--images", images], "holds other files"),
+        ([tmp_path / "a.csv", "-o", tmp_path / "o", "--images", images, "--units", "m"], "'m'"),
+        (
+            [tmp_path / "a.csv", "-o", tmp_path / "o", "--images", images, "--units", "um"],
+            "give it with --pixel-size",
+        ),
+    ):
+        code, said = sparcell("import", *arguments)
+        assert code == 2 and message in said and said.count("\n") == 1
+    assert not (tmp_path / "o").exists()
