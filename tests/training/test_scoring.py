@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cases import CASES, missed, one_object
+from dataset_folder import field_of
 
-from sparcell.training.scoring import MatchCounts, match_valid
+from sparcell.evaluation import Confusion
+from sparcell.training.scoring import MatchCounts, match_valid, score_field
 
 
 def test_f1_at_two_thresholds_pooled_over_fields() -> None:
@@ -28,3 +30,20 @@ def test_pixels_in_doubt_do_not_count() -> None:
 def test_nothing_to_find_and_nothing_found() -> None:
     empty = np.zeros((8, 8), np.int32)
     assert match_valid(empty, empty, np.ones((8, 8), bool)).f1 == 1
+
+
+def test_where_there_are_points_alone_each_object_matches_one_in_it() -> None:
+    found = np.zeros((20, 30), np.int32)
+    found[2:6, 2:6], found[2:6, 10:14], found[12:16, 2:6], found[12:16, 20:24] = 1, 2, 3, 4
+    points = np.array([[3, 3], [4, 4.4], [3, 11], [18, 28], [13, 21]], np.float32)
+    valid = np.ones(found.shape, bool)
+    # Two points share object 1, one is in none, object 3 has none.
+    field = field_of(np.zeros_like(found))._replace(points=points, valid=valid)
+    counts = score_field(field, found)
+    for matching in (counts.loose, counts.strict):
+        assert matching.confusion == Confusion(tp=3, fp=1, fn=2)
+    assert (counts.loose.threshold, counts.strict.threshold) == (0.5, 0.75)
+    valid[10:] = False
+    assert score_field(field, found).loose.confusion == Confusion(tp=2, fp=0, fn=1)
+    outlined = field._replace(labels=found, valid=~valid)
+    assert score_field(outlined, found).f1 == 1

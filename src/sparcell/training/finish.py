@@ -16,6 +16,7 @@ from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now
 from sparcell.evaluation import evaluate
+from sparcell.labeling.derive import grow_outlines
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
 from sparcell.models.description import normalised
@@ -27,7 +28,7 @@ from sparcell.prediction.tiling import pad_to
 from sparcell.training.export import export_onnx
 from sparcell.training.fields import FieldPlace, Fields
 from sparcell.training.module import Trainee
-from sparcell.training.scoring import MatchCounts, match_valid
+from sparcell.training.scoring import MatchCounts, score_field
 
 GOLDEN_EDGE = 256
 TUNING_FIELDS = 50
@@ -50,7 +51,7 @@ def finish_run(
     typical_area, largest = _object_sizes(fields["train"])
     settings = trainee.decode_settings
     scores: dict[str, Any] = {"before_training": _start_scores(out)}
-    if recipe.fit.tune_decoding and trainee.method.learns_from == "labels":
+    if recipe.fit.tune_decoding and trainee.method.learns_from != "stain":
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, input_multiple(recipe.network), recipe.normalise)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
@@ -104,7 +105,7 @@ def tune_decoding(
         total = MatchCounts()
         for index, held in maps.items():
             found = method.decode(held, settings).labels
-            total += match_valid(val[index].labels, found, val[index].valid)
+            total += score_field(val[index], found)
         return (total.f1 + total.f1_strict) / 2
 
     start = score(trainee.decode_settings)
@@ -142,11 +143,20 @@ def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
 
 
 def _object_sizes(fields: Fields) -> tuple[float, float]:
-    """Median area (px) and 99th percentile of the extent (px) of the training objects."""
+    """Median area (px) and 99th percentile of the extent (px) of the training objects.
+
+    Objects of which only points are learned from are outlined as for `sparcell label`.
+    """
     areas: list[int] = []
     extents: list[int] = []
     for index in range(min(fields.outlined, 200)):
-        labels = fields[index].labels
+        field, labels = fields[index], fields[index].labels
+        if (
+            field.points is not None
+            and field.mask is not None
+            and "outlines" not in field.annotation
+        ):
+            labels = grow_outlines(field.image, field.points, field.mask)
         areas += np.bincount(labels.ravel())[1:].tolist()
         for box in ndimage.find_objects(labels):
             extents.append(max(edge.stop - edge.start for edge in box))

@@ -19,14 +19,15 @@ from sparcell.nets.config import input_multiple
 from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Recipe
-from sparcell.training.scoring import MatchCounts, match_valid
+from sparcell.training.scoring import MatchCounts, score_field
 
 
 class Trainee(lightning.LightningModule):
     """A network, what it minimises, and how it is judged on validation fields.
 
     `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
-    IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings.
+    IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings. Of
+    fields that have points and no outlines, an object matches one point in it.
     """
 
     def __init__(self, recipe: Recipe, channels: int, val_fields: Fields) -> None:
@@ -88,7 +89,7 @@ class Trainee(lightning.LightningModule):
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         field = self.val_fields[index]
         found = self.method.decode(self.read(outputs, field.labels.shape), self.decode_settings)
-        self.counts += match_valid(field.labels, found.labels, field.valid)
+        self.counts += score_field(field, found.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log the pooled F1."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
 from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects
+from sparcell.training.fields import Field
 
 NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.75))
 
@@ -32,6 +33,31 @@ class MatchCounts:
     def f1_strict(self) -> float:
         """F1 at IoU 0.75."""
         return self.strict.confusion.dice
+
+
+def score_field(field: Field, found: Labels) -> MatchCounts:
+    """Match objects with a field's outlines or, where it has points alone, with these."""
+    if field.points is not None and not field.labels.any():
+        return match_points(field.points, found, field.valid)
+    return match_valid(field.labels, found, field.valid)
+
+
+def match_points(
+    points: NDArray[np.float32], found: Labels, valid: NDArray[np.bool_]
+) -> MatchCounts:
+    """Match each object of (Y, X) `found` with one of the (n, 2) points in it.
+
+    An object without a point is false, and so are points that no object has for itself. This says
+    nothing of outlines, so both thresholds get the same counts.
+    """
+    y, x = np.rint(points).astype(int).T
+    sure = valid[y, x]
+    hit = np.unique(found[y[sure], x[sure]])
+    matched = int((hit > 0).sum())
+    objects = len(np.unique(found[valid & (found > 0)]))
+    confusion = Confusion(matched, objects - matched, int(sure.sum()) - matched)
+    loose, strict = (replace(one, confusion=confusion) for one in NOTHING)
+    return MatchCounts(loose, strict)
 
 
 def match_valid(truth: Labels, found: Labels, valid: NDArray[np.bool_]) -> MatchCounts:
