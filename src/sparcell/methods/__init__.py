@@ -7,6 +7,7 @@ exported model, or answers with detections; either way decoding needs no PyTorch
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.distance import DISTANCE
+from sparcell.methods.lacss import LACSS
 from sparcell.methods.pixelwise import PIXELWISE
 from sparcell.methods.retinamask import RETINAMASK
 from sparcell.methods.semantic import SEMANTIC
@@ -15,6 +16,7 @@ from sparcell.methods.watershed import WATERSHED
 
 __all__ = [
     "DISTANCE",
+    "LACSS",
     "METHODS",
     "PIXELWISE",
     "RETINAMASK",

@@ -15,6 +15,7 @@ from sparcell.core.annotation import Kind
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.distance.config import DistanceConfig
+from sparcell.methods.lacss.config import LacssConfig
 from sparcell.methods.pixelwise.config import PixelwiseConfig
 from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.semantic.config import SemanticConfig
@@ -165,6 +166,7 @@ class Recipe(Part):
         | DistanceConfig
         | StainConfig
         | RetinaMaskConfig
+        | LacssConfig
     ) = Field(discriminator="name")
     network: NetworkConfig = NetworkConfig()
     augment: Augment = Augment()

@@ -1,6 +1,6 @@
 """Locations of cells, and a segmentation round each; learns from points and a mask (LACSS)."""
 
-from sparcell.methods.base import Method
+from sparcell.methods.base import METHODS, Method
 from sparcell.methods.lacss.assemble import LOCATIONS
 from sparcell.methods.lacss.config import LacssConfig, LacssDecode, candidates
 from sparcell.methods.lacss.decode import decode
@@ -18,3 +18,4 @@ LACSS = Method(
     answer=LOCATIONS,
     learns_from="any",
 )
+METHODS.register("lacss")(LACSS)

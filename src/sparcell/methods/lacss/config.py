@@ -46,6 +46,12 @@ class LacssConfig(MethodConfig):
     locations: int = Field(
         64, ge=1, description="neighbouring locations of an image that a step is judged by"
     )
+    anchor: float = Field(
+        1.0,
+        ge=0,
+        description="without outlines, weight of each location being its own cell's; 0 as "
+        "published, where segmentations may vanish for good",
+    )
     auxnet: bool = Field(
         True, description="learn outlines beside, where only points and a mask are known"
     )

@@ -68,6 +68,27 @@ def overlap(probability: Tensor, log_free: Tensor, total: Tensor) -> Tensor:
     return -probability * (total - log_free)
 
 
+def anchoring(logits: Tensor, centres: Tensor) -> Tensor:
+    """Cross-entropy of each location being its own cell's: -log G[i] at location i.
+
+    Not in the text. Its two terms have no slope where G is 0 or 1 already, as all do that were
+    driven there in the first steps, and no term says that a cell is where its location is. The
+    annotation says so.
+
+    Parameters
+    ----------
+    logits : (M, Y, X) float
+    centres : (M, 2) int64
+        y and x of each location's pixel in its crop.
+
+    Returns
+    -------
+    (M,) float
+    """
+    instance = torch.arange(len(logits), device=logits.device)
+    return -functional.logsigmoid(logits[instance, centres[:, 0], centres[:, 1]])
+
+
 def sobel(probability: Tensor) -> Tensor:
     """Edge strength phi(G): the length of the gradient by Sobel's kernels, 1 2 1 and 1 0 -1.
 

@@ -29,6 +29,8 @@ PRIOR = 0.01
 """Score of every position before training."""
 FINEST = 2
 """Stride of the features that are segmented, px."""
+RISE, PEAK = 16.0, 2.0
+"""Slope of a hidden channel over half a crop, and logit at a location, before training."""
 
 
 class Outputs(NamedTuple):
@@ -105,20 +107,24 @@ class Lacss(nn.Module):
         self.auxnet = _auxnet(channels * network.frames, config.auxnet_width)
 
     def _start_as_cones(self) -> None:
-        """Let every segmentation begin as a cone round its location, an eighth of the crop wide.
+        """Let every segmentation begin as a cone round its location, a step of the grid wide.
 
         Each channel rises in one direction, directions are spread evenly, and all are
-        subtracted. From random slopes the weak losses would first have to find out which of two
-        cells is nearer.
+        subtracted; features say nothing yet. So every cell begins with pixels of its own. From
+        random slopes all would begin on the same pixels, where the overlap term drives them down
+        until there is no gradient left.
         """
         joint = self.slopes.shape[1]
         angle = torch.arange(joint) * (2 * math.pi / joint)
         with torch.no_grad():
-            self.slopes.copy_(4 * torch.stack([angle.sin(), angle.cos()]))
-            # Of directions spread evenly, a distance r has a mean rise of 4 r / pi.
-            self.enlarge.weight.normal_(-8 * math.pi / (4 * joint), 0.02)
+            self.slopes.copy_(RISE * torch.stack([angle.sin(), angle.cos()]))
+            nn.init.normal_(self.share[-1].weight, std=1e-3)
+            nn.init.zeros_(self.share[-1].bias)
+            # Of directions spread evenly, the positive parts of a distance r have the mean r / pi.
+            steep = PEAK * self.cells * FINEST / 2 / self.stride
+            self.enlarge.weight.normal_(-math.pi * steep / (RISE * joint), 0.01)
             assert self.enlarge.bias is not None
-            self.enlarge.bias.fill_(2.0)
+            self.enlarge.bias.fill_(PEAK)
 
     def encoding(self) -> Tensor:
         """Location encoding's share in the hidden layer.

@@ -14,6 +14,7 @@ from sparcell.methods.lacss.config import LacssConfig
 from sparcell.methods.lacss.locations import find_locations, mix_locations
 from sparcell.methods.lacss.losses import (
     add_up,
+    anchoring,
     consistency,
     focal_loss,
     huber_loss,
@@ -39,6 +40,8 @@ class Looked(NamedTuple):
         As `targets` draws them.
     own : (M,) float
         The id of each location's object, 0 = background.
+    centres : (M, 2) int64
+        Pixel of each true location in its crop.
     """
 
     logits: Tensor
@@ -47,6 +50,7 @@ class Looked(NamedTuple):
     ids: Tensor
     mask: Tensor
     own: Tensor
+    centres: Tensor
 
     def of(self, chosen: Tensor) -> Looked:
         """Those of some locations, (M,) bool."""
@@ -104,7 +108,7 @@ def proposal_loss(outputs: Outputs, target: Tensor, valid: Tensor, config: Lacss
 def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Looked:
     """Segment round the true locations, or round what was proposed near them."""
     count, _, height, width = target.shape
-    images, places, own, regions = [], [], [], []
+    images, places, own, regions, true = [], [], [], [], []
     proposals = outputs.proposals.detach().float().cpu()
     draws = torch.rand(count).tolist()
     for number, (ids, _, drawn) in enumerate(target.cpu().numpy()):
@@ -112,6 +116,7 @@ def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -
         y, x = choice.points.astype(np.int64).T
         regions.append(torch.from_numpy(choice.region))
         own.append(torch.from_numpy(ids[y, x]))
+        true.append(torch.from_numpy(choice.points).long())
         images.append(torch.full((len(choice.points),), number))
         mixed = choice.points
         if torch.is_grad_enabled() and len(mixed):
@@ -134,6 +139,7 @@ def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -
         target[:, 0].reshape(-1)[at],
         target[:, 1].reshape(-1)[at],
         torch.cat(own).to(device),
+        (torch.cat(true).to(device) - crops.corners).clamp(0, crops.logits.shape[-1] - 1),
     )
 
 
@@ -163,6 +169,7 @@ def masked_loss(
     total = add_up(log_free * inside, looked.at, size)[looked.at]
     loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
     weak = weighted_mean(loss, looked.weight * (looked.mask >= 0))
+    weak = weak + config.anchor * anchoring(looked.logits, looked.centres).mean()
     if not config.auxnet:
         return weak, weak * 0
     edges = add_up(sobel(probability) * inside, looked.at, size).tanh()
