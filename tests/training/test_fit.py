@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,6 +178,16 @@ def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, caps
     assert "before training" in capsys.readouterr().err
     recorded = json.loads((run / "record.json").read_text())["start_weights"]
     assert "136 of 136 tensors" in recorded
+
+
+def test_training_starts_from_a_model_by_its_name(data, finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARCELL_CACHE", str(tmp_path))
+    shutil.copy(finished / "model.zip", tmp_path / "theirs.zip")
+    start = "network.weights=theirs"
+    run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, start, "fit.epochs=1"])
+    begun = float(metrics(run)[0]["val_f1"])
+    assert begun == pytest.approx(max(float(r["val_f1"]) for r in metrics(finished)), abs=0.02)
+    assert "theirs.zip: " in json.loads((run / "record.json").read_text())["start_weights"]
 
 
 @pytest.mark.parametrize(

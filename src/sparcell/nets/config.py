@@ -24,8 +24,8 @@ class NetworkConfig(BaseModel):
     )
     weights: str = Field(
         "imagenet",
-        description="none, imagenet, coco (fcn and deeplabv3), or the path of a run folder or of "
-        "a .ckpt, .pt, .pth or .safetensors file",
+        description="none, imagenet, coco (fcn and deeplabv3), a name of `sparcell models list`, "
+        "or the path of a run folder, a model.zip, or a .ckpt, .pt, .pth or .safetensors file",
     )
     decoder_channels: tuple[int, ...] = Field(
         (128, 64, 48, 32, 16),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.nets.config import NetworkConfig
+from sparcell.nets.folded import load_folded
 from sparcell.nets.location import LOCATION_CHANNELS
 
 State = dict[str, Tensor]
@@ -142,8 +143,12 @@ def _load_file(network: nn.Module, path: Path, config: NetworkConfig) -> str:
         path = path / "checkpoints" / "best.ckpt"
     if not path.exists():
         raise InputError(
-            f"no weights at {path}", "none, imagenet, coco, a run folder or a file", "check it"
+            f"no weights at {path}",
+            "none, imagenet, coco, a model's name, a run folder or a file",
+            "check it",
         )
+    if path.suffix == ".zip":
+        return load_folded(network, path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

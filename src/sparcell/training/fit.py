@@ -32,6 +32,7 @@ from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import peak_memory, start_record
 from sparcell.methods import METHODS
+from sparcell.models.catalogue import entries, find_entry
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import AveragedWeights, Budget, MetricsTable, WholeCheckpoints
@@ -77,6 +78,7 @@ def train(
     out = Path(out)
     if isinstance(recipe, str):
         recipe = load_recipe(recipe, list(overrides))
+    recipe = _find_start(recipe)
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists():
         say(f"{out} is finished already")
@@ -119,6 +121,15 @@ def train(
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
     write_report(out)
     return out
+
+
+def _find_start(recipe: Recipe) -> Recipe:
+    """Put the file of a model that weights are named after in its place."""
+    start = recipe.network.weights
+    if Path(start).exists() or start not in entries():
+        return recipe
+    network = recipe.network.model_copy(update={"weights": str(find_entry(start).path)})
+    return recipe.model_copy(update={"network": network})
 
 
 def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:

@@ -1,0 +1,197 @@
+"""Weights of a finished model, to train on from.
+
+A model file holds no checkpoint: its batch normalisations were folded into the convolutions before
+them (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", eq. 14). They are taken apart again. What a convolution gives is
+normalised by its mean and deviation on the image that the model carries along, and the
+normalisation's own scale and shift undo that: the network answers as the model does, and can be
+trained like any other.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparcell.core.errors import InputError
+
+Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
+Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+"""Name of a convolution in the network to its weight and bias."""
+
+
+def load_folded(network: nn.Module, path: Path) -> str:
+    """Fill a network with the weights of a model file.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Built as that of the model; convolutions of another shape, and what follows nothing that
+        fits, keep what they have.
+    path : Path
+        A ``model.zip``.
+
+    Returns
+    -------
+    str
+        How much fitted, in words.
+
+    Raises
+    ------
+    InputError
+        If it is no model of Sparcell's, or none of its convolutions fits.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            onnx = archive.read("model.onnx")
+            example = np.load(io.BytesIO(archive.read("golden_input.npy")), allow_pickle=False)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} that is no model of Sparcell's", "a model.zip", "check network.weights"
+        ) from error
+    held = read_convolutions(onnx)
+    own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
+    fitting = {
+        name: module
+        for name, module in own.items()
+        if name in held and held[name][0].size == module.weight.numel()
+    }
+    if not fitting:
+        raise InputError(
+            f"no convolution in {path} that fits", "the same network", "use that model's recipe"
+        )
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        image = torch.from_numpy(example.reshape(1, *example.shape[-3:]))
+        follower = _normalisations(network, image)
+        for name, module in fitting.items():
+            _fill(module, follower.get(name), *held[name])
+        _normalise(network, image, {n: bn for n, bn in follower.items() if n in fitting})
+    network.train(training)
+    return f"{path}: {len(fitting)} of {len(own)} convolutions"
+
+
+def read_convolutions(onnx: bytes) -> Folded:
+    """Read the convolutions of an ONNX file that PyTorch wrote, by the names of its modules."""
+    import openvino
+
+    found: Folded = {}
+    for node in openvino.Core().read_model(onnx, b"").get_ordered_ops():
+        if "Convolution" not in node.get_type_name():
+            continue
+        weight = _constant(node.input_value(1))
+        if weight is None:
+            continue
+        bias, names = None, [node.get_friendly_name(), *node.output(0).get_names()]
+        for target in node.output(0).get_target_inputs():
+            after = target.get_node()
+            if after.get_type_name() == "Add":
+                bias = _constant(after.input_value(1 - target.get_index()))
+                # A transposed convolution lends its name to the sum.
+                names += [after.get_friendly_name(), *after.output(0).get_names()]
+        told = next((name for name in names if "/Conv" in name), "")
+        found[_module(told)] = weight, bias
+    return found
+
+
+def _module(node: str) -> str:
+    """Say which module ``/network/head/head.0/Conv/WithoutBiases`` is: ``head.0``.
+
+    A module in a container is told after it, with the container's name before its own.
+    """
+    names: list[str] = []
+    for part in node.partition("/Conv")[0].removeprefix("/network").strip("/").split("/"):
+        if names and part.startswith(f"{names[-1]}."):
+            names.pop()
+        names.append(part)
+    return ".".join(names)
+
+
+def _constant(output: Any) -> NDArray[np.float32] | None:
+    """Values of a constant, whatever precision and shape it is stored in."""
+    node = output.get_node()
+    while node.get_type_name() in ("Convert", "Reshape"):
+        node = node.input_value(0).get_node()
+    return np.array(node.data, np.float32) if node.get_type_name() == "Constant" else None
+
+
+def _normalisations(network: nn.Module, image: Tensor) -> dict[str, nn.BatchNorm2d]:
+    """Find the batch normalisation that takes what each convolution gives."""
+    given: list[tuple[str, Tensor]] = []
+    found: dict[str, nn.BatchNorm2d] = {}
+
+    def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(module, Convolution):
+            given.append((name, output))
+        elif isinstance(module, nn.BatchNorm2d):
+            found.update({before: module for before, tensor in given if tensor is inputs[0]})
+
+    with _watched(network, note):
+        network(image)
+    return found
+
+
+def _fill(
+    module: Convolution,
+    after: nn.BatchNorm2d | None,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+) -> None:
+    """Set a convolution; the normalisation after it does nothing but add the bias."""
+    module.weight.copy_(torch.from_numpy(weight.reshape(module.weight.shape)))
+    shift = torch.zeros(module.out_channels) if bias is None else torch.from_numpy(bias.ravel())
+    if module.bias is not None:
+        module.bias.copy_(shift)
+        shift = torch.zeros_like(shift)
+    if after is not None:
+        _set(after, torch.zeros_like(shift), torch.ones_like(shift), shift)
+
+
+def _normalise(network: nn.Module, image: Tensor, layers: dict[str, nn.BatchNorm2d]) -> None:
+    """Let the normalisations work, without changing what they give."""
+    moments: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        if name in layers:
+            moments[name] = output.mean((0, 2, 3)), output.var((0, 2, 3), unbiased=False)
+
+    with _watched(network, note):
+        network(image)
+    for name, (mean, variance) in moments.items():
+        shift = layers[name].bias.detach().clone()
+        _set(layers[name], mean, variance, shift)
+
+
+def _set(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -> None:
+    """Make a normalisation one that adds `shift`, by whatever moments it normalises."""
+    assert layer.running_mean is not None and layer.running_var is not None
+    layer.running_mean.copy_(mean)
+    layer.running_var.copy_(variance)
+    layer.weight.copy_((variance + layer.eps).sqrt())
+    layer.bias.copy_(mean + shift)
+
+
+@contextmanager
+def _watched(network: nn.Module, note: Any) -> Iterator[None]:
+    """Call `note` with the name of a module, it, its inputs and output, whenever one has run."""
+    hooks = [
+        module.register_forward_hook(
+            lambda module, inputs, output, name=name: note(name, module, inputs, output)
+        )
+        for name, module in network.named_modules()
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
