@@ -289,19 +289,23 @@ def test_contours_of_any_objects_come_back_as_they_were(tmp_path: Path, images: 
     assert np.array_equal(found, connected_labels(labels))
 
 
-def test_a_dataset_that_is_there_gets_what_it_lacks(tmp_path: Path, images: Path) -> None:
-    (tmp_path / "A1.csv").write_text("y,x\n3,4\n")
-    root = images.parent
-    for out in (root, root):
-        if out is root and (root / "points").exists():
-            with pytest.raises(InputError, match=r"points/A1.csv already"):
-                import_annotations([tmp_path / "A1.csv"], root)
-        else:
-            import_annotations([tmp_path / "A1.csv"], root)
-    (tmp_path / "A1.csv").write_text("y,x\n5,6\n")
-    dataset = import_annotations([tmp_path / "A1.csv"], root, overwrite=True)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_dataset_that_is_there_gets_what_it_lacks(
+    tmp_path: Path, images: Path, beside: bool
+) -> None:
+    table = tmp_path / "A1.csv"
+    table.write_text("y,x\n3,4\n")
+    root, named = (tmp_path / "out", images) if beside else (images.parent, None)
+    import_annotations([table], root, named)
+    with pytest.raises(InputError, match=r"points/A1.csv already"):
+        import_annotations([table], root, named)
+    outlines = write_geojson(tmp_path / "A1.json", feature("Polygon", [square(2, 2, 5)]))
+    import_annotations([outlines], root, named)
+    table.write_text("y,x\n5,6\n")
+    dataset = import_annotations([table], root, named, overwrite=True)
     assert points_of(dataset, "A1").values.tolist() == [[5, 6]]
-    assert not (root / "dataset.yaml").exists()
+    assert (labels_of(dataset, "A1") > 0).sum() == 25
+    assert (root / "dataset.yaml").exists() == beside
 
 
 BAD = {

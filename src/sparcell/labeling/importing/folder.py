@@ -96,7 +96,8 @@ def import_annotations(
 
 def _open_images(root: Path, images: Path | None) -> tuple[Path | None, dict[str, Image]]:
     """Open the images by name; with their folder, where a new dataset shall refer to it."""
-    if images is None or (root / "images").resolve() == images.resolve():
+    own = (root / read_layout(root).get("images", "images")).resolve()
+    if images is None or own == images.resolve():
         if not root.is_dir():
             raise InputError(
                 f"no dataset {root} and no --images", "where the images are", "add --images FOLDER"
