@@ -16,6 +16,7 @@ from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import DEFAULTS
 from sparcell.prediction.single import plan_tiles
 from sparcell.prediction.tiling import cut_axis, map_rows
+from sparcell.prediction.turning import Turned
 
 
 class Seconds(NamedTuple):
@@ -58,7 +59,7 @@ def time_network(
     multiple, core, context = plan_tiles(image, image, model, DEFAULTS)[0]
     grid = (multiple, core, context if surroundings else 0)
     cuts = (cut_axis(image.shape[0], *grid), cut_axis(image.shape[1], *grid))
-    timed = _Timed(network)
+    timed = _Timed(Turned(network, model.card.tta))
     for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
         pass
     return Seconds(timed.wall, timed.cpu)
