@@ -154,7 +154,8 @@ def test_a_server_that_is_not_there(server: Server, tmp_path: Path) -> None:
 def test_a_wrong_hash_leaves_nothing(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"expected {'0' * 64}; do not use it"):
         fetch_model(f"{server.url}/model.zip", "0" * 64)
-    assert not leftovers(tmp_path) and not entries()
+    assert not leftovers(tmp_path)
+    assert all(entry.where == "bundled" for entry in entries().values())
 
 
 @pytest.mark.parametrize("content", [b"<html>not a model</html>", b""])

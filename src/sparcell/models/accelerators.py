@@ -42,14 +42,16 @@ ACCELERATORS = {
         # Otherwise every algorithm is tried for every size of window.
         {"cudnn_conv_algo_search": "HEURISTIC"},
         False,
-        "update the NVIDIA driver and pip install 'onnxruntime-gpu[cuda,cudnn]'",
+        "update the NVIDIA driver, pip uninstall onnxruntime, "
+        "pip install 'onnxruntime-gpu[cuda,cudnn]'",
     ),
     "directml": Accelerator(
         "DirectML",
         "DmlExecutionProvider",
         {},
         True,
-        "update the driver of the graphics card and pip install onnxruntime-directml",
+        "update the driver of the graphics card, pip uninstall onnxruntime, "
+        "pip install onnxruntime-directml",
     ),
     "coreml": Accelerator(
         "CoreML",
@@ -88,7 +90,7 @@ def why_not(device: str) -> str:
     return ""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Shorten what a library says to one line."""
     return (str(error) or type(error).__name__).splitlines()[0][:160]
 

@@ -175,17 +175,17 @@ def open_runtime(
                 return runtime
         except ImportError as error:
             reason = f"not installed ({error.name})"
-        except InputError as error:
-            reason = error.found
         except Exception as error:
-            reason = first_line(error)
+            # What the device said stands behind the line that a user is given.
+            reason = first_line(error.__cause__ or error)
         seen.append(f"{candidate}: {reason}")
         if name == "auto" and candidate in ACCELERATORS:
             say(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
+    again = "try --runtime onnxruntime, or export the model again"
     raise InputError(
         "no runtime that reproduces the model's golden output (" + "; ".join(seen) + ")",
         "the output that the model gave when it was exported",
-        "try --runtime onnxruntime, or export the model again",
+        ACCELERATORS[name].fix if name in ACCELERATORS else again,
     )
 
 
