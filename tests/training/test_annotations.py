@@ -14,7 +14,7 @@ from sparcell.io import open_image
 from sparcell.io.points import write_points
 from sparcell.labeling.derive import find_points
 from sparcell.models.normalise import Normalise
-from sparcell.training.fields import Field, FieldPlace, Fields, find_fields
+from sparcell.training.fields import Field, FieldPlace, Fields, find_fields, open_datasets
 from sparcell.training.recipe import DataConfig, Recipe
 
 GIVEN = {"outlines": "labels", "points": "points", "mask": "masks"}
@@ -122,3 +122,20 @@ def test_annotations_are_no_setting_of_methods_that_learn_from_outlines() -> Non
     settings = {"name": "t", "method": {"name": "distance"}, "data": {"annotations": ["points"]}}
     with pytest.raises(InputError, match=r"data\.annotations for the method distance"):
         Recipe.model_validate(settings)
+
+
+def test_a_dataset_needs_no_labels_and_may_have_them_elsewhere(tmp_path: Path) -> None:
+    write_mix(tmp_path / "points", "a", "points")
+    (tmp_path / "points" / "labels").rmdir()
+    (only,) = open_datasets([tmp_path / "points"], DataConfig())
+    assert set(only.samples[0].files) == {"images", "points"}
+    write_mix(tmp_path / "other", "a", "outlines")
+    (tmp_path / "other" / "labels").rename(tmp_path / "other" / "drawn")
+    for config in (DataConfig(labels="drawn"), DataConfig()):
+        (dataset,) = open_datasets([tmp_path / "other"], config)
+        assert ("labels" in dataset.samples[0].files) == (config.labels == "drawn")
+    (tmp_path / "other" / "dataset.yaml").write_text("labels: drawn")
+    (dataset,) = open_datasets([tmp_path / "other"], DataConfig())
+    assert dataset.samples[0].files["labels"].parent.name == "drawn"
+    with pytest.raises(InputError, match=r"nothing in .*typo"):
+        open_datasets([tmp_path / "other"], DataConfig(labels="typo"))

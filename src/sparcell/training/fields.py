@@ -192,6 +192,18 @@ def _read_stain(place: FieldPlace, normalise: Normalise, image: Image) -> NDArra
     return stained
 
 
+def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
+    """Open dataset folders, with labels where the settings or else the folders say, if any.
+
+    Raises
+    ------
+    InputError
+        If one is no dataset, or lacks the folder of labels that the settings name.
+    """
+    said = config.labels != DataConfig.model_fields["labels"].default
+    return [Dataset.open(root, **({"labels": config.labels} if said else {})) for root in roots]
+
+
 def find_fields(
     datasets: Sequence[Dataset], config: DataConfig, seed: int, learns_from: str = "labels"
 ) -> dict[str, list[FieldPlace]]:

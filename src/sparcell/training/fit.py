@@ -26,7 +26,6 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
@@ -36,7 +35,14 @@ from sparcell.models.catalogue import entries, find_entry
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import AveragedWeights, Budget, MetricsTable, WholeCheckpoints
-from sparcell.training.fields import FieldPlace, Fields, check_channels, find_auto, find_fields
+from sparcell.training.fields import (
+    FieldPlace,
+    Fields,
+    check_channels,
+    find_auto,
+    find_fields,
+    open_datasets,
+)
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
@@ -85,7 +91,7 @@ def train(
         write_report(out)
         return out
     roots = [data] if isinstance(data, str | Path) else list(data)
-    datasets = [Dataset.open(Path(root), labels=recipe.data.labels) for root in roots]
+    datasets = open_datasets([Path(root) for root in roots], recipe.data)
     learns_from = METHODS[recipe.method.name].learns_from
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     auto = find_auto(recipe.data, places)
