@@ -2,8 +2,8 @@
 
 What is stored are the ranges of the numbers that go into each convolution, measured on images
 (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", section 3). OpenVINO is shown where numbers may be rounded to 8
-bits, and chooses the integer arithmetic itself.
+Integer-Arithmetic-Only Inference", section 2.1). OpenVINO is shown where numbers may be rounded
+to 8 bits, and chooses the integer arithmetic itself.
 """
 
 from __future__ import annotations
