@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import Labels, connected_labels
+from sparcell.models.normalise import Normalise, Scaling
 
 
 def ellipses(
@@ -32,3 +34,11 @@ def touching_pair() -> Labels:
     left, right = np.hypot(y - 24, x - 22), np.hypot(y - 24, x - 42)
     labels = np.where(left <= right, 1, 2) * (np.minimum(left, right) <= 12)
     return labels.astype(np.int32)
+
+
+def photograph(labels: Labels, seed: int = 0) -> np.ndarray:
+    """Objects of different brightness on a dark, noisy ground; (1, Y, X) float32."""
+    bright = (labels > 0) * (0.5 + 0.1 * (labels % 5))
+    noise = np.random.default_rng(seed).normal(0, 0.1, labels.shape)
+    image = Image((bright + noise).astype(np.float32), "YX")
+    return Scaling.measure(image, Normalise(), FIRST_PLANE)(image.read())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from bases.methods import MethodContract, match_ids
-from bases.scenes import ellipses
+from bases.scenes import ellipses, photograph
 from pydantic import ValidationError
 from scipy import ndimage
 from torchvision.models.detection._utils import BoxCoder, Matcher
@@ -65,14 +65,6 @@ def detect(labels: Labels) -> Detections:
         masks,
         (1, *labels.shape),
     )
-
-
-def photograph(labels: Labels, seed: int = 0) -> np.ndarray:
-    """Objects of different brightness on a dark, noisy ground; (1, Y, X) float32."""
-    bright = (labels > 0) * (0.5 + 0.1 * (labels % 5))
-    noise = np.random.default_rng(seed).normal(0, 0.1, labels.shape)
-    image = Image((bright + noise).astype(np.float32), "YX")
-    return Scaling.measure(image, Normalise(), FIRST_PLANE)(image.read())
 
 
 def as_target(*images: Labels) -> torch.Tensor:

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bases.scenes import ellipses, photograph
+from torch import Tensor
+
+from sparcell.core.annotation import Annotation
+from sparcell.labeling.derive import find_points
+from sparcell.methods.lacss.config import LacssConfig
+from sparcell.methods.lacss.network import Crops, Lacss, Outputs, build
+from sparcell.methods.lacss.objective import look, masked_loss, objective, proposal_loss
+from sparcell.methods.lacss.targets import proposal_targets, targets
+from sparcell.nets.config import NetworkConfig
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TINY = NetworkConfig(decoder="fpn", encoder="featurenet", weights="none", pyramid_width=8)
+CONFIG = LacssConfig(crop=32, segment_width=8, level=2)
+
+
+def network(config: LacssConfig = CONFIG) -> Lacss:
+    torch.manual_seed(0)
+    return build(TINY, 1, config)[0]
+
+
+def known(labels: np.ndarray, *kinds: str) -> Tensor:
+    """Targets of a field of which some kinds of annotation are known, (1, 3, Y, X)."""
+    held: dict[str, Any] = {
+        "labels": labels, "points": find_points(labels), "mask": labels > 0
+    }  # fmt: skip
+    drawn = targets(Annotation(**{kind: held[kind] for kind in {*kinds, "mask"}}), CONFIG)
+    if "mask" not in kinds:
+        drawn[1] = -1
+    return torch.from_numpy(drawn)[None]
+
+
+def saying(crop_logits: float, edges: float = 0.5, size: int = 8) -> Outputs:
+    """A network that says the same of every pixel of its crops of 4 px."""
+
+    def segment(image: Tensor, places: Tensor) -> Crops:
+        logits = torch.full((len(places), 4, 4), crop_logits)
+        return Crops(logits, places.floor().long() - 2)
+
+    nothing = torch.zeros(1, 3, 2, 2)
+    return Outputs(
+        nothing,
+        nothing,
+        segment,
+        lambda: torch.full((1, 1, size, size), edges),
+        nothing,
+        nothing,
+        4,
+    )
+
+
+def drawn_points(*places: tuple[int, int], size: int = 8) -> Tensor:
+    """Targets of a field with points and an empty mask."""
+    target = torch.zeros(1, 3, size, size)
+    target[:, 0] = -1
+    for y, x in places:
+        target[0, 2, y, x] = 1
+    return target
+
+
+def test_proposal_loss_by_hand() -> None:
+    """A location in the middle of the first of 2 x 2 positions; S = 0.5, R = 0 everywhere."""
+    target = drawn_points((1, 1))
+    valid = torch.ones(1, 1, 8, 8)
+    found = proposal_loss(saying(0.0), target, valid, LacssConfig())
+    # All four positions lie within 1.5 steps of (1, 1): 1/8, 9/8 and their diagonals.
+    score = 0.25 * 0.25 * np.log(2)
+    near, far = (1 / 8) ** 2 / 2, 9 / 8 - 0.5
+    offset = np.mean([near, (far + near) / 2, (near + far) / 2, far])
+    far_away = np.hypot(9 / 8, 9 / 8) >= 1.5
+    if far_away:
+        offset = np.mean([near, (far + near) / 2, (near + far) / 2])
+    assert found.item() == pytest.approx(score + offset, rel=1e-5)
+
+
+def test_weak_loss_of_one_cell_by_hand() -> None:
+    """G = 0.5 on 16 pixels, of which 8 are of the mask; nothing overlaps."""
+    target = drawn_points((4, 4))
+    target[0, 1, :, :4] = 1
+    config = LacssConfig(anchor=0, auxnet=False)
+    valid = torch.ones(1, 1, 8, 8)
+    outputs = saying(0.0)
+    weak, boundary = masked_loss(
+        look(outputs, target, valid, config), outputs, target, valid, config
+    )
+    assert weak.item() == pytest.approx(-0.5) and boundary.item() == 0
+    anchored, _ = masked_loss(
+        look(outputs, target, valid, config),
+        outputs,
+        target,
+        valid,
+        config.model_copy(update={"anchor": 2.0}),
+    )
+    assert anchored.item() == pytest.approx(-0.5 + 2 * np.log(2))
+
+
+def test_weak_loss_of_two_cells_by_hand() -> None:
+    """Crops of 4 x 4 px that share 4 x 2, G = 0.5: the shared half pays 0.5 ln 2."""
+    target = drawn_points((4, 3), (4, 5))
+    config = LacssConfig(anchor=0, auxnet=False)
+    valid = torch.ones(1, 1, 8, 8)
+    outputs = saying(0.0)
+    weak, _ = masked_loss(look(outputs, target, valid, config), outputs, target, valid, config)
+    assert weak.item() == pytest.approx(-0.5 + 0.5 * 0.5 * np.log(2))
+
+
+def test_boundary_loss_by_hand() -> None:
+    """Flat cells have no edge: B_H = 0, B_P = 0.8, Huber with 0.5: 0.4 - 0.125."""
+    target = drawn_points((4, 4))
+    valid = torch.ones(1, 1, 8, 8)
+    outputs = saying(0.0, edges=0.8)
+    _, boundary = masked_loss(look(outputs, target, valid, CONFIG), outputs, target, valid, CONFIG)
+    assert boundary.item() == pytest.approx(0.275, abs=1e-5)
+
+
+def test_outlined_cells_lose_their_cross_entropy() -> None:
+    target = drawn_points((3, 3))
+    target[0, 0] = 0
+    target[0, 0, 3:5, 3:5] = 7
+    valid = torch.ones(1, 1, 8, 8)
+    config = LacssConfig(weights=(0, 1, 1))
+    # 4 of 16 pixels are the cell's; logit 2.
+    expected = 4 / 16 * np.log(1 + np.exp(-2)) + 12 / 16 * np.log(1 + np.exp(2))
+    assert objective(saying(2.0), target, valid, config).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_each_term_is_applied_where_its_annotation_is() -> None:
+    labels = ellipses(1, (64, 64), 6)
+    outputs = network()(torch.from_numpy(photograph(labels)[None]))
+    valid = torch.ones(1, 1, 64, 64)
+
+    def taught(*kinds: str) -> set[str]:
+        learner = network()
+        loss = objective(
+            learner(torch.from_numpy(photograph(labels)[None])),
+            known(labels, *kinds),
+            valid,
+            CONFIG,
+        )
+        loss.backward()
+        return {
+            name.split(".")[0]
+            for name, weight in learner.named_parameters()
+            if weight.grad is not None and weight.grad.abs().sum() > 0
+        }
+
+    assert outputs.stride == 4
+    everything = {"pyramid", "propose", "share", "slopes", "enlarge", "auxnet"}
+    assert taught("labels", "points", "mask") == everything - {"auxnet"}
+    assert taught("points", "mask") == everything
+    assert taught("points") == {"pyramid", "propose"}
+    assert taught("mask") == taught() == set()
+
+
+def test_a_batch_of_different_annotations_is_the_sum_of_its_parts() -> None:
+    """Locations of both images weigh alike; so each image has as many here."""
+    labels = ellipses(2, (64, 64), 6)
+    learner = network().eval()
+    image = torch.from_numpy(photograph(labels)[None])
+    valid = torch.ones(1, 1, 64, 64)
+    config = CONFIG.model_copy(update={"weights": (0.0, 1.0, 1.0), "mix_distance": 0.0})
+    first, second = known(labels, "labels", "points"), known(labels, "points", "mask")
+    with torch.no_grad():
+        alone = [objective(learner(image), one, valid, config) for one in (first, second)]
+        both = objective(
+            learner(image.repeat(2, 1, 1, 1)),
+            torch.cat([first, second]),
+            valid.repeat(2, 1, 1, 1),
+            config,
+        )
+    assert both.item() == pytest.approx(sum(one.item() for one in alone), rel=1e-4)
+
+
+def test_what_is_in_doubt_changes_nothing() -> None:
+    labels = ellipses(3, (64, 64), 8)
+    learner = network().eval()
+    outputs = learner(torch.from_numpy(photograph(labels)[None]))
+    valid = torch.ones(1, 1, 64, 64)
+    valid[..., 40:] = 0
+    target = known(labels, "points", "mask")
+    other = target.clone()
+    other[:, 1, :, 40:] = 1 - other[:, 1, :, 40:]
+    one, two = (objective(outputs, held, valid, CONFIG) for held in (target, other))
+    assert one.item() == two.item() and torch.isfinite(one)
+
+
+@pytest.mark.parametrize("kinds", [("labels", "points"), ("points", "mask"), ()])
+def test_fields_without_cells_have_a_finite_loss_and_gradient(kinds: tuple[str, ...]) -> None:
+    learner = network()
+    nothing = np.zeros((64, 64), np.int32)
+    outputs = learner(torch.from_numpy(photograph(nothing)[None]))
+    loss = objective(outputs, known(nothing, *kinds), torch.ones(1, 1, 64, 64), CONFIG)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(
+        torch.isfinite(weight.grad).all()
+        for weight in learner.parameters()
+        if weight.grad is not None
+    )
+
+
+def test_predicted_locations_are_mixed_in_while_training_alone() -> None:
+    labels = ellipses(4, (64, 64), 6)
+    target, valid = known(labels, "points", "mask"), torch.ones(1, 1, 64, 64)
+    outputs = network().eval()(torch.from_numpy(photograph(labels)[None]))
+    true = torch.nonzero(target[0, 2] == 1).float()
+    scores, offsets = proposal_targets(true.numpy(), (16, 16), 4, 1.5)
+    # Every proposal lies a pixel to the right of its location.
+    proposals = np.concatenate([scores[None] * 18 - 9, offsets + [[[0.0]], [[0.25]]]])
+    outputs = outputs._replace(proposals=torch.from_numpy(proposals[None]))
+    seen: list[Tensor] = []
+
+    def segment(image: Tensor, places: Tensor) -> Crops:
+        seen.append(places)
+        return Crops(torch.zeros(len(places), 32, 32), places.floor().long() - 16)
+
+    outputs = outputs._replace(segment=segment)
+    look(outputs, target, valid, CONFIG)
+    with torch.no_grad():
+        look(outputs, target, valid, CONFIG)
+    assert torch.equal(seen[1], true) and len(true) > 3
+    np.testing.assert_allclose(seen[0] - true, np.tile([0, 1], (len(true), 1)), atol=1e-4)
+
+
+def test_crowds_are_judged_by_neighbours_and_their_own_pixels() -> None:
+    labels = ellipses(5, (96, 96), 30, 1)
+    config = CONFIG.model_copy(update={"locations": 4})
+    target, valid = known(labels, "points", "mask"), torch.ones(1, 1, 96, 96)
+    outputs = network().eval()(torch.from_numpy(photograph(labels)[None]))
+    looked = look(outputs, target, valid, config)
+    assert len(looked.own) == 4 < labels.max()
+    assert looked.weight.amin() == 0 and looked.weight.amax() == 1
