@@ -213,7 +213,7 @@ def test_predicted_locations_are_mixed_in_while_training_alone() -> None:
     true = torch.nonzero(target[0, 2] == 1).float()
     scores, offsets = proposal_targets(true.numpy(), (16, 16), 4, 1.5)
     # Every proposal lies a pixel to the right of its location.
-    proposals = np.concatenate([scores[None] * 18 - 9, offsets + [[[0.0]], [[0.25]]]])
+    proposals = np.concatenate([scores[None] * 18 - 9, offsets + np.array([0, 0.25])[:, None, None]])
     outputs = outputs._replace(proposals=torch.from_numpy(proposals[None]))
     seen: list[Tensor] = []
 
