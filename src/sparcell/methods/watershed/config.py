@@ -48,8 +48,8 @@ def candidates(settings: WatershedDecode, typical_area: float) -> list[Watershed
         settings.model_copy(
             update={"threshold": threshold, "centre": centre, "h": h, "min_size": size}
         )
-        for threshold in (0.08, 0.15, 0.25)
+        for threshold in (0.08, 0.1, 0.12, 0.15, 0.25)
         for centre in (0.2, 0.4, 0.55)
-        for h in (0.03, 0.05, 0.08, 0.12)
+        for h in (0.03, 0.05, 0.08)
         for size in sorted({int(share * typical_area) for share in (0.0, 0.1, 0.25)})
     ]
