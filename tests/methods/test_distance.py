@@ -132,7 +132,7 @@ def test_joined_basins_are_the_h_maxima(seed: int, levels: int) -> None:
     assert len(set.union(*owners.values())) == maxima.max()
     basins = watershed(255 - height, maxima, connectivity=2, mask=height > 0)
     translated = np.array([0, *(owners[n].pop() for n in range(1, maxima.max() + 1))])[basins]
-    assert (translated != found).sum() <= 0.1 * (height > 0).sum()
+    assert (translated != found).sum() <= 0.2 * (height > 0).sum()
 
 
 def test_without_h_every_regional_maximum_is_an_object() -> None:

@@ -115,7 +115,7 @@ def test_noise_on_a_peak_does_not_split_it() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (8, 9)])
 def test_smoothing_is_a_binomial_filter(shape: tuple[int, int]) -> None:
-    values = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
-    exact = ndimage.convolve(values.astype(float), kernel, mode="nearest")
+    values = np.random.default_rng(1).integers(0, 511, shape, dtype=np.uint16)
+    kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
+    exact = 128 * ndimage.convolve(values.astype(float), kernel, mode="nearest")
     assert np.abs(smooth(values) - exact).max() <= 0.5

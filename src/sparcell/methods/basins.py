@@ -31,16 +31,13 @@ def highest_around(height: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return around
 
 
-def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_], reach: int = 1) -> Labels:
-    """Number the pieces of `mask` that nothing within `reach` px, on ways inside it, surpasses.
+def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
+    """Number the pieces of `mask` that no neighbour inside it surpasses, (Y, X) all.
 
-    All are (Y, X). Ways go by king's moves; every component of the mask has at least one maximum.
+    Neighbours are eight; every component of the mask has at least one maximum.
     """
     inside = height * mask
-    around = inside
-    for _ in range(reach):
-        around = highest_around(around) * mask
-    return number_pieces(mask & (around == inside))
+    return number_pieces(mask & (highest_around(inside) == inside))
 
 
 def divide(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.uint8]) -> Labels:

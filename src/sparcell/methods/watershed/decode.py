@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import number_in_order
+from sparcell.methods.ascent import climb
 from sparcell.methods.base import Maps, Objects
-from sparcell.methods.basins import divide, join_shallow, local_maxima
+from sparcell.methods.basins import join_shallow
 from sparcell.methods.watershed.config import WatershedDecode
 
 
@@ -15,8 +16,8 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     """Find the objects of a window by marker-controlled watershed.
 
     Pixels of sufficient outer distance are divided among the local maxima of the mean of both
-    distances, along its valleys; then parts are joined over whose border it falls by less than
-    h. What is left are its h-maxima, for one watershed.
+    distances, by steepest ascent; then parts are joined over whose border it falls by less than
+    h. What is left are its h-maxima with their basins.
 
     The thesis looks for centres in the inner distance alone. But where nuclei touch, a network of
     few images sees the outline between them before it sees two centres: on the validation fields
@@ -35,34 +36,40 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     """
     inner, outer = maps
     mask = outer >= settings.threshold * 255
-    both = ((inner.astype(np.uint16) + outer) >> 1).astype(np.uint8)
-    height = smooth(smooth(both))
-    seeds = local_maxima(height, mask, reach=2)
-    parts = divide(mask, seeds, height)
-    at = np.flatnonzero(seeds != 0)
-    summit = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
-    summit[seeds.ravel()[at]] = height.ravel()[at]
-    # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
-    owner = join_shallow(parts, height, summit, max(settings.h * 255, 1))
-    inside = np.flatnonzero(mask)
-    part = parts.ravel()[inside]
+    height = smooth(inner.astype(np.uint16) + outer)
+    basins = climb(height, mask)
+    parts = np.zeros(mask.shape, np.int32)
+    parts.ravel()[basins.pixels] = basins.ids
+    level = (height >> 8).astype(np.uint8)
+    summit = np.append(np.uint8(0), level.ravel()[basins.summits])
+    # Where the picture wavers, a hill has several summits with hardly a saddle between them.
+    owner = join_shallow(parts, level, summit, max(settings.h * 255, 1))
+    part = basins.ids
     centre = np.zeros(len(owner), np.uint8)
-    np.maximum.at(centre, owner[part], inner.ravel()[inside])
+    np.maximum.at(centre, owner[part], inner.ravel()[basins.pixels])
     sure = centre[owner] >= settings.centre * 255
-    labels = number_in_order((owner * sure)[part], inside, mask.shape, settings.min_size)
+    labels = number_in_order((owner * sure)[part], basins.pixels, mask.shape, settings.min_size)
+    found = labels.ravel()[basins.summits]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
-    kept = at[labels.ravel()[at] > 0]
-    scores[labels.ravel()[kept]] = centre[owner[seeds.ravel()[kept]]] / np.float32(255)
+    scores[found[found > 0]] = centre[owner[1:][found > 0]] / np.float32(255)
     return Objects(labels, scores[1:])
 
 
-def smooth(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Weigh each pixel of (Y, X) with its neighbours, 1 2 1 along both axes."""
-    wide = np.pad(values, 1, mode="edge").astype(np.uint16)
-    rows = wide[:-2] + wide[2:]
-    rows += wide[1:-1] << 1
-    both = rows[:, :-2] + rows[:, 2:]
-    both += rows[:, 1:-1] << 1
-    both += 8
-    both >>= 4
-    return both.astype(np.uint8)
+def smooth(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Weigh each pixel of (Y, X), 0..510, with its neighbours, 1 2 1 twice along both axes.
+
+    Returns
+    -------
+    (Y, X) uint16
+        128 times the weighted mean: finer than the maps, so that slopes have no steps.
+    """
+    wide = np.pad(values, 2, mode="edge").astype(np.uint32)
+    both = _weigh(_weigh(_weigh(_weigh(wide)).T)).T
+    return (both >> 1).astype(np.uint16)
+
+
+def _weigh(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Add 1 2 1 of the rows above, here and below; two rows fewer are left."""
+    total = values[:-2] + values[2:]
+    total += values[1:-1] << 1
+    return total
