@@ -127,3 +127,15 @@ def test_exported_maps_of_every_encoder_agree(encoder: str, decoder: str) -> Non
     assert golden.shape == (1, 64, 64) and golden.std() > 0
     (maps,) = RUNTIMES["onnxruntime"](onnx, 1)(image)
     assert np.abs(maps - golden).max() < 1e-3
+
+
+def test_what_lies_behind_the_last_features_is_cut_off() -> None:
+    config = settings("tf_efficientnet_lite0")
+    whole, cut = make_encoder(config, 1).eval(), make_encoder(config, 1, depth=4).eval()
+    cut.load_state_dict(whole.state_dict(), strict=False)
+    image = torch.randn(1, 1, 64, 64)
+    features = cut(image)
+    for one, other in zip(features, whole(image), strict=False):
+        assert torch.equal(one, other)
+    sum(one.square().mean() for one in features[1:]).backward()
+    assert len(features) == 5 and all(weight.grad is not None for weight in cut.parameters())

@@ -30,6 +30,17 @@ def test_levels_are_as_promised() -> None:
     ]
 
 
+def test_levels_may_begin_at_stride_2() -> None:
+    pyramid = Pyramid(TINY, channels=1, levels=3, finest=2)
+    levels = pyramid.eval()(torch.zeros(1, 1, 64, 96))
+    assert pyramid.strides == (2, 4, 8) and len(pyramid.lateral) == 4
+    assert [tuple(level.shape) for level in levels] == [
+        (1, 8, 64 // stride, 96 // stride) for stride in pyramid.strides
+    ]
+    # The coarsest features that are merged have a stride of 16, the encoder goes no further.
+    assert pyramid.encoder(torch.zeros(1, 1, 64, 96))[-1].shape[2:] == (4, 6)
+
+
 def test_levels_agree_with_torchvisions_pyramid() -> None:
     torch.manual_seed(0)
     pyramid = Pyramid(TINY, channels=1).eval()

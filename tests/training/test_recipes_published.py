@@ -65,6 +65,16 @@ ISL = {
     "cells-isl-50": (50, 250, 10_000, 400, 0.01),
     "cells-isl-80": (80, 400, 10_000, 250, 0.01),
 }
+# LACSS supplement, "LACSS Experiments": level, crop of a location, steps, validation every, auxnet.
+LACSS = {
+    "cil-full": (3, 128, 10_000, 250, True),
+    "cil-weak": (3, 128, 20_000, 1000, False),
+    "livecell-full": (3, 96, 105_000, 3500, True),
+    "livecell-weak-2": (2, 96, 105_000, 3500, True),
+    "livecell-weak-3": (3, 96, 105_000, 3500, True),
+    "livecell-weak-4": (4, 96, 105_000, 3500, True),
+    "fluorescence-weak": (3, 128, 30_000, 1000, True),
+}
 TINY = ["fit.crop=64", "fit.batch=2", "data.images=1", "network.weights=none"]
 SMALL = {
     "thesis-unet": ["network.filters=4"],
@@ -101,6 +111,7 @@ def test_families_have_as_many_rows_as_the_papers_tables() -> None:
         "single-cell-location-transfer": 2 * 4,
         "single-cell-size": 5 * 3 * 2,
         "autolabel": 3 + 1,
+        "lacss": 2 + (1 + 3) + 1,
     }
     assert {name: len(open_recipe_file(name).rows) for name in counts} == counts
 
@@ -209,6 +220,25 @@ def test_the_rows_that_answer_a_question_differ_in_that_alone() -> None:
     )  # fmt: skip
 
 
+def test_the_rows_of_lacss() -> None:
+    assert list(open_recipe_file("lacss").rows) == list(LACSS)
+    for row, (level, crop, steps, every, auxnet) in LACSS.items():
+        recipe = load_recipe(f"lacss/{row}")
+        method, fit, network = recipe.method, recipe.fit, recipe.network
+        assert (method.level, method.crop, method.auxnet) == (level, crop, auxnet)
+        assert (method.alpha, method.gamma, method.delta) == (0.25, 2, 1)
+        assert (method.radius, method.boundary_delta, method.weights) == (1.5, 0.5, (1, 1, 1))
+        assert method.anchor == 0
+        assert (fit.max_steps, fit.crops_per_epoch // fit.batch) == (steps, every)
+        assert (network.encoder, network.pyramid_width) == ("fineresnet50", 256)
+        assert (recipe.augment.flip, recipe.augment.scale) == (True, 0.1)
+        assert (recipe.augment.rotation, recipe.augment.shear) == (0, 0)
+        wanted = ("outlines",) if row.endswith("full") else ("points", "mask")
+        assert tuple(recipe.data.annotations) == wanted
+        start = "runs/lacss/livecell-full" if row == "fluorescence-weak" else "none"
+        assert network.weights == start
+
+
 def test_the_rows_of_autolabel() -> None:
     lines = {"pure-bj-ras": "BJ-RAS", "pure-bj-tert": "BJ-TERT", "pure-bj-sv40": "BJ-SV40"}
     base = load_recipe("thesis-unet")
@@ -235,7 +265,7 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     """Take two steps, export, run the export from all sides its recipe says, decode."""
     torch.manual_seed(0)
     learns_from = METHODS[recipe.method.name].learns_from
-    places = [FieldPlace(movie, Plane(4, 0))]
+    places = [FieldPlace(movie, Plane(4, 0), kinds=frozenset({"outlines"}))]
     fields = Fields(places, recipe.normalise, learns_from, recipe.network.frames)
     crops = RandomCrops(fields, recipe)
     trainee = Trainee(recipe, 1, fields)

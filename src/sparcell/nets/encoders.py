@@ -9,6 +9,7 @@ from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
+from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.nets import featurenet, fineresnet  # noqa: F401  (add themselves to the names)
@@ -79,6 +80,8 @@ def make_encoder(config: NetworkConfig, channels: int, stride: int = 32, depth: 
             weights=None,
             output_stride=stride,
         )
+    if depth < 5:
+        _drop_unused(encoder)
     if stride == 8 and isinstance(encoder, smp.encoders.resnet.ResNetEncoder):
         _dilate_as_torchvision(encoder)
     if config.location:
@@ -123,6 +126,17 @@ def _refusals(name: str, stride: int = 32) -> Iterator[None]:
             f"one with features at {strides}",
             "set network.encoder, for example to resnet50",
         ) from error
+
+
+def _drop_unused(encoder: Any) -> None:
+    """Cut off the blocks of a timm encoder behind its last features, which it would compute."""
+    model = getattr(encoder, "model", None)
+    if model is None or not hasattr(model, "feature_info"):
+        return
+    group, _, last = model.feature_info.module_name()[-1].partition(".")
+    blocks = getattr(model, group, None)
+    if isinstance(blocks, nn.Sequential) and last.isdigit():
+        setattr(model, group, blocks[: int(last) + 1])
 
 
 def _dilate_as_torchvision(encoder: Any) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -137,13 +139,13 @@ def test_a_network_without_pyramid_is_one_line() -> None:
 
 
 def said(scores: np.ndarray, crop: int, radius: float) -> list[np.ndarray]:
-    """What a network would say whose cells are squares of `radius` px round every location."""
+    """What a network would say whose cells are diamonds of `radius` px round every location."""
     height, width = scores.shape
     places = crop // 2
     ramp = np.arange(places, dtype=np.float32) - (places - 1) / 2
     encoding = np.zeros((2, 4, places), np.float32)
     encoding[0, :2], encoding[1, 2:] = np.stack([ramp, -ramp]), np.stack([ramp, -ramp])
-    # 10 (radius - |dy|) where |dx| is small: the sum of both distances, doubled in px.
+    # 10 (radius - |dy| - |dx|), distances in px; a hidden channel counts places of 2 px.
     readout = np.tile(np.array([[-20, -20, -20, -20, 10 * radius]], np.float32), (4, 1))
     features = np.zeros((4, height * 4, width * 4), np.float32)
     proposals = np.concatenate([scores[None], np.zeros((2, height, width))]).astype(np.float32)
@@ -155,7 +157,7 @@ def test_boxes_fit_the_cells_and_masks_fill_them() -> None:
     scores[3, 4], scores[0, 0], scores[7, 2] = 0.9, 0.5, 0.05
     boxes, found, masks = assemble(said(scores, 32, 6))
     assert found.tolist() == pytest.approx([0.9, 0.5]) and masks.shape == (2, MASK, MASK)
-    # The location is at 27.5, 35.5; of the diamond of 6 px each pixel's quarter counts.
+    # The location is at 27.5, 35.5 px, its box round 28, 36 in edges of pixels.
     y0, x0, y1, x1 = boxes[0]
     assert y0 + y1 == pytest.approx(56, abs=1) and x0 + x1 == pytest.approx(72, abs=1)
     assert 12 <= y1 - y0 <= 17 and masks[0, 24, 24] > 0.99 and masks[0, 0, 0] < 0.1
@@ -168,6 +170,18 @@ def test_cells_larger_than_the_crop_end_with_it() -> None:
     scores[4, 4] = 0.9
     boxes, _, masks = assemble(said(scores, 16, 100))
     assert (boxes[0, 2:] - boxes[0, :2]).tolist() == [16, 16] and masks.min() > 0.99
+
+
+def test_thousands_of_cells_need_little_more_than_their_masks() -> None:
+    """A chessboard of 5000 cells in 800 x 800 px; crops of all would be 1.3 million pixels."""
+    y, x = np.indices((100, 100))
+    outputs = said(((y + x) % 2).astype(np.float32), 16, 3)
+    tracemalloc.start()
+    boxes, _, masks = assemble(outputs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(boxes) == 5000
+    assert peak < masks.nbytes + 16 * 2**20
 
 
 def test_nothing_found_and_what_is_assembled_already() -> None:

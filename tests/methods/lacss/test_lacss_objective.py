@@ -70,54 +70,43 @@ def test_proposal_loss_by_hand() -> None:
     target = drawn_points((1, 1))
     valid = torch.ones(1, 1, 8, 8)
     found = proposal_loss(saying(0.0), target, valid, LacssConfig())
-    # All four positions lie within 1.5 steps of (1, 1): 1/8, 9/8 and their diagonals.
+    # Middles at 1.5 and 5.5 px: 1/8 of a step and 9/8 away along each axis. The diagonal one,
+    # 1.59 steps away, is masked off for the offsets.
     score = 0.25 * 0.25 * np.log(2)
     near, far = (1 / 8) ** 2 / 2, 9 / 8 - 0.5
-    offset = np.mean([near, (far + near) / 2, (near + far) / 2, far])
-    far_away = np.hypot(9 / 8, 9 / 8) >= 1.5
-    if far_away:
-        offset = np.mean([near, (far + near) / 2, (near + far) / 2])
+    offset = np.mean([near, (far + near) / 2, (near + far) / 2])
     assert found.item() == pytest.approx(score + offset, rel=1e-5)
 
 
-def test_weak_loss_of_one_cell_by_hand() -> None:
-    """G = 0.5 on 16 pixels, of which 8 are of the mask; nothing overlaps."""
-    target = drawn_points((4, 4))
-    target[0, 1, :, :4] = 1
-    config = LacssConfig(anchor=0, auxnet=False)
+def judge(outputs: Outputs, target: Tensor, config: LacssConfig) -> tuple[float, float]:
+    """L_WS-SEG and L_cb."""
     valid = torch.ones(1, 1, 8, 8)
-    outputs = saying(0.0)
-    weak, boundary = masked_loss(
-        look(outputs, target, valid, config), outputs, target, valid, config
-    )
-    assert weak.item() == pytest.approx(-0.5) and boundary.item() == 0
-    anchored, _ = masked_loss(
-        look(outputs, target, valid, config),
-        outputs,
-        target,
-        valid,
-        config.model_copy(update={"anchor": 2.0}),
-    )
-    assert anchored.item() == pytest.approx(-0.5 + 2 * np.log(2))
+    losses = masked_loss(look(outputs, target, valid, config), outputs, valid.numel(), config)
+    return losses[0].item(), losses[1].item()
+
+
+def test_weak_loss_of_one_cell_by_hand() -> None:
+    """G = 0.75 on 16 pixels, of which 4 are of the mask; nothing overlaps."""
+    target = drawn_points((4, 4))
+    target[0, 1, :, :3] = 1
+    outputs = saying(np.log(3))
+    weak, boundary = judge(outputs, target, LacssConfig(anchor=0, auxnet=False))
+    # -(4 x 0.75 + 12 x 0.25) / 16.
+    assert weak == pytest.approx(-0.375) and boundary == 0
+    anchored, _ = judge(outputs, target, LacssConfig(anchor=2, auxnet=False))
+    assert anchored == pytest.approx(-0.375 - 2 * np.log(0.75))
 
 
 def test_weak_loss_of_two_cells_by_hand() -> None:
     """Crops of 4 x 4 px that share 4 x 2, G = 0.5: the shared half pays 0.5 ln 2."""
-    target = drawn_points((4, 3), (4, 5))
-    config = LacssConfig(anchor=0, auxnet=False)
-    valid = torch.ones(1, 1, 8, 8)
-    outputs = saying(0.0)
-    weak, _ = masked_loss(look(outputs, target, valid, config), outputs, target, valid, config)
-    assert weak.item() == pytest.approx(-0.5 + 0.5 * 0.5 * np.log(2))
+    weak, _ = judge(saying(0.0), drawn_points((4, 3), (4, 5)), LacssConfig(anchor=0, auxnet=False))
+    assert weak == pytest.approx(-0.5 + 0.5 * 0.5 * np.log(2))
 
 
 def test_boundary_loss_by_hand() -> None:
     """Flat cells have no edge: B_H = 0, B_P = 0.8, Huber with 0.5: 0.4 - 0.125."""
-    target = drawn_points((4, 4))
-    valid = torch.ones(1, 1, 8, 8)
-    outputs = saying(0.0, edges=0.8)
-    _, boundary = masked_loss(look(outputs, target, valid, CONFIG), outputs, target, valid, CONFIG)
-    assert boundary.item() == pytest.approx(0.275, abs=1e-5)
+    _, boundary = judge(saying(0.0, edges=0.8), drawn_points((4, 4)), CONFIG)
+    assert boundary == pytest.approx(0.275, abs=1e-5)
 
 
 def test_outlined_cells_lose_their_cross_entropy() -> None:
@@ -213,7 +202,9 @@ def test_predicted_locations_are_mixed_in_while_training_alone() -> None:
     true = torch.nonzero(target[0, 2] == 1).float()
     scores, offsets = proposal_targets(true.numpy(), (16, 16), 4, 1.5)
     # Every proposal lies a pixel to the right of its location.
-    proposals = np.concatenate([scores[None] * 18 - 9, offsets + np.array([0, 0.25])[:, None, None]])
+    proposals = np.concatenate(
+        [scores[None] * 18 - 9, offsets + np.array([0, 0.25])[:, None, None]]
+    )
     outputs = outputs._replace(proposals=torch.from_numpy(proposals[None]))
     seen: list[Tensor] = []
 
@@ -237,3 +228,15 @@ def test_crowds_are_judged_by_neighbours_and_their_own_pixels() -> None:
     looked = look(outputs, target, valid, config)
     assert len(looked.own) == 4 < labels.max()
     assert looked.weight.amin() == 0 and looked.weight.amax() == 1
+
+
+def test_a_field_of_thousands_of_cells_is_judged_by_a_few() -> None:
+    labels = np.zeros((512, 512), np.int32)
+    labels[2::7, 3::7] = np.arange(73 * 73).reshape(73, 73) + 1
+    target = known(labels, "points", "mask")
+    size = 512
+    outputs = saying(0.0, size=size)._replace(proposals=torch.zeros(1, 3, 128, 128))
+    looked = look(outputs, target, torch.ones(1, 1, size, size), LacssConfig())
+    assert len(looked.own) == LacssConfig().locations < labels.max() == 5329
+    loss = objective(outputs, target, torch.ones(1, 1, size, size), LacssConfig())
+    assert torch.isfinite(loss)

@@ -8,6 +8,7 @@ any engine runs it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,9 @@ def assemble(outputs: Sequence[Array]) -> list[Array]:
     proposals, features, encoding, readout = outputs
     stride = 2 * features.shape[1] // proposals.shape[1]
     locations, scores = find_locations(proposals[0], proposals[1:], stride)
-    boxes, masks, kept = [], [], []
+    boxes = np.empty((len(locations), 4), np.float32)
+    masks = np.empty((len(locations), MASK, MASK), np.float32)
+    kept = []
     for number, location in enumerate(locations):
         logits, corner = segment(features, location, encoding, readout)
         seen = logits > FAINT
@@ -59,14 +62,10 @@ def assemble(outputs: Sequence[Array]) -> list[Array]:
         part = 1 / (1 + np.exp(-np.clip(logits[y, x], -30, 30)))
         height, width = part.shape
         top, left = corner[0] + y.start, corner[1] + x.start
-        boxes.append((top, left, top + height, left + width))
-        masks.append(_stretch(height) @ part @ _stretch(width).T)
+        boxes[len(kept)] = top, left, top + height, left + width
+        masks[len(kept)] = _stretch(height) @ part @ _stretch(width).T
         kept.append(number)
-    return [
-        np.array(boxes, np.float32).reshape(-1, 4),
-        scores[kept].astype(np.float32),
-        np.array(masks, np.float32).reshape(-1, MASK, MASK),
-    ]
+    return [boxes[: len(kept)], scores[kept], masks[: len(kept)]]
 
 
 def segment(
@@ -89,10 +88,11 @@ def segment(
         Its first pixel.
     """
     channels, cells = encoding.shape[1:]
-    middle = (location - np.float32(0.5)) / 2
-    first = np.floor(middle - (cells - 1) / 2 + np.float32(0.5)).astype(int)
+    middle = (location - 0.5) / 2
+    corner = np.floor(middle - (cells - 1) / 2 + 0.5)
     # By so much the crop's middle lies beside the location.
-    beside = first + np.float32((cells - 1) / 2) - middle
+    beside = corner + (cells - 1) / 2 - middle
+    first = corner.astype(int)
     places, ramps = [], []
     for axis, size in enumerate(features.shape[1:]):
         start, stop = max(first[axis], 0), min(first[axis] + cells, size)
@@ -109,6 +109,7 @@ def segment(
     return logits.reshape(2 * height, 2 * width), (2 * places[0].start, 2 * places[1].start)
 
 
+@lru_cache(maxsize=256)
 def _stretch(size: int) -> Array:
     """Weights (48, size) that resample `size` pixels to 48 parts, by triangles; see `paste`."""
     scale = max(size / MASK, 1.0)

@@ -110,9 +110,8 @@ class Lacss(nn.Module):
         """Let every segmentation begin as a cone round its location, a step of the grid wide.
 
         Each channel rises in one direction, directions are spread evenly, and all are
-        subtracted; features say nothing yet. So every cell begins with pixels of its own. From
-        random slopes all would begin on the same pixels, where the overlap term drives them down
-        until there is no gradient left.
+        subtracted; features say nothing yet. So every cell begins with pixels of its own, and
+        the overlap term has little to drive down.
         """
         joint = self.slopes.shape[1]
         angle = torch.arange(joint) * (2 * math.pi / joint)
@@ -123,7 +122,6 @@ class Lacss(nn.Module):
             # Of directions spread evenly, the positive parts of a distance r have the mean r / pi.
             steep = PEAK * self.cells * FINEST / 2 / self.stride
             self.enlarge.weight.normal_(-math.pi * steep / (RISE * joint), 0.01)
-            assert self.enlarge.bias is not None
             self.enlarge.bias.fill_(PEAK)
 
     def encoding(self) -> Tensor:
@@ -146,7 +144,6 @@ class Lacss(nn.Module):
         (4, C + 1) float
             From hidden channels and 1 to the 2 x 2 pixels of each place, row by row.
         """
-        assert self.enlarge.bias is not None
         weight = self.enlarge.weight[:, 0].flatten(1).T
         return torch.cat([weight, self.enlarge.bias.expand(4, 1)], dim=1)
 
@@ -213,6 +210,8 @@ def _convolutions(before: int, after: int, count: int) -> list[nn.Module]:
 def _auxnet(channels: int, width: int) -> nn.Sequential:
     """Four convolutions without pooling, so that it sees edges and not cells."""
     last = nn.Conv2d(width, 1, 3, padding=1)
+    # Few pixels are outlines; else it would first teach the segmentation to have edges everywhere.
+    nn.init.constant_(last.bias, -2.0)
     return nn.Sequential(*_convolutions(channels, width, 1), *_convolutions(width, width, 2), last)
 
 

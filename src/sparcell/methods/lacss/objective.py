@@ -80,7 +80,7 @@ def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConf
     # Of the outlined an image has none or all, so instances are not torn apart.
     masked = ~outlined & (looked.mask.amax((1, 2)) >= 0)
     if masked.any():
-        weak, boundary = masked_loss(looked.of(masked), outputs, target, valid, config)
+        weak, boundary = masked_loss(looked.of(masked), outputs, valid.numel(), config)
         total = total + config.weights[1] * weak + config.weights[2] * boundary
     return total
 
@@ -159,17 +159,21 @@ def outlined_loss(looked: Looked) -> Tensor:
 
 
 def masked_loss(
-    looked: Looked, outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig
+    looked: Looked, outputs: Outputs, size: int, config: LacssConfig
 ) -> tuple[Tensor, Tensor]:
-    """L_WS-SEG and L_cb: the first without outlines, the second 0 without the auxnet."""
-    size = valid.numel()
+    """L_WS-SEG, with the anchor, and L_cb, which is 0 without the auxnet.
+
+    `size` is the number of pixels of the batch.
+    """
     probability = looked.logits.sigmoid()
     log_free = functional.logsigmoid(-looked.logits)
     inside = (looked.weight > 0).float()
     total = add_up(log_free * inside, looked.at, size)[looked.at]
     loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
     weak = weighted_mean(loss, looked.weight * (looked.mask >= 0))
-    weak = weak + config.anchor * anchoring(looked.logits, looked.centres).mean()
+    y, x = looked.centres.unbind(1)
+    trusted = looked.weight[torch.arange(len(y), device=y.device), y, x]
+    weak = weak + config.anchor * weighted_mean(anchoring(looked.logits, looked.centres), trusted)
     if not config.auxnet:
         return weak, weak * 0
     edges = add_up(sobel(probability) * inside, looked.at, size).tanh()

@@ -22,6 +22,7 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
     Parameters
     ----------
     known : Annotation
+        With labels or a mask, which tell how large the window is.
     config : LacssConfig
 
     Returns
