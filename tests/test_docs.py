@@ -66,16 +66,17 @@ def test_commands_and_options_in_the_text_exist(helps: dict[str, str]) -> None:
 
 def test_settings_in_the_text_exist() -> None:
     given = [
-        value
+        (words[1] if words[1] in recipe_files() else "nuclei-light", value)
         for words in _command_lines()
         for option, value in itertools.pairwise(words)
         if option == "--set"
     ]
     text = "".join(page.read_text("utf8") for page in PAGES)
-    given += re.findall(r"`--set ([a-z][^`\"]*)`", text)
+    alone = re.findall(r"`--set ([a-z][^`\"]*)`", text)
+    given += [("nuclei-light", setting) for setting in alone]
     assert len(given) > 4
-    for setting in given:
-        load_recipe("nuclei-light", [setting])
+    for recipe, setting in given:
+        load_recipe(recipe, [setting])
 
 
 def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:
