@@ -49,7 +49,7 @@ def assemble(outputs: Sequence[Array]) -> list[Array]:
     locations, scores = find_locations(proposals[0], proposals[1:], stride)
     boxes = np.empty((len(locations), 4), np.float32)
     masks = np.empty((len(locations), MASK, MASK), np.float32)
-    kept = []
+    kept: list[int] = []
     for number, location in enumerate(locations):
         logits, corner = segment(features, location, encoding, readout)
         seen = logits > FAINT
