@@ -64,7 +64,7 @@ def write_geojson(path: Path, *features: dict[str, object]) -> Path:
         ("Row,Column\n3,4.5\n", (3, 4.5)),
         (" ,Area,X,Y\n1,0,4.5,3\n", (3, 4.5)),
         ("index,axis-0,axis-1,axis-2\n0,0,3,4.5\n", (3, 4.5)),
-        ("LABEL,POSITION_X,POSITION_Y\nLabel,X,Y\nx,(px),(px)\nA1,4.5,3\n", (3, 4.5)),
+        ("LABEL,POSITION_X,POSITION_Y\nLabel,X,Y\nx,(px),(px)\nID7,4.5,3\n", (3, 4.5)),
         ("centroid-x (px)\tcentroid-y (px)\n4.5\t3\n", (3, 4.5)),
     ],
 )
@@ -77,10 +77,13 @@ def test_tables_by_many_names(
     assert frame.to_numpy().tolist() == [list(expected)]
 
 
-def test_a_table_of_several_images_with_classes(tmp_path: Path, images: Path) -> None:
+def test_a_table_of_several_images_with_classes(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = tmp_path / "all.csv"
     table.write_text("Image,x,y,Class\nA1.tif,4,3,live\nB1.tif:0001,9,8,dead\nC9.tif,1,1,live\n")
     dataset = import_annotations([table], tmp_path / "out", images)
+    assert "names 1 images that are not here, such as C9" in capsys.readouterr().err
     assert points_of(dataset, "A1").values.tolist() == [[3, 4, "live"]]
     assert points_of(dataset, "B1").values.tolist() == [[8, 9, "dead"]]
     live = import_annotations([table], tmp_path / "live", images, classes=["live"])
@@ -146,6 +149,9 @@ def test_rois_of_imagej(tmp_path: Path, images: Path) -> None:
     # Whole numbers are pixels; others count from the corner of the first.
     assert points_of(dataset, "A1_2").values.tolist() == [[6, 5], [12, 10]]
     assert points_of(dataset, "B1").values.tolist() == [[6, 5]]
+    # What is in px anyway is not divided.
+    in_um = import_annotations(files, tmp_path / "um", images, units="um", pixel_size=0.5)
+    assert points_of(in_um, "A1_2").values.tolist() == [[6, 5], [12, 10]]
     labels = labels_of(dataset, "B1")
     assert np.array_equal(np.argwhere(labels == 1).min(0), [2, 3]) and (labels == 1).sum() == 16
     assert (labels == 2).sum() == pytest.approx(np.pi * 10 * 15, rel=0.02)
@@ -163,6 +169,10 @@ def test_positions_in_a_stack(tmp_path: Path) -> None:
     assert found.axes == "TYX"
     tops = [np.argwhere(np.asarray(found.data[t]))[:1, 0].tolist() for t in range(3)]
     assert tops == [[2], [], [6]]
+    # Fiji calls every stack slices, and counts from 1.
+    (tmp_path / "m.csv").write_text("X,Y,Slice\n4,3,1\n5,6,3\n")
+    sliced = import_annotations([tmp_path / "m.csv"], tmp_path / "sliced", tmp_path / "images")
+    assert points_of(sliced, "m").values.tolist() == [[3, 4, 0], [6, 5, 2]]
     (tmp_path / "m.csv").write_text("x,y,Frame\n4,3,1\n5,6,4\n")
     with pytest.raises(InputError, match=r"at t 3, z 0 of m; expected t below 3"):
         import_annotations([tmp_path / "m.csv"], tmp_path / "two", tmp_path / "images")
@@ -308,6 +318,8 @@ def test_a_dataset_that_is_there_gets_what_it_lacks(
     assert (root / "dataset.yaml").exists() == beside
 
 
+TWINS = {"images": [{"id": i, "file_name": f"{i}/A1.tif", "height": 40, "width": 60} for i in "ab"]}
+
 BAD = {
     "a.csv": ("1,2\n3,4\n", "without a header"),
     "b.csv": ("y,size\n1,2\n", r"without columns for y and x \(y, size\)"),
@@ -324,11 +336,14 @@ BAD = {
         json.dumps(coco([{"segmentation": {"size": [40, 60], "counts": [5]}}])),
         "run lengths of 5 px",
     ),
-    "m.json": (json.dumps(feature("Polygon", [[["a", 1]]])), "whose coordinates cannot be used"),
+    "m.json": (json.dumps(feature("Polygon", [[["a", 1]]])), "a feature of .* that cannot be used"),
     "n.json": (
         json.dumps(feature("Polygon", [square(100, 100, 5)])),
         "an outline in .* outside A1 of 40 x 60 px",
     ),
+    "n2.json": (json.dumps(TWINS | {"annotations": []}), "2 images called A1"),
+    "n3.json": (json.dumps({"type": "FeatureCollection", "features": None}), "that cannot be used"),
+    "n4.csv": ("y,x,frame\n1,2,0\n1,2,first\n", "no whole number in line 3"),
     "o.roi": ("Iout", "that is no ROI"),
     "p.zip": ("PK", "cannot be read"),
     "q.xml": ("<a/>", "none of the kinds that are read"),
@@ -344,6 +359,20 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(tmp_path: Path, name
     with pytest.raises(InputError, match=message):
         import_annotations([tmp_path / name], tmp_path / "out", tmp_path / "images")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_stands_in_another_form_is_not_shadowed(tmp_path: Path, images: Path) -> None:
+    (images.parent / "labels").mkdir()
+    write_image(images.parent / "labels" / "A1.ome.tif", np.zeros(SHAPE, np.int32), "YX")
+    outlines = write_geojson(tmp_path / "A1.json", feature("Polygon", [square(2, 2, 5)], "x"))
+    with pytest.raises(InputError, match=r"A1\.ome\.tif already; expected .*; move it away"):
+        import_annotations([outlines], images.parent, overwrite=True)
+    (images.parent / "labels" / "A1.ome.tif").unlink()
+    import_annotations([outlines], images.parent)
+    assert (images.parent / "labels" / "A1.csv").exists()
+    write_geojson(outlines, feature("Polygon", [square(2, 2, 5)]))
+    import_annotations([outlines], images.parent, overwrite=True)
+    assert not (images.parent / "labels" / "A1.csv").exists()
 
 
 def test_a_file_that_fits_no_image_or_several(tmp_path: Path, images: Path) -> None:

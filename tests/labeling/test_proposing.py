@@ -93,6 +93,15 @@ def test_a_mask_by_hand_stands_above_the_image(tmp_path: Path) -> None:
     assert table["strategy"][0] == "mask" and np.array_equal(found, objects)
 
 
+def test_outlines_that_are_there_do_not_matter(tmp_path: Path) -> None:
+    objects = ellipses(1)
+    write_field(tmp_path / "set", "a", bright(objects), find_points(objects))
+    (tmp_path / "set" / "labels").mkdir()
+    write_image(tmp_path / "set" / "labels" / "a.tif", np.zeros_like(objects), "YX")
+    table = label(tmp_path / "set", tmp_path / "out", source="points")
+    assert table["accepted"][0] and table["objects"][0] == objects.max()
+
+
 def test_points_that_the_mask_misses_are_refused(tmp_path: Path) -> None:
     objects = ellipses(2)
     inside = find_points(objects)

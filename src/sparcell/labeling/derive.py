@@ -1,4 +1,4 @@
-"""What one annotation tells of another: points from outlines, a mask from points and the image."""
+"""What one annotation tells of another: points of outlines, masks and outlines from points."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ TEXTURE_FLOOR = 0.1
 """Share of the image's standard deviation below which differences count no more."""
 DISC, LEAST_RADIUS = 0.7, 2.0
 """Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
+TINY = float(np.finfo(np.float32).tiny)
 Mask = NDArray[np.bool_]
 
 
@@ -113,46 +114,6 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     return FoundMask(mask, by, float(off.mean()))
 
 
-def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
-    """How much more often points lie on a mask than chance would have it, nats per point.
-
-    The relative entropy of the share of points on the mask and its share of the area, which is
-    the mean log-likelihood ratio of points that prefer the mask and points that do not
-    (Kullback & Leibler 1951); negative where they avoid it.
-    """
-    hit = mask[tuple(np.rint(points).astype(int).T)].mean()
-    area = mask.mean()
-    least = 0.5 / mask.size
-    hit, area = (float(np.clip(share, least, 1 - least)) for share in (hit, area))
-    entropy = hit * np.log(hit / area) + (1 - hit) * np.log((1 - hit) / (1 - area))
-    return float(np.sign(hit - area) * entropy)
-
-
-def _bright(channel: Pixels) -> Mask:
-    return _part(ndimage.gaussian_filter(channel, FINE))
-
-
-def _dark(channel: Pixels) -> Mask:
-    return _part(-ndimage.gaussian_filter(channel, FINE))
-
-
-def _texture(channel: Pixels) -> Mask:
-    """Where grey values vary, less the margin by which the window reaches beyond."""
-    mean = ndimage.gaussian_filter(channel, TEXTURE)
-    variance = ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE)
-    rough = _part(np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + 1e-12))
-    margin = round(1.5 * TEXTURE)
-    return np.asarray(ndimage.binary_erosion(rough, iterations=margin, border_value=1))
-
-
-def _part(values: Pixels) -> Mask:
-    from skimage.filters import threshold_otsu
-
-    if not np.ptp(values):
-        return np.zeros(values.shape, bool)
-    return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
-
-
 def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Labels:
     """Propose an outline for each point: its share of the mask.
 
@@ -183,6 +144,46 @@ def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Lab
     )
     height = ndimage.distance_transform_edt(seeds == 0) * (1 + steep / max(steep.mean(), 1e-9))
     return raster_order(np.asarray(watershed(height, seeds, mask=mask | (seeds > 0)), np.int32))
+
+
+def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
+    """How much more often points lie on a mask than chance would have it, nats per point.
+
+    The relative entropy of the share of points on the mask and its share of the area, which is
+    the mean log-likelihood ratio of points that prefer the mask and points that do not
+    (Kullback & Leibler 1951); negative where they avoid it.
+    """
+    hit = mask[tuple(np.rint(points).astype(int).T)].mean()
+    area = mask.mean()
+    least = 0.5 / mask.size
+    hit, area = (float(np.clip(share, least, 1 - least)) for share in (hit, area))
+    entropy = hit * np.log(hit / area) + (1 - hit) * np.log((1 - hit) / (1 - area))
+    return float(np.sign(hit - area) * entropy)
+
+
+def _bright(channel: Pixels) -> Mask:
+    return _part(ndimage.gaussian_filter(channel, FINE))
+
+
+def _dark(channel: Pixels) -> Mask:
+    return _part(-ndimage.gaussian_filter(channel, FINE))
+
+
+def _texture(channel: Pixels) -> Mask:
+    """Where grey values vary, less the margin by which the window reaches beyond."""
+    mean = ndimage.gaussian_filter(channel, TEXTURE)
+    variance = ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE)
+    rough = _part(np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + TINY))
+    margin = round(1.5 * TEXTURE)
+    return np.asarray(ndimage.binary_erosion(rough, iterations=margin, border_value=1))
+
+
+def _part(values: Pixels) -> Mask:
+    from skimage.filters import threshold_otsu
+
+    if not np.ptp(values):
+        return np.zeros(values.shape, bool)
+    return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
 
 
 WAYS: dict[str, Callable[[Pixels], Mask]] = {

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.annotation import given_kinds
 from sparcell.core.dataset import Sample
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
@@ -82,12 +81,11 @@ def _mask(
     sample: Sample, image: Image, pixels: NDArray[np.float32], points: NDArray[Any], plane: Plane
 ) -> tuple[NDArray[np.bool_], str, float]:
     """Mask, where it comes from, and the share of the points that are off it."""
-    kinds = given_kinds(sample, frozenset({"points", "mask", "stain"}))
-    if "mask" in kinds:
+    if "masks" in sample.files:
         mask = open_alike(sample, "masks", image).read_ids(plane=plane) > 0
         check_against_mask(points, mask, sample.files["points"], sample.files["masks"])
         way = "mask"
-    elif "stain" in kinds:
+    elif "stain" in sample.files:
         mask, way = segment_stain(sample, plane) > 0, "stain"
     else:
         mask, by, missed = find_mask(pixels, points)

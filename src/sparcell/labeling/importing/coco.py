@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,19 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
                 shapes.outlines.append(outline)
             else:
                 shapes.skip("outlines without a pixel")
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{path} that is no complete COCO file ({type(error).__name__}: {error})",
             "images with id, file_name, height and width, annotations with image_id and "
             "segmentation",
             "export it again",
         ) from error
-    return dict(found.values())
+    for image, count in Counter(image for image, _ in found.values()).items():
+        if count > 1:
+            raise InputError(
+                f"{count} images called {image} in {path}", "different names", "rename them"
+            )
+    return {image: held for image, held in found.values() if held.outlines or held.skipped}
 
 
 def _outline(entry: dict[str, Any], size: tuple[int, int], name: str, path: Path) -> Outline | None:

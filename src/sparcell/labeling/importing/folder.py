@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sparcell.core.dataset import Dataset, read_layout, stem
+from sparcell.core.dataset import KINDS, Dataset, read_layout, stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
@@ -53,7 +53,7 @@ def import_annotations(
     units : {"auto", "px", "um"}
         Of points in tables. ``auto``: as header, pixel size and places let one conclude.
     pixel_size : float, optional
-        Edge of a pixel in um, where the images do not say.
+        Edge of a pixel in um, instead of what the images say.
     classes : sequence of str
         Only shapes of these classes.
     overwrite : bool
@@ -73,7 +73,10 @@ def import_annotations(
     files = list_annotations([Path(path) for path in annotations])
     for path in track(files, "reading", len(files), "files"):
         for name, shapes in read_shapes(path, opened).items():
-            ready = _prepare(shapes, opened[name], name, units, pixel_size, classes)
+            in_px = to_pixels(
+                shapes, opened[name].shape, pixel_size or opened[name].pixel_size, units
+            )
+            ready = _prepare(in_px, opened[name], name, classes)
             found.setdefault(name, []).append(ready)
     kinds = _check_target(root, found, overwrite)
     if not kinds:
@@ -114,28 +117,27 @@ def _open_images(root: Path, images: Path | None) -> tuple[Path | None, dict[str
     return images.resolve(), {stem(path): open_image(path) for path in list_images([images])}
 
 
-def _prepare(
-    shapes: Shapes,
-    image: Image,
-    name: str,
-    units: str,
-    pixel_size: float | None,
-    classes: Sequence[str],
-) -> Shapes:
-    """Bring shapes to px of their image, and check that they fit it."""
+def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) -> Shapes:
+    """Choose the shapes of the classes that are wanted, and check that they fit their image."""
     if shapes.size and shapes.size != image.shape:
         raise InputError(
             f"outlines in {shapes.source} for {name} of {shapes.size} px, which has {image.shape}",
             "outlines drawn in this image",
             "use the image they were drawn in",
         )
-    shapes = to_pixels(shapes, image.shape, pixel_size or image.pixel_size, units)
-    if classes:
-        shapes = replace(
-            shapes,
-            points=[point for point in shapes.points if point.name in classes],
-            outlines=[outline for outline in shapes.outlines if outline.name in classes],
-        )
+    shapes = replace(
+        shapes,
+        points=[
+            replace(point, plane=_along(point.plane, image))
+            for point in shapes.points
+            if not classes or point.name in classes
+        ],
+        outlines=[
+            replace(outline, plane=_along(outline.plane, image))
+            for outline in shapes.outlines
+            if not classes or outline.name in classes
+        ],
+    )
     places = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
     check_places(places, shapes.source, image.shape)
     planes = set(image.planes())
@@ -159,6 +161,15 @@ def _prepare(
     return shapes
 
 
+def _along(plane: Plane, image: Image) -> Plane:
+    """Take a position for one along the only axis there is: ImageJ calls every stack slices."""
+    if image.size("Z") == 1 and image.size("T") > 1 and not plane.t:
+        return Plane(plane.z, 0)
+    if image.size("T") == 1 and image.size("Z") > 1 and not plane.z:
+        return Plane(0, plane.t)
+    return plane
+
+
 def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -> set[str]:
     """Return the kinds to write, if nothing is in their way."""
     wanted = {
@@ -177,11 +188,12 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
             "import into a folder of its own: -o NEW --images FOLDER",
         )
     for kind, name in sorted(wanted):
-        there = sorted((root / kind).glob(f"{name}.*"))
-        if there and not overwrite:
-            raise InputError(
-                f"{there[0]} already", "a field without", "add --overwrite to replace it"
-            )
+        ours = f"{name}{'.csv' if kind == 'points' else '.tif'}"
+        for path in sorted((root / kind).glob("*")):
+            same = stem(path, KINDS[kind]) == name and path.name.lower().endswith(KINDS[kind])
+            if same and not (overwrite and path.name == ours):
+                remedy = "add --overwrite to replace it" if path.name == ours else "move it away"
+                raise InputError(f"{path} already", "a field without", remedy)
     return kinds
 
 
@@ -213,9 +225,9 @@ def _write_labels(
         folder / f"{name}.tif", axes + "YX", shape, np.int32, image.pixel_size, labels=True
     ) as labels:
         for plane in image.planes():
-            chosen = [o for part in parts for o in part.outlines if _is_in(o.plane, plane, axes)]
+            chosen = [o for part in parts for o in part.outlines if o.plane == plane or not axes]
             drawn = draw(chosen, image.shape)
-            at = {axis: plane[axis == "Z"] for axis in axes}
+            at = {axis: getattr(plane, axis.lower()) for axis in axes}
             labels[tuple(at.values())] = drawn.labels
             totals += Counter(
                 outlines=len(drawn.names),
@@ -225,20 +237,20 @@ def _write_labels(
             )
             where = {axis.lower(): number for axis, number in at.items()}
             rows += [where | {"id": i, "class": c} for i, c in enumerate(drawn.names, 1)]
+    classes = folder / f"{name}.csv"
     if any(row["class"] for row in rows):
-        write_table(pandas.DataFrame(rows), folder / f"{name}.csv")
+        write_table(pandas.DataFrame(rows), classes)
+    else:
+        classes.unlink(missing_ok=True)
     return totals
-
-
-def _is_in(held: Plane, plane: Plane, axes: str) -> bool:
-    return not axes or held == plane
 
 
 def _tell(
     totals: Counter[str], found: dict[str, list[Shapes]], opened: dict[str, Image], root: Path
 ) -> None:
     written = [f"{totals[kind]} {kind}" for kind in ("points", "outlines") if totals[kind]]
-    say(f"{' and '.join(written)} in {len(found)} of {len(opened)} images: {root}")
+    held = [n for n, parts in found.items() if any(part.points or part.outlines for part in parts)]
+    say(f"{' and '.join(written)} in {len(held)} of {len(opened)} images: {root}")
     if totals["disputed"]:
         say(f"outlines overlap in {totals['disputed']} px, which went to the smallest of them")
     if totals["hidden"]:
@@ -251,6 +263,6 @@ def _tell(
             skipped.update(part.skipped)
     for kind, count in skipped.items():
         say(f"left out: {count} {kind}")
-    without = sorted(opened.keys() - found.keys())
+    without = sorted(opened.keys() - set(held))
     if without:
         say(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))

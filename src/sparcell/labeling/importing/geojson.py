@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def read_json(path: Path) -> Any:
     try:
         content = path.read_bytes()
         return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
-    except (OSError, EOFError, ValueError, RecursionError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} that is no JSON ({error})", "GeoJSON or COCO", "export it again"
         ) from error
@@ -53,18 +54,17 @@ def read_geojson(content: Any, path: Path) -> Shapes:
         If coordinates are missing or no numbers.
     """
     shapes = Shapes(path)
-    for feature in _features(content):
-        properties = feature.get("properties") or {}
-        name = _class_name(properties.get("classification"))
-        for geometry in _geometries(feature.get("geometry", feature)):
-            try:
+    try:
+        for feature in _features(content):
+            name = _class_name((feature.get("properties") or {}).get("classification"))
+            for geometry in _geometries(feature.get("geometry", feature)):
                 _add(shapes, geometry, name)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                raise InputError(
-                    f"a {geometry.get('type')} in {path} whose coordinates cannot be used",
-                    "numbers x, y as GeoJSON has them",
-                    "export it again",
-                ) from error
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"a feature of {path} that cannot be used ({type(error).__name__}: {error})",
+            "GeoJSON with numbers x, y",
+            "export it again",
+        ) from error
     return shapes
 
 

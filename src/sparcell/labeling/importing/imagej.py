@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.labeling.importing.shapes import CORNER, Point, Shapes, fill
 
 AREAS = ("POLYGON", "FREEHAND", "TRACED", "RECT", "OVAL")
+NO_AREAS = ("TEXT", "ARROW", "IMAGE")
 LARGEST_ROI = 1 << 28
 
 
@@ -35,13 +37,16 @@ def read_rois(path: Path, image: Image) -> Shapes:
     for name, content in _contents(path):
         roi = _parse(content, f"{path}: {name}" if name else str(path))
         kind = roi.roitype.name
-        if kind == "POINT":
+        if roi.subtype.name in NO_AREAS:
+            shapes.skip(f"ROIs of type {roi.subtype.name.lower()}")
+        elif kind == "POINT":
             _add_points(shapes, roi, image)
         elif kind in AREAS:
             # What is cut out of a composite, or lies apart, are further rings.
             rings = [_corners(ring) for ring in roi.coordinates(multi=True)]
             plane = _plane(image, roi.position, roi.z_position, roi.t_position)
-            if outline := fill([rings], path, "", plane):
+            group = str(roi.group) if roi.group else ""
+            if outline := fill([rings], path, group, plane):
                 shapes.outlines.append(outline)
             else:
                 shapes.skip("areas without a pixel")
@@ -59,7 +64,7 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
             if sum(entry.file_size for entry in entries) > LARGEST_ROI:
                 raise InputError(f"ROIs of more than 256 MiB in {path}", "outlines", "split them")
             held = [(entry.filename, archive.read(entry)) for entry in entries]
-    except (OSError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError(
             f"{path} that cannot be read ({error})", "ROIs of ImageJ", "save it again"
         ) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.progress import say
 from sparcell.labeling.importing.coco import is_coco, read_coco
 from sparcell.labeling.importing.geojson import is_geojson, read_geojson, read_json
 from sparcell.labeling.importing.imagej import read_rois
@@ -66,7 +67,7 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
         image = match_file(path, images)
         return {image: read_rois(path, images[image])}
     if name.endswith(TABLES):
-        found = read_point_table(path)
+        found = read_point_table(path, images)
     else:
         content = read_json(path)
         if is_coco(content):
@@ -81,7 +82,6 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
             )
     if list(found) == [""]:
         return {match_file(path, images): found[""]}
-    # What lists images may list more than there are here, and those without any object.
     known = {image: shapes for image, shapes in found.items() if image in images}
     if found and not known:
         near = get_close_matches(next(iter(found)), images, n=1)
@@ -90,6 +90,9 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
             f"names of the images, such as {near[0] if near else next(iter(images))!r}",
             "rename the images, or correct the names",
         )
+    if len(known) < len(found):
+        strange = next(name for name in found if name not in known)
+        say(f"{path} names {len(found) - len(known)} images that are not here, such as {strange}")
     return known
 
 

@@ -67,7 +67,8 @@ class Shapes:
     size : (int, int) or None
         Height and width of the image in px, where the file states them.
     units : str
-        ``px``; or ``?`` where the points may be in um.
+        Of points in a table: ``px``, ``um``, or ``?`` where it does not say. Empty where the
+        format knows px alone.
     """
 
     source: Path
@@ -75,7 +76,7 @@ class Shapes:
     outlines: list[Outline] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
-    units: str = "px"
+    units: str = ""
 
     def skip(self, kind: str) -> None:
         """Count a shape that is left out."""

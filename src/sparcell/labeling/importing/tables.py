@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
+from sparcell.core.progress import say
 from sparcell.labeling.importing.shapes import Point, Shapes
 
 if TYPE_CHECKING:
@@ -27,23 +29,26 @@ NAMES = {
           "centroidxum", "axis2"),
     "t": ("t", "frame", "time", "timepoint"),
     "z": ("z", "slice", "plane", "depth"),
-    "image": ("image", "name", "filename", "file", "imagename", "label"),
+    "image": ("image", "filename", "file", "imagename"),
+    "label": ("label", "name"),
     "class": ("class", "classification", "category", "celltype", "type"),
 }  # fmt: skip
 IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
 IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
 SEPARATORS = ",;\t"
-FROM_ONE = {"slice", "frame"}
-"""Fiji counts these from 1 in its own table, which has them capitalised."""
+FROM_ONE = ("Slice", "Frame")
+"""Fiji's own names; it counts these from 1."""
 
 
-def read_point_table(path: Path) -> dict[str, Shapes]:
+def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
     """Read points from a table, by the name of the image; ``""`` where the table names none.
 
     Parameters
     ----------
     path : Path
         CSV or TSV with a header; of the columns those are taken whose names are plausible.
+    images : collection of str
+        Names of the images: a column of labels counts if it has one of them.
 
     Raises
     ------
@@ -56,18 +61,15 @@ def read_point_table(path: Path) -> dict[str, Shapes]:
     # TrackMate has lines of units and descriptions below its header.
     kept = np.isfinite(numbers["y"]) & np.isfinite(numbers["x"])
     _check_gaps(frame, columns, kept, path)
-    planes = {}
-    for key in "tz":
-        held = numbers.get(key, np.zeros(len(frame)))
-        fiji = columns.get(key, "").lower() in FROM_ONE and columns[key].istitle()
-        planes[key] = held - (1 if fiji and held[kept].min(initial=1) >= 1 else 0)
+    planes = {key: _counts(numbers, columns, key, kept, path) for key in "tz"}
+    named = _image_names(frame, columns, images)
+    classes = frame[columns["class"]].tolist() if "class" in columns else [""] * len(frame)
     found: dict[str, Shapes] = {}
     for i in np.flatnonzero(kept):
-        image = _image_name(frame[columns["image"]].iloc[i]) if "image" in columns else ""
-        shapes = found.setdefault(image, Shapes(path, units=_units(columns)))
-        name = str(frame[columns["class"]].iloc[i]) if "class" in columns else ""
+        shapes = found.setdefault(named[i], Shapes(path, units=_units(columns)))
         plane = Plane(int(planes["t"][i]), int(planes["z"][i]))
-        shapes.points.append(Point(numbers["y"][i], numbers["x"][i], name, plane))
+        place = float(numbers["y"][i]), float(numbers["x"][i])
+        shapes.points.append(Point(*place, classes[i], plane))
     return found
 
 
@@ -93,9 +95,13 @@ def to_pixels(
     InputError
         If both are possible, or a pixel size is needed and not known.
     """
+    if not shapes.units:
+        return shapes
     said = shapes.units if units == "auto" else units
     if said == "?":
         said = _guess(shapes, shape, pixel_size)
+        if pixel_size:
+            say(f"points of {shapes.source} are taken for {said}")
     if said == "px":
         return shapes
     if pixel_size is None:
@@ -199,6 +205,35 @@ def _check_gaps(
     raise InputError(f"{held} in line {row + 2} of {path}", "numbers", "correct or delete it")
 
 
-def _image_name(text: object) -> str:
-    # Fiji's labels go on with the ROI after a colon.
-    return stem(Path(str(text).split(":")[0].strip().replace("\\", "/")))
+def _counts(
+    numbers: dict[str, NDArray[np.float64]],
+    columns: dict[str, str],
+    key: str,
+    kept: NDArray[np.bool_],
+    path: Path,
+) -> NDArray[np.float64]:
+    """Times or depths from 0; all 0 where the table has none."""
+    held = numbers.get(key, np.zeros(len(kept)))
+    if not np.isfinite(held[kept]).any():
+        return np.zeros(len(kept))
+    wrong = np.flatnonzero(kept & (~np.isfinite(held) | (held != np.rint(held))))
+    if len(wrong):
+        raise InputError(
+            f"{columns[key]} that is no whole number in line {wrong[0] + 2} of {path}",
+            "the number of a plane",
+            "correct or delete the column",
+        )
+    from_one = columns.get(key, "") in FROM_ONE and held[kept].min() >= 1
+    return held - from_one
+
+
+def _image_names(frame: DataFrame, columns: dict[str, str], images: Collection[str]) -> list[str]:
+    """Name of the image of each row; empty where no column tells."""
+    for key in ("image", "label"):
+        if key in columns:
+            # Fiji's labels go on with the ROI after a colon.
+            files = frame[columns[key]].str.split(":").str[0].str.strip().str.replace("\\", "/")
+            names = [stem(Path(file)) for file in files]
+            if key == "image" or not set(images).isdisjoint(names):
+                return names
+    return [""] * len(frame)
