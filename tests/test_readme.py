@@ -84,5 +84,11 @@ def test_the_rest_runs(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         ran += 1
     assert ran == 6
-    for result in ("predicted/counts.csv", "run/model.zip", "run/report.html", "counted/counts.csv", "scores.json"):
+    for result in (
+        "predicted/counts.csv",
+        "run/model.zip",
+        "run/report.html",
+        "counted/counts.csv",
+        "scores.json",
+    ):
         assert (tmp_path / result).stat().st_size > 0
