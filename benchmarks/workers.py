@@ -1,10 +1,12 @@
 """Speed of one, two and more workers on one image in blocks, and of blocks beside one go.
 
-    python benchmarks/workers.py MODEL [--size 8192] [--workers 1 2] [--csv FILE]
+    python benchmarks/workers.py MODEL DATASET [--size 8192] [--workers 1 2] [--csv FILE]
 
-Every worker has one thread of the network. The first line is the same image in one go in one
-process with one thread. Times are those of the whole command, start of workers included, and the
-first column of the ratios is against one worker. All results are compared byte for byte.
+The image is a square of pieces of the dataset's test images (`mosaic.py`). Every worker has one
+thread of the network, and all of them together have as many cores as they are. The first line is
+the same image in one go in one process on one core. Times are those of the whole command, start of
+workers included, and the first column of the ratios is against one worker. The tables of objects
+are compared byte for byte. Linux only.
 """
 
 from __future__ import annotations
@@ -16,36 +18,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import write_mosaic
+from mosaic import Mosaic
+
+from sparcell.io import write_image
 
 BLOCK = 2048
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
+    parser.add_argument("dataset", type=Path)
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--runtime", default="openvino")
+    parser.add_argument("--runtime", default="auto")
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_mosaic(folder, options.size)
-        ways = {"one go": ["--threads", "1"]}
+        image = folder / "mosaic.tif"
+        write_image(image, Mosaic(options.dataset).square(options.size)[0], "YX")
         blocks = ["--block", str(BLOCK)]
-        ways["blocks, here"] = [*blocks, "--threads", "1"]
-        ways |= {f"workers {n}": [*blocks, "--workers", str(n)] for n in options.workers}
+        ways = {"one go": (1, ["--threads", "1"]), "blocks, here": (1, [*blocks, "--threads", "1"])}
+        ways |= {f"workers {n}": (n, [*blocks, "--workers", str(n)]) for n in options.workers}
         tables = set()
-        for number, (way, more) in enumerate(ways.items()):
+        for number, (way, (cores, more)) in enumerate(ways.items()):
             out = folder / str(number)
-            call = [sys.executable, "-m", "sparcell", "predict", options.model]
-            call += [str(folder / "images"), "-o", str(out), "--runtime", options.runtime, *more]
+            call = [sys.executable, "-m", "sparcell", "predict", options.model, str(image)]
+            call += ["-o", str(out), "--runtime", options.runtime, *more]
             began = time.perf_counter()
-            subprocess.run(call, check=True, capture_output=True)
+            with kept_to(cores):
+                subprocess.run(call, check=True, capture_output=True)
             seconds = time.perf_counter() - began
             tables.add((out / "objects" / "mosaic.csv").read_bytes())
             speed = options.size**2 / 1e6 / seconds
@@ -61,6 +71,17 @@ def main() -> None:
             table = csv.DictWriter(stream, list(rows[0]))
             table.writeheader()
             table.writerows(rows)
+
+
+@contextmanager
+def kept_to(cores: int) -> Iterator[None]:
+    """Keep this process, and those it starts, to so many cores."""
+    all_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_cores)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_cores)
 
 
 if __name__ == "__main__":
