@@ -13,11 +13,14 @@ from scipy.ndimage import gaussian_filter
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.methods import METHODS
+from sparcell.methods.base import MAPS
 from sparcell.models import Model, ModelCard, Normalise
+from sparcell.prediction import engine
 from sparcell.prediction.batch import Item
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.turning import Turned
 
 PLANE = (150, 180)
 
@@ -32,7 +35,7 @@ class Blurs:
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         pixels = image.mean(axis=0)
-        if self.method != "retinamask":
+        if METHODS[self.method].answer is MAPS:
             count = len(METHODS[self.method].maps)
             # The grid of 16 px shows, as that of a network that pools does.
             grid = np.add.outer(np.arange(pixels.shape[0]) % 16, np.arange(pixels.shape[1]) % 16)
@@ -67,6 +70,8 @@ def stand_in(method: str, **card: object) -> Model:
 @pytest.fixture
 def blurs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "open", lambda self, runtime, threads: Blurs(self.card.method))
+    # Its detections are assembled already.
+    monkeypatch.setattr(engine, "Turned", lambda network, tta, _: Turned(network, tta))
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def predict_array(
     image = fit_channels(Image(pixels, axes, pixel_size), model, settings.channels)
     if isinstance(runtime, str):
         runtime = model.open(runtime, threads)
-    network = Turned(runtime, str(settings.tta))
+    network = Turned(runtime, str(settings.tta), model.method.answer.assemble)
     scale = choose_scale(image, model, settings.diameter, network)
     labels = np.zeros([image.size(letter) for letter in label_axes(image)], np.int32)
     together = threads or default_threads()
