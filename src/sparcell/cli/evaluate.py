@@ -26,6 +26,9 @@ def evaluate(
     size_edges: str = typer.Option(
         "5,20,100", help="Borders between the size classes of particles, in px of area."
     ),
+    boundaries: bool = typer.Option(
+        False, help="Also say how far the outlines of matched objects lie from each other, px."
+    ),
     json: Path = typer.Option(None, "--json", help="Write all scores here."),
     errors: Path = typer.Option(None, help="Write a table of all objects and their errors here."),
     overlays: Path = typer.Option(None, help="Folder for pictures of what was right and wrong."),
@@ -35,7 +38,7 @@ def evaluate(
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
     from sparcell.evaluation import evaluate as run
-    from sparcell.evaluation import evaluate_detection
+    from sparcell.evaluation import evaluate_boundaries, evaluate_detection
     from sparcell.io import write_table
 
     result = run(
@@ -59,6 +62,10 @@ def evaluate(
         )
         console.print(detection.table())
         scores["detection"] = detection.to_json()
+    if boundaries:
+        outlines = evaluate_boundaries(truth, prediction, ignore=ignore, min_size=min_size)
+        console.print(outlines.table())
+        scores["boundaries"] = outlines.to_json()
     if json:
         write_json(json, scores)
     if errors:

@@ -1,7 +1,13 @@
-"""Scores of predicted label images: pixels, overlap, matching, error classes, detection, counts."""
+"""Scores of predicted label images: pixels, overlap, matching, outlines, errors, counts."""
 
 from sparcell.evaluation._evaluate import evaluate
 from sparcell.evaluation._overlaps import Overlaps, count_overlaps
+from sparcell.evaluation.boundary import (
+    BoundaryDistance,
+    BoundaryReport,
+    boundary_distance,
+    evaluate_boundaries,
+)
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
 from sparcell.evaluation.detection import (
@@ -19,6 +25,8 @@ from sparcell.evaluation.scores import Evaluation, Scores, score
 
 __all__ = [
     "THRESHOLDS",
+    "BoundaryDistance",
+    "BoundaryReport",
     "Confusion",
     "Detection",
     "DetectionReport",
@@ -30,6 +38,7 @@ __all__ = [
     "Overlaps",
     "PixelScores",
     "Scores",
+    "boundary_distance",
     "classify_errors",
     "count_objects",
     "count_overlaps",
@@ -37,6 +46,7 @@ __all__ = [
     "draw_errors",
     "draw_overlay",
     "evaluate",
+    "evaluate_boundaries",
     "evaluate_detection",
     "match_objects",
     "overlap_of_ids",
