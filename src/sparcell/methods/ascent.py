@@ -44,21 +44,17 @@ def climb(height: NDArray[np.uint16], mask: NDArray[np.bool_]) -> Basins:
     """
     width = mask.shape[1]
     pixels = np.flatnonzero(mask)
-    step = _steps(height, mask).ravel()[pixels].astype(np.int64)
-    above = pixels + (step // 3 - 1) * width + step % 3 - 1
+    moves = np.array([down * width + right for down in (-1, 0, 1) for right in (-1, 0, 1)])
+    place = np.empty(mask.size, np.int32)
+    place[pixels] = np.arange(len(pixels), dtype=np.int32)
+    above = place[pixels + moves[_steps(height, mask).ravel()[pixels]]].astype(np.intp)
     # Each round doubles how far every pixel looks.
-    last = np.zeros(mask.size, np.int32)
-    last[pixels] = above
-    while True:
-        further = last[above]
-        if np.array_equal(further, above):
-            break
+    while not np.array_equal(further := above[above], above):
         above = further
-        last[pixels] = above
-    summits = pixels[above == pixels]
-    number = np.zeros(mask.size, np.int32)
-    number[summits] = np.arange(1, len(summits) + 1)
-    return Basins(pixels, number[above], summits)
+    tops = np.flatnonzero(above == np.arange(len(above)))
+    number = np.zeros(len(pixels), np.int32)
+    number[tops] = np.arange(1, len(tops) + 1)
+    return Basins(pixels, number[above], pixels[tops])
 
 
 def _steps(height: NDArray[np.uint16], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -7,14 +7,14 @@ field, and than one for each of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels, number_pieces
-
-HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Steps to half of a pixel's eight neighbours; the other half is the same pairs reversed."""
+from sparcell.methods.ascent import STRIP
 
 
 def highest_around(height: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -175,20 +175,20 @@ def _saddles(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """Pairs of neighbouring basins and the highest way from one to the other."""
     rows, columns = basins.shape
-    # Most pixels have no other basin beside them: they are ruled out in few bytes each.
-    short = basins.astype(np.min_scalar_type(int(basins.max(initial=0))))
-    inside = short > 0
+    y, x = np.divmod(_crossings(basins), columns)
+    below, right = np.minimum(y + 1, rows - 1) * columns, np.minimum(x + 1, columns - 1)
+    y *= columns
+    corners = [y + x, y + right, below + x, below + right]
+    basin = [basins.ravel()[corner] for corner in corners]
+    level = [height.ravel()[corner] for corner in corners]
     keys, ways = [], []
-    for dy, dx in HALF:
-        here = np.s_[: rows - dy, max(-dx, 0) : columns - max(dx, 0)]
-        there = np.s_[dy:, max(dx, 0) : columns + min(dx, 0)]
-        border = short[here] != short[there]
-        border &= inside[here]
-        border &= inside[there]
-        y, x = np.divmod(np.flatnonzero(border), border.shape[1])
-        a, b = basins[here][y, x], basins[there][y, x]
+    # The other two sides are the first ones of other corners.
+    for here, there in ((0, 1), (0, 2), (0, 3), (1, 2)):
+        a, b = basin[here], basin[there]
+        border = np.flatnonzero((a != b) & (a > 0) & (b > 0))
+        a, b = a[border], b[border]
         keys.append(np.minimum(a, b).astype(np.int64) << 32 | np.maximum(a, b))
-        ways.append(np.minimum(height[here][y, x], height[there][y, x]))
+        ways.append(np.minimum(level[here][border], level[there][border]))
     key, way = np.concatenate(keys), np.concatenate(ways)
     # The last of several writes stays, so in rising order the highest way remains.
     order = np.argsort(way, kind="stable")
@@ -196,3 +196,27 @@ def _saddles(
     saddle = np.zeros(len(pairs), np.int32)
     saddle[index] = way[order]
     return pairs >> 32, pairs & 0xFFFFFFFF, saddle
+
+
+def _crossings(basins: Labels) -> NDArray[np.int64]:
+    """Pixels that see two basins among themselves and those on the right, below, and between."""
+    rows, columns = basins.shape
+    # Most pixels do not: they are ruled out in few bytes each.
+    short = np.min_scalar_type(int(basins.max(initial=0)))
+    one = short.type(1)
+    found = []
+    for top in range(0, rows, STRIP):
+        strip = basins[top : top + STRIP + 1]
+        seen = np.zeros((min(STRIP, rows - top) + 1, columns + 1), short)
+        seen[: len(strip), :-1] = strip
+        highest = _of_four(np.maximum, seen)
+        # The background becomes the largest number, so it is neither the lowest nor the highest.
+        lowest = _of_four(np.minimum, seen - one)
+        found.append(np.flatnonzero(highest - one > lowest) + top * columns)
+    return np.concatenate(found or [np.zeros(0, np.int64)])
+
+
+def _of_four(choose: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+    rows = choose(values[:-1], values[1:])
+    chosen: NDArray[Any] = choose(rows[:, :-1], rows[:, 1:])
+    return chosen

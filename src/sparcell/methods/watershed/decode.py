@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import number_in_order
-from sparcell.methods.ascent import climb
+from sparcell.methods.ascent import STRIP, climb
 from sparcell.methods.base import Maps, Objects
 from sparcell.methods.basins import join_shallow
 from sparcell.methods.watershed.config import WatershedDecode
@@ -61,15 +61,28 @@ def smooth(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
     Returns
     -------
     (Y, X) uint16
-        128 times the weighted mean: finer than the maps, so that slopes have no steps.
+        128 times the weighted mean, rounded down: finer than the maps, so that slopes have no
+        steps.
     """
-    wide = np.pad(values, 2, mode="edge").astype(np.uint32)
-    both = _weigh(_weigh(_weigh(_weigh(wide)).T)).T
-    return (both >> 1).astype(np.uint16)
+    wide = np.pad(values, 2, mode="edge")
+    smoothed = np.empty_like(values)
+    for top in range(0, len(values), STRIP):
+        rows = wide[top : top + STRIP + 4]
+        for _ in range(2):
+            rows = _weigh(rows[:-2], rows[1:-1], rows[2:])
+        rows = _weigh(rows[:, :-2], rows[:, 1:-1], rows[:, 2:])
+        # Half of the last sum: the whole would not fit into 16 bits.
+        half = rows[:, :-2] + rows[:, 2:]
+        half >>= 1
+        half += rows[:, 1:-1]
+        smoothed[top : top + STRIP] = half
+    return smoothed
 
 
-def _weigh(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Add 1 2 1 of the rows above, here and below; two rows fewer are left."""
-    total = values[:-2] + values[2:]
-    total += values[1:-1] << 1
+def _weigh(
+    before: NDArray[np.uint16], here: NDArray[np.uint16], after: NDArray[np.uint16]
+) -> NDArray[np.uint16]:
+    total = before + after
+    total += here
+    total += here
     return total
