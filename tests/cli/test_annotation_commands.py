@@ -114,3 +114,20 @@ def test_mistakes_are_one_line(sparcell, tmp_path: Path, objects) -> None:
         code, said = sparcell("import", *arguments)
         assert code == 2 and message in said and said.count("\n") == 1
     assert not (tmp_path / "o").exists()
+
+
+def test_labels_go_out_and_come_back(sparcell, tmp_path: Path, objects) -> None:
+    write(tmp_path / "data", "a", objects, "labels")
+    export = ("export", tmp_path / "data", "--format", "geojson")
+    code, said = sparcell(*export, "-o", tmp_path / "out")
+    assert code == 0 and f"{objects.max()} objects of 1 images" in said
+    code, said = sparcell(
+        "import", tmp_path / "out", "--images", tmp_path / "data/images", "-o", tmp_path / "back"
+    )
+    assert code == 0 and f"{objects.max()} outlines in 1 of 1 images" in said
+    code, said = sparcell(*export, "-o", tmp_path / "out")
+    assert code == 2 and "holds other files" in said
+    code, said = sparcell(*export, "-o", tmp_path / "other", "--half-weights")
+    assert code == 2 and "settings of models" in said
+    code, said = sparcell("export", tmp_path / "nowhere", "--format", "roi", "-o", tmp_path / "x")
+    assert code == 2 and "no image for" in said

@@ -1,4 +1,4 @@
-"""sparcell export: a model for other programs."""
+"""sparcell export: a model, or labels, for other programs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,54 @@ class Format(StrEnum):
 
     bioimageio = "bioimageio"
     onnx = "onnx"
+    geojson = "geojson"
+    roi = "roi"
+    coco = "coco"
+    points = "points"
+
+
+MODELS = (Format.bioimageio, Format.onnx)
 
 
 def export(
-    model: str = typer.Argument(..., help="Name of a model, model.zip or run folder."),
-    out: Path = typer.Option(..., "-o", "--out", help="A .zip, or a new folder for onnx."),
+    what: str = typer.Argument(
+        ...,
+        help="Name of a model, model.zip or run folder; or label images: one, a folder of them, "
+        "or what predict, label or import made.",
+    ),
+    out: Path = typer.Option(
+        ..., "-o", "--out", help="A new folder; for bioimageio a .zip to be written."
+    ),
     format: Format = typer.Option(
-        Format.bioimageio, help="bioimage.io package, or the bare network with a description."
+        Format.bioimageio,
+        help="Of models: a bioimage.io package, or onnx, the bare network with a description. Of "
+        "labels: geojson for QuPath, roi for ImageJ, coco, or points.",
     ),
     author: list[str] = typer.Option(None, help="Who made the model; repeat it for several."),
     licence: str = typer.Option("", help="Of the model, an SPDX identifier such as CC-BY-4.0."),
     half_weights: bool = typer.Option(
-        False, "--half-weights", help="Store the weights in 16 bits: half the size."
+        False, "--half-weights", help="Store a model's weights in 16 bits: half the size."
     ),
 ) -> None:
-    """Write a model for ImageJ, QuPath and other programs."""
+    """Write a model, or outlines to look at and correct, for ImageJ, QuPath and others."""
+    if format in MODELS:
+        _export_model(what, out, format.value, list(author or ()), licence, half_weights)
+        return
+    from sparcell.core.errors import InputError
+    from sparcell.labeling.exporting import export_labels
+
+    if author or licence or half_weights:
+        raise InputError(
+            f"settings of models for the format {format.value}",
+            "neither --author, --licence nor --half-weights",
+            "leave them out",
+        )
+    export_labels(what, out, format.value)
+
+
+def _export_model(
+    model: str, out: Path, format: str, authors: list[str], licence: str, half_weights: bool
+) -> None:
     from sparcell.core.progress import say
     from sparcell.models.catalogue import card_of, find_model
     from sparcell.models.export import another_tools, export_model
@@ -38,9 +71,9 @@ def export(
     if kind == "bioimage.io":
         raise another_tools(model)
     card = card_of(path) or own
-    said = {"authors": tuple(author or card.authors), "licence": licence or card.licence}
+    said = {"authors": tuple(authors or card.authors), "licence": licence or card.licence}
     card = card.model_copy(update=said)
-    export_model(load_model(path), out, format.value, card, half_weights)
+    export_model(load_model(path), out, format, card, half_weights)
     say(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not said[what]:

@@ -1,0 +1,91 @@
+"""Regions of interest for the ROI Manager of ImageJ and Fiji."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.image import Image
+from sparcell.labeling.exporting.objects import Outlined
+from sparcell.labeling.exporting.rings import Polygon
+
+MOVE, LINE, CLOSE = 0, 1, 4
+"""How a composite's path goes on (java.awt.geom.PathIterator)."""
+MOST_GROUPS = 255
+
+
+def write_rois(
+    objects: Iterable[Outlined], path: Path, image: Image, groups: dict[str, int]
+) -> int:
+    """Write a .zip with an ROI for each object, and return their number.
+
+    An object of one polygon without a hole is a traced ROI, any other a composite.
+
+    Parameters
+    ----------
+    objects : iterable of Outlined
+    path : Path
+    image : Image
+        The label image, for positions in a stack.
+    groups : dict
+        Class to the number of ImageJ's group.
+    """
+    count = 0
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for count, one in enumerate(objects, 1):
+            roi = _roi(one)
+            roi.group = groups.get(one.facts.name, 0)
+            roi.name = " ".join(
+                [f"{one.id:05d}"]
+                + [one.facts.name] * bool(one.facts.name)
+                + ([] if one.facts.score is None else [f"{one.facts.score:.2f}"])
+            )
+            _place(roi, one, image)
+            archive.writestr(f"{count:06d}.roi", roi.tobytes())
+    return count
+
+
+def _roi(one: Outlined) -> Any:
+    from roifile import ROI_TYPE, ImagejRoi
+
+    if len(one.polygons) == 1 and len(one.polygons[0]) == 1:
+        roi = ImagejRoi.frompoints(one.polygons[0][0])
+        roi.roitype = ROI_TYPE.TRACED
+        return roi
+    path = np.concatenate([_path(polygon) for polygon in one.polygons])
+    corners = np.concatenate([ring for polygon in one.polygons for ring in polygon])
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    return ImagejRoi(
+        roitype=ROI_TYPE.RECT,
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+        shape_roi_size=len(path),
+        multi_coordinates=path.astype(np.float32),
+    )
+
+
+def _path(polygon: Polygon) -> NDArray[np.int64]:
+    """Operations and corners of the rings, one after the other."""
+    parts: list[NDArray[np.int64]] = []
+    for ring in polygon:
+        steps = np.column_stack([np.full(len(ring), LINE), ring])
+        steps[0, 0] = MOVE
+        parts += [steps.ravel(), np.array([CLOSE])]
+    return np.concatenate(parts)
+
+
+def _place(roi: Any, one: Outlined, image: Image) -> None:
+    """Say in which plane it lies; ImageJ counts from 1, with 0 for none."""
+    if image.size("T") > 1 and image.size("Z") > 1:
+        roi.t_position, roi.z_position = one.plane.t + 1, one.plane.z + 1
+    elif image.size("T") > 1 or image.size("Z") > 1:
+        roi.position = max(one.plane) + 1
+        roi.t_position = one.plane.t + 1 if image.size("T") > 1 else 0
+        roi.z_position = one.plane.z + 1 if image.size("Z") > 1 else 0
