@@ -38,7 +38,7 @@ def find(root: Path, **settings: object) -> dict[str, FieldPlace]:
 
 
 def read(place: FieldPlace) -> Field:
-    return Fields([place], Normalise(low=0, high=100), "any")[0]
+    return Fields([place], Normalise(low=0, high=100))[0]
 
 
 def test_every_mix_gives_points_and_a_mask(

@@ -122,10 +122,13 @@ def test_parts_named_one_by_one_stand_above_the_split(data) -> None:
 
 def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> None:
     recipe = tmp_path / "stain.yaml"
-    recipe.write_text("name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\n")
+    recipe.write_text("name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\nfit: {monitor: val_pcc}\n")
     overrides = [*TINY, "fit.max_steps=60", "fit.crops_per_epoch=80", "method.loss=mse"]
     run = train(str(recipe), data, tmp_path / "run", overrides=overrides)
     from sparcell.models import load_model
 
-    stain = load_model(run).card.scores["stain"]
-    assert stain["part"] == "test" and stain["fields"] == 1 and stain["pcc"] > 0.3
+    scores = load_model(run).card.scores
+    assert scores["test"]["stain"]["pcc"] > 0.3 and scores["test"]["fields"] == ["field_005"]
+    start = scores["before_training"]
+    assert start["best_val_pcc"] > start["val_pcc"] and "val_f1" not in start
+    assert "correlation of predicted and real stain" in (run / "report.html").read_text()

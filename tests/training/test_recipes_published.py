@@ -22,7 +22,7 @@ from sparcell.models.runtime import open_runtime
 from sparcell.prediction.turning import Turned
 from sparcell.training.crops import RandomCrops
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import FieldPlace, Fields
+from sparcell.training.fields import FieldPlace, Fields, choose_stains
 from sparcell.training.module import Trainee, stack, start_decoding
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.settings import open_recipe_file, recipe_names
@@ -140,6 +140,7 @@ def test_the_rows_of_in_silico_labeling() -> None:
         fit, network = recipe.fit, recipe.network
         assert (network.decoder, network.encoder) == ("unet", "densenet121")
         assert (recipe.data.images, fit.epochs, fit.crop) == (images, epochs, 512)
+        assert fit.fixed_crops == 5 and network.stacked == row.startswith("cells-isl")
         # The tables count a batch as a sample; a last batch that is not full counts too.
         assert -(-crops // fit.batch) * epochs == steps
         assert fit.crops_per_epoch // fit.batch * fit.epochs == steps
@@ -266,7 +267,10 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     torch.manual_seed(0)
     learns_from = METHODS[recipe.method.name].learns_from
     places = [FieldPlace(movie, Plane(4, 0), kinds=frozenset({"outlines"}))]
-    fields = Fields(places, recipe.normalise, learns_from, recipe.network.frames)
+    stains = None
+    if learns_from == "stain":
+        stains, _ = choose_stains({"train": places, "val": places, "test": []}, recipe.method)
+    fields = Fields(places, recipe.normalise, recipe.network.frames, stains=stains)
     crops = RandomCrops(fields, recipe)
     trainee = Trainee(recipe, 1, fields)
     optimiser = trainee.configure_optimizers()

@@ -33,14 +33,28 @@ def evaluate(
     errors: Path = typer.Option(None, help="Write a table of all objects and their errors here."),
     overlays: Path = typer.Option(None, help="Folder for pictures of what was right and wrong."),
     overlay: Overlay = typer.Option(Overlay.pixels, help="Pictures by pixel, or error by object."),
+    stain: bool = typer.Option(
+        False, "--stain", help="Both are images of a stain: correlate their intensities."
+    ),
+    more_truth: list[Path] = typer.Option(
+        [], "--and", metavar="DIR", help="With --stain: folder of a further stain, in their order."
+    ),
 ) -> None:
-    """Score label images pixel by pixel, by overlap and one to one."""
+    """Score label images pixel by pixel, by overlap and one to one; or predicted stains."""
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
     from sparcell.evaluation import evaluate as run
     from sparcell.evaluation import evaluate_boundaries, evaluate_detection
     from sparcell.io import write_table
 
+    if stain:
+        from sparcell.evaluation import evaluate_stains
+
+        correlated = evaluate_stains([truth, *more_truth], prediction, ignore=ignore)
+        console.print(correlated.table())
+        if json:
+            write_json(json, correlated.to_json())
+        return
     result = run(
         truth,
         prediction,

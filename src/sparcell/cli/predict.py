@@ -57,7 +57,7 @@ def predict(
         False, "--dry-run", help="Print images, time, memory and problems; write nothing."
     ),
 ) -> None:
-    """Find objects in images: label images, object tables, counts."""
+    """Find objects in images: label images, object tables, counts; or predict their stain."""
     from sparcell.core.progress import say
     from sparcell.models import load_model
     from sparcell.prediction.predict import predict as run
@@ -94,11 +94,23 @@ def predict(
         resume=resume,
         dask=_where(workers, scheduler),
     )
+    if loaded.card.stain:
+        say(
+            f"{len(summary.stains)} images of {', '.join(loaded.card.stain.names)}: {out / 'stain'}"
+        )
+        _tell_failures(summary.failures)
+        return
     total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
     say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
-    if summary.failures:
-        say(f"{len(summary.failures)} inputs without result:")
-        for path, reason in summary.failures.items():
+    _tell_failures(summary.failures)
+
+
+def _tell_failures(failures: dict[str, str]) -> None:
+    if failures:
+        from sparcell.core.progress import say
+
+        say(f"{len(failures)} inputs without result:")
+        for path, reason in failures.items():
             say(f"  {path}: {reason}")
         raise typer.Exit(2)
 

@@ -14,6 +14,11 @@ def train(
     settings: list[str] = typer.Option(
         [], "--set", help="Another value for a setting: --set fit.epochs=20."
     ),
+    pretrained: str = typer.Option(
+        None,
+        metavar="RUN",
+        help="Start from a run, such as one that learned to predict a stain, a model or a file.",
+    ),
     resume: bool = typer.Option(False, "--resume", help="Go on with a stopped run."),
 ) -> None:
     """Train a model, score it, and write its report."""
@@ -23,5 +28,5 @@ def train(
     from sparcell.core.progress import say
     from sparcell.training import train as run
 
-    folder = run(recipe, data, out, overrides=settings, resume=resume)
+    folder = run(recipe, data, out, overrides=settings, pretrained=pretrained, resume=resume)
     say(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")

@@ -22,12 +22,14 @@ from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
 from sparcell.evaluation.overlay import draw_errors, draw_overlay
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
 from sparcell.evaluation.scores import Evaluation, Scores, score
+from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_stains, pearson
 
 __all__ = [
     "THRESHOLDS",
     "BoundaryDistance",
     "BoundaryReport",
     "Confusion",
+    "Correlation",
     "Detection",
     "DetectionReport",
     "ErrorClasses",
@@ -38,6 +40,7 @@ __all__ = [
     "Overlaps",
     "PixelScores",
     "Scores",
+    "StainEvaluation",
     "boundary_distance",
     "classify_errors",
     "count_objects",
@@ -48,9 +51,11 @@ __all__ = [
     "evaluate",
     "evaluate_boundaries",
     "evaluate_detection",
+    "evaluate_stains",
     "match_objects",
     "overlap_of_ids",
     "overlap_scores",
+    "pearson",
     "pixel_scores",
     "score",
 ]

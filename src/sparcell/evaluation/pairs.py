@@ -9,6 +9,7 @@ from pathlib import Path
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.projection import project
 
 Source = Path | str | Mapping[str, Path]
 MAX_NAMES = 5
@@ -16,15 +17,20 @@ MAX_NAMES = 5
 
 @dataclass(frozen=True)
 class Pair:
-    """Label images of one field: the truth, the prediction, and what to leave out."""
+    """Images of one field: the truth, the prediction, and what to leave out."""
 
     name: str
     truth: Path
     pred: Path
     ignore: Path | None = None
 
-    def open(self) -> tuple[Image, Image, Image | None]:
+    def open(self, projected: bool = False) -> tuple[Image, Image, Image | None]:
         """Open all images.
+
+        Parameters
+        ----------
+        projected : bool
+            A truth of several depths is projected to its maximum if the prediction has one.
 
         Raises
         ------
@@ -34,6 +40,8 @@ class Pair:
         from sparcell.io import open_image
 
         truth, pred = open_image(self.truth), open_image(self.pred)
+        if projected and pred.size("Z") == 1:
+            truth = project(truth)
         ignore = open_image(self.ignore) if self.ignore else None
         for path, other in ((self.pred, pred), (self.ignore, ignore)):
             if other and _sizes(other) != _sizes(truth):
@@ -46,17 +54,21 @@ class Pair:
         return truth, pred, ignore
 
 
-def pair_images(truth: Source, pred: Source, ignore: Source | None = None) -> list[Pair]:
+def pair_images(
+    truth: Source, pred: Source, ignore: Source | None = None, kind: str = "labels"
+) -> list[Pair]:
     """Pair the images of two folders by name without suffix, or two files.
 
     Parameters
     ----------
     truth, pred : Path, str or mapping from name to Path
-        Two folders of label images, or two label images whatever their names. A folder with
-        ``labels/`` in it, as a dataset or a prediction is, stands for that.
+        Two folders of images, or two images whatever their names. A folder with a folder `kind` in
+        it, as a dataset or a prediction is, stands for that.
     ignore : Path, str or mapping from name to Path, optional
         Images that are non-zero where pixels shall be left out. A field without one is compared
         whole.
+    kind : str
+        ``labels`` or ``stain``.
 
     Raises
     ------
@@ -75,7 +87,7 @@ def pair_images(truth: Source, pred: Source, ignore: Source | None = None) -> li
             "two folders or two images",
             "name both in the same way",
         )
-    truths, preds = _by_name(truth), _by_name(pred)
+    truths, preds = _by_name(truth, kind), _by_name(pred, kind)
     sides = (
         (truth, "the truth", sorted(truths.keys() - preds.keys())),
         (pred, "the prediction", sorted(preds.keys() - truths.keys())),
@@ -90,7 +102,7 @@ def pair_images(truth: Source, pred: Source, ignore: Source | None = None) -> li
         raise InputError(
             "; ".join(unpaired), "the same names on both sides", "move the others away"
         )
-    ignored = _by_name(ignore) if ignore else {}
+    ignored = _by_name(ignore, "ignore") if ignore else {}
     if ignored and not ignored.keys() & truths.keys():
         raise InputError(
             f"no image of {truth} in {ignore}", "images of the same names", "check the folder"
@@ -102,14 +114,14 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
-def _by_name(source: Source) -> dict[str, Path]:
+def _by_name(source: Source, kind: str) -> dict[str, Path]:
     from sparcell.io import list_images
 
     if isinstance(source, Mapping):
         return dict(source)
     folder = Path(source)
-    if (folder / "labels").is_dir():
-        folder = folder / "labels"
+    if (folder / kind).is_dir():
+        folder = folder / kind
     files: dict[str, Path] = {}
     for path in list_images([folder]):
         if stem(path) in files:

@@ -120,8 +120,9 @@ class Method:
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
         stands in for the decoders of `sparcell.nets`.
     learns_from : {"labels", "stain", "any"}
-        What of a field `targets` is given: its labels; its stain, (Y, X) float32 in 0..1; or
-        whatever annotation there is, a `sparcell.core.annotation.Annotation`.
+        What of a field `targets` is given: its labels; its stains, (K, Y, X) float32, which the
+        network predicts as an image of as many maps; or whatever annotation there is, a
+        `sparcell.core.annotation.Annotation`.
     """
 
     name: str
@@ -134,6 +135,11 @@ class Method:
     answer: Answer = MAPS
     own_network: bool = False
     learns_from: Literal["labels", "stain", "any"] = "labels"
+
+    @property
+    def score(self) -> str:
+        """What validation fields are scored by, as a column of ``metrics.csv``."""
+        return "val_pcc" if self.learns_from == "stain" else "val_f1"
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.
@@ -153,7 +159,9 @@ class Method:
         activate: Callable[..., Any] = getattr(module, "activate", None) or _sigmoid
         return activate
 
-    def build(self, network: Any, channels: int, config: Any) -> tuple[Any, str]:
+    def build(
+        self, network: Any, channels: int, config: Any, maps: int | None = None
+    ) -> tuple[Any, str]:
         """Build the network (torch) and say in words what it starts from.
 
         Parameters
@@ -162,13 +170,15 @@ class Method:
         channels : int
             Input channels of one frame.
         config : MethodConfig
+        maps : int, optional
+            Output maps where the data decides, as the number of stains does.
         """
         if self.own_network:
             built: tuple[Any, str] = self._torch_side("network").build(network, channels, config)
             return built
         from sparcell.nets.build import build_network
 
-        return build_network(network, channels, len(self.maps))
+        return build_network(network, channels, maps or len(self.maps))
 
     def _torch_side(self, part: str) -> Any:
         return importlib.import_module(f"sparcell.methods.{self.name}.{part}")

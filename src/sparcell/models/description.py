@@ -93,7 +93,7 @@ def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list
     described = []
     for number, axis in enumerate(axes):
         if axis == "channel":
-            described.append(_channels(model.method.maps))
+            described.append(_channels(model.maps))
         elif axis in ("y", "x"):
             same = {"tensor_id": "image", "axis_id": axis}
             described.append({"type": "space", "id": axis, "size": same, **_scale(model.card)})

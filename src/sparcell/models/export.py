@@ -132,7 +132,7 @@ def _write_onnx(model: Model, out: Path, card: Card) -> None:
         "preprocessing": preprocessing(settings.normalise),
         "outputs": {
             name: {"axes": ["batch", *map(str, axes)]}
-            | ({"channels": list(model.method.maps)} if "channel" in axes else {})
+            | ({"channels": list(model.maps)} if "channel" in axes else {})
             for name, axes in model.method.answer.outputs.items()
         },
         "method": settings.method,
@@ -209,7 +209,7 @@ def _output_text(model: Model) -> str:
     for name, axes in model.method.answer.outputs.items():
         lines.append(f"- `{name}`: batch, {', '.join(map(str, axes))}")
         if "channel" in axes:
-            lines[-1] += f"; channels {', '.join(model.method.maps)}, each 0 to 1"
+            lines[-1] += f"; channels {', '.join(model.maps)}, each 0 to 1"
     return "\n".join(lines)
 
 

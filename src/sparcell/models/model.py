@@ -30,6 +30,7 @@ from sparcell.models.foreign import ForeignRuntime, Layout
 from sparcell.models.int8 import Int8
 from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.runtime import Runtime, open_runtime
+from sparcell.models.stain import StainRange
 from sparcell.models.steps import Steps
 
 FORMAT = 1
@@ -59,6 +60,9 @@ class ModelCard(BaseModel):
     largest_diameter: float = Field(description="99th percentile of object extent, px")
     int8: Int8 | None = Field(None, description="how it is computed in 8 bits, if calibrated")
     layout: Layout | None = Field(None, description="of another tool's network")
+    stain: StainRange | None = Field(
+        None, description="what the maps stand for, of a model that predicts stains"
+    )
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
 
@@ -72,6 +76,11 @@ class Model:
     golden_input: NDArray[np.float32]
     golden_output: NDArray[np.float32]
     source: str = "model"
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of the network's output channels."""
+        return self.card.stain.names if self.card.stain else self.method.maps
 
     @property
     def method(self) -> Method:

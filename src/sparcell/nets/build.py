@@ -9,6 +9,7 @@ from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.nets.config import NetworkConfig
+from sparcell.nets.head import Stacked
 from sparcell.nets.location import LOCATION_CHANNELS, see_location
 from sparcell.nets.unet import SharpUNet, ThesisUNet
 from sparcell.nets.weights import load_weights
@@ -45,8 +46,9 @@ def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.M
         )
     if config.decoder == "thesis-unet":
         return _thesis_unet(config, channels, maps)
-    network = _on_an_encoder(config, channels, maps)
-    return network, load_weights(network, config)
+    network = _on_an_encoder(config, channels, 1 if config.stacked else maps)
+    start = load_weights(network, config)
+    return (Stacked(network, maps) if config.stacked else network), start
 
 
 def build_encoder(config: NetworkConfig, channels: int) -> tuple[Any, str]:

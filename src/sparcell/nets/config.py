@@ -27,6 +27,16 @@ class NetworkConfig(BaseModel):
         description="none, imagenet, coco (fcn and deeplabv3), a name of `sparcell models list`, "
         "or the path of a run folder, a model.zip, or a .ckpt, .pt, .pth or .safetensors file",
     )
+    head: Literal["kept", "new", "copied"] = Field(
+        "kept",
+        description="the last convolution, where weights are those of a run or file: kept where it "
+        "fits; new; or copied, every map beginning as one of the run's, the stain for example",
+    )
+    stacked: bool = Field(
+        False,
+        description="unet: one map, as the network has that it starts from, and the method's maps "
+        "by two convolutions behind it (isl 2.3)",
+    )
     decoder_channels: tuple[int, ...] = Field(
         (128, 64, 48, 32, 16),
         min_length=5,
@@ -82,6 +92,12 @@ class NetworkConfig(BaseModel):
                 f"network.shrink={self.shrink} without image_skip on a unet",
                 "decoder unet with image_skip, which gives back the detail",
                 "set network.image_skip=true",
+            )
+        if self.stacked and self.decoder != "unet":
+            raise InputError(
+                f"network.stacked with decoder {self.decoder}",
+                "decoder unet",
+                "set network.decoder=unet or network.stacked=false",
             )
         if self.nested_depth < 4 and not self.deep_supervision:
             raise InputError(

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparcell.core.errors import InputError
+from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32] | None]]
 """Name of a convolution in the network to its weight and bias."""
 
 
-def load_folded(network: nn.Module, path: Path) -> str:
+def load_folded(network: nn.Module, path: Path, head: str = "kept") -> str:
     """Fill a network with the weights of a model file.
 
     Parameters
@@ -39,6 +40,8 @@ def load_folded(network: nn.Module, path: Path) -> str:
         fits, keep what they have.
     path : Path
         A ``model.zip``.
+    head : {"kept", "new", "copied"}
+        What becomes of the last convolution, as `NetworkConfig` says.
 
     Returns
     -------
@@ -60,6 +63,11 @@ def load_folded(network: nn.Module, path: Path) -> str:
         ) from error
     held = read_convolutions(onnx)
     own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
+    last = head_name(network)
+    if head == "new":
+        held.pop(last, None)
+    elif head == "copied" and last in held:
+        held[last] = _copied(*held[last], own[last])
     fitting = {
         name: module
         for name, module in own.items()
@@ -78,7 +86,22 @@ def load_folded(network: nn.Module, path: Path) -> str:
             _fill(module, follower.get(name), *held[name])
         _normalise(network, image, {n: bn for n, bn in follower.items() if n in fitting})
     network.train(training)
+    kept = [module for name, module in fitting.items() if head == "kept" or name != last]
+    kept += [bn for name, bn in follower.items() if name in fitting]
+    marked = {id(parameter) for module in kept for parameter in module.parameters()}
+    mark_pretrained(network, [n for n, p in network.named_parameters() if id(p) in marked])
     return f"{path}: {len(fitting)} of {len(own)} convolutions"
+
+
+def _copied(
+    weight: NDArray[np.float32], bias: NDArray[np.float32] | None, own: Convolution
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Repeat the maps of a last convolution until they are as many as `own` has."""
+    maps = own.weight.numel() // len(own.weight)
+    longer = repeat_maps(torch.from_numpy(weight.reshape(-1, maps)), own.weight.reshape(-1, maps))
+    if bias is not None:
+        bias = np.tile(bias.ravel(), len(longer) // max(bias.size, 1))
+    return longer.numpy(), bias
 
 
 def read_convolutions(onnx: bytes) -> Folded:

@@ -14,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.folded import load_folded
+from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
 from sparcell.nets.location import LOCATION_CHANNELS
 
 State = dict[str, Tensor]
@@ -148,7 +149,7 @@ def _load_file(network: nn.Module, path: Path, config: NetworkConfig) -> str:
             "check it",
         )
     if path.suffix == ".zip":
-        return load_folded(network, path)
+        return load_folded(network, path, config.head)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -176,6 +177,7 @@ def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) 
     encoder = _encoder_prefix(network)
     own = network.state_dict()
     first = next(key for key in own if own[key].ndim == 4)
+    head = f"{head_name(network)}."
     fitting: State = {}
     unused: list[str] = []
     for rename in _spellings(encoder):
@@ -183,6 +185,11 @@ def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) 
         renamed = {key: state[name] for key, name in names.items() if key in own}
         if first in renamed:
             renamed[first] = _adapt_first(renamed[first], own[first], config)
+        for key in [key for key in renamed if key.startswith(head)]:
+            if config.head == "new":
+                del renamed[key]
+            elif config.head == "copied":
+                renamed[key] = repeat_maps(renamed[key], own[key])
         fits = {key: tensor for key, tensor in renamed.items() if own[key].shape == tensor.shape}
         if len(fits) > len(fitting):
             fitting, unused = fits, [name for key, name in names.items() if key not in fits]
@@ -191,6 +198,8 @@ def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) 
             f"no tensor in {origin} that fits", "the same encoder", "use the recipe of that run"
         )
     network.load_state_dict(fitting, strict=False)
+    as_it_was = [key for key in fitting if config.head == "kept" or not key.startswith(head)]
+    mark_pretrained(network, as_it_was)
     left = [key for key in own if key not in fitting]
     words = f"{origin}: {len(fitting)} of {len(own)} tensors"
     if encoder:

@@ -24,6 +24,7 @@ from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import BLOCK, PredictSettings
 from sparcell.prediction.single import fit_channels, plan_tiles, predict_image
 from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.stain import predict_stain
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Item:
     settings : PredictSettings
     place : PlateField, optional
         Where on its plate the image was taken.
+    gives_stain : bool
+        The result is an image of stains, not objects.
     """
 
     path: Path
@@ -47,6 +50,17 @@ class Item:
     out: Path
     settings: PredictSettings
     place: PlateField | None = None
+    gives_stain: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the results are there and whole."""
+        return (self.stain if self.gives_stain else self.objects).exists()
+
+    @property
+    def stain(self) -> Path:
+        """The image of predicted stains."""
+        return self.out / "stain" / (self.name + self.settings.format)
 
     @property
     def objects(self) -> Path:
@@ -73,7 +87,11 @@ class Item:
 
 
 def list_items(
-    paths: Sequence[Path], out: Path, settings: PredictSettings, resume: bool
+    paths: Sequence[Path],
+    out: Path,
+    settings: PredictSettings,
+    resume: bool,
+    gives_stain: bool = False,
 ) -> list[Item]:
     """Name the results after the inputs.
 
@@ -85,7 +103,7 @@ def list_items(
     places = [find_plate_field(path) for path in paths]
     names = _names(paths, places)
     items = [
-        Item(path, name, out, settings, place)
+        Item(path, name, out, settings, place, gives_stain)
         for path, name, place in zip(paths, names, places, strict=True)
     ]
     if settings.into_image and not resume:
@@ -180,6 +198,9 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         image = open_image(item.path, settings.axes)
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
+        if item.gives_stain:
+            scale = predict_stain(image, opened.model, opened.runtime, item.stain, settings)
+            return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
         if settings.in_blocks(image):
             return Outcome(in_blocks=True)
         labels = item.labels(in_blocks=False)

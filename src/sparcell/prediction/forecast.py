@@ -27,6 +27,7 @@ from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels, plan_tiles
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
+from sparcell.prediction.stain import check_stain_settings
 from sparcell.prediction.tiling import cut_axis
 from sparcell.prediction.turning import Turned
 
@@ -149,8 +150,11 @@ def forecast(
     check_diameter(settings.diameter)
     settings = replace(settings, tta=settings.tta or model.card.tta)
     paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
-    items = list_items(paths, out, settings, resume)
-    left = [item for item in items if not (resume and item.objects.exists())]
+    gives_stain = model.card.stain is not None
+    if gives_stain:
+        check_stain_settings(settings)
+    items = list_items(paths, out, settings, resume, gives_stain)
+    left = [item for item in items if not (resume and item.finished)]
     network = model.open(runtime, threads)
     engine = Turned(network, str(settings.tta), model.method.answer.assemble)
     seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]
@@ -175,8 +179,8 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
         image = open_image(item.path, settings.axes)
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
-        in_blocks = settings.in_blocks(image)
-        labels = item.labels(in_blocks)
+        in_blocks = settings.in_blocks(image) and not item.gives_stain
+        labels = item.stain if item.gives_stain else item.labels(in_blocks)
         image = fit_channels(image, model, settings.channels)
         scale = None
         if settings.diameter != "auto":
@@ -187,7 +191,7 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
     grid, halo = plan_tiles(image, shown, model, settings)
     vertical, horizontal = (cut_axis(edge, *grid) for edge in shown.shape)
     planes = image.size("T") * image.size("Z")
-    maps = len(model.method.maps)
+    maps = len(model.maps)
     rows = max(core.stop - core.start for core in vertical.cores) + 2 * halo
     rows = min(rows, shown.shape[0])
     edges = (settings.block or BLOCK, settings.block or BLOCK) if in_blocks else shown.shape

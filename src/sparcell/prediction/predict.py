@@ -27,6 +27,7 @@ from sparcell.prediction.engine import Engine
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
+from sparcell.prediction.stain import check_stain_settings
 
 
 @dataclass
@@ -40,10 +41,13 @@ class Summary:
         scale_from.
     failures : dict
         Image to the reason why it has no result.
+    stains : list of Path
+        Images of predicted stains, of a model that predicts them; `counts` is then empty.
     """
 
     counts: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
+    stains: list[Path] = field(default_factory=list)
 
 
 def predict(
@@ -57,10 +61,11 @@ def predict(
     resume: bool = False,
     dask: str = "",
 ) -> Summary:
-    """Find objects in images.
+    """Find objects in images, or predict their stains.
 
     Writes ``labels/NAME.tif`` and ``objects/NAME.csv`` for every input, ``counts.csv`` and
     ``record.json`` for all. Large images are predicted in blocks, and their labels are OME-Zarr.
+    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``.
 
     Parameters
     ----------
@@ -101,13 +106,17 @@ def predict(
         out, paths = out.absolute(), [path.absolute() for path in paths]
     settings = replace(settings, tta=settings.tta or model.card.tta)
     check_diameter(settings.diameter)
-    items = list_items(paths, out, settings, resume)
+    gives_stain = model.card.stain is not None
+    if gives_stain:
+        check_stain_settings(settings)
+    items = list_items(paths, out, settings, resume, gives_stain)
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
     # What may be read does not change what is found.
     del asked["max_pixels"]
     earlier = _check_out(out, asked, resume)
     if resume:
-        for folder in {out, out / "objects", *(item.labels(False).parent for item in items)}:
+        folders = {out / "objects", out / "stain", *(item.labels(False).parent for item in items)}
+        for folder in {out, *folders}:
             clear_partial(folder)
     unfinished = out / "unfinished"
     engine = Engine.start(
@@ -121,7 +130,7 @@ def predict(
     record |= {"runtime": engine.name, "scales": scales}
     write_json(out / "record.json", record)
 
-    left = [item for item in items if not (resume and item.objects.exists())]
+    left = [item for item in items if not (resume and item.finished)]
     failures: dict[str, str] = {}
     seconds = megapixels = 0.0
     with closing(engine), _workers(dask if left else "", model, engine) as client:
@@ -135,13 +144,16 @@ def predict(
             megapixels += outcome.megapixels
     with suppress(OSError):
         unfinished.rmdir()
-    counts = _count_all([item for item in items if item.objects.exists()], model, scales)
-    write_table(counts, out / "counts.csv")
-    if settings.diameter is None:
-        say_if_far(counts, model.card)
+    finished = [item for item in items if item.finished]
+    counts = pd.DataFrame(columns=["image"])
+    if not gives_stain:
+        counts = _count_all(finished, model, scales)
+        write_table(counts, out / "counts.csv")
+        if settings.diameter is None:
+            say_if_far(counts, model.card)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     write_json(out / "record.json", record | {"finished": now(), "failures": failures})
-    return Summary(counts, failures)
+    return Summary(counts, failures, [item.stain for item in finished if gives_stain])
 
 
 @contextmanager

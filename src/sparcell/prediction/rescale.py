@@ -44,17 +44,21 @@ def rescaled(image: Image, factor: float) -> Image:
         ``TCZYX``, float32, `image`'s channels and frames; `image` itself where it would have
         the same size.
     """
-    shape = tuple(max(1, round(edge * factor)) for edge in image.shape)
+    height, width = (max(1, round(edge * factor)) for edge in image.shape)
+    view = resized(image, (height, width))
+    return view if view is image else replace(view, pixel_size=_finer(image.pixel_size, factor))
+
+
+def _finer(pixel_size: float | None, factor: float) -> float | None:
+    return pixel_size and pixel_size / factor
+
+
+def resized(image: Image, shape: tuple[int, int]) -> Image:
+    """Give a view of `image` of `shape` px, as `rescaled` does; its pixel size is not known."""
     if shape == image.shape:
         return image
-    single = replace(image, frames=1)
-    view = Image(
-        _ResampledPixels(single, (shape[0], shape[1])),
-        "TCZYX",
-        image.pixel_size and image.pixel_size / factor,
-        image.channels,
-        image.source,
-    )
+    pixels = _ResampledPixels(replace(image, frames=1), shape)
+    view = Image(pixels, "TCZYX", None, image.channels, image.source)
     return replace(view, frames=image.frames)
 
 

@@ -11,8 +11,9 @@ import yaml
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
+from sparcell.core.projection import project
 from sparcell.io import open_image, read_table
-from sparcell.reports.pictures import draw_curves, draw_overlay, png
+from sparcell.reports.pictures import draw_curves, draw_overlay, draw_stains, png
 from sparcell.reports.rendering import embed, render
 
 OVERLAYS = 6
@@ -46,7 +47,9 @@ def write_report(run: Path | str) -> Path:
         raise InputError(f"no metrics.csv in {run}", "a run folder", "name one that train wrote")
     recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
     record = json.loads((run / "record.json").read_text("utf8"))
-    evaluation = _read_json(run / "evaluation.json")
+    scores = _read_json(run / "evaluation.json")
+    stains = scores if "stains" in scores else {}
+    evaluation = {} if stains else scores
     metrics = read_table(run / "metrics.csv")
     curves = png(draw_curves(metrics))
     with whole_file(run / "curves.png") as partial:
@@ -62,7 +65,9 @@ def write_report(run: Path | str) -> Path:
         quality=_label_quality(record),
         evaluation=evaluation,
         rows=_rows(evaluation, record),
-        overlays=_overlays(run, record),
+        stains=stains,
+        stain_pictures=_stain_pictures(run, record) if stains else [],
+        overlays=[] if stains else _overlays(run, record),
         counts=_counts(run, evaluation),
     )
     with whole_file(run / "report.html") as partial:
@@ -136,6 +141,21 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             image, truth = open_image(held["image"]), open_image(held["labels"])
             picture = draw_overlay(image.read()[0], truth.read_ids(), open_image(found).read_ids())
+        except InputError as error:
+            say(f"no picture of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": embed(png(picture))})
+    return pictures
+
+
+def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields: image, real and predicted stain, the first of each."""
+    pictures = []
+    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+        found = run / "predictions" / "stain" / f"{name}.tif"
+        try:
+            parts = [open_image(path) for path in (held["image"], held["stain"], found)]
+            picture = draw_stains(*(project(part).read()[0] for part in parts))
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue

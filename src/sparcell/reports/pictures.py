@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GREEN, RED, BLUE = (60, 200, 80), (230, 60, 60), (80, 120, 255)
 LARGEST = 1024
+SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
 
 
 def draw_curves(metrics: DataFrame) -> Figure:
@@ -37,11 +38,12 @@ def draw_curves(metrics: DataFrame) -> Figure:
     left.set(xlabel="epoch", ylabel="loss")
     if trained["val_loss"].min() > 0:
         left.set_yscale("log")
-    right.plot(metrics["epoch"], metrics["val_f1"], color="tab:green")
-    best = metrics.iloc[int(metrics["val_f1"].to_numpy().argmax())]
-    right.plot(best["epoch"], best["val_f1"], "o", color="tab:green", label="best")
-    right.axhline(metrics["val_f1"].iloc[0], color="0.6", linestyle=":", label="before training")
-    right.set(xlabel="epoch", ylabel="validation F1 at IoU 0.5", ylim=(0, 1))
+    score = next(name for name in SCORES if name in metrics and metrics[name].notna().any())
+    right.plot(metrics["epoch"], metrics[score], color="tab:green")
+    best = metrics.iloc[int(metrics[score].to_numpy().argmax())]
+    right.plot(best["epoch"], best[score], "o", color="tab:green", label="best")
+    right.axhline(metrics[score].iloc[0], color="0.6", linestyle=":", label="before training")
+    right.set(xlabel="epoch", ylabel=f"validation {SCORES[score]}", ylim=(0, 1))
     for axis in (left, right):
         axis.legend(frameon=False)
         axis.spines[["top", "right"]].set_visible(False)
@@ -74,6 +76,31 @@ def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> ND
     rim = (found > 0) & (ndimage.minimum_filter(found, 3) != found)
     colour[rim] = 255
     return colour.astype(np.uint8)
+
+
+def draw_stains(
+    image: NDArray[np.float32], real: NDArray[np.float32], predicted: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Put an image, its real and its predicted stain side by side.
+
+    Parameters
+    ----------
+    image, real, predicted : (Y, X) float32
+        Both stains are shown between the same grey values.
+
+    Returns
+    -------
+    (Y, 3 X, 3) uint8
+        Thinned, so that no panel is wider than `LARGEST` px.
+    """
+    step = -(-max(image.shape) // LARGEST)
+    image, real, predicted = (part[::step, ::step] for part in (image, real, predicted))
+    low, high = np.percentile(real, [0.5, 99.8])
+    shown = [stretch(image)]
+    for stain in (real, predicted):
+        grey = np.clip((stain - low) / max(high - low, 1e-6) * 255, 0, 255)
+        shown.append(grey.astype(np.uint8))
+    return np.repeat(np.concatenate(shown, axis=1)[:, :, None], 3, axis=2)
 
 
 def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:

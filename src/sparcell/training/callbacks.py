@@ -16,9 +16,11 @@ from torch import Tensor
 
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
+from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
 
-COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_f1", "lr", "seconds")
+SCORES = {"val_f1": "F1", "val_pcc": "correlation"}
+COLUMNS = ("epoch", "step", "train_loss", "val_loss", *SCORES, "lr", "seconds")
 
 
 class Budget(Callback):
@@ -55,10 +57,13 @@ class Budget(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Set the learning rate."""
-        rate = self.optimiser.lr * schedule_rate(self.progress(trainer), self.optimiser.schedule)
+        """Set the learning rates; hold what started from weights, or let it go."""
+        progress = self.progress(trainer)
+        rate = self.optimiser.lr * schedule_rate(progress, self.optimiser.schedule)
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
+        if self.fit.freeze:
+            hold_pretrained(module.network, progress < self.fit.freeze)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -74,6 +79,18 @@ class Budget(Callback):
         batches = int(trainer.num_training_batches) // trainer.accumulate_grad_batches
         steps = self.fit.max_steps or self.fit.epochs * max(batches, 1)
         return float(min(trainer.global_step / steps, 1.0))
+
+
+def hold_pretrained(network: torch.nn.Module, hold: bool) -> None:
+    """Hold the parameters that started from weights, unless all of them did."""
+    parameters = list(network.parameters())
+    if all(is_pretrained(parameter) for parameter in parameters):
+        return
+    for parameter in parameters:
+        # Gradients of what is held are not computed, which is much of a step.
+        if is_pretrained(parameter) and parameter.requires_grad == hold:
+            parameter.requires_grad_(not hold)
+            parameter.grad = None
 
 
 def schedule_rate(progress: float, schedule: str, warm_up: float = 0.2) -> float:
@@ -139,10 +156,11 @@ class MetricsTable(Callback):
         row = self.rows[-1]
         done = max(self.budget.progress(trainer), 1e-6)
         left = sum(row["seconds"] for row in self.rows) * (1 - done) / done
+        score = next(name for name in SCORES if name in row)
         if trainer.is_global_zero:
             say(
                 f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
-                f"val loss {row['val_loss']:.4f}  val F1 {row['val_f1']:.3f}  "
+                f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {row[score]:.3f}  "
                 f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"
             )
 

@@ -50,13 +50,33 @@ class RandomCrops(Dataset[Crop]):
     def __getitem__(self, place: tuple[int, int]) -> Crop:
         rng = np.random.default_rng([self.recipe.seed, *place])
         fit = self.recipe.fit
-        field = self.fields[self.fields.draw(rng, self.recipe.data.auto_worth)]
-        centre = draw_centre(field, fit.near_objects, rng)
+        if fit.fixed_crops:
+            field, centre = self._fixed(*place)
+        else:
+            field = self.fields[self.fields.draw(rng, self.recipe.data.auto_worth)]
+            centre = draw_centre(field, fit.near_objects, rng)
         matrix, shift = draw_affine(self.recipe.augment, fit.crop, rng)
         image, truth, valid = cut(field, centre + shift, matrix, fit.crop, self.method.learns_from)
         image = change_intensity(image, self.recipe.augment, rng)
         target = self.method.targets(truth, self.recipe.method)
         return Crop(image, target, valid[None].astype(np.float32))
+
+    def _fixed(self, epoch: int, number: int) -> tuple[Field, NDArray[np.float64]]:
+        """Field and centre of one of the crops that were drawn once, in a new order each epoch.
+
+        They lie anywhere within the image, if it is large enough.
+        """
+        fit, seed = self.recipe.fit, self.recipe.seed
+        each = len(self.fields) * fit.fixed_crops
+        # A number beyond the last crop begins again, in another order.
+        order = np.random.default_rng([seed, epoch, number // each]).permutation(each)
+        chosen = int(order[number % each])
+        # Four numbers are never those of a fresh crop.
+        rng = np.random.default_rng([seed, 0, 0, chosen])
+        field = self.fields[chosen // fit.fixed_crops]
+        edges = np.array(field.labels.shape)
+        first = (np.minimum(fit.crop, edges) - 1) / 2
+        return field, rng.uniform(first, edges - 1 - first)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -108,6 +128,8 @@ def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
     """As the recipe says, or as many crops as tile the training images."""
     if recipe.fit.crops_per_epoch:
         return recipe.fit.crops_per_epoch
+    if recipe.fit.fixed_crops:
+        return max(recipe.fit.batch, recipe.fit.fixed_crops * len(fields))
     return max(recipe.fit.batch, round(fields.area / recipe.fit.crop**2))
 
 
@@ -146,8 +168,9 @@ def cut(
     """Cut a square around `centre` through an affine map; beyond the image lies its reflection.
 
     Image and stain by linear interpolation, labels and masks by nearest pixel, all at the same
-    places. Returns image, labels or stain or `Annotation`, and valid mask. Of points those are
-    kept that lie in the crop, reflected ones too.
+    places. Returns image, labels or stains or `Annotation`, and valid mask. Of points those are
+    kept that lie in the crop or up to half its edge beside it, reflected ones too: they tell whose
+    the parts of a mask are that reach into the crop.
     """
     offset = centre - matrix @ np.full(2, (crop - 1) / 2)
 
@@ -168,8 +191,10 @@ def cut(
             else move_points(points, field.labels.shape, matrix, offset, crop),
             mask=None if mask is None else sample(mask.astype(np.uint8), 0).astype(bool),
         )
+    elif learns_from == "stain":
+        truth = np.stack([sample(stain, 1) for stain in truth])
     else:
-        truth = sample(truth, 0 if learns_from == "labels" else 1)
+        truth = sample(truth, 0)
     valid = sample(field.valid.astype(np.uint8), 0).astype(bool)
     return image, truth, valid
 
@@ -181,14 +206,15 @@ def move_points(
     offset: NDArray[np.float64],
     crop: int,
 ) -> NDArray[np.float32]:
-    """Places in a crop of the points of an image of `shape` px and of their reflections."""
-    corners = np.array([[y, x] for y in (-0.5, crop - 0.5) for x in (-0.5, crop - 0.5)])
+    """Places in a crop, or half its edge beside, of an image's points and their reflections."""
+    low, high = -crop / 2 - 0.5, crop * 1.5 - 0.5
+    corners = np.array([[y, x] for y in (low, high) for x in (low, high)])
     reached = corners @ matrix.T + offset
     moved = points.astype(np.float64)
     for axis, length in enumerate(shape):
         moved = _reflect(moved, axis, length, reached[:, axis].min(), reached[:, axis].max())
     moved = (moved - offset) @ np.linalg.inv(matrix).T
-    inside = ((moved >= -0.5) & (moved < crop - 0.5)).all(1)
+    inside = ((moved >= low) & (moved < high)).all(1)
     return moved[inside].astype(np.float32)
 
 

@@ -16,14 +16,16 @@ from scipy import ndimage
 from sparcell.core.annotation import Annotation, Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.image import Image, Plane
+from sparcell.core.image import Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
 from sparcell.io import open_alike, open_image
 from sparcell.labeling.known import read_annotation
+from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise, Scaling
 from sparcell.training.annotations import tell_annotations, usable_samples
 from sparcell.training.recipe import DataConfig
+from sparcell.training.stains import Spot, Stains, add_stains, measure_stains
 
 CACHE_BYTES = 4 << 30
 
@@ -42,8 +44,8 @@ class Field(NamedTuple):
         False where the labels are in doubt.
     centres : (n, 2) float
         Row and column of each object's centre of mass, px.
-    stain : (Y, X) float32, optional
-        Scaled to 0..1 between the percentiles of `Normalise`; read for methods that learn from it.
+    stain : (K, Y, X) float32, optional
+        Its stains as `Stains` scales them; read for methods that learn from them.
     points, mask, annotation
         As in `Annotation`; read for methods that learn from any annotation. `labels` may be there
         for validation where ``"outlines"`` is not in `annotation`.
@@ -60,7 +62,10 @@ class Field(NamedTuple):
     annotation: frozenset[Kind] = frozenset()
 
     def truth(self, kind: str) -> Any:
-        """What a method that learns from `kind` is taught: (Y, X), or of "any" an `Annotation`."""
+        """What a method that learns from `kind` is taught.
+
+        Labels (Y, X), stains (K, Y, X), or of "any" an `Annotation`.
+        """
         if kind == "any":
             labels = self.labels if "outlines" in self.annotation else None
             return Annotation(self.annotation, labels, self.points, self.mask)
@@ -101,12 +106,12 @@ class Fields(Sequence[Field]):
         self,
         places: Sequence[FieldPlace],
         normalise: Normalise,
-        learns_from: str = "labels",
         frames: int = 1,
         auto: Sequence[FieldPlace] = (),
+        stains: Stains | None = None,
     ) -> None:
         self.places, self.normalise = [*places, *auto], normalise
-        self.learns_from, self.frames = learns_from, frames
+        self.frames, self.stains = frames, stains
         self.outlined = len(places)
         self._kept: OrderedDict[int, Field] = OrderedDict()
         self._bytes = 0
@@ -135,9 +140,7 @@ class Fields(Sequence[Field]):
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        held = read_field(
-            self.places[index], self.normalise, self.learns_from == "stain", self.frames
-        )
+        held = read_field(self.places[index], self.normalise, self.stains, self.frames)
         self._kept[index] = held
         self._bytes += held.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
@@ -147,9 +150,9 @@ class Fields(Sequence[Field]):
 
 
 def read_field(
-    place: FieldPlace, normalise: Normalise, stain: bool = False, frames: int = 1
+    place: FieldPlace, normalise: Normalise, stains: Stains | None = None, frames: int = 1
 ) -> Field:
-    """Read one field, with its stain where asked, with the frames before it where there are some.
+    """Read one field, with its stains where asked, with the frames before it where there are some.
 
     Raises
     ------
@@ -175,21 +178,46 @@ def read_field(
         labels=labels,
         valid=valid[:, place.x],
         centres=np.asarray(known.points if known.kinds else centres, np.float64).reshape(-1, 2),
-        stain=_read_stain(place, normalise, image)[:, place.x] if stain else None,
+        stain=None if stains is None else _read_stains(place, stains),
         points=known.points,
         mask=known.mask,
         annotation=known.kinds,
     )
 
 
-def _read_stain(place: FieldPlace, normalise: Normalise, image: Image) -> NDArray[np.float32]:
-    """Read the stain in 0..1; of several channels or depths the brightest at each pixel."""
-    stain = open_alike(place.sample, "stain", image)
-    scaling = Scaling.measure(stain, normalise, place.plane)
-    everything = (slice(None), slice(None))
-    brightest = scaling(stain.read(*everything, place.plane)).max(axis=0)
-    stained: NDArray[np.float32] = np.clip((brightest + 1) / 2, 0, 1).astype(np.float32)
-    return stained
+def _read_stains(place: FieldPlace, stains: Stains) -> NDArray[np.float32]:
+    scaled = stains.read(_spot(place))
+    return np.ascontiguousarray(scaled[:, :, place.x])
+
+
+def _spot(place: FieldPlace) -> Spot:
+    return Spot(place.sample, open_image(place.sample.image), place.plane)
+
+
+def choose_stains(
+    places: dict[str, list[FieldPlace]], config: StainConfig
+) -> tuple[Stains, dict[str, list[FieldPlace]]]:
+    """Measure the stains of all fields, and leave out, with its reason, what cannot be used.
+
+    Raises
+    ------
+    InputError
+        If fields differ in their stains, or none is left of a part.
+    """
+    spots = {part: [_spot(place) for place in held] for part, held in places.items()}
+    stains = measure_stains(spots["train"], spots["val"] + spots["test"], config)
+    left: dict[str, list[FieldPlace]] = {part: [] for part in places}
+    for part, held in places.items():
+        for place, spot in zip(held, spots[part], strict=True):
+            if fault := stains.levels[spot.key].fault:
+                say(f"left out, stain of {place.name} {fault}")
+            else:
+                left[part].append(place)
+    if not left["val"]:
+        raise InputError(
+            "no validation field with a usable stain", "one or more", "mark others val in split.csv"
+        )
+    return stains, left
 
 
 def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
@@ -201,7 +229,8 @@ def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
         If one is no dataset, or lacks the folder of labels that the settings name.
     """
     said = config.labels != DataConfig.model_fields["labels"].default
-    return [Dataset.open(root, **({"labels": config.labels} if said else {})) for root in roots]
+    folders = {"labels": config.labels} if said else {}
+    return [add_stains(Dataset.open(root, **folders), config.stains) for root in roots]
 
 
 def find_fields(

@@ -15,7 +15,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now
-from sparcell.evaluation import evaluate
+from sparcell.evaluation import evaluate, evaluate_stains
 from sparcell.labeling.derive import grow_outlines
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
@@ -25,10 +25,12 @@ from sparcell.models.normalise import Normalise
 from sparcell.nets.config import input_multiple
 from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
+from sparcell.training.callbacks import SCORES
 from sparcell.training.export import export_onnx
 from sparcell.training.fields import FieldPlace, Fields
 from sparcell.training.module import Trainee
 from sparcell.training.scoring import MatchCounts, score_field
+from sparcell.training.stains import stain_files
 
 GOLDEN_EDGE = 256
 TUNING_FIELDS = 50
@@ -48,10 +50,11 @@ def finish_run(
     """
     recipe, val = trainee.recipe, fields["val"]
     trainee.eval()
-    typical_area, largest = _object_sizes(fields["train"])
+    stains = fields["train"].stains
+    typical_area, largest = (None, GOLDEN_EDGE / 2.0) if stains else _object_sizes(fields["train"])
     settings = trainee.decode_settings
-    scores: dict[str, Any] = {"before_training": _start_scores(out)}
-    if recipe.fit.tune_decoding and trainee.method.learns_from != "stain":
+    scores: dict[str, Any] = {"before_training": _start_scores(out, trainee.method.score)}
+    if recipe.fit.tune_decoding and typical_area:
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, input_multiple(recipe.network), recipe.normalise)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
@@ -67,23 +70,23 @@ def finish_run(
         multiple=input_multiple(recipe.network),
         typical_area=typical_area,
         largest_diameter=largest,
+        stain=stains.range if stains else None,
         record=record,
     )
     model = Model(card, onnx, golden, maps)
     part = "test" if places["test"] else "val"
-    if trainee.method.learns_from == "stain":
-        judged = Fields(places[part], recipe.normalise, "stain", recipe.network.frames)
-        scores["stain"] = correlate_stain(trainee, judged) | {"part": part}
+    kind = "stain" if stains else "labels"
     whole = [
-        place for place in places[part] if place.x == slice(None) and "labels" in place.sample.files
+        place for place in places[part] if place.x == slice(None) and kind in place.sample.files
     ]
     if whole:
-        scores[part] = _evaluate_files(model, whole, out)
+        judge = _correlate_files if stains else _evaluate_files
+        scores[part] = judge(model, whole, out)
         record["evaluated_part"] = part
         record["evaluated"] = {
             place.sample.name: {
                 "image": str(place.sample.image.resolve()),
-                "labels": str(place.sample.files["labels"].resolve()),
+                kind: str(place.sample.files[kind].resolve()),
                 "kind": place.sample.info.get("cell", ""),
             }
             for place in whole
@@ -118,18 +121,6 @@ def tune_decoding(
         f"F1 {start:.3f} -> {best_score:.3f}, {best}"
     )
     return best, {"fields": len(maps), "f1_default": start, "f1_tuned": best_score}
-
-
-def correlate_stain(trainee: Trainee, fields: Fields) -> dict[str, float]:
-    """Pearson correlation of predicted and real stain, mean and SD over fields (isl eq. 3)."""
-    found = []
-    for field in fields:
-        stain = field.truth("stain")[field.valid]
-        predicted = _maps(trainee, field.image)[0][field.valid]
-        found.append(float(np.corrcoef(stain, predicted)[0, 1]) if predicted.std() else 0.0)
-    mean, spread = float(np.mean(found)), float(np.std(found))
-    say(f"stain of {len(found)} fields: correlation {mean:.3f}, SD {spread:.3f}")
-    return {"pcc": mean, "pcc_sd": spread, "fields": len(found)}
 
 
 def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
@@ -175,14 +166,14 @@ def _golden_input(fields: Fields, multiple: int, normalise: Normalise) -> NDArra
     return normalised(pad_to(middle, (edges[0], edges[1])), normalise)
 
 
-def _start_scores(out: Path) -> dict[str, float]:
+def _start_scores(out: Path, score: str) -> dict[str, float]:
     """What the network scored on the validation fields before training, and at best."""
     with (out / "metrics.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    start, best = float(rows[0]["val_f1"]), max(float(row["val_f1"]) for row in rows[1:])
+    start, best = float(rows[0][score]), max(float(row[score]) for row in rows[1:])
     verdict = "better than" if best > start else "NOT better than"
-    say(f"validation F1 {best:.3f}, {verdict} {start:.3f} before training")
-    return {"val_f1": start, "best_val_f1": best}
+    say(f"validation {SCORES[score]} {best:.3f}, {verdict} {start:.3f} before training")
+    return {score: start, f"best_{score}": best}
 
 
 def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[str, Any]:
@@ -199,3 +190,18 @@ def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[s
         "f1": content["matching"][0]["f1"],
         "fields": [stem(sample.image) for sample in samples.values()],
     }
+
+
+def _correlate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[str, Any]:
+    """Predict the stains of whole fields as a user would, and correlate the files."""
+    samples = {place.sample.name: place.sample for place in places}
+    predictions = out / "predictions"
+    predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
+    files = {name: stain_files(sample) for name, sample in samples.items()}
+    truth = [dict(zip(files, held, strict=True)) for held in zip(*files.values(), strict=True)]
+    content = evaluate_stains(truth, predictions / "stain").to_json()
+    write_json(out / "evaluation.json", content)
+    for name, held in content["stains"].items():
+        reached = f"correlation {held['pcc']:.3f}, SD {held['pcc_sd']:.3f}"
+        say(f"{name} of {len(samples)} fields: {reached}")
+    return {**content["stains"], "fields": sorted(samples)}

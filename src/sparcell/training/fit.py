@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import sys
 import warnings
@@ -28,6 +27,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
+from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
 from sparcell.core.record import peak_memory, start_record
 from sparcell.methods import METHODS
@@ -39,6 +39,7 @@ from sparcell.training.fields import (
     FieldPlace,
     Fields,
     check_channels,
+    choose_stains,
     find_auto,
     find_fields,
     open_datasets,
@@ -46,6 +47,7 @@ from sparcell.training.fields import (
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.start import start_from
 
 
 def train(
@@ -54,6 +56,7 @@ def train(
     out: Path | str,
     *,
     overrides: Sequence[str] = (),
+    pretrained: Path | str | None = None,
     resume: bool = False,
 ) -> Path:
     """Train a model on labelled fields.
@@ -68,6 +71,8 @@ def train(
         The run folder: new, or with `resume` that of a run that was stopped.
     overrides : sequence of str
         ``"fit.epochs=20"``.
+    pretrained : Path or str, optional
+        A run folder, or what else `network.weights` may be, to start from; see `start_from`.
     resume : bool
         Go on from the last finished epoch; the run ends as one that was never stopped.
 
@@ -84,6 +89,8 @@ def train(
     out = Path(out)
     if isinstance(recipe, str):
         recipe = load_recipe(recipe, list(overrides))
+    if pretrained is not None:
+        recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists():
@@ -99,20 +106,22 @@ def train(
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
     _quiet()
-    _keep_memory()
+    keep_memory()
     lightning.seed_everything(recipe.seed, verbose=False)
-    reading = (recipe.normalise, learns_from, recipe.network.frames)
-    fields = {
-        "train": Fields(places["train"], *reading, auto=auto),
-        "val": Fields(places["val"], *reading),
-    }
-    trainee = Trainee(recipe, channels, fields["val"])
+    stains = None
+    if learns_from == "stain":
+        stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
+    reading = (recipe.normalise, recipe.network.frames)
+    val = Fields(places["val"], *reading, stains=stains)
+    trainee = Trainee(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
+    train_fields = Fields(places["train"], *reading, auto=auto, stains=stains)
+    fields = {"train": train_fields, "val": val}
     record = _record(recipe, places | {"auto": auto}, trainee.start) | {
-        "datasets": [str(d.root) for d in datasets]
+        "datasets": [str(d.root) for d in datasets],
     }
     write_json(out / "record.json", record)
     say(
@@ -290,17 +299,3 @@ def _quiet() -> None:
     for message in (".*num_workers.*", ".*does not have many workers.*", ".*isinstance.treespec.*"):
         warnings.filterwarnings("ignore", message)
     warnings.filterwarnings("ignore", module="lightning.*")
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory: returning and faulting it in again costs a third of a step."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return  # another C library; nothing to set
-    trim_threshold, top_pad, mmap_max = -1, -2, -4
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 256 << 20)

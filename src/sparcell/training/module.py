@@ -16,10 +16,11 @@ from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
 from sparcell.nets.config import input_multiple
+from sparcell.nets.head import is_pretrained
 from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
-from sparcell.training.recipe import Recipe
-from sparcell.training.scoring import MatchCounts, score_field
+from sparcell.training.recipe import Optimiser, Recipe
+from sparcell.training.scoring import MatchCounts, correlate, score_field
 
 
 class Trainee(lightning.LightningModule):
@@ -27,14 +28,17 @@ class Trainee(lightning.LightningModule):
 
     `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
     IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings. Of
-    fields that have points and no outlines, an object matches one point in it.
+    fields that have points and no outlines, an object matches one point in it. A network that
+    predicts stains has `val_pcc` instead, the mean of their correlations.
     """
 
     def __init__(self, recipe: Recipe, channels: int, val_fields: Fields) -> None:
         super().__init__()
         self.recipe, self.val_fields = recipe, val_fields
         self.method = METHODS[recipe.method.name]
-        self.network, self.start = self.method.build(recipe.network, channels, recipe.method)
+        stains = val_fields.stains
+        maps = len(stains.range.names) if stains else None
+        self.network, self.start = self.method.build(recipe.network, channels, recipe.method, maps)
         for weight in self.network.parameters():
             # Not those of 3D convolutions, which a temporal module may have.
             if weight.ndim == 4:
@@ -42,6 +46,7 @@ class Trainee(lightning.LightningModule):
         self.loss = self.method.objective()
         self.decode_settings = start_decoding(recipe)
         self.counts = MatchCounts()
+        self.correlations: list[float] = []
 
     def forward(self, image: Tensor) -> Any:
         """Map a normalised image to what the method's loss takes."""
@@ -81,6 +86,7 @@ class Trainee(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
         self.counts = MatchCounts()
+        self.correlations = []
 
     def validation_step(self, crop: Crop, index: int) -> None:
         """Loss and matches of one whole field."""
@@ -88,23 +94,22 @@ class Trainee(lightning.LightningModule):
         loss = self.compute_loss(outputs, crop)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         field = self.val_fields[index]
+        if self.method.score == "val_pcc":
+            predicted = self.activate(outputs)[0].float().cpu().numpy()
+            self.correlations += correlate(field, predicted)
+            return
         found = self.method.decode(self.read(outputs, field.labels.shape), self.decode_settings)
         self.counts += score_field(field, found.labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the pooled F1."""
-        self.log("val_f1", self.counts.f1, sync_dist=True)
+        """Log the pooled F1, or the mean correlation."""
+        reached = np.mean(self.correlations) if self.correlations else self.counts.f1
+        self.log(self.method.score, float(reached), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser; `Budget` moves its rate."""
         options = self.recipe.optimiser
-        # Norms and biases are not pulled towards zero.
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        free = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": options.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
+        groups = group_parameters(self.network, options)
         optimiser: torch.optim.Optimizer
         if options.name == "sgd":
             optimiser = torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum)
@@ -112,6 +117,29 @@ class Trainee(lightning.LightningModule):
             kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
             optimiser = kind(groups, lr=options.lr)
         return optimiser
+
+
+def group_parameters(network: torch.nn.Module, options: Optimiser) -> list[dict[str, Any]]:
+    """Sort parameters by weight decay and learning rate.
+
+    ``share`` of a group is its learning rate over that of the recipe.
+    """
+    shares = (1.0,) if options.pretrained_lr == 1 else (1.0, options.pretrained_lr)
+    groups: list[dict[str, Any]] = []
+    for share in shares:
+        held = [
+            p
+            for p in network.parameters()
+            if len(shares) == 1 or is_pretrained(p) == (share != shares[0])
+        ]
+        # Norms and biases are not pulled towards zero.
+        for decay, chosen in (
+            (options.weight_decay, [p for p in held if p.ndim > 1]),
+            (0.0, [p for p in held if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
 
 
 def start_decoding(recipe: Recipe) -> Any:

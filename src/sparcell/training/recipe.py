@@ -39,6 +39,11 @@ class DataConfig(Part):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     labels: str = Field("labels", description="folder of the labels in each dataset")
+    stains: tuple[str, ...] = Field(
+        (),
+        description="folders of the stains to predict, where there are several, [stain, actin]; a "
+        "stain file of several channels is several stains too",
+    )
     where: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="only fields with these values in split.csv, {cell: HeLa-S3}: a pure set",
@@ -99,6 +104,12 @@ class Optimiser(Part):
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = Field(2e-4, gt=0, description="learning rate (its peak with a schedule)")
+    pretrained_lr: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="learning rate of what started from weights, as a share of lr; 0 = never moved",
+    )
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
@@ -124,13 +135,28 @@ class Fit(Part):
     crops_per_epoch: int = Field(
         0, ge=0, description="crops in an epoch; 0 = as many as tile the training images"
     )
+    fixed_crops: int = Field(
+        0,
+        ge=0,
+        description="draw so many crops of each field once, anywhere, and see no others (isl "
+        "2.2: 5); 0 = fresh crops in each epoch",
+    )
+    freeze: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="what started from weights is held for this share of the training, while the "
+        "rest finds its feet",
+    )
     crop: int = Field(512, ge=32, multiple_of=32, description="edge of a crop, px")
     batch: int = Field(4, ge=1, description="crops in a step")
     near_objects: float = Field(
         0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
     )
-    monitor: Literal["val_loss", "val_f1"] = Field(
-        "val_loss", description="what decides which weights are best"
+    monitor: Literal["val_loss", "val_f1", "val_pcc"] = Field(
+        "val_loss",
+        description="what decides which weights are best; val_pcc: of method stain, in place of "
+        "val_f1",
     )
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: mixed on a GPU, 32 on a CPU"
@@ -187,6 +213,21 @@ class Recipe(Part):
                 f"data.annotations for the method {self.method.name}",
                 "a method that learns from any annotation",
                 "leave the setting out, or take another method",
+            )
+        if self.data.auto and self.method.name == "stain":
+            raise InputError(
+                "data.auto for the method stain", "stains, no labels", "leave data.auto out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _score_is_known(self) -> Recipe:
+        score = METHODS[self.method.name].score
+        if self.fit.monitor not in ("val_loss", score):
+            raise InputError(
+                f"fit.monitor={self.fit.monitor} for the method {self.method.name}",
+                f"val_loss or {score}",
+                f"set fit.monitor={score}",
             )
         return self
 

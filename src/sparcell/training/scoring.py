@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
-from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects
+from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects, pearson
 from sparcell.training.fields import Field
 
 NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.75))
@@ -33,6 +33,22 @@ class MatchCounts:
     def f1_strict(self) -> float:
         """F1 at IoU 0.75."""
         return self.strict.confusion.dice
+
+
+def correlate(field: Field, predicted: NDArray[np.float32]) -> list[float]:
+    """Pearson correlation of each predicted stain with the field's (isl paper, equation 3).
+
+    Parameters
+    ----------
+    field : Field
+    predicted : (K, Y, X) float32
+        May be padded below and to the right.
+    """
+    height, width = field.valid.shape
+    return [
+        pearson(true[field.valid], found[:height, :width][field.valid])
+        for true, found in zip(field.truth("stain"), predicted, strict=True)
+    ]
 
 
 def score_field(field: Field, found: Labels) -> MatchCounts:

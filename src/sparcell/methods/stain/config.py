@@ -14,6 +14,32 @@ class StainConfig(MethodConfig):
 
     name: Literal["stain"] = "stain"
     loss: Literal["l1", "mse"] = Field("l1", description="l1: isl supplementary tables; mse")
+    low: float = Field(
+        1.0, ge=0, le=100, description="percentile of each stain image that is its background"
+    )
+    high: float = Field(
+        99.8,
+        ge=0,
+        le=100,
+        description="percentile of the training set, above background, that becomes 1",
+    )
+    range: Literal["auto", "set", "image"] = Field(
+        "auto",
+        description="set: one span of grey values for all images; image: each image's own, so that "
+        "dim stains count as much as bright ones; auto: set, unless spans differ by more than 4",
+    )
+    max_clipped: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="images are left out of which more than this share is at the detector's limit",
+    )
+    min_contrast: float = Field(
+        16.0,
+        ge=0,
+        description="images are left out whose stain stands less than so many SD of the noise out "
+        "of its surroundings",
+    )
 
 
 class StainDecode(DecodeSettings):

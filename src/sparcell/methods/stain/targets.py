@@ -1,4 +1,4 @@
-"""A stain's intensities as a map."""
+"""A stain's intensities as maps."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from sparcell.methods.stain.config import StainConfig
 
 
 def targets(stain: NDArray[np.float32], config: StainConfig) -> NDArray[np.float32]:
-    """Return (1, Y, X) float32: the stain (Y, X), scaled to 0..1 between its percentiles."""
-    return stain[None].astype(np.float32)
+    """Return (K, Y, X) float32: the K stains, in 0..1 between background and span."""
+    return np.clip(stain, 0, 1).astype(np.float32)

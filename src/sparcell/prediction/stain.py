@@ -1,0 +1,139 @@
+"""One image to the image of its stains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image, Plane
+from sparcell.core.progress import say
+from sparcell.io import create_image
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
+from sparcell.models.stain import StainRange
+from sparcell.prediction.blending import blend_rows
+from sparcell.prediction.rescale import rescaled, resized
+from sparcell.prediction.settings import DEFAULTS, PredictSettings
+from sparcell.prediction.single import fit_channels
+from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.tiling import CONTEXT, cut_axis
+
+
+def check_stain_settings(settings: PredictSettings) -> None:
+    """Raise `InputError` for what a prediction of stains cannot follow."""
+    if settings.into_image:
+        raise InputError(
+            "--into-image with a model that predicts a stain",
+            "a model that finds objects, whose labels go there",
+            "leave it out; the stain is an image of its own",
+        )
+    if settings.diameter not in (None, "none"):
+        raise InputError(
+            f"--diameter {settings.diameter} with a model that predicts a stain",
+            "none: it knows no objects; pixel sizes decide",
+            "leave it out, or resample the images",
+        )
+
+
+def predict_stain(
+    image: Image,
+    model: Model,
+    runtime: Runtime,
+    path: Path,
+    settings: PredictSettings = DEFAULTS,
+) -> Scale:
+    """Predict the stains of one image, plane by plane, with memory bounded by a row of tiles.
+
+    Where the image is resized for the network, a whole plane is held.
+
+    Parameters
+    ----------
+    image : Image
+    model : Model
+        One that predicts stains.
+    runtime : Runtime
+    path : Path
+        Where the stains go: the image's axes, with one channel for each stain where there are
+        several, its pixel size, and the grey values and dtype of the training's stains.
+    settings : PredictSettings
+
+    Returns
+    -------
+    Scale
+        By how much the image was resized for the network.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read or does not fit the model.
+    """
+    stain = stain_of(model)
+    image = fit_channels(image, model, settings.channels)
+    scale = choose_scale(image, model, settings.diameter, runtime)
+    if scale.factor != 1:
+        say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
+    axes = stain_axes(image, stain)
+    sizes = [len(stain.names) if letter == "C" else image.size(letter) for letter in axes]
+    names = stain.names if "C" in axes else ()
+    with create_image(path, axes, sizes, stain.dtype, image.pixel_size, names) as target:
+        predict_stain_planes(image, model, runtime, target, scale.factor, settings)
+    return scale
+
+
+def stain_of(model: Model) -> StainRange:
+    """Return what the stains of a model mean.
+
+    Raises
+    ------
+    InputError
+        If it predicts none.
+    """
+    if model.card.stain is None:
+        raise InputError(
+            f"{model.card.name}, a model of the method {model.card.method}",
+            "a model that predicts a stain",
+            "name the run of a recipe whose method is stain",
+        )
+    return model.card.stain
+
+
+def stain_axes(image: Image, stain: StainRange) -> str:
+    """Axes of the predicted stains of an image: its own, C where there are several stains."""
+    several = len(stain.names) > 1
+    return "".join(a for a in "TCZYX" if (several if a == "C" else a in image.axes))
+
+
+def predict_stain_planes(
+    image: Image,
+    model: Model,
+    runtime: Runtime,
+    target: Any,
+    factor: float,
+    settings: PredictSettings = DEFAULTS,
+) -> None:
+    """Fill `target`, of the axes `stain_axes`, with the stains of all planes."""
+    stain = stain_of(model)
+    axes = stain_axes(image, stain)
+    shown = rescaled(image, factor)
+    grid = model.grid(settings.tile_of(shown.shape[1]), CONTEXT)
+    vertical, horizontal = (cut_axis(edge, *grid) for edge in shown.shape)
+
+    def write(plane: Plane, rows: slice, maps: NDArray[np.float32]) -> None:
+        where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
+        grey = stain.restore(maps)
+        target[tuple(where[a] for a in axes)] = grey if "C" in axes else grey[0]
+
+    for plane in image.planes():
+        bands = blend_rows(
+            shown, plane, model.scaling(shown, plane), runtime, (vertical, horizontal)
+        )
+        if shown.shape == image.shape:
+            for rows, maps in bands:
+                write(plane, rows, maps)
+        else:
+            whole = Image(np.concatenate([maps for _, maps in bands], axis=1), "CYX")
+            write(plane, slice(0, image.shape[0]), resized(whole, image.shape).read())

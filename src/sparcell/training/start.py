@@ -1,0 +1,73 @@
+"""Start from another run: its weights, and what they need around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparcell.core.errors import InputError
+from sparcell.core.progress import say
+from sparcell.methods import METHODS
+from sparcell.training.recipe import Recipe
+
+ARCHITECTURE = (
+    "decoder", "encoder", "decoder_channels", "image_skip", "shrink", "pyramid_width", "location",
+    "frames", "temporal", "deep_supervision", "nested_depth", "filters",
+)  # fmt: skip
+"""Settings of a network that decide the shapes of its weights."""
+CENTRE = 0.5
+"""Output that stands for probability 1/2 after a network of stains (isl paper, equation 1)."""
+
+
+def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -> Recipe:
+    """Change a recipe so that it starts from a run.
+
+    Besides `network.weights`, the network becomes the run's, for other weights would not fit, and
+    so does the normalisation that they have learned with. A semantic network that keeps the last
+    convolution of one that predicts a stain has its sigmoid centred on 0.5.
+
+    Parameters
+    ----------
+    run : Path or str
+        A run folder. Of a model or a file of weights nothing but the weights is known.
+    recipe : Recipe
+    overrides : sequence of str
+        What the user set, ``"network.shrink=1"``, which stands above the run's.
+
+    Raises
+    ------
+    InputError
+        If it is the folder of a study or the like, with no run in it.
+    """
+    folder = Path(run)
+    update: dict[str, Any] = {"network": {"weights": str(run)}}
+    if folder.is_dir():
+        update = _like(folder, recipe)
+    said = {text.partition("=")[0].strip() for text in overrides}
+    changed = recipe.model_dump()
+    for part, settings in update.items():
+        kept = {key: value for key, value in settings.items() if f"{part}.{key}" not in said}
+        changed[part] = changed[part] | kept
+    return Recipe.model_validate(changed)
+
+
+def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
+    if not (run / "recipe.yaml").exists():
+        raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
+    held = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
+    theirs, own = held["network"], recipe.network.model_dump(mode="json")
+    method = METHODS[recipe.method.name]
+    # A method with a network of its own shares the encoder at most.
+    shared = ("encoder", "location") if method.own_network else ARCHITECTURE
+    network = {key: theirs[key] for key in shared if key in theirs}
+    changed = [f"{key}={network[key]}" for key in network if network[key] != own[key]]
+    if changed:
+        say(f"network as in {run}: {', '.join(changed)}")
+    update = {"network": {"weights": str(run), **network}, "normalise": held["normalise"]}
+    stained = held["method"]["name"] == "stain" and recipe.network.head == "kept"
+    if stained and recipe.method.name == "semantic":
+        update["method"] = {"offset": CENTRE}
+    return update
