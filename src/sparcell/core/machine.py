@@ -89,6 +89,25 @@ def memory(root: Path = ROOT) -> Memory:
     return Memory(total, free, smallest)
 
 
+def keep_memory() -> None:
+    """Let the C library keep freed memory for the next array, and share it among threads.
+
+    Giving memory back and faulting it in again costs a third of a training step, and a fifth of a
+    prediction. Only glibc is told; where a user has set it up by ``MALLOC_...``, that stays.
+    """
+    if not sys.platform.startswith("linux") or any(n.startswith("MALLOC_") for n in os.environ):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library; nothing to set
+    trim_threshold, top_pad, mmap_max, arena_max = -1, -2, -4, -8
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 64 << 20)
+    mallopt(arena_max, 1)
+
+
 def processor_features(root: Path = ROOT) -> frozenset[str]:
     """Instruction sets of the processor as Linux names them; empty where they are not told."""
     text = _read(root / "proc/cpuinfo")
