@@ -8,8 +8,9 @@ import pytest
 from models import bright_model, random_model
 
 from sparcell.core.errors import InputError
+from sparcell.methods.base import quantise
 from sparcell.models import Model
-from sparcell.models.runtime import RUNTIMES, default_threads
+from sparcell.models.runtime import RUNTIMES, default_threads, read_levels
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,17 @@ def test_maps_are_the_callers_to_keep(model: Model) -> None:
     kept = first.copy()
     engine(-model.golden_input)
     assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "openvino-bf16"])
+def test_levels_are_the_rounded_maps(model: Model, name: str) -> None:
+    engine = RUNTIMES[name](model.onnx, 1)
+    image = np.random.default_rng(0).standard_normal((1, 48, 80)).astype(np.float32)
+    levels = read_levels(engine, image)
+    assert levels.dtype == np.uint8 and levels.shape == (1, 48, 80) and levels.std() > 1
+    off = levels.astype(int) - quantise(engine(image)[0])
+    # A number half way between two levels may go either way.
+    assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01
 
 
 def test_without_openvino_auto_takes_the_next(

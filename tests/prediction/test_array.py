@@ -13,6 +13,7 @@ from models import bright_model
 import sparcell
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
+from sparcell.prediction import single
 from sparcell.prediction.settings import PredictSettings
 
 
@@ -45,3 +46,25 @@ def test_axes_and_channels_must_fit() -> None:
     pixels[1, 10:20, 10:20] = 1
     found = sparcell.predict_array(bright_model(), pixels, "CYX", settings=chosen)
     assert found.labels.shape == (40, 40) and found.objects["area_px"].tolist() == [100]
+
+
+def test_columns_are_decoded_apart_and_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.tile((ellipses(1) > 0) * np.uint8(200), (1, 4))
+    settings = PredictSettings(halo=20)
+    whole = sparcell.predict_array(bright_model(), pixels, settings=settings)
+    monkeypatch.setattr(single, "DECODED_WIDTH", 100)
+    apart = sparcell.predict_array(bright_model(), pixels, settings=settings)
+    assert len(single.split_columns([slice(0, pixels.shape[1])], 20)) >= 4
+    pairs = np.unique(np.stack([whole.labels.ravel(), apart.labels.ravel()]), axis=1)
+    assert pairs.shape[1] == len(whole.objects) + 1 == len(apart.objects) + 1
+    measured = ["y", "x", "area_px", "score", "touches_border"]
+    frames = [found.objects.sort_values(["y", "x"])[measured] for found in (whole, apart)]
+    pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in frames))
+
+
+def test_columns_partition_the_tiles_and_are_wider_than_what_they_look_beyond() -> None:
+    assert single.split_columns([slice(0, 2048)], 100) == [slice(0, 1024), slice(1024, 2048)]
+    assert single.split_columns([slice(0, 2048)], 300) == [slice(0, 2048)]
+    assert single.split_columns([slice(0, 900), slice(900, 2001)], 0) == [
+        slice(0, 900), slice(900, 1450), slice(1450, 2001),
+    ]  # fmt: skip

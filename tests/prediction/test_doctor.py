@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,10 +55,14 @@ def test_limits_are_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(doctor, "memory", lambda: Memory(16 * GIB, GIB, 3 * GIB))
     (found,) = about("memory")
     assert found.status == "warn" and "limited to 3.0" in found.found
+    for name in [n for n in os.environ if n.startswith("MALLOC_") or n == "LD_PRELOAD"]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    threads, waiting = about("settings")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    threads, waiting, memory = about("settings")
     assert "1 of 4 cores" in threads.found and "unset OMP_WAIT_POLICY" in waiting.fix
+    assert memory.found.startswith("MALLOC_ARENA_MAX=4: ")
 
 
 def test_old_and_missing_packages_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_a_model_that_is_as_good_is_kept(model: Model, data: Path, tmp_path: Pat
     made = quantise(model, data)
     assert made.card.int8 is not None and made.onnx == model.onnx
     assert made.card.int8.ap50 == (1.0, 1.0)
-    assert len(made.card.int8.ranges) == 1 and 0 <= made.card.int8.off < 0.05
+    assert len(made.card.int8.ranges) == 2 and 0 <= made.card.int8.off < 0.05
     found = []
     for name in ("openvino", "openvino-int8"):
         predict(made, data / "images" / "f5.tif", tmp_path / name, runtime=name, threads=1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.io import open_image, write_image
+from sparcell.methods.base import quantise
 from sparcell.models import Model
 from sparcell.models.normalise import Scaling
 from sparcell.models.runtime import Runtime
@@ -103,6 +104,14 @@ def test_flips_are_the_mean_of_four_predictions(engine: Runtime) -> None:
         engine(image[:, ::-1, ::-1].copy())[0][:, ::-1, ::-1],
     ]
     np.testing.assert_allclose(Turned(engine, "flips")(image)[0], np.mean(views, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("group", ["none", "flips"])
+def test_levels_are_rounded_after_the_views_are_put_together(engine: Runtime, group: str) -> None:
+    image = np.random.default_rng(1).standard_normal((1, 32, 48)).astype(np.float32)
+    turned = Turned(engine, group)
+    off = turned.levels(image).astype(int) - quantise(turned(image)[0])
+    assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01
 
 
 def test_the_maps_of_a_turned_image_are_the_turned_maps(model: Model, engine: Runtime) -> None:

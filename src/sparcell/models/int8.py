@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sparcell.core.machine import processor_features
 
 FEWEST_CHANNELS = 16
-"""A convolution of fewer, in or out, stays as it is: it is the first or the last, where precision
-counts, and too thin to become faster."""
+"""A convolution that takes fewer stays as it is: it is the first, where precision counts, and too
+thin to become faster."""
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 """Of processors that multiply 8-bit integers faster than bfloat16, as Linux names them."""
 Ranges = dict[str, tuple[float, float]]
@@ -109,12 +109,12 @@ def quantise(graph: Any, ranges: Ranges) -> None:
 
 
 def _convolutions(graph: Any) -> list[Any]:
-    """Convolutions of all channels with all, with fixed weights, of enough channels."""
+    """Convolutions of all channels with all, with fixed weights, and wide enough."""
     found = []
     for node in graph.get_ordered_ops():
         if node.get_type_name() == "Convolution" and _constant(node) is not None:
             shape = node.input_value(1).get_partial_shape()
-            wide = shape.rank.get_length() == 4 and min(shape.to_shape()[:2]) >= FEWEST_CHANNELS
+            wide = shape.rank.get_length() == 4 and shape.to_shape()[1] >= FEWEST_CHANNELS
             if wide and node.input_value(0).get_names():
                 found.append(node)
     return found

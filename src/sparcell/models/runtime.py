@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
+from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
 from sparcell.core.registry import Registry
-from sparcell.methods.base import MAPS, Answer
+from sparcell.methods.base import MAPS, Answer, Maps
+from sparcell.methods.base import quantise as to_levels
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
 from sparcell.models.int8 import Int8, has_int8, quantise
 
@@ -52,22 +54,53 @@ class OpenVino:
         }
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads
-        self._compiled: dict[tuple[int, ...], Any] = {}
+        self._compiled: dict[tuple[tuple[int, ...], bool], Any] = {}
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on one window."""
-        if image.shape not in self._compiled:
+        network = self._compile(image.shape, levels=False)
+        given = network(image[None])
+        return [given[number][0] for number in range(len(network.outputs))]
+
+    def levels(self, image: NDArray[np.float32]) -> Maps:
+        """Run a network of dense maps; they are rounded where they are made.
+
+        A quarter of the memory is written and moved.
+        """
+        maps: Maps = self._compile(image.shape, levels=True)(image[None])[0][0]
+        return maps
+
+    def _compile(self, shape: tuple[int, ...], levels: bool) -> Any:
+        if (shape, levels) not in self._compiled:
             # Each compiled size holds its own buffers: keep few.
             if len(self._compiled) >= 4:
                 self._compiled.pop(next(iter(self._compiled)))
             graph = self._core.read_model(self._onnx, b"")
             if self._int8:
                 quantise(graph, self._int8.ranges)
-            graph.reshape([1, *image.shape])
-            self._compiled[image.shape] = self._core.compile_model(graph, "CPU", self._options)
-        network = self._compiled[image.shape]
-        given = network(image[None])
-        return [given[number][0] for number in range(len(network.outputs))]
+            if levels:
+                graph = _rounded(graph)
+            graph.reshape([1, *shape])
+            network = self._core.compile_model(graph, "CPU", self._options)
+            self._compiled[shape, levels] = network
+        return self._compiled[shape, levels]
+
+
+def _rounded(graph: Any) -> Any:
+    """Let a network end in 0..255 instead of 0..1, as `sparcell.methods.base.quantise` does."""
+    import openvino
+    from openvino import opset13 as ops
+
+    maps = graph.output(0).get_node().input_value(0)
+    levels = ops.add(ops.multiply(maps, np.float32(255)), np.float32(0.5))
+    ends = [ops.result(ops.convert(levels, "u8"))]
+    return openvino.Model(ends, graph.get_parameters(), "levels")
+
+
+def read_levels(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
+    """Run a network of dense maps on (C, Y, X); 0..255 for 0..1, as cheaply as the runtime can."""
+    own: Callable[[NDArray[np.float32]], Maps] | None = getattr(runtime, "levels", None)
+    return own(image) if own else to_levels(runtime(image)[0])
 
 
 class OnnxRuntime:
@@ -163,6 +196,7 @@ def open_runtime(
     InputError
         If none does.
     """
+    keep_memory()
     seen = []
     for candidate in candidates(int8) if name == "auto" else [name]:
         make = RUNTIMES[candidate]

@@ -181,13 +181,13 @@ def _settings() -> Iterator[Finding]:
             "OMP_WAIT_POLICY=ACTIVE: training crawls beside another busy program",
             "unset OMP_WAIT_POLICY; Sparcell sets PASSIVE",
         )
-    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "LD_PRELOAD"):
-        if os.environ.get(name):
+    for name, value in sorted(os.environ.items()):
+        if value and (name.startswith("MALLOC_") or name == "LD_PRELOAD"):
             yield Finding(
                 "warn",
                 "settings",
-                f"{name}={os.environ[name]}: may undo how Sparcell keeps memory between steps",
-                f"unset {name} if training is slow",
+                f"{name}={value}: may keep Sparcell from holding memory between steps",
+                f"unset {name} if training or prediction is slow",
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from math import ceil
@@ -25,6 +26,8 @@ from sparcell.prediction.tiling import CONTEXT, Band, Found, Stitcher, ahead, cu
 
 MOST_TILES = 4
 """Tiles that are decoded at the same time, at most: each takes memory."""
+DECODED_WIDTH = 1024
+"""Most columns that are decoded in one piece, px."""
 
 
 def predict_image(
@@ -143,7 +146,10 @@ def _predict_plane(
     cuts = tuple(cut_axis(edge, *grid) for edge in shown.shape)
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(
-        lambda maps: decode(maps, model.decode_settings), cuts[1].cores, halo, pool.map
+        lambda maps: decode(maps, model.decode_settings),
+        split_columns(cuts[1].cores, halo),
+        halo,
+        pool.map,
     )
     tables: list[Future[pd.DataFrame]] = []
 
@@ -224,6 +230,21 @@ def plan_tiles(
         if len(cores) > 1:
             halo = min(halo, *(core.stop - core.start - 1 for core in cores))
     return grid, halo
+
+
+def split_columns(cores: list[slice], halo: int) -> list[slice]:
+    """Split wide tiles for decoding, which has one thread for each, unlike the network.
+
+    However many threads there are: else the ids would depend on the machine.
+    """
+    columns = []
+    for core in cores:
+        width = core.stop - core.start
+        # Halves that look far beyond themselves would do everything twice.
+        count = max(1, min(ceil(width / DECODED_WIDTH), width // max(4 * halo, 1)))
+        edges = [core.start + width * number // count for number in range(count + 1)]
+        columns += [slice(*pair) for pair in itertools.pairwise(edges)]
+    return columns
 
 
 def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:

@@ -28,7 +28,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, largest_pieces
 from sparcell.methods.base import MAPS, Answer, Objects
 from sparcell.methods.detections import Reading, join
-from sparcell.models.runtime import Runtime
+from sparcell.models.runtime import Runtime, read_levels
 
 MAX_CORE = 2048
 CONTEXT = 64
@@ -103,7 +103,12 @@ def map_rows(
             x = slice(left, min(left + horizontal.size, width))
             pixels = scaling(image.read(y, x, plane))
             size = (vertical.size, horizontal.size)
-            maps = answer.read(runtime(pad_to(pixels, size)), size)
+            window = pad_to(pixels, size)
+            maps = (
+                read_levels(runtime, window)
+                if answer is MAPS
+                else answer.read(runtime(window), size)
+            )
             parts.append(
                 maps[
                     :,
@@ -234,7 +239,7 @@ class Stitcher:
         left = offset[1]
         window = np.s_[:, left : left + claim.labels.shape[1]]
         labels, scores = settle(claim, taken[window])
-        pixels = np.flatnonzero(claim.labels)
+        pixels = np.flatnonzero(claim.labels != 0)
         y, x = np.divmod(pixels, claim.labels.shape[1])
         taken[y, x + left] = True
         ids = labels.ravel()[pixels]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.models.runtime import Runtime
+from sparcell.methods.base import Maps, quantise
+from sparcell.models.runtime import Runtime, read_levels
 
 SAME_OBJECT = 0.5
 """IoU of two boxes from which on two views mean the same object."""
@@ -110,6 +111,8 @@ class Turned:
         """Run the network on every view of one window."""
         views = (self._look(image, turn) for turn in self.turns)
         first = next(views)
+        if len(self.turns) == 1:
+            return first
         if first[0].ndim == 2:
             return pool_detections([first, *views])
         total = [maps.copy() for maps in first]
@@ -117,6 +120,12 @@ class Turned:
             for maps, more in zip(total, view, strict=True):
                 maps += more
         return [maps / np.float32(len(self.turns)) for maps in total]
+
+    def levels(self, image: NDArray[np.float32]) -> Maps:
+        """Run a network of dense maps on one window; see `sparcell.models.runtime.read_levels`."""
+        if self.turns == GROUPS["none"]:
+            return read_levels(self.runtime, image)
+        return quantise(self(image)[0])
 
     def _look(self, image: NDArray[np.float32], turn: Turn) -> list[NDArray[np.float32]]:
         """Run the network on one view; its outputs turned back."""
