@@ -9,6 +9,7 @@
       model.zip        what prediction needs
       evaluation.json  scores on test fields (or validation fields)
       predictions/     of those fields
+      teacher/         pseudo-labels of fields without annotation, where there is a teacher
       report.html      to look at
 """
 
@@ -27,6 +28,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
+from sparcell.core.image import FIRST_PLANE
 from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
 from sparcell.core.record import peak_memory, start_record
@@ -48,6 +50,7 @@ from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
 from sparcell.training.start import start_from
+from sparcell.training.teaching import find_teacher, teach
 
 
 def train(
@@ -102,7 +105,9 @@ def train(
     learns_from = METHODS[recipe.method.name].learns_from
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     auto = find_auto(recipe.data, places)
+    teacher = find_teacher(datasets, recipe.data, learns_from, places | {"auto": auto})
     every = [*auto, *(place for held in places.values() for place in held)]
+    every += [FieldPlace(pupil, FIRST_PLANE) for pupil in teacher.pupils] if teacher else []
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
     _quiet()
@@ -118,10 +123,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
-    train_fields = Fields(places["train"], *reading, auto=auto, stains=stains)
+    taught, lesson = teach(teacher, out / "teacher") if teacher else ([], None)
+    train_fields = Fields(places["train"], *reading, auto=[*auto, *taught], stains=stains)
     fields = {"train": train_fields, "val": val}
-    record = _record(recipe, places | {"auto": auto}, trainee.start) | {
+    record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {
         "datasets": [str(d.root) for d in datasets],
+        "teacher": lesson,
     }
     write_json(out / "record.json", record)
     say(
@@ -273,7 +280,7 @@ def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> 
     """Begin the run's record with what it is trained on."""
     used = {
         path
-        for part in ("train", "val", "auto")
+        for part in ("train", "val", "auto", "taught")
         for place in places[part]
         for path in place.sample.files.values()
     }

@@ -74,6 +74,12 @@ class DataConfig(Part):
         gt=0,
         description="all automatic labels together count as much as so many outlined fields",
     )
+    teacher: str = Field(
+        "",
+        description="a finished model, by name, file or run folder, that labels the training "
+        "fields without annotation; what it is sure of is learned from beside automatic labels, "
+        "and counts with them in data.auto_worth. Empty: such fields are left out",
+    )
     val_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of fields for validation where split.csv names none"
     )
@@ -214,10 +220,13 @@ class Recipe(Part):
                 "a method that learns from any annotation",
                 "leave the setting out, or take another method",
             )
-        if self.data.auto and self.method.name == "stain":
-            raise InputError(
-                "data.auto for the method stain", "stains, no labels", "leave data.auto out"
-            )
+        for setting in ("auto", "teacher"):
+            if getattr(self.data, setting) and self.method.name == "stain":
+                raise InputError(
+                    f"data.{setting} for the method stain",
+                    "stains, no labels",
+                    f"leave data.{setting} out",
+                )
         return self
 
     @model_validator(mode="after")
