@@ -17,10 +17,16 @@ FINE = 1.0
 """Sigma in px through which brightness is looked at."""
 EDGE = 1.5
 """Sigma in px of the edges between objects."""
-TEXTURE = 2.0
+TEXTURE = 2.5
 """Sigma in px of the window in which grey values are compared with each other."""
-TEXTURE_FLOOR = 0.1
+TEXTURE_FLOOR = 0.02
 """Share of the image's standard deviation below which differences count no more."""
+FLAT, SMOOTHEST = 0.01, 0.1
+"""Quantiles of the texture: of all pixels the background's, of the points the least of a cell."""
+ROUGH = 0.37
+"""Texture of a cell's edge, from the background's (0) to the least at a point (1)."""
+HOLE = 300
+"""Flat spots in a cell are smaller than this, px."""
 DISC, LEAST_RADIUS = 0.7, 2.0
 """Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
 TINY = float(np.finfo(np.float32).tiny)
@@ -75,10 +81,12 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     """Tell objects from background by the image alone, with a point in each object.
 
     Objects may be brighter than the background, darker, or differ by texture (phase contrast,
-    bright field). Each channel is parted in each of these ways by Otsu's threshold, and the points
-    judge which parts objects best. Bright or dark objects are then found as the nuclei of a stain
-    are, which is finer than one threshold. In the result every point is inside, and no piece is
-    without a point.
+    bright field). Each channel is parted in each of these ways, and the points judge which parts
+    objects best. Grey values are parted by Otsu's threshold. The texture is highest in a cell's
+    middle and at its edge, and that of flat cells little above the background's, so its threshold
+    lies between the background and what the points show, nearer to the background. Bright or dark
+    objects are then found as the nuclei of a stain are, which is finer than one threshold. In the
+    result every point is inside, and no piece is without a point.
 
     Parameters
     ----------
@@ -94,7 +102,7 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     at = tuple(np.rint(points).astype(int).T)
     if not len(points):
         return FoundMask(np.zeros(shape, bool), "nothing", 0.0)
-    tries = [(by, channel, part(channel)) for channel in image for by, part in WAYS.items()]
+    tries = [(by, channel, part(channel, points)) for channel in image for by, part in WAYS.items()]
     by, channel, mask = max(tries, key=lambda one: concentration(one[2], points))
     if by != "texture":
         finer = segment_view(View.of(channel if by == "bright" else -channel)) > 0
@@ -161,21 +169,28 @@ def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
     return float(np.sign(hit - area) * entropy)
 
 
-def _bright(channel: Pixels) -> Mask:
+def _bright(channel: Pixels, points: NDArray[np.float32]) -> Mask:
     return _part(ndimage.gaussian_filter(channel, FINE))
 
 
-def _dark(channel: Pixels) -> Mask:
+def _dark(channel: Pixels, points: NDArray[np.float32]) -> Mask:
     return _part(-ndimage.gaussian_filter(channel, FINE))
 
 
-def _texture(channel: Pixels) -> Mask:
+def _texture(channel: Pixels, points: NDArray[np.float32]) -> Mask:
     """Where grey values vary, less the margin by which the window reaches beyond."""
     mean = ndimage.gaussian_filter(channel, TEXTURE)
     variance = ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE)
-    rough = _part(np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + TINY))
+    texture = np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + TINY)
+    around = ndimage.gaussian_filter(texture, 2 * TEXTURE)[tuple(np.rint(points).astype(int).T)]
+    flat, rough = np.quantile(texture, FLAT), np.quantile(around, SMOOTHEST)
+    varied = ndimage.binary_opening(texture > flat + ROUGH * max(rough - flat, 0))
     margin = round(1.5 * TEXTURE)
-    return np.asarray(ndimage.binary_erosion(rough, iterations=margin, border_value=1))
+    eroded = ndimage.binary_erosion(varied, iterations=margin, border_value=1)
+    holes = connected_labels(~eroded)
+    small = np.bincount(holes.ravel()) < HOLE
+    small[0] = True
+    return np.asarray(small[holes])
 
 
 def _part(values: Pixels) -> Mask:
@@ -186,7 +201,7 @@ def _part(values: Pixels) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
 
 
-WAYS: dict[str, Callable[[Pixels], Mask]] = {
+WAYS: dict[str, Callable[[Pixels, NDArray[np.float32]], Mask]] = {
     "bright": _bright,
     "dark": _dark,
     "texture": _texture,
