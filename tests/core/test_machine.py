@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sparcell.core.machine import cores, memory, processor_features
+from sparcell.core.machine import cores, keep_memory, memory, processor_features
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n"
 KB = 1024
@@ -86,3 +89,18 @@ def test_a_container_sees_its_own_group_at_the_root(tmp_path: Path) -> None:
 )
 def test_instructions_of_the_processor(tmp_path: Path, text: str, expected: set[str]) -> None:
     assert processor_features(write(tmp_path, {"proc/cpuinfo": text})) == expected
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is told, Linux has it")
+def test_memory_is_kept_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda number, value: told.append((number, value)))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    keep_memory()
+    # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD and M_ARENA_MAX of malloc.h.
+    assert told == [(-4, 0), (-1, 2**31 - 1), (-2, 64 << 20), (-8, 1)]
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    keep_memory()
+    assert len(told) == 4

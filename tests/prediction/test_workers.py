@@ -20,6 +20,7 @@ from models import bright_model
 from sparcell.core import cluster
 from sparcell.core.cluster import ClusterLost, carry_out, check_workers, connect
 from sparcell.core.errors import InputError
+from sparcell.core.machine import KEEPING_MEMORY
 from sparcell.io import write_image
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
@@ -168,3 +169,32 @@ def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'sparcell\[cluster\]'"):
         check_workers("tcp://127.0.0.1:9", "--scheduler")
+
+
+def test_workers_started_here_keep_their_memory() -> None:
+    with connect("local:1") as client:
+        (seen,) = client.run(lambda: dict(os.environ)).values()
+    assert {name: seen.get(name) for name in KEEPING_MEMORY} == {
+        name: str(value) for name, value in KEEPING_MEMORY.items()
+    }
+    assert seen["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_jobs_of_this_process(threads: int) -> None:
+    ended = carry_out(None, lambda job: job * job, range(20), threads)
+    assert sorted(ended) == [(number, number**2) for number in range(20)]
+
+
+def test_what_fails_in_a_thread_ends_the_rest() -> None:
+    done = []
+
+    def work(job: int) -> None:
+        if job == 1:
+            raise InputError("a bad job", "a good one", "mend it")
+        time.sleep(0.02)
+        done.append(job)
+
+    with pytest.raises(InputError, match="a bad job"):
+        list(carry_out(None, work, range(500), 2))
+    assert len(done) < 400

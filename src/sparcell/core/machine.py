@@ -89,23 +89,28 @@ def memory(root: Path = ROOT) -> Memory:
     return Memory(total, free, smallest)
 
 
-def keep_memory() -> None:
-    """Let the C library keep freed memory for the next array, and share it among threads.
+KEEPING_MEMORY = {
+    "MALLOC_MMAP_MAX_": 0,
+    "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
+    "MALLOC_TOP_PAD_": 64 << 20,
+    "MALLOC_ARENA_MAX": 1,
+}
+"""Settings of glibc, by their names in the environment: freed memory is kept for the next array, and
+threads share it. To give it back and fault it in again costs a third of a training step, and a
+fifth of a prediction."""
+_NUMBERS = dict(zip(KEEPING_MEMORY, (-4, -1, -2, -8), strict=True))
 
-    Giving memory back and faulting it in again costs a third of a training step, and a fifth of a
-    prediction. Only glibc is told; where a user has set it up by ``MALLOC_...``, that stays.
-    """
+
+def keep_memory() -> None:
+    """Set `KEEPING_MEMORY` in this process, unless the user has set up memory by ``MALLOC_...``."""
     if not sys.platform.startswith("linux") or any(n.startswith("MALLOC_") for n in os.environ):
         return
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return  # another C library; nothing to set
-    trim_threshold, top_pad, mmap_max, arena_max = -1, -2, -4, -8
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 64 << 20)
-    mallopt(arena_max, 1)
+    for name, value in KEEPING_MEMORY.items():
+        mallopt(_NUMBERS[name], value)
 
 
 def processor_features(root: Path = ROOT) -> frozenset[str]:

@@ -23,6 +23,7 @@ from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import Layout
 from sparcell.io.ngff_writer import CHUNK, Region, create_levels
 from sparcell.measurement.objects import object_table
+from sparcell.models.runtime import default_threads
 from sparcell.prediction import blocks
 from sparcell.prediction.blocks import Piece, Settled, Write
 from sparcell.prediction.engine import Engine
@@ -32,6 +33,8 @@ from sparcell.prediction.tiling import ahead
 
 BLOCKS_AT_ONCE = 64
 """Planes of a movie are done together until there are so many blocks to share out."""
+MOST_BLOCKS = 4
+"""Blocks that one process has in hand at the same time, at most: each takes memory."""
 
 
 def predict_large(
@@ -46,7 +49,8 @@ def predict_large(
     mosaic : Mosaic
     engine : Engine
     labels : Path
-        OME-Zarr for the labels: the image's axes but C, uint32, the ids of `predict_image`.
+        OME-Zarr for the labels: the axes of the image but C, uint32, the objects of
+        `predict_image`; those of wide tiles may be numbered in another order.
     objects : Path
         Where the object table goes, the same as that of `predict_image`.
     client : distributed.Client, optional
@@ -195,7 +199,8 @@ class _Run:
     def _do(self, work: Callable[[Any], Any], jobs: Sequence[Any], what: str) -> list[Any]:
         """Do jobs wherever they are done; their results in the order of the jobs."""
         results = [None] * len(jobs)
-        ended = carry_out(self.client, work, jobs)
+        threads = min(self.engine.threads or default_threads(), MOST_BLOCKS)
+        ended = carry_out(self.client, work, jobs, threads)
         for number, result in track(ended, what, len(jobs), "blocks"):
             results[number] = result
         return results
