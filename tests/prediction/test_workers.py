@@ -171,7 +171,9 @@ def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> No
         check_workers("tcp://127.0.0.1:9", "--scheduler")
 
 
-def test_workers_started_here_keep_their_memory() -> None:
+def test_workers_started_here_keep_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEEPING_MEMORY:
+        monkeypatch.delenv(name, raising=False)
     with connect("local:1") as client:
         (seen,) = client.run(lambda: dict(os.environ)).values()
     assert {name: seen.get(name) for name in KEEPING_MEMORY} == {

@@ -95,9 +95,9 @@ KEEPING_MEMORY = {
     "MALLOC_TOP_PAD_": 64 << 20,
     "MALLOC_ARENA_MAX": 1,
 }
-"""Settings of glibc, by their names in the environment: freed memory is kept for the next array, and
-threads share it. To give it back and fault it in again costs a third of a training step, and a
-fifth of a prediction."""
+"""Settings of glibc, by their names in the environment: freed memory is kept for the next array,
+and threads share it. To give it back and fault it in again costs a third of a training step, and
+a fifth of a prediction."""
 _NUMBERS = dict(zip(KEEPING_MEMORY, (-4, -1, -2, -8), strict=True))
 
 
