@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,21 @@ def test_labels_go_out_and_come_back(sparcell, tmp_path: Path, objects) -> None:
     assert code == 2 and "settings of models" in said
     code, said = sparcell("export", tmp_path / "nowhere", "--format", "roi", "-o", tmp_path / "x")
     assert code == 2 and "no image for" in said
+
+
+def test_masks_and_results_of_the_label_step_can_be_chosen(
+    sparcell, tmp_path: Path, objects
+) -> None:
+    write(tmp_path / "set", "a", objects, "points", "masks", "stain")
+    label = ("label", tmp_path / "set")
+    code, said = sparcell(*label, "--from", "points", "--mask", "image", "-o", tmp_path / "out")
+    assert code == 0 and "1 of 1 accepted" in said
+    assert "image-bright" in (tmp_path / "out" / "quality.csv").read_text()
+    code, said = sparcell(*label, "--mask", "image", "-o", tmp_path / "no")
+    assert code == 2 and "--mask image without --from points" in said
+    code, said = sparcell(*label, "--to", "points", "--from", "points", "-o", tmp_path / "no")
+    assert code == 2 and "points from a stain with the preset auto" in said
+    assert not (tmp_path / "no").exists()
+    sparcell(*label, "--to", "points", "-o", tmp_path / "counted")
+    record = json.loads((tmp_path / "counted" / "record.json").read_text())
+    assert record["settings"]["to"] == "points"

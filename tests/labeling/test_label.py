@@ -223,7 +223,7 @@ def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
         ({"preset": "magic"}, "preset 'magic'"),
         ({"diameter": 1.0}, "diameter of 1 px"),
         ({"preset": "thesis", "out": "o", "diameter": 20.0}, "fixed range"),
-        ({"settings": ThesisSettings()}, "ThesisSettings for the preset auto"),
+        ({"settings": ThesisSettings()}, "ThesisSettings for labels by auto"),
         ({"settings": AutoSettings(strategies=("magic",))}, "strategy 'magic'"),
     ],
 )
@@ -265,3 +265,46 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+POINTS = AutoSettings(to="points")
+
+
+def test_points_come_from_a_stain(tmp_path: Path) -> None:
+    movie = np.stack([good(0), np.full_like(good(0), 100), good(1)])
+    make(tmp_path / "set", {"a": good(), "blank": np.full_like(good(), 100)})
+    write_image(tmp_path / "set" / "images" / "m.tif", np.stack([IMAGE] * 3), "TYX")
+    write_image(tmp_path / "set" / "stain" / "m.tif", movie, "TYX")
+    (tmp_path / "set" / "points").mkdir()
+    (tmp_path / "set" / "points" / "a.csv").write_text("y,x\n1,1\n")
+    table = label(tmp_path / "set", tmp_path / "out", settings=POINTS).set_index("name")
+    assert table["accepted"].to_dict() == {"a": True, "blank": False, "m": True}
+    # Those of the field itself are left alone, and not taken over.
+    assert (tmp_path / "set" / "points" / "a.csv").read_text() == "y,x\n1,1\n"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "contact_sheet.png", "dataset.yaml", "ignore", "points", "quality.csv", "record.json",
+    ]  # fmt: skip
+    samples = {sample.name: sample for sample in Dataset.open(tmp_path / "out").samples}
+    assert "points" not in samples["blank"].files and "stain" in samples["a"].files
+    frame = pandas.read_csv(samples["a"].files["points"])
+    hit = TRUTH[tuple(frame[["y", "x"]].round().astype(int).to_numpy().T)]
+    assert sorted(hit) == list(range(1, TRUTH.max() + 1))
+    frame = pandas.read_csv(samples["m"].files["points"])
+    assert frame["t"].value_counts().to_dict() == {0: TRUTH.max(), 2: TRUTH.max()}
+
+
+def test_points_from_a_stain_replace_only_their_own_kind(tmp_path: Path) -> None:
+    make(tmp_path / "set", {"a": good()})
+    with pytest.raises(InputError, match="points from a stain without a folder of their own"):
+        label(tmp_path / "set", settings=POINTS)
+    label(tmp_path / "set", tmp_path / "out")
+    (tmp_path / "out" / "points").mkdir()
+    (tmp_path / "out" / "points" / "a.csv").write_text("y,x\n")
+    with pytest.raises(InputError, match="points, which this step did not write"):
+        label(tmp_path / "set", tmp_path / "out", settings=POINTS, overwrite=True)
+    label(tmp_path / "set", tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "points" / "a.csv").exists()
+    label(tmp_path / "set", tmp_path / "other", settings=POINTS)
+    label(tmp_path / "set", tmp_path / "other", overwrite=True)
+    assert not (tmp_path / "other" / "points").exists()
+    assert (tmp_path / "other" / "labels" / "a.tif").exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image, write_image
 from sparcell.io.points import write_points
 from sparcell.labeling import label
+from sparcell.labeling.auto import AutoSettings
 from sparcell.labeling.derive import find_mask, find_points, grow_outlines
+from sparcell.labeling.proposing import ProposalSettings
 
 
 def write_field(root: Path, name: str, image: np.ndarray, points: np.ndarray) -> None:
@@ -155,3 +158,31 @@ def test_on_real_images(data_root: Path, name: str, pixels: float, objects: floa
         shares.append(2 * both / (mask.sum() + (truth > 0).sum()))
         scores.append(f1(truth, grow_outlines(image, points, mask)))
     assert np.mean(shares) > pixels and np.mean(scores) > objects
+
+
+def test_outlines_grow_in_the_mask_that_is_asked_for(tmp_path: Path) -> None:
+    objects = ellipses(0)
+    write_field(tmp_path / "set", "a", bright(objects), find_points(objects))
+    # A mask and a stain that show more than the image does.
+    for kind, pixels in {"masks": np.ones_like(objects), "stain": bright(objects)[:, ::-1]}.items():
+        (tmp_path / "set" / kind).mkdir()
+        write_image(tmp_path / "set" / kind / "a.tif", pixels.astype(np.uint8), "YX")
+    ways = {}
+    for mask in ("auto", "mask", "stain", "image"):
+        settings = ProposalSettings(mask=mask)
+        out = tmp_path / mask
+        table = label(tmp_path / "set", out, source="points", settings=settings)
+        ways[mask] = table["strategy"][0]
+        assert json.loads((out / "record.json").read_text())["settings"]["mask"] == mask
+    assert ways == {"auto": "mask", "mask": "mask", "stain": "stain", "image": "image-bright"}
+    found = open_image(tmp_path / "image" / "labels" / "a.tif").read_ids()
+    assert f1(objects, found) == 1
+    everywhere = open_image(tmp_path / "mask" / "labels" / "a.tif").read_ids()
+    assert (everywhere > 0).all()
+    (tmp_path / "set" / "masks" / "a.tif").unlink()
+    table = label(
+        tmp_path / "set", tmp_path / "no", source="points", settings=ProposalSettings(mask="mask")
+    )
+    assert table["reason"][0].startswith("unusable: found no mask of a")
+    with pytest.raises(InputError, match="expected ProposalSettings"):
+        label(tmp_path / "set", tmp_path / "x", source="points", settings=AutoSettings())

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import typer
+
+
+class Result(StrEnum):
+    """What is written."""
+
+    labels = "labels"
+    points = "points"
+
+
+class Mask(StrEnum):
+    """Where proposed outlines may grow."""
+
+    auto = "auto"
+    mask = "mask"
+    stain = "stain"
+    image = "image"
 
 
 def label(
@@ -14,6 +31,14 @@ def label(
     ),
     source: str = typer.Option(
         "stain", "--from", help="stain, or points: propose an outline for each, to be corrected."
+    ),
+    to: Result = typer.Option(
+        Result.labels, help="labels, or points: from a stain, a point in each nucleus."
+    ),
+    mask: Mask = typer.Option(
+        Mask.auto,
+        help="With --from points, where outlines may grow: the field's mask, where its stain"
+        " shows objects, or where the image does; auto: the first of these that there is.",
     ),
     preset: str = typer.Option("auto", help="auto, or thesis: the published settings, literally."),
     overwrite: bool = typer.Option(
@@ -25,14 +50,33 @@ def label(
 ) -> None:
     """Make labels from a nuclear stain or from points, and say how good they are."""
     from sparcell.core.dataset import Dataset
+    from sparcell.core.errors import InputError
     from sparcell.labeling import label as run
+    from sparcell.labeling.auto import AutoSettings
+    from sparcell.labeling.proposing import ProposalSettings
 
+    settings: AutoSettings | ProposalSettings | None = None
+    if mask != Mask.auto:
+        if source != "points":
+            raise InputError(
+                f"--mask {mask.value} without --from points", "both", "leave it out, or add that"
+            )
+        settings = ProposalSettings(mask=mask.value)
+    if to == Result.points:
+        if source != "stain" or preset != "auto":
+            raise InputError(
+                f"--to points --from {source} --preset {preset}",
+                "points from a stain with the preset auto",
+                "leave the others out",
+            )
+        settings = AutoSettings(to="points")
     table = run(
         Dataset.open(dataset),
         out,
         preset,
         source=source,
         diameter=diameter,
+        settings=settings,
         overwrite=overwrite,
     )
     bad_files = table["reason"].fillna("").str.startswith("unusable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,9 @@ class AutoSettings(BaseModel):
     )
     tile: int = Field(
         1024, ge=256, description="Edge in px of the tiles a large image is worked on in"
+    )
+    to: Literal["labels", "points"] = Field(
+        "labels", description="What is written: outlines, or a point in each nucleus"
     )
 
 

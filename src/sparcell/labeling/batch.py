@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sparcell.labeling.auto import AutoSettings
     from sparcell.labeling.field import Verdict
+    from sparcell.labeling.proposing import ProposalSettings
     from sparcell.labeling.quality import QualitySettings
     from sparcell.labeling.sheet import ContactSheet
     from sparcell.labeling.thesis import ThesisSettings
@@ -34,7 +35,7 @@ def label(
     source: str = "stain",
     diameter: float | None = None,
     overwrite: bool = False,
-    settings: AutoSettings | ThesisSettings | None = None,
+    settings: AutoSettings | ThesisSettings | ProposalSettings | None = None,
     quality: QualitySettings | None = None,
 ) -> DataFrame:
     """Turn the stains or points of a dataset folder into labels, with a verdict on each field.
@@ -54,14 +55,15 @@ def label(
     preset : {"auto", "thesis"}
         How nuclei are found in a stain.
     source : {"stain", "points"}
-        ``points``: propose an outline for each point (`propose_field`).
+        ``points``: propose an outline for each point (`propose_field`). The other way round,
+        ``AutoSettings(to="points")`` makes points of a stain (`place_points`).
     diameter : float, optional
         Typical diameter of a nucleus in px, instead of the estimate (preset ``auto``).
     overwrite : bool
         Replace the labels of an earlier run of this function. Labels of any other origin are
         never touched.
-    settings : AutoSettings or ThesisSettings, optional
-        Further settings of the preset.
+    settings : AutoSettings or ThesisSettings or ProposalSettings, optional
+        Further settings of the preset, or of proposals from points.
     quality : QualitySettings, optional
         Limits of the quality gate (preset ``auto``).
 
@@ -80,16 +82,17 @@ def label(
     from sparcell.labeling.sheet import ContactSheet
 
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
-    _check_request(data, out, preset, source, (diameter, settings, quality))
+    _check_request(data, out, preset, source, (diameter, quality))
     pairs = data.having(source)
-    options: Any = _resolve(preset, diameter, settings) if source == "stain" else None
-    target = check_target(data, None if out is None else Path(out), overwrite)
+    options: Any = _resolve(preset if source == "stain" else source, diameter, settings)
+    kind = getattr(options, "to", "labels")
+    if kind == "points":
+        _check_own_folder(data, out, "points from a stain", "where they are looked at first")
+    target = check_target(data, None if out is None else Path(out), overwrite, kind)
     prepare(target)
     used = [sample.files[source] for sample in pairs.samples]
-    chosen = {"source": source}
-    if options is not None:
-        chosen |= {"preset": preset, **options.model_dump(mode="json")}
-    record = start_record(chosen, used)
+    chosen = {"source": source, **({"preset": preset} if source == "stain" else {})}
+    record = start_record({**chosen, **options.model_dump(mode="json")}, used)
     record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
     write_json(target / "record.json", record)
     for sample in data.samples:
@@ -102,7 +105,7 @@ def label(
     else:
         table = _label_fields(pairs, target, options, quality, sheet)
         if target.resolve() != data.root.resolve():
-            link_dataset(data, target)
+            link_dataset(data, target, kind)
     sheet.flush()
     frame = _write_quality(table, target)
     write_json(target / "record.json", record | {"finished": now()})
@@ -117,12 +120,11 @@ def _check_request(
         raise InputError(f"labels from '{source}'", "from stain or points", "choose one")
     if preset not in PRESETS:
         raise InputError(f"preset '{preset}'", "one of " + ", ".join(PRESETS), "choose one")
-    own_folder = out is not None and Path(out).resolve() != data.root.resolve()
     if source == "points":
         if preset != "auto" or any(option is not None for option in for_stains):
             raise InputError(
                 "settings of stains for labels from points",
-                "neither preset nor diameter",
+                "neither preset, diameter nor limits of quality",
                 "leave them out",
             )
         if not len(data.having("points")):
@@ -131,32 +133,33 @@ def _check_request(
                 "tables with y and x in points/",
                 "add them, or bring them there with `sparcell import`",
             )
-        if not own_folder:
-            raise InputError(
-                "proposed outlines without a folder of their own",
-                "a new folder, where they are corrected before anything learns from them",
-                "give one with -o",
-            )
+        why = "where they are corrected before anything learns from them"
+        _check_own_folder(data, out, "proposed outlines", why)
         return
     if not len(data.having("stain")):
         raise no_pairs(data)
-    if preset == "thesis" and not own_folder:
+    if preset == "thesis":
+        _check_own_folder(data, out, "preset thesis", "for the crops")
+
+
+def _check_own_folder(data: Dataset, out: Path | str | None, what: str, why: str) -> None:
+    if out is None or Path(out).resolve() == data.root.resolve():
         raise InputError(
-            "preset thesis without an output folder of its own",
-            "a new folder for the crops",
-            "give one with -o",
+            f"{what} without a folder of their own", f"a new folder, {why}", "give one with -o"
         )
 
 
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
     from sparcell.labeling.auto import AutoSettings
+    from sparcell.labeling.proposing import ProposalSettings
     from sparcell.labeling.strategies import STRATEGIES
     from sparcell.labeling.thesis import ThesisSettings
 
-    kind = AutoSettings if preset == "auto" else ThesisSettings
+    kinds = {"auto": AutoSettings, "thesis": ThesisSettings, "points": ProposalSettings}
+    kind = kinds[preset]
     if settings is not None and not isinstance(settings, kind):
         raise InputError(
-            f"{type(settings).__name__} for the preset {preset}", kind.__name__, "give these"
+            f"{type(settings).__name__} for labels by {preset}", kind.__name__, "give these"
         )
     options = settings or kind()
     if isinstance(options, AutoSettings):
@@ -177,24 +180,26 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
 def _label_fields(
     pairs: Dataset,
     target: Path,
-    settings: AutoSettings | None,
+    settings: AutoSettings | ProposalSettings,
     quality: QualitySettings | None,
     sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
-    """Label field by field: from stains with `settings`, from points without."""
+    """Label field by field, from stains or from points as the settings are."""
     from sparcell.labeling.field import label_field
-    from sparcell.labeling.proposing import propose_field
+    from sparcell.labeling.pointing import place_points
+    from sparcell.labeling.proposing import ProposalSettings, propose_field
     from sparcell.labeling.quality import QualitySettings
 
     limits = quality or QualitySettings()
-    preset = "points" if settings is None else "auto"
+    preset = "points" if isinstance(settings, ProposalSettings) else "auto"
     rows = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
-            if settings is None:
-                verdict = propose_field(sample, target)
+            if isinstance(settings, ProposalSettings):
+                verdict = propose_field(sample, target, settings)
             else:
-                verdict = label_field(sample, target, settings, limits)
+                write = place_points if settings.to == "points" else label_field
+                verdict = write(sample, target, settings, limits)
         except InputError as error:
             verdict = _unusable(sample, preset, error)
         sheet.add(verdict.thumbnail)

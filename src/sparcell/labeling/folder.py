@@ -17,8 +17,8 @@ VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
 
 
-def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
-    """Return the folder to write to, if nothing that `label` did not write is in the way.
+def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str) -> Path:
+    """Return the folder to write `kind` to, if nothing that `label` did not write is in the way.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
         without `overwrite`.
     """
     target = dataset.root if out is None else out
-    ours = _is_ours(target)
+    ours = bool(_earlier(target))
     if out is None or out.resolve() == dataset.root.resolve():
         foreign = [name for name in WRITTEN if (target / name).exists()]
         if foreign and not ours:
@@ -46,15 +46,24 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool) -> Path:
             "a folder without",
             "add --overwrite to replace them, or choose another with -o",
         )
+    if (target / kind).exists() and kind not in _earlier(target):
+        raise InputError(
+            f"{target / kind}, which this step did not write",
+            f"a folder without {kind}",
+            "choose another with -o",
+        )
     return target
 
 
-def _is_ours(folder: Path) -> bool:
+def _earlier(folder: Path) -> tuple[str, ...]:
+    """Kinds of files that an earlier run of `label` wrote into a folder; none if none did."""
     try:
         record = json.loads((folder / "record.json").read_text("utf8"))
-        return isinstance(record, dict) and record.get("verb") == VERB
-    except (OSError, ValueError):
-        return False
+        if record["verb"] != VERB:
+            return ()
+        return record["settings"].get("to", "labels"), "ignore"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
 
 
 def prepare(target: Path) -> None:
@@ -63,20 +72,21 @@ def prepare(target: Path) -> None:
     Only after `check_target`.
     """
     target.mkdir(parents=True, exist_ok=True)
-    for kind in ("labels", "ignore"):
+    for kind in _earlier(target):
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)
 
 
-def link_dataset(dataset: Dataset, target: Path) -> None:
+def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
     """Make `target` a dataset on its own: a ``dataset.yaml`` with the original places.
 
-    Labels and ignore masks are those in `target`; ``split.csv`` is copied.
+    What was made, of this `kind`, and ignore masks are those in `target`, and labels are no
+    others; ``split.csv`` is copied.
     """
     layout = {
-        kind: _place(dataset, kind, target)
-        for kind in KINDS
-        if kind not in ("labels", "ignore") and dataset.having(kind).samples
+        other: _place(dataset, other, target)
+        for other in KINDS
+        if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
     with whole_file(target / "dataset.yaml") as partial:
         partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.core.dataset import Sample
+from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import create_image, open_alike, open_image
@@ -19,15 +21,27 @@ from sparcell.labeling.derive import find_mask, grow_outlines
 from sparcell.labeling.field import Verdict, segment_stain
 from sparcell.labeling.sheet import Thumbnail, thin_out
 
+Source = Literal["auto", "mask", "stain", "image"]
+FILES = {"mask": "masks", "stain": "stain"}
+"""Where a mask may come from, and the folder of a dataset that has it."""
 MOST_MISSED = 0.25
 """Proposals are refused where more of the points lie off the mask that they grow in."""
 
 
-def propose_field(sample: Sample, target: Path) -> Verdict:
-    """Grow an outline from every point of a field; write ``labels/NAME.tif``.
+class ProposalSettings(BaseModel):
+    """Where outlines may grow."""
 
-    They grow in the field's mask if it has one, else where its stain shows objects, else where
-    its image does (`find_mask`).
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mask: Source = Field(
+        "auto",
+        description="mask: the field's, made by hand; stain: where it shows objects; image: where "
+        "the image itself does; auto: the first of these that the field has",
+    )
+
+
+def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> Verdict:
+    """Grow an outline from every point of a field; write ``labels/NAME.tif``.
 
     Parameters
     ----------
@@ -35,12 +49,15 @@ def propose_field(sample: Sample, target: Path) -> Verdict:
         With points.
     target : Path
         Dataset folder to write to.
+    settings : ProposalSettings
+        In which mask they grow.
 
     Raises
     ------
     InputError
-        If the field's files cannot be used; nothing is written then.
+        If the field's files cannot be used, or it lacks the mask; nothing is written then.
     """
+    source = _source(sample, settings.mask)
     image = open_image(sample.image)
     axes = "".join(axis for axis in image.axes if axis in "TZ") + "YX"
     shape = [image.size(axis) for axis in axes]
@@ -52,7 +69,7 @@ def propose_field(sample: Sample, target: Path) -> Verdict:
         for plane in image.planes():
             places = read_points(sample.files["points"], image, plane)
             pixels = image.read(plane=plane)
-            mask, way, off = _mask(sample, image, pixels, places, plane)
+            mask, way, off = _mask(sample, source, image, places, plane)
             found = check_labels(grow_outlines(pixels, places, mask), "proposed outlines")
             at = tuple({"T": plane.t, "Z": plane.z}[axis] for axis in axes[:-2])
             labels[at] = found
@@ -77,21 +94,33 @@ def propose_field(sample: Sample, target: Path) -> Verdict:
     return Verdict(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
 
 
+def _source(sample: Sample, wanted: Source) -> str:
+    """What of a field the mask is made of."""
+    if wanted == "auto":
+        return next((way for way, folder in FILES.items() if folder in sample.files), "image")
+    if FILES.get(wanted, "images") not in sample.files:
+        raise InputError(
+            f"no {wanted} of {sample.name}",
+            f"{FILES[wanted]}/{sample.name}.tif, as the setting mask={wanted} says",
+            "add it, or let outlines grow in another mask",
+        )
+    return wanted
+
+
 def _mask(
-    sample: Sample, image: Image, pixels: NDArray[np.float32], points: NDArray[Any], plane: Plane
+    sample: Sample, source: str, image: Image, points: NDArray[Any], plane: Plane
 ) -> tuple[NDArray[np.bool_], str, float]:
-    """Mask, where it comes from, and the share of the points that are off it."""
-    if "masks" in sample.files:
+    """Mask, how it was made, and the share of the points that are off it."""
+    if source == "mask":
         mask = open_alike(sample, "masks", image).read_ids(plane=plane) > 0
         check_against_mask(points, mask, sample.files["points"], sample.files["masks"])
-        way = "mask"
-    elif "stain" in sample.files:
-        mask, way = segment_stain(sample, plane) > 0, "stain"
+    elif source == "stain":
+        mask = segment_stain(sample, plane) > 0
     else:
-        mask, by, missed = find_mask(pixels, points)
+        mask, by, missed = find_mask(image.read(plane=plane), points)
         return mask, f"image-{by}", missed
     off = ~mask[tuple(np.rint(points).astype(int).T)]
-    return mask, way, float(off.mean()) if len(points) else 0.0
+    return mask, source, float(off.mean()) if len(points) else 0.0
 
 
 def _judge(points: float, missed: float) -> str:
