@@ -124,7 +124,7 @@ def test_points_go_where_the_image_goes(seed: int) -> None:
     outlined = field._replace(annotation=frozenset({"outlines"}))
     labels_too = cut(outlined, centre, matrix, 48, "any")[1]
     assert np.array_equal(labels_too.labels > 0, known.mask) and known.mask.dtype == bool
-    assert (known.points >= -0.5).all() and (known.points < 47.5).all()
+    assert (known.points >= -24.5).all() and (known.points < 71.5).all()
     inner = known.points[((known.points > 1) & (known.points < 46)).all(1)]
     found = np.stack([map_coordinates(channel, inner.T, order=1) for channel in image], 1)
     # Between mirrored pixels the coordinates are not linear.
@@ -143,9 +143,10 @@ def test_no_point_in_a_crop_is_forgotten_or_doubled() -> None:
     whole = cut(field, np.array([15.5, 15.5]), np.eye(2), 32, "any")[1].points
     marks = np.zeros((8, 10), int)
     marks[tuple(np.rint(points).astype(int).T)] = 1
-    expected = np.pad(marks, ((0, 24), (0, 22)), mode="reflect")
+    # The crop has 32 px, and points are kept up to 16 px beside it.
+    expected = np.pad(marks, ((16, 40), (16, 38)), mode="reflect")
     got = np.zeros_like(expected)
-    np.add.at(got, tuple(np.rint(whole).astype(int).T), 1)
+    np.add.at(got, tuple(np.rint(whole).astype(int).T + 16), 1)
     assert np.array_equal(got, expected)
 
 

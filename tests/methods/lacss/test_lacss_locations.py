@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparcell.core.annotation import Annotation
+from sparcell.core.errors import InputError
 from sparcell.methods.lacss.config import LacssConfig
 from sparcell.methods.lacss.locations import (
     CLUSTER,
@@ -108,6 +109,27 @@ def test_what_is_known_is_drawn_and_what_is_not_is_minus_1() -> None:
     assert (weak[0] == -1).all() and np.array_equal(weak[1:], drawn[1:])
     alone = targets(Annotation(mask=labels > 0), LacssConfig())
     assert (alone[[0, 2]] == -1).all()
+
+
+def test_a_mask_is_not_known_where_the_nearest_point_lies_beside_the_window() -> None:
+    mask = np.zeros((5, 12), bool)
+    mask[2, 1:4], mask[2, 7:] = True, True
+    points = np.array([[2, 2], [2, 12]], np.float32)
+    drawn = targets(Annotation(points=points, mask=mask), LacssConfig())
+    # Beside the middle at 7, which is as far from both, pixels are nearer to the point at 12.
+    assert drawn[1, 2].tolist()[:7] == [0, 1, 1, 1, 0, 0, 0]
+    assert drawn[1, 2].tolist()[8:] == [-1, -1, -1, -1]
+    others = np.delete(drawn[1], 2, axis=0)
+    assert (others == 0).all() and drawn[2].sum() == 1
+    outlined = targets(
+        Annotation(labels=mask.astype(np.int32), points=points, mask=mask), LacssConfig()
+    )
+    assert np.array_equal(outlined[1], mask)
+
+
+def test_a_field_without_annotation_is_refused_in_a_line() -> None:
+    with pytest.raises(InputError, match="no annotation"):
+        targets(Annotation(), LacssConfig())
 
 
 @pytest.mark.parametrize("draw", [0.0, 0.5, 1.0])

@@ -10,6 +10,7 @@ from sparcell.methods.lacss.losses import (
     add_up,
     anchoring,
     consistency,
+    exclusive_claims,
     focal_loss,
     huber_loss,
     overlap,
@@ -126,6 +127,59 @@ def test_overlap_is_0_for_cells_apart_and_positive_else() -> None:
     any_ = torch.rand(5, 7, generator=torch.Generator().manual_seed(0))
     log_free = (1 - any_).log()
     assert (overlap(any_, log_free, log_free.sum(0)) > 0).all()
+
+
+def claims(logits: list[list[float]], mask: list[float]) -> Tensor:
+    """Loss of instances (rows) at pixels (columns) that all of them see."""
+    held = torch.tensor(logits)[:, None]
+    at = torch.arange(held.shape[2]).expand(held.shape)
+    drawn = torch.tensor(mask).expand(held.shape)
+    return exclusive_claims(held, torch.ones_like(held), drawn, at, held.shape[2])
+
+
+def test_exclusive_claims_of_one_instance_are_the_cross_entropy() -> None:
+    logits = torch.tensor([[-2.0, 0.5, 3.0, -40.0, 40.0]], requires_grad=True)
+    mask = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
+    at = torch.arange(5).expand(1, 1, 5)
+    found = exclusive_claims(logits[:, None], torch.ones(1, 1, 5), mask.expand(1, 1, 5), at, 5)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[0], mask)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    found.backward()
+    assert logits.grad is not None
+    np.testing.assert_allclose(logits.grad[0], (logits[0].sigmoid() - mask).detach() / 5, atol=1e-6)
+
+
+def test_exclusive_claims_by_hand() -> None:
+    """G = 0.75 and 0.5: exactly one claims with 0.75 x 0.5 + 0.25 x 0.5, none with 0.125."""
+    three = float(np.log(3))
+    assert claims([[three], [0.0]], [1.0]).item() == pytest.approx(-np.log(0.5) / 2)
+    assert claims([[three], [0.0]], [0.0]).item() == pytest.approx(-np.log(0.125) / 2)
+
+
+def test_exclusive_claims_pull_where_the_printed_terms_do_not() -> None:
+    """Two instances that are both certain, in vain or wrongly: the surer one shall have it."""
+    for certain in (-30.0, 30.0):
+        logits = torch.tensor([[[certain + 1]], [[certain]]], requires_grad=True)
+        at = torch.zeros(2, 1, 1, dtype=torch.int64)
+        exclusive_claims(logits, torch.ones(2, 1, 1), torch.ones(2, 1, 1), at, 1).backward()
+        assert logits.grad is not None
+        claimed = float(certain > 0)
+        # G less the share of the odds, e : 1, over two pixels.
+        expected = [(claimed - np.e / (1 + np.e)) / 2, (claimed - 1 / (1 + np.e)) / 2]
+        np.testing.assert_allclose(logits.grad.flatten(), expected, atol=1e-5)
+
+
+def test_exclusive_claims_count_what_has_weight_alone() -> None:
+    logits = torch.tensor([[[0.3, 900.0]], [[-1.0, -900.0]]], requires_grad=True)
+    weight = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]])
+    at = torch.tensor([[[0, 1]], [[0, 1]]])
+    found = exclusive_claims(logits, weight, torch.ones(2, 1, 2), at, 4)
+    assert found.item() == pytest.approx(np.log1p(np.exp(-0.3)), rel=1e-5)
+    found.backward()
+    assert logits.grad is not None
+    assert logits.grad.flatten()[1:].abs().sum() == 0
+    nothing = exclusive_claims(logits, weight * 0, torch.ones(2, 1, 2), at, 4)
+    assert nothing.item() == 0
 
 
 def test_sobel_is_4_at_a_step_and_agrees_with_scipy() -> None:

@@ -18,6 +18,7 @@ from sparcell.nets.config import NetworkConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = NetworkConfig(decoder="fpn", encoder="featurenet", weights="none", pyramid_width=8)
+PRINTED = LacssConfig(exclusive=False, anchor=0, auxnet=False)
 CONFIG = LacssConfig(crop=32, segment_width=8, level=2)
 
 
@@ -90,17 +91,29 @@ def test_weak_loss_of_one_cell_by_hand() -> None:
     target = drawn_points((4, 4))
     target[0, 1, :, :3] = 1
     outputs = saying(np.log(3))
-    weak, boundary = judge(outputs, target, LacssConfig(anchor=0, auxnet=False))
+    weak, boundary = judge(outputs, target, PRINTED)
     # -(4 x 0.75 + 12 x 0.25) / 16.
     assert weak == pytest.approx(-0.375) and boundary == 0
-    anchored, _ = judge(outputs, target, LacssConfig(anchor=2, auxnet=False))
+    anchored, _ = judge(outputs, target, PRINTED.model_copy(update={"anchor": 2.0}))
     assert anchored == pytest.approx(-0.375 - 2 * np.log(0.75))
 
 
 def test_weak_loss_of_two_cells_by_hand() -> None:
     """Crops of 4 x 4 px that share 4 x 2, G = 0.5: the shared half pays 0.5 ln 2."""
-    weak, _ = judge(saying(0.0), drawn_points((4, 3), (4, 5)), LacssConfig(anchor=0, auxnet=False))
+    weak, _ = judge(saying(0.0), drawn_points((4, 3), (4, 5)), PRINTED)
     assert weak == pytest.approx(-0.5 + 0.5 * 0.5 * np.log(2))
+
+
+def test_exclusive_loss_of_two_cells_by_hand() -> None:
+    """The same crops, G = 0.75, odds 3; of the shared 8 pixels 4 are of the mask, of others 2."""
+    target = drawn_points((4, 3), (4, 5))
+    target[0, 1, :, :4] = 1
+    config = LacssConfig(anchor=0, auxnet=False)
+    weak, _ = judge(saying(np.log(3)), target, config)
+    # Nobody claims: 0.25 for each crop. One of two claims: 2 x 0.75 x 0.25; of one: 0.75.
+    on_mask = 4 * np.log(2 * 0.75 * 0.25) + 8 * np.log(0.75)
+    beside = 4 * 2 * np.log(0.25) + 8 * np.log(0.25)
+    assert weak == pytest.approx(-(on_mask + beside) / 32, rel=1e-5)
 
 
 def test_boundary_loss_by_hand() -> None:

@@ -46,6 +46,11 @@ class LacssConfig(MethodConfig):
     locations: int = Field(
         64, ge=1, description="neighbouring locations of an image that a step is judged by"
     )
+    exclusive: bool = Field(
+        True,
+        description="without outlines, ask of every pixel of the mask that exactly one location "
+        "claims it, and of every other that none does; false as published",
+    )
     anchor: float = Field(
         1.0,
         ge=0,

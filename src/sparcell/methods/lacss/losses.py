@@ -68,6 +68,41 @@ def overlap(probability: Tensor, log_free: Tensor, total: Tensor) -> Tensor:
     return -probability * (total - log_free)
 
 
+def exclusive_claims(logits: Tensor, weight: Tensor, mask: Tensor, at: Tensor, size: int) -> Tensor:
+    """-log P that exactly one instance claims each pixel of the mask, and none any other.
+
+    Not in the text. G[i] is the probability that i claims a pixel, and claims are independent, so
+    that none does has the probability of the product of all 1 - G, and exactly one does has that
+    times the sum of all odds G / (1 - G). The slope in the logit of i is G[i] where the mask is 0,
+    and G[i] less its share of the odds where it is 1: the cross-entropy of outlines, with each
+    pixel given to instances by how sure they are of it.
+
+    Parameters
+    ----------
+    logits, weight : (M, Y, X) float
+        Weight is 0 or 1.
+    mask : (M, Y, X) float
+        0 or 1.
+    at : (M, Y, X) int64
+        The pixel 0 .. size - 1 that each is.
+    size : int
+
+    Returns
+    -------
+    () float
+        Per instance and pixel of weight, as the mean cross-entropy of outlines is.
+    """
+    counted = weight > 0
+    seen = logits.masked_fill(~counted, -torch.inf)
+    highest = torch.full((size,), -torch.inf, dtype=logits.dtype, device=logits.device)
+    highest = highest.scatter_reduce(0, at.reshape(-1), seen.detach().reshape(-1), "amax")
+    highest = torch.where(highest.isfinite(), highest, 0)
+    odds = add_up((seen - highest[at]).exp(), at, size)
+    claimed = add_up((counted & (mask > 0)).float(), at, size) > 0
+    sure = (functional.softplus(logits) * counted).sum()
+    return (sure - (odds[claimed].log() + highest[claimed]).sum()) / counted.sum().clamp(min=1)
+
+
 def anchoring(logits: Tensor, centres: Tensor) -> Tensor:
     """Cross-entropy of each location being its own cell's: -log G[i] at location i.
 

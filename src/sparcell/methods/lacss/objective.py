@@ -16,6 +16,7 @@ from sparcell.methods.lacss.losses import (
     add_up,
     anchoring,
     consistency,
+    exclusive_claims,
     focal_loss,
     huber_loss,
     overlap,
@@ -166,11 +167,15 @@ def masked_loss(
     `size` is the number of pixels of the batch.
     """
     probability = looked.logits.sigmoid()
-    log_free = functional.logsigmoid(-looked.logits)
     inside = (looked.weight > 0).float()
-    total = add_up(log_free * inside, looked.at, size)[looked.at]
-    loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
-    weak = weighted_mean(loss, looked.weight * (looked.mask >= 0))
+    known = looked.weight * (looked.mask >= 0)
+    if config.exclusive:
+        weak = exclusive_claims(looked.logits, known, looked.mask, looked.at, size)
+    else:
+        log_free = functional.logsigmoid(-looked.logits)
+        total = add_up(log_free * inside, looked.at, size)[looked.at]
+        loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
+        weak = weighted_mean(loss, known)
     y, x = looked.centres.unbind(1)
     trusted = looked.weight[torch.arange(len(y), device=y.device), y, x]
     weak = weak + config.anchor * weighted_mean(anchoring(looked.logits, looked.centres), trusted)

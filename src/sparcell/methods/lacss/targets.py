@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from sparcell.core.annotation import Annotation
+from sparcell.core.errors import InputError
 from sparcell.methods.lacss.config import LacssConfig
 from sparcell.methods.lacss.locations import grid_locations
 
@@ -22,16 +23,28 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
     Parameters
     ----------
     known : Annotation
-        With labels or a mask, which tell how large the window is.
+        With labels or a mask, which tell how large the window is. Points may lie beside it.
     config : LacssConfig
 
     Returns
     -------
     (3, Y, X) float32
-        `ids` of the outlined objects, 0 = background; `mask`, 1 where there is an object; and
-        `points`, 1 at the pixel of each location. float32 holds ids up to 16 million exactly.
+        `ids` of the outlined objects, 0 = background; `mask`, 1 where there is an object, -1 where
+        the nearest point lies beside the window; and `points`, 1 at the pixel of each location.
+        float32 holds ids up to 16 million exactly.
+
+    Raises
+    ------
+    InputError
+        If there are neither labels nor a mask.
     """
-    shape = next(held.shape for held in (known.labels, known.mask) if held is not None)
+    shape = next((held.shape for held in (known.labels, known.mask) if held is not None), None)
+    if shape is None:
+        raise InputError(
+            "a field with no annotation",
+            "outlines, or points",
+            "annotate it, or leave it out by split.csv or data.where",
+        )
     drawn = np.full((3, *shape), UNKNOWN, np.float32)
     if known.labels is not None:
         drawn[0] = known.labels
@@ -42,6 +55,10 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
         y, x = np.rint(known.points).astype(np.int64).T
         within = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
         drawn[2, y[within], x[within]] = 1
+        if known.labels is None and not within.all():
+            pixels = np.argwhere(drawn[1] == 1)
+            _, nearest = KDTree(known.points).query(pixels)
+            drawn[(1, *pixels[~within[nearest]].T)] = UNKNOWN
     return drawn
 
 

@@ -1,0 +1,90 @@
+"""Runs `sparcell train`, scores it, and shows rows; what is done stays done.
+
+Not run by itself: `weak_supervision.py` and `annotation_cost.py` stand on it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.files import whole_file, write_json
+from sparcell.evaluation import evaluate_boundaries
+
+Row = dict[str, Any]
+
+
+def train(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> Row:
+    """Train by the command line, going on where a call before was stopped, and score the result.
+
+    Returns
+    -------
+    dict
+        AP at IoU 0.5 and 0.75, its mean from 0.50 to 0.95, F1 at 0.5, all pooled over the test
+        fields; mean distance of matched outlines in px; steps and processor seconds.
+    """
+    scores = out / "scores.json"
+    if not scores.exists():
+        changes = [part for setting in settings for part in ("--set", setting)]
+        command = ["train", recipe, "--data", str(data), "-o", str(out), *changes]
+        if (out / "recipe.yaml").exists():
+            command.append("--resume")
+        print(f"{out.name} ...", file=sys.stderr, flush=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with (out.parent / f"{out.name}.log").open("a") as log:
+            subprocess.run(
+                [sys.executable, "-m", "sparcell", *command],
+                check=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        write_json(scores, score(out))
+    row: Row = json.loads(scores.read_text())
+    return row
+
+
+def score(run: Path) -> Row:
+    """Read what a finished run says of its test fields, and add how close its outlines are."""
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    record = json.loads((run / "record.json").read_text())
+    level = {one["threshold"]: one for one in evaluation["matching"]}
+    truth = {name: field["labels"] for name, field in record["evaluated"].items()}
+    outlines = evaluate_boundaries(truth, run / "predictions" / "labels").total
+    return {
+        "AP50": level[0.5]["ap"],
+        "AP75": level[0.75]["ap"],
+        "mean AP": evaluation["map"],
+        "F1": level[0.5]["f1"],
+        "outlines, px": outlines.mean,
+        "steps": record["training"]["steps"],
+        "CPU s": record["training"]["cpu_seconds"],
+    }
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print rows as Markdown."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    print("\n| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
+    for row in rows:
+        print("| " + " | ".join(_text(row.get(column, "")) for column in columns) + " |")
+    sys.stdout.flush()
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """Write rows as CSV."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with whole_file(path) as partial, partial.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, columns, restval="")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
