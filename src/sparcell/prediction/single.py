@@ -196,7 +196,7 @@ def _into(target: Any, axes: str) -> Callable[[Plane, Band], None]:
             raise _TooManyIds
         rows = slice(band.top, band.top + len(band.labels))
         where = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
-        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype)
+        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype, copy=False)
 
     return write
 

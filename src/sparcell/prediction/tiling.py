@@ -239,13 +239,13 @@ class Stitcher:
         left = offset[1]
         window = np.s_[:, left : left + claim.labels.shape[1]]
         labels, scores = settle(claim, taken[window])
+        on_found(Found(labels, scores, offset, self.count + 1))
         pixels = np.flatnonzero(claim.labels != 0)
         y, x = np.divmod(pixels, claim.labels.shape[1])
         taken[y, x + left] = True
         ids = labels.ravel()[pixels]
         kept = ids > 0
         canvas[y[kept], x[kept] + left] = ids[kept] + np.int32(self.count)
-        on_found(Found(labels, scores, offset, self.count + 1))
         self.cut += claim.cut
         self.count += len(scores)
 
