@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,16 +81,47 @@ def test_training_without_pytorch_says_what_to_install(tmp_path):
     assert not Path("run").exists()
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+def _stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("place", "command", "resumes"),
+    [
+        ("sparcell.training.settings.recipe_files", ["recipes", "list"], False),
+        ("sparcell.io.list_images", ["info", "a.tif"], False),
+        ("sparcell.models.load_model", ["predict", "nuclei", "a.tif", "-o", "out"], True),
+        ("sparcell.studies.load_study", ["study", "s.yaml", "--data", "d", "-o", "o"], True),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on_where_one_can(monkeypatch, capsys, place, command, resumes):
     from sparcell.cli import main
 
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("sparcell.training.settings.recipe_files", stop)
+    monkeypatch.setattr(place, _stop)
     with pytest.raises(SystemExit) as end:
-        main(["recipes", "list"])
-    assert end.value.code == 130 and "--resume" in capsys.readouterr().err
+        main(command)
+    said = capsys.readouterr().err
+    assert end.value.code == 130 and "stopped; what is finished is kept" in said
+    assert ("--resume" in said) == resumes
+
+
+def test_ctrl_c_before_the_verb_begins_is_a_line_too(monkeypatch, capsys):
+    import sparcell.cli
+
+    monkeypatch.setattr(sparcell.cli, "_register", _stop)
+    with pytest.raises(SystemExit) as end:
+        sparcell.cli.main(["info"])
+    assert end.value.code == 130 and "stopped" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_libraries_load_leaves_no_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    call = [sys.executable, "-m", "sparcell", "--version"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        call, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 130 and done.stderr == "stopped\n"
 
 
 def test_a_wrong_option_is_named(capsys):

@@ -72,9 +72,9 @@ def _register() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    _register()
-    warnings.showwarning = _show_warning
     try:
+        _register()
+        warnings.showwarning = _show_warning
         code = app(args=arguments, standalone_mode=False)
     except InputError as error:
         say(f"sparcell: {error}")
@@ -88,8 +88,19 @@ def main(arguments: list[str] | None = None) -> None:
         code = DONE
     # Typer itself turns Ctrl-C into this code.
     if code == STOPPED:
-        say("stopped; what is finished is kept, the same command with --resume goes on")
+        how = ", the same command with --resume goes on" if _resumes(arguments) else ""
+        say(f"stopped; what is finished is kept{how}")
     sys.exit(code)
+
+
+def _resumes(arguments: list[str] | None) -> bool:
+    """Whether the verb that was called can go on where it was stopped."""
+    command: Any = typer.main.get_command(app)
+    for word in sys.argv[1:] if arguments is None else arguments:
+        verbs = getattr(command, "commands", {})
+        # `sparcell study STUDY.yaml` is short for `study run`.
+        command = verbs.get(word) or verbs.get("run", command)
+    return any("--resume" in option.opts for option in command.params)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
