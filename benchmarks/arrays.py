@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import DEFAULTS
 from sparcell.prediction.single import plan_tiles
-from sparcell.prediction.tiling import cut_axis, map_rows
+from sparcell.prediction.tiling import cut_plane, map_rows
 from sparcell.prediction.turning import Turned
 
 
@@ -56,9 +57,10 @@ def time_network(
         Whether windows overlap, as they do in a prediction, or show every pixel once.
     """
     image = Image(pixels, "YX")
-    multiple, core, context = plan_tiles(image, image, model, DEFAULTS)[0]
-    grid = (multiple, core, context if surroundings else 0)
-    cuts = (cut_axis(image.shape[0], *grid), cut_axis(image.shape[1], *grid))
+    vertical, horizontal = plan_tiles(image, image, model, DEFAULTS)[0]
+    if not surroundings:
+        vertical, horizontal = (*vertical[:2], 0), (*horizontal[:2], 0)
+    cuts = cut_plane(image.shape, (vertical, horizontal))
     timed = _Timed(Turned(network, model.card.tta))
     for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
         pass
@@ -72,9 +74,15 @@ class _Timed:
         self.network, self.name = network, network.name
         self.wall = self.cpu = 0.0
 
-    def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def __call__(self, image: NDArray[np.float32]) -> Any:
+        return self._time(self.network, image)
+
+    def levels(self, image: NDArray[np.float32]) -> Any:
+        return self._time(self.network.levels, image)
+
+    def _time(self, run: Callable[[NDArray[np.float32]], Any], image: NDArray[np.float32]) -> Any:
         began = Seconds.now()
-        answer = self.network(image)
+        answer = run(image)
         took = began.since()
         self.wall, self.cpu = self.wall + took.wall, self.cpu + took.cpu
         return answer

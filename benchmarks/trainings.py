@@ -1,6 +1,7 @@
 """Runs `sparcell train`, scores it, and shows rows; what is done stays done.
 
-Not run by itself: `weak_supervision.py` and `annotation_cost.py` stand on it.
+Not run by itself: `weak_supervision.py`, `annotation_cost.py` and `cells_from_stain.py` stand on
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 
 
 def train(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> Row:
-    """Train by the command line, going on where a call before was stopped, and score the result.
+    """Train as `train_run` does, and score the result.
 
     Returns
     -------
@@ -30,22 +31,29 @@ def train(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> Row:
     """
     scores = out / "scores.json"
     if not scores.exists():
-        changes = [part for setting in settings for part in ("--set", setting)]
-        command = ["train", recipe, "--data", str(data), "-o", str(out), *changes]
-        if (out / "recipe.yaml").exists():
-            command.append("--resume")
-        print(f"{out.name} ...", file=sys.stderr, flush=True)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with (out.parent / f"{out.name}.log").open("a") as log:
-            subprocess.run(
-                [sys.executable, "-m", "sparcell", *command],
-                check=True,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        train_run(recipe, data, out, settings)
         write_json(scores, score(out))
     row: Row = json.loads(scores.read_text())
     return row
+
+
+def train_run(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> None:
+    """Train by the command line, going on where a call before was stopped."""
+    if (out / "report.html").exists():
+        return
+    changes = [part for setting in settings for part in ("--set", setting)]
+    command = ["train", recipe, "--data", str(data), "-o", str(out), *changes]
+    if (out / "recipe.yaml").exists():
+        command.append("--resume")
+    print(f"{out.name} ...", file=sys.stderr, flush=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f"{out.name}.log").open("a") as log:
+        subprocess.run(
+            [sys.executable, "-m", "sparcell", *command],
+            check=True,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def score(run: Path) -> Row:
