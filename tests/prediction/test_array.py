@@ -51,8 +51,9 @@ def test_axes_and_channels_must_fit() -> None:
 def test_columns_are_decoded_apart_and_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.tile((ellipses(1) > 0) * np.uint8(200), (1, 4))
     settings = PredictSettings(halo=20)
+    assert pixels.shape[1] < 2 * single.MIN_DECODED
     whole = sparcell.predict_array(bright_model(), pixels, settings=settings)
-    monkeypatch.setattr(single, "DECODED_WIDTH", 100)
+    monkeypatch.setattr(single, "MIN_DECODED", 80)
     apart = sparcell.predict_array(bright_model(), pixels, settings=settings)
     assert len(single.split_columns([slice(0, pixels.shape[1])], 20)) >= 4
     pairs = np.unique(np.stack([whole.labels.ravel(), apart.labels.ravel()]), axis=1)
@@ -63,8 +64,11 @@ def test_columns_are_decoded_apart_and_found_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_columns_partition_the_tiles_and_are_wider_than_what_they_look_beyond() -> None:
-    assert single.split_columns([slice(0, 2048)], 100) == [slice(0, 1024), slice(1024, 2048)]
+    assert single.split_columns([slice(0, 2048)], 200) == [slice(0, 1024), slice(1024, 2048)]
     assert single.split_columns([slice(0, 2048)], 300) == [slice(0, 2048)]
+    assert len(single.split_columns([slice(0, 4096)], 0)) == single.MOST_TILES
     assert single.split_columns([slice(0, 900), slice(900, 2001)], 0) == [
         slice(0, 900), slice(900, 1450), slice(1450, 2001),
     ]  # fmt: skip
+    many = [slice(left, left + 2048) for left in range(0, 8192, 2048)]
+    assert single.split_columns(many, 0) == many

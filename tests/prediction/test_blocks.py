@@ -184,7 +184,17 @@ def test_large_images_are_predicted_in_blocks_and_others_are_not(
 
 def test_tiles_of_blocks_partition_the_plane_and_windows_know_their_neighbours() -> None:
     mosaic = Mosaic(
-        "", None, None, 1, 1.0, "", Path(), (500, 333), grid=(16, 64, 16), halo=20, block=200
+        "",
+        None,
+        None,
+        1,
+        1.0,
+        "",
+        Path(),
+        (500, 333),
+        grids=((16, 64, 16), (16, 48, 16)),
+        halo=20,
+        block=200,
     )
     tiles = list(mosaic.tiles())
     assert sorted(tile for block in mosaic.blocks for tile in block) == tiles

@@ -227,7 +227,7 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
         image = fit_channels(open_image(item.path, settings.axes), model, settings.channels)
         scale = choose_scale(image, model, settings.diameter, opened.runtime)
         shown = rescaled(image, scale.factor)
-        grid, halo = plan_tiles(image, shown, model, settings)
+        grids, halo = plan_tiles(image, shown, model, settings)
         mosaic = Mosaic(
             source=str(item.path),
             axes=settings.axes,
@@ -237,7 +237,7 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
             name=item.name,
             folder=item.scratch,
             shape=shown.shape,
-            grid=grid,
+            grids=grids,
             halo=halo,
             block=settings.block or BLOCK,
         )

@@ -30,7 +30,7 @@ from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels, plan_tiles
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
 from sparcell.prediction.stain import check_stain_settings
-from sparcell.prediction.tiling import cut_axis
+from sparcell.prediction.tiling import cut_plane
 from sparcell.prediction.turning import Turned
 
 TIMED_SIZES = 2
@@ -190,8 +190,8 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
     except InputError as error:
         return ImageForecast(item.name, item.path, str(error))
     shown = rescaled(image, scale.factor if scale else 1.0)
-    grid, halo = plan_tiles(image, shown, model, settings)
-    vertical, horizontal = (cut_axis(edge, *grid) for edge in shown.shape)
+    grids, halo = plan_tiles(image, shown, model, settings)
+    vertical, horizontal = cut_plane(shown.shape, grids)
     planes = image.size("T") * image.size("Z")
     maps = len(model.maps)
     rows = max(core.stop - core.start for core in vertical.cores) + 2 * halo

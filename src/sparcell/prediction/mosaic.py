@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparcell.core.image import Image, Plane
-from sparcell.core.tiles import tiles
 from sparcell.io import open_image
 from sparcell.prediction.rescale import rescaled
-from sparcell.prediction.tiling import Windows, cut_axis
+from sparcell.prediction.tiling import Grid, Windows, cut_plane
 
 
 class TileAt(NamedTuple):
@@ -53,8 +52,8 @@ class Mosaic:
         For what is kept between steps.
     shape : (int, int)
         Height and width of a plane as the network sees it, px.
-    grid : (int, int, int)
-        Multiple, largest core and context of windows, px, as `tiling.cut_axis` takes them.
+    grids : (Grid, Grid)
+        How rows and columns are cut.
     halo : int
         How far a tile looks for the rest of its objects, px.
     block : int
@@ -69,15 +68,14 @@ class Mosaic:
     name: str
     folder: Path
     shape: tuple[int, int]
-    grid: tuple[int, int, int]
+    grids: tuple[Grid, Grid]
     halo: int
     block: int
 
     @cached_property
     def cuts(self) -> tuple[Windows, Windows]:
         """Rows and columns of tiles, those of an image in one piece."""
-        vertical, horizontal = (cut_axis(edge, *self.grid) for edge in self.shape)
-        return vertical, horizontal
+        return cut_plane(self.shape, self.grids)
 
     def open(self) -> tuple[Image, Image]:
         """Open the image: as it is, and as the network shall see it."""
@@ -92,19 +90,23 @@ class Mosaic:
     def blocks(self) -> list[list[TileAt]]:
         """The tiles of each block, both in raster order."""
         rows, columns = (range(len(cut.cores)) for cut in self.cuts)
+        down, across = self._tiles_of_block
         return [
-            [TileAt(row, column) for row in rows[part.core[0]] for column in columns[part.core[1]]]
-            for part in tiles((len(rows), len(columns)), self._tiles_across, 0)
+            list(starmap(TileAt, product(rows[top : top + down], columns[left : left + across])))
+            for top in rows[::down]
+            for left in columns[::across]
         ]
 
     @property
     def blocks_across(self) -> int:
         """How many blocks lie side by side."""
-        return -(-len(self.cuts[1].cores) // self._tiles_across)
+        return -(-len(self.cuts[1].cores) // self._tiles_of_block[1])
 
     @property
-    def _tiles_across(self) -> int:
-        return max(1, round(self.block * self.factor) // self.grid[1])
+    def _tiles_of_block(self) -> tuple[int, int]:
+        """How many tiles of a block lie one below the other, and side by side."""
+        edge = round(self.block * self.factor)
+        return max(1, edge // self.grids[0][1]), max(1, edge // self.grids[1][1])
 
     def core(self, tile: TileAt) -> Area:
         """Pixels that a tile answers for."""

@@ -14,10 +14,10 @@ LARGE_PIXELS = 1 << 27
 """Images of more pixels, all planes together, are predicted in blocks."""
 BLOCK = 4096
 """Edge of a block, px, where the user says nothing."""
-BAND_PIXELS = 1 << 23
+BAND_PIXELS = 6 << 20
 """About so many pixels of an image are held at a time, in a band as high as a tile."""
-MIN_CORE = 1024
-"""Edge of the tiles of the widest images, px: smaller ones would be mostly context and halo."""
+MIN_ROWS = 768
+"""Height of the tiles of the widest images, px: lower ones would be mostly context and halo."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,14 @@ class PredictSettings:
                 "correct --into-image",
             )
 
-    def tile_of(self, width: int) -> int:
-        """Choose the tile of an image of so many columns, so that memory hardly grows with it."""
-        return self.tile or min(max(BAND_PIXELS // width, MIN_CORE), MAX_CORE)
+    def tile_of(self, width: int) -> tuple[int, int]:
+        """Choose height and width of the tiles of an image of so many columns, px.
+
+        Wider images are cut into lower tiles, so that memory hardly grows with them.
+        """
+        if self.tile:
+            return self.tile, self.tile
+        return min(max(BAND_PIXELS // width, MIN_ROWS), MAX_CORE), MAX_CORE
 
     def in_blocks(self, image: Image) -> bool:
         """Tell whether an image is predicted in blocks."""

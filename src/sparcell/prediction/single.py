@@ -22,12 +22,21 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.rescale import Restore, rescaled
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
-from sparcell.prediction.tiling import CONTEXT, Band, Found, Stitcher, ahead, cut_axis, map_rows
+from sparcell.prediction.tiling import (
+    CONTEXT,
+    Band,
+    Found,
+    Grid,
+    Stitcher,
+    ahead,
+    cut_plane,
+    map_rows,
+)
 
 MOST_TILES = 4
 """Tiles that are decoded at the same time, at most: each takes memory."""
-DECODED_WIDTH = 1024
-"""Most columns that are decoded in one piece, px."""
+MIN_DECODED = 512
+"""Fewest columns that are worth decoding apart, px."""
 
 
 def predict_image(
@@ -142,8 +151,8 @@ def _predict_plane(
 ) -> list[pd.DataFrame]:
     """Write the labels of one plane of `image`, which the network is `shown`; give its tables."""
     scaling = model.scaling(shown, plane)
-    grid, halo = plan_tiles(image, shown, model, settings)
-    cuts = tuple(cut_axis(edge, *grid) for edge in shown.shape)
+    grids, halo = plan_tiles(image, shown, model, settings)
+    cuts = cut_plane(shown.shape, grids)
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(
         lambda maps: decode(maps, model.decode_settings),
@@ -169,7 +178,7 @@ def _predict_plane(
         tables.append(pool.submit(measure, found))
 
     answer = model.method.answer
-    rows = ahead(map_rows(shown, plane, scaling, runtime, (cuts[0], cuts[1]), answer))
+    rows = ahead(map_rows(shown, plane, scaling, runtime, cuts, answer))
     if shown.shape == image.shape:
         bands = stitcher.run(rows, keep)
     else:
@@ -207,41 +216,43 @@ class _TooManyIds(Exception):
 
 def plan_tiles(
     image: Image, shown: Image, model: Model, settings: PredictSettings
-) -> tuple[tuple[int, int, int], int]:
+) -> tuple[tuple[Grid, Grid], int]:
     """Choose the tiles of a plane.
 
     Returns
     -------
-    grid : (int, int, int)
-        Multiple, largest core and context of windows, px, as `cut_axis` takes them.
+    grids : (Grid, Grid)
+        How rows and columns are cut.
     halo : int
         How far a tile looks for the rest of its objects, px; not beyond its neighbours.
     """
     size = shown.shape[0] / image.shape[0]
-    tile = settings.tile_of(image.shape[1])
+    rows, columns = settings.tile_of(image.shape[1])
     if settings.halo is None:
-        halo = int(np.clip(2 * model.card.largest_diameter, 32, tile // 2))
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, rows // 2))
     else:
         halo = ceil(settings.halo * size)
     # A band of tiles shall not be more of the image because the network sees it smaller.
-    grid = model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT)
-    for edge in shown.shape:
-        cores = cut_axis(edge, *grid).cores
-        if len(cores) > 1:
-            halo = min(halo, *(core.stop - core.start - 1 for core in cores))
-    return grid, halo
+    vertical, horizontal = (
+        model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT) for tile in (rows, columns)
+    )
+    for cut in cut_plane(shown.shape, (vertical, horizontal)):
+        if len(cut.cores) > 1:
+            halo = min(halo, *(core.stop - core.start - 1 for core in cut.cores))
+    return (vertical, horizontal), halo
 
 
 def split_columns(cores: list[slice], halo: int) -> list[slice]:
-    """Split wide tiles for decoding, which has one thread for each, unlike the network.
+    """Split tiles for decoding, which has one thread for each, until there are `MOST_TILES`.
 
     However many threads there are: else the ids would depend on the machine.
     """
     columns = []
     for core in cores:
         width = core.stop - core.start
-        # Halves that look far beyond themselves would do everything twice.
-        count = max(1, min(ceil(width / DECODED_WIDTH), width // max(4 * halo, 1)))
+        # Pieces that look far beyond themselves would do everything twice.
+        most = width // max(MIN_DECODED, 4 * halo)
+        count = max(1, min(ceil(MOST_TILES / len(cores)), most))
         edges = [core.start + width * number // count for number in range(count + 1)]
         columns += [slice(*pair) for pair in itertools.pairwise(edges)]
     return columns

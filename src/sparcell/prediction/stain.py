@@ -20,7 +20,7 @@ from sparcell.prediction.rescale import rescaled, resized
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
 from sparcell.prediction.size import Scale, choose_scale
-from sparcell.prediction.tiling import CONTEXT, cut_axis
+from sparcell.prediction.tiling import CONTEXT, cut_plane
 
 
 def check_stain_settings(settings: PredictSettings) -> None:
@@ -119,8 +119,8 @@ def predict_stain_planes(
     stain = stain_of(model)
     axes = stain_axes(image, stain)
     shown = rescaled(image, factor)
-    grid = model.grid(settings.tile_of(shown.shape[1]), CONTEXT)
-    vertical, horizontal = (cut_axis(edge, *grid) for edge in shown.shape)
+    rows, columns = settings.tile_of(shown.shape[1])
+    cuts = cut_plane(shown.shape, (model.grid(rows, CONTEXT), model.grid(columns, CONTEXT)))
 
     def write(plane: Plane, rows: slice, maps: NDArray[np.float32]) -> None:
         where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
@@ -128,9 +128,7 @@ def predict_stain_planes(
         target[tuple(where[a] for a in axes)] = grey if "C" in axes else grey[0]
 
     for plane in image.planes():
-        bands = blend_rows(
-            shown, plane, model.scaling(shown, plane), runtime, (vertical, horizontal)
-        )
+        bands = blend_rows(shown, plane, model.scaling(shown, plane), runtime, cuts)
         if shown.shape == image.shape:
             for rows, maps in bands:
                 write(plane, rows, maps)

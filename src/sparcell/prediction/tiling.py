@@ -34,6 +34,8 @@ MAX_CORE = 2048
 CONTEXT = 64
 
 T = TypeVar("T")
+Grid = tuple[int, int, int]
+"""Multiple, largest core and context of the windows along an axis, px, as `cut_axis` takes them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ def cut_axis(
     size = up(max(core.stop - core.start for core in cores)) + around
     last = max(up(length - size), 0)
     return Windows(cores, [min(max(c.start - up(context), 0), last) for c in cores], size)
+
+
+def cut_plane(shape: tuple[int, int], grids: tuple[Grid, Grid]) -> tuple[Windows, Windows]:
+    """Cut both axes of a plane."""
+    vertical, horizontal = (cut_axis(edge, *grid) for edge, grid in zip(shape, grids, strict=True))
+    return vertical, horizontal
 
 
 def map_rows(
