@@ -122,7 +122,9 @@ def test_parts_named_one_by_one_stand_above_the_split(data) -> None:
 
 def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> None:
     recipe = tmp_path / "stain.yaml"
-    recipe.write_text("name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\nfit: {monitor: val_pcc}\n")
+    recipe.write_text(
+        "name: stain\nmethod: {name: stain}\noptimiser: {lr: 0.01}\nfit: {monitor: val_pcc}\n"
+    )
     overrides = [*TINY, "fit.max_steps=60", "fit.crops_per_epoch=80", "method.loss=mse"]
     run = train(str(recipe), data, tmp_path / "run", overrides=overrides)
     from sparcell.models import load_model

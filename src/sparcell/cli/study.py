@@ -72,15 +72,16 @@ def curve(
     dry_run: bool = DRY_RUN,
 ) -> None:
     """Train on nested subsets of the labels, and say what more labels would bring."""
-    from sparcell.core.errors import InputError
-    from sparcell.studies.config import Limit, read_settings
+    from sparcell.studies.config import read_settings
     from sparcell.studies.own_labels import curve_study
 
-    if steps and cpu_seconds:
-        raise InputError("--steps and --cpu-seconds", "one of them", "leave one out")
-    limit = Limit(steps=steps, cpu_seconds=cpu_seconds) if steps or cpu_seconds else None
     study = curve_study(
-        data, recipe, seeds=seeds, group=group, limit=limit, settings=read_settings(settings)
+        data,
+        recipe,
+        seeds=seeds,
+        group=group,
+        limit=_limit(steps, cpu_seconds),
+        settings=read_settings(settings),
     )
     if _carry_out(study, data, out, resume, dask, dry_run):
         from sparcell.io import read_table
@@ -90,6 +91,81 @@ def curve(
         write_study_page(out, minutes_per_field, more, seconds_per_object)
         fitted = learning_curve(read_table(out / "results.csv"), metric)
         typer.echo(describe(fitted, minutes_per_field, more, seconds_per_object))
+
+
+@app.command("isl")
+def isl(
+    data: Path = DATA,
+    out: Path = OUT,
+    recipe: str = typer.Option("isl-light/nuclei", help="Recipe that finds objects."),
+    labels: str = typer.Option("labels", help="Folder of the labels in the dataset."),
+    stain_recipe: str = typer.Option("isl-light/stain", help="Recipe that predicts the stain."),
+    stain: Path = typer.Option(None, metavar="RUN", help="A finished run of it, instead."),
+    budgets: str = typer.Option(
+        "", help="Numbers of labelled fields: 1,2,5,10; by default up to all."
+    ),
+    seeds: int = typer.Option(3, min=1, help="Repetitions, each with other labelled fields."),
+    steps: int = typer.Option(None, min=1, help="Steps of every training after the stain's."),
+    cpu_seconds: float = typer.Option(None, min=1, help="Their processor time instead, s."),
+    settings: list[str] = typer.Option([], "--set", help="Another value for a setting of RECIPE."),
+    stain_settings: list[str] = typer.Option(
+        [], "--set-stain", help="Another value for a setting of the stain's recipe."
+    ),
+    resume: bool = RESUME,
+    dask: str = DASK,
+    dry_run: bool = DRY_RUN,
+) -> None:
+    """Learn to predict the stain once, then objects from scratch, from ImageNet and from that."""
+    from sparcell.studies.config import read_settings
+    from sparcell.studies.starts import (
+        check_stain_run,
+        count_fields,
+        learn_stain,
+        starts_study,
+        write_starts,
+    )
+
+    count_fields(data, labels)
+    run = stain or out / "stain"
+    if not stain and not dry_run:
+        from sparcell.cli.extras import need_torch
+
+        need_torch()
+        learn_stain(stain_recipe, data, run, stain_settings, resume)
+    study = starts_study(
+        data,
+        run,
+        recipe,
+        labels=labels,
+        budgets=_numbers(budgets),
+        seeds=seeds,
+        limit=_limit(steps, cpu_seconds),
+        settings=read_settings(settings),
+    )
+    if not dry_run:
+        check_stain_run(run, study, data)
+    if _carry_out(study, data, out / "study", resume, dask, dry_run):
+        typer.echo(f"starts: {write_starts(out, run)}")
+
+
+def _numbers(text: str) -> list[int]:
+    from sparcell.core.errors import InputError
+
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(
+            f"--budgets {text}", "whole numbers between commas", "try 1,2,5,10"
+        ) from None
+
+
+def _limit(steps: int | None, cpu_seconds: float | None) -> Any:
+    from sparcell.core.errors import InputError
+    from sparcell.studies.config import Limit
+
+    if steps and cpu_seconds:
+        raise InputError("--steps and --cpu-seconds", "one of them", "leave one out")
+    return Limit(steps=steps, cpu_seconds=cpu_seconds) if steps or cpu_seconds else None
 
 
 @app.command("page")

@@ -103,6 +103,13 @@ class Study(Part):
     detection_radius: float | None = Field(
         None, ge=0, description="also score objects found within this distance, px"
     )
+    metric: (
+        Literal["f1", "map", "ap50", "ap75", "pixel_iou", "pixel_dice", "detection_f1"] | None
+    ) = Field(
+        None,
+        description="score that curves and tests are about; by default detection_f1 where it is "
+        "asked for, else f1",
+    )
     set: dict[str, Any] = Field(
         default_factory=dict, description="other values for settings of all recipes"
     )
@@ -149,7 +156,7 @@ class Study(Part):
         """
         return {
             candidate.label: self._limited(
-                load_recipe(candidate.recipe, _as_overrides(self.set | candidate.set))
+                load_recipe(candidate.recipe, as_overrides(self.set | candidate.set))
             )
             for candidate in self.recipes
         }
@@ -238,7 +245,8 @@ def read_settings(given: list[str]) -> dict[str, Any]:
     return settings
 
 
-def _as_overrides(settings: dict[str, Any]) -> list[str]:
+def as_overrides(settings: dict[str, Any]) -> list[str]:
+    """Turn settings by dotted name into what `load_recipe` takes."""
     return [
         f"{name}={yaml.safe_dump(value, default_flow_style=True)}"
         for name, value in settings.items()

@@ -203,7 +203,9 @@ def _own(study: dict[str, Any]) -> set[str]:
 
 
 def _main_score(study: dict[str, Any], runs: pd.DataFrame) -> str:
-    """Detection where the study asks for it: outlines then say little; else F1."""
+    """What the study names; else detection where it asks for it, as outlines then say little."""
+    if study.get("metric"):
+        return str(study["metric"])
     asked = study.get("detection_radius") is not None and "detection_f1" in runs
     return "detection_f1" if asked and runs["detection_f1"].notna().any() else "f1"
 

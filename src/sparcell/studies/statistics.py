@@ -225,6 +225,20 @@ def paired_by_image(a: Values, b: Values, same_seeds: bool = False) -> Differenc
     )
 
 
+def interval_of_mean(scores: Values) -> tuple[float, float]:
+    """95 % interval of the mean of (seeds, images) scores, images and seeds drawn anew.
+
+    The pigeonhole bootstrap of `paired_by_image`, of one recipe.
+    """
+    seeds, count = scores.shape
+    random = np.random.default_rng(0)
+    by_image = random.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    by_seed = random.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    means = ((by_seed @ scores) * by_image).sum(axis=1)
+    low, high = np.quantile(means, [LEVEL / 2, 1 - LEVEL / 2])
+    return float(low), float(high)
+
+
 def corrected_t_test(differences: Values, folds: int) -> Difference:
     """Compare two recipes over the folds of a cross-validation.
 

@@ -1,0 +1,208 @@
+"""Pretraining that costs no annotation, tried on one's own images (isl paper, figures 7b and 9b).
+
+::
+
+    OUT/
+      stain/         the run that learned to predict the stain, once
+      study/         from scratch, from ImageNet and from the stain, with few and more labels
+      starts.csv     a row per start and number of fields: scores, intervals, gains
+      starts.png     how the scores grow
+      pictures.png   test fields: stain and objects as they are and as predicted
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.progress import say
+from sparcell.studies.config import Budget, Candidate, Limit, Study, as_overrides
+from sparcell.training.recipe import Recipe, load_recipe
+from sparcell.training.start import start_from
+
+SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
+BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Labelled fields that are tried, as far as there are so many."""
+
+
+def starts_study(
+    data: Path,
+    stain: Path,
+    recipe: str = "isl-light/nuclei",
+    *,
+    labels: str = "labels",
+    budgets: Sequence[int] | None = None,
+    seeds: int = 3,
+    limit: Limit | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Study:
+    """Make the study that compares three starts of one recipe.
+
+    The recipe's ``optimiser.pretrained_lr`` and ``fit.freeze`` are for the start from the stain;
+    the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
+    from the budget, so its size is all the labels that a run uses.
+
+    Parameters
+    ----------
+    data : Path
+        Dataset folder with labels, of which some are marked test.
+    stain : Path
+        The run that learned to predict the stain.
+    recipe : str
+        A recipe's name or path.
+    labels : str
+        Folder of the labels in the dataset.
+    budgets : sequence of int, optional
+        Numbers of labelled fields; 1, 2, 5, 10, ... and all by default.
+    seeds : int
+        Repetitions, each with its own order of the fields.
+    limit : Limit, optional
+        Length of every run instead of that of the recipe.
+    settings : dict, optional
+        Other values for settings of the recipe, by dotted name.
+
+    Raises
+    ------
+    InputError
+        If no labelled field is marked test, or there is none to train on.
+    """
+    settings = settings or {}
+    count = count_fields(data, labels)
+    chosen: tuple[Budget, ...] = tuple(budgets or ())
+    if not chosen:
+        chosen = (*(number for number in BUDGETS if number < count), "all")
+    # The plan chooses fields; a published row of one image would leave too few.
+    settings = {"data.images": 0, **settings}
+    from_stain = network_settings(stain, recipe, settings)
+    alike = {key: value for key, value in from_stain.items() if not key.startswith("method.")}
+    plain = alike | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
+    return Study(
+        name=f"How many labels after learning the stain? {data.resolve().name}",
+        recipes=tuple(
+            Candidate(recipe=recipe, label=label, set=settings | own)
+            for label, own in (
+                (SCRATCH, plain | {"network.weights": "none"}),
+                (IMAGENET, plain | {"network.weights": "imagenet"}),
+                (STAIN, from_stain),
+            )
+        ),
+        budgets=chosen,
+        seeds=tuple(range(seeds)),
+        val=0,
+        labels=labels,
+        limit=limit,
+        metric="map",
+    )
+
+
+def count_fields(data: Path, labels: str) -> int:
+    """Count the labelled fields to train on; some others must be marked test.
+
+    Raises
+    ------
+    InputError
+        If there are none of either.
+    """
+    dataset = Dataset.open(data, labels=labels).having("labels")
+    usable = [sample for sample in dataset.samples if not sample.refused]
+    tested = sum(sample.split == "test" for sample in usable)
+    if not tested or tested == len(usable):
+        raise InputError(
+            f"{tested} of {len(usable)} labelled fields marked test in {data / 'split.csv'}",
+            "some, which neither the stain nor the objects are learned from, and others",
+            "mark fields in the column split",
+        )
+    return len(usable) - tested
+
+
+def network_settings(stain: Path, recipe: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recipe that starts from a run sets otherwise, by dotted name."""
+    overrides = as_overrides(settings)
+    before = load_recipe(recipe, overrides)
+    after = start_from(stain.resolve(), before, overrides)
+    return {
+        f"{part}.{key}": value
+        for part in ("network", "normalise", "method")
+        for key, value in after.model_dump(mode="json")[part].items()
+        if value != before.model_dump(mode="json")[part][key]
+    }
+
+
+def learn_stain(
+    recipe: str, data: Path, out: Path, overrides: Sequence[str] = (), resume: bool = False
+) -> Path:
+    """Train the model that predicts the stain, or go on with it; see `sparcell.training.train`."""
+    loaded: Recipe = load_recipe(recipe, list(overrides))
+    if loaded.method.name != "stain":
+        raise InputError(
+            f"the recipe {recipe} of the method {loaded.method.name}",
+            "one that predicts a stain",
+            "try --stain-recipe isl-light/stain",
+        )
+    from sparcell.training import train
+
+    return train(loaded, data, out, resume=resume)
+
+
+def check_stain_run(run: Path, study: Study, data: Path) -> None:
+    """Check that a run predicts a stain and has not seen the test fields.
+
+    Raises
+    ------
+    InputError
+        If it has, or is something else.
+    """
+    record = run / "record.json"
+    if not (run / "model.zip").exists() or not record.exists():
+        raise InputError(f"no finished run in {run}", "a run of the method stain", "train it first")
+    held = json.loads(record.read_text("utf8"))
+    if held["settings"]["method"]["name"] != "stain":
+        raise InputError(
+            f"{run}, a run of the method {held['settings']['method']['name']}",
+            "one that predicts a stain",
+            "name another with --stain",
+        )
+    dataset = Dataset.open(data, labels=study.labels).having("labels")
+    tested = {sample.name for sample in dataset.samples if sample.split == "test"}
+    seen = {name for part in ("train", "val") for name in held["fields"].get(part, [])}
+    if both := sorted(tested & seen):
+        raise InputError(
+            f"{run}, which was trained on the test field {both[0]}",
+            "a run that has not seen what is tested",
+            "leave --stain out, or correct split.csv",
+        )
+
+
+def write_starts(out: Path, stain: Path) -> Path:
+    """Write ``starts.csv``, ``starts.png`` and ``pictures.png`` of a study of starts.
+
+    Raises
+    ------
+    InputError
+        If its study has no results.
+    """
+    from sparcell.io import read_table, write_table
+    from sparcell.reports.pictures import png
+    from sparcell.studies.panels import draw_fields
+    from sparcell.studies.reading import tidy
+    from sparcell.studies.starts_table import compare_starts, describe_starts, draw_starts
+
+    folder = out / "study"
+    if not (folder / "images.csv").exists():
+        raise InputError(f"no images.csv in {folder}", "a study of starts", "check the path")
+    runs, images = (tidy(read_table(folder / f"{name}.csv")) for name in ("results", "images"))
+    table = compare_starts(runs, images)
+    write_table(table, out / "starts.csv")
+    pictures = {"starts.png": draw_starts(table), "pictures.png": draw_fields(folder, stain)}
+    for name, figure in pictures.items():
+        if figure is not None:
+            with whole_file(out / name) as partial:
+                partial.write_bytes(png(figure))
+    for line in describe_starts(table):
+        say(line)
+    return out / "starts.csv"

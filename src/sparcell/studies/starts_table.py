@@ -1,0 +1,144 @@
+"""How much a start gains, at every number of labels: table, sentences, curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sparcell.studies.pictures import COLOURS
+from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets
+from sparcell.studies.statistics import (
+    NOT_TESTED,
+    Difference,
+    holm,
+    interval_of_mean,
+    paired_by_image,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = ("pixel_iou", "map")
+"""Of the paper's figures 7b and 9b."""
+BASE = "imagenet"
+STARTS = ("scratch", "imagenet", "stain")
+
+
+def compare_starts(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Compare every start with that from ImageNet.
+
+    Parameters
+    ----------
+    runs, images : DataFrame
+        Tidy ``results.csv`` and ``images.csv``.
+
+    Returns
+    -------
+    DataFrame
+        A row per metric, number of fields and start: `score`, the mean over test images and seeds,
+        as the paper has it; `low` and `high`, its 95 % interval (images and seeds drawn anew);
+        `seed_sd`, the spread over seeds, and so over which fields were labelled; `gain` over the
+        start from ImageNet, relative; `difference` with its interval and `p` (Wilcoxon on images,
+        each a mean over seeds), `p_holm` corrected for all rows; `count_error`.
+    """
+    rows = []
+    for metric in METRICS:
+        good, amounts = finished(images, metric), labelled_fields(runs)
+        for budget in ordered_budgets(good):
+            of_budget = good[good["budget"] == budget]
+            scores = {
+                start: of_budget[of_budget["recipe"] == start]
+                .pivot_table(metric, "seed", "image")
+                .dropna(axis=1)
+                for start in STARTS
+                if (of_budget["recipe"] == start).any()
+            }
+            for start, held in scores.items():
+                own = runs[(runs["budget"] == budget) & (runs["recipe"] == start)]
+                values = held.to_numpy(float)
+                low, high = interval_of_mean(values)
+                rows.append(
+                    {
+                        "metric": metric,
+                        "budget": budget,
+                        "fields": float(amounts[own.index].mean()),
+                        "start": start,
+                        "seeds": len(values),
+                        "score": values.mean(),
+                        "low": low,
+                        "high": high,
+                        "seed_sd": values.mean(axis=1).std(ddof=1) if len(values) > 1 else np.nan,
+                        **_against(scores, start),
+                        "count_error": pd.to_numeric(own["count_error"], errors="coerce").mean(),
+                    }
+                )
+    table = pd.DataFrame(rows)
+    table["p_holm"] = holm(table["p"].to_numpy(float)) if len(table) else []
+    return table
+
+
+def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
+    """Compare a start with that from ImageNet on the seeds and images that both have."""
+    found: Difference = NOT_TESTED
+    gain = np.nan
+    if start != BASE and BASE in scores:
+        own, base = scores[start], scores[BASE]
+        seeds, shared = own.index.intersection(base.index), own.columns.intersection(base.columns)
+        if len(seeds) and len(shared):
+            a, b = (held.loc[seeds, shared].to_numpy(float) for held in (own, base))
+            found = paired_by_image(a, b, same_seeds=True)
+            gain = a.mean() / b.mean() - 1 if b.mean() else np.nan
+    return {
+        "gain": gain,
+        "difference": found.difference,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "p": found.p,
+    }
+
+
+def describe_starts(table: pd.DataFrame) -> list[str]:
+    """Say in a sentence for each metric and number of fields what the stain brought."""
+    said = []
+    for row in table[table["start"] == "stain"].itertuples():
+        if pd.isna(row.difference):
+            continue
+        base = row.score - row.difference
+        fields = "all labelled fields" if row.budget == "all" else f"{row.budget} labelled"
+        name = NAMES[str(row.metric)]
+        said.append(
+            f"{fields}, {name}: {row.score:.3f} after the stain, {base:.3f} after ImageNet "
+            f"({row.gain:+.0%}; difference {row.difference_low:.3f} to "
+            f"{row.difference_high:.3f})"
+        )
+    return said
+
+
+def draw_starts(table: pd.DataFrame) -> Figure:
+    """Draw the scores against labelled fields, with 95 % intervals (isl figures 7b and 9b)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    names = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
+    for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
+        part = table[table["metric"] == metric]
+        for start, colour in zip(STARTS, ("#808080", *COLOURS), strict=False):
+            own = part[part["start"] == start].sort_values("fields")
+            if not len(own):
+                continue
+            # A little apart, so that intervals do not hide each other.
+            x = own["fields"] * 1.04 ** (STARTS.index(start) - 1)
+            error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))
+            axis.errorbar(
+                x, own["score"], error, fmt="o-", color=colour, capsize=2, label=names[start]
+            )
+        ticks = sorted(set(part["fields"]))
+        axis.set(xscale="log", xlabel="labelled fields", ylabel=NAMES[metric])
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
+        axis.set_ylim(bottom=0)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(frameon=False, loc="lower right")
+    return figure

@@ -1,0 +1,162 @@
+"""Predicted stains: grey values, axes, and no seams between tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from models import bright_model, random_model
+
+from sparcell.cli import main
+from sparcell.core.errors import InputError
+from sparcell.core.image import FIRST_PLANE, Image
+from sparcell.io import open_image, write_image
+from sparcell.models.stain import StainRange
+from sparcell.prediction.blending import blend_rows, fade
+from sparcell.prediction.predict import predict
+from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.tiling import cut_axis
+
+RANGE = StainRange(names=("stain",), low=(100,), high=(1100,), dtype="uint16")
+STAIN = {"method": "stain", "decode": {}, "typical_area": None, "stain": RANGE}
+
+
+def as_they_are(pixels):
+    return pixels
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 700), st.sampled_from([16, 32]), st.integers(32, 200), st.integers(0, 70))
+def test_windows_share_every_pixel_out_among_them(length, multiple, core, context):
+    cuts = cut_axis(length, multiple, core, max(context, 64))
+    total = np.zeros(length)
+    done = 0
+    for part, start in zip(fade(cuts), cuts.starts, strict=True):
+        total[part.reach] += part.weight
+        assert part.inside.start >= 0 and part.inside.stop <= cuts.size
+        assert (
+            part.reach.start + part.done >= done and part.inside.start + start == part.reach.start
+        )
+        done = part.reach.start + part.done
+    assert done == length
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def blended(image, runtime, core):
+    cuts = cut_axis(image.shape[0], 16, core), cut_axis(image.shape[1], 16, core)
+    bands = list(blend_rows(image, FIRST_PLANE, as_they_are, runtime, cuts))
+    assert [band[0].start for band in bands[1:]] == [band[0].stop for band in bands[:-1]]
+    return np.concatenate([maps for _, maps in bands], axis=1)
+
+
+def test_a_network_that_sees_single_pixels_gives_the_same_in_tiles():
+    pixels = np.random.default_rng(0).random((2, 300, 410), np.float32)
+    image = Image(pixels, "CYX")
+    found = blended(image, lambda window: [window], 64)
+    np.testing.assert_allclose(found, pixels, atol=1e-6)
+
+
+def test_tiles_fade_over_into_each_other():
+    # A network whose answer is that of the whole window: at a hard border it would jump.
+    ramp = np.broadcast_to(np.linspace(0, 1, 600, dtype=np.float32), (200, 600))[None]
+    image = Image(np.ascontiguousarray(ramp), "CYX")
+    found = blended(image, lambda window: [np.full_like(window, window.mean())], 128)[0]
+    steps = np.abs(np.diff(found[100]))
+    assert np.ptp(found) > 0.3 and steps.max() < 0.02
+
+
+def write_images(folder, axes="YX", shape=(90, 130), **options):
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
+    write_image(folder / "a.tif", pixels, axes, **options)
+    return pixels
+
+
+def test_the_image_has_the_grey_values_axes_and_pixel_size(tmp_path):
+    pixels = write_images(tmp_path / "in", "TYX", (3, 90, 130), pixel_size=0.5)
+    summary = predict(bright_model(**STAIN), tmp_path / "in", tmp_path / "out")
+    stain = open_image(tmp_path / "out/stain/a.tif")
+    assert summary.stains == [tmp_path / "out/stain/a.tif"] and not len(summary.counts)
+    assert (stain.axes, stain.pixel_size, stain.data.dtype) == ("TYX", 0.5, np.uint16)
+    for t, plane in enumerate(pixels):
+        read = stain.read(plane=(t, 0) and FIRST_PLANE._replace(t=t))[0]
+        # The model's answer is the sigmoid of 8 times the image in -1..1.
+        scaled = 2 * (plane - plane.min()) / np.ptp(plane) - 1
+        expected = 100 + 1000 / (1 + np.exp(-8 * scaled))
+        np.testing.assert_allclose(read, expected, atol=6)
+    assert not (tmp_path / "out/labels").exists() and not (tmp_path / "out/counts.csv").exists()
+
+
+def test_several_stains_are_channels_with_their_names(tmp_path):
+    write_images(tmp_path / "in")
+    two = RANGE.model_copy(update={"names": ("dna", "actin"), "low": (0, 5), "high": (9, 7)})
+    from models import exported
+    from torch import nn
+
+    from sparcell.models.normalise import Normalise
+
+    model = exported(nn.Conv2d(1, 2, 1), 1, Normalise(), **(STAIN | {"stain": two}))
+    predict(model, tmp_path / "in", tmp_path / "out", settings=PredictSettings(format=".ome.zarr"))
+    stain = open_image(tmp_path / "out/stain/a.ome.zarr")
+    assert (stain.axes, stain.channels) == ("CYX", ("dna", "actin"))
+    assert stain.read()[0].max() <= 9 and stain.read()[1].min() >= 5
+
+
+def test_tiles_hardly_change_the_answer_of_a_network_that_sees_far(tmp_path):
+    write_images(tmp_path / "in", shape=(260, 330))
+    model = random_model(**STAIN)
+    answers = []
+    for name, tile in (("whole", None), ("tiled", 96)):
+        predict(model, tmp_path / "in", tmp_path / name, settings=PredictSettings(tile=tile))
+        answers.append(open_image(tmp_path / name / "stain/a.tif").read()[0])
+    difference = np.abs(answers[0] - answers[1])
+    assert np.ptp(answers[0]) > 100 and difference.max() < 0.1 * np.ptp(answers[0])
+
+
+def test_an_image_of_another_pixel_size_is_resized_and_back(tmp_path):
+    y, x = np.mgrid[:120, :160] / 20
+    pixels = (2000 + 1500 * np.sin(y) * np.cos(x)).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in/a.tif", pixels, "YX", pixel_size=0.5)
+    for name, size in (("same", 0.5), ("coarse", 1.0)):
+        predict(bright_model(pixel_size=size, **STAIN), tmp_path / "in", tmp_path / name)
+    same, coarse = (open_image(tmp_path / n / "stain/a.tif") for n in ("same", "coarse"))
+    assert same.shape == coarse.shape == (120, 160) and coarse.pixel_size == 0.5
+    np.testing.assert_allclose(coarse.read(), same.read(), atol=40)
+
+
+def test_a_finished_image_is_kept_and_a_bad_one_does_not_stop_the_others(tmp_path, capsys):
+    write_images(tmp_path / "in")
+    model = bright_model(**STAIN)
+    predict(model, tmp_path / "in", tmp_path / "out")
+    before = (tmp_path / "out/stain/a.tif").stat().st_mtime_ns
+    (tmp_path / "in/b.tif").write_bytes(b"no image")
+    summary = predict(model, tmp_path / "in", tmp_path / "out", resume=True)
+    assert (tmp_path / "out/stain/a.tif").stat().st_mtime_ns == before
+    assert list(summary.failures) == [str(tmp_path / "in/b.tif")]
+
+
+@pytest.mark.parametrize("options", [{"diameter": 20.0}, {"into_image": "cells"}])
+def test_what_needs_objects_is_refused(tmp_path, options):
+    write_images(tmp_path / "in")
+    with pytest.raises(InputError, match="with a model that predicts a stain"):
+        settings = PredictSettings(**options)
+        predict(bright_model(**STAIN), tmp_path / "in", tmp_path / "out", settings=settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_on_the_command_line(tmp_path, capsys):
+    write_images(tmp_path / "in")
+    bright_model(**STAIN).save(tmp_path / "model.zip")
+    asked = [str(tmp_path / "model.zip"), str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as end:
+        main(["predict", *asked, "--dry-run"])
+    assert not end.value.code and not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit) as end:
+        main(["predict", *asked])
+    assert not end.value.code and "1 images of stain" in capsys.readouterr().err
+    folder = str(tmp_path / "out")
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", folder, folder, "--stain", "--json", str(tmp_path / "s.json")])
+    assert not end.value.code and '"pcc": 1.0' in (tmp_path / "s.json").read_text()

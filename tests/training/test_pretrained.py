@@ -1,0 +1,146 @@
+"""Starting from another run: what is taken over, held, and moved slowly; crops drawn once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dataset_folder import TINY, fields_of, simulate_fields, write_fields
+from torch import nn
+
+from sparcell.core.errors import InputError
+from sparcell.models import load_model
+from sparcell.nets.head import mark_pretrained
+from sparcell.training import load_recipe, train
+from sparcell.training.callbacks import hold_pretrained
+from sparcell.training.crops import RandomCrops, crops_per_epoch
+from sparcell.training.module import group_parameters
+from sparcell.training.recipe import Optimiser, Recipe
+from sparcell.training.start import start_from
+
+STAIN = [*TINY, "fit.max_steps=4", "network.image_skip=false", "network.shrink=1"]
+
+
+def network() -> nn.Sequential:
+    """Three layers, of which the first started from weights."""
+    built = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    mark_pretrained(built, ["0.weight", "0.bias"])
+    return built
+
+
+def test_what_is_pretrained_has_a_learning_rate_of_its_own() -> None:
+    built = network()
+    groups = group_parameters(built, Optimiser(weight_decay=0.1, pretrained_lr=0.25))
+    held = {
+        name: (group["share"], group["weight_decay"])
+        for name, parameter in built.named_parameters()
+        for group in groups
+        if any(parameter is one for one in group["params"])
+    }
+    assert held == {
+        "0.weight": (0.25, 0.1), "0.bias": (0.25, 0),
+        "1.weight": (1, 0), "1.bias": (1, 0),
+        "2.weight": (1, 0.1), "2.bias": (1, 0),
+    }  # fmt: skip
+    alike = group_parameters(built, Optimiser())
+    assert [len(group["params"]) for group in alike] == [2, 4]
+
+
+def test_what_is_pretrained_is_held_and_let_go() -> None:
+    built = network()
+    optimiser = torch.optim.Adam(built.parameters(), lr=0.1)
+    before = [parameter.detach().clone() for parameter in built.parameters()]
+
+    def moved() -> list[bool]:
+        optimiser.zero_grad()
+        built(torch.randn(2, 1, 8, 8)).square().mean().backward()
+        optimiser.step()
+        return [not torch.equal(a, b) for a, b in zip(before, built.parameters(), strict=True)]
+
+    hold_pretrained(built, True)
+    assert moved()[:2] == [False, False] and moved()[4]
+    hold_pretrained(built, False)
+    assert moved()[0]
+
+
+def test_a_network_that_started_whole_is_not_held() -> None:
+    built = network()
+    mark_pretrained(built, [name for name, _ in built.named_parameters()])
+    hold_pretrained(built, True)
+    assert all(parameter.requires_grad for parameter in built.parameters())
+
+
+def fixed(**fit: object) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "t",
+            "method": {"name": "semantic"},
+            "augment": {"rotation": 0, "shift": 0, "shear": 0, "flip": False},
+            "fit": {"crop": 32, "fixed_crops": 5, "batch": 2} | fit,
+        }
+    )
+
+
+def test_crops_are_drawn_once_and_shuffled_in_each_epoch(tmp_path: Path) -> None:
+    fields = fields_of(write_fields(tmp_path, 3))
+    crops = RandomCrops(fields, fixed())
+    assert len(crops) == crops_per_epoch(fields, fixed()) == 15
+
+    def epoch(number: int) -> list[bytes]:
+        return [crops[number, place].image.tobytes() for place in range(15)]
+
+    first, second = epoch(0), epoch(1)
+    assert len(set(first)) == 15 and set(first) == set(second) and first != second
+    # Five of each field, and all within it: what they show is there, to rounding.
+    found = np.frombuffer(first[0], np.float32).reshape(32, 32)
+    assert any(found.min() >= f.image.min() and found.max() <= f.image.max() for f in fields)
+    counts = [sum(crops._fixed(0, place)[0] is field for place in range(15)) for field in fields]
+    assert counts == [5, 5, 5]
+    for place in range(15):
+        field, centre = crops._fixed(0, place)
+        assert (centre >= 15.5).all() and (centre <= np.array(field.labels.shape) - 16.5).all()
+    assert len(RandomCrops(fields, fixed(crops_per_epoch=4))) == 4
+
+
+def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
+    data = simulate_fields(tmp_path / "set")
+    run = train("isl-light/stain", data, tmp_path / "stain", overrides=STAIN)
+    assert load_model(run).card.stain is not None
+    recipe = start_from(run, load_recipe("isl-light/nuclei"))
+    assert recipe.network.decoder == "thesis-unet" and recipe.network.filters == 4
+    assert recipe.network.weights == str(run) and recipe.network.head == "copied"
+    # Equation 1 of the isl paper, where the stain's own output goes on.
+    semantic = load_recipe("isl/nuclei-imagenet-1")
+    assert start_from(run, semantic).method.offset == 0.5
+    new = load_recipe("isl/nuclei-imagenet-1", ["network.head=new"])
+    assert start_from(run, new).method.offset == 0
+    said = ["network.filters=8"]
+    assert start_from(run, load_recipe("isl-light/nuclei", said), said).network.filters == 8
+    small = [f"fit.{key}" for key in ("crop=64", "batch=4", "crops_per_epoch=8", "max_steps=3")]
+    nuclei = train(
+        "isl-light/nuclei", data, tmp_path / "nuclei", overrides=[*small, "data.labels=truth"],
+        pretrained=run,
+    )  # fmt: skip
+    record = (nuclei / "record.json").read_text()
+    assert f"{run}: " in record and load_model(nuclei).card.method == "watershed"
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe\.yaml"):
+        start_from(tmp_path, load_recipe("isl-light/nuclei"))
+    # Of a file nothing is known but its weights.
+    recipe = load_recipe("isl-light/nuclei")
+    changed = start_from("weights.pt", recipe)
+    assert changed.network.weights == "weights.pt"
+    assert changed.network.model_dump(exclude={"weights"}) == recipe.network.model_dump(
+        exclude={"weights"}
+    )
+
+
+def test_the_score_of_a_method_decides_its_monitor() -> None:
+    with pytest.raises(InputError, match=r"set fit\.monitor=val_pcc"):
+        load_recipe("isl-light/stain", ["fit.monitor=val_f1"])
+    with pytest.raises(InputError, match=r"set fit\.monitor=val_f1"):
+        load_recipe("isl-light/nuclei", ["fit.monitor=val_pcc"])
