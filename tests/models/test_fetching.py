@@ -13,18 +13,23 @@ from foreign_packages import conv_onnx, package_05, sigmoid, zipped
 from models import bright_model
 
 from sparcell.core.errors import InputError
-from sparcell.models import fetching, load_model
+from sparcell.models import downloading, fetching, load_model
 from sparcell.models.catalogue import entries
 from sparcell.models.fetching import fetch_model, verify_model
 
 
 class Server:
-    """Serves `files`; of those in `breaks`, so many answers are cut short or fail first."""
+    """Serves `files`; of those in `breaks`, so many answers are cut short or fail first.
+
+    With an `etag` it gives ranges of what has not changed since.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.breaks: dict[str, list[str]] = {}
         self.asked: list[str] = []
+        self.etag = ""
+        self.ranges: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,11 +45,25 @@ class Server:
                     self.end_headers()
                     return
                 status = 503 if what == "busy" else 404 if content is None else 200
+                span = self.headers.get("Range", "")
+                outer.ranges.append(span)
+                asked = int(span[6:-1]) if span and what != "whole" else 0
+                if asked and content and status == 200 and asked >= len(content):
+                    status = 416
+                elif asked and status == 200 and self.headers["If-Range"] == outer.etag and content:
+                    status = 206
                 self.send_response(status)
-                if status == 200 and what != "unsized":
+                if outer.etag:
+                    self.send_header("ETag", outer.etag)
+                if status == 206 and content:
+                    first = asked + (what == "shifted")
+                    whole = f"{first}-{len(content) - 1}/{len(content)}"
+                    self.send_header("Content-Range", f"bytes {whole}")
+                    content = content[asked:]
+                if status in (200, 206) and what != "unsized":
                     self.send_header("Content-Length", str(len(content or b"")))
                 self.end_headers()
-                if status == 200 and content:
+                if status in (200, 206) and content:
                     self.wfile.write(content[: len(content) // 2] if what == "cut" else content)
 
             def log_message(self, *_: object) -> None:
@@ -69,7 +88,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def server(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("SPARCELL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    monkeypatch.setattr(downloading.time, "sleep", lambda _: None)
     server = Server()
     server.files["/model.zip"] = content
     yield server
@@ -119,6 +138,47 @@ def test_a_broken_download_begins_anew(
     entry = fetch_model(f"{server.url}/model.zip", sha(content))
     assert entry.path.read_bytes() == content and len(server.asked) == len(faults) + 1
     assert capsys.readouterr().err.count("beginning anew") == len(faults)
+
+
+def test_a_download_goes_on_where_it_was_interrupted(
+    server: Server, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.etag = '"1"'
+    half, rest = len(content) // 2, len(content) - len(content) // 2
+    server.breaks["/model.zip"] = ["cut", "cut", "cut"]
+    with pytest.raises(InputError, match="run it again"):
+        fetch_model(f"{server.url}/model.zip", sha(content))
+    third = half + rest // 2
+    assert server.ranges == ["", f"bytes={half}-", f"bytes={third}-"]
+    assert capsys.readouterr().err.count("going on at") == 2
+    # Of three quarters and of half of the rest.
+    kept = third + (len(content) - third) // 2
+    entry = fetch_model(f"{server.url}/model.zip", sha(content))
+    assert server.ranges[3:] == [f"bytes={kept}-"]
+    assert entry.path.read_bytes() == content
+    assert sorted(leftovers(tmp_path)) == ["model.yaml", "model.zip"]
+
+
+@pytest.mark.parametrize("why", ["changed", "whole", "shifted", "complete", "weak"])
+def test_what_is_kept_is_not_mixed_with_another_file(
+    server: Server, content: bytes, tmp_path: Path, why: str
+) -> None:
+    server.etag = 'W/"1"' if why == "weak" else '"1"'
+    server.files["/model.zip"] = b"?" * len(content) if why == "changed" else content
+    server.breaks["/model.zip"] = ["cut", "busy", "busy"]
+    with pytest.raises(InputError, match="run it again"):
+        fetch_model(f"{server.url}/model.zip")
+    assert len(leftovers(tmp_path)) == (0 if why == "weak" else 2)
+    server.files["/model.zip"] = content
+    if why == "changed":
+        server.etag = '"2"'
+    if why == "complete":
+        (part,) = tmp_path.rglob("*.zip")
+        part.write_bytes(content + b"!")
+    server.breaks["/model.zip"] = [why]
+    entry = fetch_model(f"{server.url}/model.zip", sha(content))
+    assert entry.path.read_bytes() == content
+    assert sorted(leftovers(tmp_path)) == ["model.yaml", "model.zip"]
 
 
 def test_a_move_is_followed(server: Server, content: bytes) -> None:
@@ -175,7 +235,7 @@ def test_more_than_the_limit_is_not_downloaded(
     faults: list[str],
 ) -> None:
     server.breaks["/model.zip"] = faults
-    monkeypatch.setattr(fetching, "LARGEST", len(content) - 1)
+    monkeypatch.setattr(downloading, "LARGEST", len(content) - 1)
     with pytest.raises(InputError, match="found more than"):
         fetch_model(f"{server.url}/model.zip")
     assert not leftovers(tmp_path)

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import re
-import ssl
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import sha256 as file_sha256
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say, track
+from sparcell.core.progress import say
 from sparcell.models.catalogue import Entry, cache_folder, entries, write_card
+from sparcell.models.downloading import download
 from sparcell.models.loading import load_model, look_at
-from sparcell.models.package import LARGEST
 from sparcell.models.runtime import candidates
-
-ATTEMPTS = 3
-TIMEOUT_S = 30
-BLOCK = 1 << 18
-BROKEN = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-)
 
 
 def fetch_model(
@@ -53,7 +36,8 @@ def fetch_model(
     Returns
     -------
     Entry
-        Nothing is left behind if it cannot be made.
+        If it cannot be made, nothing is left behind but what has come of a download that can go
+        on from there: the same call does.
 
     Raises
     ------
@@ -81,18 +65,20 @@ def fetch_model(
             "choose one with --name" + (f", or delete {held.path}" * (held.where == "cached")),
         )
     path = cache_folder() / f"{name}.zip"
-    with whole_file(path) as partial:
-        found = _download(url, partial)
+    with download(url, cache_folder() / "unfinished") as came:
+        found = file_sha256(came)
         if wanted and found != wanted:
             raise InputError(
                 f"a file with SHA-256 {found} at {url}",
                 wanted,
                 "do not use it; ask where the hash comes from",
             )
-        load_model(partial, outputs)
-        card, _ = look_at(partial)
+        load_model(came, outputs)
+        card, _ = look_at(came)
         origin = {"sha256": found, "url": url, "outputs": tuple(outputs or ())}
-        write_card(card.model_copy(update=origin), path.with_suffix(".yaml"))
+        with whole_file(path) as partial:
+            came.replace(partial)
+            write_card(card.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
         say(f"no --sha256 was given; what came has {found}")
     return Entry(name, path, "cached")
@@ -136,51 +122,3 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
         # What all runtimes together say, in one line.
         model.open("auto")
     return results
-
-
-def _download(url: str, path: Path) -> str:
-    """Write what is at `url`; begin anew where the connection breaks. Give the SHA-256."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _stream(url, path)
-        except BROKEN as error:
-            reason = getattr(error, "reason", None) or error or type(error).__name__
-            final = isinstance(error, urllib.error.HTTPError) and error.code < 500
-            if final or attempt == ATTEMPTS:
-                raise InputError(
-                    f"no file at {url} ({reason})",
-                    "one that can be downloaded",
-                    "check the address and the connection, then run it again",
-                ) from error
-            say(f"{url}: {reason}; beginning anew")
-            time.sleep(attempt)
-    raise AssertionError
-
-
-def _stream(url: str, path: Path) -> str:
-    digest = hashlib.sha256()
-    request = urllib.request.Request(url, headers={"User-Agent": "sparcell"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response, path.open("wb") as file:
-        stated = int(response.headers.get("Content-Length") or 0)
-        _check_size(url, stated)
-        done = 0
-        for block in track(_blocks(response), "download", max(stated // BLOCK, 1), "blocks"):
-            digest.update(block)
-            file.write(block)
-            done += len(block)
-            _check_size(url, done)
-        if stated and done != stated:
-            raise http.client.IncompleteRead(b"", stated - done)
-    return digest.hexdigest()
-
-
-def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    while block := response.read(BLOCK):
-        yield block
-
-
-def _check_size(url: str, size: int) -> None:
-    if size > LARGEST:
-        raise InputError(
-            f"more than {LARGEST / 2**30:g} GiB at {url}", "a model", "check the address"
-        )

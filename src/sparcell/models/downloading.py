@@ -1,0 +1,170 @@
+"""Large files over connections that break: a download goes on where it was interrupted.
+
+What has come is kept beside its validator, by which the server tells whether the file is still the
+same (RFC 9110, 13.1.5 and 14.2). A server that gives none, or no ranges, is asked for the whole
+file again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import plain_os_errors
+from sparcell.core.progress import say, track
+from sparcell.models.package import LARGEST
+
+ATTEMPTS = 3
+TIMEOUT_S = 30
+BLOCK = 1 << 18
+BROKEN = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+@contextmanager
+def download(url: str, folder: Path) -> Iterator[Path]:
+    """Download a file into a folder, and delete it when the block ends.
+
+    If it cannot be had whole, and the server can go on from there, what came is kept for the next
+    call.
+
+    Parameters
+    ----------
+    url : str
+    folder : Path
+        Of unfinished downloads.
+
+    Yields
+    ------
+    Path
+        The file; the block may move it away.
+
+    Raises
+    ------
+    InputError
+        If there is no file, or it is larger than models are.
+    """
+    part = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.zip"
+    with plain_os_errors(part):
+        folder.mkdir(parents=True, exist_ok=True)
+    whole = False
+    try:
+        _attempt(url, part)
+        whole = True
+        yield part
+    finally:
+        if whole or not _validator(part).exists():
+            _forget(part)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _attempt(url: str, part: Path) -> None:
+    """Write what is at `url`; go on, or begin anew, where the connection breaks."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with plain_os_errors(part):
+                _stream(url, part)
+            return
+        except BROKEN as error:
+            reason = getattr(error, "reason", None) or error or type(error).__name__
+            code = error.code if isinstance(error, urllib.error.HTTPError) else 0
+            # A range that is not there: what is kept is no part of this file.
+            if code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                _forget(part)
+            elif 0 < code < 500 or attempt == ATTEMPTS:
+                raise InputError(
+                    f"no file at {url} ({reason})",
+                    "one that can be downloaded",
+                    "check the address and the connection, then run it again",
+                ) from error
+            how = "going on" if _validator(part).exists() else "beginning anew"
+            say(f"{url}: {reason}; {how}")
+            time.sleep(attempt)
+    raise AssertionError
+
+
+def _stream(url: str, part: Path) -> None:
+    done, headers = _kept(part), {"User-Agent": "sparcell"}
+    if done:
+        headers |= {
+            "Range": f"bytes={done}-",
+            "If-Range": _validator(part).read_text("utf8"),
+        }
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+            _check_range(response, done, part)
+            say(f"going on at {done / 1e6:.1f} MB")
+        else:
+            done = 0
+            _forget(part)
+        stated = int(response.headers.get("Content-Length") or 0)
+        _check_size(url, done + stated, part)
+        with part.open("ab") as file:
+            _remember(part, response)
+            came = 0
+            for block in track(_blocks(response), "download", max(stated // BLOCK, 1), "blocks"):
+                file.write(block)
+                came += len(block)
+                _check_size(url, done + came, part)
+        if stated and came != stated:
+            raise http.client.IncompleteRead(b"", stated - came)
+
+
+def _kept(part: Path) -> int:
+    """How much is there that one can go on from."""
+    return part.stat().st_size if part.exists() and _validator(part).exists() else 0
+
+
+def _check_range(response: http.client.HTTPResponse, done: int, part: Path) -> None:
+    """Check that a part begins where what is kept ends; else begin anew."""
+    span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    if not span or int(span[1]) != done:
+        _forget(part)
+        raise http.client.HTTPException("another range than was asked for")
+
+
+def _remember(part: Path, response: http.client.HTTPResponse) -> None:
+    """Keep what tells this file from a later one of the same address, where that is certain."""
+    etag = response.headers.get("ETag", "")
+    # Of a weak one, bytes may differ.
+    known = "" if etag.startswith("W/") else etag
+    if known and not _validator(part).exists():
+        _validator(part).write_text(known, "utf8")
+
+
+def _validator(part: Path) -> Path:
+    return part.with_suffix(".etag")
+
+
+def _forget(part: Path) -> None:
+    for path in (part, _validator(part)):
+        path.unlink(missing_ok=True)
+
+
+def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while block := response.read(BLOCK):
+        yield block
+
+
+def _check_size(url: str, size: int, part: Path) -> None:
+    if size > LARGEST:
+        _forget(part)
+        raise InputError(
+            f"more than {LARGEST / 2**30:g} GiB at {url}", "a model", "check the address"
+        )
