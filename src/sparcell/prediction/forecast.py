@@ -205,7 +205,8 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
     elif pixels * 2 > LABEL_BUFFER:
         # A TIFF is written from a store of tiles that is filled first.
         disk += pixels * 4 * LABELS_PACKED
-    band = rows * edges[1] * (2 * maps + 10) + rows**2 * 40
+    columns = max(core.stop - core.start for core in horizontal.cores) + 2 * halo
+    band = rows * edges[1] * (2 * maps + 10) + rows * min(columns, shown.shape[1]) * 40
     band += int(rows * image.shape[0] / shown.shape[0]) * min(image.shape[1], edges[1]) * 8
     window = vertical.size * horizontal.size * 4 * image.size("C") * 3
     return ImageForecast(

@@ -14,10 +14,12 @@ LARGE_PIXELS = 1 << 27
 """Images of more pixels, all planes together, are predicted in blocks."""
 BLOCK = 4096
 """Edge of a block, px, where the user says nothing."""
-BAND_PIXELS = 6 << 20
+BAND_PIXELS = 4 << 20
 """About so many pixels of an image are held at a time, in a band as high as a tile."""
-MIN_ROWS = 768
+MIN_ROWS = 512
 """Height of the tiles of the widest images, px: lower ones would be mostly context and halo."""
+BLOCK_ROWS = 1024
+"""Height of tiles in blocks, px: no band is held there."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,16 @@ class PredictSettings:
                 "correct --into-image",
             )
 
-    def tile_of(self, width: int) -> tuple[int, int]:
-        """Choose height and width of the tiles of an image of so many columns, px.
+    def tile_of(self, image: Image) -> tuple[int, int]:
+        """Choose height and width of the tiles of an image, px.
 
         Wider images are cut into lower tiles, so that memory hardly grows with them.
         """
         if self.tile:
             return self.tile, self.tile
-        return min(max(BAND_PIXELS // width, MIN_ROWS), MAX_CORE), MAX_CORE
+        if self.in_blocks(image):
+            return BLOCK_ROWS, MAX_CORE
+        return min(max(BAND_PIXELS // image.shape[1], MIN_ROWS), MAX_CORE), MAX_CORE
 
     def in_blocks(self, image: Image) -> bool:
         """Tell whether an image is predicted in blocks."""

@@ -227,7 +227,7 @@ def plan_tiles(
         How far a tile looks for the rest of its objects, px; not beyond its neighbours.
     """
     size = shown.shape[0] / image.shape[0]
-    rows, columns = settings.tile_of(image.shape[1])
+    rows, columns = settings.tile_of(image)
     if settings.halo is None:
         halo = int(np.clip(2 * model.card.largest_diameter, 32, rows // 2))
     else:

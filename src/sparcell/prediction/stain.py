@@ -119,7 +119,7 @@ def predict_stain_planes(
     stain = stain_of(model)
     axes = stain_axes(image, stain)
     shown = rescaled(image, factor)
-    rows, columns = settings.tile_of(shown.shape[1])
+    rows, columns = settings.tile_of(shown)
     cuts = cut_plane(shown.shape, (model.grid(rows, CONTEXT), model.grid(columns, CONTEXT)))
 
     def write(plane: Plane, rows: slice, maps: NDArray[np.float32]) -> None:
