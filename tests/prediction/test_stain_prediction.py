@@ -80,7 +80,7 @@ def test_the_image_has_the_grey_values_axes_and_pixel_size(tmp_path):
     assert summary.stains == [tmp_path / "out/stain/a.tif"] and not len(summary.counts)
     assert (stain.axes, stain.pixel_size, stain.data.dtype) == ("TYX", 0.5, np.uint16)
     for t, plane in enumerate(pixels):
-        read = stain.read(plane=(t, 0) and FIRST_PLANE._replace(t=t))[0]
+        read = stain.read(plane=FIRST_PLANE._replace(t=t))[0]
         # The model's answer is the sigmoid of 8 times the image in -1..1.
         scaled = 2 * (plane - plane.min()) / np.ptp(plane) - 1
         expected = 100 + 1000 / (1 + np.exp(-8 * scaled))
@@ -123,7 +123,9 @@ def test_an_image_of_another_pixel_size_is_resized_and_back(tmp_path):
         predict(bright_model(pixel_size=size, **STAIN), tmp_path / "in", tmp_path / name)
     same, coarse = (open_image(tmp_path / n / "stain/a.tif") for n in ("same", "coarse"))
     assert same.shape == coarse.shape == (120, 160) and coarse.pixel_size == 0.5
-    np.testing.assert_allclose(coarse.read(), same.read(), atol=40)
+    # Away from the edge, where what is beyond the image is unknown.
+    inner = np.s_[:, 4:-4, 4:-4]
+    np.testing.assert_allclose(coarse.read()[inner], same.read()[inner], atol=40)
 
 
 def test_a_finished_image_is_kept_and_a_bad_one_does_not_stop_the_others(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE
 from sparcell.io import open_image, write_image
 from sparcell.methods.stain.config import StainConfig
+from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
 from sparcell.training.fields import choose_stains, find_fields, open_datasets, read_field
 from sparcell.training.recipe import DataConfig
@@ -118,12 +120,10 @@ def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, capsys, stain,
     write(tmp_path, "bad", stain)
     (tmp_path / "split.csv").write_text("name,split\na,train\nb,train\nbad,train\nc,val\nd,test\n")
     places = find_fields(open_datasets([tmp_path], DataConfig()), DataConfig(), 0, "stain")
-    stains, left = choose_stains(places, StainConfig())
+    _, left = choose_stains(places, StainConfig())
     assert [place.name for place in left["train"]] == ["a", "b"]
     (line,) = (s for s in capsys.readouterr().err.splitlines() if "bad" in s)
     assert line.startswith("left out, stain of bad ")
-    import re
-
     assert re.search(reason, line)
     with pytest.raises(InputError, match="no training field with a usable stain"):
         measure_stains(spots(tmp_path)[2:3], [], StainConfig())
@@ -160,8 +160,6 @@ def test_channels_and_folders_are_stains_of_their_own(tmp_path):
         open_datasets([tmp_path], DataConfig(stains=("actin", "stain"))), DataConfig(), 0, "stain"
     )["train"][0]
     held = measure_stains(spots(tmp_path, "actin", "stain"), [], StainConfig())
-    from sparcell.models.normalise import Normalise
-
     field = read_field(place, Normalise(), held)
     # A single field is divided: its left part is trained on.
     assert field.truth("stain").shape == (3, *field.labels.shape)
@@ -177,5 +175,5 @@ def test_stains_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(InputError, match="the same size, or a stack of depths"):
         measure(tmp_path / "other")
     (tmp_path / "other/lone").mkdir()
-    with pytest.raises(InputError, match="nothing in .*lone"):
+    with pytest.raises(InputError, match=r"nothing in .*lone"):
         spots(tmp_path / "other", "stain", "lone")

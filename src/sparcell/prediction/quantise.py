@@ -60,6 +60,12 @@ def quantise(model: Model, data: Path | str) -> Model:
         raise InputError(
             f"{model.source}, a package of another tool", "a model of Sparcell", "use it as it is"
         )
+    if model.card.stain:
+        raise InputError(
+            f"{model.source}, which predicts a stain",
+            "a model that finds objects, by which the loss is judged",
+            "use it as it is",
+        )
     dataset = Dataset.open(Path(data))
     train = _part(dataset, "train", model)
     train = train[:: -(-len(train) // MOST_IMAGES)]

@@ -80,9 +80,9 @@ def draw_fields(study: Path, stain: Path) -> Figure | None:
             axis.set_yticks([])
             if title in pictures:
                 axis.imshow(pictures[title], cmap="gray", vmin=0, vmax=255)
-            if line is axes[0]:
-                axis.set_title(title, fontsize=9)
         line[0].set_ylabel(name, fontsize=8)
+    for title, axis in zip(titles, axes[0], strict=True):
+        axis.set_title(title, fontsize=9)
     return figure
 
 

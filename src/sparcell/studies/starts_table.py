@@ -140,5 +140,5 @@ def draw_starts(table: pd.DataFrame) -> Figure:
         axis.minorticks_off()
         axis.set_ylim(bottom=0)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False, loc="lower right")
+    figure.axes[0].legend(frameon=False)
     return figure
