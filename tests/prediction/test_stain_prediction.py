@@ -16,6 +16,7 @@ from sparcell.models.stain import StainRange
 from sparcell.prediction.blending import blend_rows, fade
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.stain import predict_stain_array
 from sparcell.prediction.tiling import cut_axis
 
 RANGE = StainRange(names=("stain",), low=(100,), high=(1100,), dtype="uint16")
@@ -146,6 +147,19 @@ def test_what_needs_objects_is_refused(tmp_path, options):
         settings = PredictSettings(**options)
         predict(bright_model(**STAIN), tmp_path / "in", tmp_path / "out", settings=settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_array_gives_what_a_file_gives(tmp_path):
+    pixels = write_images(tmp_path / "in", "TYX", (2, 90, 130))
+    model = bright_model(**STAIN)
+    predict(model, tmp_path / "in", tmp_path / "out")
+    stain = open_image(tmp_path / "out/stain/a.tif")
+    found = predict_stain_array(model, pixels, "TYX")
+    assert found.dtype == np.uint16 and found.shape == pixels.shape
+    for t in range(2):
+        assert np.array_equal(found[t], stain.read(plane=FIRST_PLANE._replace(t=t))[0])
+    with pytest.raises(InputError, match="a model that predicts a stain"):
+        predict_stain_array(bright_model(), pixels, "TYX")
 
 
 def test_on_the_command_line(tmp_path, capsys):

@@ -53,6 +53,9 @@ def predict_array(
 ) -> Prediction:
     """Find objects in an array; what `predict` would find in a file of the same pixels.
 
+    Of a model that predicts a stain, its bright regions; for the stain itself see
+    `sparcell.prediction.stain.predict_stain_array`.
+
     Parameters
     ----------
     model : Model, Path or str

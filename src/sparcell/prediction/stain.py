@@ -12,6 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.io import create_image
+from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.models.stain import StainRange
@@ -21,6 +22,7 @@ from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
 from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling import CONTEXT, cut_plane
+from sparcell.prediction.turning import Turned
 
 
 def check_stain_settings(settings: PredictSettings) -> None:
@@ -84,6 +86,51 @@ def predict_stain(
     return scale
 
 
+def predict_stain_array(
+    model: Model | Path | str,
+    pixels: NDArray[Any],
+    axes: str = "YX",
+    *,
+    settings: PredictSettings = DEFAULTS,
+    runtime: Runtime | str = "auto",
+    threads: int = 0,
+    pixel_size: float | None = None,
+) -> NDArray[Any]:
+    """Predict the stains of an array; what `predict` would write for a file of the same pixels.
+
+    Parameters
+    ----------
+    model : Model, Path or str
+        One that predicts stains, or what `load_model` takes.
+    pixels, axes, settings, runtime, threads, pixel_size
+        As for `sparcell.prediction.array.predict_array`.
+
+    Returns
+    -------
+    array
+        Grey values and dtype of the training's stains, of the axes `stain_axes`: C only where there
+        are several stains.
+
+    Raises
+    ------
+    InputError
+        If the model predicts none, or the array does not fit it.
+    """
+    model = model if isinstance(model, Model) else load_model(model)
+    check_stain_settings(settings)
+    stain = stain_of(model)
+    image = fit_channels(Image(pixels, axes, pixel_size), model, settings.channels)
+    if isinstance(runtime, str):
+        runtime = model.open(runtime, threads)
+    network = Turned(runtime, str(settings.tta or model.card.tta))
+    letters = stain_axes(image, stain)
+    sizes = [len(stain.names) if letter == "C" else image.size(letter) for letter in letters]
+    target = np.zeros(sizes, stain.dtype)
+    scale = choose_scale(image, model, settings.diameter, network)
+    predict_stain_planes(image, model, network, target, scale.factor, settings)
+    return target
+
+
 def stain_of(model: Model) -> StainRange:
     """Return what the stains of a model mean.
 
@@ -119,8 +166,8 @@ def predict_stain_planes(
     stain = stain_of(model)
     axes = stain_axes(image, stain)
     shown = rescaled(image, factor)
-    rows, columns = settings.tile_of(shown)
-    cuts = cut_plane(shown.shape, (model.grid(rows, CONTEXT), model.grid(columns, CONTEXT)))
+    height, width = settings.tile_of(shown)
+    cuts = cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
 
     def write(plane: Plane, rows: slice, maps: NDArray[np.float32]) -> None:
         where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
