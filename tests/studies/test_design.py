@@ -182,3 +182,18 @@ def test_a_learning_curve_without_test_fields_takes_folds(tmp_path):
     few = dataset(tmp_path / "few", [""] * 4)
     with pytest.raises(InputError, match="at least 5 for a learning curve"):
         curve_study(few)
+
+
+def test_labels_are_where_the_dataset_says(tmp_path):
+    data = dataset(tmp_path / "set", [""] * 10)
+    (data / "labels").rename(data / "by_hand")
+    with pytest.raises(InputError, match="nothing in"):
+        curve_study(data)
+    (data / "dataset.yaml").write_text("labels: by_hand\n")
+    made = curve_study(data)
+    assert made == curve_study(dataset(tmp_path / "usual" / "set", [""] * 10))
+    plan = plan_study(made, data)
+    assert plan.recipe(plan.runs[0]).data.labels == "labels"
+    # What is said stands above that.
+    (data / "by_hand").rename(data / "others")
+    assert curve_study(data, settings={"data.labels": "others"}).labels == "others"

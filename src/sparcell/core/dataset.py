@@ -94,8 +94,9 @@ class Dataset:
         root : Path
             The folder.
         **folders : str
-            Other folder names or patterns by kind, as in ``dataset.yaml``;
-            ``labels="labels_nuclei"``.
+            Other folder names or patterns by kind, which stand above those in ``dataset.yaml``;
+            ``labels="labels_nuclei"``. The usual name, ``labels="labels"``, leaves the place to
+            ``dataset.yaml``, but there must be some.
 
         Raises
         ------
@@ -104,12 +105,13 @@ class Dataset:
         """
         if not root.is_dir():
             raise InputError(f"no folder {root}", "a dataset folder", "check the path")
-        places = {kind: kind for kind in KINDS} | read_layout(root) | folders
+        other = {kind: place for kind, place in folders.items() if place != kind}
+        places = {kind: kind for kind in KINDS} | read_layout(root) | other
         listed = {kind: _list_files(root, places[kind], KINDS[kind]) for kind in KINDS}
         for kind in folders:
             if not listed[kind]:
                 raise InputError(
-                    f"nothing in {root / folders[kind]}", f"{kind} files", "check the folder name"
+                    f"nothing in {root / places[kind]}", f"{kind} files", "check the folder name"
                 )
         if not listed["images"]:
             raise InputError(
