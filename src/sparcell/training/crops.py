@@ -64,7 +64,7 @@ class RandomCrops(Dataset[Crop]):
     def _fixed(self, epoch: int, number: int) -> tuple[Field, NDArray[np.float64]]:
         """Field and centre of one of the crops that were drawn once, in a new order each epoch.
 
-        They lie anywhere within the image, if it is large enough.
+        They lie on whole pixels anywhere within the image, if it is large enough.
         """
         fit, seed = self.recipe.fit, self.recipe.seed
         each = len(self.fields) * fit.fixed_crops
@@ -75,8 +75,8 @@ class RandomCrops(Dataset[Crop]):
         rng = np.random.default_rng([seed, 0, 0, chosen])
         field = self.fields[chosen // fit.fixed_crops]
         edges = np.array(field.labels.shape)
-        first = (np.minimum(fit.crop, edges) - 1) / 2
-        return field, rng.uniform(first, edges - 1 - first)
+        corner = rng.integers(0, np.maximum(edges - fit.crop, 0) + 1)
+        return field, corner + (np.minimum(fit.crop, edges) - 1) / 2
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -29,6 +29,8 @@ LIMITS = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16))
 """Largest values of detectors."""
 ONE_SPAN = 4.0
 """Up to this ratio of spans, images of a training set share one."""
+LEAST_SPAN = 8
+"""An image's own span is at least the typical one divided by this."""
 NOISE_BLOCK = 4
 """Pixels are averaged in squares of this edge before the stain is compared with the noise, px."""
 SURROUNDINGS = 1 / 16
@@ -86,7 +88,8 @@ class Stains:
         held = self.levels[spot.key]
         span = np.subtract(self.range.high, self.range.low)
         if self.own_span:
-            span = held.high - held.low
+            # Of a field with few cells the percentile may lie in the background: noise is no cell.
+            span = np.maximum(held.high - held.low, span / LEAST_SPAN)
         stains = open_stains(spot.sample, spot.image)
         pixels = np.concatenate([stain.read(plane=spot.plane) for stain in stains])
         low = held.low.astype(np.float32)[:, None, None]
@@ -145,11 +148,14 @@ def open_stains(sample: Sample, image: Image) -> list[Image]:
 
 
 def name_stains(sample: Sample, image: Image) -> tuple[str, ...]:
-    """Name the stains of a field: by folder where each is an image of one channel."""
-    names = []
-    for path, stain in zip(stain_files(sample), open_stains(sample, image), strict=True):
-        folder, count = path.parent.name, stain.size("C")
-        names += [folder] if count == 1 else [f"{folder} {name}" for name in stain.channels]
+    """Name the stains of a field: by folder where there are several, by channel where needed."""
+    names: list[str] = []
+    paths = stain_files(sample)
+    for path, stain in zip(paths, open_stains(sample, image), strict=True):
+        # Datasets may keep their only stain in folders of different names.
+        folder = path.parent.name if len(paths) > 1 else "stain"
+        several = stain.size("C") > 1
+        names += [f"{folder} {name}" for name in stain.channels] if several else [folder]
     return tuple(names)
 
 
@@ -178,9 +184,11 @@ def _clipping(values: NDArray[np.float32], most: float) -> str:
 
 def _emptiness(stain: NDArray[np.float32], least: float) -> str:
     """Compare what stands out of its surroundings with the noise, in squares of some pixels."""
+    if stain.min() == stain.max():
+        return "empty: every pixel has the same value"
     height, width = (edge // NOISE_BLOCK * NOISE_BLOCK for edge in stain.shape)
-    if not height or not width or stain.min() == stain.max():
-        return "empty: every pixel has the same value" if stain.min() == stain.max() else ""
+    if not height or not width:
+        return ""
     squares = stain[:height, :width].reshape(
         height // NOISE_BLOCK, NOISE_BLOCK, width // NOISE_BLOCK, NOISE_BLOCK
     )
