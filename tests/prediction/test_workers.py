@@ -18,7 +18,7 @@ from bases.scenes import ellipses
 from models import bright_model
 
 from sparcell.core import cluster
-from sparcell.core.cluster import ClusterLost, carry_out, check_workers, connect
+from sparcell.core.cluster import ClusterLost, call_each, carry_out, check_workers, connect
 from sparcell.core.errors import InputError
 from sparcell.core.machine import KEEPING_MEMORY
 from sparcell.io import write_image
@@ -200,3 +200,16 @@ def test_what_fails_in_a_thread_ends_the_rest() -> None:
     with pytest.raises(InputError, match="a bad job"):
         list(carry_out(None, work, range(500), 2))
     assert len(done) < 400
+
+
+def test_every_worker_is_warmed_up(local: Any, tmp_path: Path) -> None:
+    def touch() -> None:
+        (tmp_path / str(os.getpid())).touch()
+
+    with distributed.Client(local) as client:
+        call_each(client, touch)
+        end = time.monotonic() + PATIENCE_S
+        while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        pids = {str(pid) for pid in client.run(os.getpid).values()}
+    assert {path.name for path in tmp_path.iterdir()} == pids and len(pids) == 2

@@ -117,6 +117,14 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
             yield client
 
 
+def call_each(client: Any, work: Callable[[], Any]) -> None:
+    """Have every worker that is there do something first, without waiting for it."""
+    from distributed import fire_and_forget
+
+    for worker in client.ncores():
+        fire_and_forget(client.submit(work, workers=[worker], pure=False))
+
+
 def carry_out(
     client: Any, work: Callable[[Any], Any], jobs: Sequence[Any], threads: int = 1
 ) -> Iterator[tuple[int, Any]]:

@@ -51,6 +51,8 @@ class OpenVino:
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
+            # Pinned, the threads of several processes would all be on the same cores.
+            "ENABLE_CPU_PINNING": False,
         }
         if threads:
             self._options["INFERENCE_NUM_THREADS"] = threads

@@ -88,6 +88,10 @@ class Engine:
             _hold(self, opened)
         return _held[self]
 
+    def warm_up(self) -> None:
+        """Start the network before it is needed."""
+        self.open()
+
     def close(self) -> None:
         """Let go of the network in this process."""
         _held.pop(self, None)

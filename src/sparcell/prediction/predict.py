@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparcell.core.cluster import check_workers, connect
+from sparcell.core.cluster import call_each, check_workers, connect
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
@@ -165,6 +165,7 @@ def _workers(dask: str, model: Model, engine: Engine) -> Iterator[Any]:
     model.save(engine.model)
     try:
         with connect(dask, threads=engine.threads) as client:
+            call_each(client, engine.warm_up)
             yield client
     finally:
         engine.model.unlink(missing_ok=True)
