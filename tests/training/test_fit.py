@@ -96,17 +96,39 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
     assert load_model(run).onnx == load_model(finished).onnx
 
 
-def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp_path, monkeypatch):
-    class Stopped(BaseException):
-        pass
+class Stopped(BaseException):
+    pass
 
+
+def train_but_for_the_model(data, run, overrides, monkeypatch):
     def stop(*_):
         raise Stopped
 
-    run = tmp_path / "run"
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr("sparcell.models.model.Model.save", stop)
-        train("nuclei-light", data, run, overrides=SHORT)
+        train("nuclei-light", data, run, overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [(["fit.max_steps=3"], 3), (["optimiser.lr=1e-12", "fit.patience=1"], 4)],
+    ids=["budget", "patience"],
+)
+def test_a_run_that_only_lacks_its_model_takes_no_step_more(
+    data, tmp_path, monkeypatch, settings, steps
+):
+    overrides = [*TINY, *settings]
+    train_but_for_the_model(data, tmp_path / "run", overrides, monkeypatch)
+    before = metrics(tmp_path / "run")
+    assert int(before[-1]["step"]) == steps
+    run = train("nuclei-light", data, tmp_path / "run", overrides=overrides, resume=True)
+    assert metrics(run) == before
+    assert json.loads((run / "record.json").read_text())["training"]["steps"] == steps
+
+
+def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train_but_for_the_model(data, run, SHORT, monkeypatch)
     assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
     # Another start, hence another record; the predictions are still those of this model.
     time.sleep(1.1)

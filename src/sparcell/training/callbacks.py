@@ -54,6 +54,13 @@ class Budget(Callback):
         """Start the clock."""
         self._began = self._clock()
 
+    def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Take no step more in a resumed run that had only its model to write."""
+        patience = trainer.early_stopping_callback
+        out_of_patience = patience is not None and patience.wait_count >= patience.patience
+        if out_of_patience or self.progress(trainer) >= 1:
+            trainer.should_stop = True
+
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: Any, batch: Any, batch_idx: int
     ) -> None:
