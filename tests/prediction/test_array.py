@@ -12,6 +12,7 @@ from models import bright_model
 
 import sparcell
 from sparcell.core.errors import InputError
+from sparcell.core.image import Image
 from sparcell.io import open_image, write_image
 from sparcell.prediction import single
 from sparcell.prediction.settings import PredictSettings
@@ -72,3 +73,23 @@ def test_columns_partition_the_tiles_and_are_wider_than_what_they_look_beyond() 
     ]  # fmt: skip
     many = [slice(left, left + 2048) for left in range(0, 8192, 2048)]
     assert single.split_columns(many, 0) == many
+
+
+@pytest.mark.parametrize(
+    ("largest", "width", "tile", "expected"),
+    [
+        (40.0, 2000, None, (2048, 2048, 80)),
+        (40.0, 8192, None, (512, 2048, 80)),
+        # Tiles are high enough for large objects.
+        (300.0, 8192, None, (1200, 2048, 600)),
+        (5000.0, 8192, None, (2048, 2048, 1024)),
+        (300.0, 8192, 256, (256, 256, 128)),
+    ],
+)
+def test_tiles_of_images_by_width_and_object(
+    largest: float, width: int, tile: int | None, expected: tuple[int, int, int]
+) -> None:
+    model = bright_model(largest_diameter=largest)
+    image = Image(np.broadcast_to(np.uint8(0), (8192, width)), "YX")
+    grids, halo = single.plan_tiles(image, image, model, PredictSettings(tile=tile))
+    assert (grids[0][1], grids[1][1], halo) == expected

@@ -229,9 +229,12 @@ def plan_tiles(
     size = shown.shape[0] / image.shape[0]
     rows, columns = settings.tile_of(image)
     if settings.halo is None:
-        halo = int(np.clip(2 * model.card.largest_diameter, 32, rows // 2))
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, columns // 2))
     else:
         halo = ceil(settings.halo * size)
+    if not settings.tile:
+        # Large objects need high tiles, or most would be seen several times.
+        rows = min(max(rows, 2 * halo), columns)
     # A band of tiles shall not be more of the image because the network sees it smaller.
     vertical, horizontal = (
         model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT) for tile in (rows, columns)
