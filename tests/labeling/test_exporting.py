@@ -135,6 +135,7 @@ def test_classes_and_scores_go_along(tmp_path: Path, capsys: pytest.CaptureFixtu
     (path,) = export_labels(tmp_path / "run", tmp_path / "roi", "roi")
     assert "groups: 1 Tumor" in capsys.readouterr().err
     assert [(r.name, r.group) for r in roiread(path)] == [("00001 Tumor 0.25", 1), ("00002", 0)]
+    assert zipfile.ZipFile(path).namelist() == ["00001 Tumor 0.25.roi", "00002.roi"]
     (path,) = export_labels(tmp_path / "run", tmp_path / "coco", "coco")
     content = json.loads(path.read_text())
     assert [c["name"] for c in content["categories"]] == ["Tumor", "cell"]

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+import shapely
 from bases.scenes import ellipses
+from pycocotools import mask as coco_masks
 from roifile import ROI_TYPE, ImagejRoi
 from skimage.measure import find_contours
 
@@ -386,3 +388,43 @@ def test_a_file_that_fits_no_image_or_several(tmp_path: Path, images: Path) -> N
         archive.writestr("notes.txt", "nothing")
     with pytest.raises(InputError, match=r"no \.roi in"):
         import_annotations([tmp_path / "A1.zip"], tmp_path / "out", images)
+
+
+def scene() -> np.ndarray:
+    """Ellipses, the first with a hole; small, since pixels are drawn one by one."""
+    objects = ellipses(4)[:48, :64].copy()
+    y, x = np.argwhere(objects == objects[objects > 0][0]).mean(0).astype(int)
+    objects[y, x] = 0
+    return connected_labels(objects)
+
+
+def test_run_lengths_as_the_coco_api_writes_them(tmp_path: Path) -> None:
+    labels = scene()
+    write_image(tmp_path / "images" / "a.tif", labels, "YX")
+    annotations = []
+    for number in range(1, int(labels.max()) + 1):
+        coded = coco_masks.encode(np.asfortranarray(labels == number, np.uint8))
+        coded["counts"] = coded["counts"].decode("ascii")
+        annotations.append({"id": number, "image_id": 7, "category_id": 1, "segmentation": coded})
+    height, width = labels.shape
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "height": height, "width": width}],
+        "annotations": annotations,
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    dataset = import_annotations([tmp_path / "coco.json"], tmp_path / "out", tmp_path / "images")
+    np.testing.assert_array_equal(labels_of(dataset, "a"), labels)
+
+
+def test_geojson_as_a_geometry_library_writes_it(tmp_path: Path) -> None:
+    labels = scene()
+    write_image(tmp_path / "images" / "a.tif", labels, "YX")
+    features = []
+    for number in range(1, int(labels.max()) + 1):
+        pixels = [shapely.box(x, y, x + 1, y + 1) for y, x in np.argwhere(labels == number)]
+        geometry = shapely.geometry.mapping(shapely.unary_union(pixels))
+        features.append({"type": "Feature", "geometry": geometry, "properties": {}})
+    assert any(len(f["geometry"]["coordinates"]) > 1 for f in features)
+    write_geojson(tmp_path / "a.geojson", *features)
+    dataset = import_annotations([tmp_path / "a.geojson"], tmp_path / "out", tmp_path / "images")
+    np.testing.assert_array_equal(labels_of(dataset, "a"), labels)

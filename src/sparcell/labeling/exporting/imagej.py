@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,14 +41,24 @@ def write_rois(
         for count, one in enumerate(objects, 1):
             roi = _roi(one)
             roi.group = groups.get(one.facts.name, 0)
-            roi.name = " ".join(
-                [f"{one.id:05d}"]
-                + [one.facts.name] * bool(one.facts.name)
-                + ([] if one.facts.score is None else [f"{one.facts.score:.2f}"])
-            )
+            roi.name = _name(one, image)
             _place(roi, one, image)
-            archive.writestr(f"{count:06d}.roi", roi.tobytes())
+            # The ROI Manager shows the names of the files.
+            archive.writestr(re.sub(r"[/\\]", "-", roi.name) + ".roi", roi.tobytes())
     return count
+
+
+def _name(one: Outlined, image: Image) -> str:
+    """Plane, where there are several, id, class and score."""
+    parts = [
+        f"{axis.lower()}{getattr(one.plane, axis.lower()) + 1:04d}"
+        for axis in "TZ"
+        if image.size(axis) > 1
+    ]
+    parts += [f"{one.id:05d}", one.facts.name]
+    if one.facts.score is not None:
+        parts.append(f"{one.facts.score:.2f}")
+    return " ".join(filter(None, parts))
 
 
 def _roi(one: Outlined) -> Any:
