@@ -38,7 +38,8 @@ def write_rois(
     """
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for count, one in enumerate(objects, 1):
+        for one in objects:
+            count += 1
             roi = _roi(one)
             roi.group = groups.get(one.facts.name, 0)
             roi.name = _name(one, image)
