@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import json
+import math
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
+from numpy.lib.format import dtype_to_descr
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
@@ -25,15 +27,16 @@ def keep(path: Path, **arrays: NDArray[Any]) -> None:
     InputError
         If the place cannot be written or the disk is full.
     """
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **arrays)
-    packed = imagecodecs.zstd_encode(stream.getvalue(), level=1)
+    layout = [[name, dtype_to_descr(a.dtype), a.shape] for name, a in arrays.items()]
+    header = json.dumps(layout).encode()
+    parts = [len(header).to_bytes(4, "little"), header, *(a.tobytes() for a in arrays.values())]
+    packed = imagecodecs.zstd_encode(b"".join(parts), level=1)
     with whole_file(path) as partial:
         partial.write_bytes(hashlib.sha256(packed).digest() + packed)
 
 
 def held(path: Path) -> dict[str, NDArray[Any]] | None:
-    """Read what `keep` wrote; None where it is missing or not what was written."""
+    """Read what `keep` wrote, not to be changed; None where it is missing or damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -41,8 +44,21 @@ def held(path: Path) -> dict[str, NDArray[Any]] | None:
     packed = content[DIGEST_BYTES:]
     if hashlib.sha256(packed).digest() != content[:DIGEST_BYTES]:
         return None
-    with np.load(io.BytesIO(imagecodecs.zstd_decode(packed)), allow_pickle=False) as arrays:
-        return dict(arrays)
+    unpacked = imagecodecs.zstd_decode(packed)
+    start = 4 + int.from_bytes(unpacked[:4], "little")
+    arrays = {}
+    for name, descr, shape in json.loads(unpacked[4:start]):
+        dtype, count = _dtype(descr), math.prod(shape)
+        arrays[name] = np.frombuffer(unpacked, dtype, count, start).reshape(shape)
+        start += count * dtype.itemsize
+    return arrays
+
+
+def _dtype(descr: Any) -> np.dtype[Any]:
+    """Read what `dtype_to_descr` gave and JSON made lists of."""
+    if isinstance(descr, str):
+        return np.dtype(descr)
+    return np.dtype([(field[0], _dtype(field[1]), *map(tuple, field[2:])) for field in descr])
 
 
 def need(path: Path) -> dict[str, NDArray[Any]]:
