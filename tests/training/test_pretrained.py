@@ -100,7 +100,8 @@ def test_crops_are_drawn_once_and_shuffled_in_each_epoch(tmp_path: Path) -> None
         pixels = np.frombuffer(crop, np.float32).reshape(32, 32)
         inside = [(windows == pixels).all((2, 3)).any() for windows in images]
         of_field = [count + found for count, found in zip(of_field, inside, strict=True)]
-    assert of_field == [5, 5, 5]
+    # A crop of background may be found in several.
+    assert min(of_field) >= 5
     assert len(RandomCrops(fields, fixed(crops_per_epoch=4))) == 4
 
 
