@@ -57,6 +57,31 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_a_model_of_stains_is_no_teacher(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("nuclei")
+    model.card = model.card.model_copy(update={"stain": "of any kind"})
+    monkeypatch.setattr("sparcell.training.teaching.load_model", lambda name: model)
+    config = load_recipe("nuclei-light", ["data.teacher=stains"]).data
+    datasets = [Dataset.open(mixed)]
+    with pytest.raises(InputError, match="which predicts stains"):
+        find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
+
+
+def test_a_single_field_judged_by_its_other_half_is_no_leak(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model("nuclei")
+    model.card = model.card.model_copy(update={"record": {"fields": {"train": ["f0"]}}})
+    monkeypatch.setattr("sparcell.training.teaching.load_model", lambda name: model)
+    settings = ["data.teacher=first", "data.parts={train: [f0], test: [f3]}"]
+    config = load_recipe("nuclei-light", settings).data
+    datasets = [Dataset.open(mixed)]
+    places = find_fields(datasets, config, 0)
+    assert places["val"][0].name == "f0"
+    teacher = find_teacher(datasets, config, "labels", places)
+    assert teacher is not None and teacher.seen == ()
+
+
 def test_fields_of_validation_and_test_are_never_taught(mixed: Path, tmp_path: Path) -> None:
     datasets = [Dataset.open(mixed)]
     write_field(tmp_path / "auto", "bare-auto", ellipses(8))

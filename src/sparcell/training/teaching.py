@@ -83,11 +83,17 @@ def find_teacher(
     Raises
     ------
     InputError
-        If there is no such model, or no such field.
+        If there is no such model, it finds no objects, or there is no such field.
     """
     if not config.teacher:
         return None
     model = load_model(config.teacher)
+    if model.card.stain:
+        raise InputError(
+            f"data.teacher={config.teacher}, which predicts stains",
+            "a model that finds objects",
+            "choose another",
+        )
     taken = {place.sample.name for held in places.values() for place in held}
     pupils = [
         sample
@@ -109,7 +115,9 @@ def find_teacher(
         )
     learned = model.card.record.get("fields", {})
     own = {name for part in ("train", "auto", "taught") for name in learned.get(part, [])}
-    judged = {place.name for part in ("val", "test") for place in places.get(part, [])}
+    judged = {place.name for part in ("val", "test") for place in places[part]}
+    # Of a single field, one part is learned from and the other judged.
+    judged -= {place.name for place in places["train"]}
     return Teacher(model, config.teacher, tuple(pupils), tuple(sorted(own & judged)))
 
 
