@@ -19,17 +19,14 @@ EDGE = 1.5
 """Sigma in px of the edges between objects."""
 TEXTURE = 2.5
 """Sigma in px of the window in which grey values are compared with each other."""
-TEXTURE_FLOOR = 0.02
-"""Share of the image's standard deviation below which differences count no more."""
 FLAT, SMOOTHEST = 0.01, 0.1
 """Quantiles of the texture: of all pixels the background's, of the points the least of a cell."""
-ROUGH = 0.37
+ROUGH = 0.25
 """Texture of a cell's edge, from the background's (0) to the least at a point (1)."""
 HOLE = 300
 """Flat spots in a cell are smaller than this, px."""
 DISC, LEAST_RADIUS = 0.7, 2.0
 """Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
-TINY = float(np.finfo(np.float32).tiny)
 Mask = NDArray[np.bool_]
 
 
@@ -180,8 +177,7 @@ def _dark(channel: Pixels, points: NDArray[np.float32]) -> Mask:
 def _texture(channel: Pixels, points: NDArray[np.float32]) -> Mask:
     """Where grey values vary, less the margin by which the window reaches beyond."""
     mean = ndimage.gaussian_filter(channel, TEXTURE)
-    variance = ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE)
-    texture = np.log(variance + (TEXTURE_FLOOR * channel.std()) ** 2 + TINY)
+    texture = np.sqrt(ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE))
     around = ndimage.gaussian_filter(texture, 2 * TEXTURE)[tuple(np.rint(points).astype(int).T)]
     flat, rough = np.quantile(texture, FLAT), np.quantile(around, SMOOTHEST)
     varied = ndimage.binary_opening(texture > flat + ROUGH * max(rough - flat, 0))

@@ -27,7 +27,7 @@ from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.callbacks import SCORES
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import FieldPlace, Fields
+from sparcell.training.fields import Field, FieldPlace, Fields
 from sparcell.training.module import Trainee
 from sparcell.training.scoring import MatchCounts, score_field
 from sparcell.training.stains import stain_files
@@ -99,16 +99,22 @@ def finish_run(
 def tune_decoding(
     trainee: Trainee, val: Fields, typical_area: float
 ) -> tuple[Any, dict[str, float]]:
-    """Choose the decode settings with the best F1 on validation fields (IoU 0.5 and 0.75)."""
+    """Choose the decode settings with the best F1 on validation fields (IoU 0.5 and 0.75).
+
+    Points say nothing of outlines, so fields that have these alone are outlined as for
+    `sparcell label`.
+    """
     method = trainee.method
-    chosen = range(0, len(val), -(-len(val) // TUNING_FIELDS))
-    maps = {index: _maps(trainee, val[index].image) for index in chosen}
+    chosen = [val[index] for index in range(0, len(val), -(-len(val) // TUNING_FIELDS))]
+    judged = [
+        (field if field.labels.any() else _outlined(field), _maps(trainee, field.image))
+        for field in chosen
+    ]
 
     def score(settings: Any) -> float:
         total = MatchCounts()
-        for index, held in maps.items():
-            found = method.decode(held, settings).labels
-            total += score_field(val[index], found)
+        for field, held in judged:
+            total += score_field(field, method.decode(held, settings).labels)
         return (total.f1 + total.f1_strict) / 2
 
     start = score(trainee.decode_settings)
@@ -117,10 +123,10 @@ def tune_decoding(
         if (reached := score(candidate)) > best_score:
             best, best_score = candidate, reached
     say(
-        f"decoding tuned on {len(maps)} validation fields: "
+        f"decoding tuned on {len(judged)} validation fields: "
         f"F1 {start:.3f} -> {best_score:.3f}, {best}"
     )
-    return best, {"fields": len(maps), "f1_default": start, "f1_tuned": best_score}
+    return best, {"fields": len(judged), "f1_default": start, "f1_tuned": best_score}
 
 
 def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
@@ -141,19 +147,21 @@ def _object_sizes(fields: Fields) -> tuple[float, float]:
     areas: list[int] = []
     extents: list[int] = []
     for index in range(min(fields.outlined, 200)):
-        field, labels = fields[index], fields[index].labels
-        if (
-            field.points is not None
-            and field.mask is not None
-            and "outlines" not in field.annotation
-        ):
-            labels = grow_outlines(field.image, field.points, field.mask)
+        field = fields[index]
+        labels = (field if "outlines" in field.annotation else _outlined(field)).labels
         areas += np.bincount(labels.ravel())[1:].tolist()
         for box in ndimage.find_objects(labels):
             extents.append(max(edge.stop - edge.start for edge in box))
     if not areas:
         return 1.0, 32.0
     return float(np.median(areas)), float(np.percentile(extents, 99))
+
+
+def _outlined(field: Field) -> Field:
+    """Propose outlines for a field that has points and a mask."""
+    if field.points is None or field.mask is None:
+        return field
+    return field._replace(labels=grow_outlines(field.image, field.points, field.mask))
 
 
 def _golden_input(fields: Fields, multiple: int, normalise: Normalise) -> NDArray[np.float32]:

@@ -89,6 +89,6 @@ def candidates(settings: LacssDecode, typical_area: float) -> list[LacssDecode]:
             }
         )
         for threshold in (0.2, 0.3, 0.4, 0.5)
-        for level in (0.35, 0.5, 0.65)
+        for level in (0.25, 0.35, 0.5, 0.65)
         for share in (0.05, 0.2)
     ]

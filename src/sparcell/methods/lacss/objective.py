@@ -162,7 +162,7 @@ def outlined_loss(looked: Looked) -> Tensor:
 def masked_loss(
     looked: Looked, outputs: Outputs, size: int, config: LacssConfig
 ) -> tuple[Tensor, Tensor]:
-    """L_WS-SEG, with the anchor, and L_cb, which is 0 without the auxnet.
+    """L_WS-SEG or `exclusive_claims` in its place, with the anchor; and L_cb, 0 without the auxnet.
 
     `size` is the number of pixels of the batch.
     """
