@@ -102,7 +102,7 @@ def _middle(image: Image) -> NDArray[np.float32]:
     return middle
 
 
-def _grey(stain: NDArray[np.float32], limits: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _grey(stain: NDArray[np.float32], limits: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     low, high = limits
     shown = np.clip((stain - low) / max(high - low, 1e-6) * 255, 0, 255)
     grey: NDArray[np.uint8] = shown.astype(np.uint8)

@@ -146,7 +146,8 @@ def learn_stain(
         )
     from sparcell.training import train
 
-    return train(loaded, data, out, resume=resume)
+    folder: Path = train(loaded, data, out, resume=resume)
+    return folder
 
 
 def check_stain_run(run: Path, study: Study, data: Path) -> None:

@@ -102,16 +102,15 @@ def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
 def describe_starts(table: pd.DataFrame) -> list[str]:
     """Say in a sentence for each metric and number of fields what the stain brought."""
     said = []
-    for row in table[table["start"] == "stain"].itertuples():
-        if pd.isna(row.difference):
+    for row in table[table["start"] == "stain"].to_dict("records"):
+        if pd.isna(row["difference"]):
             continue
-        base = row.score - row.difference
-        fields = "all labelled fields" if row.budget == "all" else f"{row.budget} labelled"
-        name = NAMES[str(row.metric)]
+        base = row["score"] - row["difference"]
+        fields = "all labelled fields" if row["budget"] == "all" else f"{row['budget']} labelled"
         said.append(
-            f"{fields}, {name}: {row.score:.3f} after the stain, {base:.3f} after ImageNet "
-            f"({row.gain:+.0%}; difference {row.difference_low:.3f} to "
-            f"{row.difference_high:.3f})"
+            f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after the stain, {base:.3f} "
+            f"after ImageNet ({row['gain']:+.0%}; difference {row['difference_low']:.3f} to "
+            f"{row['difference_high']:.3f})"
         )
     return said
 
