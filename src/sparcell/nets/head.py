@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 def head_name(network: nn.Module) -> str:
     """Name of the last convolution of a network, by the order in which it was built."""
-    names = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-    return names[-1]
+    found = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    name: str = found[-1]
+    return name
 
 
 def repeat_maps(held: Tensor, own: Tensor) -> Tensor:
