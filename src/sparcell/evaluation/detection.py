@@ -243,14 +243,7 @@ def evaluate_detection(
     images = {}
     pairs = pair_images(truth, pred, ignore)
     for pair in track(pairs, "detecting", len(pairs), "images"):
-        true, found, left_out = pair.open()
-        by_plane = []
-        for plane in true.planes():
-            a, b = true.read_ids(plane=plane), found.read_ids(plane=plane)
-            if left_out:
-                kept = left_out.read_ids(plane=plane) == 0
-                a, b = a * kept, b * kept
-            by_plane.append(detect(a, b, radius, size_edges, min_size))
+        by_plane = (detect(a, b, radius, size_edges, min_size) for a, b in pair.planes())
         images[pair.name] = reduce(add, by_plane)
     return DetectionReport(radius, images)
 

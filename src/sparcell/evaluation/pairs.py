@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.labels import Labels
 from sparcell.core.projection import project
 
 Source = Path | str | Mapping[str, Path]
@@ -52,6 +53,22 @@ class Pair:
                     "check that they show the same field",
                 )
         return truth, pred, ignore
+
+    def planes(self) -> Iterator[tuple[Labels, Labels]]:
+        """Give true and predicted ids plane by plane; what to leave out is background in both.
+
+        Raises
+        ------
+        InputError
+            As `open` does, or if ids cannot be read.
+        """
+        truth, pred, ignore = self.open()
+        for plane in truth.planes():
+            true, found = truth.read_ids(plane=plane), pred.read_ids(plane=plane)
+            if ignore:
+                kept = ignore.read_ids(plane=plane) == 0
+                true, found = true * kept, found * kept
+            yield true, found
 
 
 def pair_images(
