@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sparcell.methods.base import Objects
+from sparcell.training import finish
+from sparcell.training.fields import Field
+
+
+def a_cell(**known: object) -> Field:
+    """A cell of radius 6 px and brightness 0.5 with a core of radius 2 px and brightness 1."""
+    y, x = np.indices((30, 40))
+    away = np.hypot(y - 14, x - 20)
+    image = np.select([away <= 2, away <= 6], [1.0, 0.5], 0.0).astype(np.float32)
+    return Field(
+        "a",
+        image[None],
+        np.zeros(image.shape, np.int32),
+        np.ones(image.shape, bool),
+        np.array([[14.0, 20.0]]),
+        **known,
+    )
+
+
+POINTS = {
+    "points": np.array([[14, 20]], np.float32),
+    "mask": a_cell().image[0] > 0,
+    "annotation": frozenset({"points", "mask"}),
+}
+
+
+def tuned(field: Field, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Threshold that is chosen of 0.8, the start, and 0.2."""
+    monkeypatch.setattr(finish, "_maps", lambda trainee, image: image[0])
+    method = SimpleNamespace(
+        decode=lambda held, level: Objects((held > level).astype(np.int32), np.ones(1)),
+        candidates=lambda start, area: [0.2],
+    )
+    trainee = SimpleNamespace(method=method, decode_settings=0.8)
+    return finish.tune_decoding(trainee, [field], 100.0)[0]
+
+
+def test_decoding_is_tuned_by_outlines_though_there_are_points_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both thresholds find one object round the point; one of them finds all of it."""
+    assert tuned(a_cell(**POINTS), monkeypatch) == 0.2
+
+
+def test_outlines_by_hand_stand_above_proposed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = (a_cell().image[0] == 1).astype(np.int32)
+    assert tuned(a_cell(**POINTS)._replace(labels=core), monkeypatch) == 0.8
+
+
+def test_sizes_are_those_of_proposed_outlines() -> None:
+    class Train(list):
+        outlined = 1
+
+    area, extent = finish._object_sizes(Train([a_cell(**POINTS)]))
+    assert area == POINTS["mask"].sum() and extent == 13
+    assert finish._object_sizes(Train([a_cell()])) == (1.0, 32.0)
