@@ -86,7 +86,7 @@ def draw_stains(
     Parameters
     ----------
     image, real, predicted : (Y, X) float32
-        Both stains are shown between the same grey values.
+        Each is shown between its own percentiles: exposures differ from image to image.
 
     Returns
     -------
@@ -95,12 +95,8 @@ def draw_stains(
     """
     step = -(-max(image.shape) // LARGEST)
     image, real, predicted = (part[::step, ::step] for part in (image, real, predicted))
-    low, high = np.percentile(real, [0.5, 99.8])
-    shown = [stretch(image)]
-    for stain in (real, predicted):
-        grey = np.clip((stain - low) / max(high - low, 1e-6) * 255, 0, 255)
-        shown.append(grey.astype(np.uint8))
-    return np.repeat(np.concatenate(shown, axis=1)[:, :, None], 3, axis=2)
+    shown = np.concatenate([stretch(part) for part in (image, real, predicted)], axis=1)
+    return np.repeat(shown[:, :, None], 3, axis=2)
 
 
 def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:

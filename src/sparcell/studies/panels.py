@@ -61,15 +61,16 @@ def draw_fields(study: Path, stain: Path) -> Figure | None:
         files = samples[name].files
         predicted = stain / "predictions" / "stain" / f"{stem(samples[name].image)}.tif"
         pictures: dict[str, Any] = {"image": stretch(_middle(open_image(files["images"])))}
-        real = _middle(open_image(files["stain"])) if "stain" in files else None
-        if real is not None:
-            limits = np.percentile(real, [0.5, 99.8])
-            pictures["stain"] = _grey(real, limits)
-            if predicted.exists():
-                pictures["predicted stain"] = _grey(_middle(open_image(predicted)), limits)
+        # Each between its own grey values: exposures differ, and what is predicted is typical.
+        if "stain" in files:
+            pictures["stain"] = stretch(_middle(open_image(files["stain"])))
+        if predicted.exists():
+            pictures["predicted stain"] = stretch(_middle(open_image(predicted)))
         pictures["truth"] = _painted(files["labels"])
-        for start, run in runs.items():
-            pictures[STARTS[start]] = _painted(_found(study, run, samples[name].image))
+        for start in STARTS:
+            if start in runs:
+                found = _found(study, runs[start], samples[name].image)
+                pictures[STARTS[start]] = _painted(found)
         rows.append(pictures)
     titles = list(dict.fromkeys(title for pictures in rows for title in pictures))
     figure = Figure(figsize=(2.1 * len(titles), 2.15 * len(rows) + 0.3), layout="constrained")
@@ -100,13 +101,6 @@ def _middle(image: Image) -> NDArray[np.float32]:
     """Read the middle of the first channel."""
     middle: NDArray[np.float32] = project(image).read(*_window(image))[0]
     return middle
-
-
-def _grey(stain: NDArray[np.float32], limits: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    low, high = limits
-    shown = np.clip((stain - low) / max(high - low, 1e-6) * 255, 0, 255)
-    grey: NDArray[np.uint8] = shown.astype(np.uint8)
-    return grey
 
 
 def _painted(path: Path) -> NDArray[np.uint8]:
