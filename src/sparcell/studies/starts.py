@@ -43,7 +43,7 @@ def starts_study(
 ) -> Study:
     """Make the study that compares three starts of one recipe.
 
-    What the recipe says of ``optimiser.pretrained_lr`` and ``fit.freeze`` holds for the stain alone;
+    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the stain alone;
     the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
     from the budget, so its size is all the labels that a run uses.
 
