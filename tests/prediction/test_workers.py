@@ -171,15 +171,20 @@ def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> No
         check_workers("tcp://127.0.0.1:9", "--scheduler")
 
 
-def test_workers_started_here_keep_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_started_here_keep_their_memory_and_go_on_until_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in KEEPING_MEMORY:
         monkeypatch.delenv(name, raising=False)
     with connect("local:1") as client:
         (seen,) = client.run(lambda: dict(os.environ)).values()
+        (heeds,) = client.run(lambda: signal.getsignal(signal.SIGINT)).values()
     assert {name: seen.get(name) for name in KEEPING_MEMORY} == {
         name: str(value) for name, value in KEEPING_MEMORY.items()
     }
     assert seen["OMP_NUM_THREADS"] == "1"
+    # Ctrl-C is for the process that started them.
+    assert heeds == signal.SIG_IGN
 
 
 @pytest.mark.parametrize("threads", [1, 3])

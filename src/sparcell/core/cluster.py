@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from sparcell.core import undisturbed
 from sparcell.core.errors import InputError
 from sparcell.core.machine import KEEPING_MEMORY
 
@@ -97,6 +98,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
+                preload=[undisturbed.__name__],
             ) as cluster,
             Client(cluster) as client,
         ):
