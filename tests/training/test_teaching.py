@@ -144,7 +144,7 @@ def test_movies_are_taught_frame_by_frame(tmp_path: Path) -> None:
     ("recipe", "settings"),
     [
         ("nuclei-light", []),
-        pytest.param("nuclei-light", ["method.name=distance"], marks=pytest.mark.slow),
+        ("nuclei-light", ["method.name=distance"]),
         ("points-light", ["method.crop=32", "method.locations=8"]),
     ],
     ids=["watershed", "distance", "lacss"],

@@ -8,8 +8,8 @@
 
 Each step reads what the step before has left of the block and its neighbours, and leaves files
 of its own; it skips what is there already and whole. So blocks of one step can be done in any
-order, at the same time, twice, or again after a crash, and the result is that of the image in one
-piece.
+order, at the same time, twice, or again after a crash, and the result is the same. The objects are
+those of the image in one go, where tiles may lie elsewhere.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def predict_large(
         OME-Zarr for the labels: the axes of the image but C, uint32, the objects of
         `predict_image`; those of wide tiles may be numbered in another order.
     objects : Path
-        Where the object table goes, the same as that of `predict_image`.
+        Where the object table goes, in the order of the ids.
     client : distributed.Client, optional
         Its workers do the blocks; without, this process does.
 
