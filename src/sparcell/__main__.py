@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 STOPPED = 130
 
 
 def main() -> None:
-    """Load the command line and run it; Ctrl-C while it loads ends it as quietly as later."""
+    """Load the command line and run it; Ctrl-C while it loads ends it as quietly as later.
+
+    So does SIGTERM, from `kill` or a scheduler, which otherwise would leave half-written files.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from sparcell.cli import main as run
     except KeyboardInterrupt:

@@ -308,3 +308,26 @@ def test_points_from_a_stain_replace_only_their_own_kind(tmp_path: Path) -> None
     label(tmp_path / "set", tmp_path / "other", overwrite=True)
     assert not (tmp_path / "other" / "points").exists()
     assert (tmp_path / "other" / "labels" / "a.tif").exists()
+
+
+def test_kill_leaves_nothing_hidden_and_a_crash_only_until_the_next_run(tmp_path: Path) -> None:
+    make(tmp_path / "set", {"a": good()})
+    code = (
+        "import os, sys, signal; import sparcell.labeling.pointing as p\n"
+        "number = getattr(signal, sys.argv.pop())\n"
+        "def stop(sample, scratch, *more):\n"
+        "    (scratch / 'begun').touch()\n"
+        "    os.kill(os.getpid(), number)\n"
+        "p.label_field = stop; from sparcell.__main__ import main; main()"
+    )
+
+    def stopped_by(signal: str) -> tuple[int, bool]:
+        command = ["label", str(tmp_path / "set"), "--to", "points", "-o", str(tmp_path / signal)]
+        done = subprocess.run([sys.executable, "-c", code, *command, signal], capture_output=True)
+        assert b"Traceback" not in done.stderr
+        return done.returncode, any(p.name[0] == "." for p in (tmp_path / signal).iterdir())
+
+    assert stopped_by("SIGTERM") == (130, False)
+    assert stopped_by("SIGKILL") == (-9, True)
+    label(tmp_path / "set", tmp_path / "SIGKILL", settings=POINTS, overwrite=True)
+    assert not any(p.name[0] == "." for p in (tmp_path / "SIGKILL").iterdir())

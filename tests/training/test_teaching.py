@@ -105,6 +105,26 @@ def test_fields_of_validation_and_test_are_never_taught(mixed: Path, tmp_path: P
         load_recipe("nuclei-light", stain)
 
 
+@pytest.mark.parametrize("learns_from", ["labels", "any"])
+def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, capsys, learns_from) -> None:
+    datasets = [Dataset.open(mixed)]
+    for settings, left in (([], 5), (["data.teacher=nuclei"], 2)):
+        config = load_recipe("nuclei-light", settings).data
+        places = find_fields(datasets, config, 0, learns_from)
+        assert {place.name for held in places.values() for place in held} == {
+            "f0",
+            "f1",
+            "f2",
+            "f3",
+        }
+        # Validation and test fields without labels are of no use, with a teacher or without.
+        assert f": {left} fields" in capsys.readouterr().err
+    places["train"] = []
+    narrow = config.model_copy(update={"annotations": ("points",)})
+    teacher = find_teacher(datasets, narrow, learns_from, places)
+    assert teacher is not None and len(teacher.pupils) == 3
+
+
 def test_lessons_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, capsys) -> None:
     datasets = [Dataset.open(mixed)]
     config = load_recipe("nuclei-light", ["data.teacher=nuclei"]).data

@@ -16,7 +16,7 @@ from sparcell.core.progress import say
 CommandLineError: Any = typer.BadParameter.__mro__[2]
 
 DONE, OURS, YOURS, STOPPED = 0, 1, 2, 130
-"""Exit codes: done; a fault of Sparcell's; of the input; stopped with Ctrl-C."""
+"""Exit codes: done; a fault of Sparcell's; of the input; stopped with Ctrl-C or SIGTERM."""
 
 app = typer.Typer(
     name="sparcell",

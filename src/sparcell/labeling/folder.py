@@ -11,7 +11,7 @@ import yaml
 
 from sparcell.core.dataset import KINDS, Dataset, Sample, stem
 from sparcell.core.errors import InputError
-from sparcell.core.files import whole_file
+from sparcell.core.files import clear_partial, whole_file
 
 VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -67,11 +67,12 @@ def _earlier(folder: Path) -> tuple[str, ...]:
 
 
 def prepare(target: Path) -> None:
-    """Make the folder, or clear the labels that an earlier run of `label` wrote into it.
+    """Make the folder, or clear what an earlier run of `label` wrote or left unfinished in it.
 
     Only after `check_target`.
     """
     target.mkdir(parents=True, exist_ok=True)
+    clear_partial(target)
     for kind in _earlier(target):
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)

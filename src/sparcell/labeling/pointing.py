@@ -38,7 +38,7 @@ def place_points(
     InputError
         If the stain cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix=".", dir=target) as name:
+    with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=target) as name:
         scratch = Path(name)
         verdict = label_field(sample, scratch, settings, quality)
         if verdict.row["accepted"]:

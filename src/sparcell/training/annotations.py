@@ -23,11 +23,14 @@ def usable_samples(
 ) -> list[tuple[Sample, frozenset[Kind]]]:
     """Find the samples that have what is learned from, and say what is left out.
 
-    With each come the annotations to use, for a method that learns from any.
+    With each come the annotations to use, for a method that learns from any. What `config.teacher`
+    is to label is neither found here nor left out.
     """
     usable: list[tuple[Sample, frozenset[Kind]]] = []
     refused, lacking = [], []
     for sample in (s for dataset in datasets for s in dataset.where(**config.where).samples):
+        if is_taught(sample, config, learns_from):
+            continue
         kinds, wanted = NO_KINDS, learns_from in sample.files
         if learns_from == "any":
             if sample.refused and not config.use_refused and "points" in sample.files:
@@ -50,6 +53,15 @@ def usable_samples(
         what = "annotation that can be used" if learns_from == "any" else learns_from
         say(f"left out, no {what}: {rest} fields")
     return usable
+
+
+def is_taught(sample: Sample, config: DataConfig, learns_from: str) -> bool:
+    """Whether `config.teacher` is to label a sample: it is for training and has no annotation."""
+    if not config.teacher or sample.split not in ("", "train"):
+        return False
+    if learns_from == "any":
+        return not given_kinds(sample) & TEACHING
+    return learns_from not in sample.files
 
 
 def tell_annotations(places: Iterable[FieldPlace]) -> None:

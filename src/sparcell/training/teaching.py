@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.annotation import TEACHING, Kind, given_kinds
+from sparcell.core.annotation import Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
@@ -32,6 +32,7 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.single import label_axes
+from sparcell.training.annotations import is_taught
 from sparcell.training.fields import FieldPlace
 from sparcell.training.recipe import DataConfig
 
@@ -99,9 +100,7 @@ def find_teacher(
         sample
         for dataset in datasets
         for sample in dataset.where(**config.where).samples
-        if sample.split in ("", "train")
-        and sample.name not in taken
-        and not _is_annotated(sample, learns_from)
+        if is_taught(sample, config, learns_from) and sample.name not in taken
     ]
     if not pupils:
         raise InputError(
@@ -119,12 +118,6 @@ def find_teacher(
     # Of a single field, one part is learned from and the other judged.
     judged -= {place.name for place in places["train"]}
     return Teacher(model, config.teacher, tuple(pupils), tuple(sorted(own & judged)))
-
-
-def _is_annotated(sample: Sample, learns_from: str) -> bool:
-    if learns_from == "any":
-        return bool(given_kinds(sample) & TEACHING)
-    return learns_from in sample.files
 
 
 def teach(teacher: Teacher, out: Path) -> tuple[list[FieldPlace], dict[str, Any]]:
