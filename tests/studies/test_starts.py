@@ -150,10 +150,31 @@ def test_on_the_command_line(data, tmp_path, capsys):
     assert not end.value.code
     said = capsys.readouterr().out
     assert "12 runs = 3 recipes x 2 budgets x 1 folds x 2 seeds" in said
-    for wrong in (["--budgets", "few"], ["--steps", "1", "--cpu-seconds", "1"]):
+    for wrong, told in (
+        (["--budgets", "few"], "--budgets few"),
+        (["--budgets", "0"], "whole numbers above 0"),
+        (["--budgets", "1,1"], "different"),
+        (["--steps", "1", "--cpu-seconds", "1"], "leave one out"),
+    ):
         with pytest.raises(SystemExit) as end:
             main([*asked, *wrong])
-        assert end.value.code == 2 and "Traceback" not in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert end.value.code == 2 and told in said and "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--recipe", "isl-light/stain"], "one that finds objects"),
+        (["--budgets", "7"], "at most the 6"),
+        (["--set", "fit.lenght=3"], "fit.lenght"),
+    ],
+)
+def test_mistakes_are_told_before_the_stain_is_learned(data, tmp_path, capsys, wrong, told):
+    with pytest.raises(SystemExit) as end:
+        main(["study", "isl", "--data", str(data), "-o", str(tmp_path / "out"), *wrong])
+    assert end.value.code == 2 and told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -112,6 +112,8 @@ def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
     assert names(places["train"]) == ["f0"] and names(places["val"]) == ["f1"]
     with pytest.raises(InputError, match="no training field with labels"):
         find_fields([dataset], DataConfig(where={"plate": "3"}), 0)
+    with pytest.raises(InputError, match="put stains into the folder stain"):
+        find_fields([dataset], DataConfig(), 0, "stain")
 
 
 def test_fields_are_kept_while_memory_lasts(

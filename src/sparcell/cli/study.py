@@ -116,7 +116,10 @@ def isl(
     dry_run: bool = DRY_RUN,
 ) -> None:
     """Learn to predict the stain once, then objects from scratch, from ImageNet and from that."""
+    from functools import partial
+
     from sparcell.studies.config import read_settings
+    from sparcell.studies.design import plan_study
     from sparcell.studies.starts import (
         check_stain_run,
         count_fields,
@@ -127,12 +130,8 @@ def isl(
 
     count_fields(data, labels)
     run = stain or out / "stain"
-    if not stain and not dry_run:
-        from sparcell.cli.extras import need_torch
-
-        need_torch()
-        learn_stain(stain_recipe, data, run, stain_settings, resume)
-    study = starts_study(
+    make_study = partial(
+        starts_study,
         data,
         run,
         recipe,
@@ -142,6 +141,15 @@ def isl(
         limit=_limit(steps, cpu_seconds),
         settings=read_settings(settings),
     )
+    # A mistake in what comes after the stain is told before that is learned.
+    study = make_study()
+    plan_study(study, data)
+    if not stain and not dry_run:
+        from sparcell.cli.extras import need_torch
+
+        need_torch()
+        learn_stain(stain_recipe, data, run, stain_settings, resume)
+        study = make_study()
     if not dry_run:
         check_stain_run(run, study, data)
     if _carry_out(study, data, out / "study", resume, dask, dry_run):
@@ -151,12 +159,13 @@ def isl(
 def _numbers(text: str) -> list[int]:
     from sparcell.core.errors import InputError
 
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    numbers = [int(part) for part in parts if part.isdecimal()]
+    if len(set(numbers) - {0}) < len(parts):
         raise InputError(
-            f"--budgets {text}", "whole numbers between commas", "try 1,2,5,10"
-        ) from None
+            f"--budgets {text}", "different whole numbers above 0, between commas", "try 1,2,5,10"
+        )
+    return numbers
 
 
 def _limit(steps: int | None, cpu_seconds: float | None) -> Any:

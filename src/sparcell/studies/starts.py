@@ -69,7 +69,8 @@ def starts_study(
     Raises
     ------
     InputError
-        If no labelled field is marked test, or there is none to train on.
+        If no labelled field is marked test, or there is none to train on, or the recipe finds no
+        objects.
     """
     settings = settings or {}
     count = count_fields(data, labels)
@@ -78,6 +79,12 @@ def starts_study(
         chosen = (*(number for number in BUDGETS if number < count), "all")
     # The plan chooses fields; a published row of one image would leave too few.
     settings = {"data.images": 0, **settings}
+    if load_recipe(recipe, as_overrides(settings)).method.name == "stain":
+        raise InputError(
+            f"the recipe {recipe}, which predicts a stain",
+            "one that finds objects",
+            "try --recipe isl-light/nuclei",
+        )
     from_stain = network_settings(stain, recipe, settings)
     alike = {key: value for key, value in from_stain.items() if not key.startswith("method.")}
     plain = alike | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}

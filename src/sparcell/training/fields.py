@@ -261,10 +261,15 @@ def find_fields(
         )
     if not places["train"]:
         what = "outlines, points or a stain" if learns_from == "any" else learns_from
+        first = (
+            "put stains into the folder stain/"
+            if learns_from == "stain"
+            else "run `sparcell label` first"
+        )
         raise InputError(
             f"no training field with {what} in " + ", ".join(str(d.root) for d in datasets),
             f"images with {what}",
-            "run `sparcell label` first, or check split.csv and data.where",
+            f"{first}, or check split.csv and data.where",
         )
     if not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
