@@ -12,7 +12,14 @@ from sparcell.core.errors import InputError
 from sparcell.models.normalise import Normalise
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.nets.head import Stacked, head_name, is_pretrained, repeat_maps
+from sparcell.nets.head import (
+    Stacked,
+    head_name,
+    hold_norms,
+    is_pretrained,
+    mark_pretrained,
+    repeat_maps,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -109,8 +116,18 @@ def test_stacked_keeps_the_one_map_and_adds_two_convolutions(
         NetworkConfig(decoder="fpn", stacked=True)
 
 
-def test_only_whole_numbers_of_repeats() -> None:
+def test_the_last_maps_are_those_that_were_there() -> None:
     one = torch.arange(6.0).reshape(2, 3)
     assert torch.equal(repeat_maps(one, torch.zeros(4, 3)), torch.cat([one, one]))
-    for other in (torch.zeros(5, 3), torch.zeros(4, 2), torch.zeros(2, 3)):
+    assert torch.equal(repeat_maps(one, torch.zeros(5, 3)), torch.cat([one[1:], one, one]))
+    for other in (torch.zeros(4, 2), torch.zeros(2, 3), torch.zeros(1, 3)):
         assert repeat_maps(one, other) is one
+
+
+def test_held_norms_keep_their_statistics() -> None:
+    built = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    mark_pretrained(built, ["0.weight", "0.bias"])
+    hold_norms(built.train())
+    built(5 + torch.randn(2, 1, 8, 8))
+    assert built[0].running_mean.item() == 0 and built[0].weight.requires_grad
+    assert built[2].running_mean.item() != 0

@@ -20,15 +20,16 @@ def head_name(network: nn.Module) -> str:
 
 
 def repeat_maps(held: Tensor, own: Tensor) -> Tensor:
-    """Repeat a tensor along its first axis until it is as long as `own`, if that comes out even.
+    """Repeat a tensor along its first axis until it is as long as `own`, its end at the end.
 
-    Each map of ours thus begins as a map of the other's. Where places answer for several pixels
-    (`SharpUNet`) all channels of a map follow each other, so that holds there too.
+    Each map of ours thus begins as a map of the other's, and the last ones as they were there.
+    Where places answer for several pixels (`SharpUNet`) all channels of a map follow each other,
+    so that holds there too.
     """
-    times = len(own) // len(held) if held.ndim == own.ndim and len(held) else 0
-    if times < 2 or len(held) * times != len(own) or held.shape[1:] != own.shape[1:]:
+    if held.shape[1:] != own.shape[1:] or not 0 < len(held) < len(own):
         return held
-    return torch.cat([held] * times)
+    times = -(-len(own) // len(held))
+    return torch.cat([held] * times)[-len(own) :]
 
 
 def mark_pretrained(network: nn.Module, names: Collection[str]) -> None:
@@ -41,6 +42,13 @@ def mark_pretrained(network: nn.Module, names: Collection[str]) -> None:
 def is_pretrained(parameter: Tensor) -> bool:
     """Tell whether a parameter started from weights, not at random."""
     return bool(getattr(parameter, "started_from_weights", False))
+
+
+def hold_norms(network: nn.Module) -> None:
+    """Let batch norms that started from weights neither use nor learn a batch's statistics."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and is_pretrained(module.weight):
+            module.eval()
 
 
 class Stacked(nn.Module):
