@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from sparcell.core.labels import connected_labels
 from sparcell.labeling.derive import concentration, find_mask, find_points
 
 
@@ -75,6 +76,19 @@ def test_without_points_or_contrast_there_is_next_to_nothing() -> None:
     assert not find_mask(image, np.zeros((0, 2), np.float32)).mask.any()
     flat = np.full((1, 30, 30), 7, np.float32)
     assert find_mask(flat, np.array([[10, 10]], np.float32)).mask.sum() == 13
+
+
+@pytest.mark.parametrize("look", ["bright", "dark", "texture"])
+def test_exchanged_coordinates_are_seen_where_all_lie_inside(look: str) -> None:
+    image, labels = scene(2, look)
+    square, held = image[:, :160, :160], connected_labels(labels[:160, :160])
+    points = find_points(held)
+    assert not find_mask(square, points).swapped
+    assert find_mask(square, points[:, ::-1]).swapped
+    # Where exchanging them would lead out of the image they are what they are.
+    assert not find_mask(image[:, :20], np.array([[5, 150]] * 20, np.float32)).swapped
+    # One click says too little.
+    assert not find_mask(square, points[:1, ::-1]).swapped
 
 
 def test_concentration_is_the_relative_entropy_of_two_shares() -> None:

@@ -16,6 +16,7 @@ from sparcell.io.points import write_points
 from sparcell.labeling import label
 from sparcell.labeling.auto import AutoSettings
 from sparcell.labeling.derive import find_mask, find_points, grow_outlines
+from sparcell.labeling.known import read_annotation
 from sparcell.labeling.proposing import ProposalSettings
 
 
@@ -112,6 +113,17 @@ def test_points_that_the_mask_misses_are_refused(tmp_path: Path) -> None:
     write_field(tmp_path / "set", "a", bright(objects), np.concatenate([inside, outside]))
     table = label(tmp_path / "set", tmp_path / "out", source="points")
     assert not table["accepted"][0] and table["reason"][0].startswith("off the mask:")
+
+
+def test_points_with_y_and_x_exchanged_are_refused_without_a_mask_too(tmp_path: Path) -> None:
+    objects = ellipses(2, (96, 96))
+    write_field(tmp_path / "set", "a", bright(objects), find_points(objects)[:, ::-1])
+    table = label(tmp_path / "set", tmp_path / "out", source="points")
+    assert "seem to have y and x swapped (exchanged, they fit" in table["reason"][0]
+    (sample,) = Dataset.open(tmp_path / "set").samples
+    image = open_image(sample.image)
+    with pytest.raises(InputError, match="seem to have y and x swapped"):
+        read_annotation(sample, frozenset({"points"}), image, np.zeros_like(objects))
 
 
 def test_every_plane_of_a_movie(tmp_path: Path) -> None:

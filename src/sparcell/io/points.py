@@ -88,7 +88,9 @@ def check_against_mask(
         return
     swapped = _share_on(points[:, ::-1], mask)
     if swapped > MOSTLY:
-        raise _swapped(path, f"{hit:.0%} of them on the mask, {swapped:.0%} if they are swapped")
+        raise swapped_error(
+            path, f"{hit:.0%} of them on the mask, {swapped:.0%} if they are swapped"
+        )
     raise InputError(
         f"{path}, of which {hit:.0%} lie on {mask_path}",
         "points inside what the mask shows",
@@ -163,7 +165,7 @@ def check_places(points: NDArray[np.float64], path: Path, shape: tuple[int, int]
     here, swapped = outside.mean(), _outside(points[:, ::-1], shape).mean()
     height, width = shape
     if not swapped or (here > MOSTLY and swapped < here / 2):
-        raise _swapped(
+        raise swapped_error(
             path,
             f"{outside.sum()} of {len(points)} outside the {height} x {width} px (height x "
             f"width), {round(swapped * len(points))} if they are swapped",
@@ -183,7 +185,8 @@ def _outside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.
     return np.asarray(beyond.any(1))
 
 
-def _swapped(path: Path, why: str) -> InputError:
+def swapped_error(path: Path, why: str) -> InputError:
+    """Error for a table whose y and x seem to be exchanged, and why it seems so."""
     return InputError(
         f"points of {path} that seem to have y and x swapped ({why})",
         "y down and x to the right",

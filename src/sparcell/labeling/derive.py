@@ -27,6 +27,8 @@ HOLE = 300
 """Flat spots in a cell are smaller than this, px."""
 DISC, LEAST_RADIUS = 0.7, 2.0
 """Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
+SURE = 10.0
+"""Log-likelihood ratio from which on points fit an image better with y and x exchanged, nats."""
 Mask = NDArray[np.bool_]
 
 
@@ -40,11 +42,14 @@ class FoundMask(NamedTuple):
         What told objects from background: ``bright``, ``dark`` or ``texture``.
     missed : float
         Share of the points that would not be on it, had they not been put there.
+    swapped : bool
+        Whether the points seem to have y and x exchanged: so they would fit the image far better.
     """
 
     mask: Mask
     by: str
     missed: float
+    swapped: bool = False
 
 
 def find_points(labels: Labels) -> NDArray[np.float32]:
@@ -101,6 +106,7 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
         return FoundMask(np.zeros(shape, bool), "nothing", 0.0)
     tries = [(by, channel, part(channel, points)) for channel in image for by, part in WAYS.items()]
     by, channel, mask = max(tries, key=lambda one: concentration(one[2], points))
+    swapped = _seem_swapped(image, points, concentration(mask, points))
     if by != "texture":
         finer = segment_view(View.of(channel if by == "bright" else -channel)) > 0
         mask = max((mask, finer), key=lambda one: concentration(one, points))
@@ -116,7 +122,7 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
         free[tuple(axis[off] for axis in at)] = False
         radius = max(LEAST_RADIUS, DISC * typical)
         mask |= ndimage.distance_transform_edt(free) <= radius
-    return FoundMask(mask, by, float(off.mean()))
+    return FoundMask(mask, by, float(off.mean()), swapped)
 
 
 def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Labels:
@@ -164,6 +170,17 @@ def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
     hit, area = (float(np.clip(share, least, 1 - least)) for share in (hit, area))
     entropy = hit * np.log(hit / area) + (1 - hit) * np.log((1 - hit) / (1 - area))
     return float(np.sign(hit - area) * entropy)
+
+
+def _seem_swapped(image: Pixels, points: NDArray[np.float32], as_given: float) -> bool:
+    """Whether points are concentrated far better with y and x exchanged than `as_given`."""
+    other = np.ascontiguousarray(points[:, ::-1])
+    if (np.rint(other) >= image.shape[1:]).any():
+        return False
+    best = max(
+        concentration(part(channel, other), other) for channel in image for part in WAYS.values()
+    )
+    return best > 2 * as_given and len(points) * (best - as_given) > SURE
 
 
 def _bright(channel: Pixels, points: NDArray[np.float32]) -> Mask:

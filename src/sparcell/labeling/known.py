@@ -10,7 +10,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.io import open_alike
-from sparcell.io.points import check_against_mask, read_points
+from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.derive import find_mask, find_points
 from sparcell.labeling.field import segment_stain
 
@@ -66,7 +66,10 @@ def read_annotation(
             beside = files["masks" if "masks" in files else "labels"]
             check_against_mask(points, mask, files["points"], beside)
     if not {"mask", "stain"} & kinds:
-        mask = find_mask(image.read(plane=plane)[:, :, x], points).mask
+        found = find_mask(image.read(plane=plane)[:, :, x], points)
+        if found.swapped and "points" in files:
+            raise swapped_error(files["points"], "exchanged, they fit the image far better")
+        mask = found.mask
     return Annotation(kinds, None, points, mask)
 
 

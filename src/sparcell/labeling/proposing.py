@@ -15,7 +15,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import create_image, open_alike, open_image
-from sparcell.io.points import check_against_mask, read_points
+from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.appearance import View
 from sparcell.labeling.derive import find_mask, grow_outlines
 from sparcell.labeling.field import Verdict, segment_stain
@@ -117,8 +117,10 @@ def _mask(
     elif source == "stain":
         mask = segment_stain(sample, plane) > 0
     else:
-        mask, by, missed = find_mask(image.read(plane=plane), points)
-        return mask, f"image-{by}", missed
+        found = find_mask(image.read(plane=plane), points)
+        if found.swapped:
+            raise swapped_error(sample.files["points"], "exchanged, they fit the image far better")
+        return found.mask, f"image-{found.by}", found.missed
     off = ~mask[tuple(np.rint(points).astype(int).T)]
     return mask, source, float(off.mean()) if len(points) else 0.0
 
