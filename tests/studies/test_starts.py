@@ -72,10 +72,11 @@ def test_said_and_drawn():
     table = compare_starts(*tables())
     said = describe_starts(table)
     assert len(said) == 4 and "1 labelled, pixel IoU:" in said[0] and "(+39%;" in said[0]
-    left, right = draw_starts(table).axes
+    figure = draw_starts(table)
+    left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == ("pixel IoU", "mAP")
     assert [text.get_text() for text in left.get_xticklabels()] == ["1", "10"]
-    assert len(left.get_legend().get_texts()) == 3
+    assert len(figure.legends[0].get_texts()) == 3
 
 
 def test_interval_of_a_mean_by_its_extremes():

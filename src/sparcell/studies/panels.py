@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.core.dataset import Dataset, stem
@@ -20,15 +22,35 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIELDS = 4
-EDGE = 400
-"""Part of each field that is shown, px: the middle."""
+ACROSS = 14
+"""Of the middle of a field as much is shown as so many typical objects are wide,"""
+EDGES = 400, 1200
+"""but at least and at most so much, px."""
+LETTERS = 20
+"""Longer names of fields are broken into lines."""
 STARTS = {"imagenet": "after ImageNet", "stain": "after the stain"}
+Window = tuple[slice, slice]
 
 
-def draw_fields(study: Path, stain: Path) -> Figure | None:
+class Panel(NamedTuple):
+    """A picture and what stands below it.
+
+    Attributes
+    ----------
+    pixels : (Y, X) or (Y, X, 3) uint8
+    below : str
+    """
+
+    pixels: NDArray[np.uint8]
+    below: str = ""
+
+
+def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None:
     """Draw image, stain, predicted stain, truth and the objects of two starts.
 
-    The runs are those of the smallest number of labels and the first seed.
+    The runs are those of the smallest number of labels and the first seed. Of a stack of focal
+    planes the middle one is shown, and of stains the square root, since nuclei differ many times
+    in brightness.
 
     Parameters
     ----------
@@ -36,14 +58,14 @@ def draw_fields(study: Path, stain: Path) -> Figure | None:
         Folder of a study of starts.
     stain : Path
         The run that predicts the stain; its predictions of test fields are shown.
+    images : DataFrame
+        Tidy ``images.csv`` of the study.
 
     Returns
     -------
     Figure or None
         None where no run is there yet.
     """
-    from matplotlib.figure import Figure
-
     plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
     runs = {
         run.recipe: run
@@ -59,54 +81,78 @@ def draw_fields(study: Path, stain: Path) -> Figure | None:
     rows = []
     for name in names:
         files = samples[name].files
-        predicted = stain / "predictions" / "stain" / f"{stem(samples[name].image)}.tif"
-        pictures: dict[str, Any] = {"image": stretch(_middle(open_image(files["images"])))}
+        file = f"{stem(samples[name].image)}.tif"
+        window = _window(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
-        if "stain" in files:
-            pictures["stain"] = stretch(_middle(open_image(files["stain"])))
-        if predicted.exists():
-            pictures["predicted stain"] = stretch(_middle(open_image(predicted)))
-        pictures["truth"] = _painted(files["labels"])
-        for start in STARTS:
-            if start in runs:
-                found = _found(study, runs[start], samples[name].image)
-                pictures[STARTS[start]] = _painted(found)
-        rows.append(pictures)
-    titles = list(dict.fromkeys(title for pictures in rows for title in pictures))
-    figure = Figure(figsize=(2.1 * len(titles), 2.15 * len(rows) + 0.3), layout="constrained")
-    axes = np.atleast_2d(figure.subplots(len(rows), len(titles)))
-    for name, line, pictures in zip(names, axes, rows, strict=True):
+        panels = {"image": Panel(stretch(_read(files["images"], window)))}
+        for title, path in (
+            ("stain", files.get("stain")),
+            ("predicted stain", stain / "predictions" / "stain" / file),
+        ):
+            if path and path.exists():
+                panels[title] = Panel(_roots(stretch(_read(path, window))))
+        panels["truth"] = Panel(_painted(files["labels"], window))
+        for start, run in ((start, runs[start]) for start in STARTS if start in runs):
+            found = study / "runs" / run.key / "predictions" / "labels" / file
+            panels[STARTS[start]] = Panel(_painted(found, window), _score(images, run, name))
+        rows.append(panels)
+    return _lay_out(names, rows)
+
+
+def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]]) -> Figure:
+    """Put the panels of a field into a row, those of one kind below each other."""
+    from matplotlib.figure import Figure
+
+    titles = list(dict.fromkeys(title for panels in rows for title in panels))
+    figure = Figure(figsize=(2.1 * len(titles), 2.3 * len(rows) + 0.3), layout="constrained")
+    axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    for name, line, panels in zip(names, axes, rows, strict=True):
         for title, axis in zip(titles, line, strict=True):
             axis.set_xticks([])
             axis.set_yticks([])
-            if title in pictures:
-                axis.imshow(pictures[title], cmap="gray", vmin=0, vmax=255)
-        line[0].set_ylabel(name, fontsize=8)
+            if title in panels:
+                axis.imshow(panels[title].pixels, cmap="gray", vmin=0, vmax=255)
+                axis.set_xlabel(panels[title].below, fontsize=8)
+        line[0].set_ylabel("\n".join(textwrap.wrap(name, LETTERS)), fontsize=8)
     for title, axis in zip(titles, axes[0], strict=True):
         axis.set_title(title, fontsize=9)
     return figure
 
 
-def _found(study: Path, run: Run, image: Path) -> Path:
-    return study / "runs" / run.key / "predictions" / "labels" / f"{stem(image)}.tif"
+def _score(images: pd.DataFrame, run: Run, name: str) -> str:
+    keys = ["recipe", "budget", "fold", "seed", "image"]
+    wanted = [run.recipe, str(run.budget), run.fold, run.seed, name]
+    own = images[(images[keys] == wanted).all(axis=1)]
+    return " ".join(f"IoU {row.pixel_iou:.2f}, mAP {row.map:.2f}" for row in own.itertuples())
 
 
-def _window(image: Image) -> tuple[slice, slice]:
-    starts = [max(0, (edge - EDGE) // 2) for edge in image.shape]
-    y, x = (slice(start, start + EDGE) for start in starts)
+def _window(labels: Image) -> Window:
+    """Choose the middle of a field, the larger the larger its objects are."""
+    areas = np.bincount(labels.read_ids().ravel())[1:]
+    areas = areas[areas > 0]
+    width = 2 * np.sqrt(np.median(areas) / np.pi) if len(areas) else 0
+    edge = int(np.clip(ACROSS * width, *EDGES))
+    starts = [max(0, (whole - edge) // 2) for whole in labels.shape]
+    y, x = (slice(start, start + edge) for start in starts)
     return y, x
 
 
-def _middle(image: Image) -> NDArray[np.float32]:
-    """Read the middle of the first channel."""
-    middle: NDArray[np.float32] = project(image).read(*_window(image))[0]
+def _read(path: Path, window: Window) -> NDArray[np.float32]:
+    """Read the middle channel."""
+    pixels = project(open_image(path)).read(*window)
+    middle: NDArray[np.float32] = pixels[len(pixels) // 2]
     return middle
 
 
-def _painted(path: Path) -> NDArray[np.uint8]:
+def _roots(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brighten what is dim."""
+    brighter: NDArray[np.uint8] = np.rint(np.sqrt(picture * np.float32(255))).astype(np.uint8)
+    return brighter
+
+
+def _painted(path: Path, window: Window) -> NDArray[np.uint8]:
     """Paint each object of a label image in a colour of its own."""
-    image = open_image(path)
-    labels: Labels = image.read_ids(*_window(image))
+    labels: Labels = open_image(path).read_ids(*window)
     colours = np.random.default_rng(0).integers(70, 256, (int(labels.max(initial=0)) + 1, 3))
     colours[0] = 0
     painted: NDArray[np.uint8] = colours.astype(np.uint8)[labels]

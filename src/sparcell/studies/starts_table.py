@@ -138,6 +138,9 @@ def draw_starts(table: pd.DataFrame) -> Figure:
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
         axis.set_ylim(bottom=0)
+        if len(ticks):
+            axis.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False)
+    lines, starts = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, starts, loc="outside upper center", ncols=len(STARTS), frameon=False)
     return figure

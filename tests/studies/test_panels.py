@@ -1,0 +1,66 @@
+"""Pictures of test fields in a study of starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparcell.io import write_image
+from sparcell.studies.design import plan_study
+from sparcell.studies.panels import draw_fields
+from sparcell.studies.reading import tidy
+from sparcell.studies.starts import starts_study
+
+LONG = "a field whose name is far too long for a row"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two fields of three focal planes; after the stain the truth is found, nothing else ran."""
+    data, out, stain = (tmp_path / name for name in ("data", "out", "stain"))
+    rng = np.random.default_rng(0)
+    labels = np.zeros((600, 640), np.int32)
+    labels[200:380, 200:380] = 1
+    planes = np.stack([rng.random(labels.shape), labels, rng.random(labels.shape)])
+    for name in ("one", LONG):
+        write_image(data / f"images/{name}.tif", planes.astype(np.float32), axes="CYX")
+        write_image(data / f"stain/{name}.tif", labels * np.float32(9), axes="YX")
+        write_image(data / f"labels/{name}.tif", labels, axes="YX")
+    (data / "split.csv").write_text(f"name,split\none,train\n{LONG},test\n")
+    plan = plan_study(starts_study(data, stain, seeds=1, budgets=[1]), data)
+    run = next(run for run in plan.runs if run.recipe == "stain")
+    found = out / "runs" / run.key / "predictions" / "labels"
+    write_image(found / f"{LONG}.tif", labels, axes="YX")
+    (out / "plan.json").write_text(plan.model_dump_json())
+    keys = {"recipe": "stain", "budget": 1, "fold": 0, "seed": 0, "image": LONG}
+    images = tidy(pd.DataFrame([keys | {"pixel_iou": 1.0, "map": 0.25}]))
+    return out, stain, images
+
+
+def test_what_a_row_shows(study):
+    axes = draw_fields(*study).axes
+    assert [axis.get_title() for axis in axes] == ["image", "stain", "truth", "after the stain"]
+    image, stain, truth, found = (axis.images[0].get_array() for axis in axes)
+    # The plane in the middle of the stack, and all of the field, as the object is large.
+    assert image.shape == (600, 640) and set(np.unique(image)) == {0, 255}
+    assert np.array_equal(stain, image)
+    assert np.array_equal(truth, found) and (truth[290, 290] >= 70).all()
+    assert axes[3].get_xlabel() == "IoU 1.00, mAP 0.25" and not axes[2].get_xlabel()
+    lines = axes[0].get_ylabel().split("\n")
+    assert " ".join(lines) == LONG and max(map(len, lines)) <= 20
+
+
+def test_of_small_objects_the_middle_is_shown(study):
+    out, stain, images = study
+    labels = np.zeros((600, 640), np.int32)
+    labels[300:310, 300:310] = 1
+    write_image(out.parent / f"data/labels/{LONG}.tif", labels, axes="YX")
+    truth = draw_fields(out, stain, images).axes[2].images[0].get_array()
+    assert truth.shape[:2] == (400, 400) and truth[200, 180].any() and not truth[199, 180].any()
+
+
+def test_nothing_to_show_without_a_run(study):
+    out, stain, images = study
+    (out / "runs").rename(out / "others")
+    assert draw_fields(out, stain, images) is None
