@@ -25,7 +25,8 @@ def study(tmp_path):
     planes = np.stack([rng.random(labels.shape), labels, rng.random(labels.shape)])
     for name in ("one", LONG):
         write_image(data / f"images/{name}.tif", planes.astype(np.float32), axes="CYX")
-        write_image(data / f"stain/{name}.tif", labels * np.float32(9), axes="YX")
+        stains = np.stack([9 * labels, np.zeros_like(labels)]).astype(np.float32)
+        write_image(data / f"stain/{name}.tif", stains, axes="CYX")
         write_image(data / f"labels/{name}.tif", labels, axes="YX")
     (data / "split.csv").write_text(f"name,split\none,train\n{LONG},test\n")
     plan = plan_study(starts_study(data, stain, seeds=1, budgets=[1]), data)
@@ -42,7 +43,8 @@ def test_what_a_row_shows(study):
     axes = draw_fields(*study).axes
     assert [axis.get_title() for axis in axes] == ["image", "stain", "truth", "after the stain"]
     image, stain, truth, found = (axis.images[0].get_array() for axis in axes)
-    # The plane in the middle of the stack, and all of the field, as the object is large.
+    # The plane in the middle of the stack, the first stain, and all of the field, as the object
+    # is large.
     assert image.shape == (600, 640) and set(np.unique(image)) == {0, 255}
     assert np.array_equal(stain, image)
     assert np.array_equal(truth, found) and (truth[290, 290] >= 70).all()

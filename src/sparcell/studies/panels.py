@@ -49,8 +49,8 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     """Draw image, stain, predicted stain, truth and the objects of two starts.
 
     The runs are those of the smallest number of labels and the first seed. Of a stack of focal
-    planes the middle one is shown, and of stains the square root, since nuclei differ many times
-    in brightness.
+    planes the middle one is shown; of stains the first, its square root, since nuclei differ many
+    times in brightness.
 
     Parameters
     ----------
@@ -84,13 +84,14 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
         file = f"{stem(samples[name].image)}.tif"
         window = _window(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
-        panels = {"image": Panel(stretch(_read(files["images"], window)))}
+        planes = _read(files["images"], window)
+        panels = {"image": Panel(stretch(planes[len(planes) // 2]))}
         for title, path in (
             ("stain", files.get("stain")),
             ("predicted stain", stain / "predictions" / "stain" / file),
         ):
             if path and path.exists():
-                panels[title] = Panel(_roots(stretch(_read(path, window))))
+                panels[title] = Panel(_roots(stretch(_read(path, window)[0])))
         panels["truth"] = Panel(_painted(files["labels"], window))
         for start, run in ((start, runs[start]) for start in STARTS if start in runs):
             found = study / "runs" / run.key / "predictions" / "labels" / file
@@ -138,10 +139,8 @@ def _window(labels: Image) -> Window:
 
 
 def _read(path: Path, window: Window) -> NDArray[np.float32]:
-    """Read the middle channel."""
-    pixels = project(open_image(path)).read(*window)
-    middle: NDArray[np.float32] = pixels[len(pixels) // 2]
-    return middle
+    """Read all channels, (C, Y, X)."""
+    return project(open_image(path)).read(*window)
 
 
 def _roots(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
