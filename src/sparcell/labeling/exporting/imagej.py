@@ -65,13 +65,15 @@ def _name(one: Outlined, image: Image) -> str:
 def _roi(one: Outlined) -> Any:
     from roifile import ROI_TYPE, ImagejRoi
 
-    if len(one.polygons) == 1 and len(one.polygons[0]) == 1:
-        roi = ImagejRoi.frompoints(one.polygons[0][0])
-        roi.roitype = ROI_TYPE.TRACED
-        return roi
-    path = np.concatenate([_path(polygon) for polygon in one.polygons])
     corners = np.concatenate([ring for polygon in one.polygons for ring in polygon])
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    if len(one.polygons) == 1 and len(one.polygons[0]) == 1:
+        roi = ImagejRoi.frompoints(corners)
+        roi.roitype = ROI_TYPE.TRACED
+        # Made for places of pixels, not for corners, it would go a pixel too far.
+        roi.right, roi.bottom = roi.left + right - left, roi.top + bottom - top
+        return roi
+    path = np.concatenate([_path(polygon) for polygon in one.polygons])
     return ImagejRoi(
         roitype=ROI_TYPE.RECT,
         left=left,
