@@ -139,3 +139,17 @@ def test_a_dataset_needs_no_labels_and_may_have_them_elsewhere(tmp_path: Path) -
     assert dataset.samples[0].files["labels"].parent.name == "drawn"
     with pytest.raises(InputError, match=r"nothing in .*typo"):
         open_datasets([tmp_path / "other"], DataConfig(labels="typo"))
+
+
+def test_points_that_cannot_be_used_are_said_before_training(tmp_path: Path) -> None:
+    for name in ("a", "b", "v"):
+        write_mix(tmp_path, name, "points", "mask")
+    (tmp_path / "split.csv").write_text("name,split\na,train\nb,train\nv,val\n")
+    with (tmp_path / "points" / "b.csv").open("a") as table:
+        table.write("500,3\n")
+    with pytest.raises(InputError, match=r"1 of \d+ points of .*b.csv outside the image"):
+        find(tmp_path)
+    write_mix(tmp_path, "b", "outlines", "points")
+    # Outlines stand above them, so nobody reads them.
+    (tmp_path / "points" / "b.csv").write_text("nothing\n")
+    assert set(find(tmp_path)) == {"a", "b", "v"}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from sparcell.core.annotation import TEACHING, Kind, given_kinds
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.progress import say
+from sparcell.io import open_image
+from sparcell.io.points import read_points
 from sparcell.training.recipe import DataConfig
 
 if TYPE_CHECKING:
@@ -69,6 +71,20 @@ def tell_annotations(places: Iterable[FieldPlace]) -> None:
     counts = Counter(_source(place) for place in places if place.kinds)
     for source, count in counts.most_common():
         say(f"{count} fields: {source}")
+
+
+def check_points(places: Iterable[FieldPlace]) -> None:
+    """Read the tables of points before training, which else would end at the first that is wrong.
+
+    Raises
+    ------
+    InputError
+        If one cannot be used.
+    """
+    for place in places:
+        kinds, files = place.kinds, place.sample.files
+        if "points" in kinds and "outlines" not in kinds and "points" in files:
+            read_points(files["points"], open_image(place.sample.image), place.plane)
 
 
 def _source(place: FieldPlace) -> str:

@@ -205,8 +205,7 @@ def choose_stains(
         If fields differ in their stains, or none is left of a part.
     """
     spots = {part: [_spot(place) for place in held] for part, held in places.items()}
-    others = [spot for part, held in spots.items() if part != "train" for spot in held]
-    stains = measure_stains(spots["train"], others, config)
+    stains = measure_stains(spots["train"], spots["val"] + spots["test"], config)
     left: dict[str, list[FieldPlace]] = {part: [] for part in places}
     for part, held in places.items():
         for place, spot in zip(held, spots[part], strict=True):
@@ -214,7 +213,7 @@ def choose_stains(
                 say(f"left out, stain of {place.name} {fault}")
             else:
                 left[part].append(place)
-    if not left.get("val", True):
+    if not left["val"]:
         raise InputError(
             "no validation field with a usable stain", "one or more", "mark others val in split.csv"
         )
