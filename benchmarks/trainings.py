@@ -1,7 +1,7 @@
 """Runs `sparcell train`, scores it, and shows rows; what is done stays done.
 
-Not run by itself: `weak_supervision.py`, `annotation_cost.py` and `cells_from_stain.py` stand on
-it.
+Not run by itself: `weak_supervision.py`, `annotation_cost.py`, `transfer.py` and
+`cells_from_stain.py` stand on it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from sparcell.evaluation import evaluate_boundaries
 Row = dict[str, Any]
 
 
-def train(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> Row:
+def train(
+    recipe: str, data: Path, out: Path, settings: Sequence[str], pretrained: Path | None = None
+) -> Row:
     """Train as `train_run` does, and score the result.
 
     Returns
@@ -31,18 +33,22 @@ def train(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> Row:
     """
     scores = out / "scores.json"
     if not scores.exists():
-        train_run(recipe, data, out, settings)
+        train_run(recipe, data, out, settings, pretrained)
         write_json(scores, score(out))
     row: Row = json.loads(scores.read_text())
     return row
 
 
-def train_run(recipe: str, data: Path, out: Path, settings: Sequence[str]) -> None:
+def train_run(
+    recipe: str, data: Path, out: Path, settings: Sequence[str], pretrained: Path | None = None
+) -> None:
     """Train by the command line, going on where a call before was stopped."""
     if (out / "report.html").exists():
         return
     changes = [part for setting in settings for part in ("--set", setting)]
     command = ["train", recipe, "--data", str(data), "-o", str(out), *changes]
+    if pretrained:
+        command += ["--pretrained", str(pretrained)]
     if (out / "recipe.yaml").exists():
         command.append("--resume")
     print(f"{out.name} ...", file=sys.stderr, flush=True)
@@ -60,17 +66,21 @@ def score(run: Path) -> Row:
     """Read what a finished run says of its test fields, and add how close its outlines are."""
     evaluation = json.loads((run / "evaluation.json").read_text())
     record = json.loads((run / "record.json").read_text())
-    level = {one["threshold"]: one for one in evaluation["matching"]}
     truth = {name: field["labels"] for name, field in record["evaluated"].items()}
-    outlines = evaluate_boundaries(truth, run / "predictions" / "labels").total
+    cost = record["training"]
+    summary = summarize(evaluation, truth, run / "predictions" / "labels")
+    return summary | {"steps": cost["steps"], "CPU s": cost["cpu_seconds"]}
+
+
+def summarize(evaluation: Row, truth: Mapping[str, Path | str], predicted: Path) -> Row:
+    """Take what is shown from what `sparcell evaluate` says, and add how close outlines are."""
+    level = {one["threshold"]: one for one in evaluation["matching"]}
     return {
         "AP50": level[0.5]["ap"],
         "AP75": level[0.75]["ap"],
         "mean AP": evaluation["map"],
         "F1": level[0.5]["f1"],
-        "outlines, px": outlines.mean,
-        "steps": record["training"]["steps"],
-        "CPU s": record["training"]["cpu_seconds"],
+        "outlines, px": evaluate_boundaries(truth, predicted).total.mean,
     }
 
 
