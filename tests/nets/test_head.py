@@ -116,10 +116,10 @@ def test_stacked_keeps_the_one_map_and_adds_two_convolutions(
         NetworkConfig(decoder="fpn", stacked=True)
 
 
-def test_the_last_maps_are_those_that_were_there() -> None:
+def test_maps_are_repeated_in_turn() -> None:
     one = torch.arange(6.0).reshape(2, 3)
     assert torch.equal(repeat_maps(one, torch.zeros(4, 3)), torch.cat([one, one]))
-    assert torch.equal(repeat_maps(one, torch.zeros(5, 3)), torch.cat([one[1:], one, one]))
+    assert torch.equal(repeat_maps(one, torch.zeros(5, 3)), torch.cat([one, one, one[:1]]))
     for other in (torch.zeros(4, 2), torch.zeros(2, 3), torch.zeros(1, 3)):
         assert repeat_maps(one, other) is one
 

@@ -126,6 +126,16 @@ def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
     )  # fmt: skip
     record = (nuclei / "record.json").read_text()
     assert f"{run}: " in record and load_model(nuclei).card.method == "watershed"
+    before, after = (
+        torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+        for folder in (run, nuclei)
+    )
+    means = [name for name in after if name.endswith("running_mean")]
+    # `isl-light` holds the norms of the run that it starts from, of many more fields.
+    assert means
+    for name in means:
+        torch.testing.assert_close(before[name], after[name])
+    assert not torch.equal(*(next(iter(held.values())) for held in (before, after)))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE
 from sparcell.io import open_image, write_image
 from sparcell.methods.stain.config import StainConfig
-from sparcell.methods.stain.targets import targets
 from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
 from sparcell.training.fields import choose_stains, find_fields, open_datasets, read_field
@@ -103,19 +102,6 @@ def test_restored_values_by_hand():
     assert held.restore(maps).tolist() == [[[100, 200, 255]], [[0, 128, 255]]]
     as_floats = held.model_copy(update={"dtype": "float32"}).restore(maps)
     assert as_floats.dtype == np.float32 and as_floats[1, 0, 1] == 127.5
-
-
-def test_a_gamma_is_taken_back():
-    config = StainConfig(gamma=0.5)
-    maps = targets(np.array([[[-0.1, 0.0, 0.04, 0.25, 1.0, 3.0]]], np.float32), config)
-    np.testing.assert_allclose(maps, [[[0, 0, 0.2, 0.5, 1, 1]]], rtol=1e-6)
-    held = StainRange(names=("a",), low=(100,), high=(300,), dtype="uint8", gamma=0.5)
-    assert held.restore(maps).tolist() == [[[100, 100, 108, 150, 255, 255]]]
-
-
-def test_gamma_travels_to_the_model(tmp_path):
-    write(tmp_path, "f", stained())
-    assert measure(tmp_path, gamma=0.5).range.gamma == 0.5
 
 
 def clipped():

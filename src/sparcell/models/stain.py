@@ -20,13 +20,12 @@ class StainRange(BaseModel):
         description="that background plus the span, a high percentile above background over the "
         "training set"
     )
-    gamma: float = Field(1.0, gt=0, le=1, description="power of grey values that maps stand for")
     dtype: str = Field(description="of the training's stain images, as in NumPy")
 
     def restore(self, maps: NDArray[np.float32]) -> NDArray[Any]:
         """Turn (K, Y, X) float32 of 0..1 into the grey values and dtype of the stains."""
         low, high = (np.array(end, np.float32)[:, None, None] for end in (self.low, self.high))
-        grey = low + np.clip(maps, 0, 1) ** np.float32(1 / self.gamma) * (high - low)
+        grey = low + np.clip(maps, 0, 1) * (high - low)
         dtype = np.dtype(self.dtype)
         if dtype.kind == "f":
             return grey.astype(dtype)

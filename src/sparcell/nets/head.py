@@ -20,16 +20,15 @@ def head_name(network: nn.Module) -> str:
 
 
 def repeat_maps(held: Tensor, own: Tensor) -> Tensor:
-    """Repeat a tensor along its first axis until it is as long as `own`, its end at the end.
+    """Repeat a tensor along its first axis until it is as long as `own`.
 
-    Each map of ours thus begins as a map of the other's, and the last ones as they were there.
-    Where places answer for several pixels (`SharpUNet`) all channels of a map follow each other,
-    so that holds there too.
+    Each map of ours thus begins as a map of the other's. Where places answer for several pixels
+    (`SharpUNet`) all channels of a map follow each other, so that holds there too.
     """
     if held.shape[1:] != own.shape[1:] or not 0 < len(held) < len(own):
         return held
     times = -(-len(own) // len(held))
-    return torch.cat([held] * times)[-len(own) :]
+    return torch.cat([held] * times)[: len(own)]
 
 
 def mark_pretrained(network: nn.Module, names: Collection[str]) -> None:

@@ -29,12 +29,6 @@ SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
 BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Labelled fields that are tried, as far as there are so many."""
 
-PLAIN: dict[str, Any] = {
-    "optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0,
-    "fit.rehearsal": 0.0, "network.stacked": False,
-}  # fmt: skip
-"""What only a start from the stain has otherwise."""
-
 
 def starts_study(
     data: Path,
@@ -49,8 +43,8 @@ def starts_study(
 ) -> Study:
     """Make the study that compares three starts of one recipe.
 
-    What the recipe says of `optimiser.pretrained_lr`, `fit.freeze` and `fit.rehearsal` holds for
-    the stain alone; the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
+    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the stain alone;
+    the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
     from the budget, so its size is all the labels that a run uses.
 
     Parameters
@@ -93,7 +87,7 @@ def starts_study(
         )
     from_stain = network_settings(stain, recipe, settings)
     alike = {key: value for key, value in from_stain.items() if not key.startswith("method.")}
-    plain = alike | PLAIN
+    plain = alike | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
     return Study(
         name=f"How many labels after learning the stain? {data.resolve().name}",
         recipes=tuple(

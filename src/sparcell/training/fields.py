@@ -23,7 +23,7 @@ from sparcell.io import open_alike, open_image
 from sparcell.labeling.known import read_annotation
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise, Scaling
-from sparcell.training.annotations import tell_annotations, usable_samples
+from sparcell.training.annotations import check_points, tell_annotations, usable_samples
 from sparcell.training.recipe import DataConfig
 from sparcell.training.stains import Spot, Stains, add_stains, measure_stains
 
@@ -276,6 +276,7 @@ def find_fields(
         say(f"no field is marked val: {len(places['val'])} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     tell_annotations(places["train"])
+    check_points(place for held in places.values() for place in held)
     return places
 
 

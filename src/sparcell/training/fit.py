@@ -49,7 +49,6 @@ from sparcell.training.fields import (
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
-from sparcell.training.rehearsal import find_rehearsal
 from sparcell.training.start import start_from
 from sparcell.training.teaching import find_teacher, teach
 
@@ -119,8 +118,7 @@ def train(
         stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
     reading = (recipe.normalise, recipe.network.frames)
     val = Fields(places["val"], *reading, stains=stains)
-    rehearsal = find_rehearsal(datasets, recipe, [*places["val"], *places["test"]])
-    trainee = Trainee(recipe, channels, val, rehearsal)
+    trainee = Trainee(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
     out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
@@ -128,8 +126,7 @@ def train(
     taught, lesson = teach(teacher, out / "teacher") if teacher else ([], None)
     train_fields = Fields(places["train"], *reading, auto=[*auto, *taught], stains=stains)
     fields = {"train": train_fields, "val": val}
-    used = {"auto": auto, "taught": taught, "rehearsed": rehearsal.places if rehearsal else []}
-    record = _record(recipe, places | used, trainee.start) | {
+    record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {
         "datasets": [str(d.root) for d in datasets],
         "teacher": lesson,
     }
@@ -185,7 +182,7 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
     batch, accumulate = recipe.fit.batch, 1
     while True:
         trainer, table, budget = _trainer(recipe, out, accumulate)
-        crops = CropData(fields["train"], fields["val"], recipe, batch, trainee.rehearsal)
+        crops = CropData(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / "last.ckpt"
         try:
             if not last.exists():
@@ -283,7 +280,7 @@ def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> 
     """Begin the run's record with what it is trained on."""
     used = {
         path
-        for part in ("train", "val", "auto", "taught", "rehearsed")
+        for part in ("train", "val", "auto", "taught")
         for place in places[part]
         for path in place.sample.files.values()
     }

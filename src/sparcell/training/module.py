@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.utilities import CombinedLoader
 from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -19,16 +17,9 @@ from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
 from sparcell.nets.config import input_multiple
 from sparcell.nets.head import hold_norms, is_pretrained
-from sparcell.training.crops import (
-    Crop,
-    EpochSampler,
-    RandomCrops,
-    WholeFields,
-    crops_per_epoch,
-)
+from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Optimiser, Recipe
-from sparcell.training.rehearsal import Rehearsal
 from sparcell.training.scoring import MatchCounts, correlate, score_field
 
 
@@ -41,20 +32,12 @@ class Trainee(lightning.LightningModule):
     predicts stains has `val_pcc` instead, the mean of their correlations.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        channels: int,
-        val_fields: Fields,
-        rehearsal: Rehearsal | None = None,
-    ) -> None:
+    def __init__(self, recipe: Recipe, channels: int, val_fields: Fields) -> None:
         super().__init__()
-        self.recipe, self.val_fields, self.rehearsal = recipe, val_fields, rehearsal
+        self.recipe, self.val_fields = recipe, val_fields
         self.method = METHODS[recipe.method.name]
         stains = val_fields.stains
         maps = len(stains.range.names) if stains else None
-        if rehearsal:
-            maps = len(self.method.maps) + rehearsal.maps
         self.network, self.start = self.method.build(recipe.network, channels, recipe.method, maps)
         for weight in self.network.parameters():
             # Not those of 3D convolutions, which a temporal module may have.
@@ -75,29 +58,12 @@ class Trainee(lightning.LightningModule):
     def compute_loss(self, outputs: Any, crop: Crop) -> Tensor:
         """Loss of a batch; of several answers (deep supervision) the mean."""
         answers = outputs if isinstance(outputs, list) else [outputs]
-        losses = [
-            self.loss(self.own_maps(one), crop.target, crop.valid, self.recipe.method)
-            for one in answers
-        ]
+        losses = [self.loss(one, crop.target, crop.valid, self.recipe.method) for one in answers]
         return torch.stack(losses).mean()
-
-    def own_maps(self, outputs: Any) -> Any:
-        """Leave out the stains that are rehearsed; they come last."""
-        return outputs[:, : len(self.method.maps)] if self.rehearsal else outputs
 
     def activate(self, outputs: Any) -> Any:
         """Turn the network's outputs into what is exported."""
-        return self.method.activate()(self.own_maps(outputs), self.recipe.method)
-
-    def rehearse(self, outputs: Any, crop: Crop) -> Tensor:
-        """Loss of the stains in a batch; of several answers the mean."""
-        assert self.rehearsal
-        method = self.rehearsal.recipe.method
-        answers = outputs if isinstance(outputs, list) else [outputs]
-        stains = [one[:, len(self.method.maps) :] for one in answers]
-        loss = METHODS[method.name].objective()
-        losses = [loss(one, crop.target, crop.valid, method) for one in stains]
-        return torch.stack(losses).mean()
+        return self.method.activate()(outputs, self.recipe.method)
 
     def read(self, outputs: Any, shape: tuple[int, int]) -> Any:
         """Turn the outputs for one image into what is decoded, `shape` px of it."""
@@ -113,27 +79,14 @@ class Trainee(lightning.LightningModule):
         if self.recipe.fit.hold_norms and not photographs:
             hold_norms(self.network)
 
-    def batch_loss(self, batch: Sequence[Crop]) -> Tensor:
-        """Loss of crops to find objects in and, where stains are rehearsed, of as many of these."""
-        crop = batch[0]
-        # All at once, so that norms see one mixture.
-        outputs = self(torch.cat([part.image for part in batch]))
-        if len(batch) == 1:
-            return self.compute_loss(outputs, crop)
-        count = len(crop.image)
-        own = self.compute_loss(take(outputs, slice(count)), crop)
-        again = self.rehearse(take(outputs, slice(count, None)), batch[1])
-        return own + self.recipe.fit.rehearsal * again
-
-    def training_step(self, batch: Sequence[Crop], index: int) -> Tensor:
+    def training_step(self, crop: Crop, index: int) -> Tensor:
         """Loss of one batch; a loss that is no number stops the run."""
         # Dropout depends on the step alone, not on what ran before in this process.
         torch.manual_seed((self.recipe.seed * 100_003 + self.current_epoch) * 100_003 + index)
-        loss = self.batch_loss(batch)
+        loss = self.compute_loss(self(crop.image), crop)
         if not torch.isfinite(loss):
             raise NotFiniteLoss(self.trainer.global_step)
-        size = len(batch[0].image)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(crop.image))
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -147,9 +100,9 @@ class Trainee(lightning.LightningModule):
         loss = self.compute_loss(outputs, crop)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         field = self.val_fields[index]
-        if stains := self.val_fields.stains:
+        if self.method.score == "val_pcc":
             predicted = self.activate(outputs)[0].float().cpu().numpy()
-            self.correlations += correlate(field, predicted ** (1 / stains.range.gamma))
+            self.correlations += correlate(field, predicted)
             return
         found = self.method.decode(self.read(outputs, field.labels.shape), self.decode_settings)
         self.counts += score_field(field, found.labels)
@@ -170,11 +123,6 @@ class Trainee(lightning.LightningModule):
             kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
             optimiser = kind(groups, lr=options.lr)
         return optimiser
-
-
-def take(outputs: Any, part: slice) -> Any:
-    """Take a part of a batch, of one answer or of each of several."""
-    return [one[part] for one in outputs] if isinstance(outputs, list) else outputs[part]
 
 
 def group_parameters(network: torch.nn.Module, options: Optimiser) -> list[dict[str, Any]]:
@@ -231,33 +179,20 @@ class NotFiniteLoss(Exception):
 class CropData(lightning.LightningDataModule):
     """Crops for training, whole fields for validation."""
 
-    def __init__(
-        self,
-        train: Fields,
-        val: Fields,
-        recipe: Recipe,
-        batch: int,
-        rehearsal: Rehearsal | None = None,
-    ) -> None:
+    def __init__(self, train: Fields, val: Fields, recipe: Recipe, batch: int) -> None:
         super().__init__()
-        self.train_fields, self.val_fields, self.rehearsal = train, val, rehearsal
+        self.train_fields, self.val_fields = train, val
         self.recipe, self.batch = recipe, batch
 
-    def train_dataloader(self) -> CombinedLoader:
+    def train_dataloader(self) -> DataLoader[Crop]:
         """Make the crops; drawn anew in every epoch."""
-        sources = [(self.train_fields, self.recipe)]
-        if self.rehearsal:
-            sources.append((self.rehearsal.fields, self.rehearsal.recipe))
-        return CombinedLoader([self._load(*source) for source in sources], "min_size")
-
-    def _load(self, fields: Fields, recipe: Recipe) -> DataLoader[Crop]:
-        crops = RandomCrops(fields, recipe)
+        crops = RandomCrops(self.train_fields, self.recipe)
         # Crops are cheap beside a step; on few cores a worker would take the network's place.
         workers = min(8, max(0, default_threads() // 2 - 1))
         return DataLoader(
             crops,
             batch_size=self.batch,
-            sampler=EpochSampler(crops_per_epoch(self.train_fields, self.recipe)),
+            sampler=EpochSampler(len(crops)),
             collate_fn=stack,
             num_workers=workers,
             persistent_workers=workers > 0,

@@ -159,12 +159,6 @@ class Fit(Part):
         description="batch norms that came with another run or model, not those of ImageNet, keep "
         "their means and variances, instead of those of the few images that are learned from",
     )
-    rehearsal: float = Field(
-        0.0,
-        ge=0,
-        description="weight of going on predicting the stain, in as many crops of stained training "
-        "fields, labelled or not: for starts from a run of the method stain. 0 = no stain is read",
-    )
     crop: int = Field(512, ge=32, multiple_of=32, description="edge of a crop, px")
     batch: int = Field(4, ge=1, description="crops in a step")
     near_objects: float = Field(

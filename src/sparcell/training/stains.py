@@ -254,7 +254,6 @@ def measure_stains(training: Sequence[Spot], others: Sequence[Spot], config: Sta
         names=next(iter(names)),
         low=tuple(low.tolist()),
         high=tuple((low + span).tolist()),
-        gamma=config.gamma,
         dtype="float32" if dtype.kind not in "iu" else dtype.newbyteorder("=").name,
     )
     return Stains(held, levels, own_span)

@@ -28,13 +28,6 @@ class StainConfig(MethodConfig):
         description="set: one span of grey values for all images; image: each image's own, so that "
         "dim stains count as much as bright ones; auto: set, unless spans differ by more than 4",
     )
-    gamma: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="stains are learned as their 0..1 to this power; 0.5, which evens out photon "
-        "noise, lets dim nuclei count for more. Predictions are in grey values all the same",
-    )
     max_clipped: float = Field(
         0.02,
         ge=0,

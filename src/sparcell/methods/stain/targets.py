@@ -10,5 +10,4 @@ from sparcell.methods.stain.config import StainConfig
 
 def targets(stain: NDArray[np.float32], config: StainConfig) -> NDArray[np.float32]:
     """Return (K, Y, X) float32: the K stains, in 0..1 between background and span."""
-    even: NDArray[np.float32] = np.clip(stain, 0, 1).astype(np.float32) ** np.float32(config.gamma)
-    return even
+    return np.clip(stain, 0, 1).astype(np.float32)
