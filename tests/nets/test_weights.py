@@ -86,6 +86,23 @@ def test_weights_of_a_run_without_location_serve_one_with_it(tmp_path: Path) -> 
         torch.testing.assert_close(network.eval()(image), trained.eval()(image))
 
 
+@pytest.mark.parametrize(("before", "after"), [("unet", "fpn"), ("fpn", "unet")])
+def test_an_encoder_is_taken_from_a_network_that_has_it_elsewhere(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    torch.manual_seed(1)
+    trained, _ = light("none", decoder=before, pyramid_width=4)
+    torch.save(trained.state_dict(), tmp_path / "weights.pt")
+    network, start = light(tmp_path / "weights.pt", decoder=after, pyramid_width=4)
+    encoders = [
+        {name.rpartition("encoder.")[2]: tensor for name, tensor in one.state_dict().items()}
+        for one in (trained, network)
+    ]
+    shared = encoders[0].keys() & encoders[1].keys()
+    assert f"(encoder {len(shared)} of {len(shared)})" in start
+    assert all(torch.equal(encoders[0][name], encoders[1][name]) for name in shared)
+
+
 @pytest.mark.parametrize("source", ["torchvision", "timm", "segmentation"])
 def test_a_bare_encoders_file_fills_the_encoder(tmp_path: Path, source: str) -> None:
     import timm

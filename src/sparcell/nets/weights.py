@@ -221,11 +221,16 @@ def _spellings(encoder: str) -> list[Callable[[str], str]]:
         inside = key.removeprefix("backbone.")
         return key if inside == key else encoder + inside
 
+    def of_another_method(key: str) -> str:
+        _, found, inside = key.partition("encoder.")
+        return encoder + inside if encoder and found else key
+
     return [
         lambda key: key,
         lambda key: encoder + key,
         lambda key: f"{encoder}model.{key}",
         of_segmentation,
+        of_another_method,
     ]
 
 
