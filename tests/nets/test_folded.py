@@ -91,6 +91,19 @@ def test_what_does_not_fit_is_left_and_counted(tmp_path: Path) -> None:
         start_from(path, RESNET)
 
 
+def test_another_method_takes_the_encoder_alone(tmp_path: Path) -> None:
+    config = RESNET.model_copy(update={"decoder": "unet", "decoder_channels": (8, 8, 8, 8, 4)})
+    model = lived_in(config)
+    network, start = start_from(write_model(tmp_path / "m.zip", model), RESNET)
+    own = network.pyramid.encoder
+    count = sum(isinstance(module, torch.nn.Conv2d) for module in own.modules())
+    assert f": {count} of " in start
+    image = torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        expected, given = model.encoder(image), own.eval()(image)
+    torch.testing.assert_close(given[-1], expected[-1], atol=2e-3, rtol=2e-3)
+
+
 @pytest.mark.parametrize("content", [b"no zip", None])
 def test_a_file_that_is_no_model(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "m.zip"

@@ -30,7 +30,7 @@ Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32] | None]]
 """Name of a convolution in the network to its weight and bias."""
 
 
-def load_folded(network: nn.Module, path: Path, head: str = "kept") -> str:
+def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str = "") -> str:
     """Fill a network with the weights of a model file.
 
     Parameters
@@ -42,6 +42,9 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept") -> str:
         A ``model.zip``.
     head : {"kept", "new", "copied"}
         What becomes of the last convolution, as `NetworkConfig` says.
+    encoder : str
+        Where the network has its encoder, ``"pyramid.encoder."``; that of a model of another method
+        is found wherever it is.
 
     Returns
     -------
@@ -63,6 +66,9 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept") -> str:
         ) from error
     held = read_convolutions(onnx)
     own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
+    if encoder and not held.keys() & own.keys():
+        parts = {name: name.partition("encoder.") for name in held}
+        held = {encoder + inside: held[n] for n, (_, found, inside) in parts.items() if found}
     last = head_name(network)
     if head == "new":
         held.pop(last, None)

@@ -149,7 +149,7 @@ def _load_file(network: nn.Module, path: Path, config: NetworkConfig) -> str:
             "check it",
         )
     if path.suffix == ".zip":
-        return load_folded(network, path, config.head)
+        return load_folded(network, path, config.head, _encoder_prefix(network))
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
