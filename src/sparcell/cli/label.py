@@ -40,7 +40,11 @@ def label(
         help="With --from points, where outlines may grow: the field's mask, where its stain"
         " shows objects, or where the image does; auto: the first of these that there is.",
     ),
-    preset: str = typer.Option("auto", help="auto, or thesis: the published settings, literally."),
+    preset: str = typer.Option(
+        "auto",
+        help="auto; thesis: the published settings, literally; cellpose or cellpose:FILE: by that"
+        " tool, if installed, with its own weights or yours.",
+    ),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace the labels of an earlier run of this step."
     ),

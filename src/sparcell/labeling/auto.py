@@ -18,7 +18,7 @@ from sparcell.labeling.estimation import estimate_appearance
 from sparcell.labeling.objects import Objects, Segments, find_objects
 from sparcell.labeling.scoring import SCORE_PARTS, count_missed, score_objects
 from sparcell.labeling.shapes import keep_regions
-from sparcell.labeling.strategies import STRATEGIES
+from sparcell.labeling.strategies import find_strategy
 
 ALIGN = 64
 HALO_DIAMETERS = 4.0
@@ -41,7 +41,9 @@ class AutoSettings(BaseModel):
         None, gt=2, description="Typical diameter of a nucleus in px; estimated if not given"
     )
     strategies: tuple[str, ...] = Field(
-        ("local", "levels", "otsu"), min_length=1, description="Strategies to try, by name"
+        ("local", "levels", "otsu"),
+        min_length=1,
+        description="Strategies to try, by name; cellpose or cellpose:FILE is that tool",
     )
     tile: int = Field(
         1024, ge=256, description="Edge in px of the tiles a large image is worked on in"
@@ -88,7 +90,7 @@ def choose_strategy(view: View, settings: AutoSettings) -> Choice:
         return Choice(look, "none", "nothing stands out of the noise", {}, 0.0)
     signals = [look.signal(view, y, x) for y, x in view.sample()]
     trials = {
-        name: [find_objects(signal, look, STRATEGIES[name]) for signal in signals]
+        name: [find_objects(signal, look, find_strategy(name)) for signal in signals]
         for name in settings.strategies
     }
     scores = {name: _score(name, trials, signals, look) for name in trials}
@@ -173,7 +175,7 @@ def segment_tiles(view: View, choice: Choice, settings: AutoSettings) -> Iterato
     size = max(view.shape) if view.small else max(_aligned(settings.tile), 2 * halo)
     for tile in tiles(view.shape, size, halo):
         signal = choice.look.signal(view, *tile.window)
-        segments = choice.whole or find_objects(signal, choice.look, STRATEGIES[choice.strategy])
+        segments = choice.whole or find_objects(signal, choice.look, find_strategy(choice.strategy))
         doubt, residue = mark_doubt(signal, segments, choice.look, choice.contrast)
         core = tile.core_in_window
         labels, objects = _owned(tile, segments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from sparcell.labeling.sheet import ContactSheet
     from sparcell.labeling.thesis import ThesisSettings
 
-Preset = Literal["auto", "thesis"]
-PRESETS: tuple[Preset, ...] = ("auto", "thesis")
+PRESETS = ("auto", "thesis", "cellpose", "cellpose:FILE")
 SOURCES = ("stain", "points")
 
 
@@ -52,8 +51,10 @@ def label(
         New folder to write a dataset to that refers to the original images; by default labels
         are written into the dataset folder itself. The preset ``thesis``, which cuts images
         into crops, and proposals from points, which are to be corrected first, need one.
-    preset : {"auto", "thesis"}
-        How nuclei are found in a stain.
+    preset : str
+        How nuclei are found in a stain: ``auto``; ``thesis``; ``cellpose``, by that tool where it
+        is installed; or ``cellpose:FILE``, with these weights. Outlines of Cellpose stay as they
+        are and are judged as those of ``auto``.
     source : {"stain", "points"}
         ``points``: propose an outline for each point (`propose_field`). The other way round,
         ``AutoSettings(to="points")`` makes points of a stain (`place_points`).
@@ -65,7 +66,7 @@ def label(
     settings : AutoSettings or ThesisSettings or ProposalSettings, optional
         Further settings of the preset, or of proposals from points.
     quality : QualitySettings, optional
-        Limits of the quality gate (preset ``auto``).
+        Limits of the quality gate (not of the preset ``thesis``).
 
     Returns
     -------
@@ -103,7 +104,8 @@ def label(
     if source == "stain" and preset == "thesis":
         table = _label_thesis(pairs, target, options, sheet)
     else:
-        table = _label_fields(pairs, target, options, quality, sheet)
+        name = preset if source == "stain" else source
+        table = _label_fields(pairs, target, (name, options, quality), sheet)
         if target.resolve() != data.root.resolve():
             link_dataset(data, target, kind)
     sheet.flush()
@@ -118,7 +120,8 @@ def _check_request(
 ) -> None:
     if source not in SOURCES:
         raise InputError(f"labels from '{source}'", "from stain or points", "choose one")
-    if preset not in PRESETS:
+    tool, colon, file = preset.partition(":")
+    if tool not in PRESETS or (colon and (tool != "cellpose" or not file)):
         raise InputError(f"preset '{preset}'", "one of " + ", ".join(PRESETS), "choose one")
     if source == "points":
         if preset != "auto" or any(option is not None for option in for_stains):
@@ -152,20 +155,22 @@ def _check_own_folder(data: Dataset, out: Path | str | None, what: str, why: str
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
     from sparcell.labeling.auto import AutoSettings
     from sparcell.labeling.proposing import ProposalSettings
-    from sparcell.labeling.strategies import STRATEGIES
+    from sparcell.labeling.strategies import find_strategy
     from sparcell.labeling.thesis import ThesisSettings
 
-    kinds = {"auto": AutoSettings, "thesis": ThesisSettings, "points": ProposalSettings}
-    kind = kinds[preset]
+    kinds = {"thesis": ThesisSettings, "points": ProposalSettings}
+    kind = kinds.get(preset, AutoSettings)
     if settings is not None and not isinstance(settings, kind):
         raise InputError(
             f"{type(settings).__name__} for labels by {preset}", kind.__name__, "give these"
         )
     options = settings or kind()
     if isinstance(options, AutoSettings):
+        if preset != "auto":
+            options = options.model_copy(update={"strategies": (preset,)})
         for name in options.strategies:
             # Raises if there is none of this name, before any field is touched.
-            STRATEGIES[name]
+            find_strategy(name)
     if diameter is None:
         return options
     if preset == "thesis":
@@ -180,8 +185,7 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
 def _label_fields(
     pairs: Dataset,
     target: Path,
-    settings: AutoSettings | ProposalSettings,
-    quality: QualitySettings | None,
+    preset: tuple[str, AutoSettings | ProposalSettings, QualitySettings | None],
     sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
     """Label field by field, from stains or from points as the settings are."""
@@ -190,8 +194,8 @@ def _label_fields(
     from sparcell.labeling.proposing import ProposalSettings, propose_field
     from sparcell.labeling.quality import QualitySettings
 
+    name, settings, quality = preset
     limits = quality or QualitySettings()
-    preset = "points" if isinstance(settings, ProposalSettings) else "auto"
     rows = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
@@ -201,9 +205,9 @@ def _label_fields(
                 write = place_points if settings.to == "points" else label_field
                 verdict = write(sample, target, settings, limits)
         except InputError as error:
-            verdict = _unusable(sample, preset, error)
+            verdict = _unusable(sample, name, error)
         sheet.add(verdict.thumbnail)
-        rows.append(verdict.row)
+        rows.append(verdict.row | {"preset": name.partition(":")[0]})
     return rows
 
 

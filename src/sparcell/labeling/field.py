@@ -147,12 +147,17 @@ def label_field(
         "accepted": not reason,
         "reason": reason,
         "preset": "auto",
-        "strategy": " ".join(dict.fromkeys(choice.strategy for choice in choices)),
+        "strategy": " ".join(dict.fromkeys(_bare(choice.strategy) for choice in choices)),
         "why": choices[0].reason,
         **figures,
-        **{f"score_{name}": part["score"] for name, part in choices[0].scores.items()},
+        **{f"score_{_bare(name)}": part["score"] for name, part in choices[0].scores.items()},
     }
     return Verdict(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
+
+
+def _bare(strategy: str) -> str:
+    """Name of a strategy without its file of weights, which the record has."""
+    return strategy.partition(":")[0]
 
 
 def _write_plane(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
 from sparcell.labeling.appearance import Appearance, Pixels
-from sparcell.labeling.outlines import fit_outlines
+from sparcell.labeling.outlines import fit_outlines, keep_outlines
 from sparcell.labeling.shapes import (
     Table,
     ellipse_fit,
@@ -20,7 +20,7 @@ from sparcell.labeling.shapes import (
     region_sizes,
 )
 from sparcell.labeling.splitting import split_touching
-from sparcell.labeling.strategies import Strategy
+from sparcell.labeling.strategies import Outlined, Strategy
 
 # Parts of the typical area below which a piece is dropped before, and an object after, its
 # outline is drawn.
@@ -100,7 +100,7 @@ class Segments:
     rejected: NDArray[np.bool_]
 
 
-def find_objects(signal: Pixels, look: Appearance, strategy: Strategy) -> Segments:
+def find_objects(signal: Pixels, look: Appearance, strategy: Strategy | Outlined) -> Segments:
     """Run one strategy on one window: regions, splits, outlines, and what is left of them.
 
     Parameters
@@ -108,15 +108,20 @@ def find_objects(signal: Pixels, look: Appearance, strategy: Strategy) -> Segmen
     signal : (Y, X) float32
         Stain above background, from ``look.signal``.
     look : Appearance
-    strategy : callable
+    strategy : callable or Outlined
+        Of the latter, regions are neither split nor drawn anew.
 
     Returns
     -------
     Segments
     """
-    pieces = split_touching(strategy(signal, look), signal, look.diameter)
-    pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * look.area)
-    labels, plateau, surround = fit_outlines(pieces, signal, look.diameter)
+    if isinstance(strategy, Outlined):
+        found = strategy.find(signal, look)
+        labels, plateau, surround = keep_outlines(found, signal, look.diameter)
+    else:
+        pieces = split_touching(strategy(signal, look), signal, look.diameter)
+        pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * look.area)
+        labels, plateau, surround = fit_outlines(pieces, signal, look.diameter)
     contrast = plateau - surround
     area = np.bincount(labels.ravel(), minlength=len(plateau))
     keep = (area >= max(SMALLEST_OBJECT * look.area, 1)) & (contrast > look.faintest)

@@ -42,18 +42,33 @@ def fit_outlines(
     plateau, surround : (n + 1,) float64
         Signal inside and around each object; 0 for id 0.
     """
-    count = int(labels.max(initial=0))
     zone = expand_labels(labels, REACH * diameter)
+    plateau, surround = measure_levels(labels, zone, signal)
+    height = surround + EDGE_HEIGHT * (plateau - surround)
+    height[0] = np.inf
+    drawn = np.where(signal >= height[zone], zone, 0).astype(np.int32)
+    return fill_holes(largest_pieces(drawn)), plateau, surround
+
+
+def keep_outlines(
+    labels: Labels, signal: NDArray[np.float32], diameter: float
+) -> tuple[Labels, NDArray[np.float64], NDArray[np.float64]]:
+    """Measure what `fit_outlines` does of objects whose outlines stay as they are."""
+    zone = expand_labels(labels, REACH * diameter)
+    return labels, *measure_levels(labels, zone, signal)
+
+
+def measure_levels(
+    labels: Labels, zone: Labels, signal: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Plateau and surround of each object, (n + 1,) float64; `zone` is the object and around it."""
+    count = int(labels.max(initial=0))
     at = np.flatnonzero(zone)
     zones, ids, values = zone.ravel()[at], labels.ravel()[at], signal.ravel()[at]
     inside = ids > 0
     plateau = np.nan_to_num(region_quantile(values[inside], ids[inside], count, 0.5))
     surround = region_quantile(values[~inside], zones[~inside], count, SURROUND_QUANTILE)
-    surround = np.minimum(np.nan_to_num(surround), plateau)
-    height = surround + EDGE_HEIGHT * (plateau - surround)
-    height[0] = np.inf
-    drawn = np.where(signal >= height[zone], zone, 0).astype(np.int32)
-    return fill_holes(largest_pieces(drawn)), plateau, surround
+    return plateau, np.minimum(np.nan_to_num(surround), plateau)
 
 
 def largest_pieces(labels: Labels) -> Labels:

@@ -6,6 +6,8 @@ Each takes the signal and gives regions; touching nuclei may still be one region
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import cc3d
 import numpy as np
@@ -16,9 +18,19 @@ from skimage.filters import threshold_otsu
 from sparcell.core.labels import Labels
 from sparcell.core.registry import Registry
 from sparcell.labeling.appearance import Appearance, Pixels
+from sparcell.labeling.cellpose import by_cellpose, open_cellpose
 from sparcell.labeling.levels import choose_regions, cut_levels, level_series
 
 Strategy = Callable[[Pixels, Appearance], Labels]
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A strategy whose regions are single nuclei, with outlines that stay as they are."""
+
+    find: Strategy
+
+
 STRATEGIES: Registry[Strategy] = Registry("strategy")
 
 # Below Otsu's threshold, because the dim half of the nuclei is wanted too; outlines are redrawn
@@ -65,6 +77,21 @@ def by_levels(signal: Pixels, look: Appearance) -> Labels:
 def by_otsu(signal: Pixels, look: Appearance) -> Labels:
     """One global threshold by Otsu's method: evenly bright nuclei, crowded fields."""
     return _regions(signal >= look.threshold)
+
+
+def find_strategy(name: str) -> Strategy | Outlined:
+    """Look up a strategy; ``cellpose`` or ``cellpose:FILE`` is that tool, with weights of its own.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or Cellpose or its weights are not there.
+    """
+    tool, _, weights = name.partition(":")
+    if tool == "cellpose":
+        open_cellpose(weights)
+        return Outlined(partial(by_cellpose, weights=weights))
+    return STRATEGIES[name]
 
 
 def _shrink(signal: Pixels, scale: int) -> Pixels:
