@@ -72,6 +72,10 @@ def test_said_and_drawn():
     table = compare_starts(*tables())
     said = describe_starts(table)
     assert len(said) == 4 and "1 labelled, pixel IoU:" in said[0] and "(+39%;" in said[0]
+    runs, images = tables()
+    images.loc[images["recipe"] == "imagenet", "map"] = 0.0
+    nothing = describe_starts(compare_starts(runs, images))[2]
+    assert "0.000 after ImageNet (difference 0." in nothing
     figure = draw_starts(table)
     left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == ("pixel IoU", "mAP")

@@ -107,9 +107,11 @@ def describe_starts(table: pd.DataFrame) -> list[str]:
             continue
         base = row["score"] - row["difference"]
         fields = "all labelled fields" if row["budget"] == "all" else f"{row['budget']} labelled"
+        # Above nothing there is no relative gain.
+        gain = "" if pd.isna(row["gain"]) else f"{row['gain']:+.0%}; "
         said.append(
             f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after the stain, {base:.3f} "
-            f"after ImageNet ({row['gain']:+.0%}; difference {row['difference_low']:.3f} to "
+            f"after ImageNet ({gain}difference {row['difference_low']:.3f} to "
             f"{row['difference_high']:.3f})"
         )
     return said
