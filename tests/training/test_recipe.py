@@ -169,6 +169,8 @@ def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
         InputError, match=r"no recipe 'thesis'.*mp-net, nuclei-light, .*thesis-unet"
     ):
         load_recipe("thesis")
+    with pytest.raises(InputError, match=r"did you mean isl-light/nuclei\?"):
+        load_recipe("isl-nuclei")
 
 
 def test_a_recipe_does_not_change() -> None:

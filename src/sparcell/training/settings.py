@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,12 @@ def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = 
 
 def _unknown(name: str) -> InputError:
     there = ", ".join(recipe_files())
-    return InputError(f"no recipe '{name}'", f"a YAML file or one of {there}", "check it")
+    near = get_close_matches(name, recipe_names(), n=1)
+    return InputError(
+        f"no recipe '{name}'",
+        f"a YAML file or one of {there}",
+        f"did you mean {near[0]}?" if near else "check it",
+    )
 
 
 def _bundled(name: str) -> Any:
