@@ -40,7 +40,7 @@ def main() -> None:
         if sample.refused:
             continue
         learned = sample.split == "train"
-        kinds = {"images", "stain"} if learned else {"images", "labels", "ignore"}
+        kinds = {"images", "stain", *(() if learned else ("labels", "ignore"))}
         for kind in kinds & {*sample.files, "images"}:
             copy(sample, kind, sample.name, options.o)
         rows.append({"name": sample.name, "split": sample.split})
