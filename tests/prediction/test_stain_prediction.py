@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models import bright_model, random_model
 
 from sparcell.cli import main
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.io import open_image, write_image
@@ -138,6 +139,19 @@ def test_a_finished_image_is_kept_and_a_bad_one_does_not_stop_the_others(tmp_pat
     summary = predict(model, tmp_path / "in", tmp_path / "out", resume=True)
     assert (tmp_path / "out/stain/a.tif").stat().st_mtime_ns == before
     assert list(summary.failures) == [str(tmp_path / "in/b.tif")]
+
+
+def test_images_and_their_predicted_stains_are_a_dataset(tmp_path):
+    write_images(tmp_path / "in")
+    predict(bright_model(**STAIN), tmp_path / "in", tmp_path / "out")
+    sample = Dataset.open(tmp_path / "out").having("stain").samples[0]
+    assert sample.image.resolve() == tmp_path / "in/a.tif"
+    assert sample.files["stain"] == tmp_path / "out/stain/a.tif"
+    # Of several folders names could not tell which image is whose.
+    write_images(tmp_path / "else")
+    predict(bright_model(**STAIN), [tmp_path / "in", tmp_path / "else"], tmp_path / "both")
+    assert len(list((tmp_path / "both/stain").iterdir())) == 2
+    assert not (tmp_path / "both/dataset.yaml").exists()
 
 
 @pytest.mark.parametrize("options", [{"diameter": 20.0}, {"into_image": "cells"}])

@@ -19,6 +19,7 @@ Every part but the images may be missing, for all fields or for some.
 from __future__ import annotations
 
 import csv
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from pathlib import Path
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 
 IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
@@ -197,6 +199,21 @@ def read_layout(root: Path) -> dict[str, str]:
             f"'{unknown[0]}' in {path}", "one of " + ", ".join(KINDS), "correct the spelling"
         )
     return layout
+
+
+def write_layout(root: Path, places: dict[str, Path]) -> None:
+    """Write the ``dataset.yaml`` of `root`: where each kind of files is, a folder or a pattern."""
+    layout = {kind: _seen_from(root.resolve(), place) for kind, place in places.items()}
+    with whole_file(root / "dataset.yaml") as partial:
+        partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")
+
+
+def _seen_from(root: Path, place: Path) -> str:
+    try:
+        return os.path.relpath(place, root)
+    except ValueError:
+        # Another drive on Windows.
+        return str(place)
 
 
 def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, Path]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
-import yaml
-
-from sparcell.core.dataset import KINDS, Dataset, Sample, stem
+from sparcell.core.dataset import KINDS, Dataset, Sample, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
 
@@ -84,21 +81,20 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
     What was made, of this `kind`, and ignore masks are those in `target`, and labels are no
     others; ``split.csv`` is copied.
     """
-    layout = {
-        other: _place(dataset, other, target)
+    places = {
+        other: _place(dataset, other)
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
-    with whole_file(target / "dataset.yaml") as partial:
-        partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")
+    write_layout(target, places)
     split = dataset.root / "split.csv"
     if split.exists():
         with whole_file(target / "split.csv") as partial:
             shutil.copyfile(split, partial)
 
 
-def _place(dataset: Dataset, kind: str, target: Path) -> str:
-    """Folder or pattern of one kind of files, relative to `target`."""
+def _place(dataset: Dataset, kind: str) -> Path:
+    """Folder or pattern of one kind of files."""
     places = {_pattern(sample, kind) for sample in dataset.having(kind).samples}
     if len(places) != 1:
         raise InputError(
@@ -106,12 +102,7 @@ def _place(dataset: Dataset, kind: str, target: Path) -> str:
             "one folder",
             "put them into one folder, or label without -o",
         )
-    place = places.pop()
-    try:
-        return os.path.relpath(place, target.resolve())
-    except ValueError:
-        # Another drive on Windows.
-        return str(place)
+    return places.pop()
 
 
 def _pattern(sample: Sample, kind: str) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.cluster import call_each, check_workers, connect
+from sparcell.core.dataset import IMAGE_SUFFIXES, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
@@ -65,7 +66,8 @@ def predict(
 
     Writes ``labels/NAME.tif`` and ``objects/NAME.csv`` for every input, ``counts.csv`` and
     ``record.json`` for all. Large images are predicted in blocks, and their labels are OME-Zarr.
-    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``.
+    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``; with the images, if
+    they lie in one folder, that is a dataset to label.
 
     Parameters
     ----------
@@ -146,7 +148,9 @@ def predict(
         unfinished.rmdir()
     finished = [item for item in items if item.finished]
     counts = pd.DataFrame(columns=["image"])
-    if not gives_stain:
+    if gives_stain:
+        _make_dataset(finished, out)
+    else:
         counts = _count_all(finished, model, scales)
         write_table(counts, out / "counts.csv")
         if settings.diameter is None:
@@ -237,3 +241,12 @@ def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
         for plane in open_image(item.written).planes()
         for area in [np.concatenate([np.zeros(0, np.int64), *areas[plane]])]
     ]
+
+
+def _make_dataset(items: Sequence[Item], out: Path) -> None:
+    """Say in ``dataset.yaml`` where the images of predicted stains are, if in one folder."""
+    paths = [item.path.resolve() for item in items]
+    folders = {path.parent for path in paths}
+    found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths)
+    if found and len(folders) == 1 and all(item.name == stem(item.path) for item in items):
+        write_layout(out, {"images": folders.pop()})
