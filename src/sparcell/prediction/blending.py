@@ -51,9 +51,9 @@ def fade(cuts: Windows) -> list[Faded]:
         reach = slice(max(core.start - half, 0), min(core.stop + half, length))
         places = np.arange(reach.start, reach.stop) + 0.5
         weight = np.ones(len(places))
-        if core.start:
+        if half and core.start:
             weight = np.minimum(weight, (places - core.start + half) / (2 * half))
-        if core.stop < length:
+        if half and core.stop < length:
             weight = np.minimum(weight, (core.stop + half - places) / (2 * half))
         done = (core.stop - half if core.stop < length else length) - reach.start
         inside = slice(reach.start - start, reach.stop - start)
