@@ -76,6 +76,8 @@ def test_said_and_drawn():
     images.loc[images["recipe"] == "imagenet", "map"] = 0.0
     nothing = describe_starts(compare_starts(runs, images))[2]
     assert "0.000 after ImageNet (difference 0." in nothing
+    alone = describe_starts(compare_starts(*tables(seeds=1, images=1)))
+    assert alone[0].endswith("%; without an interval)")
     figure = draw_starts(table)
     left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == ("pixel IoU", "mAP")

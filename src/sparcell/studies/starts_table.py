@@ -109,10 +109,12 @@ def describe_starts(table: pd.DataFrame) -> list[str]:
         fields = "all labelled fields" if row["budget"] == "all" else f"{row['budget']} labelled"
         # Above nothing there is no relative gain.
         gain = "" if pd.isna(row["gain"]) else f"{row['gain']:+.0%}; "
+        low, high = row["difference_low"], row["difference_high"]
+        # One run on one field has no spread.
+        known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
         said.append(
             f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after the stain, {base:.3f} "
-            f"after ImageNet ({gain}difference {row['difference_low']:.3f} to "
-            f"{row['difference_high']:.3f})"
+            f"after ImageNet ({gain}{known})"
         )
     return said
 
