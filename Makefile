@@ -10,8 +10,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 demo: $(VENV)/train.installed ## The whole way on simulated images; prints where the report is
 	@$(BIN)/sparcell demo
 
-test: $(VENV)/test.installed ## The fast tests
-	$(BIN)/python -m pytest
+test: $(VENV)/test.installed ## The fast tests, two modules at a time
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: $(VENV)/test.installed ## Also those that take minutes
 	$(BIN)/python -m pytest -m "slow or not slow"
