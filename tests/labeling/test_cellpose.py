@@ -27,8 +27,8 @@ class Model:
     given: ClassVar[list[np.ndarray]] = []
 
     def __init__(self, gpu: bool, **chosen: str) -> None:
-        if chosen.get("pretrained_model") == "absent":
-            raise FileNotFoundError("absent")
+        if "broken" in chosen.get("pretrained_model", ""):
+            raise RuntimeError("no such format")
         self.made.append(chosen)
 
     def eval(self, image: np.ndarray, diameter: float) -> tuple[np.ndarray, None]:
@@ -73,18 +73,23 @@ def test_its_outlines_stay_and_are_judged(tool: type[Model], data: Path) -> None
 
 
 def test_weights_of_ones_own(tool: type[Model], data: Path) -> None:
-    row = label(data, preset="cellpose:my/weights").iloc[0]
+    weights = data / "weights"
+    weights.write_bytes(b"")
+    row = label(data, preset=f"cellpose:{weights}").iloc[0]
     assert (row["preset"], row["strategy"]) == ("cellpose", "cellpose")
     assert "score_cellpose" in row
-    assert "cellpose:my/weights" in (data / "record.json").read_text()
-    assert tool.made == [{"pretrained_model": "my/weights"}]
+    assert f"cellpose:{weights}" in (data / "record.json").read_text()
+    assert tool.made == [{"pretrained_model": str(weights)}]
 
 
 def test_what_is_not_there_is_said_before_any_field(
     tool: type[Model], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match=r"no weights of Cellpose in absent"):
+    with pytest.raises(InputError, match=r"no file absent"):
         label(data, preset="cellpose:absent")
+    (data / "broken").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no weights of Cellpose in .*broken \(no such format\)"):
+        label(data, preset=f"cellpose:{data / 'broken'}")
     for wrong in ("cellpose:", "auto:my/weights"):
         with pytest.raises(InputError, match="preset"):
             label(data, preset=wrong)

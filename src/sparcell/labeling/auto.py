@@ -52,6 +52,12 @@ class AutoSettings(BaseModel):
         "labels", description="What is written: outlines, or a point in each nucleus"
     )
 
+    @property
+    def preset(self) -> str:
+        """Which preset these settings stand for: ``auto``, or ``cellpose`` where that is alone."""
+        tools = {name.partition(":")[0] for name in self.strategies}
+        return "cellpose" if tools == {"cellpose"} else "auto"
+
 
 @dataclass(frozen=True)
 class Choice:

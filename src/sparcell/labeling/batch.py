@@ -104,8 +104,7 @@ def label(
     if source == "stain" and preset == "thesis":
         table = _label_thesis(pairs, target, options, sheet)
     else:
-        name = preset if source == "stain" else source
-        table = _label_fields(pairs, target, (name, options, quality), sheet)
+        table = _label_fields(pairs, target, options, quality, sheet)
         if target.resolve() != data.root.resolve():
             link_dataset(data, target, kind)
     sheet.flush()
@@ -185,7 +184,8 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
 def _label_fields(
     pairs: Dataset,
     target: Path,
-    preset: tuple[str, AutoSettings | ProposalSettings, QualitySettings | None],
+    settings: AutoSettings | ProposalSettings,
+    quality: QualitySettings | None,
     sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
     """Label field by field, from stains or from points as the settings are."""
@@ -194,8 +194,8 @@ def _label_fields(
     from sparcell.labeling.proposing import ProposalSettings, propose_field
     from sparcell.labeling.quality import QualitySettings
 
-    name, settings, quality = preset
     limits = quality or QualitySettings()
+    preset = "points" if isinstance(settings, ProposalSettings) else settings.preset
     rows = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
@@ -205,9 +205,9 @@ def _label_fields(
                 write = place_points if settings.to == "points" else label_field
                 verdict = write(sample, target, settings, limits)
         except InputError as error:
-            verdict = _unusable(sample, name, error)
+            verdict = _unusable(sample, preset, error)
         sheet.add(verdict.thumbnail)
-        rows.append(verdict.row | {"preset": name.partition(":")[0]})
+        rows.append(verdict.row)
     return rows
 
 

@@ -6,6 +6,7 @@ The isl paper made its ground truth so, and corrected it by hand (2.2).
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ def open_cellpose(weights: str = "") -> Any:
         raise InputError(
             "the preset cellpose without Cellpose", "Cellpose installed", "pip install cellpose"
         ) from error
+    # Cellpose takes weights of its own, with a warning, where it does not find the file.
+    if weights and not Path(weights).is_file():
+        raise InputError(f"no file {weights}", "weights of Cellpose", "check the path")
     chosen = {"pretrained_model": weights} if weights else {"model_type": "nuclei"}
     try:
         return models.CellposeModel(gpu=core.use_gpu(), **chosen)

@@ -146,7 +146,7 @@ def label_field(
         "name": sample.name,
         "accepted": not reason,
         "reason": reason,
-        "preset": "auto",
+        "preset": settings.preset,
         "strategy": " ".join(dict.fromkeys(_bare(choice.strategy) for choice in choices)),
         "why": choices[0].reason,
         **figures,
