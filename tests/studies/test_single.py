@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
@@ -19,6 +21,7 @@ from sparcell.studies import Study, plan_study
 from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.run import prepare
 from sparcell.studies.single import result_path, run_single
+from sparcell.training import train
 
 TINY = {
     "network.decoder": "thesis-unet",
@@ -103,6 +106,22 @@ def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
     again = run_single(out, plan.runs[0].key)
     assert again["row"] == result["row"]
     assert result_path(out, plan.runs[0]).read_text() == before
+
+
+def test_a_training_starts_from_a_run_of_a_study(finished, data, tmp_path):
+    out, plan, _ = finished
+    folder = out / "runs" / plan.runs[0].key
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["best.ckpt"]
+    recipe = plan.recipe(plan.runs[0])
+    run = train(recipe, data, tmp_path / "next", pretrained=folder)
+    start = json.loads((run / "record.json").read_text())["start_weights"]
+    total = len(torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"])
+    assert start == f"{folder}: {total} of {total} tensors"
+    begun, kept = (
+        [float(row["val_loss"]) for row in csv.DictReader((one / "metrics.csv").open())]
+        for one in (run, folder)
+    )
+    assert begun[0] in [pytest.approx(loss, abs=1e-6) for loss in kept[1:]]
 
 
 def test_what_is_wrong_with_the_input_is_noted(finished, data, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
 from dataset_folder import TINY, simulate_fields
 
 from sparcell.core.errors import InputError
@@ -53,7 +54,6 @@ def test_a_run_leaves_everything_that_the_design_names(finished):
         "evaluation.json",
         "report.html",
         "checkpoints/best.ckpt",
-        "checkpoints/last.ckpt",
     ):
         assert (finished / name).stat().st_size > 0, name
     assert [row["epoch"] for row in metrics(finished)] == list("012345")
@@ -62,6 +62,20 @@ def test_a_run_leaves_everything_that_the_design_names(finished):
     assert record["finished"] and len(record["inputs"]) == 3 * 4
     page = (finished / "report.html").read_text()
     assert 'src="http' not in page and "table 6.1" in page
+
+
+def test_a_finished_run_keeps_its_weights_alone(data, finished, tmp_path):
+    (best,) = (finished / "checkpoints").iterdir()
+    state = torch.load(best, weights_only=True)["state_dict"]
+    weights = sum(tensor.nbytes for tensor in state.values())
+    assert best.stat().st_size < 1.5 * weights
+    # A run that was killed when its model was written, but what it went on from was still there.
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for left in ("last.ckpt", ".last.ckpt.7.partial.ckpt"):
+        (run / "checkpoints" / left).touch()
+    train("nuclei-light", data, run, overrides=SHORT, resume=True)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["best.ckpt"]
 
 
 def test_the_model_file_says_what_the_best_checkpoint_says(finished):

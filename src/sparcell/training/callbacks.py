@@ -14,12 +14,15 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from sparcell.core.files import whole_file
+from sparcell.core.files import clear_partial, whole_file
 from sparcell.core.progress import say
 from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
 
 SCORES = {"val_f1": "F1", "val_pcc": "correlation"}
+LAST = "last.ckpt"
+WEIGHTS = ("epoch", "global_step", "pytorch-lightning_version", "state_dict")
+"""Of a checkpoint, what those that are not `LAST` hold."""
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", *SCORES, "lr", "seconds")
 
 
@@ -190,11 +193,23 @@ class MetricsTable(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are complete or absent, also when the process is killed."""
+    """Checkpoints that are complete or absent, also when the process is killed.
+
+    Training goes on from ``last.ckpt`` alone, so no other holds more than its weights.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Write under another name, then rename."""
+        if Path(path).name != LAST:
+            # Lightning's own `save_weights_only` would save others than the averaged weights.
+            checkpoint = {name: checkpoint[name] for name in WEIGHTS}
         with whole_file(Path(path)) as partial:
             torch.save(checkpoint, partial)
+
+
+def drop_last(checkpoints: Path) -> None:
+    """Remove what a run that is finished no longer goes on from, and what a killed one left."""
+    (checkpoints / LAST).unlink(missing_ok=True)
+    clear_partial(checkpoints)

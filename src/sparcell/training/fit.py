@@ -5,7 +5,7 @@
     RUN/
       recipe.yaml      every setting        record.json   versions, hashes, start weights
       metrics.csv      a row per epoch      curves.png    the same, drawn
-      checkpoints/     last.ckpt, best.ckpt
+      checkpoints/     best.ckpt, the weights; last.ckpt, to go on from, until the run is finished
       model.zip        what prediction needs
       evaluation.json  scores on test fields (or validation fields)
       predictions/     of those fields
@@ -36,7 +36,14 @@ from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
-from sparcell.training.callbacks import AveragedWeights, Budget, MetricsTable, WholeCheckpoints
+from sparcell.training.callbacks import (
+    LAST,
+    AveragedWeights,
+    Budget,
+    MetricsTable,
+    WholeCheckpoints,
+    drop_last,
+)
 from sparcell.training.fields import (
     FieldPlace,
     Fields,
@@ -98,6 +105,7 @@ def train(
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists():
         say(f"{out} is finished already")
+        drop_last(out / "checkpoints")
         write_report(out)
         return out
     roots = [data] if isinstance(data, str | Path) else list(data)
@@ -141,6 +149,7 @@ def train(
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     trainee.load_state_dict(best["state_dict"])
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
+    drop_last(out / "checkpoints")
     write_report(out)
     return out
 
@@ -183,7 +192,7 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
     while True:
         trainer, table, budget = _trainer(recipe, out, accumulate)
         crops = CropData(fields["train"], fields["val"], recipe, batch)
-        last = out / "checkpoints" / "last.ckpt"
+        last = out / "checkpoints" / LAST
         try:
             if not last.exists():
                 trainer.validate(trainee, crops.val_dataloader(), verbose=False)
