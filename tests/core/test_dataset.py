@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset, Place, read_layout, stem, write_layout
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import Excerpt
 
 
 def make(root: Path, *files: str, **texts: str) -> Path:
@@ -66,6 +67,31 @@ def test_folders_of_other_names_by_argument_file_and_pattern(tmp_path: Path) -> 
     assert set(dataset.samples[1].files) == {"images", "stain"}
 
 
+def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "raw/a.ome.tif", "raw/b.ome.tif",
+        dataset_yaml="images: {files: raw, channels: [BF, 2], depths: channels}\n"
+        "stain: {files: raw, channels: DAPI, depths: brightest}\n",
+    )  # fmt: skip
+    for sample in Dataset.open(tmp_path).samples:
+        assert sample.files["stain"] == sample.image
+        assert sample.excerpts == {
+            "images": Excerpt(channels=("BF", 2), depths="channels"),
+            "stain": Excerpt(channels=("DAPI",), depths="brightest"),
+        }
+    # A folder that is named stands for itself.
+    assert not Dataset.open(tmp_path, stain="raw").samples[0].excerpts.get("stain")
+
+
+def test_a_layout_is_read_as_it_was_written(tmp_path: Path) -> None:
+    make(tmp_path, "raw/a.tif")
+    part = Excerpt(channels=("DAPI",), depths=(0, 2))
+    write_layout(tmp_path / "raw", {"images": tmp_path / "raw", "stain": tmp_path}, {"stain": part})
+    found = read_layout(tmp_path / "raw")
+    assert found == {"images": Place("."), "stain": Place("..", part)}
+
+
 def test_splits_and_other_columns(tmp_path: Path) -> None:
     make(
         tmp_path,
@@ -116,7 +142,13 @@ def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     ("layout", "part"),
     [
         ("image: phase", "'image' in"),
-        ("images: [phase]", "other things than kind: folder"),
+        ("images: [phase]", r"images: \['phase'\] in .*expected a folder, or \{files"),
+        ("images: {channels: a}", "expected a folder, or {files"),
+        ("images: {files: images, channel: a}", "channel: a for images in"),
+        ("images: {files: images, channels: -1}", "channels: -1 for images in"),
+        ("images: {files: images, channels: []}", r"channels: \[\] for images in"),
+        ("images: {files: images, depths: max}", "depths: max for images in"),
+        ("labels: {files: images, channels: 1}", "channels or depths of labels"),
         ("images: {", "no YAML"),
         ("- images", "other things than kind: folder"),
         ("images: '{name}/phase.tif'", "whose folder varies"),

@@ -10,6 +10,7 @@ import zarr
 from models import bright_model
 from scipy.ndimage import gaussian_filter
 
+from sparcell.core.excerpt import WHOLE
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.methods import METHODS
@@ -186,7 +187,7 @@ def test_tiles_of_blocks_partition_the_plane_and_windows_know_their_neighbours()
     mosaic = Mosaic(
         "",
         None,
-        None,
+        WHOLE,
         1,
         1.0,
         "",

@@ -42,9 +42,10 @@ def _show_dataset(dataset: Dataset) -> None:
 
     typer.echo(f"{dataset.root}: {len(dataset)} fields")
     for kind in KINDS:
-        count = len(dataset.having(kind))
-        if count:
-            typer.echo(f"  {kind}: {count}")
+        held = dataset.having(kind).samples
+        if held:
+            cut = held[0].excerpts.get(kind)
+            typer.echo(f"  {kind}: {len(held)}" + (f" ({cut})" if cut else ""))
     parts = {part: len(dataset.split(part)) for part in (*SPLITS, "")}
     typer.echo(
         "  split: " + ", ".join(f"{n} {part or 'unmarked'}" for part, n in parts.items() if n)
@@ -52,19 +53,32 @@ def _show_dataset(dataset: Dataset) -> None:
     refused = [s.name for s in dataset.samples if s.refused]
     if refused:
         typer.echo(f"  labels refused by the quality gate: {', '.join(refused)}")
-    for line in (*_uses(dataset), *_bad_points(dataset)):
+    for line in (*_uses(dataset), *_lacking(dataset), *_bad_points(dataset)):
         typer.echo(f"  {line}")
+
+
+def _lacking(dataset: Dataset) -> Iterator[str]:
+    """Say which files lack the channels or depths that ``dataset.yaml`` names."""
+    from sparcell.core.errors import InputError
+    from sparcell.io import open_sample
+
+    for sample in dataset.samples:
+        for kind in sample.excerpts:
+            try:
+                open_sample(sample, kind)
+            except InputError as error:
+                yield f"{sample.name}, {kind}: {error}"
 
 
 def _bad_points(dataset: Dataset) -> Iterator[str]:
     """Say which tables of points do not fit their images."""
     from sparcell.core.errors import InputError
-    from sparcell.io import open_image
+    from sparcell.io import open_sample
     from sparcell.io.points import read_points
 
     for sample in dataset.having("points").samples:
         try:
-            image = open_image(sample.image)
+            image = open_sample(sample)
             for plane in image.planes():
                 read_points(sample.files["points"], image, plane)
         except InputError as error:

@@ -11,7 +11,8 @@
       points/NAME.csv    columns y,x in px
       split.csv          columns name,split and any others (cell line, well, ...)
       quality.csv        written by `sparcell label`: columns name,accepted,reason,...
-      dataset.yaml       only if the folders have other names: `stain: ../dapi/{name}_w2.tif`
+      dataset.yaml       only if the folders have other names, `stain: ../dapi/{name}_w2.tif`,
+                         or one file holds image and stain: `{files: raw, channels: DAPI}`
 
 Every part but the images may be missing, for all fields or for some.
 """
@@ -23,10 +24,13 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import yaml
+from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 
@@ -40,7 +44,23 @@ KINDS = {
     "points": (".csv",),
     "tracks": (".txt",),
 }
+CUT = ("images", "stain")
+"""Kinds that may be a part of their files."""
 SPLITS = ("train", "val", "test")
+
+
+class Place(NamedTuple):
+    """Where the files of a kind are, and what of them counts.
+
+    Attributes
+    ----------
+    files : str
+        A folder, or a pattern with ``{name}``, seen from the dataset folder.
+    excerpt : Excerpt
+    """
+
+    files: str
+    excerpt: Excerpt = WHOLE
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
@@ -66,6 +86,8 @@ class Sample:
         Why the quality gate refused the field's labels; ``""`` where it did not.
     info : dict
         The other columns of ``split.csv``, as text.
+    excerpts : dict
+        Kind to what of its file counts; a kind of which everything does is absent.
     """
 
     name: str
@@ -73,6 +95,7 @@ class Sample:
     split: str = ""
     refused: str = ""
     info: dict[str, str] = field(default_factory=dict)
+    excerpts: dict[str, Excerpt] = field(default_factory=dict)
 
     @property
     def image(self) -> Path:
@@ -107,17 +130,20 @@ class Dataset:
         """
         if not root.is_dir():
             raise InputError(f"no folder {root}", "a dataset folder", "check the path")
-        other = {kind: place for kind, place in folders.items() if place != kind}
-        places = {kind: kind for kind in KINDS} | read_layout(root) | other
-        listed = {kind: _list_files(root, places[kind], KINDS[kind]) for kind in KINDS}
+        other = {kind: Place(place) for kind, place in folders.items() if place != kind}
+        places = {kind: Place(kind) for kind in KINDS} | read_layout(root) | other
+        listed = {kind: _list_files(root, places[kind].files, KINDS[kind]) for kind in KINDS}
+        cut = {kind: each.excerpt for kind, each in places.items() if each.excerpt != WHOLE}
         for kind in folders:
             if not listed[kind]:
                 raise InputError(
-                    f"nothing in {root / places[kind]}", f"{kind} files", "check the folder name"
+                    f"nothing in {root / places[kind].files}",
+                    f"{kind} files",
+                    "check the folder name",
                 )
         if not listed["images"]:
             raise InputError(
-                f"no image in {root / places['images']}",
+                f"no image in {root / places['images'].files}",
                 "TIFF or OME-Zarr files in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
@@ -144,6 +170,7 @@ class Dataset:
                     split=part,
                     refused=verdict.get("reason", "refused") if refused else "",
                     info=row,
+                    excerpts={kind: part for kind, part in cut.items() if name in listed[kind]},
                 )
             )
         return cls(root, tuple(samples))
@@ -180,7 +207,7 @@ class Dataset:
         return len(self.samples)
 
 
-def read_layout(root: Path) -> dict[str, str]:
+def read_layout(root: Path) -> dict[str, Place]:
     """Places of kinds that ``dataset.yaml`` gives; none where there is no such file."""
     path = root / "dataset.yaml"
     if not path.exists():
@@ -191,19 +218,62 @@ def read_layout(root: Path) -> dict[str, str]:
         raise InputError(
             f"{path} that is no YAML ({error})", "kind: folder", "correct it"
         ) from error
-    if not isinstance(layout, dict) or not all(isinstance(v, str) for v in layout.values()):
+    if not isinstance(layout, dict):
         raise InputError(f"{path} with other things than kind: folder", "text values", "correct it")
-    unknown = sorted(set(layout) - set(KINDS))
+    unknown = sorted(map(str, set(layout) - set(KINDS)))
     if unknown:
         raise InputError(
             f"'{unknown[0]}' in {path}", "one of " + ", ".join(KINDS), "correct the spelling"
         )
-    return layout
+    return {kind: _read_place(value, kind, path) for kind, value in layout.items()}
 
 
-def write_layout(root: Path, places: dict[str, Path]) -> None:
-    """Write the ``dataset.yaml`` of `root`: where each kind of files is, a folder or a pattern."""
-    layout = {kind: _seen_from(root.resolve(), place) for kind, place in places.items()}
+def _read_place(value: Any, kind: str, path: Path) -> Place:
+    if isinstance(value, str):
+        return Place(value)
+    files = value.get("files") if isinstance(value, dict) else None
+    if not isinstance(files, str):
+        raise InputError(
+            f"{kind}: {value} in {path}",
+            "a folder, or {files: folder, channels: names or numbers, depths: channels}",
+            "correct it",
+        )
+    try:
+        excerpt = Excerpt.model_validate({k: v for k, v in value.items() if k != "files"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{first['loc'][0]}: {value.get(first['loc'][0])} for {kind} in {path}",
+            "files; channels: names or numbers from 0; depths: channels, brightest or numbers",
+            "correct it",
+        ) from error
+    if excerpt != WHOLE and kind not in CUT:
+        raise InputError(
+            f"channels or depths of {kind} in {path}",
+            "a folder alone; channels and depths of " + " and ".join(CUT),
+            f"save the {kind} as files of their own",
+        )
+    return Place(files, excerpt)
+
+
+def write_layout(
+    root: Path, places: dict[str, Path], excerpts: dict[str, Excerpt] | None = None
+) -> None:
+    """Write the ``dataset.yaml`` of `root`.
+
+    Parameters
+    ----------
+    root : Path
+    places : dict
+        Kind to where its files are, a folder or a pattern.
+    excerpts : dict, optional
+        Kind to what of them counts, where that is not everything.
+    """
+    layout: dict[str, Any] = {}
+    for kind, place in places.items():
+        files, part = _seen_from(root.resolve(), place), (excerpts or {}).get(kind, WHOLE)
+        chosen = part.model_dump(mode="json", exclude_none=True)
+        layout[kind] = {"files": files, **chosen} if chosen else files
     with whole_file(root / "dataset.yaml") as partial:
         partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")
 

@@ -21,12 +21,13 @@ def project(image: Image) -> Image:
     Returns
     -------
     Image
-        ``TCYX``, float32; `image` itself where it has one depth.
+        ``CYX`` or ``TCYX``, float32; `image` itself where it has one depth.
     """
     if image.size("Z") == 1:
         return image
     single = replace(image, frames=1)
-    view = Image(_Brightest(single), "TCYX", image.pixel_size, image.channels, image.source)
+    axes = "TCYX" if "T" in image.axes else "CYX"
+    view = Image(_Brightest(single), axes, image.pixel_size, image.channels, image.source)
     return replace(view, frames=image.frames)
 
 
@@ -36,10 +37,12 @@ class _Brightest:
     def __init__(self, image: Image) -> None:
         self.image = image
         self.dtype: np.dtype[Any] = image.data.dtype
-        self.shape = (image.size("T"), image.size("C"), *image.shape)
+        times = (image.size("T"),) if "T" in image.axes else ()
+        self.shape = (*times, image.size("C"), *image.shape)
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[np.float32]:
-        t, channels, y, x = index
+        *times, channels, y, x = index
+        t = times[0] if times else 0
         depths = range(self.image.size("Z"))
         brightest = self.image.read(y, x, Plane(t, 0))
         for z in depths[1:]:

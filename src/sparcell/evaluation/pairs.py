@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparcell.core.dataset import stem
+from sparcell.core.dataset import Dataset, read_layout, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.projection import project
 
-Source = Path | str | Mapping[str, Path]
+Source = Path | str | Mapping[str, Path | Image]
 MAX_NAMES = 5
 
 
@@ -21,9 +21,9 @@ class Pair:
     """Images of one field: the truth, the prediction, and what to leave out."""
 
     name: str
-    truth: Path
-    pred: Path
-    ignore: Path | None = None
+    truth: Path | Image
+    pred: Path | Image
+    ignore: Path | Image | None = None
 
     def open(self, projected: bool = False) -> tuple[Image, Image, Image | None]:
         """Open all images.
@@ -38,16 +38,14 @@ class Pair:
         InputError
             If one cannot be read, or they differ in height, width, time points or depths.
         """
-        from sparcell.io import open_image
-
-        truth, pred = open_image(self.truth), open_image(self.pred)
+        truth, pred = _open(self.truth), _open(self.pred)
         if projected and pred.size("Z") == 1:
             truth = project(truth)
-        ignore = open_image(self.ignore) if self.ignore else None
-        for path, other in ((self.pred, pred), (self.ignore, ignore)):
+        ignore = _open(self.ignore) if self.ignore else None
+        for other in (pred, ignore):
             if other and _sizes(other) != _sizes(truth):
                 raise InputError(
-                    f"{path} of T, Z, Y, X = {_sizes(other)} beside {self.truth} of "
+                    f"{other.source} of T, Z, Y, X = {_sizes(other)} beside {truth.source} of "
                     f"{_sizes(truth)}",
                     "images of the same size",
                     "check that they show the same field",
@@ -78,10 +76,11 @@ def pair_images(
 
     Parameters
     ----------
-    truth, pred : Path, str or mapping from name to Path
+    truth, pred : Path, str or mapping from name to Path or Image
         Two folders of images, or two images whatever their names. A folder with a folder `kind` in
-        it, as a dataset or a prediction is, stands for that.
-    ignore : Path, str or mapping from name to Path, optional
+        it, as a dataset or a prediction is, stands for that; one whose ``dataset.yaml`` names
+        where that is, for what is there.
+    ignore : Path, str or mapping from name to Path or Image, optional
         Images that are non-zero where pixels shall be left out. A field without one is compared
         whole.
     kind : str
@@ -131,12 +130,21 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
-def _by_name(source: Source, kind: str) -> dict[str, Path]:
-    from sparcell.io import list_images
+def _open(image: Path | Image) -> Image:
+    from sparcell.io import open_image
+
+    return image if isinstance(image, Image) else open_image(image)
+
+
+def _by_name(source: Source, kind: str) -> Mapping[str, Path | Image]:
+    from sparcell.io import list_images, open_sample
 
     if isinstance(source, Mapping):
-        return dict(source)
+        return source
     folder = Path(source)
+    if kind in read_layout(folder):
+        dataset = Dataset.open(folder, **{kind: kind})
+        return {s.name: open_sample(s, kind) for s in dataset.having(kind).samples}
     if (folder / kind).is_dir():
         folder = folder / kind
     files: dict[str, Path] = {}

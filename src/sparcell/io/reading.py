@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sparcell.core.dataset import IMAGE_SUFFIXES, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE
 from sparcell.core.image import Image
 from sparcell.io.ngff import is_zarr, open_ngff
 from sparcell.io.plate import plate_fields
@@ -79,6 +80,17 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
         ) from error
 
 
+def open_sample(sample: Sample, kind: str = "images") -> Image:
+    """Open what of a sample's file is its image, or its stain.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or lacks a channel or depth that ``dataset.yaml`` names.
+    """
+    return sample.excerpts.get(kind, WHOLE).of(open_image(sample.files[kind]))
+
+
 def open_alike(sample: Sample, kind: str, image: Image) -> Image:
     """Open a sample's labels, mask, stain or ignore mask, which must fit its image.
 
@@ -87,7 +99,7 @@ def open_alike(sample: Sample, kind: str, image: Image) -> Image:
     InputError
         If it cannot be opened, or has another size.
     """
-    other = open_image(sample.files[kind])
+    other = open_sample(sample, kind)
     if other.shape != image.shape:
         raise InputError(
             f"{kind} of {other.shape} px for the image {sample.name} of {image.shape} px",

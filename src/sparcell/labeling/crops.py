@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
-from sparcell.io import open_image, write_image
+from sparcell.io import open_sample, write_image
 from sparcell.labeling.field import Verdict, open_stain
 from sparcell.labeling.sheet import Thumbnail
 from sparcell.labeling.thesis import ThesisSettings, crop_corners, filter_dataset, label_crop
@@ -36,7 +34,7 @@ def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Itera
             "one plane for the preset thesis",
             "save the planes as single images, or use the preset auto",
         )
-    image = open_image(sample.image)
+    image = open_sample(sample)
     for top, left in crop_corners(stain.shape, settings.crop):
         y, x = slice(top, top + settings.crop), slice(left, left + settings.crop)
         pixels = stain.read(y, x, FIRST_PLANE)[0]
@@ -63,9 +61,11 @@ def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Itera
 
 
 def _write_crop(path: Path, source: Image, y: slice, x: slice) -> None:
-    index = tuple({"Y": y, "X": x}.get(a, slice(None)) for a in source.axes)
-    pixels: NDArray[Any] = np.asarray(source.data[index])
-    write_image(path, pixels, source.axes, source.pixel_size, source.channels)
+    pixels = source.read(y, x).astype(source.data.dtype)
+    if len(pixels) == 1:
+        write_image(path, pixels[0], "YX", source.pixel_size)
+    else:
+        write_image(path, pixels, "CYX", source.pixel_size, source.channels)
 
 
 def apply_filter(verdicts: list[Verdict], settings: ThesisSettings) -> list[Verdict]:

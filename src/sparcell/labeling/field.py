@@ -14,7 +14,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.labels import Labels, check_labels
-from sparcell.io import create_image, open_image
+from sparcell.io import create_image, open_sample
 from sparcell.labeling.appearance import WHOLE_PIXELS, Pixels, View
 from sparcell.labeling.auto import AutoSettings, Choice, TileResult, choose_strategy, segment_tiles
 from sparcell.labeling.objects import Objects
@@ -42,12 +42,13 @@ def open_stain(sample: Sample) -> Image:
     InputError
         If it has several channels, is too small, or has another size than the image.
     """
-    stain = open_image(sample.files["stain"])
+    stain = open_sample(sample, "stain")
     if stain.size("C") > 1:
         raise InputError(
             f"{stain.size('C')} channels in {stain.source}",
             "the nuclear dye alone",
-            "save that channel as a grey image",
+            "name its channel in dataset.yaml, stain: {files: FOLDER, channels: NAME}, or save it "
+            "as a grey image",
         )
     if min(stain.shape) < SMALLEST_PX:
         raise InputError(
@@ -55,7 +56,7 @@ def open_stain(sample: Sample) -> Image:
             f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
             "leave the field out",
         )
-    image = open_image(sample.image)
+    image = open_sample(sample)
     if image.shape != stain.shape:
         raise InputError(
             f"an image of {image.shape[0]} x {image.shape[1]} px with a stain of "

@@ -14,7 +14,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
-from sparcell.io import create_image, open_alike, open_image
+from sparcell.io import create_image, open_alike, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.appearance import View
 from sparcell.labeling.derive import find_mask, grow_outlines
@@ -58,7 +58,7 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> V
         If the field's files cannot be used, or it lacks the mask; nothing is written then.
     """
     source = _source(sample, settings.mask)
-    image = open_image(sample.image)
+    image = open_sample(sample)
     axes = "".join(axis for axis in image.axes if axis in "TZ") + "YX"
     shape = [image.size(axis) for axis in axes]
     create = partial(create_image, axes=axes, shape=shape, pixel_size=image.pixel_size)
@@ -117,7 +117,7 @@ def _mask(
     elif source == "stain":
         mask = segment_stain(sample, plane) > 0
     else:
-        found = find_mask(image.read(plane=plane), points)
+        found = find_mask(image.read(plane=plane), points, may_be_swapped=True)
         if found.swapped:
             raise swapped_error(sample.files["points"], "exchanged, they fit the image far better")
         return found.mask, f"image-{found.by}", found.missed

@@ -22,6 +22,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
@@ -48,6 +49,9 @@ class ModelCard(BaseModel):
     decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
     normalise: Normalise | Steps = Field(description="what is done to intensities first")
     channels: int = Field(ge=1, description="input channels of one frame")
+    excerpt: Excerpt = Field(
+        WHOLE, description="channels and depths of the training's files that the network was shown"
+    )
     frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
     tta: Literal["none", "flips", "turns", "all"] = Field(
         "none", description="views that are averaged unless the user says otherwise"
@@ -94,7 +98,10 @@ class Model:
         Scores and record are left out: a resumed run, whose record tells of a later start, ends
         with a model that says the same.
         """
-        settings = self.card.model_dump_json(exclude={"name", "scores", "record"})
+        left_out = {"name", "scores", "record"} | (
+            {"excerpt"} if self.card.excerpt == WHOLE else set()
+        )
+        settings = self.card.model_dump_json(exclude=left_out)
         return hashlib.sha256(self.onnx + settings.encode()).hexdigest()
 
     @cached_property

@@ -22,7 +22,12 @@ from sparcell.prediction.large import predict_large
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import BLOCK, PredictSettings
-from sparcell.prediction.single import fit_channels, plan_tiles, predict_image
+from sparcell.prediction.single import (
+    choose_excerpt,
+    fit_channels,
+    plan_tiles,
+    predict_image,
+)
 from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.stain import predict_stain
 
@@ -224,14 +229,15 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
     model = opened.model
     try:
         began = time.perf_counter()
-        image = fit_channels(open_image(item.path, settings.axes), model, settings.channels)
+        opened_file = open_image(item.path, settings.axes)
+        image = fit_channels(opened_file, model, settings.channels)
         scale = choose_scale(image, model, settings.diameter, opened.runtime)
         shown = rescaled(image, scale.factor)
         grids, halo = plan_tiles(image, shown, model, settings)
         mosaic = Mosaic(
             source=str(item.path),
             axes=settings.axes,
-            channels=settings.channels,
+            excerpt=choose_excerpt(opened_file, model, settings.channels),
             frames=model.card.frames,
             factor=scale.factor,
             name=item.name,

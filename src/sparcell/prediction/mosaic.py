@@ -13,6 +13,7 @@ from itertools import product, starmap
 from pathlib import Path
 from typing import NamedTuple
 
+from sparcell.core.excerpt import Excerpt
 from sparcell.core.image import Image, Plane
 from sparcell.io import open_image
 from sparcell.prediction.rescale import rescaled
@@ -40,8 +41,8 @@ class Mosaic:
         Path of the image.
     axes : str, optional
         Of the image, where its metadata does not say.
-    channels : tuple of int, optional
-        Those that the model shall see.
+    excerpt : Excerpt
+        Channels and depths that the model shall see.
     frames : int
         Time points that are seen together.
     factor : float
@@ -62,7 +63,7 @@ class Mosaic:
 
     source: str
     axes: str | None
-    channels: tuple[int, ...] | None
+    excerpt: Excerpt
     frames: int
     factor: float
     name: str
@@ -151,8 +152,6 @@ class Job(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _open(mosaic: Mosaic) -> tuple[Image, Image]:
-    image = open_image(mosaic.source, mosaic.axes)
-    if mosaic.channels is not None:
-        image = image.only(mosaic.channels)
+    image = mosaic.excerpt.of(open_image(mosaic.source, mosaic.axes))
     image = image.with_frames(mosaic.frames)
     return image, rescaled(image, mosaic.factor)

@@ -26,7 +26,7 @@ from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.single import fit_channels
+from sparcell.prediction.single import choose_excerpt, fit_channels
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
 
@@ -149,7 +149,7 @@ def predict(
     finished = [item for item in items if item.finished]
     counts = pd.DataFrame(columns=["image"])
     if gives_stain:
-        _make_dataset(finished, out)
+        _make_dataset(finished, out, model)
     else:
         counts = _count_all(finished, model, scales)
         write_table(counts, out / "counts.csv")
@@ -243,10 +243,15 @@ def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _make_dataset(items: Sequence[Item], out: Path) -> None:
+def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
     """Say in ``dataset.yaml`` where the images of predicted stains are, if in one folder."""
     paths = [item.path.resolve() for item in items]
     folders = {path.parent for path in paths}
     found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths)
     if found and len(folders) == 1 and all(item.name == stem(item.path) for item in items):
-        write_layout(out, {"images": folders.pop()})
+        seen = {
+            choose_excerpt(open_image(item.path, item.settings.axes), model, item.settings.channels)
+            for item in items
+        }
+        cut = {"images": seen.pop()} if len(seen) == 1 else {}
+        write_layout(out, {"images": folders.pop()}, cut)

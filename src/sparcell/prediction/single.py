@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.io import create_labels, write_table
@@ -269,8 +270,14 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
     InputError
         If it has others.
     """
-    if channels is not None:
-        image = image.only(channels)
+    chosen = choose_excerpt(image, model, channels)
+    try:
+        image = chosen.of(image)
+    except InputError as error:
+        if channels is not None:
+            raise
+        learned = f"the {chosen} that the model was trained on"
+        raise InputError(error.found, learned, "choose with --channel NUMBER") from error
     if image.size("C") != model.card.channels:
         raise InputError(
             f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
@@ -278,3 +285,15 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
             "choose with --channel NUMBER",
         )
     return image.with_frames(model.card.frames)
+
+
+def choose_excerpt(image: Image, model: Model, channels: tuple[int, ...] | None) -> Excerpt:
+    """Choose what of a file a model is shown: what it was trained on, unless told otherwise.
+
+    Files that hold just that are taken whole.
+    """
+    learned = model.card.excerpt
+    depths = learned.depths if image.size("Z") > 1 else None
+    if channels is None and depths is None and image.size("C") == model.card.channels:
+        return WHOLE
+    return Excerpt(channels=learned.channels if channels is None else channels, depths=depths)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import Excerpt
 from sparcell.core.files import whole_file
+from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.core.projection import project
 from sparcell.io import open_image, read_table
@@ -139,7 +141,7 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
-            image, truth = open_image(held["image"]), open_image(held["labels"])
+            image, truth = _open(held, "image"), open_image(held["labels"])
             picture = draw_overlay(image.read()[0], truth.read_ids(), open_image(found).read_ids())
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
@@ -154,13 +156,19 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "stain" / f"{name}.tif"
         try:
-            parts = [open_image(path) for path in (held["image"], held["stain"], found)]
+            parts = _open(held, "image"), _open(held, "stain"), open_image(found)
             picture = draw_stains(*(project(part).read()[0] for part in parts))
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures
+
+
+def _open(held: dict[str, Any], kind: str) -> Image:
+    """Open image or stain of a field as the record names it."""
+    cut = held.get("excerpts", {}).get({"image": "images"}.get(kind, kind), {})
+    return Excerpt.model_validate(cut).of(open_image(held[kind]))
 
 
 def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:

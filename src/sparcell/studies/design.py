@@ -10,7 +10,7 @@ from typing import Any
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
-from sparcell.io import open_image
+from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
 from sparcell.training.fields import nested_order
@@ -151,7 +151,7 @@ def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -
     longest = max(recipes, key=lambda label: recipes[label].network.frames)
     frames = recipes[longest].network.frames
     for sample in samples.values() if frames > 1 else ():
-        if (length := open_image(sample.image).size("T")) < frames:
+        if (length := open_sample(sample).size("T")) < frames:
             raise InputError(
                 f"{length} frames in {sample.image}",
                 f"at least the {frames} that {longest} sees together",

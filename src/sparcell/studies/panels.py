@@ -14,7 +14,7 @@ from sparcell.core.dataset import Dataset, stem
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.projection import project
-from sparcell.io import open_image
+from sparcell.io import open_image, open_sample
 from sparcell.reports.pictures import stretch
 from sparcell.studies.design import Plan, Run
 
@@ -80,18 +80,19 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     names = next(iter(runs.values())).test[:FIELDS]
     rows = []
     for name in names:
-        files = samples[name].files
-        file = f"{stem(samples[name].image)}.tif"
+        sample, files = samples[name], samples[name].files
+        file = f"{stem(sample.image)}.tif"
         window = _window(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
-        planes = _read(files["images"], window)
+        planes = _read(open_sample(sample), window)
         panels = {"image": Panel(stretch(planes[len(planes) // 2]))}
-        for title, path in (
-            ("stain", files.get("stain")),
-            ("predicted stain", stain / "predictions" / "stain" / file),
+        predicted = stain / "predictions" / "stain" / file
+        for title, opened in (
+            ("stain", open_sample(sample, "stain") if "stain" in files else None),
+            ("predicted stain", open_image(predicted) if predicted.exists() else None),
         ):
-            if path and path.exists():
-                panels[title] = Panel(_roots(stretch(_read(path, window)[0])))
+            if opened:
+                panels[title] = Panel(_roots(stretch(_read(opened, window)[0])))
         panels["truth"] = Panel(_painted(files["labels"], window))
         for start, run in ((start, runs[start]) for start in STARTS if start in runs):
             found = study / "runs" / run.key / "predictions" / "labels" / file
@@ -138,9 +139,9 @@ def _window(labels: Image) -> Window:
     return y, x
 
 
-def _read(path: Path, window: Window) -> NDArray[np.float32]:
+def _read(image: Image, window: Window) -> NDArray[np.float32]:
     """Read all channels, (C, Y, X)."""
-    return project(open_image(path)).read(*window)
+    return project(image).read(*window)
 
 
 def _roots(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

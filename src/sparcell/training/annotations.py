@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sparcell.core.annotation import TEACHING, Kind, given_kinds
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.progress import say
-from sparcell.io import open_image
+from sparcell.io import open_sample
 from sparcell.io.points import read_points
 from sparcell.training.recipe import DataConfig
 
@@ -84,7 +84,7 @@ def check_points(places: Iterable[FieldPlace]) -> None:
     for place in places:
         kinds, files = place.kinds, place.sample.files
         if "points" in kinds and "outlines" not in kinds and "points" in files:
-            read_points(files["points"], open_image(place.sample.image), place.plane)
+            read_points(files["points"], open_sample(place.sample), place.plane)
 
 
 def _source(place: FieldPlace) -> str:

@@ -16,10 +16,11 @@ from scipy import ndimage
 from sparcell.core.annotation import Annotation, Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.image import Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
-from sparcell.io import open_alike, open_image
+from sparcell.io import open_alike, open_sample
 from sparcell.labeling.known import read_annotation
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise, Scaling
@@ -133,7 +134,7 @@ class Fields(Sequence[Field]):
     @cached_property
     def area(self) -> int:
         """Pixels of all fields together; opens the images without reading them."""
-        shapes = [(open_image(place.sample.image).shape, place.x) for place in self.places]
+        shapes = [(open_sample(place.sample).shape, place.x) for place in self.places]
         return sum(height * len(range(width)[x]) for (height, width), x in shapes)
 
     def __getitem__(self, index: int) -> Field:  # type: ignore[override]
@@ -160,7 +161,7 @@ def read_field(
         If image, labels, stain and ignore mask differ in size, one cannot be used, or a movie is
         shorter than `frames`.
     """
-    image = open_image(place.sample.image).with_frames(frames)
+    image = open_sample(place.sample).with_frames(frames)
     everything = (slice(None), slice(None))
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
     labels = np.zeros(image.shape, np.int32)
@@ -191,7 +192,7 @@ def _read_stains(place: FieldPlace, stains: Stains) -> NDArray[np.float32]:
 
 
 def _spot(place: FieldPlace) -> Spot:
-    return Spot(place.sample, open_image(place.sample.image), place.plane)
+    return Spot(place.sample, open_sample(place.sample), place.plane)
 
 
 def choose_stains(
@@ -251,7 +252,7 @@ def find_fields(
     for sample, kinds in usable_samples(datasets, config, learns_from):
         part = wanted.pop(sample.name, "") if config.parts else sample.split or "train"
         if part:
-            planes = open_image(sample.image).planes()
+            planes = open_sample(sample).planes()
             places[part] += [FieldPlace(sample, plane, kinds=kinds) for plane in planes]
     if wanted:
         raise InputError(
@@ -262,7 +263,8 @@ def find_fields(
     if not places["train"]:
         what = "outlines, points or a stain" if learns_from == "any" else learns_from
         first = (
-            "put stains into the folder stain/"
+            "put stains into the folder stain/, or name their channel in dataset.yaml, "
+            "stain: {files: FOLDER, channels: NAME}"
             if learns_from == "stain"
             else "run `sparcell label` first"
         )
@@ -299,7 +301,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldPlace]]) -> list[F
         if sample.name not in taken
         and sample.split in ("", "train")
         and (config.use_refused or not sample.refused)
-        for plane in open_image(sample.image).planes()
+        for plane in open_sample(sample).planes()
     ]
     if not found:
         raise InputError(
@@ -340,7 +342,7 @@ def _hold_out(
     """Split off validation fields; all planes of a sample stay together."""
     names = sorted({place.sample.name for place in places})
     if len(names) == 1:
-        width = open_image(places[0].sample.image).size("X")
+        width = open_sample(places[0].sample).size("X")
         at = max(1, min(width - 1, round(width * (1 - fraction))))
         left = [replace(place, x=slice(0, at)) for place in places]
         return left, [replace(place, x=slice(at, None)) for place in places]
@@ -358,11 +360,12 @@ def check_channels(places: Sequence[FieldPlace], frames: int = 1) -> tuple[int, 
     Raises
     ------
     InputError
-        If the fields differ in their number of channels, or a movie is shorter than `frames`.
+        If the fields differ in their number of channels or in what of their files counts, or a
+        movie is shorter than `frames`.
     """
-    images = [
-        open_image(sample.image) for sample in {p.sample.name: p.sample for p in places}.values()
-    ]
+    share_excerpt(places)
+    samples = {place.sample.name: place.sample for place in places}
+    images = [open_sample(sample) for sample in samples.values()]
     counts = {image.size("C"): image.source for image in images}
     for image in images:
         image.with_frames(frames)
@@ -377,3 +380,28 @@ def check_channels(places: Sequence[FieldPlace], frames: int = 1) -> tuple[int, 
     if len(sizes) > 1:
         say(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
     return next(iter(counts)), float(np.median(list(sizes))) if sizes else None
+
+
+def share_excerpt(places: Sequence[FieldPlace]) -> Excerpt:
+    """Return what of the image files counts, for the model to choose the same of others.
+
+    Files of which everything counts may be among them.
+
+    Raises
+    ------
+    InputError
+        If two datasets choose differently.
+    """
+    chosen = {
+        part: place.sample.image.parent
+        for place in places
+        if (part := place.sample.excerpts.get("images", WHOLE)) != WHOLE
+    }
+    if len(chosen) > 1:
+        (first, a), (second, b) = list(chosen.items())[:2]
+        raise InputError(
+            f"{first} of the images in {a} but {second} in {b}",
+            "the same in the dataset.yaml of all",
+            "correct one of them, or train on each apart",
+        )
+    return next(iter(chosen), WHOLE)

@@ -16,6 +16,7 @@ from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now
 from sparcell.evaluation import evaluate, evaluate_stains
+from sparcell.io import open_sample
 from sparcell.labeling.derive import grow_outlines
 from sparcell.measurement import measure
 from sparcell.methods.base import Maps
@@ -27,10 +28,10 @@ from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.callbacks import SCORES
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import Field, FieldPlace, Fields
+from sparcell.training.fields import Field, FieldPlace, Fields, share_excerpt
 from sparcell.training.module import Trainee
 from sparcell.training.scoring import MatchCounts, score_field
-from sparcell.training.stains import stain_files
+from sparcell.training.stains import open_stains
 
 GOLDEN_EDGE = 256
 TUNING_FIELDS = 50
@@ -64,6 +65,7 @@ def finish_run(
         decode=settings.model_dump(),
         normalise=recipe.normalise,
         channels=golden.shape[0] // recipe.network.frames,
+        excerpt=share_excerpt(places["train"]),
         frames=recipe.network.frames,
         tta=recipe.predict.tta,
         pixel_size=pixel_size,
@@ -87,6 +89,10 @@ def finish_run(
             place.sample.name: {
                 "image": str(place.sample.image.resolve()),
                 kind: str(place.sample.files[kind].resolve()),
+                "excerpts": {
+                    which: part.model_dump(mode="json", exclude_none=True)
+                    for which, part in place.sample.excerpts.items()
+                },
                 "kind": place.sample.info.get("cell", ""),
             }
             for place in whole
@@ -205,8 +211,8 @@ def _correlate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[
     samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
     predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
-    files = {name: stain_files(sample) for name, sample in samples.items()}
-    truth = [dict(zip(files, held, strict=True)) for held in zip(*files.values(), strict=True)]
+    real = {name: open_stains(sample, open_sample(sample)) for name, sample in samples.items()}
+    truth = [dict(zip(real, held, strict=True)) for held in zip(*real.values(), strict=True)]
     content = evaluate_stains(truth, predictions / "stain").to_json()
     write_json(out / "evaluation.json", content)
     for name, held in content["stains"].items():

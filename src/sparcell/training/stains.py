@@ -21,7 +21,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.core.projection import project
-from sparcell.io import open_image
+from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.stain import StainRange
 
@@ -105,21 +105,25 @@ def add_stains(dataset: Dataset, folders: Sequence[str]) -> Dataset:
     if not folders:
         return dataset
     opened = [Dataset.open(dataset.root, stain=folder) for folder in folders]
-    found = [{s.name: s.files.get("stain") for s in each.samples} for each in opened]
+    found = [{s.name: s for s in each.having("stain").samples} for each in opened]
+    kinds = ["stain", *(f"stain:{folder}" for folder in folders[1:])]
     samples = []
     for sample in dataset.samples:
         files = {kind: path for kind, path in sample.files.items() if kind != "stain"}
-        paths = [each.get(sample.name) for each in found]
-        if all(paths):
-            named = zip(["stain", *(f"stain:{f}" for f in folders[1:])], paths, strict=True)
-            files |= {kind: path for kind, path in named if path}
-        samples.append(replace(sample, files=files))
+        cut = {kind: part for kind, part in sample.excerpts.items() if kind != "stain"}
+        if all(sample.name in each for each in found):
+            for kind, each in zip(kinds, found, strict=True):
+                stained = each[sample.name]
+                files[kind] = stained.files["stain"]
+                if "stain" in stained.excerpts:
+                    cut[kind] = stained.excerpts["stain"]
+        samples.append(replace(sample, files=files, excerpts=cut))
     return replace(dataset, samples=tuple(samples))
 
 
-def stain_files(sample: Sample) -> list[Path]:
-    """Paths of a sample's stains, in the order in which they are predicted."""
-    return [path for kind, path in sample.files.items() if kind.partition(":")[0] == "stain"]
+def _kinds(sample: Sample) -> list[str]:
+    """Kinds of a sample's files that are stains, in the order in which they are predicted."""
+    return [kind for kind in sample.files if kind.partition(":")[0] == "stain"]
 
 
 def open_stains(sample: Sample, image: Image) -> list[Image]:
@@ -131,13 +135,13 @@ def open_stains(sample: Sample, image: Image) -> list[Image]:
         If one cannot be opened or has another size than the image.
     """
     opened = []
-    for path in stain_files(sample):
-        stain = open_image(path)
+    for kind in _kinds(sample):
+        stain = open_sample(sample, kind)
         stain = project(stain) if image.size("Z") == 1 else stain
         sizes = [(one.shape, one.size("T"), one.size("Z")) for one in (stain, image)]
         if sizes[0] != sizes[1]:
             raise InputError(
-                f"the stain {path} of {stain.shape} px, {stain.size('T')} time points and "
+                f"the stain {stain.source} of {stain.shape} px, {stain.size('T')} time points and "
                 f"{stain.size('Z')} depths for an image of {image.shape} px, {image.size('T')} and "
                 f"{image.size('Z')}",
                 "the same size, or a stack of depths for an image of one",
@@ -150,7 +154,7 @@ def open_stains(sample: Sample, image: Image) -> list[Image]:
 def name_stains(sample: Sample, image: Image) -> tuple[str, ...]:
     """Name the stains of a field: by folder where there are several, by channel where needed."""
     names: list[str] = []
-    paths = stain_files(sample)
+    paths = [sample.files[kind] for kind in _kinds(sample)]
     for path, stain in zip(paths, open_stains(sample, image), strict=True):
         # Datasets may keep their only stain in folders of different names.
         folder = path.parent.name if len(paths) > 1 else "stain"

@@ -25,7 +25,7 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say, track
 from sparcell.evaluation import count_overlaps
-from sparcell.io import open_image, write_image
+from sparcell.io import open_image, open_sample, write_image
 from sparcell.models import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
@@ -138,7 +138,7 @@ def teach(teacher: Teacher, out: Path) -> tuple[list[FieldPlace], dict[str, Any]
     pupils = teacher.pupils
     for sample in track(pupils, f"labelling by {teacher.name}", len(pupils), "fields"):
         kinds = {kind: out / kind / f"{sample.name}.tif" for kind in ("labels", "ignore")}
-        image = open_image(sample.image)
+        image = open_sample(sample)
         # The ignore mask comes last.
         if not kinds["ignore"].exists():
             write_lesson(teacher.model, runtime, image, kinds)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sparcell.core.dataset import KINDS, Dataset, read_layout, stem
+from sparcell.core.dataset import KINDS, Dataset, Place, read_layout, stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say, track
-from sparcell.io import create_image, list_images, open_image, write_table
+from sparcell.io import create_image, list_images, open_image, open_sample, write_table
 from sparcell.io.points import check_places, write_points
 from sparcell.labeling.importing.drawing import draw
 from sparcell.labeling.importing.reading import list_annotations, read_shapes
@@ -99,13 +99,13 @@ def import_annotations(
 
 def _open_images(root: Path, images: Path | None) -> tuple[Path | None, dict[str, Image]]:
     """Open the images by name; with their folder, where a new dataset shall refer to it."""
-    own = (root / read_layout(root).get("images", "images")).resolve()
+    own = (root / read_layout(root).get("images", Place("images")).files).resolve()
     if images is None or own == images.resolve():
         if not root.is_dir():
             raise InputError(
                 f"no dataset {root} and no --images", "where the images are", "add --images FOLDER"
             )
-        return None, {s.name: open_image(s.image) for s in Dataset.open(root).samples}
+        return None, {s.name: open_sample(s) for s in Dataset.open(root).samples}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(
             f"{root}, which holds other files",
@@ -183,7 +183,7 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
     layout = read_layout(root)
     for kind in sorted(kinds & layout.keys()):
         raise InputError(
-            f"{kind} that {root / 'dataset.yaml'} puts into {layout[kind]}",
+            f"{kind} that {root / 'dataset.yaml'} puts into {layout[kind].files}",
             f"{kind} in the dataset folder",
             "import into a folder of its own: -o NEW --images FOLDER",
         )

@@ -1,0 +1,163 @@
+"""Files that hold label-free planes and a stain of a field, from training to labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_folder import TINY
+
+from sparcell.cli import main
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.excerpt import Excerpt
+from sparcell.evaluation import evaluate_stains
+from sparcell.io import open_image, open_sample, write_image
+from sparcell.labeling import label
+from sparcell.labeling.simulate import SimulationSettings, write_dataset
+from sparcell.models import load_model
+from sparcell.prediction.predict import predict
+from sparcell.training import load_recipe, train
+from sparcell.training.fields import find_fields, share_excerpt
+from sparcell.training.recipe import DataConfig
+
+LAYOUT = """\
+images: {files: raw, channels: [phase, bright], depths: channels}
+stain: {files: raw, channels: DAPI, depths: brightest}
+labels: truth
+"""
+
+
+def write_raw(root: Path) -> Path:
+    """Simulate fields and write each as one OME-TIFF of three depths and three channels."""
+    settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
+    made = root / "made"
+    write_dataset(made, settings, seed=3, train=3, val=1, test=1)
+    (root / "raw").mkdir()
+    for path in sorted((made / "images").glob("*.tif")):
+        phase = open_image(path).read()[0]
+        stain = open_image(made / "stain" / path.name).read()[0]
+        depths = [
+            [phase // (z + 1), phase, stain if z == 1 else stain // 3] for z in range(3)
+        ]  # only one depth is in focus
+        name = f"{path.stem}.ome.tif"
+        channels = ("bright", "phase", "DAPI")
+        pixels = np.array(depths).astype(np.uint16)
+        write_image(root / "raw" / name, pixels, "ZCYX", 0.5, channels)
+    (root / "truth").symlink_to(made / "truth")
+    (root / "split.csv").write_text((made / "split.csv").read_text())
+    (root / "dataset.yaml").write_text(LAYOUT)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_raw(tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path) -> Path:
+    tiny = [setting for setting in TINY if "data.labels" not in setting]
+    settings = [*tiny, "network.shrink=1", "fit.max_steps=4"]
+    return train("isl-light/stain", data, data / "run", overrides=settings)
+
+
+def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
+    sample = Dataset.open(data).samples[0]
+    image, stain = open_sample(sample), open_sample(sample, "stain")
+    pixels = open_image(sample.image).data[:]
+    assert image.channels == (
+        "phase z0", "bright z0", "phase z1", "bright z1", "phase z2", "bright z2",
+    )  # fmt: skip
+    assert np.array_equal(image.read(), pixels[:, [1, 0]].reshape(6, 96, 112))
+    assert stain.axes == "CYX" and np.array_equal(stain.read()[0], pixels[:, 2].max(0))
+
+
+def test_a_stain_is_learned_and_predicted_from_such_files(data: Path, run: Path) -> None:
+    card = load_model(run).card
+    assert card.channels == 6
+    assert card.excerpt == Excerpt(channels=("phase", "bright"), depths="channels")
+    record = json.loads((run / "record.json").read_text())
+    (name,) = record["evaluated"]
+    assert record["evaluated"][name]["excerpts"]["stain"]["depths"] == "brightest"
+    assert "data:image" in (run / "report.html").read_text()
+    # The same files, and the same pixels in files of their own, give the same.
+    raw = data / "raw" / f"{name}.ome.tif"
+    (data / "split").mkdir()
+    image = open_sample(next(s for s in Dataset.open(data).samples if s.name == name))
+    alone = data / "split" / f"{name}.tif"
+    write_image(alone, image.read().astype(np.uint16), "CYX", 0.5)
+    found = []
+    for path, out in ((raw, data / "a"), (alone, data / "b")):
+        predict(load_model(run), path, out)
+        found.append(open_image(out / "stain" / f"{name}.tif"))
+    assert found[0].axes == "YX" and np.array_equal(found[0].read(), found[1].read())
+    score = evaluate_stains({name: raw_stain(data, name)}, data / "a").images[name]["stain"]
+    told = json.loads((run / "evaluation.json").read_text())["images"][name]["stain"]
+    assert score == pytest.approx(told)
+
+
+def raw_stain(data: Path, name: str) -> Path:
+    stain = data / f"{name}_max.tif"
+    pixels = open_image(data / "raw" / f"{name}.ome.tif").data[:][:, 2].max(0)
+    write_image(stain, pixels, "YX")
+    return stain
+
+
+def test_a_dataset_stands_for_its_stains_where_it_says_what_they_are(data: Path, run: Path) -> None:
+    predict(load_model(run), data / "raw", data / "all")
+    scores = evaluate_stains(data, data / "all")
+    assert len(scores.images) == 5
+    painted = Dataset.open(data / "all")
+    assert painted.samples[0].excerpts == {
+        "images": Excerpt(channels=("phase", "bright"), depths="channels")
+    }
+
+
+def test_files_that_lack_a_channel_are_named(data: Path, run: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif", np.zeros((2, 64, 64), np.uint16), "CYX", None, ("BF", "GFP"))
+    summary = predict(load_model(run), tmp_path / "a.tif", tmp_path / "out")
+    (failure,) = summary.failures.values()
+    assert "no channel 'phase'" in failure and "--channel NUMBER" in failure
+
+
+def test_nuclei_are_labelled_from_the_channel(data: Path) -> None:
+    table = label(data, data / "labelled")
+    assert table["accepted"].all()
+    labelled = Dataset.open(data / "labelled")
+    first, own = labelled.samples[0], Dataset.open(data).samples[0]
+    assert first.excerpts == own.excerpts and first.image.resolve() == own.image.resolve()
+    assert open_image(first.files["labels"]).axes == "YX"
+
+
+def test_datasets_of_one_training_choose_alike(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "dataset.yaml").write_text(
+        f"images: {{files: {data}/raw, channels: [bright, phase], depths: channels}}\n"
+        f"stain: {{files: {data}/raw, channels: DAPI, depths: brightest}}\n"
+    )
+    datasets = [Dataset.open(data), Dataset.open(tmp_path)]
+    places = find_fields(datasets, DataConfig(), 0, "stain")["train"]
+    with pytest.raises(InputError, match="channels phase, bright; depths as channels of the"):
+        share_excerpt(places)
+
+
+def test_without_the_layout_the_remedy_is_said(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "dataset.yaml").write_text(f"images: {data}/raw\n")
+    with pytest.raises(InputError, match=r"stain: \{files: FOLDER, channels: NAME\}"):
+        train(load_recipe("isl-light/stain"), tmp_path, tmp_path / "run")
+
+
+def test_info_says_what_counts_and_what_is_lacking(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dataset.yaml").write_text(
+        f"images: {{files: {data}/raw, channels: phase}}\n"
+        f"stain: {{files: {data}/raw, channels: Hoechst}}\n"
+    )
+    with pytest.raises(SystemExit) as end:
+        main(["info", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert not end.value.code and "images: 5 (channel phase)" in said
+    assert "no channel 'Hoechst' in" in said and "bright, phase, DAPI" in said
