@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from bases.scenes import ellipses
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from sparcell.core.labels import connected_labels
-from sparcell.labeling.derive import concentration, find_mask, find_points
+from sparcell.labeling import derive
+from sparcell.labeling.derive import concentration, find_mask, find_points, seem_swapped
 
 
 def test_the_point_of_a_bent_object_lies_in_it() -> None:
@@ -83,12 +86,33 @@ def test_exchanged_coordinates_are_seen_where_all_lie_inside(look: str) -> None:
     image, labels = scene(2, look)
     square, held = image[:, :160, :160], connected_labels(labels[:160, :160])
     points = find_points(held)
-    assert not find_mask(square, points).swapped
-    assert find_mask(square, points[:, ::-1]).swapped
+    assert not seem_swapped(square, points) and seem_swapped(square, points[:, ::-1])
+    assert find_mask(square, points[:, ::-1], may_be_swapped=True).swapped
+    # Points that nobody wrote down cannot be exchanged.
+    assert not find_mask(square, points[:, ::-1]).swapped
     # Where exchanging them would lead out of the image they are what they are.
-    assert not find_mask(image[:, :20], np.array([[5, 150]] * 20, np.float32)).swapped
+    assert not seem_swapped(image[:, :20], np.array([[5, 150]] * 20, np.float32))
     # One click says too little.
-    assert not find_mask(square, points[:1, ::-1]).swapped
+    assert not seem_swapped(square, points[:1, ::-1]) and not seem_swapped(square, points[:0])
+
+
+def test_the_image_is_searched_once_for_points_as_they_are_and_exchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, labels = scene(2, "texture")
+    points = find_points(connected_labels(labels[:160, :160]))
+    looked: list[str] = []
+    for by, way in derive.WAYS.items():
+
+        def count(channel: np.ndarray, by: str = by, way: Callable = way) -> derive.Part:
+            looked.append(by)
+            return way(channel)
+
+        monkeypatch.setitem(derive.WAYS, by, count)
+    plain = find_mask(image[:, :160, :160], points)
+    asked = find_mask(image[:, :160, :160], points, may_be_swapped=True)
+    assert looked == 2 * list(derive.WAYS)
+    assert np.array_equal(plain.mask, asked.mask) and plain[1:] == asked[1:]
 
 
 def test_concentration_is_the_relative_entropy_of_two_shares() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from sparcell.core.labels import check_labels
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image, write_image
 from sparcell.io.points import write_points
-from sparcell.labeling import label
+from sparcell.labeling import known, label
 from sparcell.labeling.auto import AutoSettings
-from sparcell.labeling.derive import find_mask, find_points, grow_outlines
+from sparcell.labeling.derive import FoundMask, find_mask, find_points, grow_outlines
 from sparcell.labeling.known import read_annotation
 from sparcell.labeling.proposing import ProposalSettings
 
@@ -124,6 +125,29 @@ def test_points_with_y_and_x_exchanged_are_refused_without_a_mask_too(tmp_path: 
     image = open_image(sample.image)
     with pytest.raises(InputError, match="seem to have y and x swapped"):
         read_annotation(sample, frozenset({"points"}), image, np.zeros_like(objects))
+    # Of the columns on the right alone, exchanged coordinates are no places.
+    right = np.s_[1:]
+    read_annotation(sample, frozenset({"points"}), image, objects[:, right] * 0, x=right)
+
+
+def test_points_of_outlines_are_not_asked_whether_they_are_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def watch(*args: object, may_be_swapped: bool) -> FoundMask:
+        asked.append(may_be_swapped)
+        return find_mask(*args, may_be_swapped=may_be_swapped)
+
+    monkeypatch.setattr(known, "find_mask", watch)
+    objects = ellipses(2)
+    write_field(tmp_path, "a", bright(objects), find_points(objects))
+    (sample,) = Dataset.open(tmp_path).samples
+    image = open_image(sample.image)
+    for files in (sample.files, {"images": sample.image}):
+        kinds = frozenset({"points"})
+        read_annotation(replace(sample, files=files), kinds, image, objects)
+    assert asked == [True, False]
 
 
 def test_every_plane_of_a_movie(tmp_path: Path) -> None:

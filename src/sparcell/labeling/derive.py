@@ -30,6 +30,8 @@ DISC, LEAST_RADIUS = 0.7, 2.0
 SURE = 10.0
 """Log-likelihood ratio from which on points fit an image better with y and x exchanged, nats."""
 Mask = NDArray[np.bool_]
+Part = Callable[[NDArray[np.float32]], Mask]
+"""Parts a channel by points; what does not depend on these is computed already."""
 
 
 class FoundMask(NamedTuple):
@@ -44,6 +46,7 @@ class FoundMask(NamedTuple):
         Share of the points that would not be on it, had they not been put there.
     swapped : bool
         Whether the points seem to have y and x exchanged: so they would fit the image far better.
+        Only asked where they may be.
     """
 
     mask: Mask
@@ -79,7 +82,9 @@ def find_points(labels: Labels) -> NDArray[np.float32]:
     return points
 
 
-def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
+def find_mask(
+    image: Pixels, points: NDArray[np.float32], may_be_swapped: bool = False
+) -> FoundMask:
     """Tell objects from background by the image alone, with a point in each object.
 
     Objects may be brighter than the background, darker, or differ by texture (phase contrast,
@@ -95,6 +100,8 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     image : (C, Y, X) float32
     points : (n, 2) float32
         y and x in px.
+    may_be_swapped : bool
+        Whether somebody wrote the points down, so that y and x may be exchanged.
 
     Returns
     -------
@@ -104,9 +111,7 @@ def find_mask(image: Pixels, points: NDArray[np.float32]) -> FoundMask:
     at = tuple(np.rint(points).astype(int).T)
     if not len(points):
         return FoundMask(np.zeros(shape, bool), "nothing", 0.0)
-    tries = [(by, channel, part(channel, points)) for channel in image for by, part in WAYS.items()]
-    by, channel, mask = max(tries, key=lambda one: concentration(one[2], points))
-    swapped = _seem_swapped(image, points, concentration(mask, points))
+    by, channel, mask, swapped = _find_parting(image, points, may_be_swapped)
     if by != "texture":
         finer = segment_view(View.of(channel if by == "bright" else -channel)) > 0
         mask = max((mask, finer), key=lambda one: concentration(one, points))
@@ -172,38 +177,69 @@ def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
     return float(np.sign(hit - area) * entropy)
 
 
-def _seem_swapped(image: Pixels, points: NDArray[np.float32], as_given: float) -> bool:
-    """Whether points are concentrated far better with y and x exchanged than `as_given`."""
+def seem_swapped(image: Pixels, points: NDArray[np.float32]) -> bool:
+    """Whether (n, 2) points fit a (C, Y, X) image far better with y and x exchanged."""
+    return bool(len(points)) and _find_parting(image, points, True).swapped
+
+
+class _Parting(NamedTuple):
+    by: str
+    channel: Pixels
+    mask: Mask
+    swapped: bool
+
+
+def _find_parting(image: Pixels, points: NDArray[np.float32], may_be_swapped: bool) -> _Parting:
+    """Part each channel in each way; take the one by which points are most concentrated.
+
+    They are swapped if they are concentrated far better with y and x exchanged, by any of them.
+    """
     other = np.ascontiguousarray(points[:, ::-1])
-    if (np.rint(other) >= image.shape[1:]).any():
-        return False
-    best = max(
-        concentration(part(channel, other), other) for channel in image for part in WAYS.values()
-    )
-    return best > 2 * as_given and len(points) * (best - as_given) > SURE
+    # Of a table with y and x exchanged, the true places lie in the image.
+    asked = may_be_swapped and bool((np.rint(other) < image.shape[1:]).all())
+    found, best, best_other = None, -np.inf, -np.inf
+    for channel in image:
+        for by, way in WAYS.items():
+            part = way(channel)
+            mask = part(points)
+            fit = concentration(mask, points)
+            if found is None or fit > best:
+                found, best = (by, channel, mask), fit
+            if asked:
+                best_other = max(best_other, concentration(part(other), other))
+    assert found is not None
+    swapped = best_other > 2 * best and len(points) * (best_other - best) > SURE
+    return _Parting(*found, swapped)
 
 
-def _bright(channel: Pixels, points: NDArray[np.float32]) -> Mask:
-    return _part(ndimage.gaussian_filter(channel, FINE))
+def _bright(channel: Pixels) -> Part:
+    mask = _part(ndimage.gaussian_filter(channel, FINE))
+    return lambda points: mask
 
 
-def _dark(channel: Pixels, points: NDArray[np.float32]) -> Mask:
-    return _part(-ndimage.gaussian_filter(channel, FINE))
+def _dark(channel: Pixels) -> Part:
+    mask = _part(-ndimage.gaussian_filter(channel, FINE))
+    return lambda points: mask
 
 
-def _texture(channel: Pixels, points: NDArray[np.float32]) -> Mask:
+def _texture(channel: Pixels) -> Part:
     """Where grey values vary, less the margin by which the window reaches beyond."""
     mean = ndimage.gaussian_filter(channel, TEXTURE)
     texture = np.sqrt(ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE))
-    around = ndimage.gaussian_filter(texture, 2 * TEXTURE)[tuple(np.rint(points).astype(int).T)]
-    flat, rough = np.quantile(texture, FLAT), np.quantile(around, SMOOTHEST)
-    varied = ndimage.binary_opening(texture > flat + ROUGH * max(rough - flat, 0))
-    margin = round(1.5 * TEXTURE)
-    eroded = ndimage.binary_erosion(varied, iterations=margin, border_value=1)
-    holes = connected_labels(~eroded)
-    small = np.bincount(holes.ravel()) < HOLE
-    small[0] = True
-    return np.asarray(small[holes])
+    around = ndimage.gaussian_filter(texture, 2 * TEXTURE)
+    flat = np.quantile(texture, FLAT)
+
+    def part(points: NDArray[np.float32]) -> Mask:
+        rough = np.quantile(around[tuple(np.rint(points).astype(int).T)], SMOOTHEST)
+        varied = ndimage.binary_opening(texture > flat + ROUGH * max(rough - flat, 0))
+        margin = round(1.5 * TEXTURE)
+        eroded = ndimage.binary_erosion(varied, iterations=margin, border_value=1)
+        holes = connected_labels(~eroded)
+        small = np.bincount(holes.ravel()) < HOLE
+        small[0] = True
+        return np.asarray(small[holes])
+
+    return part
 
 
 def _part(values: Pixels) -> Mask:
@@ -214,7 +250,7 @@ def _part(values: Pixels) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
 
 
-WAYS: dict[str, Callable[[Pixels, NDArray[np.float32]], Mask]] = {
+WAYS: dict[str, Callable[[Pixels], Part]] = {
     "bright": _bright,
     "dark": _dark,
     "texture": _texture,

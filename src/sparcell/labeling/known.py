@@ -66,8 +66,10 @@ def read_annotation(
             beside = files["masks" if "masks" in files else "labels"]
             check_against_mask(points, mask, files["points"], beside)
     if not {"mask", "stain"} & kinds:
-        found = find_mask(image.read(plane=plane)[:, :, x], points)
-        if found.swapped and "points" in files:
+        # In columns that begin further right, exchanged coordinates mean nothing.
+        written = "points" in kinds and "points" in files and not x.start
+        found = find_mask(image.read(plane=plane)[:, :, x], points, may_be_swapped=written)
+        if found.swapped:
             raise swapped_error(files["points"], "exchanged, they fit the image far better")
         mask = found.mask
     return Annotation(kinds, None, points, mask)
