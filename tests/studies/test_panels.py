@@ -29,7 +29,7 @@ def study(tmp_path):
         write_image(data / f"stain/{name}.tif", stains, axes="CYX")
         write_image(data / f"labels/{name}.tif", labels, axes="YX")
     (data / "split.csv").write_text(f"name,split\none,train\n{LONG},test\n")
-    plan = plan_study(starts_study(data, stain, seeds=1, budgets=[1]), data)
+    plan = plan_study(starts_study(data, {"stain": stain}, seeds=1, budgets=[1]), data)
     run = next(run for run in plan.runs if run.recipe == "stain")
     found = out / "runs" / run.key / "predictions" / "labels"
     write_image(found / f"{LONG}.tif", labels, axes="YX")

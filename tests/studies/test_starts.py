@@ -11,7 +11,7 @@ import pytest
 from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.studies.reading import tidy
-from sparcell.studies.starts import check_stain_run, count_fields, starts_study
+from sparcell.studies.starts import STAIN, check_runs, count_fields, name_runs, starts_study
 from sparcell.studies.starts_table import compare_starts, describe_starts, draw_starts
 from sparcell.studies.statistics import interval_of_mean
 
@@ -104,7 +104,7 @@ def data(tmp_path):
 
 
 def test_the_three_starts_differ_in_nothing_but_the_start(data, tmp_path):
-    study = starts_study(data, tmp_path / "stain")
+    study = starts_study(data, {STAIN: tmp_path / "stain"})
     assert study.budgets == (1, 2, 5, "all") and study.metric == "map" and study.val == 0
     scratch, imagenet, stain = study.resolve().values()
     assert (scratch.network.weights, imagenet.network.weights) == ("none", "imagenet")
@@ -114,7 +114,7 @@ def test_the_three_starts_differ_in_nothing_but_the_start(data, tmp_path):
         first, second = (one.model_dump() for one in (plain, stain))
         assert first["network"].pop("weights") != second["network"].pop("weights")
         assert first == second
-    slow = starts_study(data, tmp_path / "stain", settings={"fit.freeze": 0.2}).resolve()
+    slow = starts_study(data, {STAIN: tmp_path / "stain"}, settings={"fit.freeze": 0.2}).resolve()
     assert [one.fit.freeze for one in slow.values()] == [0, 0, 0.2]
 
 
@@ -124,7 +124,7 @@ def test_published_rows_may_be_compared_too(data, tmp_path):
     network = {"decoder": "unet", "encoder": "mobilenet_v2"}
     text = json.dumps(settings | {"network": network})
     (tmp_path / "stain/recipe.yaml").write_text(text)
-    study = starts_study(data, tmp_path / "stain", "isl/nuclei-imagenet-1", budgets=[1, 2])
+    study = starts_study(data, {STAIN: tmp_path / "stain"}, "isl/nuclei-imagenet-1", budgets=[1, 2])
     scratch, _, stain = study.resolve().values()
     assert (stain.method.offset, scratch.method.offset) == (0.5, 0)
     assert scratch.network.encoder == stain.network.encoder == "mobilenet_v2"
@@ -132,22 +132,61 @@ def test_published_rows_may_be_compared_too(data, tmp_path):
 
 
 def test_a_stain_that_has_seen_the_test_is_refused(data, tmp_path):
-    run, study = tmp_path / "stain", starts_study(data, tmp_path / "stain")
+    run, study = {STAIN: tmp_path / "stain"}, starts_study(data, {STAIN: tmp_path / "stain"})
     with pytest.raises(InputError, match="no finished run"):
-        check_stain_run(run, study, data)
-    run.mkdir()
-    (run / "model.zip").touch()
+        check_runs(run, study, data)
+    run[STAIN].mkdir()
+    (run[STAIN] / "model.zip").touch()
     for fields, method, message in (
         (["f1", "f7"], "stain", "trained on the test field f7"),
         (["f1"], "semantic", "a run of the method semantic"),
     ):
         record = {"fields": {"train": fields}, "settings": {"method": {"name": method}}}
-        (run / "record.json").write_text(json.dumps(record))
+        (run[STAIN] / "record.json").write_text(json.dumps(record))
         with pytest.raises(InputError, match=message):
-            check_stain_run(run, study, data)
+            check_runs(run, study, data)
     (data / "split.csv").write_text("name,split\nf1,train\n")
     with pytest.raises(InputError, match="0 of 8 labelled fields marked test"):
         count_fields(data, "labels")
+
+
+def test_further_runs_are_starts_of_their_own(data, tmp_path, capsys):
+    runs = name_runs(tmp_path / "stain", [tmp_path / "cells"])
+    study = starts_study(data, runs, seeds=1, budgets=[1])
+    assert list(study.resolve()) == ["scratch", "imagenet", "stain", "cells"]
+    assert study.resolve()["cells"].network.weights == str(tmp_path / "cells")
+    with pytest.raises(InputError, match="a start is called imagenet"):
+        name_runs(tmp_path / "stain", [tmp_path / "imagenet"])
+    # Of another method than the stain's, but the fields of the test are not for it either.
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells/model.zip").touch()
+    for field, told in (("f1", None), ("f6", "trained on the test field f6")):
+        record = {"fields": {"val": [field]}, "settings": {"method": {"name": "distance"}}}
+        (tmp_path / "cells/record.json").write_text(json.dumps(record))
+        if told:
+            with pytest.raises(InputError, match=told):
+                check_runs({"cells": runs["cells"]}, study, data)
+        else:
+            check_runs({"cells": runs["cells"]}, study, data)
+    asked = ["study", "isl", "--data", str(data), "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as end:
+        main([*asked, "--start", str(tmp_path / "nothing"), "--budgets", "1"])
+    assert end.value.code == 2 and "no finished run in" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_further_starts_are_compared_said_and_drawn():
+    runs, images = tables()
+    more = [
+        pd.concat([held, held[held["recipe"] == "stain"].assign(recipe="cells")])
+        for held in (runs, images)
+    ]
+    table = compare_starts(*(held.reset_index(drop=True) for held in more))
+    assert list(dict.fromkeys(table["start"])) == ["scratch", "imagenet", "stain", "cells"]
+    assert row(table, "map", "1", "cells")["gain"] == row(table, "map", "1", "stain")["gain"]
+    assert sum("after cells" in line for line in describe_starts(table)) == 4
+    names = [text.get_text() for text in draw_starts(table).legends[0].get_texts()]
+    assert names == ["from scratch", "ImageNet", "stain (ISL)", "cells"]
 
 
 def test_on_the_command_line(data, tmp_path, capsys):

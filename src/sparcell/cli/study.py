@@ -101,6 +101,9 @@ def isl(
     labels: str = typer.Option("labels", help="Folder of the labels in the dataset."),
     stain_recipe: str = typer.Option("isl-light/stain", help="Recipe that predicts the stain."),
     stain: Path = typer.Option(None, metavar="RUN", help="A finished run of it, instead."),
+    start: list[Path] = typer.Option(
+        [], metavar="RUN", help="A further run to start from, named by its folder; repeatable."
+    ),
     budgets: str = typer.Option(
         "", help="Numbers of labelled fields: 1,2,5,10; by default up to all."
     ),
@@ -115,25 +118,28 @@ def isl(
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Learn to predict the stain once, then objects from scratch, from ImageNet and from that."""
+    """Learn to predict the stain once, then objects from scratch, ImageNet, that, other runs."""
     from functools import partial
 
     from sparcell.studies.config import read_settings
     from sparcell.studies.design import plan_study
     from sparcell.studies.starts import (
-        check_stain_run,
+        STAIN,
+        check_runs,
         count_fields,
         learn_stain,
+        name_runs,
         starts_study,
         write_starts,
     )
 
     count_fields(data, labels)
     run = stain or out / "stain"
+    runs = name_runs(run, start)
     make_study = partial(
         starts_study,
         data,
-        run,
+        runs,
         recipe,
         labels=labels,
         budgets=_numbers(budgets),
@@ -144,6 +150,7 @@ def isl(
     # A mistake in what comes after the stain is told before that is learned.
     study = make_study()
     plan_study(study, data)
+    check_runs({name: one for name, one in runs.items() if one != run}, study, data)
     if not stain and not dry_run:
         from sparcell.cli.extras import need_torch
 
@@ -151,7 +158,7 @@ def isl(
         learn_stain(stain_recipe, data, run, stain_settings, resume)
         study = make_study()
     if not dry_run:
-        check_stain_run(run, study, data)
+        check_runs({STAIN: run}, study, data)
     if _carry_out(study, data, out / "study", resume, dask, dry_run):
         typer.echo(f"starts: {write_starts(out, run)}")
 

@@ -1,4 +1,4 @@
-"""Test fields as pictures: what is there and what two starts find (isl figures 8 and 10)."""
+"""Test fields as pictures: what is there and what starts find (isl figures 8 and 10)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ EDGES = 400, 1200
 """but at least and at most so much, px."""
 LETTERS = 20
 """Longer names of fields are broken into lines."""
-STARTS = {"imagenet": "after ImageNet", "stain": "after the stain"}
+LEFT_OUT = "scratch"
+"""The start that finds too little to be looked at."""
+TITLES = {"imagenet": "after ImageNet", "stain": "after the stain"}
 Window = tuple[slice, slice]
 
 
@@ -46,7 +48,7 @@ class Panel(NamedTuple):
 
 
 def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None:
-    """Draw image, stain, predicted stain, truth and the objects of two starts.
+    """Draw image, stain, predicted stain, truth and the objects of all starts but from scratch.
 
     The runs are those of the smallest number of labels and the first seed. Of a stack of focal
     planes the middle one is shown; of stains the first, its square root, since nuclei differ many
@@ -70,14 +72,15 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     runs = {
         run.recipe: run
         for run in reversed(plan.runs)
-        if run.recipe in STARTS and (study / "runs" / run.key / "predictions" / "labels").is_dir()
+        if run.recipe != LEFT_OUT and (study / "runs" / run.key / "predictions" / "labels").is_dir()
         if run.budget == plan.study.budgets[0]
     }
     if not runs:
         return None
     dataset = Dataset.open(plan.data, labels=plan.study.labels)
     samples = {sample.name: sample for sample in dataset.samples}
-    names = next(iter(runs.values())).test[:FIELDS]
+    order = [one.label for one in plan.study.recipes if one.label in runs]
+    names = runs[order[0]].test[:FIELDS]
     rows = []
     for name in names:
         sample, files = samples[name], samples[name].files
@@ -94,9 +97,10 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
             if opened:
                 panels[title] = Panel(_roots(stretch(_read(opened, window)[0])))
         panels["truth"] = Panel(_painted(files["labels"], window))
-        for start, run in ((start, runs[start]) for start in STARTS if start in runs):
-            found = study / "runs" / run.key / "predictions" / "labels" / file
-            panels[STARTS[start]] = Panel(_painted(found, window), _score(images, run, name))
+        for start in order:
+            found = study / "runs" / runs[start].key / "predictions" / "labels" / file
+            title = TITLES.get(start, f"after {start}")
+            panels[title] = Panel(_painted(found, window), _score(images, runs[start], name))
         rows.append(panels)
     return _lay_out(names, rows)
 

@@ -4,7 +4,7 @@
 
     OUT/
       stain/         the run that learned to predict the stain, once
-      study/         from scratch, from ImageNet and from the stain, with few and more labels
+      study/         from scratch, ImageNet, the stain, and further runs; with few and more labels
       starts.csv     a row per start and number of fields: scores, intervals, gains
       starts.png     how the scores grow
       pictures.png   test fields: stain and objects as they are and as predicted
@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 def starts_study(
     data: Path,
-    stain: Path,
+    runs: Mapping[str, Path],
     recipe: str = "isl-light/nuclei",
     *,
     labels: str = "labels",
@@ -41,9 +41,9 @@ def starts_study(
     limit: Limit | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Study:
-    """Make the study that compares three starts of one recipe.
+    """Make the study that compares starts of one recipe.
 
-    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the stain alone;
+    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the runs alone;
     the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
     from the budget, so its size is all the labels that a run uses.
 
@@ -51,8 +51,9 @@ def starts_study(
     ----------
     data : Path
         Dataset folder with labels, of which some are marked test.
-    stain : Path
-        The run that learned to predict the stain.
+    runs : dict of str to Path
+        Runs to start from, by the names of these starts. Scratch and ImageNet have the network of
+        the first, which learned to predict the stain.
     recipe : str
         A recipe's name or path.
     labels : str
@@ -85,8 +86,9 @@ def starts_study(
             "one that finds objects",
             "try --recipe isl-light/nuclei",
         )
-    from_stain = network_settings(stain, recipe, settings)
-    alike = {key: value for key, value in from_stain.items() if not key.startswith("method.")}
+    from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
+    first = next(iter(from_runs.values()))
+    alike = {key: value for key, value in first.items() if not key.startswith("method.")}
     plain = alike | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
     return Study(
         name=f"How many labels after learning the stain? {data.resolve().name}",
@@ -95,7 +97,7 @@ def starts_study(
             for label, own in (
                 (SCRATCH, plain | {"network.weights": "none"}),
                 (IMAGENET, plain | {"network.weights": "imagenet"}),
-                (STAIN, from_stain),
+                *from_runs.items(),
             )
         ),
         budgets=chosen,
@@ -157,24 +159,51 @@ def learn_stain(
     return folder
 
 
-def check_stain_run(run: Path, study: Study, data: Path) -> None:
-    """Check that a run predicts a stain and has not seen the test fields.
+def name_runs(stain: Path, others: Sequence[Path]) -> dict[str, Path]:
+    """Name starts after the folders of their runs, the first of all ``stain``.
 
     Raises
     ------
     InputError
-        If it has, or is something else.
+        If two of them would have one name.
     """
+    runs = {STAIN: stain}
+    for run in others:
+        name = run.resolve().name
+        if name in (SCRATCH, IMAGENET, *runs):
+            raise InputError(
+                f"--start {run}, though a start is called {name}",
+                "folders of different names",
+                "rename the folder of the run",
+            )
+        runs[name] = run
+    return runs
+
+
+def check_runs(runs: Mapping[str, Path], study: Study, data: Path) -> None:
+    """Check that runs are finished, have not seen the test fields, and the stain's predicts one.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    for label, run in runs.items():
+        method = _check_unseen(run, study, data)
+        if label == STAIN and method != "stain":
+            raise InputError(
+                f"{run}, a run of the method {method}",
+                "one that predicts a stain",
+                "name another with --stain",
+            )
+
+
+def _check_unseen(run: Path, study: Study, data: Path) -> str:
+    """Check that a run is finished and has not seen the test fields; return its method."""
     record = run / "record.json"
     if not (run / "model.zip").exists() or not record.exists():
-        raise InputError(f"no finished run in {run}", "a run of the method stain", "train it first")
+        raise InputError(f"no finished run in {run}", "a run to start from", "train it first")
     held = json.loads(record.read_text("utf8"))
-    if held["settings"]["method"]["name"] != "stain":
-        raise InputError(
-            f"{run}, a run of the method {held['settings']['method']['name']}",
-            "one that predicts a stain",
-            "name another with --stain",
-        )
     dataset = Dataset.open(data, labels=study.labels).having("labels")
     tested = {sample.name for sample in dataset.samples if sample.split == "test"}
     seen = {name for part in ("train", "val") for name in held["fields"].get(part, [])}
@@ -182,8 +211,10 @@ def check_stain_run(run: Path, study: Study, data: Path) -> None:
         raise InputError(
             f"{run}, which was trained on the test field {both[0]}",
             "a run that has not seen what is tested",
-            "leave --stain out, or correct split.csv",
+            "leave that run out, or correct split.csv",
         )
+    method: str = held["settings"]["method"]["name"]
+    return method
 
 
 def write_starts(out: Path, stain: Path) -> Path:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 METRICS = ("pixel_iou", "map")
 """Of the paper's figures 7b and 9b."""
 BASE = "imagenet"
-STARTS = ("scratch", "imagenet", "stain")
+ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
+"""How starts are called; further ones, by the names of their runs, come after these."""
 
 
 def compare_starts(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -52,8 +53,7 @@ def compare_starts(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
                 start: of_budget[of_budget["recipe"] == start]
                 .pivot_table(metric, "seed", "image")
                 .dropna(axis=1)
-                for start in STARTS
-                if (of_budget["recipe"] == start).any()
+                for start in _in_order(of_budget["recipe"])
             }
             for start, held in scores.items():
                 own = runs[(runs["budget"] == budget) & (runs["recipe"] == start)]
@@ -79,6 +79,11 @@ def compare_starts(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _in_order(starts: pd.Series[str]) -> list[str]:
+    found = list(dict.fromkeys(starts))
+    return [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
+
+
 def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
     """Compare a start with that from ImageNet on the seeds and images that both have."""
     found: Difference = NOT_TESTED
@@ -100,9 +105,9 @@ def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
 
 
 def describe_starts(table: pd.DataFrame) -> list[str]:
-    """Say in a sentence for each metric and number of fields what the stain brought."""
+    """Say in a sentence for each metric, number of fields and run what starting from it brought."""
     said = []
-    for row in table[table["start"] == "stain"].to_dict("records"):
+    for row in table[~table["start"].isin(["scratch", BASE])].to_dict("records"):
         if pd.isna(row["difference"]):
             continue
         base = row["score"] - row["difference"]
@@ -112,8 +117,9 @@ def describe_starts(table: pd.DataFrame) -> list[str]:
         low, high = row["difference_low"], row["difference_high"]
         # One run on one field has no spread.
         known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
+        start = "the stain" if row["start"] == "stain" else row["start"]
         said.append(
-            f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after the stain, {base:.3f} "
+            f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after {start}, {base:.3f} "
             f"after ImageNet ({gain}{known})"
         )
     return said
@@ -124,19 +130,18 @@ def draw_starts(table: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    names = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
+    starts = _in_order(table["start"])
+    # Grey for none, then the colours of other pages.
+    colours = dict(zip(dict.fromkeys((*ORDER, *starts)), ("#808080", *COLOURS), strict=False))
     for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
         part = table[table["metric"] == metric]
-        for start, colour in zip(STARTS, ("#808080", *COLOURS), strict=False):
+        for place, start in enumerate(starts):
             own = part[part["start"] == start].sort_values("fields")
-            if not len(own):
-                continue
             # A little apart, so that intervals do not hide each other.
-            x = own["fields"] * 1.04 ** (STARTS.index(start) - 1)
+            x = own["fields"] * 1.04 ** (place - 1)
             error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))
-            axis.errorbar(
-                x, own["score"], error, fmt="o-", color=colour, capsize=2, label=names[start]
-            )
+            look = {"fmt": "o-", "color": colours[start], "capsize": 2}
+            axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **look)
         ticks = sorted(set(part["fields"]))
         axis.set(xscale="log", xlabel="labelled fields", ylabel=NAMES[metric])
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -145,6 +150,6 @@ def draw_starts(table: pd.DataFrame) -> Figure:
         if len(ticks):
             axis.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
         axis.spines[["top", "right"]].set_visible(False)
-    lines, starts = figure.axes[0].get_legend_handles_labels()
-    figure.legend(lines, starts, loc="outside upper center", ncols=len(STARTS), frameon=False)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper center", ncols=len(starts), frameon=False)
     return figure
