@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from bases.scenes import ellipses, touching_pair
@@ -11,7 +14,13 @@ from skimage.measure import perimeter
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, largest_pieces
 from sparcell.prediction import rescale
-from sparcell.prediction.rescale import Restore, rescaled, restore_labels
+from sparcell.prediction.rescale import (
+    Restore,
+    rescaled,
+    resize_bands,
+    resized,
+    restore_labels,
+)
 from sparcell.prediction.tiling import Band, Found
 
 factors = st.floats(0.07, 6)
@@ -192,3 +201,42 @@ def test_what_is_torn_keeps_its_largest_piece_and_what_vanishes_is_not_counted()
     check_labels(band.labels)
     assert np.bincount(band.labels.ravel())[1:].tolist() == [16, 4]
     assert found[0].scores.tolist() == pytest.approx([0.5, 0.7]) and restore.count == 2
+
+
+def maps_in_bands(maps: np.ndarray, height: int) -> Iterator[tuple[slice, np.ndarray]]:
+    for top in range(0, maps.shape[1], height):
+        rows = slice(top, min(top + height, maps.shape[1]))
+        yield rows, maps[:, rows].copy()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.tuples(*4 * [st.integers(1, 60)]), st.integers(1, 70), st.integers(1, 400))
+def test_maps_in_bands_are_resized_as_the_whole(
+    sizes: tuple[int, int, int, int], height: int, at_once: int
+) -> None:
+    shown, shape = sizes[:2], sizes[2:]
+    maps = noise(2, *shown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rescale, "PIXELS_AT_ONCE", at_once)
+        bands = list(resize_bands(maps_in_bands(maps, height), 2, shown, shape))
+    assert [rows.start for rows, _ in bands] == [0, *(rows.stop for rows, _ in bands[:-1])]
+    found = np.concatenate([part for _, part in bands], axis=1)
+    assert np.array_equal(found, resized(Image(maps, "CYX"), shape).read())
+
+
+@pytest.mark.parametrize("shape", [(1000, 500), (4000, 2000), (8000, 4000)])
+def test_few_rows_of_the_maps_are_held(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescale, "PIXELS_AT_ONCE", 40_000)
+    shown = (2000, 1000)
+
+    def bands() -> Iterator[tuple[slice, np.ndarray]]:
+        for top in range(0, 2000, 50):
+            yield slice(top, top + 50), np.full((1, 50, 1000), top, np.float32)
+
+    tracemalloc.start()
+    rows = sum(part.shape[1] for _, part in resize_bands(bands(), 1, shown, shape))
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows == shape[0] and held < 4 * 2000 * 1000 / 4

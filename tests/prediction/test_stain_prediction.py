@@ -17,7 +17,7 @@ from sparcell.models.stain import StainRange
 from sparcell.prediction.blending import blend_rows, fade
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.stain import predict_stain_array
+from sparcell.prediction.stain import predict_stain_array, predict_stain_planes
 from sparcell.prediction.tiling import cut_axis
 
 RANGE = StainRange(names=("stain",), low=(100,), high=(1100,), dtype="uint16")
@@ -128,6 +128,27 @@ def test_an_image_of_another_pixel_size_is_resized_and_back(tmp_path):
     # Away from the edge, where what is beyond the image is unknown.
     inner = np.s_[:, 4:-4, 4:-4]
     np.testing.assert_allclose(coarse.read()[inner], same.read()[inner], atol=40)
+
+
+@pytest.mark.parametrize("size", [0.5, 2.0])
+def test_a_large_image_that_is_resized_is_written_row_by_row(size, monkeypatch):
+    monkeypatch.setattr("sparcell.prediction.rescale.PIXELS_AT_ONCE", 6000)
+    pixels = np.random.default_rng(0).integers(0, 4000, (300, 200)).astype(np.uint16)
+    image, model = Image(pixels, "YX", 1.0), bright_model(pixel_size=size, **STAIN)
+    written = np.zeros((300, 200), np.uint16)
+    heights = []
+
+    class Target:
+        def __setitem__(self, index, rows):
+            heights.append(len(rows))
+            written[index] = rows
+
+    cut = PredictSettings(tile=64)
+    predict_stain_planes(image, model, model.open("onnxruntime"), Target(), 1 / size, cut)
+    assert sum(heights) == 300 and max(heights) <= 30
+    monkeypatch.undo()
+    whole = predict_stain_array(model, pixels, settings=cut, runtime="onnxruntime", pixel_size=1.0)
+    assert np.array_equal(written, whole) and np.ptp(whole) > 100
 
 
 def test_a_finished_image_is_kept_and_a_bad_one_does_not_stop_the_others(tmp_path, capsys):

@@ -3,7 +3,8 @@
 A model knows objects of about one size. `rescaled` is a view of an image in which they have that
 size: regions are resampled when they are read, so tiling and stitching work on it as on any
 image. `Restore` stands behind the stitcher and gives its objects and bands in the image's own
-pixels. Both decide each pixel from its place in the whole image, so tiles do not show.
+pixels; `resize_bands` does so with maps of intensities. All decide each pixel from its place in
+the whole image, so tiles do not show.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from scipy.sparse import csr_array
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, largest_pieces
 from sparcell.prediction.tiling import Band, Found
+
+Maps = NDArray[np.float32]
 
 PIXELS_AT_ONCE = 1 << 22
 """Pixels of the image that are read together, so that shrinking holds few of them."""
@@ -60,6 +63,52 @@ def resized(image: Image, shape: tuple[int, int]) -> Image:
     pixels = _ResampledPixels(replace(image, frames=1), shape)
     view = Image(pixels, "TCZYX", None, image.channels, image.source)
     return replace(view, frames=image.frames)
+
+
+def resize_bands(
+    bands: Iterator[tuple[slice, Maps]], count: int, shown: tuple[int, int], shape: tuple[int, int]
+) -> Iterator[tuple[slice, Maps]]:
+    """Give the maps of a plane at another size, as `resized` does, and hold few of their rows.
+
+    Parameters
+    ----------
+    bands : iterator of (slice, (K, rows, X) float32)
+        Rows of the maps, px, from top to bottom without gap.
+    count : int
+        K, the number of maps.
+    shown, shape : (int, int)
+        Height and width of the maps as they come, and as they shall be, px.
+
+    Yields
+    ------
+    rows : slice
+    maps : (K, len(rows), X) float32
+    """
+    if shown == shape:
+        yield from bands
+        return
+    view = resized(Image(_PassingPixels(bands, (count, *shown)), "CYX"), shape)
+    step = max(1, PIXELS_AT_ONCE // shape[1])
+    for top in range(0, shape[0], step):
+        rows = slice(top, min(top + step, shape[0]))
+        yield rows, view.read(rows)
+
+
+class _PassingPixels:
+    """Pixels that come in bands; who looks at a row no longer looks at those above."""
+
+    def __init__(self, bands: Iterator[tuple[slice, Maps]], shape: tuple[int, int, int]) -> None:
+        self.bands, self.shape = bands, shape
+        self.dtype = np.dtype(np.float32)
+        self._top = 0
+        self._held = np.zeros((shape[0], 0, shape[2]), np.float32)
+
+    def __getitem__(self, index: tuple[slice, slice, slice]) -> Maps:
+        channels, y, x = index
+        self._held, self._top = self._held[:, y.start - self._top :], y.start
+        while self._top + self._held.shape[1] < y.stop:
+            self._held = np.concatenate([self._held, next(self.bands)[1]], axis=1)
+        return self._held[channels, : y.stop - y.start, x]
 
 
 class _ResampledPixels:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.image import Image, Plane
+from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.io import create_image
 from sparcell.models.loading import load_model
@@ -17,7 +17,7 @@ from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.models.stain import StainRange
 from sparcell.prediction.blending import blend_rows
-from sparcell.prediction.rescale import rescaled, resized
+from sparcell.prediction.rescale import rescaled, resize_bands
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.single import fit_channels
 from sparcell.prediction.size import Scale, choose_scale
@@ -49,8 +49,6 @@ def predict_stain(
     settings: PredictSettings = DEFAULTS,
 ) -> Scale:
     """Predict the stains of one image, plane by plane, with memory bounded by a row of tiles.
-
-    Where the image is resized for the network, a whole plane is held.
 
     Parameters
     ----------
@@ -168,17 +166,9 @@ def predict_stain_planes(
     shown = rescaled(image, factor)
     height, width = settings.tile_of(shown)
     cuts = cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
-
-    def write(plane: Plane, rows: slice, maps: NDArray[np.float32]) -> None:
-        where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
-        grey = stain.restore(maps)
-        target[tuple(where[a] for a in axes)] = grey if "C" in axes else grey[0]
-
     for plane in image.planes():
         bands = blend_rows(shown, plane, model.scaling(shown, plane), runtime, cuts)
-        if shown.shape == image.shape:
-            for rows, maps in bands:
-                write(plane, rows, maps)
-        else:
-            whole = Image(np.concatenate([maps for _, maps in bands], axis=1), "CYX")
-            write(plane, slice(0, image.shape[0]), resized(whole, image.shape).read())
+        for rows, maps in resize_bands(bands, len(stain.names), shown.shape, image.shape):
+            where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
+            grey = stain.restore(maps)
+            target[tuple(where[a] for a in axes)] = grey if "C" in axes else grey[0]
