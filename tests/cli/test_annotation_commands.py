@@ -66,9 +66,9 @@ def test_info_says_what_can_be_learned_from_what(sparcell, tmp_path: Path, objec
         "1 with mask\n",
         "1 with no annotation",
         f"outlines, 1 fields: sparcell train nuclei-light --data {tmp_path}",
-        f"any of these, 4 fields: sparcell train points-light --data {tmp_path}",
+        "any of these, 3 fields, once d can be used, see below: sparcell train points-light",
         f"labels from the stain, 1 fields: sparcell label {tmp_path}",
-        f"outlines from points, 3 fields: sparcell label {tmp_path} --from points",
+        f"outlines from points, 2 fields: sparcell label {tmp_path} --from points",
         "1 fields with a mask alone teach nothing",
         "d: found 1 of 1 points of",
     ):

@@ -14,7 +14,14 @@ from sparcell.core.image import Plane
 from sparcell.io import write_image
 from sparcell.models.normalise import Normalise
 from sparcell.training import fields as fields_module
-from sparcell.training.fields import FieldPlace, Fields, check_channels, find_fields, read_field
+from sparcell.training.fields import (
+    FieldPlace,
+    Fields,
+    check_channels,
+    find_auto,
+    find_fields,
+    read_field,
+)
 from sparcell.training.recipe import DataConfig
 
 
@@ -104,6 +111,28 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "f1 (too dark)" in said and "no labels: 1 fields" in said
     with_refused = find_fields([dataset], DataConfig(use_refused=True), 0)
     assert sorted(names(with_refused["train"] + with_refused["val"])) == ["f1", "f2"]
+
+
+@pytest.mark.parametrize("learns_from", ["labels", "any"])
+def test_what_automatic_labels_stand_in_for_is_not_said_to_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], learns_from: str
+) -> None:
+    for root in ("hand", "auto"):
+        write_fields(tmp_path / root, 6)
+    for name in ("f1", "f2", "f3", "f4"):
+        (tmp_path / "hand" / "labels" / f"{name}.tif").unlink()
+    (tmp_path / "hand" / "quality.csv").write_text("name,accepted,reason\nf5,False,too dark\n")
+    # One is refused there too, one is for validation.
+    (tmp_path / "auto" / "quality.csv").write_text("name,accepted,reason\nf2,False,dim\n")
+    (tmp_path / "auto" / "split.csv").write_text("name,split\nf3,val\n")
+    datasets = [Dataset.open(tmp_path / "hand")]
+    for auto, left in (("", 4), (str(tmp_path / "auto"), 2)):
+        config = DataConfig(auto=auto)
+        places = find_fields(datasets, config, 0, learns_from)
+        said = capsys.readouterr().err
+        assert f": {left} fields" in said and ("too dark" in said) == (not auto)
+    assert names(find_auto(config, places)) == ["f1", "f4", "f5"]
+    assert "3 fields with automatic labels" in capsys.readouterr().err
 
 
 def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
+    from sparcell.training.offers import Offer
 
 
 def info(
@@ -53,65 +54,42 @@ def _show_dataset(dataset: Dataset) -> None:
     refused = [s.name for s in dataset.samples if s.refused]
     if refused:
         typer.echo(f"  labels refused by the quality gate: {', '.join(refused)}")
-    for line in (*_uses(dataset), *_lacking(dataset), *_bad_points(dataset)):
+    for line in _uses(dataset):
         typer.echo(f"  {line}")
 
 
-def _lacking(dataset: Dataset) -> Iterator[str]:
-    """Say which files lack the channels or depths that ``dataset.yaml`` names."""
-    from sparcell.core.errors import InputError
-    from sparcell.io import open_sample
-
-    for sample in dataset.samples:
-        for kind in sample.excerpts:
-            try:
-                open_sample(sample, kind)
-            except InputError as error:
-                yield f"{sample.name}, {kind}: {error}"
-
-
-def _bad_points(dataset: Dataset) -> Iterator[str]:
-    """Say which tables of points do not fit their images."""
-    from sparcell.core.errors import InputError
-    from sparcell.io import open_sample
-    from sparcell.io.points import read_points
-
-    for sample in dataset.having("points").samples:
-        try:
-            image = open_sample(sample)
-            for plane in image.planes():
-                read_points(sample.files["points"], image, plane)
-        except InputError as error:
-            yield f"{sample.name}: {error}"
-
-
-def _uses(dataset: Dataset) -> list[str]:
-    """Say what the annotations that are there can be used for."""
+def _uses(dataset: Dataset) -> Iterator[str]:
+    """Say what the annotations that are there can be used for, and what is wrong with them."""
     from collections import Counter
 
     from sparcell.core.annotation import TEACHING, given_kinds
+    from sparcell.training.offers import find_offers
 
-    root = dataset.root
     mixes = Counter(given_kinds(sample) for sample in dataset.samples)
-    lines = [
-        f"{count} with {' + '.join(sorted(kinds)) or 'no annotation'}"
-        for kinds, count in mixes.most_common()
-    ]
-    teaching = sum(count for kinds, count in mixes.items() if kinds & TEACHING)
-    if outlined := sum(count for kinds, count in mixes.items() if "outlines" in kinds):
-        lines.append(f"outlines, {outlined} fields: sparcell train nuclei-light --data {root}")
-    if teaching > outlined:
-        lines.append(f"any of these, {teaching} fields: sparcell train points-light --data {root}")
-    if stained := len(dataset.having("stain")):
-        lines.append(f"labels from the stain, {stained} fields: sparcell label {root}")
-    if pointed := len(dataset.having("points")):
-        lines.append(
-            f"outlines from points, {pointed} fields: sparcell label {root} --from points -o NEW"
-        )
+    for kinds, count in mixes.most_common():
+        yield f"{count} with {' + '.join(sorted(kinds)) or 'no annotation'}"
+    offers = find_offers(dataset)
+    for offer in offers.training:
+        yield _describe(offer)
+    for offer in offers.labels:
+        yield f"{offer.what}, {len(offer.names)} fields: {offer.command}"
     if masked := sum(n for kinds, n in mixes.items() if "mask" in kinds and not kinds & TEACHING):
-        lines.append(f"{masked} fields with a mask alone teach nothing: set a point in each object")
-    if not teaching:
-        lines.append(
-            "nothing to train from yet: add labels/, points/ or stain/, or sparcell import"
-        )
-    return lines
+        yield f"{masked} fields with a mask alone teach nothing: set a point in each object"
+    if not offers.training:
+        given = any(kinds & TEACHING for kinds in mixes)
+        remedy = "make better ones" if given else "add labels/, points/ or stain/"
+        yield f"nothing to train from yet: {remedy}, or sparcell import"
+    for name, fault in offers.faults:
+        yield f"{name}: {fault}"
+
+
+def _describe(offer: Offer) -> str:
+    begin = f"{offer.what}, {len(offer.names)} fields"
+    if offer.stop:
+        return f"{begin}, but {offer.stop}"
+    if not offer.faults:
+        return f"{begin}: {offer.command}"
+    wrong = [*offer.faults][:3]
+    more = len(offer.faults) - len(wrong)
+    listed = ", ".join(wrong) + (f" and {more} more" if more else "")
+    return f"{begin}, once {listed} can be used, see below: {offer.command}"

@@ -19,6 +19,7 @@ from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.appearance import View
 from sparcell.labeling.derive import find_mask, grow_outlines
 from sparcell.labeling.field import Verdict, segment_stain
+from sparcell.labeling.known import BETTER
 from sparcell.labeling.sheet import Thumbnail, thin_out
 
 Source = Literal["auto", "mask", "stain", "image"]
@@ -119,7 +120,7 @@ def _mask(
     else:
         found = find_mask(image.read(plane=plane), points, may_be_swapped=True)
         if found.swapped:
-            raise swapped_error(sample.files["points"], "exchanged, they fit the image far better")
+            raise swapped_error(sample.files["points"], BETTER)
         return found.mask, f"image-{found.by}", found.missed
     off = ~mask[tuple(np.rint(points).astype(int).T)]
     return mask, source, float(off.mean()) if len(points) else 0.0

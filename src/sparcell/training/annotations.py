@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparcell.core.annotation import TEACHING, Kind, given_kinds
 from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
 from sparcell.core.progress import say
-from sparcell.io import open_sample
-from sparcell.io.points import read_points
+from sparcell.labeling.known import check_annotation
 from sparcell.training.recipe import DataConfig
 
 if TYPE_CHECKING:
@@ -20,16 +22,31 @@ if TYPE_CHECKING:
 NO_KINDS: frozenset[Kind] = frozenset()
 
 
-def usable_samples(
-    datasets: Sequence[Dataset], config: DataConfig, learns_from: str
-) -> list[tuple[Sample, frozenset[Kind]]]:
-    """Find the samples that have what is learned from, and say what is left out.
+class Sorted(NamedTuple):
+    """Samples, by whether they can be learned from; with each the annotations to use.
 
-    With each come the annotations to use, for a method that learns from any. What `config.teacher`
-    is to label is neither found here nor left out.
+    Attributes
+    ----------
+    usable : list
+        What can be learned from.
+    refused : list
+        What could, had the quality gate not refused it.
+    lacking : list
+        What has no annotation that says where each object is.
     """
-    usable: list[tuple[Sample, frozenset[Kind]]] = []
-    refused, lacking = [], []
+
+    usable: list[tuple[Sample, frozenset[Kind]]]
+    refused: list[tuple[Sample, frozenset[Kind]]]
+    lacking: list[tuple[Sample, frozenset[Kind]]]
+
+
+def sort_samples(datasets: Sequence[Dataset], config: DataConfig, learns_from: str) -> Sorted:
+    """Sort samples by whether they have what is learned from.
+
+    The annotations to use are those of a method that learns from any. What `config.teacher` is to
+    label is nowhere among them.
+    """
+    found = Sorted([], [], [])
     for sample in (s for dataset in datasets for s in dataset.where(**config.where).samples):
         if is_taught(sample, config, learns_from):
             continue
@@ -42,11 +59,19 @@ def usable_samples(
             kinds = given_kinds(sample, frozenset(config.annotations))
             wanted = bool(kinds & TEACHING)
         if not wanted:
-            lacking.append(kinds)
+            found.lacking.append((sample, kinds))
         elif sample.refused and not config.use_refused:
-            refused.append(f"{sample.name} ({sample.refused})")
+            found.refused.append((sample, kinds))
         else:
-            usable.append((sample, kinds))
+            found.usable.append((sample, kinds))
+    return found
+
+
+def tell_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None:
+    """Say what is left out, and why. What automatic labels stand in for is not left out."""
+    auto = {sample.name for sample in auto_samples(config)}
+    refused = [f"{s.name} ({s.refused})" for s, _ in found.refused if s.name not in auto]
+    lacking = [kinds for sample, kinds in found.lacking if sample.name not in auto]
     if refused:
         say(f"left out, labels refused: {', '.join(refused)}")
     if masked := sum("mask" in kinds for kinds in lacking):
@@ -54,7 +79,23 @@ def usable_samples(
     if rest := len(lacking) - masked:
         what = "annotation that can be used" if learns_from == "any" else learns_from
         say(f"left out, no {what}: {rest} fields")
-    return usable
+
+
+def auto_samples(config: DataConfig) -> list[Sample]:
+    """Samples of the folder `config.auto` whose labels may be learned from; none without one.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no dataset.
+    """
+    if not config.auto:
+        return []
+    return [
+        sample
+        for sample in Dataset.open(Path(config.auto)).having("labels").samples
+        if sample.split in ("", "train") and (config.use_refused or not sample.refused)
+    ]
 
 
 def is_taught(sample: Sample, config: DataConfig, learns_from: str) -> bool:
@@ -73,18 +114,35 @@ def tell_annotations(places: Iterable[FieldPlace]) -> None:
         say(f"{count} fields: {source}")
 
 
-def check_points(places: Iterable[FieldPlace]) -> None:
-    """Read the tables of points before training, which else would end at the first that is wrong.
+def check_fields(places: Iterable[FieldPlace]) -> None:
+    """Check the files of fields before training, which else would end at the first wrong one.
 
     Raises
     ------
     InputError
         If one cannot be used.
     """
-    for place in places:
-        kinds, files = place.kinds, place.sample.files
-        if "points" in kinds and "outlines" not in kinds and "points" in files:
-            read_points(files["points"], open_sample(place.sample), place.plane)
+    for sample, kinds in {(p.sample.image, p.kinds): (p.sample, p.kinds) for p in places}.values():
+        check_annotation(sample, kinds)
+
+
+def count_channels(images: Iterable[Image]) -> int:
+    """Return the number of channels that all images have.
+
+    Raises
+    ------
+    InputError
+        If they differ in it.
+    """
+    counts = {image.size("C"): image.source for image in images}
+    if len(counts) > 1:
+        (first, a), (second, b) = list(counts.items())[:2]
+        raise InputError(
+            f"{first} channels in {a} but {second} in {b}",
+            "the same number of channels in all images",
+            "select the channel, or train on each kind apart",
+        )
+    return next(iter(counts))
 
 
 def _source(place: FieldPlace) -> str:

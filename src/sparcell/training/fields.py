@@ -24,7 +24,14 @@ from sparcell.io import open_alike, open_sample
 from sparcell.labeling.known import read_annotation
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise, Scaling
-from sparcell.training.annotations import check_points, tell_annotations, usable_samples
+from sparcell.training.annotations import (
+    auto_samples,
+    check_fields,
+    count_channels,
+    sort_samples,
+    tell_annotations,
+    tell_left_out,
+)
 from sparcell.training.recipe import DataConfig
 from sparcell.training.stains import Spot, Stains, add_stains, measure_stains
 
@@ -245,11 +252,13 @@ def find_fields(
     Raises
     ------
     InputError
-        If no labelled field is left to train on.
+        If no labelled field is left to train on, or files of one do not fit each other.
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
-    for sample, kinds in usable_samples(datasets, config, learns_from):
+    found = sort_samples(datasets, config, learns_from)
+    tell_left_out(found, config, learns_from)
+    for sample, kinds in found.usable:
         part = wanted.pop(sample.name, "") if config.parts else sample.split or "train"
         if part:
             planes = open_sample(sample).planes()
@@ -278,7 +287,7 @@ def find_fields(
         say(f"no field is marked val: {len(places['val'])} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     tell_annotations(places["train"])
-    check_points(place for held in places.values() for place in held)
+    check_fields(place for held in places.values() for place in held)
     return places
 
 
@@ -290,17 +299,15 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldPlace]]) -> list[F
     Raises
     ------
     InputError
-        If the folder holds no dataset, or none of its fields is left.
+        If the folder holds no dataset, none of its fields is left, or one cannot be used.
     """
     if not config.auto:
         return []
     taken = {place.sample.name for part in places.values() for place in part}
     found = [
         FieldPlace(sample, plane, kinds=frozenset({"outlines"}))
-        for sample in Dataset.open(Path(config.auto)).having("labels").samples
+        for sample in auto_samples(config)
         if sample.name not in taken
-        and sample.split in ("", "train")
-        and (config.use_refused or not sample.refused)
         for plane in open_sample(sample).planes()
     ]
     if not found:
@@ -309,6 +316,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldPlace]]) -> list[F
             "a dataset folder that `sparcell label` wrote",
             "set data.auto to it, or to nothing",
         )
+    check_fields(found)
     say(f"{len(found)} fields with automatic labels")
     return found
 
@@ -366,20 +374,13 @@ def check_channels(places: Sequence[FieldPlace], frames: int = 1) -> tuple[int, 
     share_excerpt(places)
     samples = {place.sample.name: place.sample for place in places}
     images = [open_sample(sample) for sample in samples.values()]
-    counts = {image.size("C"): image.source for image in images}
+    channels = count_channels(images)
     for image in images:
         image.with_frames(frames)
-    if len(counts) > 1:
-        (first, a), (second, b) = list(counts.items())[:2]
-        raise InputError(
-            f"{first} channels in {a} but {second} in {b}",
-            "the same number of channels in all images",
-            "select the channel, or train on each kind apart",
-        )
     sizes = {round(image.pixel_size, 6) for image in images if image.pixel_size}
     if len(sizes) > 1:
         say(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
-    return next(iter(counts)), float(np.median(list(sizes))) if sizes else None
+    return channels, float(np.median(list(sizes))) if sizes else None
 
 
 def share_excerpt(places: Sequence[FieldPlace]) -> Excerpt:

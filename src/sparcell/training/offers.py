@@ -1,0 +1,140 @@
+"""What a dataset folder could be used for as it is, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from sparcell.core.annotation import Kind, given_kinds
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.progress import track
+from sparcell.io import open_sample
+from sparcell.labeling.known import check_annotation
+from sparcell.methods import METHODS
+from sparcell.training.annotations import NO_KINDS, count_channels, sort_samples
+from sparcell.training.recipe import load_recipe
+
+RECIPES = {"nuclei-light": "outlines", "points-light": "any of these"}
+"""Recipes that are offered, and what they learn from."""
+LARGEST_LOOK = 1 << 25
+"""Larger images, px, are not searched for whether points have y and x exchanged."""
+
+Used = tuple[Sample, frozenset[Kind]]
+
+
+class Offer(NamedTuple):
+    """One use of a dataset.
+
+    Attributes
+    ----------
+    what : str
+        What is learned from or made, in a few words.
+    command : str
+        What to type.
+    names : list of str
+        Fields that would be used.
+    faults : dict
+        Other fields, whose files cannot be used, and why. A training stops at them, a label step
+        goes on.
+    stop : str
+        Why it would not work even so; empty where it would.
+    """
+
+    what: str
+    command: str
+    names: list[str]
+    faults: dict[str, str]
+    stop: str = ""
+
+
+class Offers(NamedTuple):
+    """What a dataset folder could be used for.
+
+    Attributes
+    ----------
+    training, labels : list of Offer
+        Trainings and label steps for which at least one field has the files.
+    faults : list of (str, str)
+        Names of fields, and what is wrong with their files.
+    """
+
+    training: list[Offer]
+    labels: list[Offer]
+    faults: list[tuple[str, str]]
+
+
+def find_offers(dataset: Dataset) -> Offers:
+    """Find what each field can be used for, by the checks that training and label step make.
+
+    Images are opened; they are read only where points stand alone, see `check_annotation`.
+    """
+    uses: dict[str, list[Used]] = {"": [(sample, NO_KINDS) for sample in dataset.samples]}
+    for name in RECIPES:
+        recipe = load_recipe(name)
+        learns_from = METHODS[recipe.method.name].learns_from
+        uses[name] = sort_samples([dataset], recipe.data, learns_from).usable
+    bare = [_without(sample, "labels", "ignore") for sample in dataset.samples]
+    uses["stain"] = [(s, frozenset({"stain"})) for s in bare if "stain" in s.files]
+    uses["points"] = [(s, given_kinds(s)) for s in bare if "points" in s.files]
+    faults = _find_faults([used for each in uses.values() for used in each])
+    known = {(name, text): None for (name, *_), text in faults.items()}
+
+    def offer(use: str, what: str, command: str) -> Offer:
+        wrong = {s.name: faults[key] for s, k in uses[use] if (key := _key(s, k)) in faults}
+        fine = [sample for sample, _ in uses[use] if sample.name not in wrong]
+        stop = _find_stop(fine) if use in RECIPES else ""
+        return Offer(what, command, [sample.name for sample in fine], wrong, stop)
+
+    root = dataset.root
+    training = [
+        offer(name, what, f"sparcell train {name} --data {root}") for name, what in RECIPES.items()
+    ]
+    labels = [
+        offer("stain", "labels from the stain", f"sparcell label {root}"),
+        offer("points", "outlines from points", f"sparcell label {root} --from points -o NEW"),
+    ]
+    if len(uses["points-light"]) == len(uses["nuclei-light"]):
+        del training[1]
+    return Offers(
+        [each for each in training if each.names or each.faults],
+        [each for each in labels if each.names],
+        list(known),
+    )
+
+
+def _find_faults(used: Iterable[Used]) -> dict[tuple[str, ...], str]:
+    """Check each field once for each set of annotations that is used of it."""
+    every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
+    faults = {}
+    for key, (sample, kinds) in track(every.items(), "looking", len(every), "fields"):
+        try:
+            height, width = open_sample(sample).shape
+            check_annotation(sample, kinds, look=height * width <= LARGEST_LOOK)
+        except InputError as error:
+            faults[key] = str(error)
+    return faults
+
+
+def _find_stop(samples: list[Sample]) -> str:
+    """Say why a training on fields that can be used, each by itself, would not begin."""
+    if not samples:
+        return ""
+    if not any(sample.split in ("", "train") for sample in samples):
+        return "none of them is for training: mark some train in split.csv"
+    try:
+        count_channels(open_sample(sample) for sample in samples)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _key(sample: Sample, kinds: frozenset[Kind]) -> tuple[str, ...]:
+    return (sample.name, *sorted(kinds), *sorted(sample.files))
+
+
+def _without(sample: Sample, *kinds: str) -> Sample:
+    files: dict[str, Path] = {k: path for k, path in sample.files.items() if k not in kinds}
+    return replace(sample, files=files)
