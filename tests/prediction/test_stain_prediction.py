@@ -19,6 +19,7 @@ from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.stain import predict_stain_array, predict_stain_planes
 from sparcell.prediction.tiling import cut_axis
+from sparcell.prediction.view import View
 
 RANGE = StainRange(names=("stain",), low=(100,), high=(1100,), dtype="uint16")
 STAIN = {"method": "stain", "decode": {}, "typical_area": None, "stain": RANGE}
@@ -144,7 +145,7 @@ def test_a_large_image_that_is_resized_is_written_row_by_row(size, monkeypatch):
             written[index] = rows
 
     cut = PredictSettings(tile=64)
-    predict_stain_planes(image, model, model.open("onnxruntime"), Target(), 1 / size, cut)
+    predict_stain_planes(View.start(image, model, "onnxruntime", cut), Target())
     assert sum(heights) == 300 and max(heights) <= 30
     monkeypatch.undo()
     whole = predict_stain_array(model, pixels, settings=cut, runtime="onnxruntime", pixel_size=1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,9 +14,9 @@ from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, default_threads
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.single import fit_channels, label_axes, predict_planes
-from sparcell.prediction.size import Scale, choose_scale
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.single import label_axes, predict_planes
+from sparcell.prediction.size import Scale
+from sparcell.prediction.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,15 +82,7 @@ def predict_array(
         If the array, its axes or its channels do not fit the model.
     """
     model = model if isinstance(model, Model) else load_model(model)
-    settings = replace(settings, tta=settings.tta or model.card.tta)
-    image = fit_channels(Image(pixels, axes, pixel_size), model, settings.channels)
-    if isinstance(runtime, str):
-        runtime = model.open(runtime, threads)
-    network = Turned(runtime, str(settings.tta), model.method.answer.assemble)
-    scale = choose_scale(image, model, settings.diameter, network)
-    labels = np.zeros([image.size(letter) for letter in label_axes(image)], np.int32)
-    together = threads or default_threads()
-    table = predict_planes(
-        image, model, network, labels, scale.factor, settings, image.source, together
-    )
-    return Prediction(labels, table, scale)
+    view = View.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
+    labels = np.zeros([view.image.size(letter) for letter in label_axes(view.image)], np.int32)
+    table = predict_planes(view, labels, view.image.source, threads or default_threads())
+    return Prediction(labels, table, view.scale)

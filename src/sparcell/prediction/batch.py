@@ -20,16 +20,11 @@ from sparcell.prediction.engine import Engine
 from sparcell.prediction.guards import check_pieces, check_promise
 from sparcell.prediction.large import predict_large
 from sparcell.prediction.mosaic import Mosaic
-from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import BLOCK, PredictSettings
-from sparcell.prediction.single import (
-    choose_excerpt,
-    fit_channels,
-    plan_tiles,
-    predict_image,
-)
-from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.single import plan_tiles, predict_image
+from sparcell.prediction.size import Scale
 from sparcell.prediction.stain import predict_stain
+from sparcell.prediction.view import View, choose_excerpt
 
 
 @dataclass(frozen=True)
@@ -203,25 +198,18 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         image = open_image(item.path, settings.axes)
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
-        if item.gives_stain:
-            scale = predict_stain(image, opened.model, opened.runtime, item.stain, settings)
-            return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
-        if settings.in_blocks(image):
+        if settings.in_blocks(image) and not item.gives_stain:
             return Outcome(in_blocks=True)
-        labels = item.labels(in_blocks=False)
-        scale = predict_image(
-            image,
-            opened.model,
-            opened.runtime,
-            labels,
-            item.objects,
-            settings,
-            item.name,
-            engine.threads or default_threads(),
-        )
+        view = View.of(image, opened.model, opened.runtime, settings)
+        view.say_size()
+        if item.gives_stain:
+            predict_stain(view, item.stain)
+        else:
+            labels, threads = item.labels(in_blocks=False), engine.threads or default_threads()
+            predict_image(view, labels, item.objects, item.name, threads)
     except InputError as error:
         return Outcome(failure=str(error))
-    return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
+    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
 
 
 def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
@@ -229,15 +217,14 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
     model = opened.model
     try:
         began = time.perf_counter()
-        opened_file = open_image(item.path, settings.axes)
-        image = fit_channels(opened_file, model, settings.channels)
-        scale = choose_scale(image, model, settings.diameter, opened.runtime)
-        shown = rescaled(image, scale.factor)
+        file = open_image(item.path, settings.axes)
+        view = View.of(file, model, opened.runtime, settings)
+        image, shown, scale = view.image, view.shown, view.scale
         grids, halo = plan_tiles(image, shown, model, settings)
         mosaic = Mosaic(
             source=str(item.path),
             axes=settings.axes,
-            excerpt=choose_excerpt(opened_file, model, settings.channels),
+            excerpt=choose_excerpt(file, model, settings.channels),
             frames=model.card.frames,
             factor=scale.factor,
             name=item.name,
@@ -255,7 +242,7 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
         raise
     except InputError as error:
         return Outcome(failure=str(error))
-    return Outcome(scale, "", False, time.perf_counter() - began, _megapixels(image))
+    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
 
 
 def _megapixels(image: Image) -> float:

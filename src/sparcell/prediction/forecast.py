@@ -27,11 +27,12 @@ from sparcell.prediction.batch import Item, list_items
 from sparcell.prediction.guards import check_pieces, check_promise, piece_bytes
 from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
-from sparcell.prediction.single import fit_channels, plan_tiles
+from sparcell.prediction.single import plan_tiles
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
 from sparcell.prediction.stain import check_stain_settings
 from sparcell.prediction.tiling import cut_plane
 from sparcell.prediction.turning import Turned
+from sparcell.prediction.view import fit_channels
 
 TIMED_SIZES = 2
 """Sizes of window that are timed; the time of others goes by their area."""

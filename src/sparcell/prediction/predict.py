@@ -26,9 +26,9 @@ from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.single import choose_excerpt, fit_channels
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
+from sparcell.prediction.view import choose_excerpt, fit_channels
 
 
 @dataclass

@@ -20,8 +20,8 @@ from sparcell.models.int8 import Int8, has_int8, measure_ranges
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.predict import predict
-from sparcell.prediction.single import fit_channels
 from sparcell.prediction.tiling import pad_to
+from sparcell.prediction.view import fit_channels
 
 MOST_IMAGES = 100
 """Training images that ranges are measured on."""

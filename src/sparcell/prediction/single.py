@@ -12,17 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparcell.core.errors import InputError
-from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.io import create_labels, write_table
 from sparcell.measurement.objects import Window, object_table
 from sparcell.models.model import Model
-from sparcell.models.runtime import Runtime
-from sparcell.prediction.rescale import Restore, rescaled
-from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.rescale import Restore
+from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.tiling import (
     CONTEXT,
     Band,
@@ -33,6 +29,7 @@ from sparcell.prediction.tiling import (
     cut_plane,
     map_rows,
 )
+from sparcell.prediction.view import View
 
 MOST_TILES = 4
 """Tiles that are decoded at the same time, at most: each takes memory."""
@@ -41,56 +38,39 @@ MIN_DECODED = 512
 
 
 def predict_image(
-    image: Image,
-    model: Model,
-    runtime: Runtime,
-    labels: Path,
-    objects: Path,
-    settings: PredictSettings = DEFAULTS,
-    name: str = "",
-    threads: int = 1,
-) -> Scale:
+    view: View, labels: Path, objects: Path, name: str = "", threads: int = 1
+) -> None:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
     Parameters
     ----------
-    image : Image
-        With the model's number of channels.
+    view : View
     labels : Path
         Where the label image goes: the image's axes but C, ids 1..n in every plane.
     objects : Path
         Where the object table goes.
+    name : str
+        Of the image, in the table.
     threads : int
         Tiles that are decoded and measured at the same time, but no more than `MOST_TILES`.
-
-    Returns
-    -------
-    Scale
-        By how much the image was resized for the network.
 
     Raises
     ------
     InputError
-        If the image cannot be read or does not fit the model.
+        If the image cannot be read, or the results cannot be written.
     """
-    image = fit_channels(image, model, settings.channels)
+    image = view.image
     axes = label_axes(image)
     shape = [image.size(a) for a in axes]
-    scale = choose_scale(image, model, settings.diameter, runtime)
-    if scale.factor != 1:
-        say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
     # Few programs show 32-bit labels, so they are used only where ids need them.
     for dtype in (np.uint16, np.uint32):
         try:
             with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
-                table = predict_planes(
-                    image, model, runtime, target, scale.factor, settings, name, threads
-                )
+                table = predict_planes(view, target, name, threads)
             break
         except _TooManyIds:
             continue
     write_table(table, objects)
-    return scale
 
 
 def label_axes(image: Image) -> str:
@@ -98,26 +78,16 @@ def label_axes(image: Image) -> str:
     return "".join(a for a in "TZYX" if a in image.axes)
 
 
-def predict_planes(
-    image: Image,
-    model: Model,
-    runtime: Runtime,
-    target: Any,
-    factor: float,
-    settings: PredictSettings,
-    name: str,
-    threads: int,
-) -> pd.DataFrame:
+def predict_planes(view: View, target: Any, name: str, threads: int) -> pd.DataFrame:
     """Find the objects of all planes.
 
     Parameters
     ----------
-    image : Image
-        As `fit_channels` gives it.
+    view : View
     target : array-like
         Filled with labels; of the axes `label_axes`.
-    factor : float
-        By which the image is enlarged for the network.
+    name, threads
+        As for `predict_image`.
 
     Returns
     -------
@@ -129,30 +99,21 @@ def predict_planes(
     _TooManyIds
         If the dtype of `target` cannot number the objects.
     """
-    shown, write = rescaled(image, factor), _into(target, label_axes(image))
+    write = _into(target, label_axes(view.image))
     tables: list[pd.DataFrame] = []
     with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
-        for plane in image.planes():
-            tables += _predict_plane(
-                image, shown, plane, model, runtime, write, settings, name, pool
-            )
+        for plane in view.image.planes():
+            tables += _predict_plane(view, plane, write, name, pool)
     return pd.concat(tables, ignore_index=True)
 
 
 def _predict_plane(
-    image: Image,
-    shown: Image,
-    plane: Plane,
-    model: Model,
-    runtime: Runtime,
-    write: Callable[[Plane, Band], None],
-    settings: PredictSettings,
-    name: str,
-    pool: Executor,
+    view: View, plane: Plane, write: Callable[[Plane, Band], None], name: str, pool: Executor
 ) -> list[pd.DataFrame]:
-    """Write the labels of one plane of `image`, which the network is `shown`; give its tables."""
+    """Write the labels of one plane; give its tables."""
+    image, shown, model = view.image, view.shown, view.model
     scaling = model.scaling(shown, plane)
-    grids, halo = plan_tiles(image, shown, model, settings)
+    grids, halo = plan_tiles(image, shown, model, view.settings)
     cuts = cut_plane(shown.shape, grids)
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(
@@ -179,7 +140,7 @@ def _predict_plane(
         tables.append(pool.submit(measure, found))
 
     answer = model.method.answer
-    rows = ahead(map_rows(shown, plane, scaling, runtime, cuts, answer))
+    rows = ahead(map_rows(shown, plane, scaling, view.runtime, cuts, answer))
     if shown.shape == image.shape:
         bands = stitcher.run(rows, keep)
     else:
@@ -260,40 +221,3 @@ def split_columns(cores: list[slice], halo: int) -> list[slice]:
         edges = [core.start + width * number // count for number in range(count + 1)]
         columns += [slice(*pair) for pair in itertools.pairwise(edges)]
     return columns
-
-
-def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:
-    """Show an image with the channels and frames that a model takes.
-
-    Raises
-    ------
-    InputError
-        If it has others.
-    """
-    chosen = choose_excerpt(image, model, channels)
-    try:
-        image = chosen.of(image)
-    except InputError as error:
-        if channels is not None:
-            raise
-        learned = f"the {chosen} that the model was trained on"
-        raise InputError(error.found, learned, "choose with --channel NUMBER") from error
-    if image.size("C") != model.card.channels:
-        raise InputError(
-            f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
-            f"{model.card.channels}, as the model was trained on",
-            "choose with --channel NUMBER",
-        )
-    return image.with_frames(model.card.frames)
-
-
-def choose_excerpt(image: Image, model: Model, channels: tuple[int, ...] | None) -> Excerpt:
-    """Choose what of a file a model is shown: what it was trained on, unless told otherwise.
-
-    Files that hold just that are taken whole.
-    """
-    learned = model.card.excerpt
-    depths = learned.depths if image.size("Z") > 1 else None
-    if channels is None and depths is None and image.size("C") == model.card.channels:
-        return WHOLE
-    return Excerpt(channels=learned.channels if channels is None else channels, depths=depths)

@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.core.progress import say
 from sparcell.io import create_image
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.models.stain import StainRange
 from sparcell.prediction.blending import blend_rows
-from sparcell.prediction.rescale import rescaled, resize_bands
+from sparcell.prediction.rescale import resize_bands
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.single import fit_channels
-from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling import CONTEXT, cut_plane
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.view import View
 
 
 def check_stain_settings(settings: PredictSettings) -> None:
@@ -41,47 +38,27 @@ def check_stain_settings(settings: PredictSettings) -> None:
         )
 
 
-def predict_stain(
-    image: Image,
-    model: Model,
-    runtime: Runtime,
-    path: Path,
-    settings: PredictSettings = DEFAULTS,
-) -> Scale:
+def predict_stain(view: View, path: Path) -> None:
     """Predict the stains of one image, plane by plane, with memory bounded by a row of tiles.
 
     Parameters
     ----------
-    image : Image
-    model : Model
-        One that predicts stains.
-    runtime : Runtime
+    view : View
+        Its model is one that predicts stains.
     path : Path
         Where the stains go: the image's axes, with one channel for each stain where there are
         several, its pixel size, and the grey values and dtype of the training's stains.
-    settings : PredictSettings
-
-    Returns
-    -------
-    Scale
-        By how much the image was resized for the network.
 
     Raises
     ------
     InputError
-        If the image cannot be read or does not fit the model.
+        If the image cannot be read, or the stains cannot be written.
     """
-    stain = stain_of(model)
-    image = fit_channels(image, model, settings.channels)
-    scale = choose_scale(image, model, settings.diameter, runtime)
-    if scale.factor != 1:
-        say(f"{image.source}: resized by {scale.factor:.3g}, {scale.found}")
-    axes = stain_axes(image, stain)
-    sizes = [len(stain.names) if letter == "C" else image.size(letter) for letter in axes]
+    stain = stain_of(view.model)
+    axes, shape = stain_shape(view.image, stain)
     names = stain.names if "C" in axes else ()
-    with create_image(path, axes, sizes, stain.dtype, image.pixel_size, names) as target:
-        predict_stain_planes(image, model, runtime, target, scale.factor, settings)
-    return scale
+    with create_image(path, axes, shape, stain.dtype, view.image.pixel_size, names) as target:
+        predict_stain_planes(view, target)
 
 
 def predict_stain_array(
@@ -106,8 +83,8 @@ def predict_stain_array(
     Returns
     -------
     array
-        Grey values and dtype of the training's stains, of the axes `stain_axes`: C only where there
-        are several stains.
+        Grey values and dtype of the training's stains; the array's axes, C only where there are
+        several stains.
 
     Raises
     ------
@@ -117,15 +94,9 @@ def predict_stain_array(
     model = model if isinstance(model, Model) else load_model(model)
     check_stain_settings(settings)
     stain = stain_of(model)
-    image = fit_channels(Image(pixels, axes, pixel_size), model, settings.channels)
-    if isinstance(runtime, str):
-        runtime = model.open(runtime, threads)
-    network = Turned(runtime, str(settings.tta or model.card.tta))
-    letters = stain_axes(image, stain)
-    sizes = [len(stain.names) if letter == "C" else image.size(letter) for letter in letters]
-    target = np.zeros(sizes, stain.dtype)
-    scale = choose_scale(image, model, settings.diameter, network)
-    predict_stain_planes(image, model, network, target, scale.factor, settings)
+    view = View.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
+    target = np.zeros(stain_shape(view.image, stain)[1], stain.dtype)
+    predict_stain_planes(view, target)
     return target
 
 
@@ -146,28 +117,22 @@ def stain_of(model: Model) -> StainRange:
     return model.card.stain
 
 
-def stain_axes(image: Image, stain: StainRange) -> str:
-    """Axes of the predicted stains of an image: its own, C where there are several stains."""
+def stain_shape(image: Image, stain: StainRange) -> tuple[str, list[int]]:
+    """Axes and lengths of the predicted stains of an image: its own, C where there are several."""
     several = len(stain.names) > 1
-    return "".join(a for a in "TCZYX" if (several if a == "C" else a in image.axes))
+    axes = "".join(a for a in "TCZYX" if (several if a == "C" else a in image.axes))
+    return axes, [len(stain.names) if a == "C" else image.size(a) for a in axes]
 
 
-def predict_stain_planes(
-    image: Image,
-    model: Model,
-    runtime: Runtime,
-    target: Any,
-    factor: float,
-    settings: PredictSettings = DEFAULTS,
-) -> None:
-    """Fill `target`, of the axes `stain_axes`, with the stains of all planes."""
+def predict_stain_planes(view: View, target: Any) -> None:
+    """Fill `target`, of the shape `stain_shape`, with the stains of all planes."""
+    image, shown, model = view.image, view.shown, view.model
     stain = stain_of(model)
-    axes = stain_axes(image, stain)
-    shown = rescaled(image, factor)
-    height, width = settings.tile_of(shown)
+    axes, _ = stain_shape(image, stain)
+    height, width = view.settings.tile_of(shown)
     cuts = cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
     for plane in image.planes():
-        bands = blend_rows(shown, plane, model.scaling(shown, plane), runtime, cuts)
+        bands = blend_rows(shown, plane, model.scaling(shown, plane), view.runtime, cuts)
         for rows, maps in resize_bands(bands, len(stain.names), shown.shape, image.shape):
             where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
             grey = stain.restore(maps)

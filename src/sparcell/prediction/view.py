@@ -1,0 +1,133 @@
+"""An image as a model sees it: which channels and frames of it, and how large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE, Excerpt
+from sparcell.core.image import Image
+from sparcell.core.progress import say
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
+from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.settings import DEFAULTS, PredictSettings
+from sparcell.prediction.size import Scale, choose_scale
+from sparcell.prediction.turning import Turned
+
+
+@dataclass(frozen=True)
+class View:
+    """An image that a model is shown.
+
+    Attributes
+    ----------
+    image : Image
+        With the channels and frames that the model takes.
+    model : Model
+    runtime : Runtime
+        That of the model.
+    settings : PredictSettings
+    scale : Scale
+        By how much the image is resized for the network.
+    """
+
+    image: Image
+    model: Model
+    runtime: Runtime
+    settings: PredictSettings
+    scale: Scale
+
+    @classmethod
+    def of(
+        cls, image: Image, model: Model, runtime: Runtime, settings: PredictSettings = DEFAULTS
+    ) -> View:
+        """Choose channels, frames and size of any image.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read or does not fit the model.
+        """
+        image = fit_channels(image, model, settings.channels)
+        scale = choose_scale(image, model, settings.diameter, runtime)
+        return cls(image, model, runtime, settings, scale)
+
+    @classmethod
+    def start(
+        cls,
+        image: Image,
+        model: Model,
+        runtime: Runtime | str,
+        settings: PredictSettings = DEFAULTS,
+        threads: int = 0,
+    ) -> View:
+        """Start a network, or put test-time augmentation before one, and do as `of`.
+
+        Parameters
+        ----------
+        image, model, settings
+        runtime : Runtime or str
+            One that `Model.open` gave, or the name of one.
+        threads : int
+            Of one that is started; 0 lets it choose.
+
+        Raises
+        ------
+        InputError
+            As `of`; also if the runtime does not reproduce the model's golden output.
+        """
+        image = fit_channels(image, model, settings.channels)
+        if isinstance(runtime, str):
+            runtime = model.open(runtime, threads)
+        network = Turned(runtime, settings.tta or model.card.tta, model.method.answer.assemble)
+        scale = choose_scale(image, model, settings.diameter, network)
+        return cls(image, model, network, settings, scale)
+
+    @cached_property
+    def shown(self) -> Image:
+        """The image in the size in which the network sees it."""
+        return rescaled(self.image, self.scale.factor)
+
+    def say_size(self) -> None:
+        """Say by how much the image is resized, if it is."""
+        if self.scale.factor != 1:
+            say(f"{self.image.source}: resized by {self.scale.factor:.3g}, {self.scale.found}")
+
+
+def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:
+    """Show an image with the channels and frames that a model takes.
+
+    Raises
+    ------
+    InputError
+        If it has others.
+    """
+    chosen = choose_excerpt(image, model, channels)
+    try:
+        image = chosen.of(image)
+    except InputError as error:
+        if channels is not None:
+            raise
+        learned = f"the {chosen} that the model was trained on"
+        raise InputError(error.found, learned, "choose with --channel NUMBER") from error
+    if image.size("C") != model.card.channels:
+        raise InputError(
+            f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
+            f"{model.card.channels}, as the model was trained on",
+            "choose with --channel NUMBER",
+        )
+    return image.with_frames(model.card.frames)
+
+
+def choose_excerpt(image: Image, model: Model, channels: tuple[int, ...] | None) -> Excerpt:
+    """Choose what of a file a model is shown: what it was trained on, unless told otherwise.
+
+    Files that hold just that are taken whole.
+    """
+    learned = model.card.excerpt
+    depths = learned.depths if image.size("Z") > 1 else None
+    if channels is None and depths is None and image.size("C") == model.card.channels:
+        return WHOLE
+    return Excerpt(channels=learned.channels if channels is None else channels, depths=depths)
