@@ -11,7 +11,7 @@ import pytest
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE
-from sparcell.io import open_image, write_image
+from sparcell.io import open_image, open_sample, write_image
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
@@ -41,7 +41,7 @@ def write(root: Path, name: str, stain, kind="stain", axes="YX"):
 
 def spots(root: Path, *folders: str) -> list[Spot]:
     dataset = add_stains(Dataset.open(root), folders)
-    return [Spot(s, open_image(s.image), FIRST_PLANE) for s in dataset.samples]
+    return [Spot(s, open_sample(s), FIRST_PLANE) for s in dataset.samples]
 
 
 def measure(root: Path, *folders: str, **config):
@@ -132,13 +132,38 @@ def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, capsys, stain,
     write(tmp_path, "bad", stain)
     (tmp_path / "split.csv").write_text("name,split\na,train\nb,train\nbad,train\nc,val\nd,test\n")
     places = find_fields(open_datasets([tmp_path], DataConfig()), DataConfig(), 0, "stain")
-    _, left = choose_stains(places, StainConfig())
+    stains, left = choose_stains(places, StainConfig())
+    assert list(stains.faults) == ["bad.tif"] and re.search(reason, stains.faults["bad.tif"])
     assert [place.name for place in left["train"]] == ["a", "b"]
     (line,) = (s for s in capsys.readouterr().err.splitlines() if "bad" in s)
     assert line.startswith("left out, stain of bad ")
     assert re.search(reason, line)
     with pytest.raises(InputError, match="no training field with a usable stain"):
         measure_stains(spots(tmp_path)[2:3], [], StainConfig())
+
+
+def test_of_a_stain_saved_as_colours_the_empty_channel_is_named(tmp_path):
+    nothing = np.zeros((EDGE, EDGE), np.uint16)
+    write(tmp_path, "f", np.stack([nothing, nothing, stained()]), axes="CYX")
+    with pytest.raises(InputError, match=r"\(stain 0 empty: .*name the channels that count"):
+        measure(tmp_path)
+    (tmp_path / "dataset.yaml").write_text("stain: {files: stain, channels: 2}")
+    assert measure(tmp_path).range.names == ("stain",)
+
+
+def test_depths_of_an_image_are_learned_apart_or_together_and_it_is_said(tmp_path, capsys):
+    stack = np.stack([stained(seed=seed) for seed in (1, 2, 3)])
+    write(tmp_path, "f", stack, axes="ZYX")
+    write_image(tmp_path / "images/f.tif", stack, "ZYX")
+    measure(tmp_path)
+    assert "3 depths are learned depth by depth" in capsys.readouterr().err
+    write_image(tmp_path / "stain/f.tif", stack[:2], "ZYX")
+    with pytest.raises(InputError, match=r"images: \{files: FOLDER, depths: channels\}"):
+        measure(tmp_path)
+    (tmp_path / "dataset.yaml").write_text("images: {files: images, depths: channels}")
+    (levels,) = measure(tmp_path).levels.values()
+    assert not levels.fault and not capsys.readouterr().err
+    assert spots(tmp_path)[0].image.size("C") == 3
 
 
 @pytest.mark.data

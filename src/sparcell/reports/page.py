@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from sparcell.core.errors import InputError
@@ -142,7 +143,9 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
             image, truth = _open(held, "image"), open_image(held["labels"])
-            picture = draw_overlay(image.read()[0], truth.read_ids(), open_image(found).read_ids())
+            planes = image.read()
+            shown = planes[len(planes) // 2]
+            picture = draw_overlay(shown, truth.read_ids(), open_image(found).read_ids())
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue
@@ -151,13 +154,16 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pictures of the first test fields: image, real and predicted stain, the first of each."""
+    """Pictures of the first test fields: image, then each stain, real and predicted."""
     pictures = []
     for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "stain" / f"{name}.tif"
         try:
-            parts = _open(held, "image"), _open(held, "stain"), open_image(found)
-            picture = draw_stains(*(project(part).read()[0] for part in parts))
+            image = project(_open(held, "image")).read()
+            kinds = [kind for kind in held if kind.partition(":")[0] == "stain"]
+            real = [project(_open(held, kind)).read() for kind in kinds]
+            predicted = project(open_image(found)).read()
+            picture = draw_stains(image[len(image) // 2], np.concatenate(real), predicted)
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue

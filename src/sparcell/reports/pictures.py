@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GREEN, RED, BLUE = (60, 200, 80), (230, 60, 60), (80, 120, 255)
 LARGEST = 1024
+GAP = 8
 SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
 
 
@@ -46,6 +47,7 @@ def draw_curves(metrics: DataFrame) -> Figure:
     right.set(xlabel="epoch", ylabel=f"validation {SCORES[score]}", ylim=(0, 1))
     for axis in (left, right):
         axis.legend(frameon=False)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -81,21 +83,24 @@ def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> ND
 def draw_stains(
     image: NDArray[np.float32], real: NDArray[np.float32], predicted: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Put an image, its real and its predicted stain side by side.
+    """Put an image and its real and predicted stains side by side.
 
     Parameters
     ----------
-    image, real, predicted : (Y, X) float32
-        Each is shown between its own percentiles: exposures differ from image to image.
+    image : (Y, X) float32
+    real, predicted : (K, Y, X) float32
+        Each is shown between its own percentiles, as exposures differ from image to image.
 
     Returns
     -------
-    (Y, 3 X, 3) uint8
+    (Y, (1 + 2 K) X and `GAP` px between panels, 3) uint8
         Thinned, so that no panel is wider than `LARGEST` px.
     """
     step = -(-max(image.shape) // LARGEST)
-    image, real, predicted = (part[::step, ::step] for part in (image, real, predicted))
-    shown = np.concatenate([stretch(part) for part in (image, real, predicted)], axis=1)
+    pairs = [part for both in zip(real, predicted, strict=True) for part in both]
+    panels = [stretch(part[::step, ::step]) for part in (image, *pairs)]
+    gap = np.full((len(panels[0]), GAP), 255, np.uint8)
+    shown = np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
     return np.repeat(shown[:, :, None], 3, axis=2)
 
 

@@ -88,7 +88,11 @@ def finish_run(
         record["evaluated"] = {
             place.sample.name: {
                 "image": str(place.sample.image.resolve()),
-                kind: str(place.sample.files[kind].resolve()),
+                **{
+                    one: str(path.resolve())
+                    for one, path in place.sample.files.items()
+                    if one.partition(":")[0] == kind
+                },
                 "excerpts": {
                     which: part.model_dump(mode="json", exclude_none=True)
                     for which, part in place.sample.excerpts.items()
@@ -97,6 +101,8 @@ def finish_run(
             }
             for place in whole
         }
+    if stains:
+        record["left_out"] = stains.faults
     model.card = card.model_copy(update={"scores": scores})
     write_json(out / "record.json", record | {"finished": now()})
     model.save(out / "model.zip")

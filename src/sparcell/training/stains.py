@@ -83,6 +83,15 @@ class Stains:
     levels: Mapping[tuple[Path, Plane], Levels]
     own_span: bool
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """Why fields are left out, by the name of the image's file, with the plane if not first."""
+        return {
+            path.name + (f" t{plane.t} z{plane.z}" if any(plane) else ""): held.fault
+            for (path, plane), held in self.levels.items()
+            if held.fault
+        }
+
     def read(self, spot: Spot) -> NDArray[np.float32]:
         """Read the stains of a field as (K, Y, X) float32: 0 background, 1 the span's end."""
         held = self.levels[spot.key]
@@ -140,12 +149,16 @@ def open_stains(sample: Sample, image: Image) -> list[Image]:
         stain = project(stain) if image.size("Z") == 1 else stain
         sizes = [(one.shape, one.size("T"), one.size("Z")) for one in (stain, image)]
         if sizes[0] != sizes[1]:
+            several = image.size("Z") > 1 and stain.size("Z") != image.size("Z")
             raise InputError(
                 f"the stain {stain.source} of {stain.shape} px, {stain.size('T')} time points and "
                 f"{stain.size('Z')} depths for an image of {image.shape} px, {image.size('T')} and "
                 f"{image.size('Z')}",
                 "the same size, or a stack of depths for an image of one",
-                "put matching files together",
+                "write images: {files: FOLDER, depths: channels} into dataset.yaml to show the "
+                "depths of an image together"
+                if several
+                else "put matching files together, exported at one size",
             )
         opened.append(stain)
     return opened
@@ -171,11 +184,15 @@ def measure_stain(spot: Spot, config: StainConfig) -> Levels:
         np.array([np.percentile(values, percentile) for values in pixels])
         for percentile in (config.low, config.high)
     )
-    faults = [_clipping(values, config.max_clipped) for values in pixels]
-    for stain in stains:
-        faults += [_emptiness(c, config.min_contrast) for c in stain.read(plane=spot.plane)]
-    faults += ["empty: nearly all pixels have one value"] * int((high <= low).any())
-    return Levels(low, high, next(filter(None, faults), ""))
+    planes = [channel for stain in stains for channel in stain.read(plane=spot.plane)]
+    for number, name in enumerate(name_stains(spot.sample, spot.image)):
+        fault = _clipping(pixels[number], config.max_clipped)
+        fault = fault or _emptiness(planes[number], config.min_contrast)
+        if not fault and high[number] <= low[number]:
+            fault = "empty: nearly all pixels have one value"
+        if fault:
+            return Levels(low, high, f"{name} {fault}" if len(pixels) > 1 else fault)
+    return Levels(low, high)
 
 
 def _clipping(values: NDArray[np.float32], most: float) -> str:
@@ -235,13 +252,20 @@ def measure_stains(training: Sequence[Spot], others: Sequence[Spot], config: Sta
             "the same stains for all",
             "correct data.stains or the files",
         )
+    depths = max(spot.image.size("Z") for spot in training)
+    if depths > 1:
+        say(
+            f"image and stain of {depths} depths are learned depth by depth; depths: channels in "
+            "dataset.yaml would show those of an image together"
+        )
     levels = {spot.key: measure_stain(spot, config) for spot in (*training, *others)}
     usable = [spot for spot in training if not levels[spot.key].fault]
     if not usable:
         raise InputError(
             f"no training field with a usable stain ({levels[training[0].key].fault})",
             "stains that show something and are not clipped",
-            "check the stain folder, or set method.max_clipped and method.min_contrast",
+            "check the stain folder, or set method.max_clipped and method.min_contrast"
+            + "; name the channels that count in dataset.yaml" * (len(next(iter(names))) > 1),
         )
     spans = np.array([levels[spot.key].high - levels[spot.key].low for spot in usable])
     low = np.median([levels[spot.key].low for spot in usable], axis=0)
