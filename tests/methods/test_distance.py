@@ -14,6 +14,7 @@ from skimage.segmentation import watershed
 from sparcell.methods import DISTANCE
 from sparcell.methods.base import quantise
 from sparcell.methods.distance import DistanceConfig, DistanceDecode
+from sparcell.training import load_recipe
 
 EIGHT = np.ones((3, 3))
 
@@ -134,6 +135,16 @@ def test_joined_basins_are_the_h_maxima(seed: int, levels: int) -> None:
     basins = watershed(255 - height, maxima, connectivity=2, mask=height > 0)
     translated = np.array([0, *(owners[n].pop() for n in range(1, maxima.max() + 1))])[basins]
     assert (translated != found).sum() <= 0.1 * (height > 0).sum()
+
+
+@pytest.mark.parametrize(("saddle", "objects"), [(71, 1), (69, 2)])
+def test_h_is_10_of_255_levels_as_published(saddle: int, objects: int) -> None:
+    # Two peaks of 100 and 80: a saddle 9 levels below the lower one joins them, one of 11 does not
+    # (isl paper, 2.3: h is the least local contrast of a maximum that is kept).
+    ridge = np.array([60, 80, 100, 80, saddle, 75, 80, 75, 60], np.uint8)
+    maps = np.stack([np.full((3, 9), 255, np.uint8), np.tile(ridge, (3, 1))])
+    h = load_recipe("isl/cells-isl-1").decode["h"]
+    assert DISTANCE.decode(maps, DistanceDecode(h=h)).labels.max() == objects
 
 
 def test_without_h_every_regional_maximum_is_an_object() -> None:

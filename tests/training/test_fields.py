@@ -141,7 +141,7 @@ def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
     assert names(places["train"]) == ["f0"] and names(places["val"]) == ["f1"]
     with pytest.raises(InputError, match="no training field with labels"):
         find_fields([dataset], DataConfig(where={"plate": "3"}), 0)
-    with pytest.raises(InputError, match="put stains into the folder stain"):
+    with pytest.raises(InputError, match=r"images: f0, f1, f2; stain: none.*channels: NAME"):
         find_fields([dataset], DataConfig(), 0, "stain")
 
 

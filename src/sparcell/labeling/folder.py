@@ -121,7 +121,8 @@ def no_pairs(dataset: Dataset) -> InputError:
         f"no field of {dataset.root} with both image and stain "
         f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
         "files of the same name in images/ and stain/",
-        "rename them, or give the pattern in dataset.yaml",
+        "rename them, or say in dataset.yaml how they are called, stain: FOLDER/{name}_dapi.tif, "
+        "or which channel of the images it is, stain: {files: FOLDER, channels: NAME}",
     )
 
 

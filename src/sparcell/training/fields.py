@@ -21,6 +21,7 @@ from sparcell.core.image import Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import say
 from sparcell.io import open_alike, open_sample
+from sparcell.labeling.folder import no_pairs
 from sparcell.labeling.known import read_annotation
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise, Scaling
@@ -270,13 +271,10 @@ def find_fields(
             "check the names and the dataset folder",
         )
     if not places["train"]:
+        if learns_from == "stain" and not any(d.having("stain").samples for d in datasets):
+            raise no_pairs(datasets[0])
         what = "outlines, points or a stain" if learns_from == "any" else learns_from
-        first = (
-            "put stains into the folder stain/, or name their channel in dataset.yaml, "
-            "stain: {files: FOLDER, channels: NAME}"
-            if learns_from == "stain"
-            else "run `sparcell label` first"
-        )
+        first = "mark some train" if learns_from == "stain" else "run `sparcell label` first"
         raise InputError(
             f"no training field with {what} in " + ", ".join(str(d.root) for d in datasets),
             f"images with {what}",
@@ -284,7 +282,9 @@ def find_fields(
         )
     if not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
-        say(f"no field is marked val: {len(places['val'])} kept for validation")
+        alone = any(place.x != slice(None) for place in places["val"])
+        kept = "the right part of the only field" if alone else str(len(places["val"]))
+        say(f"no field is marked val: {kept} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     tell_annotations(places["train"])
     check_fields(place for held in places.values() for place in held)
