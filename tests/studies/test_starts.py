@@ -80,9 +80,33 @@ def test_said_and_drawn():
     assert alone[0].endswith("%; without an interval)")
     figure = draw_starts(table)
     left, right = figure.axes
-    assert (left.get_ylabel(), right.get_ylabel()) == ("pixel IoU", "mAP")
+    assert (left.get_ylabel(), right.get_ylabel()) == (
+        "pixel IoU, 95 % interval",
+        "mAP, 95 % interval",
+    )
     assert [text.get_text() for text in left.get_xticklabels()] == ["1", "10"]
     assert len(figure.legends[0].get_texts()) == 3
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labels"),
+    [
+        ([1, 2, 5, 10, 11], ["1", "2", "5", "", "11"]),
+        (
+            [1, 2, 5, 10, 20, 50, 100, 200, 500, 520],
+            ["1", "2", "5", "10", "20", "50", "100", "200", "", "520"],
+        ),
+        ([1, 2], ["1", "2"]),
+        ([1], ["1"]),
+    ],
+)
+def test_numbers_on_the_axis_do_not_overlap(ticks, labels):
+    runs, images = tables()
+    table = compare_starts(runs, images)
+    one = table[table["budget"] == "1"]
+    many = pd.concat([one.assign(fields=float(tick)) for tick in ticks])
+    axis = draw_starts(many).axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == labels
 
 
 def test_interval_of_a_mean_by_its_extremes():

@@ -102,10 +102,12 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
             title = TITLES.get(start, f"after {start}")
             panels[title] = Panel(_painted(found, window), _score(images, runs[start], name))
         rows.append(panels)
-    return _lay_out(names, rows)
+    budget = plan.study.budgets[0]
+    number = "all labelled fields" if budget == "all" else f"labelled fields: {budget}"
+    return _lay_out(names, rows, f"{number}, seed {runs[order[0]].seed}")
 
 
-def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]]) -> Figure:
+def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]], caption: str) -> Figure:
     """Put the panels of a field into a row, those of one kind below each other."""
     from matplotlib.figure import Figure
 
@@ -122,6 +124,7 @@ def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]]) -> Figure:
         line[0].set_ylabel("\n".join(textwrap.wrap(name, LETTERS)), fontsize=8)
     for title, axis in zip(titles, axes[0], strict=True):
         axis.set_title(title, fontsize=9)
+    figure.supxlabel(caption, fontsize=8, x=1, ha="right")
     return figure
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 METRICS = ("pixel_iou", "map")
 """Of the paper's figures 7b and 9b."""
 BASE = "imagenet"
+LEGIBLE = 0.08
+"""Numbers on an axis are at least so far apart, share of its length."""
 ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
 """How starts are called; further ones, by the names of their runs, come after these."""
 
@@ -143,8 +145,8 @@ def draw_starts(table: pd.DataFrame) -> Figure:
             look = {"fmt": "o-", "color": colours[start], "capsize": 2}
             axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **look)
         ticks = sorted(set(part["fields"]))
-        axis.set(xscale="log", xlabel="labelled fields", ylabel=NAMES[metric])
-        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set(xscale="log", xlabel="labelled fields", ylabel=f"{NAMES[metric]}, 95 % interval")
+        axis.set_xticks(ticks, _tick_labels(ticks))
         axis.minorticks_off()
         axis.set_ylim(bottom=0)
         if len(ticks):
@@ -153,3 +155,13 @@ def draw_starts(table: pd.DataFrame) -> Figure:
     lines, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper center", ncols=len(starts), frameon=False)
     return figure
+
+
+def _tick_labels(ticks: list[float]) -> list[str]:
+    """Write the numbers on a logarithmic axis, but those too near to a larger one to be read."""
+    labels, last = [], np.inf
+    for tick in reversed(ticks):
+        legible = np.log(last / tick) > LEGIBLE * np.log(ticks[-1] / ticks[0])
+        labels.append(f"{tick:g}" if legible else "")
+        last = tick if legible else last
+    return labels[::-1]
