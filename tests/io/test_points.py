@@ -64,6 +64,18 @@ def test_what_is_wrong_with_points_is_said(tmp_path: Path, text: str, message: s
         read_points(table(tmp_path, text), WIDE)
 
 
+def test_capitals_will_do_where_there_are_no_micrometres(tmp_path: Path) -> None:
+    path = table(tmp_path, "T; X ;Y\n1;4,5;3\n0;9;8\n")
+    movie = Image(np.zeros((2, 40, 100), np.uint8), "TYX")
+    assert read_points(path, movie, Plane(1)).tolist() == [[3, 4.5]]
+    calibrated = Image(np.zeros((40, 100), np.uint8), "YX", pixel_size=0.5)
+    with pytest.raises(InputError, match="columns X and Y in"):
+        read_points(path, calibrated)
+    assert read_points(table(tmp_path, "y,X,x\n1,50,2\n"), calibrated).tolist() == [[1, 2]]
+    with pytest.raises(InputError, match="x 'b' in line 4"):
+        read_points(table(tmp_path, "y,x\n\n1,2\n3,b\n"), WIDE)
+
+
 def test_a_double_click_counts_once(tmp_path: Path) -> None:
     path = table(tmp_path, "y,x\n3,4\n8,9\n3.2,4.1\n3,5\n")
     with pytest.warns(SparcellWarning, match="1 points of .* in the pixel of another"):
@@ -91,5 +103,10 @@ def test_points_must_lie_on_their_mask() -> None:
     check_against_mask(points[:0], mask, *files)
     with pytest.raises(InputError, match=r"swapped \(0% of them on the mask, 75% if"):
         check_against_mask(points[:, ::-1], mask, *files)
+    # Most of the image is no cell, so most points lie there, exchanged or not.
+    inverted = np.ones((50, 50), bool)
+    inverted[tuple(points.astype(int).T)] = inverted[31, 6] = False
+    with pytest.raises(InputError, match="of which 0% lie on"):
+        check_against_mask(points, inverted, *files)
     with pytest.raises(InputError, match=r"of which 25% lie on masks/a\.tif"):
         check_against_mask(points + np.float32([0, 8]), mask, *files)

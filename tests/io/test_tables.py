@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sparcell.core.errors import InputError
 from sparcell.io import read_table, write_table
+from sparcell.io.tables import read_typed_table
 
 FRAME = pd.DataFrame(
     {
@@ -101,3 +102,50 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="full disk"):
         write_table(FRAME, tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"y,x\n1.5,2\n",
+        b"\xef\xbb\xbfy,x\r\n1.5,2\r\n",
+        b" y , x \n1.5,2\n",
+        b"\ny,x\n\n1.5,2\n,\n\n",
+        b"y;x\n1,5;2\n",
+        b"y\tx\n1,5\t2\n",
+        b'"y","x"\n"1.5","2"\n',
+        b"y,x,\n1.5,2,\n",
+        "y,x\n1.5,2\n".encode("utf-16"),
+        "y,x,Größe in µm\n1.5,2,3\n".encode("cp1252"),
+    ],
+)
+def test_typed_tables_of_many_programs(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    frame = read_typed_table(tmp_path / "a.csv")
+    assert frame[["y", "x"]].values.tolist() == [["1.5", "2"]]
+    lines = content.replace(b"\0", b"").splitlines()
+    assert lines[frame.index[0] - 1].strip(b'"')[:1] == b"1"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty table"),
+        (b"\n \n", "an empty table"),
+        (b"y,x\n1,2\n1,5,2,5\n", "that is no table"),
+        # Decimal commas between commas: every row is longer than the header.
+        (b"y,x\n1,5,2,5\n", "that is no table"),
+        (bytes(range(256)), "that is no text"),
+    ],
+)
+def test_typed_tables_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_typed_table(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="no table"):
+        read_typed_table(tmp_path / "b.csv")
+
+
+def test_commas_in_words_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("name;y\na,1.tif;-2,5e3\n")
+    assert read_typed_table(tmp_path / "a.csv").values.tolist() == [["a,1.tif", "-2.5e3"]]

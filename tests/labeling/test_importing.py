@@ -66,6 +66,9 @@ def write_geojson(path: Path, *features: dict[str, object]) -> Path:
         ("Row,Column\n3,4.5\n", (3, 4.5)),
         (" ,Area,X,Y\n1,0,4.5,3\n", (3, 4.5)),
         ("index,axis-0,axis-1,axis-2\n0,0,3,4.5\n", (3, 4.5)),
+        ("index,axis-0,axis-1\n0,3,4.5\n", (3, 4.5)),
+        ("Y\tX\n3\t4,5\n", (3, 4.5)),
+        (" ,Label,X,Y\n1,,4.5,3\n2,Mean,9,9\n3,SD,9,9\n4,Min,9,9\n5,Max,9,9\n", (3, 4.5)),
         ("LABEL,POSITION_X,POSITION_Y\nLabel,X,Y\nx,(px),(px)\nID7,4.5,3\n", (3, 4.5)),
         ("centroid-x (px)\tcentroid-y (px)\n4.5\t3\n", (3, 4.5)),
     ],
@@ -77,6 +80,50 @@ def test_tables_by_many_names(
     table.write_text(text)
     frame = points_of(import_annotations([table], tmp_path / "out", images), "A1")
     assert frame.to_numpy().tolist() == [list(expected)]
+
+
+def test_a_table_without_rows_says_that_there_is_no_cell(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = [tmp_path / "A1.csv", tmp_path / "B1.csv"]
+    tables[0].write_text("y,x,class\n3,4,live\n")
+    tables[1].write_text("X (µm),Y (µm)\n", "utf8")
+    dataset = import_annotations(tables, tmp_path / "out", images)
+    said = capsys.readouterr().err
+    assert "1 points in 1 of 3 images" in said and "without rows, so no cell: B1\n" in said
+    assert "without annotation: A1_2\n" in said
+    assert len(points_of(dataset, "A1")) == 1 and len(points_of(dataset, "B1")) == 0
+    import_annotations(tables[1:], tmp_path / "none", images)
+    assert "nothing in 0 of 3 images" in capsys.readouterr().err
+    # That no cell is of a class does not say that there is none.
+    with pytest.raises(InputError, match="of class dead"):
+        import_annotations(tables[:1], tmp_path / "dead", images, classes=["dead"])
+
+
+def test_napari_numbers_planes_before_rows(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    write_image(tmp_path / "images" / "m.tif", np.zeros((3, *SHAPE), np.uint8), "TYX")
+    (tmp_path / "m.csv").write_text("index,axis-0,axis-1,axis-2\n0,2,3,4\n1,0,5,6\n")
+    dataset = import_annotations([tmp_path / "m.csv"], tmp_path / "out", tmp_path / "images")
+    assert points_of(dataset, "m")[["t", "y", "x"]].values.tolist() == [[2, 3, 4], [0, 5, 6]]
+
+
+def test_what_of_a_table_is_left_out_is_said(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "Label,X,Y\nunit,(px),(px)\nA1.tif,4,3\nMean,9,9\nSD,9,9\nMin,9,9\nMax,9,9\n"
+    (tmp_path / "A1.csv").write_text(rows)
+    import_annotations([tmp_path / "A1.csv"], tmp_path / "out", images)
+    said = capsys.readouterr().err
+    assert "1 points in" in said and "left out: 4 rows of a summary" in said
+    assert "left out: 1 rows below a header without numbers" in said
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_pixel_has_a_size(tmp_path: Path, images: Path, size: float) -> None:
+    (tmp_path / "A1.csv").write_text("y,x\n1,2\n")
+    with pytest.raises(InputError, match="a pixel size of"):
+        import_annotations([tmp_path / "A1.csv"], tmp_path / "out", images, pixel_size=size)
 
 
 def test_a_table_of_several_images_with_classes(
@@ -328,8 +375,10 @@ BAD = {
     "c.csv": ("y,x\n1,2\n3,four\n", "x 'four' in line 3"),
     "d.csv": ("y,x\n1,2\n100,4\n", "1 of 2 points .* outside the image"),
     "e.csv": ("y,x\n50,2\n45,30\n41,20\n", "seem to have y and x swapped"),
-    "f.csv": ("y,x\n", "without rows"),
-    "g.csv": ("", "that is no table"),
+    "f.csv": ("y,x\n1,5,2,5\n", "that is no table .*; expected as many values in each row"),
+    "g.csv": ("", "an empty table"),
+    "n5.csv": ("image,y,x\nA1.tif,1,2\n,3,4\n", "no image in line 3"),
+    "n6.csv": ("y,x\nnan,1\n", "y 'nan', x '1' in line 2"),
     "h.json": ("{", "that is no JSON"),
     "i.json": ("[1]", "neither GeoJSON nor COCO"),
     "j.json": (json.dumps(coco([{"bbox": [1, 2, 3, 4]}])), "only a box"),

@@ -19,7 +19,7 @@ def import_(
     ),
     units: str = typer.Option("auto", help="Of points in tables: px, um, or auto."),
     pixel_size: float = typer.Option(
-        None, min=0, help="Edge of a pixel, um, instead of what the images say."
+        None, help="Edge of a pixel, um, instead of what the images say."
     ),
     only: list[str] = typer.Option(
         None, "--class", help="Import shapes of this class alone; repeat it for several."

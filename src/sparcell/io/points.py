@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.io.tables import read_table, write_table
+from sparcell.io.tables import read_typed_table, write_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,6 +22,8 @@ PLANE_COLUMNS = ("t", "z")
 NEAR_EDGE = 1.0
 """Points up to this far outside, px, are taken for clicks on the edge."""
 MOSTLY = 0.5
+SAME_SIZE = 0.01
+"""Pixels of so nearly 1 um make no difference between px and um."""
 
 
 def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray[np.float32]:
@@ -31,7 +33,8 @@ def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray
     ----------
     path : Path
         CSV with the columns ``y`` and ``x``, px from the centre of the first pixel, and, for
-        movies and stacks, ``t`` and ``z`` counted from 0. Other columns are left alone.
+        movies and stacks, ``t`` and ``z`` counted from 0. Other columns are left alone. Read as
+        `read_typed_table` does; capitals will do where the image says no size of a pixel.
     image : Image
         What the points were set in.
     plane : Plane
@@ -44,16 +47,15 @@ def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray
     Raises
     ------
     InputError
-        If a column is missing, a value is no number, a point lies outside the image, or y and x
-        seem to be swapped.
+        If a column is missing or may be in um, a value is no number, a point lies outside the
+        image, or y and x seem to be swapped.
 
     Warns
     -----
     SparcellWarning
         If several points are in one pixel: all but the first are left out.
     """
-    frame = read_table(path)
-    _check_columns(frame, path)
+    frame = _name_columns(read_typed_table(path), path, image)
     chosen = _of_plane(frame, path, image, plane)
     points = np.stack([_numbers(chosen, name, path) for name in COLUMNS], 1)
     check_places(points, path, image.shape)
@@ -87,7 +89,8 @@ def check_against_mask(
     if hit >= MOSTLY:
         return
     swapped = _share_on(points[:, ::-1], mask)
-    if swapped > MOSTLY:
+    # Wherever points are, half of them lie on a mask that covers half of the image.
+    if swapped > (1 + mask.mean()) / 2:
         raise swapped_error(
             path, f"{hit:.0%} of them on the mask, {swapped:.0%} if they are swapped"
         )
@@ -104,15 +107,32 @@ def _share_on(points: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     return float(mask[y[inside], x[inside]].sum() / len(points))
 
 
-def _check_columns(frame: DataFrame, path: Path) -> None:
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        there = ", ".join(map(str, frame.columns))
+def _name_columns(frame: DataFrame, path: Path, image: Image) -> DataFrame:
+    """Give columns that are called otherwise but for capitals their names."""
+    known = (*COLUMNS, *PLANE_COLUMNS)
+    capital = {
+        name: name.lower()
+        for name in frame.columns
+        if name.lower() in known and name.lower() not in frame.columns
+    }
+    frame = frame.rename(columns=capital)
+    for name in COLUMNS:
+        if name not in frame.columns:
+            raise InputError(
+                f"{path} without a column {name} ({', '.join(map(str, frame.columns))})",
+                "a header with y and x, px",
+                "add it, or bring the table into this form with `sparcell import`",
+            )
+    size = image.pixel_size
+    if size and abs(size - 1) > SAME_SIZE and set(capital.values()) & set(COLUMNS):
         raise InputError(
-            f"{path} without a column {missing[0]} ({there})",
-            "a header with y and x, px",
-            "add it, or bring the table into this form with `sparcell import`",
+            f"columns X and Y in {path}, as ImageJ writes them, which may be in um "
+            f"for an image of {size:g} um/px",
+            "y and x, px",
+            "bring the table into this form with `sparcell import`, or write y and x in small "
+            "letters if they are in px",
         )
+    return frame
 
 
 def _of_plane(frame: DataFrame, path: Path, image: Image, plane: Plane) -> DataFrame:
@@ -142,9 +162,7 @@ def _numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     values = pandas.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
-        # The header is the first line.
-        line = int(frame.index[wrong[0]]) + 2
-        held = frame[name].iloc[wrong[0]]
+        line, held = frame.index[wrong[0]], frame[name].iloc[wrong[0]]
         raise InputError(
             f"{name} '{held}' in line {line} of {path}", "a number, px", "correct or delete it"
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".parquet")
 # Names stay text in CSV too: 007 and 1e5 are names of images, not numbers.
 NAMES = ("image", "name")
+SEPARATORS = ",;\t"
+DECIMAL_COMMA = r"^(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)$"
 
 
 def read_table(path: Path | str) -> DataFrame:
@@ -48,6 +53,71 @@ def read_table(path: Path | str) -> DataFrame:
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
         ) from error
+
+
+def read_typed_table(path: Path) -> DataFrame:
+    """Read a CSV table that somebody typed or another tool wrote; every value as text.
+
+    Commas, semicolons or tabs part columns. Where it is not commas, they may part whole numbers
+    from decimals. Spaces around names of columns and rows without any value are left out. The
+    text is UTF-8, UTF-16 as spreadsheets write it, or Windows' Western code page.
+
+    Returns
+    -------
+    DataFrame
+        Its index is the number of each row's line in the file, from 1.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty, no text, or a row has more values than there are columns.
+    """
+    import pandas
+
+    if not path.is_file():
+        raise InputError(f"no table {path}", "a CSV file", "check the path")
+    text = _decode(path)
+    body = text.lstrip()
+    if not body:
+        raise InputError(
+            f"an empty table {path}", "a header such as y,x", "add it, or take the file away"
+        )
+    header = body.splitlines()[0]
+    between = max(SEPARATORS, key=header.count)
+    try:
+        with warnings.catch_warnings():
+            # Of longer rows values would be left out.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            frame = pandas.read_csv(
+                io.StringIO(body),
+                sep=between,
+                dtype=str,
+                index_col=False,
+                keep_default_na=False,
+                skip_blank_lines=False,
+            ).fillna("")
+    except (ValueError, pandas.errors.ParserWarning) as error:
+        raise InputError(
+            f"{path} that is no table ({str(error).splitlines()[0]})",
+            "as many values in each row as columns in the header",
+            "correct it, or save it again",
+        ) from error
+    frame.columns = [str(name).strip() for name in frame.columns]
+    frame.index += text[: len(text) - len(body)].count("\n") + 2
+    if between != ",":
+        frame = frame.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+    return frame[frame.apply(lambda row: any(value.strip() for value in row), axis=1).astype(bool)]
+
+
+def _decode(path: Path) -> str:
+    raw = path.read_bytes()
+    codes = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
+    for code in codes:
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(code)
+            if "\0" not in text:
+                return text
+    raise InputError(f"{path} that is no text", "a CSV file", "save it again as CSV")
 
 
 def read_pieces(

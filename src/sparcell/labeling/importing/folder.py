@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -68,6 +69,8 @@ def import_annotations(
     root = Path(out)
     if units not in UNITS:
         raise InputError(f"units '{units}'", "one of " + ", ".join(UNITS), "choose one")
+    if pixel_size is not None and not 0 < pixel_size < math.inf:
+        raise InputError(f"a pixel size of {pixel_size:g} um", "more than 0", "correct it")
     folder, opened = _open_images(root, None if images is None else Path(images))
     found: dict[str, list[Shapes]] = {}
     files = list_annotations([Path(path) for path in annotations])
@@ -176,7 +179,7 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
         (kind, name)
         for name, parts in found.items()
         for part in parts
-        for kind, held in (("points", part.points), ("labels", part.outlines))
+        for kind, held in (("points", part.points or part.nothing), ("labels", part.outlines))
         if held
     }
     kinds = {kind for kind, _ in wanted}
@@ -201,14 +204,15 @@ def _write_field(root: Path, name: str, image: Image, parts: Sequence[Shapes]) -
     points = [point for part in parts for point in part.points]
     axes = "".join(axis for axis in image.axes if axis in "TZ" and image.size(axis) > 1)
     totals = Counter({"points": len(points)})
-    if points:
+    outlined = any(part.outlines for part in parts)
+    if points or (not outlined and any(part.nothing for part in parts)):
         more: dict[str, list[object]] = {}
         for axis in axes.lower():
             more[axis] = [getattr(point.plane, axis) for point in points]
         if any(point.name for point in points):
             more["class"] = [point.name for point in points]
         write_points(root / "points" / f"{name}.csv", np.array([[p.y, p.x] for p in points]), more)
-    if any(part.outlines for part in parts):
+    if outlined:
         totals += _write_labels(root / "labels", name, image, parts, axes)
     return totals
 
@@ -250,7 +254,12 @@ def _tell(
 ) -> None:
     written = [f"{totals[kind]} {kind}" for kind in ("points", "outlines") if totals[kind]]
     held = [n for n, parts in found.items() if any(part.points or part.outlines for part in parts)]
-    say(f"{' and '.join(written)} in {len(held)} of {len(opened)} images: {root}")
+    what = " and ".join(written) or "nothing"
+    say(f"{what} in {len(held)} of {len(opened)} images: {root}")
+    if empty := [
+        n for n, parts in found.items() if n not in held and any(p.nothing for p in parts)
+    ]:
+        say(f"tables without rows, so no cell: {', '.join(empty)}")
     if totals["disputed"]:
         say(f"outlines overlap in {totals['disputed']} px, which went to the smallest of them")
     if totals["hidden"]:
@@ -263,6 +272,6 @@ def _tell(
             skipped.update(part.skipped)
     for kind, count in skipped.items():
         say(f"left out: {count} {kind}")
-    without = sorted(opened.keys() - set(held))
+    without = sorted(opened.keys() - set(held) - set(empty))
     if without:
         say(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))

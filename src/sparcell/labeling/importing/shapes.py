@@ -69,6 +69,8 @@ class Shapes:
     units : str
         Of points in a table: ``px``, ``um``, or ``?`` where it does not say. Empty where the
         format knows px alone.
+    nothing : bool
+        The file says that there is nothing: a table without rows.
     """
 
     source: Path
@@ -77,6 +79,7 @@ class Shapes:
     skipped: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     units: str = ""
+    nothing: bool = False
 
     def skip(self, kind: str) -> None:
         """Count a shape that is left out."""

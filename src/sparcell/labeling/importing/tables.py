@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.core.progress import say
+from sparcell.io.tables import read_typed_table
 from sparcell.labeling.importing.shapes import Point, Shapes
 
 if TYPE_CHECKING:
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 # In the order of preference. Letters alone count: "X (px)" and "pos_x" are "xpx" and "posx".
 NAMES = {
     "y": ("y", "ypx", "row", "rows", "posy", "ypos", "ycoord", "coordy", "yposition", "positiony",
-          "centroidy", "ycentroid", "centery", "ycenter", "ym", "yum", "centroidypx", "centroidyum",
-          "axis1"),
+          "centroidy", "ycentroid", "centery", "ycenter", "ym", "yum", "centroidypx",
+          "centroidyum"),
     "x": ("x", "xpx", "column", "col", "columns", "posx", "xpos", "xcoord", "coordx", "xposition",
           "positionx", "centroidx", "xcentroid", "centerx", "xcenter", "xm", "xum", "centroidxpx",
-          "centroidxum", "axis2"),
+          "centroidxum"),
     "t": ("t", "frame", "time", "timepoint"),
     "z": ("z", "slice", "plane", "depth"),
     "image": ("image", "filename", "file", "imagename"),
@@ -35,7 +37,9 @@ NAMES = {
 }  # fmt: skip
 IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
 IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
-SEPARATORS = ",;\t"
+SUMMARY = ["Mean", "SD", "Min", "Max"]
+LINES_OF_UNITS = 3
+"""So many lines below its header TrackMate says what the columns are."""
 FROM_ONE = ("Slice", "Frame")
 """Fiji's own names; it counts these from 1."""
 
@@ -53,16 +57,19 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
     Raises
     ------
     InputError
-        If the table cannot be read or has no columns for y and x, or a value is no number.
+        If the table cannot be read or has no columns for y and x, a value is no number, or a row
+        names no image where others do.
     """
-    frame = _read(path)
+    every = read_typed_table(path)
+    frame = _without_summary(every)
     columns = _find_columns(frame, path)
     numbers = {key: _numbers(frame[columns[key]]) for key in "yxtz" if key in columns}
     # TrackMate has lines of units and descriptions below its header.
     kept = np.isfinite(numbers["y"]) & np.isfinite(numbers["x"])
     _check_gaps(frame, columns, kept, path)
-    planes = {key: _counts(numbers, columns, key, kept, path) for key in "tz"}
-    named = _image_names(frame, columns, images)
+    lines = frame.index.tolist()
+    planes = {key: _counts(numbers, columns, key, kept, lines, path) for key in "tz"}
+    named = _image_names(frame, columns, images, path)
     classes = frame[columns["class"]].tolist() if "class" in columns else [""] * len(frame)
     found: dict[str, Shapes] = {}
     for i in np.flatnonzero(kept):
@@ -70,6 +77,14 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
         plane = Plane(int(planes["t"][i]), int(planes["z"][i]))
         place = float(numbers["y"][i]), float(numbers["x"][i])
         shapes.points.append(Point(*place, classes[i], plane))
+    if not found:
+        return {"": Shapes(path, nothing=True)}
+    left_out = {
+        "rows of a summary": len(every) - len(frame),
+        "rows below a header without numbers": int((~kept).sum()),
+    }
+    first = next(iter(found.values()))
+    first.skipped.update({what: count for what, count in left_out.items() if count})
     return found
 
 
@@ -95,7 +110,7 @@ def to_pixels(
     InputError
         If both are possible, or a pixel size is needed and not known.
     """
-    if not shapes.units:
+    if not shapes.units or not shapes.points:
         return shapes
     said = shapes.units if units == "auto" else units
     if said == "?":
@@ -111,7 +126,7 @@ def to_pixels(
             "give it with --pixel-size",
         )
     moved = [Point(p.y / pixel_size, p.x / pixel_size, p.name, p.plane) for p in shapes.points]
-    return Shapes(shapes.source, moved, shapes.outlines, shapes.skipped, shapes.size)
+    return replace(shapes, points=moved, units="")
 
 
 def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> str:
@@ -133,34 +148,15 @@ def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> 
     )
 
 
-def _read(path: Path) -> DataFrame:
-    import pandas
-
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            header = stream.readline()
-        between = max(SEPARATORS, key=header.count)
-        frame = pandas.read_csv(
-            path, sep=between, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-        if between == ";":
-            # Where semicolons part columns, commas part whole numbers from decimals.
-            frame = frame.apply(lambda column: column.str.replace(",", ".", regex=False))
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} that is no table ({reason})", "CSV with a header", "save it again"
-        ) from error
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return frame
-
-
 def _find_columns(frame: DataFrame, path: Path) -> dict[str, str]:
     plain = {re.sub(r"[^a-z0-9]", "", _ascii(name).lower()): name for name in frame.columns[::-1]}
     columns = {
         key: next((plain[name] for name in names if name in plain), "")
         for key, names in NAMES.items()
     }
+    # napari numbers its axes; the last two are y and x.
+    axes = [plain[f"axis{n}"] for n in range(4) if f"axis{n}" in plain]
+    columns |= dict(zip("xyzt", axes[::-1], strict=False))
     if columns["y"] and columns["x"]:
         return {key: name for key, name in columns.items() if name}
     there = ", ".join(frame.columns[:12])
@@ -195,14 +191,15 @@ def _check_gaps(
     frame: DataFrame, columns: dict[str, str], kept: NDArray[np.bool_], path: Path
 ) -> None:
     """Refuse rows without numbers, but for those directly below the header."""
-    if kept.any() and kept[int(kept.argmax()) :].all() and kept.argmax() <= 3:
-        return
     first = int(kept.argmax()) if kept.any() else 0
-    row = first + int((~kept[first:]).argmax()) if len(kept) else 0
-    if not len(kept):
-        raise InputError(f"{path} without rows", "a row for each point", "leave the file out")
+    wrong = first + np.flatnonzero(~kept[first:])
+    if not len(wrong) and first <= LINES_OF_UNITS:
+        return
+    row = int(wrong[0]) if len(wrong) else 0
     held = ", ".join(f"{columns[k]} '{frame[columns[k]].iloc[row]}'" for k in "yx")
-    raise InputError(f"{held} in line {row + 2} of {path}", "numbers", "correct or delete it")
+    raise InputError(
+        f"{held} in line {frame.index[row]} of {path}", "numbers", "correct or delete it"
+    )
 
 
 def _counts(
@@ -210,6 +207,7 @@ def _counts(
     columns: dict[str, str],
     key: str,
     kept: NDArray[np.bool_],
+    lines: Sequence[int],
     path: Path,
 ) -> NDArray[np.float64]:
     """Times or depths from 0; all 0 where the table has none."""
@@ -219,7 +217,7 @@ def _counts(
     wrong = np.flatnonzero(kept & (~np.isfinite(held) | (held != np.rint(held))))
     if len(wrong):
         raise InputError(
-            f"{columns[key]} that is no whole number in line {wrong[0] + 2} of {path}",
+            f"{columns[key]} that is no whole number in line {lines[wrong[0]]} of {path}",
             "the number of a plane",
             "correct or delete the column",
         )
@@ -227,13 +225,28 @@ def _counts(
     return held - from_one
 
 
-def _image_names(frame: DataFrame, columns: dict[str, str], images: Collection[str]) -> list[str]:
+def _without_summary(frame: DataFrame) -> DataFrame:
+    """Leave out the rows that ImageJ's Summarize adds at the end."""
+    ends = (frame[name].tail(len(SUMMARY)).tolist() for name in frame.columns)
+    return frame.iloc[: -len(SUMMARY)] if SUMMARY in ends else frame
+
+
+def _image_names(
+    frame: DataFrame, columns: dict[str, str], images: Collection[str], path: Path
+) -> list[str]:
     """Name of the image of each row; empty where no column tells."""
     for key in ("image", "label"):
         if key in columns:
             # Fiji's labels go on with the ROI after a colon.
             files = frame[columns[key]].str.split(":").str[0].str.strip().str.replace("\\", "/")
             names = [stem(Path(file)) for file in files]
+            if "" in names and any(names):
+                line = frame.index[names.index("")]
+                raise InputError(
+                    f"no {columns[key]} in line {line} of {path}",
+                    "the name of the image in every row",
+                    "add it, or delete the row",
+                )
             if key == "image" or not set(images).isdisjoint(names):
                 return names
     return [""] * len(frame)
