@@ -10,7 +10,7 @@ import zarr
 from models import bright_model
 from scipy.ndimage import gaussian_filter
 
-from sparcell.core.excerpt import WHOLE
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.methods import METHODS
@@ -181,6 +181,49 @@ def test_large_images_are_predicted_in_blocks_and_others_are_not(
     assert "movie.tif: 2 blocks" in said and "image.tif" not in said
     found = open_image(Item(tmp_path, "movie", out, PredictSettings()).written)
     assert np.array_equal(found.data[1, :, :], pixels > 0)
+
+
+@pytest.mark.parametrize("depths", ["brightest", "channels", (1,)])
+def test_channels_and_depths_that_a_model_learned_are_chosen_in_blocks_too(
+    tmp_path: Path, depths: str | tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    stack = (gaussian_filter(rng.random((2, *PLANE)), (0, 2, 2)) * 9000).astype(np.uint16)
+    pixels = np.stack([stack[::-1], stack], axis=1)
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in/a.ome.tif", pixels, "ZCYX", None, ("other", "phase"))
+    excerpt = Excerpt(channels="phase", depths=depths)
+    weights = (8.0, -3.0) if depths == "channels" else (8.0,)
+    model = bright_model(*weights, excerpt=excerpt)
+    # What is shown, in a file of its own.
+    shown = excerpt.of(open_image(tmp_path / "in/a.ome.tif")).read().astype(np.uint16)
+    (tmp_path / "alone").mkdir()
+    write_image(tmp_path / "alone/a.tif", shown, "CYX")
+    found = []
+    for folder, block in (("alone", None), ("in", None), ("in", 64)):
+        out = tmp_path / f"{folder}-{block}"
+        settings = PredictSettings(block=block, halo=60, tile=32)
+        assert not predict(model, tmp_path / folder, out, settings=settings).failures
+        (labels,) = (out / "labels").iterdir()
+        found.append(open_image(labels))
+    assert [labels.axes for labels in found] == ["YX"] * 3
+    plain, *others = (labels.read_ids() for labels in found)
+    assert plain.max() > 3
+    for other in others:
+        assert np.array_equal(plain, other)
+
+
+def test_a_channel_that_is_asked_for_stands_above_what_was_learned(tmp_path: Path) -> None:
+    pixels = np.zeros((2, *PLANE), np.uint16)
+    pixels[0, 20:40, 20:40], pixels[1, 80:90, 100:110] = 900, 900
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in/a.ome.tif", pixels, "CYX", None, ("other", "phase"))
+    model = bright_model(excerpt=Excerpt(channels="phase"))
+    for channels, area in ((None, 100), ((0,), 400)):
+        out = tmp_path / f"out{channels}"
+        settings = PredictSettings(channels=channels)
+        table = predict(model, tmp_path / "in", out, settings=settings).counts
+        assert table["area_px"].tolist() == [area]
 
 
 def test_tiles_of_blocks_partition_the_plane_and_windows_know_their_neighbours() -> None:

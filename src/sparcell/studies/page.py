@@ -269,7 +269,7 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
     if study.get("val"):
         said.append(f"Besides its budget, every run used {study['val']} validation fields.")
     if study:
-        said.append("Sparcell tuned its decoding on validation fields only.")
+        said.append("Where a recipe tunes its decoding, it does so on validation fields only.")
     if study.get("min_size") and "f1_no_small" in good:
         said.append(f"Small objects are those below {study['min_size']} px.")
     if study.get("detection_radius") is not None:
