@@ -71,6 +71,14 @@ def beyond(root: Path) -> None:
     (root / "points" / "a.csv").write_text("y,x\n500,3\n")
 
 
+def no_rows(root: Path) -> None:
+    (root / "points" / "a.csv").write_text("y,x\n")
+
+
+def fractions(root: Path) -> None:
+    write_image(root / "labels" / "a.tif", np.ones((96, 96), np.float32), "YX")
+
+
 def damaged(root: Path) -> None:
     (root / "images" / "a.tif").write_bytes(b"nothing")
 
@@ -97,6 +105,10 @@ def all_test(root: Path) -> None:
         ("s", "p", two_channels("stain"), "", "b!"),
         ("l", "p", two_channels("images"), "a", "ab?"),
         ("p", "p", damaged, "", "b!"),
+        ("p", "p", no_rows, "", "ab"),
+        ("p", "m", no_rows, "", "a?"),
+        ("l", "l", fractions, "b!", ""),
+        ("l", "l", two_channels("labels"), "b!", ""),
         ("p", "p", all_test, "", "ab?"),
     ],
 )

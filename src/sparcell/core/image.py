@@ -177,16 +177,32 @@ class Image:
         InputError
             If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1.
         """
+        self.check_ids()
         region = self._stored(y, x, plane)
-        whole = len(region) == 1 and region.dtype.kind in "iub"
-        if not whole or int(region.min()) < 0 or int(region.max()) > LARGEST_ID:
+        if int(region.min()) < 0 or int(region.max()) > LARGEST_ID:
             raise InputError(
-                f"{self.source} with {len(region)} channels of dtype {region.dtype}",
-                "a label image: one channel of integers, 0 = background",
-                "name a folder of label images",
+                f"values of {region.min()} to {region.max()} in {self.source}",
+                "a label image: whole numbers of 0 to 2^31 - 1, 0 = background",
+                "number the objects from 1",
             )
         ids: NDArray[np.int32] = region[0].astype(np.int32)
         return ids
+
+    def check_ids(self) -> None:
+        """Check that it can be a label image or a mask, without reading it.
+
+        Raises
+        ------
+        InputError
+            If it has several channels or no whole numbers.
+        """
+        dtype = np.dtype(self.data.dtype)
+        if self.size("C") != 1 or dtype.kind not in "iub":
+            raise InputError(
+                f"{self.source} with {self.size('C')} channels of dtype {dtype}",
+                "a label image or mask: one channel of whole numbers, 0 = background",
+                "save it as a grey image of integers",
+            )
 
     def _stored(self, y: slice, x: slice, plane: Plane) -> NDArray[Any]:
         """One region of one plane, (C, Y, X), dtype and values as stored."""

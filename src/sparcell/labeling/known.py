@@ -76,8 +76,10 @@ def read_annotation(
     return Annotation(kinds, None, points, mask)
 
 
-def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False) -> None:
+def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False) -> bool:
     """Check what `read_annotation` would read, without reading the image.
+
+    Returns whether there may be an object: there is none where a table of points has no rows.
 
     Parameters
     ----------
@@ -96,19 +98,22 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False)
     image, files = open_sample(sample), sample.files
     for kind in ("labels", "ignore"):
         if kind in files:
-            open_alike(sample, kind, image)
+            open_alike(sample, kind, image).check_ids()
     if "outlines" in kinds or not kinds & TEACHING:
-        return
+        return True
     if _asks_stain(kinds):
         open_stain(sample)
     masks = None
     if "mask" in kinds:
         beside = "masks" if "masks" in files else "labels"
         masks = open_alike(sample, beside, image)
+        masks.check_ids()
     if "points" not in kinds or "points" not in files:
-        return
+        return True
+    count = 0
     for plane in image.planes():
         points = read_points(files["points"], image, plane)
+        count += len(points)
         if masks is not None:
             mask = masks.read_ids(plane=plane) > 0
             check_against_mask(points, mask, files["points"], files[beside])
@@ -117,6 +122,7 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False)
                 raise swapped_error(files["points"], BETTER)
             # Columns are exchanged in all planes or in none.
             look = False
+    return count > 0
 
 
 def _asks_stain(kinds: frozenset[Kind]) -> bool:

@@ -114,16 +114,18 @@ def tell_annotations(places: Iterable[FieldPlace]) -> None:
         say(f"{count} fields: {source}")
 
 
-def check_fields(places: Iterable[FieldPlace]) -> None:
+def check_fields(places: Iterable[FieldPlace]) -> bool:
     """Check the files of fields before training, which else would end at the first wrong one.
+
+    Returns whether there may be an object in one, see `check_annotation`.
 
     Raises
     ------
     InputError
         If one cannot be used.
     """
-    for sample, kinds in {(p.sample.image, p.kinds): (p.sample, p.kinds) for p in places}.values():
-        check_annotation(sample, kinds)
+    found = {(place.sample.image, place.kinds): place for place in places}.values()
+    return any([check_annotation(place.sample, place.kinds) for place in found])
 
 
 def count_channels(images: Iterable[Image]) -> int:

@@ -253,7 +253,8 @@ def find_fields(
     Raises
     ------
     InputError
-        If no labelled field is left to train on, or files of one do not fit each other.
+        If no labelled field is left to train on, files of one do not fit each other, or no field
+        has an object.
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
@@ -287,7 +288,13 @@ def find_fields(
         say(f"no field is marked val: {kept} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     tell_annotations(places["train"])
-    check_fields(place for held in places.values() for place in held)
+    check_fields(places["val"] + places["test"])
+    if not check_fields(places["train"]):
+        raise InputError(
+            f"no point in any of {len(places['train'])} training fields",
+            "a place in each cell",
+            "add points, or fields with some",
+        )
     return places
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from sparcell.labeling.known import check_annotation
 from sparcell.methods import METHODS
 from sparcell.training.annotations import NO_KINDS, count_channels, sort_samples
 from sparcell.training.recipe import load_recipe
+from sparcell.training.stains import open_stains
 
 RECIPES = {"nuclei-light": "outlines", "points-light": "any of these"}
 """Recipes that are offered, and what they learn from."""
@@ -23,6 +25,7 @@ LARGEST_LOOK = 1 << 25
 """Larger images, px, are not searched for whether points have y and x exchanged."""
 
 Used = tuple[Sample, frozenset[Kind]]
+Key = tuple[str, ...]
 
 
 class Offer(NamedTuple):
@@ -79,19 +82,25 @@ def find_offers(dataset: Dataset) -> Offers:
     bare = [_without(sample, "labels", "ignore") for sample in dataset.samples]
     uses["stain"] = [(s, frozenset({"stain"})) for s in bare if "stain" in s.files]
     uses["points"] = [(s, given_kinds(s)) for s in bare if "points" in s.files]
-    faults = _find_faults([used for each in uses.values() for used in each])
+    faults, without = _look([used for each in uses.values() for used in each])
     known = {(name, text): None for (name, *_), text in faults.items()}
 
     def offer(use: str, what: str, command: str) -> Offer:
         wrong = {s.name: faults[key] for s, k in uses[use] if (key := _key(s, k)) in faults}
         fine = [sample for sample, _ in uses[use] if sample.name not in wrong]
-        stop = _find_stop(fine) if use in RECIPES else ""
+        empty = {sample.name for sample, kinds in uses[use] if _key(sample, kinds) in without}
+        if use in RECIPES:
+            stop = _find_stop(fine, empty)
+        else:
+            # The label step refuses a field without points.
+            stop, fine = "", [sample for sample in fine if sample.name not in empty]
         return Offer(what, command, [sample.name for sample in fine], wrong, stop)
 
     root = dataset.root
     training = [
         offer(name, what, f"sparcell train {name} --data {root}") for name, what in RECIPES.items()
     ]
+    stain = _offer_stain(dataset)
     labels = [
         offer("stain", "labels from the stain", f"sparcell label {root}"),
         offer("points", "outlines from points", f"sparcell label {root} --from points -o NEW"),
@@ -99,31 +108,53 @@ def find_offers(dataset: Dataset) -> Offers:
     if len(uses["points-light"]) == len(uses["nuclei-light"]):
         del training[1]
     return Offers(
-        [each for each in training if each.names or each.faults],
+        [each for each in (*training, stain) if each.names or each.faults],
         [each for each in labels if each.names],
         list(known),
     )
 
 
-def _find_faults(used: Iterable[Used]) -> dict[tuple[str, ...], str]:
-    """Check each field once for each set of annotations that is used of it."""
-    every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
+def _offer_stain(dataset: Dataset) -> Offer:
+    """Offer to learn what the stains of a dataset show; they may be several."""
+    stained = dataset.having("stain").samples
     faults = {}
+    for sample in stained:
+        try:
+            open_stains(sample, open_sample(sample))
+        except InputError as error:
+            faults[sample.name] = str(error)
+    fine = [sample for sample in stained if sample.name not in faults]
+    command = f"sparcell train isl-light/stain --data {dataset.root}"
+    names = [sample.name for sample in fine]
+    return Offer("the stain of unstained images", command, names, faults, _find_stop(fine, set()))
+
+
+def _look(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
+    """Check each field once for each set of annotations that is used of it.
+
+    Returns what is wrong, and which are right but can hold no object.
+    """
+    every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
+    faults, without = {}, set()
     for key, (sample, kinds) in track(every.items(), "looking", len(every), "fields"):
         try:
             height, width = open_sample(sample).shape
-            check_annotation(sample, kinds, look=height * width <= LARGEST_LOOK)
+            if not check_annotation(sample, kinds, look=height * width <= LARGEST_LOOK):
+                without.add(key)
         except InputError as error:
             faults[key] = str(error)
-    return faults
+    return faults, without
 
 
-def _find_stop(samples: list[Sample]) -> str:
+def _find_stop(samples: list[Sample], empty: AbstractSet[str] = frozenset()) -> str:
     """Say why a training on fields that can be used, each by itself, would not begin."""
     if not samples:
         return ""
-    if not any(sample.split in ("", "train") for sample in samples):
+    training = [sample for sample in samples if sample.split in ("", "train")]
+    if not training:
         return "none of them is for training: mark some train in split.csv"
+    if {sample.name for sample in training} <= empty:
+        return "no table of those for training has a point: set one in each cell"
     try:
         count_channels(open_sample(sample) for sample in samples)
     except InputError as error:
@@ -131,7 +162,7 @@ def _find_stop(samples: list[Sample]) -> str:
     return ""
 
 
-def _key(sample: Sample, kinds: frozenset[Kind]) -> tuple[str, ...]:
+def _key(sample: Sample, kinds: frozenset[Kind]) -> Key:
     return (sample.name, *sorted(kinds), *sorted(sample.files))
 
 
