@@ -63,7 +63,8 @@ def _uses(dataset: Dataset) -> Iterator[str]:
     from collections import Counter
 
     from sparcell.core.annotation import TEACHING, given_kinds
-    from sparcell.training.offers import find_offers
+    from sparcell.core.dataset import KINDS
+    from sparcell.training.offers import find_offers, find_unused
 
     mixes = Counter(given_kinds(sample) for sample in dataset.samples)
     for kinds, count in mixes.most_common():
@@ -79,6 +80,11 @@ def _uses(dataset: Dataset) -> Iterator[str]:
         given = any(kinds & TEACHING for kinds in mixes)
         remedy = "make better ones" if given else "add labels/, points/ or stain/"
         yield f"nothing to train from yet: {remedy}, or sparcell import"
+    for kind, names in find_unused(dataset).items():
+        yield (
+            f"{kind}: {len(names)} files are not used, such as {names[0]}; they count as "
+            f"NAME{KINDS[kind][-1]} of an image NAME"
+        )
     for name, fault in offers.faults:
         yield f"{name}: {fault}"
 

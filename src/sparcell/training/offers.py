@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparcell.core.annotation import Kind, given_kinds
-from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.dataset import KINDS, Dataset, Place, Sample, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.progress import track
 from sparcell.io import open_sample
@@ -160,6 +160,30 @@ def _find_stop(samples: list[Sample], empty: AbstractSet[str] = frozenset()) -> 
     except InputError as error:
         return str(error)
     return ""
+
+
+def find_unused(dataset: Dataset) -> dict[str, list[str]]:
+    """List the files in the folders of a dataset that belong to no field, by kind.
+
+    They have another suffix, or are called as no image is. Patterns of ``dataset.yaml`` choose
+    among files on purpose, so their folders are left out.
+    """
+    used = {path for sample in dataset.samples for path in sample.files.values()}
+    places = {kind: Place(kind) for kind in KINDS} | read_layout(dataset.root)
+    found = {}
+    for kind, place in places.items():
+        folder = dataset.root / place.files
+        if "{name}" in place.files or not folder.is_dir():
+            continue
+        # Tables beside labels hold the classes of objects.
+        found[kind] = [
+            path.name
+            for path in sorted(folder.iterdir())
+            if path not in used
+            and path.name[0] != "."
+            and not (kind == "labels" and path.suffix == ".csv")
+        ]
+    return {kind: names for kind, names in found.items() if names}
 
 
 def _key(sample: Sample, kinds: frozenset[Kind]) -> Key:
