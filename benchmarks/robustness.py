@@ -41,7 +41,8 @@ from sparcell.evaluation import Evaluation, Scores, evaluate
 from sparcell.io import open_image, write_image
 from sparcell.models import load_model
 from sparcell.models.model import Model
-from sparcell.prediction.predict import predict
+from sparcell.models.runtime import Runtime
+from sparcell.prediction.array import predict_array
 from sparcell.prediction.rescale import rescaled, restore_labels
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import median_diameter
@@ -60,6 +61,15 @@ class Field:
     group: str
     pixels: Pixels
     labels: Labels
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model, what runs it, and on how many threads; 0 is all."""
+
+    model: Model
+    runtime: Runtime
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -118,17 +128,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model = load_model(options.model)
+    # Once for all changes: what takes the time here is to compile it.
+    network = Network(model, model.open("auto", options.threads), options.threads)
     fields = read_fields(options.dataset, options.split, options.images)
     settings = {key: str(value) for key, value in vars(options).items()}
     report = start_record(settings | {"digest": model.digest})
     report["images"] = [one.name for one in fields]
     for kind in ["unchanged", *options.only]:
         if kind == "unchanged":
-            report[kind] = score_unchanged(model, fields, options.threads)
+            report[kind] = score_unchanged(network, fields)
         elif kind == "sizes":
-            report[kind] = score_sizes(model, fields, options.threads)
+            report[kind] = score_sizes(network, fields)
         else:
-            report[kind] = score_changed(model, fields, kind, options.threads)
+            report[kind] = score_changed(network, fields, kind)
         if options.json:
             write_json(options.json, report)
 
@@ -147,9 +159,9 @@ def read_fields(dataset: Path, split: str, count: int | None) -> list[Field]:
     return fields
 
 
-def score_unchanged(model: Model, fields: list[Field], threads: int) -> list[dict[str, Any]]:
+def score_unchanged(network: Network, fields: list[Field]) -> list[dict[str, Any]]:
     """Score all images, and those of each size class."""
-    evaluation, _ = find_and_compare(model, fields, threads)
+    evaluation, _ = find_and_compare(network, fields)
     rows: list[dict[str, Any]] = []
     groups = sorted({one.group for one in fields if one.group})
     for group in ["all", *groups]:
@@ -161,28 +173,26 @@ def score_unchanged(model: Model, fields: list[Field], threads: int) -> list[dic
     return rows
 
 
-def score_changed(
-    model: Model, fields: list[Field], kind: str, threads: int
-) -> list[dict[str, Any]]:
+def score_changed(network: Network, fields: list[Field], kind: str) -> list[dict[str, Any]]:
     """Score images that were made worse in one way."""
     change = CHANGES[kind]
     rows: list[dict[str, Any]] = []
     for amount in change.amounts:
         rng = np.random.default_rng(0)
         changed = [replace(one, pixels=change.apply(one.pixels, amount, rng)) for one in fields]
-        evaluation, _ = find_and_compare(model, changed, threads)
+        evaluation, _ = find_and_compare(network, changed)
         rows.append({kind: amount, **ratios(evaluation.total)})
         show(rows)
     return rows
 
 
-def score_sizes(model: Model, fields: list[Field], threads: int) -> list[dict[str, Any]]:
+def score_sizes(network: Network, fields: list[Field]) -> list[dict[str, Any]]:
     """Score resized images, as they are and by the diameter that is estimated."""
     rows: list[dict[str, Any]] = []
     for factor in sorted({1.0, *SIZES}):
         changed = [resized_field(one, factor) for one in fields]
         for way in ("none", "auto"):
-            evaluation, scales = find_and_compare(model, changed, threads, way)
+            evaluation, scales = find_and_compare(network, changed, way)
             error = median_error(changed, scales) if way == "auto" else None
             scores = ratios(evaluation.total)
             rows.append({"resized by": factor, "diameter": way, **scores, "error": error})
@@ -201,9 +211,9 @@ def resized_field(field: Field, factor: float) -> Field:
 
 
 def find_and_compare(
-    model: Model, fields: list[Field], threads: int, diameter: str = "none"
+    network: Network, fields: list[Field], diameter: str = "none"
 ) -> tuple[Evaluation, dict[str, str]]:
-    """Predict images from files, as a user does.
+    """Predict images as a user does, and score the label images.
 
     Returns
     -------
@@ -211,28 +221,23 @@ def find_and_compare(
     scales : dict
         Name of an image to how its scale was found.
     """
+    settings = PredictSettings(diameter=diameter)
+    scales = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # The network is compiled for each size of image, so those of one size follow each other.
-        prefix = {one.name: f"{one.labels.shape[0]:05}x{one.labels.shape[1]:05}_" for one in fields}
-        for one in fields:
-            file = f"{prefix[one.name]}{one.name}.tif"
-            write_image(folder / "images" / file, one.pixels, "YX")
-            write_image(folder / "labels" / file, one.labels, "YX")
-        summary = predict(
-            model,
-            folder / "images",
-            folder / "found",
-            settings=PredictSettings(diameter=diameter),
-            threads=threads,
-        )
-        if summary.failures:
-            raise SystemExit(str(summary.failures))
-        evaluation = evaluate(folder / "labels", folder / "found" / "labels")
-    own = {start + name: name for name, start in prefix.items()}
-    images = {own[name]: scores for name, scores in evaluation.images.items()}
-    found = zip(summary.counts["image"], summary.counts["scale_from"], strict=True)
-    return replace(evaluation, images=images), {own[name]: text for name, text in found}
+        # A network is compiled for each size of image, so those of one size follow each other.
+        for one in sorted(fields, key=lambda field: field.labels.shape):
+            found = predict_array(
+                network.model,
+                one.pixels,
+                settings=settings,
+                runtime=network.runtime,
+                threads=network.threads,
+            )
+            scales[one.name] = found.scale.found
+            write_image(folder / "labels" / f"{one.name}.tif", one.labels, "YX")
+            write_image(folder / "found" / f"{one.name}.tif", found.labels, "YX")
+        return evaluate(folder / "labels", folder / "found"), scales
 
 
 def median_error(fields: list[Field], scales: dict[str, str]) -> float | None:

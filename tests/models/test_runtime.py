@@ -4,13 +4,14 @@ import builtins
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 from models import bright_model, random_model
 
 from sparcell.core.errors import InputError
 from sparcell.methods.base import quantise
 from sparcell.models import Model
-from sparcell.models.runtime import RUNTIMES, default_threads, read_levels
+from sparcell.models.runtime import RUNTIMES, OpenVino, default_threads, read_levels
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,47 @@ def test_auto_opens_the_first_that_does(model: Model) -> None:
 
 
 def test_many_sizes_one_after_the_other(model: Model) -> None:
-    openvino, reference = model.open("openvino", 1), model.open("onnxruntime", 1)
+    engine, reference = model.open("openvino", 1), model.open("onnxruntime", 1)
     rng = np.random.default_rng(0)
     for edge in (16, 32, 48, 64, 80, 96, 16):
         image = rng.standard_normal((1, edge, 16)).astype(np.float32)
-        assert np.abs(openvino(image)[0] - reference(image)[0]).max() < 1e-3
+        assert np.abs(engine(image)[0] - reference(image)[0]).max() < 1e-3
+
+
+def test_a_size_is_compiled_once_while_it_is_in_use(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = openvino.Core
+    compiled: list[list[int]] = []
+    read: list[bytes] = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.core = core()
+
+        def read_model(self, onnx: bytes, weights: bytes) -> object:
+            read.append(onnx)
+            return self.core.read_model(onnx, weights)
+
+        def compile_model(self, graph: Any, *options: object) -> object:
+            compiled.append(list(graph.input(0).shape))
+            return self.core.compile_model(graph, *options)
+
+    monkeypatch.setattr("openvino.Core", Counting)
+    engine, reference = OpenVino(model.onnx, 1, "f32"), model.open("onnxruntime", 1)
+    rng = np.random.default_rng(0)
+
+    def look(edge: int) -> None:
+        window = rng.standard_normal((1, edge, 32)).astype(np.float32)
+        np.testing.assert_allclose(engine(window)[0], reference(window)[0], atol=1e-3)
+
+    # As `--diameter auto` looks at one image after the other, each resized in its own way.
+    usual = range(32, 32 + 16 * 6, 16)
+    for image in range(4):
+        for edge in (*usual, 256 + 16 * image):
+            look(edge)
+    assert len(compiled) == len({tuple(shape) for shape in compiled}) == 6 + 4
+    assert len(read) == 1
 
 
 def test_maps_are_the_callers_to_keep(model: Model) -> None:
