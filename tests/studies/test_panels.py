@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparcell.io import write_image
+from sparcell.io import open_image, write_image
 from sparcell.studies.design import plan_study
 from sparcell.studies.panels import draw_fields
 from sparcell.studies.reading import tidy
@@ -51,6 +51,24 @@ def test_what_a_row_shows(study):
     assert axes[3].get_xlabel() == "IoU 1.00, mAP 0.25" and not axes[2].get_xlabel()
     lines = axes[0].get_ylabel().split("\n")
     assert " ".join(lines) == LONG and max(map(len, lines)) <= 20
+
+
+def test_planes_and_stain_of_one_file(study):
+    out, stain, images = study
+    data = out.parent / "data"
+    planes = open_image(data / f"images/{LONG}.tif").read()
+    dna = open_image(data / f"stain/{LONG}.tif").read()[:1]
+    for name in ("one", LONG):
+        # Two depths of one, a bright-field and a stain that shows in the second depth alone.
+        both = np.stack([np.stack([planes[0], 0 * dna[0]]), np.stack([planes[1], dna[0]])])
+        write_image(data / f"raw/{name}.tif", both, axes="ZCYX")
+    (data / "dataset.yaml").write_text(
+        "images: {files: raw, channels: 0, depths: channels}\n"
+        "stain: {files: raw, channels: 1, depths: brightest}\n"
+    )
+    image, shown = (a.images[0].get_array() for a in draw_fields(out, stain, images).axes[:2])
+    # Of an even number of planes the upper one of the middle: the second.
+    assert set(np.unique(image)) == {0, 255} and np.array_equal(shown, image)
 
 
 def test_of_small_objects_the_middle_is_shown(study):

@@ -161,3 +161,6 @@ def test_info_says_what_counts_and_what_is_lacking(
     said = capsys.readouterr().out
     assert not end.value.code and "images: 5 (channel phase)" in said
     assert "no channel 'Hoechst' in" in said and "bright, phase, DAPI" in said
+    with pytest.raises(SystemExit):
+        main(["info", str(data)])
+    assert f"5 fields: sparcell train isl-light/stain --data {data}" in capsys.readouterr().out
