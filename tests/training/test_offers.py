@@ -159,3 +159,13 @@ def test_label_steps_are_offered_for_fields_that_they_can_use(tmp_path: Path) ->
     # Labels that are wrong are in nobody's way there; a stain of two channels is.
     assert stain.names == ["b"] and points.names == ["b", "c"]
     assert sorted(name for name, _ in offers.faults) == ["a", "a"]
+
+
+def test_a_stain_that_does_not_fit_its_image_is_named(tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path, name, "s")
+    small("stain")(tmp_path)
+    found = find_offers(Dataset.open(tmp_path))
+    (stain,) = (offer for offer in found.training if "isl-light/stain" in offer.command)
+    assert stain.names == ["b"] and "(50, 40) px" in stain.faults["a"]
+    assert ("a", stain.faults["a"]) in found.faults

@@ -139,7 +139,8 @@ class Dataset:
                 raise InputError(
                     f"nothing in {root / places[kind].files}",
                     f"{kind} files",
-                    "check the folder name",
+                    "check the folder name"
+                    + ", or make labels with `sparcell label`" * (kind == "labels"),
                 )
         if not listed["images"]:
             raise InputError(

@@ -101,6 +101,7 @@ def find_offers(dataset: Dataset) -> Offers:
         offer(name, what, f"sparcell train {name} --data {root}") for name, what in RECIPES.items()
     ]
     stain = _offer_stain(dataset)
+    known |= dict.fromkeys(stain.faults.items())
     labels = [
         offer("stain", "labels from the stain", f"sparcell label {root}"),
         offer("points", "outlines from points", f"sparcell label {root} --from points -o NEW"),
