@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -65,6 +66,12 @@ def test_folders_are_compared_image_by_image(tmp_path):
         "pcc_sd": pytest.approx(np.std(both)),
     }
     assert found.table().row_count == 3
+    assert re.fullmatch(r"0\.\d{3}, SD 0\.\d{3}", found.describe("stain"))
+    # One image has no spread.
+    (tmp_path / "set/stain/b.tif").unlink()
+    (tmp_path / "out/stain/b.tif").unlink()
+    one = evaluate_stains(tmp_path / "set", tmp_path / "out")
+    assert re.fullmatch(r"\d\.\d{3}", one.describe("stain"))
 
 
 def test_a_stack_is_projected_and_stains_of_several_folders_are_channels(tmp_path):

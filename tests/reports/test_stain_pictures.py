@@ -60,3 +60,5 @@ def test_a_report_shows_the_planes_that_count_and_names_what_was_left_out(tmp_pa
     assert "real and predicted DAPI, real and predicted actin" in " ".join(page.split())
     assert "dark.tif" in page and "empty: every pixel has the same value" in page
     assert page.count('alt="f"') == 1
+    # One image has no SD.
+    assert "<b>0.900</b>" in page and "±" not in page

@@ -84,6 +84,12 @@ class StainEvaluation:
         """Correlations of one stain, by image."""
         return np.array([held[stain] for held in self.images.values()])
 
+    def describe(self, stain: str) -> str:
+        """Say mean and SD over images in words; one image has no SD."""
+        values = self.of(stain)
+        spread = f", SD {values.std():.3f}" if len(values) > 1 else ""
+        return f"{values.mean():.3f}{spread}"
+
     def to_json(self) -> dict[str, Any]:
         """Return mean and SD over images (of the population, 0 for one), and each image."""
         total = {
@@ -97,9 +103,7 @@ class StainEvaluation:
         from rich.table import Table
 
         table = Table("image", *(f"{name}: correlation" for name in self.stains))
-        means = (
-            f"{self.of(name).mean():.3f}, SD {self.of(name).std():.3f}" for name in self.stains
-        )
+        means = map(self.describe, self.stains)
         table.add_row(f"mean of {len(self.images)}", *means, style="bold")
         for image, held in self.images.items():
             table.add_row(image, *(f"{held[name]:.3f}" for name in self.stains))

@@ -219,9 +219,9 @@ def _correlate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[
     predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
     real = {name: open_stains(sample, open_sample(sample)) for name, sample in samples.items()}
     truth = [dict(zip(real, held, strict=True)) for held in zip(*real.values(), strict=True)]
-    content = evaluate_stains(truth, predictions / "stain").to_json()
+    found = evaluate_stains(truth, predictions / "stain")
+    content = found.to_json()
     write_json(out / "evaluation.json", content)
-    for name, held in content["stains"].items():
-        reached = f"correlation {held['pcc']:.3f}, SD {held['pcc_sd']:.3f}"
-        say(f"{name} of {len(samples)} fields: {reached}")
+    for name in found.stains:
+        say(f"{name} of {len(samples)} fields: correlation {found.describe(name)}")
     return {**content["stains"], "fields": sorted(samples)}
