@@ -110,6 +110,18 @@ def test_a_single_field_is_parted_with_its_points(tmp_path: Path) -> None:
     assert (right.points[:, 1] >= -0.5).all()
 
 
+def test_a_part_of_a_single_field_may_have_points_beside_the_mask(tmp_path: Path) -> None:
+    objects = write_mix(tmp_path, "a", "points", "mask")
+    points = find_points(objects)
+    beside = np.array([[0, 110], [0, 112], [0, 114]])
+    points = np.concatenate([points[points[:, 1] < 100], beside])
+    write_points(tmp_path / "points" / "a.csv", points)
+    places = find_fields([Dataset.open(tmp_path)], DataConfig(), 0, "any")
+    left, held = (read(places[part][0]) for part in ("train", "val"))
+    assert len(left.points) > 3 and len(held.points) == 3
+    assert not held.mask[tuple(np.rint(held.points).astype(int).T)].any()
+
+
 def test_points_beside_the_mask_are_refused(tmp_path: Path) -> None:
     write_mix(tmp_path, "b", "points", "mask")
     objects = write_mix(tmp_path, "a", "points", "mask")
