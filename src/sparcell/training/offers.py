@@ -137,7 +137,7 @@ def _look(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
     """
     every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
     faults, without = {}, set()
-    for key, (sample, kinds) in track(every.items(), "looking", len(every), "fields"):
+    for key, (sample, kinds) in track(every.items(), "looking", len(every), "checks"):
         try:
             height, width = open_sample(sample).shape
             if not check_annotation(sample, kinds, look=height * width <= LARGEST_LOOK):
