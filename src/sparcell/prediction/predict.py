@@ -17,6 +17,7 @@ import pandas as pd
 from sparcell.core.cluster import call_each, check_workers, connect
 from sparcell.core.dataset import IMAGE_SUFFIXES, stem, write_layout
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, start_record
@@ -66,8 +67,8 @@ def predict(
 
     Writes ``labels/NAME.tif`` and ``objects/NAME.csv`` for every input, ``counts.csv`` and
     ``record.json`` for all. Large images are predicted in blocks, and their labels are OME-Zarr.
-    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``; with the images, if
-    they lie in one folder, that is a dataset to label.
+    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``. With the images, if
+    they lie in one folder, the result is a dataset, to train on or to label: ``dataset.yaml``.
 
     Parameters
     ----------
@@ -148,9 +149,8 @@ def predict(
         unfinished.rmdir()
     finished = [item for item in items if item.finished]
     counts = pd.DataFrame(columns=["image"])
-    if gives_stain:
-        _make_dataset(finished, out, model)
-    else:
+    _make_dataset(finished, out, model)
+    if not gives_stain:
         counts = _count_all(finished, model, scales)
         write_table(counts, out / "counts.csv")
         if settings.diameter is None:
@@ -244,14 +244,22 @@ def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
-    """Say in ``dataset.yaml`` where the images of predicted stains are, if in one folder."""
+    """Say in ``dataset.yaml`` where the images of predictions are, if in one folder."""
     paths = [item.path.resolve() for item in items]
     folders = {path.parent for path in paths}
-    found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths)
+    # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.
+    found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
+        item.settings.axes or item.settings.into_image for item in items
+    )
     if found and len(folders) == 1 and all(item.name == stem(item.path) for item in items):
-        seen = {
-            choose_excerpt(open_image(item.path, item.settings.axes), model, item.settings.channels)
-            for item in items
-        }
+        seen = {_excerpt(item, model) for item in items}
         cut = {"images": seen.pop()} if len(seen) == 1 else {}
         write_layout(out, {"images": folders.pop()}, cut)
+
+
+def _excerpt(item: Item, model: Model) -> Excerpt:
+    """Tell what of an image the model was shown; files are opened where that can differ."""
+    if model.card.excerpt == WHOLE and item.settings.channels is None:
+        return WHOLE
+    image = open_image(item.path, item.settings.axes)
+    return choose_excerpt(image, model, item.settings.channels)
