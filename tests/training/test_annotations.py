@@ -14,9 +14,19 @@ from sparcell.io import open_image
 from sparcell.io.points import write_points
 from sparcell.labeling.derive import find_points
 from sparcell.models.normalise import Normalise
-from sparcell.training.fields import Field, FieldPlace, Fields, find_fields, open_datasets
+from sparcell.training import fields as fields_module
+from sparcell.training import train
+from sparcell.training.fields import (
+    Field,
+    FieldPlace,
+    Fields,
+    find_fields,
+    open_datasets,
+    read_field,
+)
 from sparcell.training.recipe import DataConfig, Recipe
 
+SMALL = ["network.weights=none", "fit.crop=64", "fit.max_steps=1"]
 GIVEN = {"outlines": "labels", "points": "points", "mask": "masks"}
 
 
@@ -165,3 +175,29 @@ def test_points_that_cannot_be_used_are_said_before_training(tmp_path: Path) -> 
     # Outlines stand above them, so nobody reads them.
     (tmp_path / "points" / "b.csv").write_text("nothing\n")
     assert set(find(tmp_path)) == {"a", "b", "v"}
+
+
+def test_exchanged_points_are_noticed_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "v"):
+        objects = write_mix(tmp_path / "set", name, "points", *("mask" * (name == "b")).split())
+    (tmp_path / "set" / "split.csv").write_text("name,split\nv,val\n")
+    read = []
+
+    def watch(place: FieldPlace, *args: object) -> Field:
+        read.append(place.name)
+        return read_field(place, *args)
+
+    monkeypatch.setattr(fields_module, "read_field", watch)
+    dataset = Dataset.open(tmp_path / "set")
+    fields = Fields(find_fields([dataset], DataConfig(), 0, "any")["train"], Normalise())
+    fields.read_ahead()
+    # A mask would tell without a look; what was read is kept.
+    assert read == ["a"] and fields[0].name == "a" and read == ["a"]
+    points = find_points(objects)
+    points = points[points[:, 1] < objects.shape[0]]
+    write_points(tmp_path / "set" / "points" / "a.csv", points[:, ::-1])
+    with pytest.raises(InputError, match="seem to have y and x swapped"):
+        train("points-light", tmp_path / "set", tmp_path / "run", overrides=SMALL)
+    assert not (tmp_path / "run" / "metrics.csv").exists()

@@ -139,6 +139,18 @@ class Fields(Sequence[Field]):
             return self.outlined + int(rng.integers(auto))
         return int(rng.integers(self.outlined))
 
+    def read_ahead(self) -> None:
+        """Read the fields whose points stand alone, as many as are kept in memory.
+
+        Only the image tells whether y and x of their tables are exchanged, and a training should
+        not end in its midst for that.
+        """
+        for index, place in enumerate(self.places):
+            if "points" in place.kinds and not {"outlines", "mask", "stain"} & place.kinds:
+                size = self[index].nbytes
+                if self._bytes + size > CACHE_BYTES:
+                    return
+
     @cached_property
     def area(self) -> int:
         """Pixels of all fields together; opens the images without reading them."""

@@ -133,6 +133,7 @@ def train(
         partial.write_text(dump_recipe(recipe), "utf8")
     taught, lesson = teach(teacher, out / "teacher") if teacher else ([], None)
     train_fields = Fields(places["train"], *reading, auto=[*auto, *taught], stains=stains)
+    train_fields.read_ahead()
     fields = {"train": train_fields, "val": val}
     record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {
         "datasets": [str(d.root) for d in datasets],
