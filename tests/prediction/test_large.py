@@ -63,11 +63,11 @@ def run(image: Path, out: Path, place: Path, resume: bool = False) -> Summary:
 
 
 def files(out: Path) -> dict[str, bytes]:
-    """All results but the record, which tells the time."""
+    """All results but the record, which tells the time, and the way to the images from here."""
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name != "record.json"
+        if path.is_file() and path.name not in ("record.json", "dataset.yaml")
     }
 
 

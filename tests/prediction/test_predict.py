@@ -9,6 +9,7 @@ from bases.methods import match_ids
 from bases.scenes import ellipses
 from models import bright_model
 
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
@@ -74,8 +75,19 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
     assert record["settings"]["model_sha256"] == model.digest and record["failures"] == {}
     assert record["runtime"] == "onnxruntime f32" and record["finished"] >= record["started"]
     assert {path.name for path in out.iterdir()} == {
-        "labels", "objects", "counts.csv", "record.json",
+        "labels", "objects", "counts.csv", "record.json", "dataset.yaml",
     }  # fmt: skip
+
+
+def test_images_and_what_was_found_are_a_dataset(model: Model, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "in", 1, 2)
+    predict(model, tmp_path / "in", tmp_path / "out")
+    held = Dataset.open(tmp_path / "out").having("labels").samples
+    assert [sample.image.resolve().parent for sample in held] == [(tmp_path / "in").resolve()] * 2
+    assert held[0].files["labels"].parent == tmp_path / "out/labels"
+    # Axes that were told are nowhere in the files.
+    predict(model, tmp_path / "in", tmp_path / "told", settings=PredictSettings(axes="YX"))
+    assert not (tmp_path / "told/dataset.yaml").exists()
 
 
 def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_path: Path) -> None:

@@ -66,11 +66,15 @@ def run(place: Path, out: Path, dask: str, resume: bool = False) -> Summary:
     )
 
 
+OF_A_RUN = "record.json", "dataset.yaml"
+"""What tells the time, and the way to the images from where results lie."""
+
+
 def files(out: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name != "record.json" and "unfinished" not in str(path)
+        if path.is_file() and path.name not in OF_A_RUN and "unfinished" not in str(path)
     }
 
 
