@@ -13,7 +13,8 @@ from sparcell.core.labels import Labels
 from sparcell.io import write_image
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.models.normalise import Normalise
-from sparcell.training.fields import Field, FieldPlace, Fields
+from sparcell.training.fields import Field, Fields
+from sparcell.training.places import FieldPlace
 
 TINY = [
     "network.decoder=thesis-unet",

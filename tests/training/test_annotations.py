@@ -16,15 +16,10 @@ from sparcell.labeling.derive import find_points
 from sparcell.models.normalise import Normalise
 from sparcell.training import fields as fields_module
 from sparcell.training import train
-from sparcell.training.fields import (
-    Field,
-    FieldPlace,
-    Fields,
-    find_fields,
-    open_datasets,
-    read_field,
-)
+from sparcell.training.fields import Field, Fields, read_field
+from sparcell.training.places import FieldPlace
 from sparcell.training.recipe import DataConfig, Recipe
+from sparcell.training.selection import find_fields, open_datasets
 
 SMALL = ["network.weights=none", "fit.crop=64", "fit.max_steps=1"]
 GIVEN = {"outlines": "labels", "points": "points", "mask": "masks"}

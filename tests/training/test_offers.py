@@ -18,8 +18,9 @@ from sparcell.labeling import label
 from sparcell.labeling.derive import find_points
 from sparcell.methods import METHODS
 from sparcell.training import load_recipe
-from sparcell.training.fields import FieldPlace, check_channels, find_fields
 from sparcell.training.offers import Offer, find_offers
+from sparcell.training.places import FieldPlace, check_channels
+from sparcell.training.selection import find_fields
 
 EVERYTHING = {"l": "labels", "m": "masks", "p": "points", "s": "stain"}
 

@@ -20,8 +20,9 @@ from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.training import load_recipe, train
-from sparcell.training.fields import find_fields, share_excerpt
+from sparcell.training.places import share_excerpt
 from sparcell.training.recipe import DataConfig
+from sparcell.training.selection import find_fields
 
 LAYOUT = """\
 images: {files: raw, channels: [phase, bright], depths: channels}

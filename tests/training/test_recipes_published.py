@@ -22,9 +22,11 @@ from sparcell.models.runtime import open_runtime
 from sparcell.prediction.turning import Turned
 from sparcell.training.crops import RandomCrops
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import FieldPlace, Fields, choose_stains
+from sparcell.training.fields import Fields
 from sparcell.training.module import Trainee, stack, start_decoding
+from sparcell.training.places import FieldPlace
 from sparcell.training.recipe import Recipe, load_recipe
+from sparcell.training.selection import choose_stains
 from sparcell.training.settings import open_recipe_file, recipe_names
 
 # mp-net, supporting information, table 1: encoder, weights, loss, positive weight, optimiser.

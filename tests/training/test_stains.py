@@ -15,8 +15,9 @@ from sparcell.io import open_image, open_sample, write_image
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
-from sparcell.training.fields import choose_stains, find_fields, open_datasets, read_field
+from sparcell.training.fields import read_field
 from sparcell.training.recipe import DataConfig
+from sparcell.training.selection import choose_stains, find_fields, open_datasets
 from sparcell.training.stains import Spot, add_stains, measure_stains, name_stains
 
 EDGE = 96

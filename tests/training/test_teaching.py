@@ -17,7 +17,7 @@ from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image, write_image
 from sparcell.models import load_model
 from sparcell.training import load_recipe, train
-from sparcell.training.fields import find_auto, find_fields
+from sparcell.training.selection import find_auto, find_fields
 from sparcell.training.teaching import agree, find_teacher, teach
 
 SHORT = ["fit.max_steps=2", "fit.crops_per_epoch=4", "fit.batch=2", "fit.crop=64"]

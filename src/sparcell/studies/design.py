@@ -13,8 +13,8 @@ from sparcell.core.progress import say
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
-from sparcell.training.fields import nested_order
 from sparcell.training.recipe import Part, Recipe
+from sparcell.training.selection import nested_order
 
 
 class Run(Part):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparcell.core.errors import InputError
-from sparcell.training.fields import nested_order
+from sparcell.training.selection import nested_order
 
 HELD_OUT = 5
 """One of so many fields is held out for validation where none is marked."""

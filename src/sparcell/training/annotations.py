@@ -6,18 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sparcell.core.annotation import TEACHING, Kind, given_kinds
 from sparcell.core.dataset import Dataset, Sample
-from sparcell.core.errors import InputError
-from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.labeling.known import check_annotation
+from sparcell.training.places import FieldPlace
 from sparcell.training.recipe import DataConfig
-
-if TYPE_CHECKING:
-    from sparcell.training.fields import FieldPlace
 
 NO_KINDS: frozenset[Kind] = frozenset()
 
@@ -125,26 +121,8 @@ def check_fields(places: Iterable[FieldPlace]) -> bool:
         If one cannot be used.
     """
     found = {(place.sample.image, place.kinds): place for place in places}.values()
+    # A list, so that all are checked though the first may suffice.
     return any([check_annotation(place.sample, place.kinds) for place in found])
-
-
-def count_channels(images: Iterable[Image]) -> int:
-    """Return the number of channels that all images have.
-
-    Raises
-    ------
-    InputError
-        If they differ in it.
-    """
-    counts = {image.size("C"): image.source for image in images}
-    if len(counts) > 1:
-        (first, a), (second, b) = list(counts.items())[:2]
-        raise InputError(
-            f"{first} channels in {a} but {second} in {b}",
-            "the same number of channels in all images",
-            "select the channel, or train on each kind apart",
-        )
-    return next(iter(counts))
 
 
 def _source(place: FieldPlace) -> str:

@@ -28,8 +28,9 @@ from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.callbacks import SCORES
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import Field, FieldPlace, Fields, share_excerpt
+from sparcell.training.fields import Field, Fields
 from sparcell.training.module import Trainee
+from sparcell.training.places import FieldPlace, share_excerpt
 from sparcell.training.scoring import MatchCounts, score_field
 from sparcell.training.stains import open_stains
 

@@ -44,18 +44,17 @@ from sparcell.training.callbacks import (
     WholeCheckpoints,
     drop_last,
 )
-from sparcell.training.fields import (
-    FieldPlace,
-    Fields,
-    check_channels,
+from sparcell.training.fields import Fields
+from sparcell.training.finish import finish_run
+from sparcell.training.module import CropData, NotFiniteLoss, Trainee
+from sparcell.training.places import FieldPlace, check_channels
+from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.selection import (
     choose_stains,
     find_auto,
     find_fields,
     open_datasets,
 )
-from sparcell.training.finish import finish_run
-from sparcell.training.module import CropData, NotFiniteLoss, Trainee
-from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
 from sparcell.training.start import start_from
 from sparcell.training.teaching import find_teacher, teach
 

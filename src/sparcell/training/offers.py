@@ -15,7 +15,8 @@ from sparcell.core.progress import track
 from sparcell.io import open_sample
 from sparcell.labeling.known import check_annotation
 from sparcell.methods import METHODS
-from sparcell.training.annotations import NO_KINDS, count_channels, sort_samples
+from sparcell.training.annotations import NO_KINDS, sort_samples
+from sparcell.training.places import count_channels
 from sparcell.training.recipe import load_recipe
 from sparcell.training.stains import open_stains
 

@@ -33,7 +33,7 @@ from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.single import label_axes
 from sparcell.training.annotations import is_taught
-from sparcell.training.fields import FieldPlace
+from sparcell.training.places import FieldPlace
 from sparcell.training.recipe import DataConfig
 
 VIEWS: tuple[tuple[str, ...], ...] = ((), ("Y",), ("X",), ("Y", "X"))
