@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from bases.scenes import ellipses
-from models import bright_model
+from models import bright_model, exported
+from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.core.machine import GIB, Memory
 from sparcell.io import write_image
 from sparcell.models import Model
+from sparcell.models.normalise import Normalise
+from sparcell.models.stain import StainRange
 from sparcell.prediction import forecast, predict
 from sparcell.prediction.forecast import Forecast
 from sparcell.prediction.forecast import forecast as foresee
 from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.stain import predict_stain_array
+from sparcell.prediction.turning import Turned
 
 FIELD = (100 + 3000 * (ellipses(0) > 0)).astype(np.uint16)
 
@@ -47,9 +53,9 @@ def test_headers_time_memory_and_problems(model: Model, inputs: Path, tmp_path: 
     assert sorted(tmp_path.rglob("*")) == before
     a, b, *bad = seen.images
     assert (a.planes, b.planes) == (1, 3) and a.scale.factor == 1 and b.scale.factor == 2
-    assert a.window == (96, 128) and a.windows == 1
-    assert b.window == (192, 256) and b.windows == 3
-    assert a.labels == tmp_path / "out" / "labels" / "a.tif"
+    assert a.needs.window == (96, 128) and a.needs.windows == 1
+    assert b.needs.window == (192, 256) and b.needs.windows == 3
+    assert a.result == tmp_path / "out" / "labels" / "a.tif"
     assert a.seconds > 0 and b.seconds > a.seconds
     assert set(seen.timed) == {(96, 128), (192, 256)} and seen.runtime == "onnxruntime f32"
     assert seen.seconds >= a.seconds + b.seconds
@@ -59,14 +65,14 @@ def test_headers_time_memory_and_problems(model: Model, inputs: Path, tmp_path: 
     says = ("3 channels", "give --axes", "damaged")
     for one, words, problem in zip(bad, says, seen.problems, strict=True):
         assert words in one.problem and problem == f"{one.path}: {one.problem}"
-        assert one.seconds == one.windows == 0
+        assert one.seconds == one.needs.windows == 0
 
 
 def test_more_of_everything_takes_more(model: Model, tmp_path: Path) -> None:
     for edge in (256, 1024):
         write_image(tmp_path / f"{edge}.tif", np.zeros((edge, edge), np.uint8), "YX")
     small, large = (run(model, tmp_path / f"{edge}.tif", tmp_path / "out") for edge in (256, 1024))
-    assert small.images[0].memory < large.images[0].memory
+    assert small.images[0].needs.memory < large.images[0].needs.memory
     assert small.disk < large.disk
     assert small.images[0].seconds < large.images[0].seconds
 
@@ -74,8 +80,6 @@ def test_more_of_everything_takes_more(model: Model, tmp_path: Path) -> None:
 def test_windows_are_those_of_the_prediction(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sparcell.prediction.turning import Turned
-
     write_image(tmp_path / "a.tif", np.tile(FIELD, (2, 3)), "YX", pixel_size=1.5)
     settings = PredictSettings(tile=256, halo=20)
     seen = run(model, tmp_path / "a.tif", tmp_path / "out", settings=settings)
@@ -87,7 +91,9 @@ def test_windows_are_those_of_the_prediction(
     predict.predict(
         model, tmp_path / "a.tif", tmp_path / "out", settings=settings, runtime="onnxruntime"
     )
-    assert shapes == [seen.images[0].window] * seen.images[0].windows and len(shapes) > 4
+    assert (
+        shapes == [seen.images[0].needs.window] * seen.images[0].needs.windows and len(shapes) > 4
+    )
 
 
 def test_what_stops_everything(
@@ -121,7 +127,40 @@ def test_a_diameter_that_is_estimated_is_not_known_before(
 def test_images_in_blocks(model: Model, inputs: Path, tmp_path: Path) -> None:
     settings = PredictSettings(block=64)
     (one,) = run(model, inputs / "a.tif", tmp_path / "out", settings=settings).images
-    assert one.labels == tmp_path / "out" / "labels" / "a.ome.zarr"
+    assert one.result == tmp_path / "out" / "labels" / "a.ome.zarr"
+
+
+@pytest.mark.parametrize("size", [0.5, 0.25, 1.0])
+def test_stains_are_foreseen_as_stains(
+    size: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = 1200
+    pixels = np.random.default_rng(0).integers(0, 4000, (edge, edge)).astype(np.uint16)
+    write_image(tmp_path / "a.tif", pixels, "YX", pixel_size=0.5)
+    about = {"low": (0.0, 0.0), "high": (1.0, 1.0), "dtype": "float32"}
+    stain = StainRange(names=("dna", "actin"), **about)  # type: ignore[arg-type]
+    common = {"method": "stain", "decode": {}, "typical_area": None, "pixel_size": size}
+    model = exported(nn.Conv2d(1, 2, 1), 1, Normalise(), stain=stain, **common)
+    settings = PredictSettings(tile=512)
+    seen = run(model, tmp_path / "a.tif", tmp_path / "out", settings=settings)
+    assert seen.images[0].result == tmp_path / "out" / "stain" / "a.tif" and not seen.problems
+    shapes = []
+    look = Turned.__call__
+    monkeypatch.setattr(
+        Turned, "__call__", lambda self, image: shapes.append(image.shape[1:]) or look(self, image)
+    )
+    tracemalloc.start()
+    predict_stain_array(model, pixels, pixel_size=0.5, settings=settings, runtime="onnxruntime")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    needs = seen.images[0].needs
+    assert shapes == [needs.window] * needs.windows and len(shapes) >= 4
+    monkeypatch.setattr(forecast, "memory", lambda: Memory(GIB, 1 << 20, None))
+    (problem,) = run(model, tmp_path / "a.tif", tmp_path / "out", settings=settings).problems
+    assert problem.endswith("in smaller --tile")
+    # Labels would be foreseen as half of this.
+    assert needs.disk == 2 * 4 * edge**2
+    assert 0.8 * peak < needs.memory < 1.7 * peak
 
 
 def test_what_cannot_be_foreseen_is_an_error(model: Model, tmp_path: Path) -> None:

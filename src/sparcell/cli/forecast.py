@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from sparcell.prediction.forecast import Forecast, ImageForecast
 
-HEADINGS = ("image", "planes", "size", "axes", "channels", "resized", "labels", "time")
+HEADINGS = ("image", "planes", "size", "axes", "channels", "resized", "results", "time")
 MOST_ROWS = 40
 MIB = 1 << 20
 
@@ -51,7 +51,7 @@ def _row(one: ImageForecast) -> tuple[str, ...]:
         image.axes,
         ", ".join(image.channels),
         "no" if resized == "1" else resized,
-        str(one.labels),
+        str(one.result),
         _time(one.seconds),
     )
 

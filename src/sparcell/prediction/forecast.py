@@ -24,13 +24,12 @@ from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, read_levels
 from sparcell.prediction.batch import Item, list_items
-from sparcell.prediction.guards import check_pieces, check_promise, piece_bytes
+from sparcell.prediction.guards import check_pieces, check_promise
+from sparcell.prediction.needs import Needs, needs_of_labels, needs_of_stain
 from sparcell.prediction.rescale import rescaled
-from sparcell.prediction.settings import BLOCK, DEFAULTS, PredictSettings
-from sparcell.prediction.single import plan_tiles
+from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
 from sparcell.prediction.stain import check_stain_settings
-from sparcell.prediction.tiling import cut_plane
 from sparcell.prediction.turning import Turned
 from sparcell.prediction.view import fit_channels
 
@@ -40,11 +39,7 @@ BESIDE_NETWORK = 1.25
 """Time of reading, decoding, stitching and writing, as a factor of the network's."""
 SECONDS_PER_PIXEL = 5e-8
 """The same where the network is next to nothing, per pixel of the image."""
-LABEL_BUFFER = 64 << 20
-LABELS_PACKED, MAPS_PACKED = 0.15, 0.4
-"""Bytes on disk per byte of label image and of maps between the steps of blocks."""
-COVERED, ROW_BYTES = 0.25, 260
-"""Share of an image in objects, and bytes of a row of the object table."""
+NOTHING = Needs()
 
 
 @dataclass(frozen=True)
@@ -62,17 +57,11 @@ class ImageForecast:
         As the model takes it; its header has been read.
     scale : Scale, optional
         By how much it would be resized; None where that is estimated from its pixels.
-    labels : Path, optional
-        Where its labels would go.
-    windows : int
-        That the network would see.
-    window : (int, int)
-        Height and width of each, px.
+    result : Path, optional
+        Where its labels or stains would go.
+    needs : Needs
+        Windows, memory and disk.
     seconds : float
-    memory : int
-        Bytes beyond what the program and the network take.
-    disk : int
-        Bytes at most at a time.
     """
 
     name: str
@@ -80,12 +69,9 @@ class ImageForecast:
     problem: str = ""
     image: Image | None = None
     scale: Scale | None = None
-    labels: Path | None = None
-    windows: int = 0
-    window: tuple[int, int] = (0, 0)
+    result: Path | None = None
+    needs: Needs = NOTHING
     seconds: float = 0.0
-    memory: int = 0
-    disk: int = 0
 
     @property
     def planes(self) -> int:
@@ -165,11 +151,12 @@ def forecast(
     seen = [replace(one, seconds=_seconds(one, timed)) for one in seen]
     # What the process has held by now is the program and the network at work.
     held = int((peak_memory() or 0) * 2**20)
-    needed = held + max((one.memory for one in seen), default=0)
-    disk = sum(one.disk for one in seen)
-    problems = _problems_of_all(out, resume, needed, disk)
+    needed = held + max((one.needs.memory for one in seen), default=0)
+    disk = sum(one.needs.disk for one in seen)
+    smaller = "smaller --tile" if gives_stain else "--block 2048"
+    problems = _problems_of_all(out, resume, needed, disk, smaller)
     problems += [f"{one.path}: {one.problem}" for one in seen if one.problem]
-    sizes = {one.window for one in seen if one.windows}
+    sizes = {one.needs.window for one in seen if one.needs.windows}
     seconds = preparing * len(sizes) + sum(one.seconds for one in seen)
     done = len(items) - len(left)
     return Forecast(seen, done, engine.name, timed, preparing, seconds, needed, disk, problems)
@@ -183,7 +170,7 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
         in_blocks = settings.in_blocks(image) and not item.gives_stain
-        labels = item.stain if item.gives_stain else item.labels(in_blocks)
+        result = item.stain if item.gives_stain else item.labels(in_blocks)
         image = fit_channels(image, model, settings.channels)
         scale = None
         if settings.diameter != "auto":
@@ -191,40 +178,11 @@ def _foresee(item: Item, model: Model) -> ImageForecast:
     except InputError as error:
         return ImageForecast(item.name, item.path, str(error))
     shown = rescaled(image, scale.factor if scale else 1.0)
-    grids, halo = plan_tiles(image, shown, model, settings)
-    vertical, horizontal = cut_plane(shown.shape, grids)
-    planes = image.size("T") * image.size("Z")
-    maps = len(model.maps)
-    rows = max(core.stop - core.start for core in vertical.cores) + 2 * halo
-    rows = min(rows, shown.shape[0])
-    edges = (settings.block or BLOCK, settings.block or BLOCK) if in_blocks else shown.shape
-    pixels = image.shape[0] * image.shape[1] * planes
-    shown_pixels = shown.shape[0] * shown.shape[1] * planes
-    disk = pixels * 4 * LABELS_PACKED + shown_pixels * COVERED / _area(model) * ROW_BYTES
-    if in_blocks:
-        disk += shown_pixels * (maps * MAPS_PACKED + 2 * 4 * LABELS_PACKED)
-    elif pixels * 2 > LABEL_BUFFER:
-        # A TIFF is written from a store of tiles that is filled first.
-        disk += pixels * 4 * LABELS_PACKED
-    columns = max(core.stop - core.start for core in horizontal.cores) + 2 * halo
-    band = rows * edges[1] * (2 * maps + 10) + rows * min(columns, shown.shape[1]) * 40
-    band += int(rows * image.shape[0] / shown.shape[0]) * min(image.shape[1], edges[1]) * 8
-    window = vertical.size * horizontal.size * 4 * image.size("C") * 3
-    return ImageForecast(
-        item.name,
-        item.path,
-        image=image,
-        scale=scale,
-        labels=labels,
-        windows=len(vertical.cores) * len(horizontal.cores) * planes,
-        window=(vertical.size, horizontal.size),
-        memory=band + window + min(pixels * 4, LABEL_BUFFER) + 2 * piece_bytes(image),
-        disk=int(disk),
-    )
-
-
-def _area(model: Model) -> float:
-    return model.card.typical_area or (model.card.largest_diameter / 2) ** 2
+    if item.gives_stain:
+        needs = needs_of_stain(image, shown, model, settings)
+    else:
+        needs = needs_of_labels(image, shown, model, settings, in_blocks)
+    return ImageForecast(item.name, item.path, "", image, scale, result, needs)
 
 
 def _time_windows(
@@ -240,10 +198,11 @@ def _time_windows(
         Seconds that the first window of a size takes more.
     """
     work: Counter[tuple[int, int]] = Counter()
-    for one in seen:
-        work[one.window] += one.windows * one.window[0] * one.window[1]
+    for needs in (one.needs for one in seen):
+        work[needs.window] += needs.windows * needs.window[0] * needs.window[1]
     channels = model.card.channels * model.card.frames
-    look = partial(read_levels, runtime) if model.method.answer is MAPS else runtime
+    rounded = model.method.answer is MAPS and model.card.stain is None
+    look = partial(read_levels, runtime) if rounded else runtime
     timed: dict[tuple[int, int], float] = {}
     preparing = 0.0
     for size, _ in work.most_common(TIMED_SIZES):
@@ -262,14 +221,14 @@ def _time_windows(
 def _seconds(one: ImageForecast, timed: dict[tuple[int, int], float]) -> float:
     if one.image is None:
         return 0.0
-    area = one.window[0] * one.window[1]
+    area = one.needs.window[0] * one.needs.window[1]
     nearest = min(timed, key=lambda size: abs(np.log(size[0] * size[1] / area)))
-    network = timed[nearest] * area / (nearest[0] * nearest[1]) * one.windows
+    network = timed[nearest] * area / (nearest[0] * nearest[1]) * one.needs.windows
     pixels = one.image.shape[0] * one.image.shape[1] * one.planes
     return BESIDE_NETWORK * network + SECONDS_PER_PIXEL * pixels
 
 
-def _problems_of_all(out: Path, resume: bool, needed: int, disk: int) -> list[str]:
+def _problems_of_all(out: Path, resume: bool, needed: int, disk: int, smaller: str) -> list[str]:
     """What would stop the whole prediction, or leave it no room."""
     problems = []
     if (out / "record.json").exists() and not resume:
@@ -288,6 +247,6 @@ def _problems_of_all(out: Path, resume: bool, needed: int, disk: int) -> list[st
     if free is not None and needed > free:
         problems.append(
             f"about {needed / GIB:.1f} GiB of memory are needed, {free / GIB:.1f} are free: "
-            "close programs, or predict in --block 2048"
+            f"close programs, or predict in {smaller}"
         )
     return problems

@@ -18,7 +18,7 @@ from sparcell.models.stain import StainRange
 from sparcell.prediction.blending import blend_rows
 from sparcell.prediction.rescale import resize_bands
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.tiling import CONTEXT, cut_plane
+from sparcell.prediction.tiling import CONTEXT, Windows, cut_plane
 from sparcell.prediction.view import View
 
 
@@ -124,13 +124,18 @@ def stain_shape(image: Image, stain: StainRange) -> tuple[str, list[int]]:
     return axes, [len(stain.names) if a == "C" else image.size(a) for a in axes]
 
 
+def plan_windows(shown: Image, model: Model, settings: PredictSettings) -> tuple[Windows, Windows]:
+    """Cut rows and columns of an image, in the size in which the network sees it."""
+    height, width = settings.tile_of(shown)
+    return cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
+
+
 def predict_stain_planes(view: View, target: Any) -> None:
     """Fill `target`, of the shape `stain_shape`, with the stains of all planes."""
     image, shown, model = view.image, view.shown, view.model
     stain = stain_of(model)
     axes, _ = stain_shape(image, stain)
-    height, width = view.settings.tile_of(shown)
-    cuts = cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
+    cuts = plan_windows(shown, model, view.settings)
     for plane in image.planes():
         bands = blend_rows(shown, plane, model.scaling(shown, plane), view.runtime, cuts)
         for rows, maps in resize_bands(bands, len(stain.names), shown.shape, image.shape):
