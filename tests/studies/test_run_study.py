@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bases.holder import held_elsewhere
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
@@ -115,6 +116,20 @@ def test_a_study_is_never_overwritten_nor_mixed_with_another(data, runs, tmp_pat
         run_study(study(), data, data)
     run_study(study(name="A better title", threads=2), data, out, resume=True)
     assert "A better title" in (out / "study.yaml").read_text()
+
+
+def test_a_study_is_carried_out_once_at_a_time(data, runs, tmp_path):
+    out = run_study(study(), data, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with (
+        held_elsewhere(out) as other,
+        pytest.raises(InputError, match=f"another process .pid {other.pid} on .* in {out}"),
+    ):
+        run_study(study(name="A better title"), data, out, resume=True)
+    changed = {path for path in before if path.stat().st_mtime_ns != before[path]}
+    assert not changed
+    run_study(study(), data, out, resume=True)
+    assert not (out / ".lock").exists()
 
 
 def test_results_of_other_tools_are_joined(data, runs, tmp_path, capsys):

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from bases.holder import held_elsewhere
 
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
@@ -106,6 +107,19 @@ def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
     again = run_single(out, plan.runs[0].key)
     assert again["row"] == result["row"]
     assert result_path(out, plan.runs[0]).read_text() == before
+
+
+def test_a_run_waits_for_what_a_killed_study_has_left_working(finished, monkeypatch):
+    out, plan, result = finished
+    monkeypatch.setattr("sparcell.training.fit._fit", None)
+    with held_elsewhere(out / "runs" / plan.runs[0].key) as other:
+        monkeypatch.setattr("sparcell.core.lock.time.sleep", lambda seconds: other.communicate(""))
+        assert run_single(out, plan.runs[0].key)["row"] == result["row"]
+        assert other.returncode == 0
+    monkeypatch.setattr("sparcell.studies.single.TIME_TO_STOP", 0)
+    with held_elsewhere(out / "runs" / plan.runs[0].key):
+        assert "another process" in run_single(out, plan.runs[0].key)["row"]["error"]
+    run_single(out, plan.runs[0].key)
 
 
 def test_a_training_starts_from_a_run_of_a_study(finished, data, tmp_path):

@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from bases.holder import held_elsewhere
 from dataset_folder import TINY, simulate_fields
 
 from sparcell.core.errors import InputError
@@ -161,6 +162,22 @@ def test_a_run_is_never_overwritten(data, finished, tmp_path):
     with pytest.raises(InputError, match="something else"):
         train("nuclei-light", data, tmp_path, overrides=SHORT)
     assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_nobody_trains_where_another_process_does(data, finished, tmp_path):
+    run = tmp_path / "run"
+    for resume in (False, True):
+        with (
+            held_elsewhere(run) as other,
+            pytest.raises(InputError, match=f"another process .pid {other.pid} on .* in {run}"),
+        ):
+            train("nuclei-light", data, run, overrides=SHORT, resume=resume)
+        assert [path.name for path in run.iterdir()] == [".lock"]
+    # What that process left, when it was killed, is in nobody's way.
+    with pytest.raises(InputError, match="no folder"):
+        train("nuclei-light", tmp_path / "none", run, overrides=SHORT)
+    train("nuclei-light", data, finished, overrides=SHORT, resume=True)
+    assert not (finished / ".lock").exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_weights(data, tmp_path, monkeypatch):

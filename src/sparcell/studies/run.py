@@ -25,6 +25,7 @@ import pandas as pd
 from sparcell.core.cluster import check_workers
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.lock import hold, is_new
 from sparcell.core.progress import say
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
@@ -66,8 +67,9 @@ def run_study(
     Raises
     ------
     InputError
-        If study and data do not fit, or every run has failed. A run that fails on its own is
-        noted in the column `error` of ``results.csv`` and the study goes on.
+        If study and data do not fit, another process works in the folder, or every run has
+        failed. A run that fails on its own is noted in the column `error` of ``results.csv`` and
+        the study goes on.
     """
     from sparcell.studies.page import write_study_page
 
@@ -76,20 +78,9 @@ def run_study(
     study = study if isinstance(study, Study) else load_study(Path(study))
     plan = plan_study(study, Path(data))
     external = read_external(study)
-    prepare(plan, out, resume)
-    done = [run for run in plan.runs if is_finished(out, run)]
-    left = [run for run in plan.runs if not is_finished(out, run)]
-    say(describe_plan(plan) + (f"\n  {len(done)} runs are finished" if done else ""))
-    began = time.monotonic()
-    for number, run in enumerate(carry_out(out, left, dask, study.threads), 1):
-        passed = time.monotonic() - began
-        remaining = passed / number * (len(left) - number)
-        say(
-            f"{len(done) + number}/{len(plan.runs)}  {run.key}  {_outcome(out, run)}  "
-            f"about {_duration(remaining)} left"
-        )
-        write_tables(plan, out, external)
-    results = write_tables(plan, out, external)
+    with hold(out):
+        prepare(plan, out, resume)
+        results = _carry_out(plan, out, external, dask)
     good = results["error"].isna() | (results["error"] == "")
     if not good.any():
         raise InputError(
@@ -101,6 +92,25 @@ def run_study(
         say(f"{(~good).sum()} runs failed; see the column error of {out / 'results.csv'}")
     say(f"study: {write_study_page(out)}")
     return out
+
+
+def _carry_out(
+    plan: Plan, out: Path, external: tuple[pd.DataFrame, pd.DataFrame], dask: str
+) -> pd.DataFrame:
+    """Carry out the runs that are not finished; return the table of all."""
+    done = [run for run in plan.runs if is_finished(out, run)]
+    left = [run for run in plan.runs if not is_finished(out, run)]
+    say(describe_plan(plan) + (f"\n  {len(done)} runs are finished" if done else ""))
+    began = time.monotonic()
+    for number, run in enumerate(carry_out(out, left, dask, plan.study.threads), 1):
+        passed = time.monotonic() - began
+        remaining = passed / number * (len(left) - number)
+        say(
+            f"{len(done) + number}/{len(plan.runs)}  {run.key}  {_outcome(out, run)}  "
+            f"about {_duration(remaining)} left"
+        )
+        write_tables(plan, out, external)
+    return write_tables(plan, out, external)
 
 
 def prepare(plan: Plan, out: Path, resume: bool) -> None:
@@ -123,7 +133,7 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
                 "the same study, recipes and fields",
                 "undo the change, or choose another -o",
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif not is_new(out):
         raise InputError(f"something else at {out}", "a new folder", "choose another -o")
     with whole_file(out / "study.yaml") as partial:
         partial.write_text(dump_study(plan.study), "utf8")

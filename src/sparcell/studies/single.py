@@ -17,9 +17,13 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
+from sparcell.core.lock import hold
 from sparcell.core.progress import say
 from sparcell.studies.design import Plan, Run
 from sparcell.studies.rows import count_objects, key_row, read_rows
+
+TIME_TO_STOP = 60
+"""What a run takes at most to stop when its study ends, s."""
 
 
 def run_single(out: Path, key: str) -> dict[str, Any]:
@@ -73,6 +77,10 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 def _train(plan: Plan, run: Run, folder: Path) -> None:
     from sparcell.training import train
 
+    if folder.exists():
+        # A process whose study was killed stops at its next step.
+        with hold(folder, patience=TIME_TO_STOP):
+            pass
     train(plan.recipe(run), plan.data, folder, resume=True)
 
 

@@ -16,11 +16,10 @@ from pathlib import Path
 from sparcell.core.cluster import connect
 from sparcell.core.files import write_json
 from sparcell.studies.design import Run
-from sparcell.studies.single import failed, result_path
+from sparcell.studies.single import TIME_TO_STOP, failed, result_path
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 STOPPED = 130
-TIME_TO_STOP = 60
 
 
 def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0) -> Iterator[Run]:

@@ -19,16 +19,19 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image import FIRST_PLANE
+from sparcell.core.lock import hold, is_new
 from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
 from sparcell.core.record import peak_memory, start_record
@@ -93,7 +96,8 @@ def train(
     Raises
     ------
     InputError
-        If recipe, data or run folder cannot be used, or the loss becomes NaN.
+        If recipe, data or run folder cannot be used, another process works in the latter, or the
+        loss becomes NaN.
     """
     out = Path(out)
     if isinstance(recipe, str):
@@ -101,14 +105,22 @@ def train(
     if pretrained is not None:
         recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)
+    roots = [data] if isinstance(data, str | Path) else list(data)
+    # Of several processes that train together, the first stands for all.
+    with hold(out) if rank_zero_only.rank == 0 else nullcontext():
+        _train(recipe, [Path(root) for root in roots], out, resume)
+    return out
+
+
+def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
+    """Train in a folder that no other process writes into."""
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists():
         say(f"{out} is finished already")
         drop_last(out / "checkpoints")
         write_report(out)
-        return out
-    roots = [data] if isinstance(data, str | Path) else list(data)
-    datasets = open_datasets([Path(root) for root in roots], recipe.data)
+        return
+    datasets = open_datasets(roots, recipe.data)
     learns_from = METHODS[recipe.method.name].learns_from
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     auto = find_auto(recipe.data, places)
@@ -127,7 +139,6 @@ def train(
     val = Fields(places["val"], *reading, stains=stains)
     trainee = Trainee(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
-    out.mkdir(parents=True, exist_ok=True)
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
     taught, lesson = teach(teacher, out / "teacher") if teacher else ([], None)
@@ -151,7 +162,6 @@ def train(
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
     drop_last(out / "checkpoints")
     write_report(out)
-    return out
 
 
 def _find_start(recipe: Recipe) -> Recipe:
@@ -167,7 +177,7 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
     """Never write into a run by mistake, never go on with another recipe."""
     held = out / "recipe.yaml"
     if not held.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not is_new(out):
             raise InputError(f"something else at {out}", "a new folder", "choose another -o")
         return
     if not resume:
