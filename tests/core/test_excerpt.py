@@ -55,6 +55,12 @@ def test_some_depths_in_the_order_asked() -> None:
     assert np.array_equal(found.read(), whole.data[[2, 0]])
 
 
+def test_one_channel_or_depth_may_stand_alone() -> None:
+    alone = Excerpt.model_validate({"channels": 2, "depths": 1})
+    assert alone == Excerpt(channels=(2,), depths=(1,)) and str(alone).startswith("channel 2")
+    assert Excerpt.model_validate({"depths": "channels"}).depths == "channels"
+
+
 def test_the_brightest_depth_of_one_channel() -> None:
     pixels = np.zeros((3, 2, 2, 2), np.uint16)
     pixels[:, 1] = [[[1, 9], [0, 2]], [[5, 3], [0, 7]], [[4, 8], [6, 1]]]

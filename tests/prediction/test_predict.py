@@ -85,6 +85,11 @@ def test_images_and_what_was_found_are_a_dataset(model: Model, tmp_path: Path) -
     held = Dataset.open(tmp_path / "out").having("labels").samples
     assert [sample.image.resolve().parent for sample in held] == [(tmp_path / "in").resolve()] * 2
     assert held[0].files["labels"].parent == tmp_path / "out/labels"
+    said = "stain: ../dapi\n"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/dataset.yaml").write_text(said)
+    predict(model, tmp_path / "in", tmp_path / "own")
+    assert (tmp_path / "own/dataset.yaml").read_text() == said
     # Axes that were told are nowhere in the files.
     predict(model, tmp_path / "in", tmp_path / "told", settings=PredictSettings(axes="YX"))
     assert not (tmp_path / "told/dataset.yaml").exists()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models import bright_model
+from models import bright_model, exported
 
 from sparcell.core.errors import InputError
+from sparcell.core.excerpt import Excerpt
 from sparcell.core.image import Image
 from sparcell.models import Model
+from sparcell.models.normalise import Normalise
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.view import View
+from sparcell.prediction.view import View, fit_channels
 
 
 def test_channels_and_size_are_those_of_the_model() -> None:
@@ -37,3 +39,27 @@ def test_no_network_is_started_for_an_image_that_does_not_fit(
     with pytest.raises(InputError, match="3 channels"):
         View.start(Image(np.zeros((3, 40, 60)), "CYX"), bright_model(), "auto")
     assert not started
+
+
+@pytest.mark.parametrize(
+    ("learned", "names", "seen"),
+    [
+        (("DNA", "phase"), ("phase", "DNA"), ("DNA", "phase")),
+        ((1, 0), ("phase", "DNA"), ("DNA", "phase")),
+        ((0, 1), ("phase", "DNA"), ("phase", "DNA")),
+        # Two channels of files with more, saved alone.
+        ((0, 2), ("phase", "DNA"), ("phase", "DNA")),
+        (("DNA", "phase"), ("a", "b"), ("a", "b")),
+        (None, ("phase", "DNA"), ("phase", "DNA")),
+    ],
+)
+def test_channels_come_in_the_order_of_the_training(
+    learned: tuple[int | str, ...] | None, names: tuple[str, ...], seen: tuple[str, ...]
+) -> None:
+    from torch import nn
+
+    excerpt = Excerpt(channels=learned)
+    model = exported(nn.Conv2d(2, 1, 1), 2, Normalise(), excerpt=excerpt)
+    image = Image(np.zeros((2, 40, 60)), "CYX", None, names)
+    assert fit_channels(image, model, None).channels == seen
+    assert fit_channels(image, model, (1, 0)).channels == names[::-1]

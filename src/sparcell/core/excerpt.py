@@ -25,7 +25,11 @@ Channels = Annotated[
     BeforeValidator(_as_list),
     Field(min_length=1),
 ]
-Depths = Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], Field(min_length=1)]
+Depths = Annotated[
+    tuple[Annotated[int, Field(ge=0, strict=True)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, int) else value),
+    Field(min_length=1),
+]
 
 
 class Excerpt(BaseModel):
@@ -103,7 +107,8 @@ def stack(image: Image, depths: Sequence[int]) -> Image:
         return image
     names = tuple(_name(name, z, image) for z in depths for name in image.channels)
     axes = "TCYX" if "T" in image.axes else "CYX"
-    view = Image(_Stack(image, tuple(depths)), axes, image.pixel_size, names, image.source)
+    single = replace(image, frames=1)
+    view = Image(_Stack(single, tuple(depths)), axes, image.pixel_size, names, image.source)
     return replace(view, frames=image.frames)
 
 

@@ -244,7 +244,12 @@ def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
-    """Say in ``dataset.yaml`` where the images of predictions are, if in one folder."""
+    """Say in ``dataset.yaml`` where the images of predictions are, if in one folder.
+
+    One that is there stays: whoever predicts into a dataset has said where its images are.
+    """
+    if (out / "dataset.yaml").exists():
+        return
     paths = [item.path.resolve() for item in items]
     folders = {path.parent for path in paths}
     # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.

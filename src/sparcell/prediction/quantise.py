@@ -15,7 +15,7 @@ from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say, track
 from sparcell.evaluation import evaluate
-from sparcell.io import open_sample
+from sparcell.io import open_image
 from sparcell.models.int8 import Int8, has_int8, measure_ranges
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
@@ -113,7 +113,7 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
 
 def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
     """Middle of an image as the network sees it, at most about `WINDOW` px wide."""
-    image = fit_channels(open_sample(sample), model, None)
+    image = fit_channels(open_image(sample.image), model, None)
     starts = [max(0, (length - WINDOW) // 2) for length in image.shape]
     rows, columns = (slice(start, start + WINDOW) for start in starts)
     pixels = model.scaling(image)(image.read(rows, columns))

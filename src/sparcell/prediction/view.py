@@ -124,10 +124,19 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
 def choose_excerpt(image: Image, model: Model, channels: tuple[int, ...] | None) -> Excerpt:
     """Choose what of a file a model is shown: what it was trained on, unless told otherwise.
 
-    Files that hold just that are taken whole.
+    Files that hold just that are taken whole, but for the order of their channels.
     """
     learned = model.card.excerpt
     depths = learned.depths if image.size("Z") > 1 else None
     if channels is None and depths is None and image.size("C") == model.card.channels:
-        return WHOLE
+        return Excerpt(channels=learned.channels) if _reorders(learned, image) else WHOLE
     return Excerpt(channels=learned.channels if channels is None else channels, depths=depths)
+
+
+def _reorders(excerpt: Excerpt, image: Image) -> bool:
+    """Whether an excerpt has just the channels of an image, in another order."""
+    numbers = dict(zip(image.channels, range(image.size("C")), strict=True))
+    asked = excerpt.channels or ()
+    order = [one if isinstance(one, int) else numbers.get(one, -1) for one in asked]
+    everything = list(range(image.size("C")))
+    return order != everything and sorted(order) == everything

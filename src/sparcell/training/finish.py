@@ -66,7 +66,7 @@ def finish_run(
         decode=settings.model_dump(),
         normalise=recipe.normalise,
         channels=golden.shape[0] // recipe.network.frames,
-        excerpt=share_excerpt(places["train"]),
+        excerpt=share_excerpt([place for held in places.values() for place in held]),
         frames=recipe.network.frames,
         tta=recipe.predict.tta,
         pixel_size=pixel_size,
