@@ -106,7 +106,9 @@ def read_typed_table(path: Path) -> DataFrame:
     frame.index += text[: len(text) - len(body)].count("\n") + 2
     if between != ",":
         frame = frame.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
-    return frame[frame.apply(lambda row: any(value.strip() for value in row), axis=1).astype(bool)]
+    filled = frame.apply(lambda column: column.str.strip() != "").any(axis=1)
+    kept: DataFrame = frame[filled.astype(bool)]
+    return kept
 
 
 def _decode(path: Path) -> str:

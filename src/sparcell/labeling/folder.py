@@ -86,8 +86,8 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
-    cut = {kind: part for s in dataset.samples for kind, part in s.excerpts.items()}
-    write_layout(target, places, {kind: part for kind, part in cut.items() if kind in places})
+    cut = {other: part for s in dataset.samples for other, part in s.excerpts.items()}
+    write_layout(target, places, {other: cut[other] for other in places.keys() & cut.keys()})
     split = dataset.root / "split.csv"
     if split.exists():
         with whole_file(target / "split.csv") as partial:

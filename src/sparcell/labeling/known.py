@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ def read_annotation(
     return Annotation(kinds, None, points, mask)
 
 
-def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False) -> bool:
+def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> bool:
     """Check what `read_annotation` would read, without reading the image.
 
     Returns whether there may be an object: there is none where a table of points has no rows.
@@ -87,9 +89,9 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False)
     sample : Sample
     kinds : frozenset of str
         What is used; none where labels alone are.
-    look : bool
-        Also look at the image, where there is nothing else to tell whether y and x of the points
-        are exchanged; that takes about half as long as finding a mask.
+    look : int
+        Also look at images of up to so many pixels, where there is nothing else to tell whether y
+        and x of the points are exchanged; that takes about half as long as finding a mask.
 
     Raises
     ------
@@ -118,11 +120,11 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: bool = False)
         if masks is not None:
             mask = masks.read_ids(plane=plane) > 0
             check_against_mask(points, mask, files["points"], files[beside])
-        elif look and "stain" not in kinds and len(points):
+        elif math.prod(image.shape) <= look and "stain" not in kinds and len(points):
             if seem_swapped(image.read(plane=plane), points):
                 raise swapped_error(files["points"], BETTER)
             # Columns are exchanged in all planes or in none.
-            look = False
+            look = 0
     return count > 0
 
 

@@ -140,8 +140,7 @@ def _look(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
     faults, without = {}, set()
     for key, (sample, kinds) in track(every.items(), "looking", len(every), "checks"):
         try:
-            height, width = open_sample(sample).shape
-            if not check_annotation(sample, kinds, look=height * width <= LARGEST_LOOK):
+            if not check_annotation(sample, kinds, look=LARGEST_LOOK):
                 without.add(key)
         except InputError as error:
             faults[key] = str(error)
