@@ -1,15 +1,17 @@
 """Outlines of whole cells in phase contrast, from a nuclear stain and no annotation at all.
 
-    python benchmarks/cells_from_stain.py DATASET -o FOLDER [--steps 800] [--shrink 2]
-        [--only points outlines] [--set key=value ...]
+    python benchmarks/cells_from_stain.py DATASET -o FOLDER [--stain RUN] [--steps 500]
+        [--only points outlines cells again] [--set key=value ...]
 
 DATASET has phase contrast in `images`, the stain in `stain`, and in `labels` whole cells by hand,
-which are used for nothing but the scores. Each training and validation field gets a point for each
-nucleus that `sparcell label` finds in its stain, and a mask of cells that `find_mask` finds in its
-phase contrast by these points. Two networks learn from that, at 1/SHRINK of the resolution:
+which are used for nothing but the scores. `sparcell label` finds a point for each nucleus in the
+stain; from the points and the phase contrast image alone it proposes outlines. Then learn:
 
-- points: the recipe points-light, from the points and the mask;
-- outlines: the recipe nuclei-light, from the outlines that `label --from points` would propose.
+- points: the recipe points-light, from the points, without the proposals;
+- outlines: the recipe nuclei-light, from the proposals, after ImageNet;
+- cells: the recipe isl-light/cells, from the proposals, after the stain (of `--stain`, a run of
+  isl-light/stain on DATASET, which is trained first where none is named);
+- again: the same network goes on, from the outlines that `cells` finds in the training fields.
 
 Prediction sees phase contrast alone. All fields with labels by hand are scored, those of `train`
 and `val` too, as no label of theirs was ever used; `proposed` are the proposals themselves, which
@@ -19,35 +21,25 @@ need the stain. FOLDER gets the data, the runs and `cells.csv`; a call that was 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import shutil
 from functools import reduce
 from operator import add
 from pathlib import Path
 
-import numpy as np
 from trainings import Row, show, train_run, write_rows
 
-from sparcell.core.dataset import Dataset, Sample
-from sparcell.core.image import Image
-from sparcell.core.labels import connected_labels, largest_pieces
+from sparcell.core.dataset import Dataset, Sample, write_layout
 from sparcell.evaluation import Scores, evaluate
 from sparcell.evaluation.boundary import evaluate_boundaries
-from sparcell.io import open_image, write_image
-from sparcell.io.points import write_points
 from sparcell.labeling import label
-from sparcell.labeling.derive import find_mask, find_points, grow_outlines
+from sparcell.labeling.auto import AutoSettings
+from sparcell.labeling.proposing import ProposalSettings
 from sparcell.models import load_model
 from sparcell.prediction.predict import predict
-from sparcell.prediction.rescale import rescaled, restore_labels
 
-RECIPES = {
-    "points": (
-        "points-light",
-        ["data.annotations=[points, mask]", "method.level=3", "method.auxnet=true"],
-    ),
-    "outlines": ("nuclei-light", []),
-}
+POINTS = ["data.annotations=[points]", "method.level=3", "method.auxnet=true"]
+WAYS = ("points", "outlines", "cells", "again")
 
 
 def main() -> None:
@@ -56,74 +48,57 @@ def main() -> None:
     )
     parser.add_argument("dataset", type=Path, metavar="DATASET")
     parser.add_argument("-o", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--shrink", type=int, default=2)
-    parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--stain", type=Path, metavar="RUN")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--set", action="append", default=[], metavar="key=value")
     options = parser.parse_args()
-    samples = Dataset.open(options.dataset).having("stain").samples
-    nuclei = options.o / "nuclei"
-    if not (nuclei / "quality.csv").exists():
-        label(options.dataset, nuclei)
-    for sample in samples:
-        prepare(sample, nuclei / "labels" / f"{sample.name}.tif", options.o, options.shrink)
-    for way in RECIPES:
-        write_split(samples, options.o / way)
-    rows = report(samples, options.o / "proposed", "proposed")
+    out, limit = options.o, [f"fit.max_steps={options.steps}", *options.set]
+    propose(options.dataset, out)
+    samples = Dataset.open(options.dataset).having("labels").samples
+    images = [sample.image for sample in Dataset.open(options.dataset).samples]
+    rows = report(samples, out / "proposed" / "labels", "proposed")
     show(rows)
-    for way in options.only:
-        recipe, settings = RECIPES[way]
-        run = options.o / f"run-{way}"
-        settings = [*settings, f"fit.max_steps={options.steps}", *options.set]
-        train_run(recipe, options.o / way, run, settings)
-        held = [sample for sample in samples if "labels" in sample.files]
-        images = [options.o / "full" / f"{sample.name}.tif" for sample in held]
-        predict(load_model(str(run)), images, options.o / f"predicted-{way}", resume=True)
-        cost = json.loads((run / "record.json").read_text())["training"]
-        found = report(samples, options.o / f"predicted-{way}" / "labels", way)
-        rows += [row | {"steps": cost["steps"], "CPU s": cost["cpu_seconds"]} for row in found]
-        write_rows(rows, options.o / "cells.csv")
+    stain = options.stain or out / "stain"
+    if {"cells", "again"} & {*options.only} and not options.stain:
+        train_run("isl-light/stain", options.dataset, stain, [])
+    runs = {way: out / f"run-{way}" for way in WAYS}
+    for way in (way for way in WAYS if way in options.only):
+        if way == "points":
+            train_run("points-light", out / "counted", runs[way], [*POINTS, *limit])
+        elif way == "outlines":
+            train_run("nuclei-light", out / "proposed", runs[way], limit)
+        elif way == "cells":
+            train_run("isl-light/cells", out / "proposed", runs[way], limit, stain)
+        else:
+            data = out / "again"
+            data.mkdir(exist_ok=True)
+            found = out / "predicted-cells" / "labels"
+            write_layout(data, {"images": images[0].parent, "labels": found})
+            shutil.copy(options.dataset / "split.csv", data)
+            train_run("isl-light/cells", data, runs[way], limit, runs["cells"])
+        predict(load_model(str(runs[way])), images, out / f"predicted-{way}", resume=True)
+        cost = json.loads((runs[way] / "record.json").read_text())["training"]
+        scored = report(samples, out / f"predicted-{way}" / "labels", way)
+        rows += [row | {"steps": cost["steps"], "CPU s": cost["cpu_seconds"]} for row in scored]
+        write_rows(rows, out / "cells.csv")
         show(rows)
 
 
-def prepare(sample: Sample, nuclei: Path, out: Path, shrink: int) -> None:
-    """Write what a field teaches, small, and its whole image; what is there stays."""
-    full, proposed = out / "full" / f"{sample.name}.tif", out / "proposed" / f"{sample.name}.tif"
-    if proposed.exists():
-        return
-    pixels = open_image(sample.image).read()
-    points = find_points(connected_labels(open_image(nuclei).read_ids()))
-    mask = find_mask(pixels, points).mask
-    outlines = grow_outlines(pixels, points, mask)
-    # Pixel sizes are not known; these let `predict` shrink whole images as the network expects.
-    image = rescaled(Image(pixels, "CYX", pixel_size=1.0), 1 / shrink)
-    small, size = image.read(), {"pixel_size": float(shrink)}
-    for way in RECIPES:
-        write_image(out / way / "images" / full.name, small[0], "YX", **size)
-    write_points(out / "points" / "points" / f"{sample.name}.csv", (points + 0.5) / shrink - 0.5)
-    shrunk = restore_labels(mask.astype(np.int32), (0, 0), mask.shape, image.shape)[0]
-    write_image(out / "points" / "masks" / full.name, shrunk.astype(np.uint8), "YX", **size)
-    shrunk = restore_labels(outlines, (0, 0), mask.shape, image.shape)[0]
-    drawn = largest_pieces(shrunk)[0]
-    write_image(out / "outlines" / "labels" / full.name, drawn, "YX", labels=True, **size)
-    write_image(full, pixels[0], "YX", pixel_size=1.0)
-    write_image(proposed, outlines, "YX", labels=True)
-
-
-def write_split(samples: tuple[Sample, ...], folder: Path) -> None:
-    """Keep the dataset's own parts."""
-    with (folder / "split.csv").open("w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["name", "split"])
-        table.writerows([sample.name, sample.split] for sample in samples)
+def propose(dataset: Path, out: Path) -> None:
+    """Let the stain say where cells are, and their images what they cover."""
+    if not (out / "counted" / "quality.csv").exists():
+        label(dataset, out / "counted", settings=AutoSettings(to="points"))
+    if not (out / "proposed" / "quality.csv").exists():
+        asked = ProposalSettings(mask="image")
+        label(out / "counted", out / "proposed", source="points", settings=asked)
 
 
 def report(samples: tuple[Sample, ...], predicted: Path, what: str) -> list[Row]:
     """Score by part and cell line, each pooled over its fields."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        if "labels" in sample.files:
-            groups.setdefault((sample.split, sample.info.get("cell", "")), []).append(sample)
+        groups.setdefault((sample.split, sample.info.get("cell", "")), []).append(sample)
     rows: list[Row] = []
     for (part, cell), held in sorted(groups.items()):
         truth = {sample.name: sample.files["labels"] for sample in held}
