@@ -210,6 +210,15 @@ def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, mo
     assert metrics(run)[-1]["step"] == metrics(finished)[-1]["step"]
 
 
+def test_one_process_trains_however_many_gpus_there_are(data, tmp_path, monkeypatch):
+    """Lightning takes all by default, and starts the command again for each: into the same run."""
+    from lightning.pytorch.accelerators import CPUAccelerator
+
+    monkeypatch.setattr(CPUAccelerator, "auto_device_count", staticmethod(lambda: 2))
+    train(load_recipe("nuclei-light", TINY), data, tmp_path / "run")
+    assert (tmp_path / "run/model.zip").exists()
+
+
 def test_one_field_is_split_into_training_and_validation(tmp_path):
     settings = SimulationSettings(size=(96, 160), cells=10, nucleus_diameter=14)
     write_dataset(tmp_path / "set", settings, seed=3, train=1)

@@ -80,26 +80,20 @@ class RandomCrops(Dataset[Crop]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch.
-
-    Where several processes train together, each takes every n-th crop.
-    """
+    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch."""
 
     def __init__(self, count: int) -> None:
         self.count, self.epoch = count, 0
-        together = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.world = torch.distributed.get_world_size() if together else 1
-        self.rank = torch.distributed.get_rank() if together else 0
 
     def set_epoch(self, epoch: int) -> None:
         """Take the number of the epoch that is about to begin, also after a resume."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, self.rank + self.world * step) for step in range(len(self)))
+        return ((self.epoch, number) for number in range(self.count))
 
     def __len__(self) -> int:
-        return self.count // self.world
+        return self.count
 
 
 class WholeFields(Dataset[Crop]):

@@ -19,14 +19,12 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.utilities import rank_zero_only
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
@@ -106,8 +104,7 @@ def train(
         recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)
     roots = [data] if isinstance(data, str | Path) else list(data)
-    # Of several processes that train together, the first stands for all.
-    with hold(out) if rank_zero_only.rank == 0 else nullcontext():
+    with hold(out):
         _train(recipe, [Path(root) for root in roots], out, resume)
     return out
 
@@ -269,8 +266,8 @@ def _trainer(
         ],
         plugins=[WholeCheckpoints()],
         num_sanity_val_steps=0,
-        # Crops are shared out by `EpochSampler`; every process validates on all fields.
-        use_distributed_sampler=False,
+        # Left to itself, Lightning starts this command anew for every further GPU.
+        devices=1,
         logger=_logger(fit.log_to, out),
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
