@@ -26,8 +26,8 @@ types: $(VENV)/lint.installed
 imports: $(VENV)/lint.installed ## Which package may import which
 	$(BIN)/lint-imports
 
-docs: $(VENV)/docs.installed ## The pages, into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+docs: $(VENV)/docs.installed ## The pages, into site/; not --quiet, by which no warning counts
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/train.installed ## Speed and memory
 	@test -e $(MODEL) || { echo "No $(MODEL): run make demo first, or name one: make bench MODEL=run"; exit 1; }
