@@ -184,8 +184,12 @@ def test_further_runs_are_starts_of_their_own(data, tmp_path, capsys):
     # Of another method than the stain's, but the fields of the test are not for it either.
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells/model.zip").touch()
-    for field, told in (("f1", None), ("f6", "trained on the test field f6")):
-        record = {"fields": {"val": [field]}, "settings": {"method": {"name": "distance"}}}
+    seen = "trained on the test field f6"
+    for part, field, told in (
+        ("val", "f1", None), ("test", "f6", None),
+        ("val", "f6", seen), ("auto", "f6", seen), ("taught", "f6", seen),
+    ):  # fmt: skip
+        record = {"fields": {part: [field]}, "settings": {"method": {"name": "distance"}}}
         (tmp_path / "cells/record.json").write_text(json.dumps(record))
         if told:
             with pytest.raises(InputError, match=told):
