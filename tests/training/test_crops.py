@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
+from sparcell.methods import DISTANCE, PIXELWISE, WATERSHED
+from sparcell.methods.outlines import BEYOND
 from sparcell.training.crops import (
     EpochSampler,
     RandomCrops,
@@ -18,13 +20,18 @@ from sparcell.training.crops import (
     crops_per_epoch,
     cut,
     draw_affine,
-    draw_centre,
 )
-from sparcell.training.fields import Fields
-from sparcell.training.recipe import Augment, Recipe
+from sparcell.training.fields import Field, Fields
+from sparcell.training.placing import draw_corner
+from sparcell.training.recipe import Augment, Fit, Recipe
 
 STILL = Augment(rotation=0, shift=0, shear=0, flip=False)
 WILD = Augment(rotation=180, shift=0.3, shear=20, scale=0.3, flip=True)
+
+
+def anywhere(field: Field, edge: int, rng: np.random.Generator) -> np.ndarray:
+    """A place that need not be inside the field."""
+    return rng.random(2) * field.labels.shape
 
 
 def recipe(**fit: object) -> Recipe:
@@ -73,8 +80,9 @@ def test_an_epoch_has_as_many_crops_as_asked_or_as_tile_the_images(fields: Field
 def test_image_labels_and_doubt_are_cut_at_the_same_places(seed: int) -> None:
     rng = np.random.default_rng(seed)
     field = field_of(ellipses(seed % 5))
-    matrix, shift = draw_affine(WILD, 48, rng)
-    image, labels, valid = cut(field, draw_centre(field, 0.5, rng) + shift, matrix, 48)
+    matrix, shift = draw_affine(WILD, (48, 48), rng)
+    centre = field.centres[0] if rng.random() < 0.5 else anywhere(field, 48, rng)
+    image, labels, valid = cut(field, centre + shift, matrix, (48, 48), border="reflected")
     assert image.shape == (1, 48, 48) and labels.shape == valid.shape == (48, 48)
     # The image is its labels: interpolated it lies between those around, so where it is whole
     # within an object it is the id, and everywhere the ids are among those nearby.
@@ -94,9 +102,9 @@ def test_affine_cuts_agree_with_reflected_coordinates(seed: int) -> None:
     field = field_of(ellipses(1))
     noise = rng.random((1, 96, 128)).astype(np.float32)
     field = field._replace(image=noise)
-    matrix, shift = draw_affine(WILD, 32, rng)
+    matrix, shift = draw_affine(WILD, (32, 32), rng)
     centre = rng.random(2) * (96, 128) + shift
-    image, _, _ = cut(field, centre, matrix, 32)
+    image, _, _ = cut(field, centre, matrix, (32, 32))
     steps = np.indices((32, 32)).reshape(2, -1) - 15.5
     places = (matrix @ steps + centre[:, None]).reshape(2, 32, 32)
     # Independent: the image reflected once around itself, read where it is.
@@ -117,12 +125,12 @@ def test_points_go_where_the_image_goes(seed: int) -> None:
     field = field_of(labels)._replace(
         image=places, points=points, mask=labels > 0, annotation=frozenset({"points", "mask"})
     )
-    matrix, shift = draw_affine(WILD, 48, rng)
-    centre = draw_centre(field, 0.0, rng) + shift
-    image, known, _ = cut(field, centre, matrix, 48, "any")
+    matrix, shift = draw_affine(WILD, (48, 48), rng)
+    centre = anywhere(field, 48, rng) + shift
+    image, known, _ = cut(field, centre, matrix, (48, 48), "any", "reflected")
     assert known.labels is None and known.kinds == {"points", "mask"}
     outlined = field._replace(annotation=frozenset({"outlines"}))
-    labels_too = cut(outlined, centre, matrix, 48, "any")[1]
+    labels_too = cut(outlined, centre, matrix, (48, 48), "any", "reflected")[1]
     assert np.array_equal(labels_too.labels > 0, known.mask) and known.mask.dtype == bool
     assert (known.points >= -24.5).all() and (known.points < 71.5).all()
     inner = known.points[((known.points > 1) & (known.points < 46)).all(1)]
@@ -140,7 +148,8 @@ def test_no_point_in_a_crop_is_forgotten_or_doubled() -> None:
     field = field_of(np.zeros((8, 10), np.int32))._replace(
         points=points, mask=np.zeros((8, 10), bool), annotation=frozenset({"points"})
     )
-    whole = cut(field, np.array([15.5, 15.5]), np.eye(2), 32, "any")[1].points
+    square = (32, 32)
+    whole = cut(field, np.array([15.5, 15.5]), np.eye(2), square, "any", "reflected")[1].points
     marks = np.zeros((8, 10), int)
     marks[tuple(np.rint(points).astype(int).T)] = 1
     # The crop has 32 px, and points are kept up to 16 px beside it.
@@ -152,34 +161,74 @@ def test_no_point_in_a_crop_is_forgotten_or_doubled() -> None:
 
 def test_beyond_the_image_lies_its_reflection() -> None:
     labels = ellipses(2)
-    image, cut_labels, _ = cut(field_of(labels), np.array([-0.5, -0.5]), np.eye(2), 32)
+    corner = (np.array([-0.5, -0.5]), np.eye(2), (32, 32))
+    image, cut_labels, _ = cut(field_of(labels), *corner, border="reflected")
     expected = np.pad(labels, ((16, 0), (16, 0)), mode="reflect")[:32, :32]
     assert np.array_equal(cut_labels, expected) and np.array_equal(image[0], expected)
 
 
+@pytest.mark.parametrize(("border", "outside"), [("ignored", None), ("zero", -1.0)])
+def test_nothing_is_learned_beyond_the_image(border: str, outside: float | None) -> None:
+    labels = ellipses(2) * 2 + 1
+    points = np.array([[3, 4]], np.float32)
+    field = field_of(labels)._replace(
+        points=points, mask=labels > 1, valid=np.ones(labels.shape, bool)
+    )
+    corner = (np.array([-0.5, -0.5]), np.eye(2), (32, 32))
+    image, cut_labels, valid = cut(field, *corner, border=border)  # type: ignore[arg-type]
+    inside = np.zeros((32, 32), bool)
+    inside[16:, 16:] = True
+    assert np.array_equal(valid, inside)
+    assert np.array_equal(cut_labels[inside].reshape(16, 16), labels[:16, :16])
+    assert (cut_labels[~inside] == BEYOND).all()
+    mirrored = np.pad(labels, ((16, 0), (16, 0)), mode="reflect")[:32, :32]
+    expected = mirrored if outside is None else np.where(inside, mirrored, outside)
+    assert np.array_equal(image[0], expected)
+    known = cut(field._replace(annotation=frozenset({"points"})), *corner, "any", border)[1]  # type: ignore[arg-type]
+    # The point is at (19, 20) of the crop; its reflections are none.
+    assert known.points.tolist() == [[19, 20]] and not known.mask[~inside].any()
+
+
+def test_a_cell_that_the_border_cuts_is_no_larger_than_in_its_field() -> None:
+    labels = np.zeros((40, 40), np.int32)
+    labels[10:20, :6] = 1
+    _, found, _ = cut(field_of(labels), np.array([15.5, 5.5]), np.eye(2), (32, 32))
+    assert (found == 1).sum() == 60
+    # The border is no outline: distances are those of the whole field.
+    for method in (DISTANCE, WATERSHED, PIXELWISE):
+        whole = method.targets(labels, method.config())
+        part = method.targets(found, method.config())
+        assert np.array_equal(part[:, :, 10:], whole[:, :32, :22])
+        # Nor is there any object beyond it.
+        assert not part[0, :, :10].any() or method is PIXELWISE
+
+
 def test_fields_smaller_than_a_crop() -> None:
     labels = ellipses(2)[:9, :12]
-    _, found, _ = cut(field_of(labels), np.array([15.5, 15.5]), np.eye(2), 32)
+    place = (np.array([15.5, 15.5]), np.eye(2), (32, 32))
+    _, found, _ = cut(field_of(labels), *place, border="reflected")
     assert np.array_equal(found, np.pad(labels, ((0, 23), (0, 20)), mode="reflect"))
 
 
 def test_changes_stay_within_their_limits() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
-        matrix, shift = draw_affine(Augment(rotation=30, shift=0.2, shear=0, flip=False), 100, rng)
+        matrix, shift = draw_affine(
+            Augment(rotation=30, shift=0.2, shear=0, flip=False), (100, 50), rng
+        )
         turn = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))
         assert abs(turn) <= 30 + 1e-9 and np.linalg.det(matrix) == pytest.approx(1)
-        assert (np.abs(shift) <= 20).all()
-        sheared, _ = draw_affine(Augment(rotation=0, shift=0, shear=10, flip=False), 100, rng)
+        assert (np.abs(shift) <= (20, 10)).all()
+        sheared, _ = draw_affine(Augment(rotation=0, shift=0, shear=10, flip=False), (9, 9), rng)
         assert abs(sheared[0, 1]) <= np.tan(np.deg2rad(10)) and sheared[1, 0] == 0
-        sized, _ = draw_affine(STILL.model_copy(update={"scale": 0.2}), 100, rng)
+        sized, _ = draw_affine(STILL.model_copy(update={"scale": 0.2}), (9, 9), rng)
         assert 0.8 <= 1 / sized[0, 0] <= 1.2 and sized[0, 0] == sized[1, 1]
 
 
 def test_each_flip_comes_in_half_the_crops() -> None:
     rng = np.random.default_rng(0)
     flips = [
-        tuple(np.diag(draw_affine(STILL.model_copy(update={"flip": True}), 9, rng)[0]))
+        tuple(np.diag(draw_affine(STILL.model_copy(update={"flip": True}), (9, 9), rng)[0]))
         for _ in range(400)
     ]
     counts = [flips.count(pair) for pair in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
@@ -189,24 +238,30 @@ def test_each_flip_comes_in_half_the_crops() -> None:
 
 def test_without_changes_a_crop_is_a_piece_of_the_image() -> None:
     rng = np.random.default_rng(0)
-    matrix, shift = draw_affine(STILL, 32, rng)
+    matrix, shift = draw_affine(STILL, (32, 32), rng)
     labels = ellipses(3)
-    image, _, _ = cut(field_of(labels), np.array([39.5, 49.5]) + shift, matrix, 32)
+    image, _, _ = cut(field_of(labels), np.array([39.5, 49.5]) + shift, matrix, (32, 32))
     assert np.array_equal(image[0], labels[24:56, 34:66])
     assert np.array_equal(change_intensity(image, STILL, rng), image)
 
 
 def test_crops_near_objects() -> None:
     rng = np.random.default_rng(0)
-    field = field_of(ellipses(0))
-    drawn = [tuple(draw_centre(field, 0.5, rng)) for _ in range(400)]
-    near = sum(centre == tuple(field.centres[0]) for centre in drawn)
+    field = field_of(ellipses(0))._replace(centres=np.array([[50.0, 60.0]]))
+
+    def draw(near: float, field: Field = field) -> np.ndarray:
+        return draw_corner(field, Fit(crop=32, near_objects=near), rng)
+
+    drawn = [tuple(draw(0.5)) for _ in range(400)]
+    near = sum(corner == (34, 44) for corner in drawn)
     assert abs(near - 200) < 4 * 10
-    anywhere = np.array([draw_centre(field, 0.0, rng) for _ in range(400)])
-    assert (anywhere >= 0).all() and (anywhere < field.labels.shape).all()
-    assert np.ptp(anywhere, axis=0) == pytest.approx(np.array(field.labels.shape), rel=0.1)
-    empty = field._replace(centres=np.zeros((0, 2)))
-    assert draw_centre(empty, 1.0, rng).shape == (2,)
+    corners = np.array([draw(0.0) for _ in range(400)])
+    # Inside, up to both borders.
+    assert corners.min(0).tolist() == [0, 0] and corners.max(0).tolist() == [96 - 32, 128 - 32]
+    assert corners.dtype.kind == "i"
+    # Crops at the border are those whose middle would be beyond it: 16 of 96 rows.
+    assert (corners[:, 0] == 0).mean() == pytest.approx(16.5 / 96, abs=4 * (0.14 / 400) ** 0.5)
+    assert draw(1.0, field._replace(centres=np.zeros((0, 2)))).shape == (2,)
 
 
 def test_intensities_change_as_much_as_asked() -> None:

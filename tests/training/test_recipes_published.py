@@ -23,7 +23,7 @@ from sparcell.prediction.turning import Turned
 from sparcell.training.crops import RandomCrops
 from sparcell.training.export import export_onnx
 from sparcell.training.fields import Fields
-from sparcell.training.module import Trainee, stack, start_decoding
+from sparcell.training.module import Trainee, clip_gradients, stack, start_decoding
 from sparcell.training.places import FieldPlace
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.selection import choose_stains
@@ -145,7 +145,7 @@ def test_the_rows_of_in_silico_labeling() -> None:
         assert fit.fixed_crops == 5 and network.stacked == row.startswith("cells-isl")
         # The tables count a batch as a sample; a last batch that is not full counts too.
         assert -(-crops // fit.batch) * epochs == steps
-        assert fit.crops_per_epoch // fit.batch * fit.epochs == steps
+        assert fit.crops_per_epoch == crops
         assert (recipe.optimiser.name, recipe.optimiser.lr) == ("adam", rate)
         kind = "stain" if not images else "semantic" if row.startswith("nuclei") else "distance"
         loss = {"stain": "l1", "semantic": "jaccard", "distance": "combined"}[kind]
@@ -179,7 +179,9 @@ def test_the_rows_of_the_single_cell_thesis() -> None:
         # Section 2.3.
         optimiser, fit, network = recipe.optimiser, recipe.fit, recipe.network
         assert (optimiser.name, optimiser.lr, optimiser.clip_norm) == ("adam", 1e-5, 0.001)
-        assert optimiser.weight_decay == 2 * 1e-5
+        # In the loss, as Keras has it, and nothing beside it.
+        assert (optimiser.l2, optimiser.weight_decay) == (1e-5, 0)
+        assert (optimiser.clip, optimiser.eps) == ("tensor", 1e-7)
         assert (fit.batch, fit.crop) == (4, 128)
         assert fit.epochs == (10 if name.startswith("single-cell-temporal") else 15)
         assert network.decoder == "fpn"
@@ -283,8 +285,7 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
         assert torch.isfinite(loss)
         optimiser.zero_grad()
         loss.backward()
-        if recipe.optimiser.clip_norm:
-            torch.nn.utils.clip_grad_norm_(trainee.parameters(), recipe.optimiser.clip_norm)
+        clip_gradients(trainee.parameters(), recipe.optimiser)
         optimiser.step()
     moved = [not torch.equal(a, b) for a, b in zip(before, trainee.parameters(), strict=True)]
     assert np.mean(moved) > 0.9

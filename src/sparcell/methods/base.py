@@ -109,7 +109,8 @@ class Method:
     config, decode_settings : type
         Pydantic models of the settings.
     targets : callable
-        ``targets(labels (Y, X) int32, config) -> (K, Y, X) float32 in 0..1``.
+        ``targets(labels (Y, X) int32, config) -> (K, Y, X) float32 in 0..1``. Labels may be
+        `outlines.BEYOND` where a crop reaches beyond its image: no object, and no outline.
     decode : callable
         ``decode(maps (K, Y, X) uint8 or Detections, settings) -> Objects``.
     candidates : callable

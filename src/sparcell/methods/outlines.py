@@ -10,17 +10,22 @@ from sparcell.core.labels import Labels
 
 FAR = 1e6
 """Distance to an outline that is out of sight, px."""
+BEYOND = -1
+"""What labels of a crop are beyond its image: neither object nor background."""
 
 
 def rim(labels: Labels, width: int = 1) -> NDArray[np.bool_]:
     """Mark the object pixels with another id, or background, at most `width` px away.
 
-    Away counts king's moves. Where objects touch, both have a rim; the image's edge is none.
+    Away counts king's moves. Where objects touch, both have a rim; the image's edge is none, nor
+    is that to what is `BEYOND` the image.
     """
     size = 2 * width + 1
+    # Beyond the image lies neither the largest nor the smallest id of a neighbourhood.
+    most = np.where(labels == BEYOND, np.iinfo(np.int32).max, labels)
     inner: NDArray[np.bool_] = (labels > 0) & (
         (ndimage.maximum_filter(labels, size) != labels)
-        | (ndimage.minimum_filter(labels, size) != labels)
+        | (ndimage.minimum_filter(most, size) != labels)
     )
     return inner
 
@@ -37,5 +42,5 @@ def outline_distance(labels: Labels) -> NDArray[np.float32]:
         distance = ndimage.distance_transform_edt(~edge).astype(np.float32) + 1
     else:
         distance = np.full(labels.shape, FAR, np.float32)
-    distance[labels == 0] = 0
+    distance[labels <= 0] = 0
     return distance

@@ -6,6 +6,7 @@ whatever the number of worker processes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,9 +18,11 @@ from torch.utils.data import Dataset, Sampler
 
 from sparcell.core.annotation import Annotation
 from sparcell.methods import METHODS
+from sparcell.methods.outlines import BEYOND
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.fields import Field, Fields
-from sparcell.training.recipe import Augment, Recipe
+from sparcell.training.placing import Places, keep_inside
+from sparcell.training.recipe import Augment, Border, Recipe
 
 
 class Crop(NamedTuple):
@@ -43,40 +46,25 @@ class RandomCrops(Dataset[Crop]):
     def __init__(self, fields: Fields, recipe: Recipe) -> None:
         self.fields, self.recipe = fields, recipe
         self.method = METHODS[recipe.method.name]
+        self.places = Places(fields, recipe)
 
     def __len__(self) -> int:
         return crops_per_epoch(self.fields, self.recipe)
 
     def __getitem__(self, place: tuple[int, int]) -> Crop:
         rng = np.random.default_rng([self.recipe.seed, *place])
-        fit = self.recipe.fit
-        if fit.fixed_crops:
-            field, centre = self._fixed(*place)
-        else:
-            field = self.fields[self.fields.draw(rng, self.recipe.data.auto_worth)]
-            centre = draw_centre(field, fit.near_objects, rng)
-        matrix, shift = draw_affine(self.recipe.augment, fit.crop, rng)
-        image, truth, valid = cut(field, centre + shift, matrix, fit.crop, self.method.learns_from)
-        image = change_intensity(image, self.recipe.augment, rng)
+        augment, shape = self.recipe.augment, self.recipe.fit.shape
+        index, corner = self.places.find(*place, rng)
+        field = self.fields[index]
+        matrix, shift = draw_affine(augment, shape, rng)
+        corner = keep_inside(corner + np.trunc(shift).astype(np.int64), field, shape)
+        centre = corner + (np.array(shape) - 1) / 2
+        image, truth, valid = cut(
+            field, centre, matrix, shape, self.method.learns_from, augment.border
+        )
+        image = change_intensity(image, augment, rng)
         target = self.method.targets(truth, self.recipe.method)
         return Crop(image, target, valid[None].astype(np.float32))
-
-    def _fixed(self, epoch: int, number: int) -> tuple[Field, NDArray[np.float64]]:
-        """Field and centre of one of the crops that were drawn once, in a new order each epoch.
-
-        They lie on whole pixels anywhere within the image, if it is large enough.
-        """
-        fit, seed = self.recipe.fit, self.recipe.seed
-        each = len(self.fields) * fit.fixed_crops
-        # A number beyond the last crop begins again, in another order.
-        order = np.random.default_rng([seed, epoch, number // each]).permutation(each)
-        chosen = int(order[number % each])
-        # Four numbers are never those of a fresh crop.
-        rng = np.random.default_rng([seed, 0, 0, chosen])
-        field = self.fields[chosen // fit.fixed_crops]
-        edges = np.array(field.labels.shape)
-        corner = rng.integers(0, np.maximum(edges - fit.crop, 0) + 1)
-        return field, corner + (np.minimum(fit.crop, edges) - 1) / 2
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -94,6 +82,36 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __len__(self) -> int:
         return self.count
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """Makes batches of an epoch's crops.
+
+    Crops that are drawn anew come in full batches alone. Of those that each epoch shows once none
+    is left out: the last batch is smaller. A single crop joins the batch before, since batch
+    normalisation cannot learn from one value.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch: int, every_crop: bool) -> None:
+        self.sampler, self.batch, self.every_crop = sampler, batch, every_crop
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        crops = iter(self.sampler)
+        return (list(itertools.islice(crops, size)) for size in self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of crops in each batch of an epoch."""
+        full, rest = divmod(len(self.sampler), self.batch)
+        sizes = [self.batch] * full
+        if not self.every_crop or not rest:
+            return sizes
+        if rest == 1 and sizes and self.batch > 1:
+            return [*sizes[:-1], self.batch + 1]
+        return [*sizes, rest]
 
 
 class WholeFields(Dataset[Crop]):
@@ -119,24 +137,17 @@ class WholeFields(Dataset[Crop]):
 
 
 def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
-    """As the recipe says, or as many crops as tile the training images."""
+    """As the recipe says; or each place once; or as many crops as tile the training images."""
     if recipe.fit.crops_per_epoch:
         return recipe.fit.crops_per_epoch
-    if recipe.fit.fixed_crops:
-        return max(recipe.fit.batch, recipe.fit.fixed_crops * len(fields))
-    return max(recipe.fit.batch, round(fields.area / recipe.fit.crop**2))
-
-
-def draw_centre(field: Field, near_objects: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the centre of a crop: on an object in a share `near_objects` of the draws."""
-    centre: NDArray[np.float64] = rng.random(2) * field.labels.shape
-    if len(field.centres) and rng.random() < near_objects:
-        centre = field.centres[rng.integers(len(field.centres))]
-    return centre
+    if places := Places(fields, recipe).different:
+        return places
+    height, width = recipe.fit.shape
+    return max(recipe.fit.batch, round(fields.area / (height * width)))
 
 
 def draw_affine(
-    augment: Augment, crop: int, rng: np.random.Generator
+    augment: Augment, crop: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw rotation, shear, size, flips (as a matrix) and a shift in px (thesis eq. 3.11, 3.12)."""
     turn, shear = np.deg2rad(
@@ -156,40 +167,52 @@ def cut(
     field: Field,
     centre: NDArray[np.float64],
     matrix: NDArray[np.float64],
-    crop: int,
+    crop: tuple[int, int],
     learns_from: str = "labels",
+    border: Border = "ignored",
 ) -> tuple[NDArray[np.float32], Any, NDArray[np.bool_]]:
-    """Cut a square around `centre` through an affine map; beyond the image lies its reflection.
+    """Cut a rectangle around `centre` through an affine map.
 
     Image and stain by linear interpolation, labels and masks by nearest pixel, all at the same
-    places. Returns image, labels or stains or `Annotation`, and valid mask. Of points those are
-    kept that lie in the crop or up to half its edge beside it, reflected ones too: they tell whose
-    the parts of a mask are that reach into the crop.
-    """
-    offset = centre - matrix @ np.full(2, (crop - 1) / 2)
+    places. What lies beyond the image is its reflection, or with ``border="zero"`` -1, the darkest
+    value; nothing is learned there, unless `border` is ``"reflected"``.
 
-    def sample(plane: NDArray[Any], order: int) -> NDArray[Any]:
+    Returns
+    -------
+    image : (C, Y, X) float32
+    truth : (Y, X) int32, (K, Y, X) float32 or Annotation
+        Labels, stains, or what is known, by `learns_from`. Labels are `BEYOND` beyond the image.
+        Points are kept that lie in the crop or up to half its edge beside it: they tell whose
+        the parts of a mask are that reach into the crop.
+    valid : (Y, X) bool
+    """
+    offset = centre - matrix @ ((np.array(crop) - 1) / 2)
+    reflected = border == "reflected"
+
+    def sample(plane: NDArray[Any], order: int, beyond: float | None = None) -> NDArray[Any]:
+        mode = "mirror" if beyond is None or reflected else "grid-constant"
         out: NDArray[Any] = ndimage.affine_transform(
-            plane, matrix, offset, (crop, crop), order=order, mode="mirror", prefilter=False
+            plane, matrix, offset, crop, order=order, mode=mode, cval=beyond or 0, prefilter=False
         )
         return out
 
-    image = np.stack([sample(channel, 1) for channel in field.image]).astype(np.float32)
+    dark = -1.0 if border == "zero" else None
+    image = np.stack([sample(channel, 1, dark) for channel in field.image]).astype(np.float32)
     truth = field.truth(learns_from)
     if isinstance(truth, Annotation):
         labels, points, mask = truth.labels, truth.points, truth.mask
         truth = truth._replace(
-            labels=None if labels is None else sample(labels, 0),
+            labels=None if labels is None else sample(labels, 0, 0),
             points=None
             if points is None
-            else move_points(points, field.labels.shape, matrix, offset, crop),
-            mask=None if mask is None else sample(mask.astype(np.uint8), 0).astype(bool),
+            else move_points(points, field.labels.shape, matrix, offset, crop, reflected),
+            mask=None if mask is None else sample(mask.astype(np.uint8), 0, 0).astype(bool),
         )
     elif learns_from == "stain":
         truth = np.stack([sample(stain, 1) for stain in truth])
     else:
-        truth = sample(truth, 0)
-    valid = sample(field.valid.astype(np.uint8), 0).astype(bool)
+        truth = sample(truth, 0, BEYOND)
+    valid = sample(field.valid.astype(np.uint8), 0, 0).astype(bool)
     return image, truth, valid
 
 
@@ -198,15 +221,18 @@ def move_points(
     shape: tuple[int, ...],
     matrix: NDArray[np.float64],
     offset: NDArray[np.float64],
-    crop: int,
+    crop: tuple[int, int],
+    reflected: bool,
 ) -> NDArray[np.float32]:
-    """Places in a crop, or half its edge beside, of an image's points and their reflections."""
-    low, high = -crop / 2 - 0.5, crop * 1.5 - 0.5
-    corners = np.array([[y, x] for y in (low, high) for x in (low, high)])
-    reached = corners @ matrix.T + offset
+    """Places in a crop, or half its edge beside, of an image's points, and of their reflections."""
+    edges = np.array(crop)
+    low, high = -edges / 2 - 0.5, edges * 1.5 - 0.5
     moved = points.astype(np.float64)
-    for axis, length in enumerate(shape):
-        moved = _reflect(moved, axis, length, reached[:, axis].min(), reached[:, axis].max())
+    if reflected:
+        corners = np.array([[y, x] for y in (low[0], high[0]) for x in (low[1], high[1])])
+        reached = corners @ matrix.T + offset
+        for axis, length in enumerate(shape):
+            moved = _reflect(moved, axis, length, reached[:, axis].min(), reached[:, axis].max())
     moved = (moved - offset) @ np.linalg.inv(matrix).T
     inside = ((moved >= low) & (moved < high)).all(1)
     return moved[inside].astype(np.float32)

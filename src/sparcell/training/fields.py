@@ -117,10 +117,15 @@ class Fields(Sequence[Field]):
                     return
 
     @cached_property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of each field; opens the images without reading them."""
+        images = [(open_sample(place.sample).shape, place.x) for place in self.places]
+        return [(height, len(range(width)[x])) for (height, width), x in images]
+
+    @property
     def area(self) -> int:
-        """Pixels of all fields together; opens the images without reading them."""
-        shapes = [(open_sample(place.sample).shape, place.x) for place in self.places]
-        return sum(height * len(range(width)[x]) for (height, width), x in shapes)
+        """Pixels of all fields together."""
+        return sum(height * width for height, width in self.shapes)
 
     def __getitem__(self, index: int) -> Field:  # type: ignore[override]
         if index in self._kept:

@@ -252,7 +252,6 @@ def _trainer(
     trainer = lightning.Trainer(
         max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
         accumulate_grad_batches=accumulate,
-        gradient_clip_val=recipe.optimiser.clip_norm or None,
         precision=precision,
         callbacks=[
             budget,

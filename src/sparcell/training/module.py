@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import lightning
@@ -17,7 +18,7 @@ from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
 from sparcell.nets.config import input_multiple
 from sparcell.nets.head import hold_norms, is_pretrained
-from sparcell.training.crops import Crop, EpochSampler, RandomCrops, WholeFields
+from sparcell.training.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
 from sparcell.training.recipe import Optimiser, Recipe
 from sparcell.training.scoring import MatchCounts, correlate, score_field
@@ -86,8 +87,27 @@ class Trainee(lightning.LightningModule):
         loss = self.compute_loss(self(crop.image), crop)
         if not torch.isfinite(loss):
             raise NotFiniteLoss(self.trainer.global_step)
+        # What is logged is the loss of the images, as in validation.
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(crop.image))
-        return loss
+        return loss + self.penalty()
+
+    def penalty(self) -> Tensor | float:
+        """Return what the size of the convolutions' weights adds to the loss (Keras's L2)."""
+        strength = self.recipe.optimiser.l2
+        if not strength:
+            return 0.0
+        # Convolutions have a kernel of two or three dimensions; biases and norms have none.
+        kernels = (weight for weight in self.network.parameters() if weight.ndim >= 4)
+        return strength * sum((weight.square().sum() for weight in kernels), start=torch.zeros(()))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip all gradients together, or each tensor by itself."""
+        clip_gradients(self.network.parameters(), self.recipe.optimiser)
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
@@ -121,8 +141,18 @@ class Trainee(lightning.LightningModule):
             optimiser = torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum)
         else:
             kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
-            optimiser = kind(groups, lr=options.lr)
+            optimiser = kind(groups, lr=options.lr, eps=options.eps)
         return optimiser
+
+
+def clip_gradients(parameters: Iterable[torch.nn.Parameter], options: Optimiser) -> None:
+    """Shrink gradients to the norm `clip_norm`: all of them together, or each tensor by itself."""
+    if not options.clip_norm:
+        return
+    chosen = [parameter for parameter in parameters if parameter.grad is not None]
+    groups = [[one] for one in chosen] if options.clip == "tensor" else [chosen]
+    for group in groups:
+        torch.nn.utils.clip_grad_norm_(group, options.clip_norm)
 
 
 def group_parameters(network: torch.nn.Module, options: Optimiser) -> list[dict[str, Any]]:
@@ -189,14 +219,13 @@ class CropData(lightning.LightningDataModule):
         crops = RandomCrops(self.train_fields, self.recipe)
         # Crops are cheap beside a step; on few cores a worker would take the network's place.
         workers = min(8, max(0, default_threads() // 2 - 1))
+        every_crop = crops.places.different > 0
         return DataLoader(
             crops,
-            batch_size=self.batch,
-            sampler=EpochSampler(len(crops)),
+            batch_sampler=Batches(EpochSampler(len(crops)), self.batch, every_crop),
             collate_fn=stack,
             num_workers=workers,
             persistent_workers=workers > 0,
-            drop_last=True,
         )
 
     def val_dataloader(self) -> DataLoader[Crop]:

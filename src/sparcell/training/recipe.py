@@ -6,7 +6,7 @@ Every setting is checked; an unknown one is an error. How files build on each ot
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -85,11 +85,20 @@ class DataConfig(Part):
     )
 
 
+Border = Literal["ignored", "reflected", "zero"]
+
+
 class Augment(Part):
     """Random changes of each crop, alike for image, label and ignore mask (thesis 3.3.2, 5.3.2)."""
 
     rotation: float = Field(180, ge=0, le=180, description="largest turn, degrees")
-    shift: float = Field(0.1, ge=0, le=1, description="largest shift, share of the crop")
+    shift: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="largest shift, share of the crop; in a field that is larger than the crop, "
+        "the crop stays inside",
+    )
     shear: float = Field(10, ge=0, le=45, description="largest shear, degrees")
     scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, share")
     flip: bool = Field(True, description="horizontal and vertical flips, each in half the crops")
@@ -102,6 +111,12 @@ class Augment(Part):
         ge=0,
         description="largest brightness of added light from out of focus, of the range -1..1, in "
         "half the crops",
+    )
+    border: Border = Field(
+        "ignored",
+        description="what a crop shows beyond the image: ignored = mirrored pixels, not learned "
+        "from; reflected = image and labels mirrored, learned from (autolabel thesis 5.3.2); zero "
+        "= the darkest value, not learned from (lacss, LIVECell)",
     )
 
 
@@ -117,9 +132,21 @@ class Optimiser(Part):
         description="learning rate of what started from weights, as a share of lr; 0 = never moved",
     )
     weight_decay: float = Field(0.0, ge=0)
+    l2: float = Field(
+        0.0,
+        ge=0,
+        description="this times the sum of the squared weights of all convolutions is added to the "
+        "loss, before gradients are clipped, as Keras does",
+    )
+    eps: float = Field(1e-8, gt=0, description="epsilon of adam and adamw; 1e-7 in Keras")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 = no limit")
+    clip: Literal["network", "tensor"] = Field(
+        "network",
+        description="clip the norm of all gradients together, or of each tensor by itself, as "
+        "Keras does",
+    )
     average: float = Field(
         0.0,
         ge=0,
@@ -127,6 +154,9 @@ class Optimiser(Part):
         description="what the running mean of the weights, which is validated and kept, retains of "
         "itself at each step; 0 = no mean",
     )
+
+
+Edge = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class Fit(Part):
@@ -144,8 +174,15 @@ class Fit(Part):
     fixed_crops: int = Field(
         0,
         ge=0,
-        description="draw so many crops of each field once, anywhere, and see no others (isl "
-        "2.2: 5); 0 = fresh crops in each epoch",
+        description="draw so many crops of each field once, each with an object in it, and see no "
+        "others (isl 2.2: 5); 0 = fresh crops in each epoch",
+    )
+    tiles: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="show each field tile by tile, each tile once in an epoch: the largest step "
+        "between tiles, share of the crop. 1 = side by side; 0 = crops drawn at random",
     )
     freeze: float = Field(
         0.0,
@@ -159,7 +196,9 @@ class Fit(Part):
         description="batch norms that came with another run or model, not those of ImageNet, keep "
         "their means and variances, instead of those of the few images that are learned from",
     )
-    crop: int = Field(512, ge=32, multiple_of=32, description="edge of a crop, px")
+    crop: Edge | tuple[Edge, Edge] = Field(
+        512, description="edge of a square crop, or rows and columns, [544, 704]; px"
+    )
     batch: int = Field(4, ge=1, description="crops in a step")
     near_objects: float = Field(
         0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
@@ -176,6 +215,21 @@ class Fit(Part):
         "none", description="where else the curves go, if installed, in the run folder"
     )
     tune_decoding: bool = Field(True, description="choose decode settings on validation fields")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a crop, px."""
+        return self.crop if isinstance(self.crop, tuple) else (self.crop, self.crop)
+
+    @model_validator(mode="after")
+    def _places_are_one_kind(self) -> Fit:
+        if self.tiles and self.fixed_crops:
+            raise InputError(
+                f"fit.tiles={self.tiles} and fit.fixed_crops={self.fixed_crops}",
+                "tiles or crops that are drawn once",
+                "set one of them to 0",
+            )
+        return self
 
 
 class PredictConfig(Part):
@@ -248,12 +302,13 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _crop_fits_network(self) -> Recipe:
         multiple = input_multiple(self.network)
-        if self.fit.crop % multiple:
-            raise InputError(
-                f"fit.crop={self.fit.crop} for a network that takes multiples of {multiple} px",
-                f"a multiple of {multiple}",
-                f"set fit.crop={-(-self.fit.crop // multiple) * multiple}",
-            )
+        for edge in self.fit.shape:
+            if edge % multiple:
+                raise InputError(
+                    f"fit.crop={self.fit.crop} for a network that takes multiples of {multiple} px",
+                    f"a multiple of {multiple}",
+                    f"set fit.crop={-(-edge // multiple) * multiple}",
+                )
         return self
 
 

@@ -19,6 +19,7 @@ def targets(labels: Labels, config: DistanceConfig) -> NDArray[np.float32]:
     outline is in sight, it is 1 as well.
     """
     distance = outline_distance(labels)
-    peak = ndimage.maximum(distance, labels, np.arange(labels.max() + 1))
-    distance /= np.maximum(np.asarray(peak, np.float32), 1)[labels]
+    ids = np.maximum(labels, 0)
+    peak = ndimage.maximum(distance, ids, np.arange(ids.max() + 1))
+    distance /= np.maximum(np.asarray(peak, np.float32), 1)[ids]
     return np.stack([(labels > 0).astype(np.float32), distance])

@@ -17,4 +17,4 @@ def targets(labels: Labels, config: PixelwiseConfig) -> NDArray[np.float32]:
     touch. The image's edge is no boundary.
     """
     edge = rim(labels, config.boundary)
-    return np.stack([labels == 0, (labels > 0) & ~edge, edge]).astype(np.float32)
+    return np.stack([labels <= 0, (labels > 0) & ~edge, edge]).astype(np.float32)

@@ -14,4 +14,4 @@ def targets(labels: Labels, config: RetinaMaskConfig) -> NDArray[np.float32]:
 
     float32 holds ids up to 16 million exactly.
     """
-    return labels[None].astype(np.float32)
+    return np.maximum(labels, 0)[None].astype(np.float32)

@@ -30,7 +30,7 @@ def inner_distance(labels: Labels, alpha: float | Literal["auto"]) -> NDArray[np
     The centre (DeepDistance; single-cell thesis 1.2) is the pixel of the object nearest to its
     centre of mass, so bent objects too have one, and it has the value 1.
     """
-    inside = np.flatnonzero(labels)
+    inside = np.flatnonzero(labels > 0)
     ids = labels.ravel()[inside]
     y, x = np.divmod(inside, labels.shape[1])
     area = np.maximum(np.bincount(ids), 1)
