@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.evaluation import BoundaryDistance, boundary_distance
+from sparcell.evaluation.boundary import outline_shift
 
 
 def drawn(*places, shape=(20, 20)):
@@ -108,3 +109,22 @@ def test_the_command_shows_it(tmp_path, capsys):
     scores = json.loads(out.read_text())["boundaries"]
     assert scores["pairs"] == 1 and scores["mean_distance_px"] == 1
     assert scores["images"]["a"] == {"pairs": 1, "mean_distance_px": 1.0}
+
+
+def test_outline_shift_by_hand() -> None:
+    truth = np.zeros((30, 60), np.int32)
+    truth[5:15, 5:15] = 1
+    truth[5:15, 40:50] = 2
+    found = np.zeros_like(truth)
+    # One pixel beyond each side of the first: 144 - 100 px more, along 36 outline pixels.
+    found[4:16, 4:16] = 3
+    shift = outline_shift(truth, found)
+    assert (shift.pairs, shift.area, shift.length, shift.mean) == (1, 44, 36, 44 / 36)
+    # The second a pixel smaller on each side: 64 - 100. Together 8 px along 72.
+    found[6:14, 41:49] = 1
+    both = outline_shift(truth, found)
+    assert (both.pairs, both.area, both.length) == (2, 8, 72)
+    # What matches nothing does not count.
+    found[20:30, 20:30] = 9
+    assert outline_shift(truth, found) == both
+    assert outline_shift(truth, np.zeros_like(truth)).mean == 0

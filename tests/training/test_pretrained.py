@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from sparcell.core.errors import InputError
 from sparcell.models import load_model
 from sparcell.nets.head import mark_pretrained
 from sparcell.training import load_recipe, train
-from sparcell.training.callbacks import hold_pretrained
+from sparcell.training.callbacks import hold_pretrained, mix_weights
 from sparcell.training.crops import RandomCrops, crops_per_epoch
 from sparcell.training.module import group_parameters
 from sparcell.training.recipe import Optimiser, Recipe
@@ -155,3 +156,41 @@ def test_the_score_of_a_method_decides_its_monitor() -> None:
         load_recipe("isl-light/stain", ["fit.monitor=val_f1"])
     with pytest.raises(InputError, match=r"set fit\.monitor=val_f1"):
         load_recipe("isl-light/nuclei", ["fit.monitor=val_pcc"])
+
+
+def test_weights_are_mixed_by_hand() -> None:
+    start = {"w": torch.tensor([1.0, 2.0]), "steps": torch.tensor(3)}
+    end = {"w": torch.tensor([3.0, 6.0]), "steps": torch.tensor(7)}
+    mixed = mix_weights(start, end, 0.25)
+    assert mixed["w"].tolist() == [2.5, 5.0] and mixed["steps"] == 7
+    assert mix_weights(start, end, 0) is end
+
+
+def test_one_field_is_learned_from_whole_where_nothing_is_validated(tmp_path: Path) -> None:
+    data = write_fields(tmp_path / "data", 2, "name,split\nf0,train\nf1,test\n").root
+    settings = [
+        "method.name=distance", "network.filters=4", "fit.crop=64", "fit.tiles=0", "fit.batch=2",
+        "fit.crops_per_epoch=4", "fit.max_steps=4", "data.val_fraction=0", "fit.monitor=last",
+        "fit.tune_decoding=outlines",
+    ]  # fmt: skip
+    run = train("thesis-unet", data, tmp_path / "run", overrides=settings)
+    record = json.loads((run / "record.json").read_text())
+    assert record["fields"] == {"train": ["f0"], "val": ["f0"], "test": ["f1"]}
+    # The last weights are kept, those of step 4.
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] == 4
+    tuning = load_model(run).card.scores["tuning"]
+    assert tuning["fields"] == 1 and "shift_tuned" in tuning
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        (["data.val_fraction=0"], "fit.monitor=val_f1"),
+        (["data.val_fraction=0", "fit.monitor=last"], "fit.tune_decoding=true"),
+    ],
+)
+def test_nothing_is_chosen_without_validation(overrides: list[str], found: str) -> None:
+    with pytest.raises(InputError, match=found) as caught:
+        load_recipe("nuclei-light", overrides)
+    assert "\n" not in str(caught.value)

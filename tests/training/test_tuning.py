@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sparcell.methods.base import Objects
+from sparcell.methods.base import DecodeSettings, Objects
 from sparcell.training import finish
 from sparcell.training.fields import Field
 
@@ -62,3 +62,21 @@ def test_sizes_are_those_of_proposed_outlines() -> None:
     area, extent = finish._object_sizes(Train([a_cell(**POINTS)]))
     assert area == POINTS["mask"].sum() and extent == 13
     assert finish._object_sizes(Train([a_cell()])) == (1.0, 32.0)
+
+
+def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ramp from 1 in the middle to 0 at 10 px, a cell of radius 6 px: its outline lies at 0.4."""
+    y, x = np.indices((30, 40))
+    away = np.hypot(y - 14, x - 20)
+    cell = a_cell()._replace(
+        image=np.clip(1 - away / 10, 0, 1)[None].astype(np.float32),
+        labels=(away <= 6).astype(np.int32),
+    )
+    monkeypatch.setattr(finish, "_maps", lambda trainee, image: image[0])
+    method = SimpleNamespace(
+        decode=lambda held, level: Objects((held >= level.threshold).astype(np.int32), np.ones(1))
+    )
+    trainee = SimpleNamespace(method=method, decode_settings=DecodeSettings(threshold=0.5))
+    settings, scores = finish.fit_outlines(trainee, [cell])
+    assert settings.threshold == 0.4
+    assert scores["shift_tuned"] == 0 and scores["shift_default"] < -0.5

@@ -257,7 +257,9 @@ def _choose(
         count = recipe.data.images or max(1, round(recipe.data.fraction * len(train)))
         train = list(take(train, count, seed))
     taken = take(train, len(train) if budget == "all" else budget, seed)
-    return (taken, tuple(val)) if study.val != 0 else hold_out(taken, groups)
+    if study.val != 0:
+        return taken, tuple(val)
+    return hold_out(taken, groups) if recipe.data.val_fraction else (taken, ())
 
 
 def describe_plan(plan: Plan) -> str:

@@ -135,6 +135,28 @@ def running_mean(mean: Tensor, new: Tensor, steps: Tensor | int, keep: float) ->
     return share * mean + (1 - share) * new
 
 
+def mix_weights(
+    start: dict[str, Tensor], end: dict[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Mix the weights that a training started from and ended with (Wortsman et al. 2022, WiSE-FT).
+
+    Parameters
+    ----------
+    start, end : dict
+        State dicts of one network; counters, which are integers, are those of `end`.
+    share : float
+        0..1, of `start`.
+    """
+    if not share:
+        return end
+    return {
+        name: share * start[name].to(value) + (1 - share) * value
+        if value.is_floating_point()
+        else value
+        for name, value in end.items()
+    }
+
+
 class MetricsTable(Callback):
     """Keeps a row per epoch and writes ``metrics.csv``; the rows travel with the checkpoints.
 

@@ -44,12 +44,13 @@ from sparcell.training.callbacks import (
     MetricsTable,
     WholeCheckpoints,
     drop_last,
+    mix_weights,
 )
 from sparcell.training.fields import Fields
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.places import FieldPlace, check_channels
-from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.recipe import Fit, Recipe, dump_recipe, load_recipe
 from sparcell.training.selection import (
     choose_stains,
     find_auto,
@@ -153,9 +154,10 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
         f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
         f"{trainee.start}"
     )
+    start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
     record["training"] = _fit(trainee, fields, out)
     best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
-    trainee.load_state_dict(best["state_dict"])
+    trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
     finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
     drop_last(out / "checkpoints")
     write_report(out)
@@ -237,7 +239,6 @@ def _trainer(
     recipe: Recipe, out: Path, accumulate: int
 ) -> tuple[lightning.Trainer, MetricsTable, Budget]:
     fit = recipe.fit
-    mode = "min" if fit.monitor == "val_loss" else "max"
     precision = fit.precision
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32"
@@ -256,10 +257,7 @@ def _trainer(
         callbacks=[
             budget,
             table,
-            EarlyStopping(
-                fit.monitor, mode=mode, patience=fit.patience, check_on_train_epoch_end=True
-            ),
-            ModelCheckpoint(filename="best", monitor=fit.monitor, mode=mode, **keep),
+            *_choose_weights(fit, keep),
             ModelCheckpoint(filename="last", **keep),
             *([AveragedWeights(average)] if average else []),
         ],
@@ -273,6 +271,21 @@ def _trainer(
         default_root_dir=out,
     )
     return trainer, table, budget
+
+
+def _choose_weights(fit: Fit, keep: dict[str, Any]) -> list[lightning.Callback]:
+    """Keep the best weights, and end where none better come; or keep the last."""
+    if fit.monitor == "last":
+        # The mode tells Lightning this one from the checkpoint to go on from; it has no effect.
+        return [ModelCheckpoint(filename="best", mode="max", **keep)]
+    how: dict[str, Any] = {
+        "monitor": fit.monitor,
+        "mode": "min" if fit.monitor == "val_loss" else "max",
+    }
+    return [
+        EarlyStopping(**how, patience=fit.patience, check_on_train_epoch_end=True),
+        ModelCheckpoint(filename="best", **how, **keep),
+    ]
 
 
 def _logger(kind: str, out: Path) -> Any:

@@ -81,7 +81,11 @@ class DataConfig(Part):
         "and counts with them in data.auto_worth. Empty: such fields are left out",
     )
     val_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share of fields for validation where split.csv names none"
+        0.2,
+        ge=0,
+        lt=1,
+        description="share of fields for validation where split.csv names none; 0 = none: every "
+        "labelled pixel is learned from, which needs fit.monitor=last",
     )
 
 
@@ -203,10 +207,17 @@ class Fit(Part):
     near_objects: float = Field(
         0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
     )
-    monitor: Literal["val_loss", "val_f1", "val_pcc"] = Field(
+    monitor: Literal["val_loss", "val_f1", "val_pcc", "last"] = Field(
         "val_loss",
         description="what decides which weights are best; val_pcc: of method stain, in place of "
-        "val_f1",
+        "val_f1; last: the last ones are kept",
+    )
+    keep_start: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="the kept weights are this share of those that the training started from, and "
+        "the rest of those it ended with (Wortsman et al. 2022); 0 = the latter alone",
     )
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: mixed on a GPU, 32 on a CPU"
@@ -214,7 +225,11 @@ class Fit(Part):
     log_to: Literal["none", "tensorboard", "mlflow"] = Field(
         "none", description="where else the curves go, if installed, in the run folder"
     )
-    tune_decoding: bool = Field(True, description="choose decode settings on validation fields")
+    tune_decoding: bool | Literal["outlines"] = Field(
+        True,
+        description="choose decode settings on validation fields by F1; outlines: only the "
+        "threshold, so that outlines lie neither inside nor outside the true ones on average",
+    )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -291,10 +306,22 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _score_is_known(self) -> Recipe:
         score = METHODS[self.method.name].score
-        if self.fit.monitor not in ("val_loss", score):
+        if not self.data.val_fraction and self.fit.monitor != "last":
+            raise InputError(
+                f"data.val_fraction=0 and fit.monitor={self.fit.monitor}",
+                "fields for validation to choose weights on",
+                "set fit.monitor=last or another data.val_fraction",
+            )
+        if not self.data.val_fraction and self.fit.tune_decoding is True:
+            raise InputError(
+                "data.val_fraction=0 and fit.tune_decoding=true",
+                "fields for validation to tune on",
+                "set fit.tune_decoding=outlines or false",
+            )
+        if self.fit.monitor not in ("val_loss", score, "last"):
             raise InputError(
                 f"fit.monitor={self.fit.monitor} for the method {self.method.name}",
-                f"val_loss or {score}",
+                f"val_loss, {score} or last",
                 f"set fit.monitor={score}",
             )
         return self

@@ -45,7 +45,8 @@ def find_fields(
     """Sort the fields of all datasets that have what is learned from into train, val and test.
 
     Where no field is marked ``val``, `config.val_fraction` of the training fields is drawn; of a
-    single field the right part is kept for validation.
+    single field the right part is kept for validation. With a fraction of 0 the validation fields
+    are the training fields: the curves are drawn on them, and nothing is chosen.
 
     Raises
     ------
@@ -70,7 +71,11 @@ def find_fields(
         )
     if not places["train"]:
         raise _nothing_to_train(datasets, config, learns_from)
-    if not places["val"]:
+    if not places["val"] and not config.val_fraction:
+        say("no field for validation: every training field is learned from whole")
+        places["train"] = _subset(places["train"], config, seed)
+        places["val"] = list(places["train"])
+    elif not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
         alone = any(place.x != slice(None) for place in places["val"])
         kept = "the right part of the only field" if alone else str(len(places["val"]))
