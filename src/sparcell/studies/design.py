@@ -10,6 +10,7 @@ from typing import Any
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
+from sparcell.evaluation import USUAL_GROUPS, Groups, group_images
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
@@ -86,6 +87,7 @@ def plan_study(study: Study, data: Path) -> Plan:
         say(f"labels of {refused} fields were refused: they are neither tested nor validated on")
     groups = column(samples, study.group, "group")
     strata = column(samples, study.stratify, "stratify")
+    find_groups(study, samples)
     check_frames(recipes, samples)
     parts = split_fields(study, samples, groups, strata)
     fields_of = {label: _fit_for(recipe, dataset) for label, recipe in recipes.items()}
@@ -100,6 +102,13 @@ def plan_study(study: Study, data: Path) -> Plan:
             if name in allowed and (refused_too or not samples[name].refused)
         ]
         val = [name for name in parts[fold].val if name in allowed]
+        test = tuple(name for name in parts[fold].test if name in allowed)
+        if not test:
+            raise InputError(
+                f"no test field for {label} in the study",
+                "test fields that data.where of the recipe lets it see",
+                "mark some test, or with folds deal them out evenly by stratify",
+            )
         chosen, validating = _choose(study, recipes[label], train, val, budget, seed, groups)
         runs.append(
             Run(
@@ -109,7 +118,7 @@ def plan_study(study: Study, data: Path) -> Plan:
                 seed=seed,
                 train=chosen,
                 val=validating,
-                test=parts[fold].test,
+                test=test,
             )
         )
     return Plan(study=study, data=data.resolve(), recipes=recipes, runs=tuple(runs))
@@ -138,6 +147,20 @@ def column(samples: Mapping[str, Sample], name: str | None, role: str) -> dict[s
             f"no {name} for {empty[0]} in split.csv", "a value for every field", "fill it in"
         )
     return values
+
+
+def find_groups(study: Study, samples: Mapping[str, Sample]) -> Groups | None:
+    """Return the groups that test images are scored in: the column `by`, else `cell` if there.
+
+    Raises
+    ------
+    InputError
+        If the study names a column that ``split.csv`` does not have.
+    """
+    rows = {name: sample.info for name, sample in samples.items()}
+    if study.by is None and not any(USUAL_GROUPS in row for row in rows.values()):
+        return None
+    return group_images(study.by or USUAL_GROUPS, rows, "split.csv, the study's by")
 
 
 def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -> None:

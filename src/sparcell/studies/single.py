@@ -39,16 +39,17 @@ def run_single(out: Path, key: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``row`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is wrong with the
-        input stands in ``row`` as ``error``.
+        ``row``, ``groups`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is
+        wrong with the input stands in ``row`` as ``error``.
     """
     plan = Plan.model_validate_json((out / "plan.json").read_text("utf8"))
     run, folder = plan.find(key), out / "runs" / key
     try:
         _check_objects(plan, run)
         _train(plan, run, folder)
-        row, images = read_rows(plan, run, folder)
-        result = {"row": plain(row), "images": [plain(image) for image in images]}
+        row, groups, images = read_rows(plan, run, folder)
+        result: dict[str, Any] = {"row": plain(row), "groups": list(map(plain, groups))}
+        result["images"] = list(map(plain, images))
     except InputError as error:
         say(f"{key}: {error}")
         result = failed(run, str(error))
@@ -63,7 +64,7 @@ def result_path(out: Path, run: Run) -> Path:
 
 def failed(run: Run, reason: str) -> dict[str, Any]:
     """Return the rows of a run that came to nothing."""
-    return {"row": key_row(run) | {"error": reason}, "images": []}
+    return {"row": key_row(run) | {"error": reason}, "groups": [], "images": []}
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
