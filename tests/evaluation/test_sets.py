@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 
 import numpy as np
@@ -10,6 +11,7 @@ import tifffile
 from cases import draw, empty, missed
 from rich.console import Console
 
+from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Groups, evaluate, group_images, read_groups
 
@@ -138,3 +140,42 @@ def test_chosen_images_alone_are_compared(tmp_path):
     assert list(evaluate(*one, fields=["ras_1"]).images) == ["ras_1"]
     with pytest.raises(InputError, match="no image tert_1"):
         evaluate(*one, fields=["tert_1"])
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", *map(str, arguments)])
+    return end.value.code or 0
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    truth, pred = write(tmp_path, SPLIT, large=LARGE, small=SMALL, other=missed())
+    assert run(truth, pred, "--by", "cell", "--json", tmp_path / "x.json") == 0
+    held = json.loads((tmp_path / "x.json").read_text())
+    assert list(held["groups"]["values"]) == ["RAS", "TERT"] and held["rules"] == "thesis"
+    said = capsys.readouterr()
+    assert "pooled, RAS" in said.out + said.err
+    chosen = ["--fields", "la*", "--fields", "other", "--rules", "toolbox"]
+    assert run(truth, pred, *chosen, "--boundaries", "--json", tmp_path / "x.json") == 0
+    held = json.loads((tmp_path / "x.json").read_text())
+    assert list(held["images"]) == list(held["boundaries"]["images"]) == ["large", "other"]
+    assert held["rules"] == "toolbox"
+    (tmp_path / "mine.csv").write_text("name,dye\nlarge,x\n")
+    table = ["--groups", tmp_path / "mine.csv"]
+    assert run(truth, pred, "--by", "dye", *table, "--json", tmp_path / "x.json") == 0
+    held = json.loads((tmp_path / "x.json").read_text())
+    assert {k: v["n_images"] for k, v in held["groups"]["values"].items()} == {
+        "unknown": 2,
+        "x": 1,
+    }
+    capsys.readouterr()
+    for wrong, says in (
+        (["--by", "line"], "one of cell, split"),
+        (table, "--groups without --by"),
+        (["--fields", "huge"], "no image huge"),
+        (["--by", "cell", "--stain"], "--by with --stain"),
+    ):
+        assert run(truth, pred, *wrong) == 2
+        error = capsys.readouterr().err
+        assert says in " ".join(error.split()) and "Traceback" not in error

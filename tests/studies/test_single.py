@@ -116,7 +116,7 @@ def test_columns_are_those_of_the_report(finished):
 
 
 def test_a_row_for_each_group_of_test_images(finished):
-    result = finished[2]
+    out, plan, result = finished
     groups, images = result["groups"], result["images"]
     assert [(g["group_by"], g["group"], g["n_test"]) for g in groups] == [
         ("cell", "RAS", 1),
@@ -129,6 +129,13 @@ def test_a_row_for_each_group_of_test_images(finished):
     by_image = {image["f1"]: image["pixel_dice"] for image in images}
     assert by_image == {g["f1"]: g["pixel_dice"] for g in groups}
     assert result["row"]["n_test"] == 2
+    scores = json.loads((out / "runs" / plan.runs[0].key / "evaluation.json").read_text())
+    assert scores["groups"]["column"] == "cell"
+    for group in groups:
+        held = scores["groups"]["values"][group["group"]]
+        assert (held["n_images"], held["count"]["truth"]) == (1, group["count_true"])
+    page = (out / "runs" / plan.runs[0].key / "report.html").read_text()
+    assert "TERT, 1 field" in page and "all, mean over 2 fields" in page
 
 
 def test_cost_and_labels_used_are_counted(finished, data):
@@ -151,6 +158,16 @@ def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
     again = run_single(out, plan.runs[0].key)
     assert again["row"] == result["row"]
     assert result_path(out, plan.runs[0]).read_text() == before
+
+
+def test_a_run_of_a_former_version_is_scored_though_its_recipe_reads_otherwise(finished):
+    out, plan, result = finished
+    recipe = out / "runs" / plan.runs[0].key / "recipe.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("  by: ''\n", ""))
+    assert recipe.read_text() != text
+    assert run_single(out, plan.runs[0].key)["row"] == result["row"]
+    recipe.write_text(text)
 
 
 def test_a_run_waits_for_what_a_killed_study_has_left_working(finished, monkeypatch):

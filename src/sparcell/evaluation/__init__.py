@@ -17,7 +17,7 @@ from sparcell.evaluation.detection import (
     evaluate_detection,
 )
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
-from sparcell.evaluation.groups import USUAL_GROUPS, Groups, group_images, read_groups
+from sparcell.evaluation.groups import Groups, group_images, read_groups, usual_groups
 from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
 from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
 from sparcell.evaluation.overlay import draw_errors, draw_overlay
@@ -29,7 +29,6 @@ from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_sta
 __all__ = [
     "RATIOS",
     "THRESHOLDS",
-    "USUAL_GROUPS",
     "BoundaryDistance",
     "BoundaryReport",
     "Confusion",
@@ -68,4 +67,5 @@ __all__ = [
     "pixel_scores",
     "read_groups",
     "score",
+    "usual_groups",
 ]

@@ -64,6 +64,18 @@ def group_images(column: str, rows: Mapping[str, Mapping[str, str]], where: str)
     return Groups(column, {name: row.get(column, "") for name, row in rows.items()})
 
 
+def usual_groups(
+    column: str | None, rows: Mapping[str, Mapping[str, str]], where: str
+) -> Groups | None:
+    """Read a column as groups; where none is named `USUAL_GROUPS`, if there is such a column.
+
+    Parameters and errors are those of `group_images`.
+    """
+    if not column and not any(USUAL_GROUPS in row for row in rows.values()):
+        return None
+    return group_images(column or USUAL_GROUPS, rows, where)
+
+
 def read_groups(column: str, truth: Path, table: Path | None = None) -> Groups:
     """Read the groups of the images of a dataset.
 

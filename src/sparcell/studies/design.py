@@ -10,7 +10,7 @@ from typing import Any
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
-from sparcell.evaluation import USUAL_GROUPS, Groups, group_images
+from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
@@ -56,6 +56,7 @@ class Plan(Part):
         parts = {"train": list(run.train), "val": list(run.val), "test": list(run.test)}
         # The plan has chosen already; a second choice would leave less than it says.
         chosen: dict[str, Any] = {"where": {}, "images": 0, "fraction": 1.0}
+        chosen["by"] = self.study.by or recipe.data.by
         chosen["parts"] = {part: names for part, names in parts.items() if names}
         data = recipe.data.model_copy(update=chosen)
         return recipe.model_copy(update={"seed": run.seed, "data": data})
@@ -158,9 +159,7 @@ def find_groups(study: Study, samples: Mapping[str, Sample]) -> Groups | None:
         If the study names a column that ``split.csv`` does not have.
     """
     rows = {name: sample.info for name, sample in samples.items()}
-    if study.by is None and not any(USUAL_GROUPS in row for row in rows.values()):
-        return None
-    return group_images(study.by or USUAL_GROUPS, rows, "split.csv, the study's by")
+    return usual_groups(study.by, rows, "split.csv, the study's by")
 
 
 def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -> None:

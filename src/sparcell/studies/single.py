@@ -77,11 +77,16 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _train(plan: Plan, run: Run, folder: Path) -> None:
     from sparcell.training import train
+    from sparcell.training.callbacks import drop_last
 
     if folder.exists():
         # A process whose study was killed stops at its next step.
         with hold(folder, patience=TIME_TO_STOP):
             pass
+    if (folder / "model.zip").exists():
+        # Another version may write the same recipe in other words, and only scores are missing.
+        drop_last(folder / "checkpoints")
+        return
     train(plan.recipe(run), plan.data, folder, resume=True)
 
 
