@@ -11,8 +11,8 @@ ALL = "all"
 NAMES = {
     "f1": "F1",
     "f1_no_small": "F1 without small objects",
-    "f1_60": "F1 at IoU 0.6",
-    "f1_60_no_small": "F1 at IoU 0.6 without small objects",
+    "f1_60": "F1 (IoU 0.6)",
+    "f1_60_no_small": "F1 (IoU 0.6) without small objects",
     "ap50": "AP50",
     "ap50_no_small": "AP50 without small objects",
     "ap75": "AP75",
