@@ -21,7 +21,7 @@ from task import read_plan
 from sparcell.core.files import whole_file
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image
-from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS, ImageScores, as_columns
+from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS, ImageScores, as_columns, set_columns
 
 TABLES = {"results.csv": RUN_COLUMNS, "images.csv": IMAGE_COLUMNS}
 
@@ -57,16 +57,17 @@ def score_run(work: Path, run: Path) -> None:
     about: dict[str, Any] = json.loads((run / "run.json").read_text("utf8"))
     predictions = {name: run / "predictions" / f"{name}.tif" for name in plan["test"]}
     truth = {name: work / "labels" / f"{name}.tif" for name in plan["test"]}
-    everything = evaluate(truth, predictions, objects="ids").images
+    everything = evaluate(truth, predictions).images
     large = {}
     if plan["min_size"]:
         large = evaluate(truth, predictions, objects="ids", min_size=plan["min_size"]).images
     images = {name: ImageScores(everything[name], large.get(name)) for name in everything}
     by_image = [{"image": name, **as_columns([image])} for name, image in images.items()]
     pixels = sum(math.prod(open_image(path).shape) for path in truth.values())
-    total = as_columns(list(images.values())) | {
+    total = set_columns(list(images.values())) | {
         "n_train": len(about["train"]) or None,
         "n_val": len(plan["tune"]),
+        "n_test": len(plan["test"]),
         "objects_train": sum(count_objects(work / "labels" / f"{n}.tif") for n in about["train"]),
         "predict_s_per_mpx": about["predict_s"] / pixels * 1e6,
         "decode": json.dumps(about["decode"]),

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from label_pairs import label_pairs
 from scipy.optimize import linear_sum_assignment
 
-from sparcell.evaluation import ErrorCounts, classify_errors, count_overlaps
+from sparcell.core.errors import InputError
+from sparcell.evaluation import ErrorCounts, classify_errors, count_overlaps, match_objects
 
+RULES = ("thesis", "toolbox")
 few = settings(deadline=None, max_examples=60)
 
 
@@ -33,6 +35,7 @@ def test_deepcell_toolbox_gives_the_same(data_root, which, forced):
             tifffile.imread(folder / f"gt_{row['k']:02d}.tif"),
             tifffile.imread(folder / f"{which}_{row['k']:02d}.tif"),
             force_event_links=forced,
+            rules="toolbox",
         )
         # The toolbox counts one correct detection too many for each catastrophe.
         assert found.counts == ErrorCounts(
@@ -63,8 +66,82 @@ def test_deepcell_toolbox_gives_the_same(data_root, which, forced):
         ("catastrophe", ErrorCounts(catastrophe=1)),
     ],
 )
-def test_cases_by_hand(name, counts):
-    assert classes(*CASES[name]()).counts == counts
+@pytest.mark.parametrize("rules", RULES)
+def test_cases_by_hand(name, counts, rules):
+    assert classes(*CASES[name](), rules=rules).counts == counts
+
+
+@pytest.mark.parametrize(
+    ("truth", "pred", "thesis", "toolbox"),
+    [
+        pytest.param(
+            draw((0, 0, 10, 10)),
+            draw((0, 0, 6, 10)),
+            ErrorCounts(correct=1),
+            ErrorCounts(missed=1, gained=1),
+            id="an IoU of exactly 0.6",
+        ),
+        pytest.param(
+            # IoU 0.15 and 0.075: the second piece is joined because it lies inside alone.
+            draw((0, 0, 20, 20)),
+            draw((0, 0, 10, 6), (12, 0, 17, 6)),
+            ErrorCounts(missed=1, gained=2),
+            ErrorCounts(split=1),
+            id="a small piece inside",
+        ),
+        pytest.param(
+            # IoU 100 / 300 with each piece, the third 100 / 360, which has 60 of 100 px besides.
+            draw((0, 0, 10, 30), (0, 30, 10, 40)),
+            draw((0, 0, 10, 10), (0, 10, 10, 20), (0, 20, 10, 36)),
+            ErrorCounts(split=1),
+            ErrorCounts(catastrophe=1),
+            id="degrees 3 and 2",
+        ),
+        pytest.param(
+            # Two true and two predicted objects, each half on the other: a path of degrees 1 2 2 1.
+            draw((0, 0, 10, 10), (0, 10, 10, 20)),
+            draw((0, 5, 10, 15), (0, 15, 10, 25)),
+            ErrorCounts(catastrophe=1),
+            ErrorCounts(catastrophe=1),
+            id="the highest degree is shared",
+        ),
+    ],
+)
+def test_the_rules_differ_where_the_thesis_and_the_toolbox_do(truth, pred, thesis, toolbox):
+    assert classes(truth, pred).counts == thesis
+    assert classes(truth, pred, rules="thesis").counts == thesis
+    assert classes(truth, pred, rules="toolbox").counts == toolbox
+    # Exchanged images turn splits into merges.
+    swapped = ErrorCounts(
+        toolbox.correct,
+        toolbox.gained,
+        toolbox.missed,
+        toolbox.merge,
+        toolbox.split,
+        toolbox.catastrophe,
+    )
+    assert classes(pred, truth, rules="toolbox").counts == swapped
+
+
+def test_links_and_matches_at_06_are_one_answer():
+    overlaps = count_overlaps(draw((0, 0, 10, 10)), draw((0, 0, 6, 10)))
+    (level,) = match_objects(overlaps, [0.6])
+    assert classify_errors(overlaps).counts.correct == level.confusion.tp == 1
+    below = count_overlaps(draw((0, 0, 10, 10)), draw((0, 0, 6, 9)))
+    assert classify_errors(below).counts == ErrorCounts(missed=1, gained=1)
+
+
+@given(label_pairs())
+@few
+def test_links_are_the_matches_at_06(pair):
+    overlaps = count_overlaps(*pair)
+    (level,) = match_objects(overlaps, [0.6])
+    assert classify_errors(overlaps).counts.correct == level.confusion.tp
+
+
+def test_undoing_links_is_an_option_of_the_toolbox():
+    with pytest.raises(InputError, match="rules of the thesis"):
+        classes(*CASES["split"](), force_event_links=True)
 
 
 def test_a_poor_overlap_is_a_missed_and_a_gained_object():
@@ -76,8 +153,9 @@ def test_a_poor_overlap_is_a_missed_and_a_gained_object():
 
 def test_a_fragment_counts_as_split_only_when_links_may_be_undone():
     truth, pred = draw((10, 10, 20, 30)), draw((10, 10, 20, 28), (10, 28, 20, 30))
-    assert classes(truth, pred).counts == ErrorCounts(correct=1, gained=1)
-    assert classes(truth, pred, force_event_links=True).counts == ErrorCounts(split=1)
+    assert classes(truth, pred, rules="toolbox").counts == ErrorCounts(correct=1, gained=1)
+    forced = classes(truth, pred, force_event_links=True, rules="toolbox")
+    assert forced.counts == ErrorCounts(split=1)
 
 
 def test_objects_of_one_event_share_its_number():
@@ -109,24 +187,31 @@ def test_links_are_those_of_the_linear_assignment(pair):
     np.fill_diagonal(cost[n:, :m], 0.4)
     rows, columns = linear_sum_assignment(cost)
     solved = int(((rows < n) & (columns < m)).sum())
-    assert classify_errors(overlaps).counts.correct == solved
+    for rules in RULES:
+        assert classify_errors(overlaps, rules=rules).counts.correct == solved
 
 
-@given(label_pairs(), st.permutations(range(1, 6)), st.booleans())
+# Rules, and whether links are undone.
+ways = st.sampled_from([("thesis", False), ("toolbox", False), ("toolbox", True)])
+
+
+@given(label_pairs(), st.permutations(range(1, 6)), ways)
 @few
-def test_exchanging_the_images_exchanges_the_errors(pair, order, forced):
+def test_exchanging_the_images_exchanges_the_errors(pair, order, way):
     truth, pred = pair
+    rules, forced = way
     new = np.array([0, *order], np.int32)
-    a = classes(truth, pred, force_event_links=forced).counts
-    b = classes(pred, new[truth], force_event_links=forced).counts
+    a = classes(truth, pred, force_event_links=forced, rules=rules).counts
+    b = classes(pred, new[truth], force_event_links=forced, rules=rules).counts
     assert b == ErrorCounts(a.correct, a.gained, a.missed, a.merge, a.split, a.catastrophe)
 
 
-@given(label_pairs(), st.booleans())
+@given(label_pairs(), ways)
 @few
-def test_every_object_has_one_class(pair, forced):
+def test_every_object_has_one_class(pair, way):
     overlaps = count_overlaps(*pair)
-    found = classify_errors(overlaps, forced)
+    rules, forced = way
+    found = classify_errors(overlaps, forced, rules=rules)
     sides = found.table().groupby("side").size()
     assert sides.get("truth", 0) == len(overlaps.truth_ids)
     assert sides.get("pred", 0) == len(overlaps.pred_ids)

@@ -45,7 +45,8 @@ def test_totals_are_sums_over_images(folders, tmp_path):
     found = evaluate(*folders).to_json()
     single = {name: score(*case())[0].to_dict() for name, case in sorted(CASES.items())}
     assert found.pop("images") == single
-    assert list(found) == ["pixel", "overlap", "matching", "map", "errors", "count"]
+    pooled = ["pixel", "overlap", "matching", "map", "errors", "count"]
+    assert list(found) == [*pooled, "mean_of_images", "rules"]
     for key in ("missed", "gained", "split", "merge", "catastrophe"):
         assert found["errors"][key] == 1
     assert found["overlap"]["tp"] == sum(s["overlap"]["tp"] for s in single.values())

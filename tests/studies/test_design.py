@@ -7,10 +7,11 @@ import csv
 import numpy as np
 import pytest
 
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.io import write_image
 from sparcell.studies import Study, plan_study
-from sparcell.studies.design import describe_plan
+from sparcell.studies.design import describe_plan, find_groups
 from sparcell.studies.own_labels import curve_study
 
 
@@ -99,14 +100,39 @@ def test_folds_with_groups_and_strata(tmp_path):
     assert sorted(name for run in plan.runs for name in run.test) == sorted(movie_of)
 
 
-def test_a_pure_set_is_trained_on_alone_and_tested_on_all(tmp_path):
+def test_a_pure_set_is_trained_and_tested_on_its_own_line(tmp_path):
     cells = ["HeLa", "HEK"] * 7 + ["HEK"]
     data = dataset(tmp_path / "set", MARKED, cell=cells)
     pure = {"recipe": "nuclei-light", "label": "pure", "set": {"data.where": {"cell": "HeLa"}}}
     plan = plan_study(study(recipes=["nuclei-light", pure], seeds=[0]), data)
     mixed, alone = plan.runs
-    assert len(mixed.train) == 8 and len(alone.train) == 4 and mixed.test == alone.test
+    assert len(mixed.train) == 8 and len(alone.train) == 4
+    assert mixed.test == ("field_12", "field_13", "field_14") and alone.test == ("field_12",)
     assert plan.recipe(alone).data.where == {}
+    assert "1 to 3 test fields" in describe_plan(plan)
+
+
+def test_a_pure_set_without_test_field_is_refused(tmp_path):
+    data = dataset(tmp_path / "set", MARKED, cell=["HeLa", "HEK"] * 6 + ["HEK"] * 3)
+    pure = {"recipe": "nuclei-light", "label": "pure", "set": {"data.where": {"cell": "HeLa"}}}
+    with pytest.raises(InputError, match=r"no test field for pure .*data\.where") as caught:
+        plan_study(study(recipes=["nuclei-light", pure]), data)
+    assert "\n" not in str(caught.value)
+
+
+def test_groups_are_those_of_the_column_named_or_else_of_cell(tmp_path):
+    def groups(**settings):
+        samples = {one.name: one for one in Dataset.open(data).samples}
+        return find_groups(study(**settings), samples)
+
+    data = dataset(tmp_path / "a", MARKED, well=["A1"] * 15)
+    assert groups() is None
+    assert groups(by="well").split(["field_00", "other"]) == {
+        "A1": ["field_00"],
+        "unknown": ["other"],
+    }
+    data = dataset(tmp_path / "b", MARKED, well=["A1"] * 15, cell=["HeLa"] * 15)
+    assert groups().column == "cell" and groups(by="well").column == "well"
 
 
 def test_a_fraction_of_a_recipe_counts_once(tmp_path):
@@ -135,6 +161,7 @@ def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, capsys):
         ({"folds": 5, "group": "movie"}, "5 folds of 3 groups"),
         ({"group": "movies"}, "no column 'movies'.*one of hole, movie, part"),
         ({"stratify": "hole"}, "no hole for field_03"),
+        ({"by": "line"}, "no column 'line' in split.csv, the study's by; expected one of hole,"),
         ({"group": "movie"}, "the group .* in both train and"),
         ({"where": {"movie": "4"}}, "no labelled field"),
         ({"where": {"part": "a"}}, "no labelled field marked test"),

@@ -117,3 +117,23 @@ def test_results_alone_and_nothing_but_failures(tmp_path):
 def test_no_study_is_plain(tmp_path):
     with pytest.raises(InputError, match=r"no results\.csv"):
         write_study_page(tmp_path)
+
+
+def test_recipes_of_different_test_images_are_named(tmp_path):
+    runs, images = made_up_study({("pure", 5): 0.9, ("mixed", 5): 0.7})
+    images = images[(images["recipe"] == "mixed") | (images["image"] < "i012")]
+    said = text_of(write_study_page(write(tmp_path / "x", runs, images)))
+    assert "Recipes are scored on different test images: mixed 40, pure 12." in said
+    assert "mixed and the first are scored on different test images" in said
+    assert "scored on the same" not in said
+
+
+def test_f1_at_06_is_a_score_that_a_study_can_be_about(tmp_path):
+    runs, images = made_up_study({("a", 5): 0.9, ("b", 5): 0.7})
+    runs, images = (table.assign(f1_60=table["f1"] - 0.1) for table in (runs, images))
+    folder = write(tmp_path / "x", runs, images, metric="f1_60", recipes=[])
+    said = text_of(write_study_page(folder))
+    assert "a is first with F1 (IoU 0.6) 0.787" in said
+    assert read_table(folder / "table.csv")["f1_60"].max() == pytest.approx(
+        runs.groupby("recipe")["f1_60"].mean().max()
+    )

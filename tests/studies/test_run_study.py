@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from bases.holder import held_elsewhere
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.studies import Study, plan_study, run_study
-from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS, key_row
+from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS, key_row
 from sparcell.studies.single import failed, result_path
 from sparcell.studies.workers import carry_out, run_apart
 
@@ -38,6 +39,7 @@ class Runs:
         self.keys: list[str] = []
         self.pages: list[Path] = []
         self.fails = self.stops = ""
+        self.grouped = True
 
     def __call__(self, out, run, threads):
         self.keys.append(run.key)
@@ -51,7 +53,9 @@ class Runs:
         (Path(out) / "runs" / run.key / "model.zip").touch()
         row = key_row(run) | {"f1": 0.5 + run.seed / 10, "decode": "{}"}
         image = {name: row[name] for name in ("recipe", "budget", "fold", "seed", "f1")}
-        write_json(result, {"row": row, "images": [image | {"image": "007"}]})
+        group = image | {"group_by": "cell", "group": "RAS", "n_test": 1}
+        images = [image | {"image": "007"}]
+        write_json(result, {"row": row, "groups": [group] * self.grouped, "images": images})
 
 
 @pytest.fixture
@@ -70,7 +74,9 @@ def test_a_study_leaves_its_tables_and_its_plan(data, runs, tmp_path, capsys):
     out = run_study(study(), data, tmp_path / "out")
     results, images = pd.read_csv(out / "results.csv"), pd.read_csv(out / "images.csv")
     assert tuple(results.columns) == RUN_COLUMNS and tuple(images.columns) == IMAGE_COLUMNS
-    assert len(results) == len(images) == 4 and results["error"].isna().all()
+    groups = pd.read_csv(out / "groups.csv")
+    assert tuple(groups.columns) == GROUP_COLUMNS and set(groups["group"]) == {"RAS"}
+    assert len(results) == len(groups) == len(images) == 4 and results["error"].isna().all()
     assert runs.pages == [out]
     assert (out / "study.yaml").exists() and (out / "plan.json").exists()
     assert "4/4  nuclei-light/2-f0-s1  F1 0.600" in capsys.readouterr().err
@@ -85,6 +91,23 @@ def test_a_stopped_study_goes_on_where_it_was(data, runs, tmp_path):
     run_study(study(), data, tmp_path / "out", resume=True)
     assert runs.keys == ["nuclei-light/1-f0-s1", "nuclei-light/2-f0-s1"]
     assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 4
+
+
+def test_without_groups_there_is_no_table_of_them(data, runs, tmp_path):
+    runs.grouped = False
+    out = run_study(study(), data, tmp_path / "out")
+    assert not (out / "groups.csv").exists()
+
+
+def test_a_run_that_a_former_version_scored_is_scored_again(data, runs, tmp_path):
+    out = run_study(study(), data, tmp_path / "out")
+    former = out / "runs" / "nuclei-light" / "1-f0-s0.json"
+    held = json.loads(former.read_text())
+    del held["groups"]
+    write_json(former, held)
+    runs.keys = []
+    run_study(study(), data, out, resume=True)
+    assert runs.keys == ["nuclei-light/1-f0-s0"]
 
 
 def test_a_failed_run_is_noted_and_tried_again(data, runs, tmp_path, capsys):
@@ -137,10 +160,14 @@ def test_results_of_other_tools_are_joined(data, runs, tmp_path, capsys):
     table = table.assign(f1=0.4)
     table.assign(mood="good").to_csv(tmp_path / "rival.csv", index=False)
     table.assign(image="007").to_csv(tmp_path / "rival-images.csv", index=False)
-    external = [tmp_path / "rival.csv", tmp_path / "rival-images.csv"]
+    of_groups = table.assign(group_by="cell", group="TERT")
+    of_groups.to_csv(tmp_path / "rival-groups.csv", index=False)
+    external = [tmp_path / f"rival{which}.csv" for which in ("", "-images", "-groups")]
     out = run_study(study(external=external), data, tmp_path / "out")
     results, images = pd.read_csv(out / "results.csv"), pd.read_csv(out / "images.csv")
     assert list(results["recipe"]).count("rival") == list(images["recipe"]).count("rival") == 1
+    groups = pd.read_csv(out / "groups.csv")
+    assert groups.loc[groups["recipe"] == "rival", "group"].tolist() == ["TERT"]
     assert len(results) == 5 and "columns mood" in capsys.readouterr().err
 
 

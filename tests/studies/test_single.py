@@ -19,7 +19,7 @@ from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
 from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.studies import Study, plan_study
-from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.run import prepare
 from sparcell.studies.single import result_path, run_single
 from sparcell.training import train
@@ -48,11 +48,20 @@ STUDY = Study.model_validate(
 )
 
 
+ROW_CELLS = {"train": ["RAS"], "val": [], "test": ["TERT", "RAS"]}
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "set"
     settings = SimulationSettings(size=(96, 112), cells=8, nucleus_diameter=14)
     write_dataset(root, settings, seed=3, train=1, test=2)
+    with (root / "split.csv").open(newline="") as stream:
+        rows = [row | {"cell": ROW_CELLS[row["split"]].pop()} for row in csv.DictReader(stream)]
+    with (root / "split.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
     return root
 
 
@@ -87,6 +96,48 @@ def test_images_add_up_to_the_run(finished):
     assert row["count_error"] == pytest.approx(difference / row["count_true"])
 
 
+def test_columns_are_those_of_the_report(finished):
+    out, plan, result = finished
+    row = result["row"]
+    scores = json.loads((out / "runs" / plan.runs[0].key / "evaluation.json").read_text())
+    assert scores["matching"][2]["threshold"] == 0.6
+    assert row["f1_60"] == pytest.approx(scores["matching"][2]["f1"])
+    assert row["f1_60_no_small"] is not None
+    for level, key in (("pixel", "pixel"), ("object", "overlap")):
+        for name in ("precision", "recall", "dice", "iou"):
+            assert row[f"{level}_{name}"] == pytest.approx(scores[key][name])
+            mean = scores["mean_of_images"][key][name]
+            assert row[f"mean_{level}_{name}"] == pytest.approx(mean)
+    assert row["mean_map"] == pytest.approx(scores["mean_of_images"]["map"])
+    images = result["images"]
+    for name in ("pixel_accuracy", "object_iou", "f1", "map"):
+        values = [image[name] for image in images]
+        assert row[f"mean_{name}"] == pytest.approx(sum(values) / len(values))
+
+
+def test_a_row_for_each_group_of_test_images(finished):
+    out, plan, result = finished
+    groups, images = result["groups"], result["images"]
+    assert [(g["group_by"], g["group"], g["n_test"]) for g in groups] == [
+        ("cell", "RAS", 1),
+        ("cell", "TERT", 1),
+    ]
+    assert set(groups[0]) <= set(GROUP_COLUMNS)
+    for name in ("missed", "count_true"):
+        assert sum(g[name] for g in groups) == result["row"][name]
+    # A group of one image has the scores of that image.
+    by_image = {image["f1"]: image["pixel_dice"] for image in images}
+    assert by_image == {g["f1"]: g["pixel_dice"] for g in groups}
+    assert result["row"]["n_test"] == 2
+    scores = json.loads((out / "runs" / plan.runs[0].key / "evaluation.json").read_text())
+    assert scores["groups"]["column"] == "cell"
+    for group in groups:
+        held = scores["groups"]["values"][group["group"]]
+        assert (held["n_images"], held["count"]["truth"]) == (1, group["count_true"])
+    page = (out / "runs" / plan.runs[0].key / "report.html").read_text()
+    assert "TERT, 1 field" in page and "all, mean over 2 fields" in page
+
+
 def test_cost_and_labels_used_are_counted(finished, data):
     _, plan, result = finished
     row = result["row"]
@@ -107,6 +158,16 @@ def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
     again = run_single(out, plan.runs[0].key)
     assert again["row"] == result["row"]
     assert result_path(out, plan.runs[0]).read_text() == before
+
+
+def test_a_run_of_a_former_version_is_scored_though_its_recipe_reads_otherwise(finished):
+    out, plan, result = finished
+    recipe = out / "runs" / plan.runs[0].key / "recipe.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("  by: ''\n", ""))
+    assert recipe.read_text() != text
+    assert run_single(out, plan.runs[0].key)["row"] == result["row"]
+    recipe.write_text(text)
 
 
 def test_a_run_waits_for_what_a_killed_study_has_left_working(finished, monkeypatch):

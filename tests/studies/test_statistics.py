@@ -239,3 +239,59 @@ def test_an_unknown_score_is_plain():
     runs, images = map(tidy, made_up_study({("a", 1): 0.9, ("b", 1): 0.5}))
     with pytest.raises(InputError, match="no column beauty"):
         compare(runs, images, "beauty")
+
+
+def of_lines(scores, folds=1):
+    """Runs and images of one seed, from the scores of the images by recipe."""
+    runs, images = [], []
+    for recipe, by_image in scores.items():
+        for fold in range(folds):
+            held = {name: f1 for name, f1 in by_image.items() if name % folds == fold}
+            key = {"recipe": recipe, "budget": "all", "fold": fold, "seed": 0}
+            images += [key | {"image": f"i{name}", "f1": f1} for name, f1 in held.items()]
+            runs.append(key | {"f1": sum(held.values()) / len(held)})
+    return tidy(pd.DataFrame(runs)), tidy(pd.DataFrame(images))
+
+
+# The mixed recipe is 0.01 to 0.06 better on the six easy images, and alone has six hard ones.
+PURE = {i: 0.75 for i in range(6)}
+MIXED = {i: 0.76 + i / 100 for i in range(6)} | {i: 0.4 for i in range(6, 12)}
+
+
+def test_recipes_of_different_test_images_are_compared_on_those_in_common():
+    runs, images = of_lines({"pure": PURE, "mixed": MIXED})
+    table = compare(runs, images)
+    (row,) = table.to_dict("records")
+    assert (row["best"], row["recipe"], row["pairs"]) == ("pure", "mixed", 6)
+    assert row["difference"] == pytest.approx(-0.035) and row["p"] == pytest.approx(2 / 64)
+    assert not row["same_images"] and not row["ahead"]
+    said = " ".join(conclude(runs, summarise(runs), table))
+    assert "Image by image mixed (" in said and "whole sets are of different images" in said
+    assert "mixed and the first are scored on different test images" in said
+    assert "weighs images with many objects" not in said
+
+
+def test_recipes_without_a_common_test_image_are_not_tested():
+    runs, images = of_lines({"pure": PURE, "other": {i: 0.5 for i in range(6, 12)}})
+    table = compare(runs, images)
+    assert table["test"].tolist() == [""] and not table["same_images"].any()
+    said = " ".join(conclude(runs, summarise(runs), table))
+    assert "Not tested against other" in said
+    assert "other and the first are scored on different test images" in said
+
+
+def test_folds_of_different_test_images_are_compared_by_those_in_common():
+    runs, images = of_lines({"pure": PURE, "mixed": MIXED}, folds=3)
+    (row,) = compare(runs, images).to_dict("records")
+    # Folds 0, 1, 2 hold the easy images 0 3, 1 4, 2 5: mixed is better by 0.025, 0.035, 0.045.
+    assert (row["test"], row["pairs"]) == ("corrected t", 3)
+    assert row["difference"] == pytest.approx(-0.035)
+    apart = of_lines({"pure": PURE, "other": {i: 0.5 for i in range(6, 12)}}, folds=3)
+    assert compare(*apart)["test"].tolist() == [""]
+
+
+def test_a_fold_that_failed_leaves_the_others_comparable():
+    runs, images = of_lines({"a": MIXED, "b": MIXED}, folds=3)
+    lost = (runs["recipe"] == "b") & (runs["fold"] == 2)
+    images = images[(images["recipe"] != "b") | (images["fold"] != 2)]
+    assert compare(runs[~lost], images)["same_images"].all()

@@ -57,6 +57,8 @@ def test_what_is_written_is_what_is_read(tmp_path):
     [
         ({"budgest": [1]}, "budgest"),
         ({"budgets": [0]}, "budget of 0"),
+        ({"metric": "f1_60_no_small", "min_size": 0}, "needs min_size above 0"),
+        ({"rules": "mine"}, "rules"),
         ({"budgets": [5, 5]}, "the same value twice"),
         ({"budgets": []}, "budgets"),
         ({"seeds": [-1]}, "below 0"),

@@ -196,3 +196,10 @@ def test_exchanged_points_are_noticed_before_the_first_step(
     with pytest.raises(InputError, match="seem to have y and x swapped"):
         train("points-light", tmp_path / "set", tmp_path / "run", overrides=SMALL)
     assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_a_column_of_groups_that_is_missing_is_said_before_training(tmp_path):
+    write_mix(tmp_path, "a", "outlines")
+    (tmp_path / "split.csv").write_text("name,split,well\na,train,A1\n")
+    with pytest.raises(InputError, match=r"no column 'line' in .*data\.by; expected one of well;"):
+        find_fields([Dataset.open(tmp_path)], DataConfig(by="line"), 0)

@@ -15,10 +15,29 @@ class Overlay(StrEnum):
     errors = "errors"
 
 
+class Rules(StrEnum):
+    """How errors are named."""
+
+    thesis = "thesis"
+    toolbox = "toolbox"
+
+
 def evaluate(
     truth: Path = typer.Argument(..., help="Folder of true label images, or one of them."),
     prediction: Path = typer.Argument(..., help="Folder of predicted label images, or one."),
     ignore: Path = typer.Option(None, help="Folder of masks, non-zero where nothing counts."),
+    fields: list[str] = typer.Option(
+        [], metavar="NAME", help="Only this image; repeat it for more, * stands for any letters."
+    ),
+    by: str = typer.Option(
+        "", metavar="COLUMN", help="Also score the groups that this column of split.csv names."
+    ),
+    groups: Path = typer.Option(
+        None, metavar="CSV", help="Table with COLUMN; by default split.csv of the truth's dataset."
+    ),
+    rules: Rules = typer.Option(
+        Rules.thesis, help="Name errors as the single-cell thesis or as deepcell-toolbox does."
+    ),
     min_size: int = typer.Option(0, min=0, help="Leave objects of fewer px out on both sides."),
     detect_within: float = typer.Option(
         None, metavar="PX", help="Also say which particles were found within PX pixels."
@@ -41,30 +60,40 @@ def evaluate(
     ),
 ) -> None:
     """Score label images pixel by pixel, by overlap and one to one; or predicted stains."""
+    from sparcell.core.errors import InputError
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
     from sparcell.evaluation import evaluate as run
-    from sparcell.evaluation import evaluate_boundaries, evaluate_detection
+    from sparcell.evaluation import evaluate_boundaries, evaluate_detection, read_groups
     from sparcell.io import write_table
 
+    if groups and not by:
+        raise InputError("--groups without --by", "both", "name the column with --by")
     if stain:
         from sparcell.evaluation import evaluate_stains
 
-        correlated = evaluate_stains([truth, *more_truth], prediction, ignore=ignore)
+        if by:
+            raise InputError("--by with --stain", "label images", "leave one of them out")
+        correlated = evaluate_stains([truth, *more_truth], prediction, ignore=ignore, fields=fields)
         console.print(correlated.table())
         if json:
             write_json(json, correlated.to_json())
         return
+    grouped = read_groups(by, truth, groups) if by else None
     result = run(
         truth,
         prediction,
         ignore=ignore,
+        fields=fields,
+        rules=rules.value,
         min_size=min_size,
         overlays=overlays,
         overlay=overlay.value,
     )
-    console.print(result.table())
-    scores = result.to_json()
+    console.print(result.table(grouped))
+    if by or fields:
+        console.print(result.ratio_table(grouped, images=bool(fields)))
+    scores = result.to_json(grouped)
     if detect_within is not None:
         detection = evaluate_detection(
             truth,
@@ -72,12 +101,15 @@ def evaluate(
             detect_within,
             _whole_numbers(size_edges),
             ignore=ignore,
+            fields=fields,
             min_size=min_size,
         )
         console.print(detection.table())
         scores["detection"] = detection.to_json()
     if boundaries:
-        outlines = evaluate_boundaries(truth, prediction, ignore=ignore, min_size=min_size)
+        outlines = evaluate_boundaries(
+            truth, prediction, ignore=ignore, fields=fields, min_size=min_size
+        )
         console.print(outlines.table())
         scores["boundaries"] = outlines.to_json()
     if json:

@@ -148,8 +148,8 @@ class Dataset:
                 "TIFF or OME-Zarr files in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
-        split = _read_table(root / "split.csv")
-        quality = _read_table(root / "quality.csv")
+        split = read_named_rows(root / "split.csv")
+        quality = read_named_rows(root / "quality.csv")
         if strangers := sorted(split.keys() - listed["images"].keys()):
             say(f"{root / 'split.csv'} names {len(strangers)} without image: {strangers[0]}, ...")
         samples = []
@@ -316,8 +316,14 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
     return files
 
 
-def _read_table(path: Path) -> dict[str, dict[str, str]]:
-    """Rows of a CSV file by the column ``name``."""
+def read_named_rows(path: Path) -> dict[str, dict[str, str]]:
+    """Read rows of a CSV file by the column ``name``, all cells as text; none without a file.
+
+    Raises
+    ------
+    InputError
+        If it is no CSV, has no column ``name`` or a name twice.
+    """
     if not path.exists():
         return {}
     try:

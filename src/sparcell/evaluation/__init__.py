@@ -16,15 +16,18 @@ from sparcell.evaluation.detection import (
     detect,
     evaluate_detection,
 )
-from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, classify_errors
+from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
+from sparcell.evaluation.groups import Groups, group_images, read_groups, usual_groups
 from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
 from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
 from sparcell.evaluation.overlay import draw_errors, draw_overlay
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
-from sparcell.evaluation.scores import Evaluation, Scores, score
+from sparcell.evaluation.scores import RATIOS, Scores, score
+from sparcell.evaluation.sets import Evaluation, ImageMeans, mean_of_images
 from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_stains, pearson
 
 __all__ = [
+    "RATIOS",
     "THRESHOLDS",
     "BoundaryDistance",
     "BoundaryReport",
@@ -35,10 +38,13 @@ __all__ = [
     "ErrorClasses",
     "ErrorCounts",
     "Evaluation",
+    "Groups",
+    "ImageMeans",
     "Matching",
     "ObjectCount",
     "Overlaps",
     "PixelScores",
+    "Rules",
     "Scores",
     "StainEvaluation",
     "boundary_distance",
@@ -52,10 +58,14 @@ __all__ = [
     "evaluate_boundaries",
     "evaluate_detection",
     "evaluate_stains",
+    "group_images",
     "match_objects",
+    "mean_of_images",
     "overlap_of_ids",
     "overlap_scores",
     "pearson",
     "pixel_scores",
+    "read_groups",
     "score",
+    "usual_groups",
 ]

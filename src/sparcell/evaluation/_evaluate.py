@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
 
 from sparcell.core.progress import track
 from sparcell.evaluation._strips import PlaneRows
+from sparcell.evaluation.errors import Rules
 from sparcell.evaluation.overlap import Objects
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
 from sparcell.evaluation.pairs import Source, pair_images
-from sparcell.evaluation.scores import Evaluation, Scores, score
+from sparcell.evaluation.scores import Scores, score
+from sparcell.evaluation.sets import Evaluation
 
 
 def evaluate(
@@ -21,6 +24,8 @@ def evaluate(
     ignore: Source | None = None,
     objects: Objects = "components",
     force_event_links: bool = False,
+    rules: Rules = "thesis",
+    fields: Sequence[str] = (),
     min_size: int = 0,
     overlays: Path | str | None = None,
     overlay: Overlay = "pixels",
@@ -42,6 +47,11 @@ def evaluate(
         autolabel thesis (5.4.2), or an id.
     force_event_links : bool
         How small fragments count as errors; see `classify_errors`.
+    rules : {"thesis", "toolbox"}
+        By which errors are named; see `classify_errors`.
+    fields : sequence of str
+        Names of the images that are compared, ``*`` and ``?`` stand for any letters; all by
+        default.
     min_size : int
         Objects with fewer px are removed from truth and prediction before scoring, as in the
         single-cell thesis (2.4), which reports both with and without (100 px there).
@@ -55,11 +65,12 @@ def evaluate(
     Raises
     ------
     InputError
-        If names do not pair, sizes differ, or a file cannot be read; it names the file.
+        If names do not pair, no image has a name of `fields`, sizes differ, or a file cannot be
+        read; it names the file.
     """
     import pandas as pd
 
-    pairs = pair_images(truth, pred, ignore)
+    pairs = pair_images(truth, pred, ignore, fields=fields)
     images: dict[str, Scores] = {}
     tables = []
     for pair in track(pairs, "evaluating", len(pairs), "images"):
@@ -74,6 +85,7 @@ def evaluate(
                 PlaneRows(left_out, plane) if left_out else None,
                 objects=objects,
                 force_event_links=force_event_links,
+                rules=rules,
                 min_size=min_size,
                 painter=painter,
             )
@@ -87,4 +99,4 @@ def evaluate(
         images[pair.name] = reduce(add, by_plane)
     rows = pd.concat(tables, ignore_index=True)
     first = ["image", "t", "z"]
-    return Evaluation(images, rows[first + [c for c in rows.columns if c not in first]])
+    return Evaluation(images, rows[first + [c for c in rows.columns if c not in first]], rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -184,7 +185,12 @@ def rim_of_objects(labels: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def evaluate_boundaries(
-    truth: Source, pred: Source, *, ignore: Source | None = None, min_size: int = 0
+    truth: Source,
+    pred: Source,
+    *,
+    ignore: Source | None = None,
+    fields: Sequence[str] = (),
+    min_size: int = 0,
 ) -> BoundaryReport:
     """Compare predicted outlines on disk with true ones; see `boundary_distance`.
 
@@ -196,6 +202,8 @@ def evaluate_boundaries(
         As for `evaluate`.
     ignore : Path, str or mapping from name to Path, optional
         Images of the same names, non-zero where pixels become background on both sides.
+    fields : sequence of str
+        As for `evaluate`.
     min_size : int
         Objects with fewer px are removed on both sides first.
 
@@ -205,7 +213,7 @@ def evaluate_boundaries(
         If names do not pair, sizes differ, or a file cannot be read; it names the file.
     """
     images = {}
-    pairs = pair_images(truth, pred, ignore)
+    pairs = pair_images(truth, pred, ignore, fields=fields)
     for pair in track(pairs, "outlines", len(pairs), "images"):
         by_plane = (boundary_distance(a, b, min_size) for a, b in pair.planes())
         images[pair.name] = reduce(add, by_plane)

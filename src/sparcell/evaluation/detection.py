@@ -216,6 +216,7 @@ def evaluate_detection(
     size_edges: Sequence[int] = SIZE_EDGES,
     *,
     ignore: Source | None = None,
+    fields: Sequence[str] = (),
     min_size: int = 0,
 ) -> DetectionReport:
     """Compare predicted particles on disk with true ones; see `detect`.
@@ -232,6 +233,8 @@ def evaluate_detection(
         Ascending borders between size classes, in px of area.
     ignore : Path, str or mapping from name to Path, optional
         Images of the same names, non-zero where pixels become background on both sides.
+    fields : sequence of str
+        As for `evaluate`.
     min_size : int
         Particles with fewer px are removed on both sides first.
 
@@ -241,7 +244,7 @@ def evaluate_detection(
         If names do not pair, sizes differ, or a file cannot be read; it names the file.
     """
     images = {}
-    pairs = pair_images(truth, pred, ignore)
+    pairs = pair_images(truth, pred, ignore, fields=fields)
     for pair in track(pairs, "detecting", len(pairs), "images"):
         by_plane = (detect(a, b, radius, size_edges, min_size) for a, b in pair.planes())
         images[pair.name] = reduce(add, by_plane)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from sparcell.core.errors import InputError
 from sparcell.evaluation._overlaps import Overlaps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNASSIGNED_COST = 0.4
+Rules = Literal["thesis", "toolbox"]
+LINK_IOU = 0.6
 MIN_IOU = 0.1
 MOSTLY_INSIDE = 0.5
 CLASSES = np.array(["correct", "missed", "gained", "split", "merge", "catastrophe"])
@@ -97,21 +99,31 @@ class ErrorClasses:
         return pd.concat(sides, ignore_index=True)
 
 
-def classify_errors(overlaps: Overlaps, force_event_links: bool = False) -> ErrorClasses:
+def classify_errors(
+    overlaps: Overlaps, force_event_links: bool = False, *, rules: Rules = "thesis"
+) -> ErrorClasses:
     """Link true and predicted objects and name the errors of the rest.
-
-    Follows the single-cell thesis, section 2.4, and where that is silent the numbers of
-    deepcell-toolbox 0.12 (``ObjectMetrics``).
 
     1. Objects are linked by a linear assignment in which a pair costs 1 - IoU and an unassigned
        object 0.4, with the costs mirrored for the other half of the matrix. A link then pays
        exactly if 2 (1 - IoU) < 2 * 0.4, that is IoU > 0.6; above one half partners are unique,
-       so the assignment needs no solver. (A tie at 0.6 stays unlinked.)
-    2. Unassigned objects are joined where their IoU is above 0.1, or where more than half of one
-       lies inside the other, so that a fragment counts however small it is.
-    3. In each group of joined objects: alone, or one of each kind: missed and gained. One true
-       object with several partners: split. One predicted object with several: merge. Objects of
-       both kinds with several partners: catastrophe ("both splits and merges are involved").
+       so the assignment needs no solver.
+
+       - thesis: a tie is linked, as the text asks for "at least 0.6" and `match_objects` counts
+         it.
+       - toolbox: a tie stays unlinked, as its solver leaves it.
+    2. Unassigned objects are joined.
+
+       - thesis: where their IoU is above 0.1.
+       - toolbox: there, and where more than half of one lies inside the other, so that a fragment
+         counts however small it is.
+    3. Each group of joined objects gets a name. A single object, or one of each kind: missed and
+       gained. In larger groups the degree of an object, its number of partners, decides.
+
+       - thesis: one object alone has the highest degree: split if it is a true one, merge if
+         it is predicted. Several have it: catastrophe.
+       - toolbox: true objects alone have several partners: split. Predicted ones alone: merge.
+         Objects of both kinds: catastrophe.
 
     Parameters
     ----------
@@ -119,37 +131,53 @@ def classify_errors(overlaps: Overlaps, force_event_links: bool = False) -> Erro
     force_event_links : bool
         A link is undone where more than half of a third object lies inside one of the two, so
         that a large object which lost or swallowed a small one counts as split or merged, not
-        as correct beside a gained or missed one. False is the published description.
+        as correct beside a gained or missed one. An option of the toolbox alone.
+    rules : {"thesis", "toolbox"}
+        The single-cell thesis, section 2.4, or deepcell-toolbox 0.12 (``ObjectMetrics``).
+
+    Raises
+    ------
+    InputError
+        If links shall be undone by the rules of the thesis.
 
     Notes
     -----
     deepcell-toolbox reports one more correct detection for each catastrophe than objects are
     linked; here `correct` is the number of links.
     """
+    if force_event_links and rules != "toolbox":
+        raise InputError(
+            f"force_event_links with the rules of the {rules}",
+            "the rules of the toolbox, which have this option",
+            "choose rules='toolbox', or leave the option out",
+        )
     truth, pred, iou = overlaps.pair_truth, overlaps.pair_pred, overlaps.iou
     truth_inside = overlaps.pair_areas / overlaps.truth_areas[truth] > MOSTLY_INSIDE
     pred_inside = overlaps.pair_areas / overlaps.pred_areas[pred] > MOSTLY_INSIDE
-    linked = iou > 1 - UNASSIGNED_COST
+    linked = iou > LINK_IOU if rules == "toolbox" else iou >= LINK_IOU
     if force_event_links:
         contested = np.isin(truth, truth[pred_inside & ~linked])
         contested |= np.isin(pred, pred[truth_inside & ~linked])
         linked &= ~contested
     free = ~np.isin(truth, truth[linked]) & ~np.isin(pred, pred[linked])
-    joined = free & ((iou > MIN_IOU) | truth_inside | pred_inside)
+    near = iou > MIN_IOU
+    if rules == "toolbox":
+        near |= truth_inside | pred_inside
+    joined = free & near
 
     n_truth, size = len(overlaps.truth_ids), len(overlaps.truth_ids) + len(overlaps.pred_ids)
     nodes = np.stack([truth, n_truth + pred])
     edges = nodes[:, linked | joined]
     graph = coo_matrix((np.ones(edges.shape[1]), tuple(edges)), (size, size))
     events, event = connected_components(graph, directed=False)
-    several = np.bincount(nodes[:, joined].ravel(), minlength=size) > 1
+    degree = np.bincount(nodes[:, joined].ravel(), minlength=size)
     is_truth = np.arange(size) < n_truth
-    split, merged, correct = np.zeros((3, events), np.bool_)
-    split[event[several & is_truth]] = True
-    merged[event[several & ~is_truth]] = True
+    name_groups = _by_toolbox if rules == "toolbox" else _by_thesis
+    split, merged, catastrophe = name_groups(degree, event, events, is_truth)
+    correct = np.zeros(events, np.bool_)
     correct[event[truth[linked]]] = True
     number = np.select(
-        [correct[event], (split & merged)[event], split[event], merged[event], is_truth],
+        [correct[event], catastrophe[event], split[event], merged[event], is_truth],
         [CORRECT, CATASTROPHE, SPLIT, MERGE, MISSED],
         GAINED,
     )
@@ -160,3 +188,26 @@ def classify_errors(overlaps: Overlaps, force_event_links: bool = False) -> Erro
     return ErrorClasses(
         overlaps, number[:n_truth], event[:n_truth], number[n_truth:], event[n_truth:]
     )
+
+
+def _by_thesis(
+    degree: NDArray[np.int64], event: NDArray[np.int64], events: int, is_truth: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Name groups by the objects of the highest degree; (events,) split, merge, catastrophe."""
+    highest = np.zeros(events, np.int64)
+    np.maximum.at(highest, event, degree)
+    at_top = degree == highest[event]
+    unique = np.bincount(event[at_top], minlength=events) == 1
+    true_top = np.bincount(event[at_top & is_truth], minlength=events) > 0
+    several = highest > 1
+    return several & unique & true_top, several & unique & ~true_top, several & ~unique
+
+
+def _by_toolbox(
+    degree: NDArray[np.int64], event: NDArray[np.int64], events: int, is_truth: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Name groups by the kinds that have several partners; (events,) as `_by_thesis`."""
+    several = degree > 1
+    of_true = np.bincount(event[several & is_truth], minlength=events) > 0
+    of_predicted = np.bincount(event[several & ~is_truth], minlength=events) > 0
+    return of_true & ~of_predicted, of_predicted & ~of_true, of_true & of_predicted

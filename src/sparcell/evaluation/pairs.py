@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sparcell.core.dataset import Dataset, read_layout, stem
@@ -70,7 +71,11 @@ class Pair:
 
 
 def pair_images(
-    truth: Source, pred: Source, ignore: Source | None = None, kind: str = "labels"
+    truth: Source,
+    pred: Source,
+    ignore: Source | None = None,
+    kind: str = "labels",
+    fields: Sequence[str] = (),
 ) -> list[Pair]:
     """Pair the images of two folders by name without suffix, or two files.
 
@@ -85,17 +90,21 @@ def pair_images(
         whole.
     kind : str
         ``labels`` or ``stain``.
+    fields : sequence of str
+        Only images of these names, with ``*`` and ``?`` for any letters; the others need not pair.
 
     Raises
     ------
     InputError
-        If a path is missing, a folder is empty, or a name is on one side only.
+        If a path is missing, a folder is empty, a name is on one side only, or none is as
+        `fields` says.
     """
     alone = [
         isinstance(source, Path | str) and not _is_folder(Path(source)) for source in (truth, pred)
     ]
     if alone == [True, True]:
         one = Path(str(truth))
+        _choose([stem(one)], fields)
         return [Pair(stem(one), one, Path(str(pred)), Path(str(ignore)) if ignore else None)]
     if any(alone):
         raise InputError(
@@ -104,6 +113,11 @@ def pair_images(
             "name both in the same way",
         )
     truths, preds = _by_name(truth, kind), _by_name(pred, kind)
+    if fields:
+        chosen = _choose({**truths, **preds}, fields)
+        truths, preds = (
+            {name: side[name] for name in chosen if name in side} for side in (truths, preds)
+        )
     sides = (
         (truth, "the truth", sorted(truths.keys() - preds.keys())),
         (pred, "the prediction", sorted(preds.keys() - truths.keys())),
@@ -124,6 +138,20 @@ def pair_images(
             f"no image of {truth} in {ignore}", "images of the same names", "check the folder"
         )
     return [Pair(name, truths[name], preds[name], ignored.get(name)) for name in sorted(truths)]
+
+
+def _choose(names: Iterable[str], fields: Sequence[str]) -> list[str]:
+    """Return the names that are as one of `fields` says."""
+    known = sorted(names)
+    for wanted in fields:
+        if not any(fnmatchcase(name, wanted) for name in known):
+            more = " ..." if len(known) > MAX_NAMES else ""
+            raise InputError(
+                f"no image {wanted}",
+                "one of " + ", ".join(known[:MAX_NAMES]) + more,
+                "correct the name; * stands for any letters",
+            )
+    return [name for name in known if any(fnmatchcase(name, wanted) for wanted in fields)]
 
 
 def _is_folder(path: Path) -> bool:

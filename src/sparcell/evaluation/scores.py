@@ -1,11 +1,9 @@
-"""All scores of one image, or of a set of images pooled."""
+"""All scores of one image; `+` pools images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +11,17 @@ from sparcell.evaluation._overlaps import OverlapCounter, count_overlaps
 from sparcell.evaluation._strips import LabelRows, WithoutObjects, strips
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
-from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, classify_errors
+from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
 from sparcell.evaluation.matching import Matching, match_objects
 from sparcell.evaluation.overlap import Objects, OverlapScorer, overlap_of_ids
 from sparcell.evaluation.overlay import OverlayPainter
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
-
-MAX_TABLE_ROWS = 40
+RATIOS = (
+    "pixel_precision", "pixel_recall", "pixel_accuracy", "pixel_dice", "pixel_iou",
+    "object_precision", "object_recall", "object_dice", "object_iou", "f1", "map",
+)  # fmt: skip
+"""Names of the ratios that are averaged over images; ``object_`` is the overlap of components."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,28 @@ class Scores:
     def map(self) -> float:
         """Mean AP over the IoU thresholds 0.50 to 0.95 in steps of 0.05."""
         return float(np.mean([level.ap for level in self.matching]))
+
+    def level(self, threshold: float) -> Matching:
+        """Return the matching at one IoU threshold of `THRESHOLDS`."""
+        return next(level for level in self.matching if abs(level.threshold - threshold) < 1e-9)
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """All ratios that are averaged over images, by the names in `RATIOS`."""
+        pixel, overlap = self.pixel.to_dict(), self.overlap
+        objects = {name: getattr(overlap, name) for name in ("precision", "recall", "dice", "iou")}
+        return {
+            **{f"pixel_{name}": value for name, value in pixel.items()},
+            **{f"object_{name}": value for name, value in objects.items()},
+            "f1": self.level(0.5).confusion.dice,
+            "map": self.map,
+        }
+
+    @property
+    def has_undefined(self) -> bool:
+        """Some ratio has no denominator, because truth or prediction has no object."""
+        c = self.pixel.confusion
+        return not (c.tp + c.fn and c.tp + c.fp)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, without NaN."""
@@ -78,6 +98,7 @@ def score(
     *,
     objects: Objects = "components",
     force_event_links: bool = False,
+    rules: Rules = "thesis",
     min_size: int = 0,
     painter: OverlayPainter | None = None,
 ) -> tuple[Scores, ErrorClasses]:
@@ -92,6 +113,7 @@ def score(
     objects : {"components", "ids"}
         What an object is for the overlap scores; see `overlap_scores`.
     force_event_links : bool
+    rules : {"thesis", "toolbox"}
         See `classify_errors`.
     min_size : int
         Ids with fewer px become background in both images before anything is scored
@@ -115,7 +137,7 @@ def score(
         if painter:
             painter.add(strip)
     overlaps = counter.overlaps()
-    errors = classify_errors(overlaps, force_event_links)
+    errors = classify_errors(overlaps, force_event_links, rules=rules)
     scores = Scores(
         pixel_scores(overlaps),
         scorer.confusion() if objects == "components" else overlap_of_ids(overlaps),
@@ -134,56 +156,3 @@ def _without_small(
         WithoutObjects(truth, all_objects.truth_ids[all_objects.truth_areas < min_size]),
         WithoutObjects(pred, all_objects.pred_ids[all_objects.pred_areas < min_size]),
     )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores of a set of images.
-
-    Attributes
-    ----------
-    images : dict
-        Scores by image name.
-    objects : DataFrame
-        One row per object: image, t, z, side, id, area_px, best_iou, class, event.
-    """
-
-    images: dict[str, Scores]
-    objects: pd.DataFrame
-
-    @property
-    def total(self) -> Scores:
-        """Scores of the whole set: counts are summed first, ratios are taken then."""
-        return reduce(add, self.images.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON types: the total, and under ``images`` the same keys per image."""
-        images = {name: scores.to_dict() for name, scores in self.images.items()}
-        return {**self.total.to_dict(), "images": images}
-
-    def table(self) -> Table:
-        """Return a table for the terminal: the total, then up to 40 images."""
-        from rich.table import Table
-
-        shown = list(self.images.items())[:MAX_TABLE_ROWS]
-        left = len(self.images) - len(shown)
-        caption = "px, obj: Dice of pixels and of components; F1 at IoU 0.5; one to one: mAP"
-        if left:
-            caption += f"; {left} more images are in the JSON report"
-        # Narrow enough for a terminal of 80 columns.
-        table = Table(caption=caption, box=None, padding=(0, 1, 0, 0))
-        table.add_column("image", max_width=18, overflow="ellipsis", no_wrap=True)
-        for column in (
-            "px", "obj", "F1", "mAP", "true", "found", "miss", "gain", "split", "merge", "cat.",
-        ):  # fmt: skip
-            table.add_column(column, justify="right", no_wrap=True)
-        for name, s in [("total", self.total), *shown]:
-            errors = list(s.errors.to_dict().values())[1:]
-            ratios = (s.pixel.confusion.dice, s.overlap.dice, s.matching[0].confusion.dice, s.map)
-            table.add_row(
-                name,
-                *(f"{ratio:.3f}" for ratio in ratios),
-                *map(str, (s.count.truth, s.count.pred, *errors)),
-                style="bold" if name == "total" else "",
-            )
-        return table

@@ -111,7 +111,11 @@ class StainEvaluation:
 
 
 def evaluate_stains(
-    truth: Source | Sequence[Source], pred: Source, *, ignore: Source | None = None
+    truth: Source | Sequence[Source],
+    pred: Source,
+    *,
+    ignore: Source | None = None,
+    fields: Sequence[str] = (),
 ) -> StainEvaluation:
     """Correlate predicted stains with real ones, in grey values as they are in the files.
 
@@ -125,6 +129,8 @@ def evaluate_stains(
         Predicted stains likewise; channel after channel they are those of `truth`.
     ignore : Path, str or mapping from name to Path, optional
         Images that are non-zero where pixels shall be left out.
+    fields : sequence of str
+        As for `evaluate`.
 
     Raises
     ------
@@ -132,7 +138,7 @@ def evaluate_stains(
         If names do not pair, or sizes or numbers of stains differ.
     """
     folders: list[Source] = [truth] if isinstance(truth, str | Path | Mapping) else list(truth)
-    pairs = [pair_images(folder, pred, ignore, "stain") for folder in folders]
+    pairs = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
     images: dict[str, dict[str, float]] = {}
     for alike in track(zip(*pairs, strict=True), "evaluating", len(pairs[0]), "images"):
         opened = [pair.open(projected=True) for pair in alike]

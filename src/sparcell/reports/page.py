@@ -23,7 +23,7 @@ OVERLAYS = 6
 
 
 class Row(NamedTuple):
-    """One row of the thesis's tables 6.1 and 6.2."""
+    """One row of the thesis's tables 6.1 and 6.2, or of 6.7 for a single field."""
 
     name: str
     pixel: dict[str, float]
@@ -68,6 +68,7 @@ def write_report(run: Path | str) -> Path:
         quality=_label_quality(record),
         evaluation=evaluation,
         rows=_rows(evaluation, record),
+        notes=_notes(evaluation),
         stains=stains,
         stain_pictures=_stain_pictures(run, record) if stains else [],
         overlays=[] if stains else _overlays(run, record),
@@ -84,21 +85,50 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
-    """All test fields, then each of them, marked with its kind of cell where that is known."""
-
-    def row(name: str, scores: dict[str, Any]) -> Row:
-        return Row(
-            name, scores["pixel"], scores["overlap"], scores["matching"][0]["f1"], scores["map"]
-        )
-
+    """All test fields, each group of them, then each field, marked with its group."""
     if not evaluation:
         return []
+    groups = evaluation.get("groups", {"values": {}})["values"]
+    rows = []
+    for name, scores in [("all", evaluation), *groups.items()]:
+        means = scores.get("mean_of_images")
+        if means and means["n_images"] == 1:
+            rows.append(_row(f"{name}, 1 field", scores))
+            continue
+        rows.append(_row(f"{name}, pooled", scores))
+        if means:
+            rows.append(_row(f"{name}, mean over {means['n_images']} fields", means))
     kinds = {name: held.get("kind", "") for name, held in record.get("evaluated", {}).items()}
-    rows = [row("all", evaluation)]
     for name, scores in evaluation["images"].items():
         kind = kinds.get(name, "")
-        rows.append(row(f"{name} ({kind})" if kind else name, scores))
+        rows.append(_row(f"{name} ({kind})" if kind else name, scores))
     return rows
+
+
+def _row(name: str, scores: dict[str, Any]) -> Row:
+    """Take the ratios from pooled scores, whose F1 stands by threshold, or from means."""
+    f1 = scores["matching"][0]["f1"] if "matching" in scores else scores["f1"]
+    return Row(name, scores["pixel"], scores["overlap"], f1, scores["map"])
+
+
+def _notes(evaluation: dict[str, Any]) -> list[str]:
+    """Say in sentences what the rows of means and of groups are."""
+    means = evaluation.get("mean_of_images")
+    if not means:
+        return []
+    said = [
+        "Mean over fields: ratios are taken for each field, then averaged, as in the tables of the "
+        "thesis."
+    ]
+    if count := means["n_undefined"]:
+        said.append(
+            f"Labels or prediction of {count} fields are empty: a ratio without a denominator "
+            "counts as 1 if both are, else as 0."
+        )
+    groups = evaluation.get("groups", {"values": {}})["values"].values()
+    if any(scores["n_images"] == 1 for scores in groups):
+        said.append("A group of one field has no spread.")
+    return said
 
 
 def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,9 +10,14 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
+from sparcell.evaluation import Rules
 from sparcell.training.recipe import Part, Recipe, load_recipe
 from sparcell.training.settings import parse_settings, recipe_names
 
+Metric = Literal[
+    "f1", "f1_60", "f1_60_no_small", "map", "ap50", "ap75", "pixel_iou", "pixel_dice",
+    "detection_f1",
+]  # fmt: skip
 Budget = int | Literal["all"]
 LABEL = re.compile(r"[\w+][\w+. -]*")
 WHOLE_BUDGET = 1_000_000
@@ -103,9 +108,16 @@ class Study(Part):
     detection_radius: float | None = Field(
         None, ge=0, description="also score objects found within this distance, px"
     )
-    metric: (
-        Literal["f1", "map", "ap50", "ap75", "pixel_iou", "pixel_dice", "detection_f1"] | None
-    ) = Field(
+    by: str | None = Field(
+        None,
+        description="column of split.csv whose values are scored apart, in groups.csv; by default "
+        "cell, where there is one",
+    )
+    rules: Rules = Field(
+        "thesis",
+        description="how errors are named: by the single-cell thesis or by deepcell-toolbox",
+    )
+    metric: Metric | None = Field(
         None,
         description="score that curves and tests are about; by default detection_f1 where it is "
         "asked for, else f1",
@@ -144,6 +156,8 @@ class Study(Part):
             raise ValueError(f"two recipes with the label '{twice[0]}'")
         if self.folds == 1 or (self.folds == 2 and self.val != 0):
             raise ValueError("folds: 3 or more, for training, validation and test (2 with val: 0)")
+        if (self.metric or "").endswith("no_small") and not self.min_size:
+            raise ValueError(f"metric {self.metric} needs min_size above 0")
         return self
 
     def resolve(self) -> dict[str, Recipe]:

@@ -10,6 +10,7 @@ from typing import Any
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
+from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
@@ -55,6 +56,7 @@ class Plan(Part):
         parts = {"train": list(run.train), "val": list(run.val), "test": list(run.test)}
         # The plan has chosen already; a second choice would leave less than it says.
         chosen: dict[str, Any] = {"where": {}, "images": 0, "fraction": 1.0}
+        chosen["by"] = self.study.by or recipe.data.by
         chosen["parts"] = {part: names for part, names in parts.items() if names}
         data = recipe.data.model_copy(update=chosen)
         return recipe.model_copy(update={"seed": run.seed, "data": data})
@@ -86,6 +88,7 @@ def plan_study(study: Study, data: Path) -> Plan:
         say(f"labels of {refused} fields were refused: they are neither tested nor validated on")
     groups = column(samples, study.group, "group")
     strata = column(samples, study.stratify, "stratify")
+    find_groups(study, samples)
     check_frames(recipes, samples)
     parts = split_fields(study, samples, groups, strata)
     fields_of = {label: _fit_for(recipe, dataset) for label, recipe in recipes.items()}
@@ -100,6 +103,13 @@ def plan_study(study: Study, data: Path) -> Plan:
             if name in allowed and (refused_too or not samples[name].refused)
         ]
         val = [name for name in parts[fold].val if name in allowed]
+        test = tuple(name for name in parts[fold].test if name in allowed)
+        if not test:
+            raise InputError(
+                f"no test field for {label} in the study",
+                "test fields that data.where of the recipe lets it see",
+                "mark some test, or with folds deal them out evenly by stratify",
+            )
         chosen, validating = _choose(study, recipes[label], train, val, budget, seed, groups)
         runs.append(
             Run(
@@ -109,7 +119,7 @@ def plan_study(study: Study, data: Path) -> Plan:
                 seed=seed,
                 train=chosen,
                 val=validating,
-                test=parts[fold].test,
+                test=test,
             )
         )
     return Plan(study=study, data=data.resolve(), recipes=recipes, runs=tuple(runs))
@@ -138,6 +148,18 @@ def column(samples: Mapping[str, Sample], name: str | None, role: str) -> dict[s
             f"no {name} for {empty[0]} in split.csv", "a value for every field", "fill it in"
         )
     return values
+
+
+def find_groups(study: Study, samples: Mapping[str, Sample]) -> Groups | None:
+    """Return the groups that test images are scored in: the column `by`, else `cell` if there.
+
+    Raises
+    ------
+    InputError
+        If the study names a column that ``split.csv`` does not have.
+    """
+    rows = {name: sample.info for name, sample in samples.items()}
+    return usual_groups(study.by, rows, "split.csv, the study's by")
 
 
 def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -10,18 +11,25 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.io import read_table
 from sparcell.studies.config import Study
-from sparcell.studies.rows import IMAGE_COLUMNS, KEYS, RUN_COLUMNS
+from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, KEYS, RUN_COLUMNS
 
 
-def read_external(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+class Tables(NamedTuple):
+    """Rows of other tools, in the columns of ``results.csv``, ``groups.csv`` and ``images.csv``."""
+
+    runs: pd.DataFrame
+    groups: pd.DataFrame
+    images: pd.DataFrame
+
+
+COLUMNS = {"results": RUN_COLUMNS, "groups": GROUP_COLUMNS, "images": IMAGE_COLUMNS}
+
+
+def read_external(study: Study) -> Tables:
     """Read the tables that ``external`` names.
 
-    A table with a column ``image`` is one of images, any other one of runs.
-
-    Returns
-    -------
-    runs, images : DataFrame
-        With the columns of ``results.csv`` and ``images.csv``; what a table lacks is empty.
+    A table with a column ``image`` is one of images, one with ``group`` of groups, any other one
+    of runs. What a table lacks is empty.
 
     Raises
     ------
@@ -30,25 +38,24 @@ def read_external(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         of the study's own recipes.
     """
     labels = {candidate.label for candidate in study.recipes}
-    runs = [pd.DataFrame(columns=list(RUN_COLUMNS))]
-    images = [pd.DataFrame(columns=list(IMAGE_COLUMNS))]
+    found = {kind: [pd.DataFrame(columns=list(columns))] for kind, columns in COLUMNS.items()}
     for path in study.external:
         table = read_table(path)
-        of_images = "image" in table
-        _check(table, path, of_images, labels)
-        known = IMAGE_COLUMNS if of_images else RUN_COLUMNS
+        kind = "images" if "image" in table else "groups" if "group" in table else "results"
+        _check(table, path, kind, labels)
+        known = COLUMNS[kind]
         if strange := [name for name in table if name not in known]:
             say(f"left out of {path}: columns {', '.join(map(str, strange))}")
-        (images if of_images else runs).append(table.reindex(columns=list(known)))
-    return _stack(runs), _stack(images)
+        found[kind].append(table.reindex(columns=list(known)))
+    return Tables(*(_stack(found[kind]) for kind in COLUMNS))
 
 
-def _check(table: pd.DataFrame, path: Path, of_images: bool, labels: set[str]) -> None:
+def _check(table: pd.DataFrame, path: Path, kind: str, labels: set[str]) -> None:
     for name in (*KEYS, "f1"):
         if name not in table:
             raise InputError(
                 f"no column {name} in {path}",
-                f"the columns of {'images' if of_images else 'results'}.csv",
+                f"the columns of {kind}.csv",
                 "add it",
             )
     if taken := sorted(labels & set(table["recipe"].astype(str))):

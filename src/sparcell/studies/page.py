@@ -34,7 +34,7 @@ from sparcell.studies.pictures import (
     draw_small,
 )
 from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets, tidy
-from sparcell.studies.statistics import compare, summarise
+from sparcell.studies.statistics import compare, summarise, tested_images
 from sparcell.studies.verdict import conclude, fields
 
 COSTS = ("steps", "train_s", "train_cpu_s", "predict_s_per_mpx", "peak_mib", "parameters_m")
@@ -132,7 +132,7 @@ def make_table(
     groups = of_numbers.assign(fields=labelled_fields(good)).join(good[key]).groupby(key)
     means = groups.mean().reset_index()
     renamed = {"low": "difference_low", "high": "difference_high"}
-    against = comparisons.drop(columns=["p_least"]).rename(columns=renamed)
+    against = comparisons.drop(columns=["p_least", "same_images"]).rename(columns=renamed)
     table = summary.merge(against, how="left", on=key).merge(means, how="left", on=key)
     leads = summary.groupby("budget")["recipe"].transform("first") == summary["recipe"]
     table["outcome"] = np.select(
@@ -255,8 +255,8 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
     said = [f"{len(good)} runs came to an end."]
     if study.get("folds"):
         said.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
-    elif images is not None and "image" in images:
-        said.append(f"All runs are scored on the same {images['image'].nunique()} test images.")
+    elif tested := tested_images(images):
+        said.append(_tests(tested))
     if len(set(good["budget"])) > 1:
         said.append("Smaller budgets are contained in larger ones.")
     limit = study.get("limit") or {}
@@ -277,6 +277,14 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
             f"Detection: within {study['detection_radius']:g} px of a labelled object, one to one."
         )
     return said
+
+
+def _tests(tested: dict[str, frozenset[str]]) -> str:
+    """Say which test images the runs are scored on."""
+    if len(set(tested.values())) == 1:
+        return f"All runs are scored on the same {len(next(iter(tested.values())))} test images."
+    numbers = ", ".join(f"{recipe} {len(names)}" for recipe, names in tested.items())
+    return f"Recipes are scored on different test images: {numbers}."
 
 
 def _first_record(out: Path) -> dict[str, Any]:

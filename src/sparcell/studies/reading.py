@@ -5,24 +5,35 @@ from __future__ import annotations
 import pandas as pd
 
 from sparcell.core.errors import InputError
+from sparcell.evaluation import RATIOS
 
 ALL = "all"
 NAMES = {
     "f1": "F1",
     "f1_no_small": "F1 without small objects",
+    "f1_60": "F1 (IoU 0.6)",
+    "f1_60_no_small": "F1 (IoU 0.6) without small objects",
     "ap50": "AP50",
     "ap50_no_small": "AP50 without small objects",
     "ap75": "AP75",
     "map": "mAP",
     "precision": "precision",
     "recall": "recall",
+    "pixel_precision": "pixel precision",
+    "pixel_recall": "pixel recall",
+    "pixel_accuracy": "pixel accuracy",
     "pixel_dice": "pixel Dice",
     "pixel_iou": "pixel IoU",
+    "object_precision": "object precision",
+    "object_recall": "object recall",
+    "object_dice": "object Dice",
+    "object_iou": "object IoU",
     "detection_f1": "detection F1",
     "detection_precision": "detection precision",
     "detection_recall": "detection recall",
     "count_error": "count error",
 }
+NAMES |= {f"mean_{name}": f"{NAMES[name]}, mean over images" for name in RATIOS}
 """How scores are called in sentences and on axes."""
 
 

@@ -1,36 +1,51 @@
-"""A finished run as rows of a table: one for the run, one for each test image."""
+"""A finished run as rows of tables: one for the run, one for each group, one for each image."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sparcell.core.dataset import Dataset, Sample, stem
 from sparcell.core.labels import connected_labels
-from sparcell.evaluation import Detection, Matching, Scores, evaluate, evaluate_detection
+from sparcell.evaluation import (
+    RATIOS,
+    Detection,
+    Scores,
+    evaluate,
+    evaluate_detection,
+    mean_of_images,
+)
 from sparcell.io import open_image
 from sparcell.models import load_model
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Plan, Run, find_groups
 
 Row = dict[str, Any]
 
 KEYS = ("recipe", "budget", "fold", "seed")
-FIELDS = ("n_train", "n_val", "objects_train")
+FIELDS = ("n_train", "n_val", "n_test", "objects_train")
 SCORES = (
     "f1", "precision", "recall", "ap50", "ap75", "map", "f1_no_small", "ap50_no_small",
-    "pixel_dice", "pixel_iou", "missed", "gained", "split", "merge", "catastrophe",
+    "f1_60", "f1_60_no_small",
+    "pixel_precision", "pixel_recall", "pixel_accuracy", "pixel_dice", "pixel_iou",
+    "object_precision", "object_recall", "object_dice", "object_iou",
+    "missed", "gained", "split", "merge", "catastrophe",
     "count_true", "count_pred", "count_error",
     "detection_f1", "detection_precision", "detection_recall",
 )  # fmt: skip
+MEANS = tuple(f"mean_{name}" for name in RATIOS)
+"""Means over test images; the other scores are pooled."""
 COSTS = (
     "steps", "train_cpu_s", "train_s", "predict_s_per_mpx", "peak_mib", "gpu_mib", "parameters_m",
 )  # fmt: skip
-RUN_COLUMNS = (*KEYS, *FIELDS, *SCORES, *COSTS, "decode", "error")
+RUN_COLUMNS = (*KEYS, *FIELDS, *SCORES, *MEANS, *COSTS, "decode", "error")
+GROUP_COLUMNS = (*KEYS, "group_by", "group", "n_test", *SCORES, *MEANS)
 IMAGE_COLUMNS = (*KEYS, "image", *SCORES)
 
 
@@ -43,10 +58,31 @@ def key_row(run: Run) -> Row:
         "seed": run.seed,
         "n_train": len(run.train),
         "n_val": len(run.val),
+        "n_test": len(run.test),
     }
 
 
-def read_rows(plan: Plan, run: Run, folder: Path) -> tuple[Row, list[Row]]:
+class Rows(NamedTuple):
+    """What the tables of a study say of a run.
+
+    Attributes
+    ----------
+    row : dict
+        Scores pooled over the test images: counts are summed first, ratios are taken then.
+        `count_error` is the mean absolute difference of the counts of an image, relative to the
+        mean true count. Columns that begin with ``mean_`` are means over the images.
+    groups : list of dict
+        The same scores of every group of test images; none without a column of groups.
+    images : list of dict
+        The same scores of every test image, without means.
+    """
+
+    row: Row
+    groups: list[Row]
+    images: list[Row]
+
+
+def read_rows(plan: Plan, run: Run, folder: Path) -> Rows:
     """Score the predictions of a finished run and read what it cost.
 
     Parameters
@@ -55,25 +91,21 @@ def read_rows(plan: Plan, run: Run, folder: Path) -> tuple[Row, list[Row]]:
     run : Run
     folder : Path
         The run folder, with ``model.zip`` and ``predictions/``.
-
-    Returns
-    -------
-    row : dict
-        Scores pooled over the test images: counts are summed first, ratios are taken then.
-        `count_error` is the mean absolute difference of the counts of an image, relative to the
-        mean true count.
-    images : list of dict
-        The same scores of every test image.
     """
     dataset = Dataset.open(plan.data, labels=plan.study.labels)
     samples = {sample.name: sample for sample in dataset.samples}
     images = score_images(plan, [samples[name] for name in run.test], folder)
     named = {key: value for key, value in key_row(run).items() if key in KEYS}
-    rows = [named | {"image": name} | as_columns([held]) for name, held in images.items()]
-    total = key_row(run) | as_columns(list(images.values())) | read_costs(folder)
+    by_image = [named | {"image": name} | as_columns([held]) for name, held in images.items()]
+    by_group = []
+    if groups := find_groups(plan.study, samples):
+        for group, names in groups.split(images).items():
+            about = {"group_by": groups.column, "group": group, "n_test": len(names)}
+            by_group.append(named | about | set_columns([images[name] for name in names]))
+    total = key_row(run) | set_columns(list(images.values())) | read_costs(folder)
     total["objects_train"] = count_objects(samples[name] for name in run.train)
     total["decode"] = json.dumps(load_model(folder).card.decode)
-    return total, rows
+    return Rows(total, by_group, by_image)
 
 
 @dataclass(frozen=True)
@@ -104,7 +136,7 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
         for sample in tested
     }
     study = plan.study
-    scores = evaluate(truth, found, ignore=ignore or None, objects="ids").images
+    scores = evaluate(truth, found, ignore=ignore or None, rules=study.rules).images
     without_small: Mapping[str, Scores] = {}
     if study.min_size:
         without_small = evaluate(
@@ -119,49 +151,45 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
     }
 
 
+def set_columns(images: list[ImageScores]) -> Row:
+    """Return the columns `SCORES` and `MEANS` of a set of images."""
+    means = mean_of_images(image.scores for image in images).ratios
+    return as_columns(images) | {f"mean_{name}": value for name, value in means.items()}
+
+
 def as_columns(images: list[ImageScores]) -> Row:
     """Pool the scores of images into the columns `SCORES`."""
-    total, *others = [image.scores for image in images]
-    for other in others:
-        total += other
-    half, strict = _level(total, 0.5), _level(total, 0.75)
+    total = reduce(add, (image.scores for image in images))
+    half = total.level(0.5)
     errors = total.errors.to_dict()
     missing = sum(abs(image.scores.count.pred - image.scores.count.truth) for image in images)
     row: Row = {
-        "f1": half.confusion.dice,
+        **total.ratios,
         "precision": half.confusion.precision,
         "recall": half.confusion.recall,
         "ap50": half.ap,
-        "ap75": strict.ap,
-        "map": total.map,
-        "pixel_dice": total.pixel.confusion.dice,
-        "pixel_iou": total.pixel.confusion.iou,
+        "ap75": total.level(0.75).ap,
+        "f1_60": total.level(0.6).confusion.dice,
         **{name: errors[name] for name in ("missed", "gained", "split", "merge", "catastrophe")},
         "count_true": total.count.truth,
         "count_pred": total.count.pred,
         "count_error": missing / total.count.truth if total.count.truth else None,
     }
-    large = [image.without_small for image in images if image.without_small]
-    if large:
-        level = _level(large[0], 0.5)
-        for other in large[1:]:
-            level += _level(other, 0.5)
-        row |= {"f1_no_small": level.confusion.dice, "ap50_no_small": level.ap}
-    particles = [image.detection for image in images if image.detection]
-    if particles:
-        pairs = particles[0].confusion
-        for particle in particles[1:]:
-            pairs += particle.confusion
+    if large := [image.without_small for image in images if image.without_small]:
+        pooled = reduce(add, large)
+        row |= {
+            "f1_no_small": pooled.level(0.5).confusion.dice,
+            "f1_60_no_small": pooled.level(0.6).confusion.dice,
+            "ap50_no_small": pooled.level(0.5).ap,
+        }
+    if particles := [image.detection for image in images if image.detection]:
+        pairs = reduce(add, (particle.confusion for particle in particles))
         row |= {
             "detection_f1": pairs.dice,
             "detection_precision": pairs.precision,
             "detection_recall": pairs.recall,
         }
     return row
-
-
-def _level(scores: Scores, threshold: float) -> Matching:
-    return next(level for level in scores.matching if abs(level.threshold - threshold) < 1e-9)
 
 
 def read_costs(folder: Path) -> Row:

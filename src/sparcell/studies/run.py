@@ -9,6 +9,7 @@
       runs/RECIPE/BUDGET-fFOLD-sSEED.json    rows of that run
       runs/RECIPE/BUDGET-fFOLD-sSEED.log     what it said
       results.csv      a row per run
+      groups.csv       a row per run and group of test images, where there are groups
       images.csv       a row per run and test image
       study.html       to look at
 """
@@ -30,8 +31,8 @@ from sparcell.core.progress import say
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
 from sparcell.studies.design import Plan, Run, describe_plan, plan_study
-from sparcell.studies.external import read_external
-from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.external import Tables, read_external
+from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
 from sparcell.studies.workers import carry_out
 
@@ -94,9 +95,7 @@ def run_study(
     return out
 
 
-def _carry_out(
-    plan: Plan, out: Path, external: tuple[pd.DataFrame, pd.DataFrame], dask: str
-) -> pd.DataFrame:
+def _carry_out(plan: Plan, out: Path, external: Tables, dask: str) -> pd.DataFrame:
     """Carry out the runs that are not finished; return the table of all."""
     done = [run for run in plan.runs if is_finished(out, run)]
     left = [run for run in plan.runs if not is_finished(out, run)]
@@ -152,19 +151,27 @@ def is_finished(out: Path, run: Run) -> bool:
     return (out / "runs" / run.key / "model.zip").exists() and not _read(out, run)["row"]["error"]
 
 
-def write_tables(
-    plan: Plan, out: Path, external: tuple[pd.DataFrame, pd.DataFrame]
-) -> pd.DataFrame:
-    """Write ``results.csv`` and ``images.csv`` of the runs so far; return the former."""
+def write_tables(plan: Plan, out: Path, external: Tables) -> pd.DataFrame:
+    """Write ``results.csv``, ``groups.csv`` and ``images.csv`` of the runs so far.
+
+    Returns
+    -------
+    DataFrame
+        What is in ``results.csv``.
+    """
     held = [_read(out, run) for run in plan.runs if result_path(out, run).exists()]
     runs = pd.DataFrame([entry["row"] for entry in held], columns=list(RUN_COLUMNS))
-    images = pd.DataFrame(
-        [row for entry in held for row in entry["images"]], columns=list(IMAGE_COLUMNS)
+    groups, images = (
+        pd.DataFrame([row for entry in held for row in entry[kind]], columns=list(columns))
+        for kind, columns in (("groups", GROUP_COLUMNS), ("images", IMAGE_COLUMNS))
     )
-    results = _join(runs, external[0])
+    results = _join(runs, external.runs)
     # Counts stay whole numbers though some runs have none.
     write_table(results.convert_dtypes(), out / "results.csv")
-    write_table(_join(images, external[1]).convert_dtypes(), out / "images.csv")
+    write_table(_join(images, external.images).convert_dtypes(), out / "images.csv")
+    of_groups = _join(groups, external.groups)
+    if len(of_groups):
+        write_table(of_groups.convert_dtypes(), out / "groups.csv")
     return results
 
 
@@ -175,9 +182,11 @@ def _join(ours: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 def _read(out: Path, run: Run) -> dict[str, Any]:
     path = result_path(out, run)
     if not path.exists():
-        return {"row": {"error": "not run yet"}, "images": []}
+        return {"row": {"error": "not run yet"}, "groups": [], "images": []}
     held: dict[str, Any] = json.loads(path.read_text("utf8"))
-    return {"row": {"error": ""} | held["row"], "images": held["images"]}
+    # Rows without groups are of a former version: that run is scored again.
+    known = {"error": "" if "groups" in held else "scored by a former version"}
+    return {"groups": []} | held | {"row": known | held["row"]}
 
 
 def _outcome(out: Path, run: Run) -> str:

@@ -39,16 +39,17 @@ def run_single(out: Path, key: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``row`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is wrong with the
-        input stands in ``row`` as ``error``.
+        ``row``, ``groups`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is
+        wrong with the input stands in ``row`` as ``error``.
     """
     plan = Plan.model_validate_json((out / "plan.json").read_text("utf8"))
     run, folder = plan.find(key), out / "runs" / key
     try:
         _check_objects(plan, run)
         _train(plan, run, folder)
-        row, images = read_rows(plan, run, folder)
-        result = {"row": plain(row), "images": [plain(image) for image in images]}
+        row, groups, images = read_rows(plan, run, folder)
+        result: dict[str, Any] = {"row": plain(row), "groups": list(map(plain, groups))}
+        result["images"] = list(map(plain, images))
     except InputError as error:
         say(f"{key}: {error}")
         result = failed(run, str(error))
@@ -63,7 +64,7 @@ def result_path(out: Path, run: Run) -> Path:
 
 def failed(run: Run, reason: str) -> dict[str, Any]:
     """Return the rows of a run that came to nothing."""
-    return {"row": key_row(run) | {"error": reason}, "images": []}
+    return {"row": key_row(run) | {"error": reason}, "groups": [], "images": []}
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -76,11 +77,16 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _train(plan: Plan, run: Run, folder: Path) -> None:
     from sparcell.training import train
+    from sparcell.training.callbacks import drop_last
 
     if folder.exists():
         # A process whose study was killed stops at its next step.
         with hold(folder, patience=TIME_TO_STOP):
             pass
+    if (folder / "model.zip").exists():
+        # Another version may write the same recipe in other words, and only scores are missing.
+        drop_last(folder / "checkpoints")
+        return
     train(plan.recipe(run), plan.data, folder, resume=True)
 
 

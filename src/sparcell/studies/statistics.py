@@ -120,7 +120,9 @@ def compare(runs: pd.DataFrame, images: pd.DataFrame | None, metric: str = "f1")
     """Test every recipe against the best of its budget.
 
     Over seeds, scores of test images are paired (`paired_by_image`); over folds, scores of folds
-    (`corrected_t_test`). p is corrected over all comparisons of the table (`holm`).
+    (`corrected_t_test`). p is corrected over all comparisons of the table (`holm`). Recipes that
+    were tested on different images are compared on the images in common, over folds by the mean
+    over these.
 
     Parameters
     ----------
@@ -134,7 +136,8 @@ def compare(runs: pd.DataFrame, images: pd.DataFrame | None, metric: str = "f1")
     -------
     DataFrame
         recipe, budget, best (recipe with the highest mean), the fields of `Difference` (best less
-        this one), p_holm, ahead: the best is better by p_holm < 0.05 and an interval above 0.
+        this one), same_images: both were tested on the same images, p_holm, ahead: the best is
+        better by p_holm < 0.05 and an interval above 0.
 
     Notes
     -----
@@ -148,21 +151,65 @@ def compare(runs: pd.DataFrame, images: pd.DataFrame | None, metric: str = "f1")
         means = of_budget.groupby("recipe")[metric].mean().sort_values(ascending=False)
         best, *others = means.index
         for recipe in others:
-            if folds > 1:
-                found = _compare_folds(of_budget, best, recipe, metric, folds)
-            else:
+            alike = _same_images(images, best, recipe)
+            if folds == 1:
                 found = _compare_images(images, budget, best, recipe, metric)
-            rows.append({"recipe": recipe, "budget": budget, "best": best, **found._asdict()})
-    table = pd.DataFrame(rows, columns=["recipe", "budget", "best", *Difference._fields])
+            else:
+                scores = of_budget if alike else _of_common(images, budget, best, recipe, metric)
+                found = _compare_folds(scores, best, recipe, metric, folds)
+            names = {"recipe": recipe, "budget": budget, "best": best}
+            rows.append(names | found._asdict() | {"same_images": alike})
+    columns = ["recipe", "budget", "best", *Difference._fields, "same_images"]
+    table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p"].to_numpy(float))
     table["ahead"] = (table["p_holm"] < LEVEL) & (table["low"] > 0)
     return table
 
 
+def tested_images(images: pd.DataFrame | None) -> dict[str, frozenset[str]]:
+    """Return the names of the test images of every recipe of a tidy ``images.csv``."""
+    if images is None or "image" not in images:
+        return {}
+    names = images["image"].astype(str).groupby(images["recipe"])
+    return {str(recipe): frozenset(held) for recipe, held in names}
+
+
+def _same_images(images: pd.DataFrame | None, best: str, recipe: str) -> bool:
+    """Tell whether two recipes were tested on the same images in each fold that both have.
+
+    A recipe without a table of images is taken to be tested as the other is.
+    """
+    if images is None or "image" not in images:
+        return True
+    a, b = (
+        {
+            fold: set(names)
+            for fold, names in images[images["recipe"] == one].groupby("fold")["image"]
+        }
+        for one in (best, recipe)
+    )
+    return all(a[fold] == b[fold] for fold in a.keys() & b.keys())
+
+
+def _of_common(
+    images: pd.DataFrame | None, budget: str, best: str, recipe: str, metric: str
+) -> pd.DataFrame:
+    """Return for each fold and recipe the mean score of the images that both were tested on."""
+    if images is None or metric not in images:
+        return pd.DataFrame(columns=["fold", "recipe", metric])
+    held = finished(images, metric)
+    held = held[(held["budget"] == budget) & held["recipe"].isin([best, recipe])]
+    both = held.groupby("image")["recipe"].transform("nunique") == 2
+    return held[both].groupby(["fold", "recipe"])[metric].mean().reset_index()
+
+
 def _compare_folds(
     runs: pd.DataFrame, best: str, recipe: str, metric: str, folds: int
 ) -> Difference:
-    by_fold = runs.pivot_table(metric, "fold", "recipe")[[best, recipe]].dropna()
+    by_fold = runs.pivot_table(metric, "fold", "recipe")
+    if not {best, recipe} <= set(by_fold):
+        return NOT_TESTED
+    by_fold = by_fold[[best, recipe]].dropna()
     differences = (by_fold[best] - by_fold[recipe]).to_numpy(float)
     return corrected_t_test(differences, folds)
 

@@ -97,10 +97,18 @@ def _against(others: pd.DataFrame, repeats: str) -> list[str]:
         said.append(f"{count} test images are too few to tell it from {_names(level)}.")
     elif len(level):
         said.append(f"{repeats[:1].upper()}{repeats[1:]} cannot tell it from {_names(level)}.")
-    if reversed_.any():
+    for alike, why in (
+        (True, "the score of the whole set weighs images with many objects more"),
+        (False, "the scores of the whole sets are of different images"),
+    ):
+        better = others[reversed_ & (others["same_images"] == alike)]
+        if len(better):
+            said.append(f"Image by image {_names(better)} is better: {why}.")
+    if not others["same_images"].all():
+        unlike = listed(others.loc[~others["same_images"], "recipe"].tolist())
         said.append(
-            f"Image by image {_names(others[reversed_])} is better: the score of the whole set "
-            "weighs images with many objects more."
+            f"{unlike} and the first are scored on different test images: their scores do not "
+            "compare. Tests take the images in common."
         )
     if len(untested):
         said.append(

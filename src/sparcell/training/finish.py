@@ -17,7 +17,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.files import write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now
-from sparcell.evaluation import evaluate, evaluate_stains
+from sparcell.evaluation import Groups, evaluate, evaluate_stains
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.io import open_sample
 from sparcell.labeling.derive import grow_outlines
@@ -35,6 +35,7 @@ from sparcell.training.fields import Field, Fields
 from sparcell.training.module import Trainee
 from sparcell.training.places import FieldPlace, share_excerpt
 from sparcell.training.scoring import MatchCounts, score_field
+from sparcell.training.selection import find_groups
 from sparcell.training.stains import open_stains
 
 GOLDEN_EDGE = 256
@@ -90,8 +91,11 @@ def finish_run(
         place for place in places[part] if place.x == slice(None) and kind in place.sample.files
     ]
     if whole:
-        judge = _correlate_files if stains else _evaluate_files
-        scores[part] = judge(model, whole, out)
+        groups = find_groups((place.sample for place in whole), recipe.data)
+        if stains:
+            scores[part] = _correlate_files(model, whole, out)
+        else:
+            scores[part] = _evaluate_files(model, whole, out, groups)
         record["evaluated_part"] = part
         record["evaluated"] = {
             place.sample.name: {
@@ -105,7 +109,7 @@ def finish_run(
                     which: part.model_dump(mode="json", exclude_none=True)
                     for which, part in place.sample.excerpts.items()
                 },
-                "kind": place.sample.info.get("cell", ""),
+                "kind": groups.values.get(place.sample.name, "") if groups else "",
             }
             for place in whole
         }
@@ -244,7 +248,9 @@ def _start_scores(out: Path, score: str) -> dict[str, float]:
     return {score: start, f"best_{score}": best}
 
 
-def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[str, Any]:
+def _evaluate_files(
+    model: Model, places: list[FieldPlace], out: Path, groups: Groups | None
+) -> dict[str, Any]:
     """Predict whole fields as a user would, and score the files against their labels."""
     samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
@@ -252,7 +258,7 @@ def _evaluate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[s
     measure(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
     evaluation = evaluate(truth, predictions / "labels")
-    content = evaluation.to_json()
+    content = evaluation.to_json(groups)
     write_json(out / "evaluation.json", content)
     return {key: content[key] for key in ("pixel", "overlap", "map", "count")} | {
         "f1": content["matching"][0]["f1"],

@@ -48,6 +48,11 @@ class DataConfig(Part):
         default_factory=dict,
         description="only fields with these values in split.csv, {cell: HeLa-S3}: a pure set",
     )
+    by: str = Field(
+        "",
+        description="column of split.csv whose values the report scores apart; empty: cell, where "
+        "there is one",
+    )
     annotations: tuple[Kind, ...] = Field(
         ("outlines", "points", "mask", "stain"),
         min_length=1,

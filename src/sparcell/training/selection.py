@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from sparcell.core.dataset import Dataset
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
+from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.labeling.folder import no_pairs
 from sparcell.methods.stain.config import StainConfig
@@ -39,6 +40,18 @@ def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
     return [add_stains(Dataset.open(root, **folders), config.stains) for root in roots]
 
 
+def find_groups(samples: Iterable[Sample], config: DataConfig) -> Groups | None:
+    """Return the groups that test fields are scored in: the column `by`, else cell if there is one.
+
+    Raises
+    ------
+    InputError
+        If the settings name a column that no dataset has.
+    """
+    rows = {sample.name: sample.info for sample in samples}
+    return usual_groups(config.by, rows, "split.csv, the setting data.by")
+
+
 def find_fields(
     datasets: Sequence[Dataset], config: DataConfig, seed: int, learns_from: str = "labels"
 ) -> dict[str, list[FieldPlace]]:
@@ -51,11 +64,12 @@ def find_fields(
     Raises
     ------
     InputError
-        If no labelled field is left to train on, files of one do not fit each other, or no field
-        has an object.
+        If no labelled field is left to train on, files of one do not fit each other, no field has
+        an object, or there is no column `config.by`.
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
+    find_groups((sample for dataset in datasets for sample in dataset.samples), config)
     found = sort_samples(datasets, config, learns_from)
     tell_left_out(found, config, learns_from)
     for sample, kinds in found.usable:
