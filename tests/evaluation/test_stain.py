@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from sparcell.cli import main
 from sparcell.core.errors import InputError
-from sparcell.evaluation import Correlation, evaluate_stains, pearson, score
+from sparcell.evaluation import Correlation, Windows, evaluate_stains, pearson, score
 from sparcell.io import write_image
 
 
@@ -112,3 +113,52 @@ def test_iou_and_map_of_the_isl_paper_by_hand():
     # (0.50 to 0.80), and 0 at the other three.
     assert scores.map == pytest.approx(7 / 10 / 3)
     assert scores.pixel.confusion.iou == pytest.approx(8 / (10 + 4 + 4))
+
+
+def test_windows_hold_few_nuclei_and_are_scored_by_hand(tmp_path):
+    """Two nuclei, 64 px apart, of which the second has ten times the dye."""
+    nuclei = np.zeros((64, 200), int)
+    nuclei[24:36, 24:36], nuclei[24:36, 150:162] = 1, 2
+    real = np.where(nuclei == 2, 1000, np.where(nuclei == 1, 100, 0))
+    write(tmp_path / "stain", "a", real, "YX")
+    write(tmp_path / "labels", "a", nuclei, "YX")
+    write(tmp_path / "found", "a", (nuclei > 0) * 7, "YX")
+    whole = evaluate_stains(tmp_path / "stain", tmp_path / "found")
+    # A mask knows nothing of dye: over both nuclei its correlation is (r - 1) with r = 1000 / 100.
+    assert whole.images["a"]["stain"] == pytest.approx(
+        np.corrcoef(real.ravel(), nuclei.ravel() > 0)[0, 1]
+    )
+    assert whole.images["a"]["stain"] < 0.8
+    windows = Windows(tmp_path / "labels", 48, most=1)
+    found = evaluate_stains(tmp_path / "stain", tmp_path / "found", windows=windows)
+    # In a window with one nucleus it knows all.
+    assert found.images["a"]["stain"] == pytest.approx(1) and found.windows == {"a": 5}
+    assert found.to_json()["windows"] == {"a": 5}
+    for y, x in windows.draw("a", (64, 200)):
+        assert y.stop - y.start == x.stop - x.start == 48
+        assert len(np.unique(nuclei[y, x])) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--windows", "32"], "--windows or --nuclei alone"),
+        (["--windows", "32", "--nuclei", "nowhere"], "no nuclei of a in"),
+        (["--windows", "500", "--nuclei", "labels"], "for windows of 500 px in a"),
+        (["--windows", "8", "--nuclei", "empty"], "no window of 8 px with 1 to 3 nuclei in a"),
+    ],
+)
+def test_windows_that_cannot_be_drawn_are_one_line(tmp_path, capsys, arguments, message):
+    for folder in ("stain", "found", "labels", "empty"):
+        write(tmp_path / folder, "a", np.eye(40) * (folder != "empty"), "YX")
+    named = [str(tmp_path / one) if one.isalpha() else one for one in arguments]
+    given_command = [
+        "evaluate",
+        str(tmp_path / "stain"),
+        str(tmp_path / "found"),
+        "--stain",
+        *named,
+    ]
+    assert main(given_command) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in " ".join(error.split())

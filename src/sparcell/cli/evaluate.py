@@ -58,6 +58,12 @@ def evaluate(
     more_truth: list[Path] = typer.Option(
         [], "--and", metavar="DIR", help="With --stain: folder of a further stain, in their order."
     ),
+    windows: int = typer.Option(
+        None, metavar="PX", help="With --stain: compare five windows of PX pixels with few nuclei."
+    ),
+    nuclei: Path = typer.Option(
+        None, metavar="DIR", help="With --windows: label images of nuclei, by the stains' names."
+    ),
 ) -> None:
     """Score label images pixel by pixel, by overlap and one to one; or predicted stains."""
     from sparcell.core.errors import InputError
@@ -67,14 +73,28 @@ def evaluate(
     from sparcell.evaluation import evaluate_boundaries, evaluate_detection, read_groups
     from sparcell.io import write_table
 
+    if (windows or nuclei) and not stain:
+        raise InputError("--windows without --stain", "images of a stain", "add --stain")
     if groups and not by:
         raise InputError("--groups without --by", "both", "name the column with --by")
     if stain:
-        from sparcell.evaluation import evaluate_stains
+        from sparcell.evaluation import Windows, evaluate_stains
 
         if by:
             raise InputError("--by with --stain", "label images", "leave one of them out")
-        correlated = evaluate_stains([truth, *more_truth], prediction, ignore=ignore, fields=fields)
+        if (windows is None) != (nuclei is None) or (windows is not None and windows < 8):
+            raise InputError(
+                "--windows or --nuclei alone, or windows below 8 px",
+                "both: the size of the windows, and where nuclei are",
+                "for example --windows 512 --nuclei mydata/labels",
+            )
+        correlated = evaluate_stains(
+            [truth, *more_truth],
+            prediction,
+            ignore=ignore,
+            fields=fields,
+            windows=Windows(nuclei, windows) if windows else None,
+        )
         console.print(correlated.table())
         if json:
             write_json(json, correlated.to_json())

@@ -25,6 +25,7 @@ from sparcell.evaluation.pixel import PixelScores, pixel_scores
 from sparcell.evaluation.scores import RATIOS, Scores, score
 from sparcell.evaluation.sets import Evaluation, ImageMeans, mean_of_images
 from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_stains, pearson
+from sparcell.evaluation.stain_windows import Windows
 
 __all__ = [
     "RATIOS",
@@ -47,6 +48,7 @@ __all__ = [
     "Rules",
     "Scores",
     "StainEvaluation",
+    "Windows",
     "boundary_distance",
     "classify_errors",
     "count_objects",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import track
 from sparcell.evaluation.pairs import Source, pair_images
+from sparcell.evaluation.stain_windows import Windows
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ROWS_PIXELS = 1 << 22
+WHOLE = (slice(None), slice(None))
 
 
 class Correlation:
@@ -70,10 +72,14 @@ class StainEvaluation:
     Attributes
     ----------
     images : dict
-        Image to stain to correlation; of several planes, all their pixels together.
+        Image to stain to correlation; of several planes, all their pixels together. Where
+        windows were compared, the mean of their correlations.
+    windows : dict
+        Image to number of windows; empty where whole images were compared.
     """
 
     images: dict[str, dict[str, float]]
+    windows: dict[str, int] = field(default_factory=dict)
 
     @property
     def stains(self) -> list[str]:
@@ -96,13 +102,16 @@ class StainEvaluation:
             name: {"pcc": float(self.of(name).mean()), "pcc_sd": float(self.of(name).std())}
             for name in self.stains
         }
-        return {"stains": total, "images": self.images}
+        content = {"stains": total, "images": self.images}
+        return content | {"windows": self.windows} if self.windows else content
 
     def table(self) -> Table:
         """Return mean, SD and images as a table for the terminal."""
         from rich.table import Table
 
         table = Table("image", *(f"{name}: correlation" for name in self.stains))
+        if self.windows:
+            table.caption = f"each the mean of up to {max(self.windows.values())} windows"
         means = map(self.describe, self.stains)
         table.add_row(f"mean of {len(self.images)}", *means, style="bold")
         for image, held in self.images.items():
@@ -116,6 +125,7 @@ def evaluate_stains(
     *,
     ignore: Source | None = None,
     fields: Sequence[str] = (),
+    windows: Windows | None = None,
 ) -> StainEvaluation:
     """Correlate predicted stains with real ones, in grey values as they are in the files.
 
@@ -131,15 +141,18 @@ def evaluate_stains(
         Images that are non-zero where pixels shall be left out.
     fields : sequence of str
         As for `evaluate`.
+    windows : Windows, optional
+        Compare windows with few nuclei instead of whole images (isl paper, 2.1).
 
     Raises
     ------
     InputError
-        If names do not pair, or sizes or numbers of stains differ.
+        If names do not pair, sizes or numbers of stains differ, or an image has no such window.
     """
     folders: list[Source] = [truth] if isinstance(truth, str | Path | Mapping) else list(truth)
     pairs = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
     images: dict[str, dict[str, float]] = {}
+    drawn: dict[str, int] = {}
     for alike in track(zip(*pairs, strict=True), "evaluating", len(pairs[0]), "images"):
         opened = [pair.open(projected=True) for pair in alike]
         predicted, left_out = opened[0][1:]
@@ -151,26 +164,33 @@ def evaluate_stains(
                 "as many of both",
                 "name every folder of real stains, in the order of the prediction",
             )
-        scores = _correlate(real, predicted, left_out)
-        images[alike[0].name] = dict(zip(_names(predicted, count), scores, strict=True))
-    return StainEvaluation(images)
+        name = alike[0].name
+        places = windows.draw(name, predicted.shape) if windows else [WHOLE]
+        scores = np.mean([_correlate(real, predicted, left_out, where) for where in places], axis=0)
+        images[name] = dict(zip(_names(predicted, count), scores.tolist(), strict=True))
+        if windows:
+            drawn[name] = len(places)
+    return StainEvaluation(images, drawn)
 
 
 def _names(predicted: Image, count: int) -> list[str]:
     return ["stain"] if count == 1 else list(predicted.channels)
 
 
-def _correlate(real: Sequence[Image], predicted: Image, ignore: Image | None) -> list[float]:
+def _correlate(
+    real: Sequence[Image], predicted: Image, ignore: Image | None, where: tuple[slice, slice]
+) -> list[float]:
     found = [Correlation() for _ in range(predicted.size("C"))]
     height, width = predicted.shape
+    (top, bottom, _), x = where[0].indices(height), where[1]
     step = max(1, ROWS_PIXELS // width)
     for plane in predicted.planes():
-        for top in range(0, height, step):
-            rows = slice(top, min(top + step, height))
-            keep = np.ones((rows.stop - top, width), bool)
+        for first in range(top, bottom, step):
+            rows = slice(first, min(first + step, bottom))
+            keep: NDArray[np.bool_] | slice = slice(None)
             if ignore is not None:
-                keep = ignore.read_ids(y=rows, plane=plane) == 0
-            true = np.concatenate([stain.read(y=rows, plane=plane) for stain in real])
-            for one, a, b in zip(found, true, predicted.read(y=rows, plane=plane), strict=True):
+                keep = ignore.read_ids(rows, x, plane) == 0
+            true = np.concatenate([stain.read(rows, x, plane) for stain in real])
+            for one, a, b in zip(found, true, predicted.read(rows, x, plane), strict=True):
                 one.add(a[keep], b[keep])
     return [one.value for one in found]
