@@ -189,8 +189,17 @@ def test_the_rows_of_the_single_cell_thesis() -> None:
             # Section 2.2.
             assert (recipe.method.levels, recipe.method.anchors) == ((3, 4), (16, 32))
             assert (recipe.method.positive_iou, recipe.method.negative_iou) == (0.5, 0.4)
+            assert not recipe.method.low_quality
+            # Section 2.3: every loss over the positive anchors.
+            assert recipe.method.masks_per_image == 0
         if recipe.method.name == "watershed":
             assert recipe.method.loss == "mse"
+            # Sections 1.2 and 2.2.
+            assert (recipe.method.outer, recipe.method.head) == ("relative", "relu")
+            assert start_decoding(recipe).centres == "inner"
+        if recipe.method.name == "pixelwise":
+            # Section 1.2: thresholded, nothing else.
+            assert not start_decoding(recipe).grow
         seen.add((network.encoder, network.temporal, network.frames))
     light = [(e, t, f) for e in ("featurenet", "resnet50", "mobilenet_v2")
              for t in ("conv3d", "convgru", "convlstm") for f in (3, 5)]  # fmt: skip
