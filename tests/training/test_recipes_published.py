@@ -132,7 +132,15 @@ def test_the_rows_of_mp_net() -> None:
         assert recipe.optimiser.momentum == 0.9 and recipe.optimiser.schedule == "constant"
         assert recipe.fit.epochs == (10 if decoder in ("fcn", "deeplabv3") else 20)
         assert (recipe.fit.batch, recipe.fit.crop, recipe.fit.monitor) == (10, 256, "val_loss")
-        assert recipe.predict.tta == ("all" if row.startswith("tta") else "none")
+        # The authors' software: photometric views in prediction; in training also flips, brightness
+        # by 0.2 of 0..1 (0.4 of -1..1), contrast by up to 0.6, 0.4 on average.
+        tta = row.startswith("tta")
+        assert recipe.predict.tta == ("photometric" if tta else "none")
+        augment = recipe.augment
+        light = (augment.flip, augment.gain, augment.offset)
+        assert light == ((True, 0.4, 0.4) if tta else (False, 0, 0))
+        assert not any((augment.rotation, augment.shift, augment.shear, augment.scale))
+        assert not any((augment.noise, augment.blur, augment.haze))
 
 
 def test_the_rows_of_in_silico_labeling() -> None:

@@ -250,8 +250,10 @@ class Fit(Part):
 class PredictConfig(Part):
     """How the finished model is used unless its user says otherwise."""
 
-    tta: Literal["none", "flips", "turns", "all"] = Field(
-        "none", description="average the maps of the flipped and turned image (mp-net: TTA U-Net)"
+    tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
+        "none",
+        description="average the answers to views of the image: flipped, turned, or photometric: "
+        "other brightness, contrast and, of three channels, hue (mp-net: TTA U-Net)",
     )
 
 
