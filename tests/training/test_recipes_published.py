@@ -193,6 +193,8 @@ def test_the_rows_of_the_single_cell_thesis() -> None:
         assert (fit.batch, fit.crop) == (4, 128)
         assert fit.epochs == (10 if name.startswith("single-cell-temporal") else 15)
         assert network.decoder == "fpn"
+        # Section 3.1: several frames in a batch, all of them learned.
+        assert network.every_frame == (network.frames > 1)
         if recipe.method.name == "retinamask":
             # Section 2.2.
             assert (recipe.method.levels, recipe.method.anchors) == ((3, 4), (16, 32))
@@ -291,7 +293,10 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     stains = None
     if learns_from == "stain":
         stains, _ = choose_stains({"train": places, "val": places, "test": []}, recipe.method)
-    fields = Fields(places, recipe.normalise, recipe.network.frames, stains=stains)
+    network = recipe.network
+    fields = Fields(
+        places, recipe.normalise, network.frames, stains=stains, every_frame=network.every_frame
+    )
     crops = RandomCrops(fields, recipe)
     trainee = Trainee(recipe, 1, fields)
     optimiser = trainee.configure_optimizers()

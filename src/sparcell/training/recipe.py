@@ -329,6 +329,17 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _every_frame_has_labels(self) -> Recipe:
+        learns_from = METHODS[self.method.name].learns_from
+        if self.network.every_frame and learns_from != "labels":
+            raise InputError(
+                f"network.every_frame for the method {self.method.name}",
+                "a method that learns from labels",
+                "set network.every_frame=false",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _crop_fits_network(self) -> Recipe:
         multiple = input_multiple(self.network)
         for edge in self.fit.shape:
