@@ -61,7 +61,7 @@ def time_network(
     if not surroundings:
         vertical, horizontal = (*vertical[:2], 0), (*horizontal[:2], 0)
     cuts = cut_plane(image.shape, (vertical, horizontal))
-    timed = _Timed(Turned(network, model.card.tta))
+    timed = _Timed(Turned.of(network, model, model.card.tta))
     for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
         pass
     return Seconds(timed.wall, timed.cpu)

@@ -50,11 +50,20 @@ def help_texts(words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], s
 
 
 def settings() -> str:
-    """Describe every setting of a recipe in a table for each of its parts."""
+    """Describe every setting of a recipe in a table for each of its parts.
+
+    Those of ``decode`` are of the methods' own kinds, which no schema of the recipe names.
+    """
+    from sparcell.methods import METHODS
     from sparcell.training import Recipe
 
     schema = Recipe.model_json_schema()
-    return "\n".join(_tables(schema, schema["$defs"]))
+    lines = list(_tables(schema, schema["$defs"]))
+    for name in METHODS:
+        part = METHODS[name].decode_settings.model_json_schema()
+        lines.append(f"\n### decode: {name}\n\n{part['description']}\n")
+        lines += _tables(part, {}, "decode.")
+    return "\n".join(lines)
 
 
 def study() -> str:

@@ -8,6 +8,7 @@ from bases.scenes import ellipses, touching_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from skimage.morphology import h_maxima as h_maxima_of_skimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
@@ -145,6 +146,40 @@ def test_h_is_10_of_255_levels_as_published(saddle: int, objects: int) -> None:
     maps = np.stack([np.full((3, 9), 255, np.uint8), np.tile(ridge, (3, 1))])
     h = load_recipe("isl/cells-isl-1").decode["h"]
     assert DISTANCE.decode(maps, DistanceDecode(h=h)).labels.max() == objects
+
+
+def two_steps(distance: np.ndarray, first: float, second: float) -> int:
+    """Count centres as the isl authors' software does: reconstruction, then h-maxima."""
+    height = distance.astype(np.float32)
+    rebuilt = reconstruction(height - first, height)
+    return int(ndimage.label(h_maxima_of_skimage(rebuilt, second), EIGHT)[1])
+
+
+@pytest.mark.parametrize(
+    ("saddle", "by_the_text", "by_the_software"), [(65, 2, 1), (55, 2, 2), (76, 1, 1)]
+)
+def test_an_h_of_30_is_the_authors_software(
+    saddle: int, by_the_text: int, by_the_software: int
+) -> None:
+    # It lowers each peak by 10 and then asks for 20 above the saddle, so 30 in all.
+    ridge = np.array([60, 80, 100, 80, saddle, 80, 85, 80, 60], np.uint8)
+    maps = np.stack([np.full((3, 9), 255, np.uint8), np.tile(ridge, (3, 1))])
+    assert two_steps(maps[1], 10, 20) == by_the_software
+    software = DISTANCE.decode(maps, DistanceDecode(h=30 / 255))
+    assert software.labels.max() == by_the_software
+    h = load_recipe("isl/cells-isl-1").decode["h"]
+    assert DISTANCE.decode(maps, DistanceDecode(h=h)).labels.max() == by_the_text
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_two_steps_of_h_are_one_of_their_sum(seed: int) -> None:
+    foreground, distance = smooth_maps(seed)
+    height = np.where(foreground > 0, distance, 0).astype(float)
+    # Between two grey levels, so that no saddle is exactly h deep.
+    lowered = reconstruction(height - 10, height, footprint=EIGHT)
+    maxima = h_maxima(lowered, 20.5)
+    found = DISTANCE.decode(np.stack([foreground, distance]), DistanceDecode(h=30.5 / 255)).labels
+    assert found.max() == maxima.max()
 
 
 def test_without_h_every_regional_maximum_is_an_object() -> None:

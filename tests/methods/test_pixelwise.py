@@ -65,6 +65,20 @@ def test_objects_too_thin_for_an_interior_stay() -> None:
     assert np.array_equal(decode_perfect(labels), connected_labels(labels))
 
 
+def test_without_growing_the_interior_alone_is_the_object() -> None:
+    # Single-cell thesis 1.2: interior above the threshold, connected pieces, nothing else.
+    labels = touching_pair()
+    thin = labels.copy()
+    thin[2, 2:9] = 3
+    maps = PIXELWISE.targets(thin, PixelwiseConfig())
+    found = PIXELWISE.decode(quantise(maps), PixelwiseDecode(grow=False))
+    interior = np.zeros_like(labels)
+    for number in (1, 2):
+        interior[ndimage.binary_erosion(labels == number, EIGHT)] = number
+    assert np.array_equal(found.labels, interior)
+    np.testing.assert_array_equal(found.scores, [1, 1])
+
+
 def test_outlines_reach_to_the_background_and_small_cores_claim_nothing() -> None:
     maps = np.zeros((3, 9, 21), np.uint8)
     maps[0] = 255

@@ -37,6 +37,7 @@ from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.config import NetworkConfig
 from sparcell.prediction.tiling import Stitcher, cut_axis, map_rows
+from sparcell.training import load_recipe
 from sparcell.training.export import export_onnx
 from sparcell.training.scoring import match_valid
 
@@ -242,6 +243,38 @@ def test_matching_in_parts_is_that_of_torchvision(seed: int) -> None:
     assert (nothing == Matcher.BELOW_LOW_THRESHOLD).all()
 
 
+@pytest.mark.parametrize(
+    ("edge", "iou"),
+    # The smallest anchors are of 16 x 16 px, the largest of 36 x 72 px.
+    [(6, 6**2 / 16**2), (8, 8**2 / 16**2), (90, 36 * 72 / 90**2)],
+)
+def test_published_anchors_miss_objects_that_are_too_small_or_too_large(
+    edge: int, iou: float
+) -> None:
+    config = load_recipe("single-cell-transfer/retinamask-resnet50-scratch").method
+    anchors = network(config)(torch.zeros(1, 1, 256, 256)).anchors
+    middle, half = 128, edge / 2
+    box = torch.tensor([[middle - half, middle - half, middle + half, middle + half]])
+    best = box_iou(box, anchors).max().item()
+    assert best == pytest.approx(iou, rel=1e-3) and best < 0.4
+    assert not (match_anchors(anchors, box, config) >= 0).any()
+    forced = config.model_copy(update={"low_quality": True})
+    assert (match_anchors(anchors, box, forced) >= 0).any()
+
+
+@pytest.mark.parametrize("edge", [12, 16, 30, 45])
+def test_objects_within_the_range_of_the_anchors_are_matched_alike(edge: int) -> None:
+    config = load_recipe("single-cell-transfer/retinamask-resnet50-scratch").method
+    anchors = network(config)(torch.zeros(1, 1, 256, 256)).anchors
+    box = torch.tensor([[128 - edge / 2, 128 - edge / 2, 128 + edge / 2, 128 + edge / 2]])
+    quality = box_iou(box, anchors)
+    published = match_anchors(anchors, box, config)
+    assert torch.equal(published, Matcher(0.5, 0.4, allow_low_quality_matches=False)(quality))
+    assert torch.equal(published >= 0, quality[0] >= 0.5) and (published >= 0).any()
+    forced = config.model_copy(update={"low_quality": True})
+    assert torch.equal(match_anchors(anchors, box, forced), published)
+
+
 def test_class_and_box_losses_are_those_of_torchvision() -> None:
     outputs = random_outputs(images=1)
     labels = ellipses(5, (64, 64))
@@ -265,6 +298,30 @@ def test_class_and_box_losses_are_those_of_torchvision() -> None:
     assert head.compute_loss(truth, said, [outputs.anchors], [matched]) > boxes
     # Masks whose logits are 0 lose ln 2.
     torch.testing.assert_close(loss, classes + boxes + np.log(2), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("low_quality", [True, False])
+def test_the_mask_loss_can_be_a_mean_over_the_positive_anchors(low_quality: bool) -> None:
+    # Every mask that is learned loses ln 2. With deltas of 0 a box is its anchor, and those that
+    # overlap their object by less than half are not learned.
+    config = CONFIG.model_copy(update={"low_quality": low_quality})
+    outputs = random_outputs(images=1)
+    outputs = outputs._replace(deltas=torch.zeros_like(outputs.deltas))
+    labels = ellipses(5, (64, 64))
+    labels[2:5, 2:5] = labels.max() + 1
+    target = as_target(labels)
+    trusted = torch.ones_like(target)
+    mean_of_masks = objective(outputs, target, trusted, config)
+    published = config.model_copy(update={"masks_per_image": 0})
+    mean_of_anchors = objective(outputs, target, trusted, published)
+    objects = find_objects(target[0, 0].long(), trusted[0, 0], 1)
+    quality = box_iou(objects.boxes, outputs.anchors)
+    matched = Matcher(0.5, 0.4, allow_low_quality_matches=low_quality)(quality)
+    overlap = quality[matched[matched >= 0], matched >= 0]
+    share = (overlap >= 0.5).float().mean().item()
+    assert share == 1 if not low_quality else 0.2 < share < 1
+    expected = mean_of_masks.item() - np.log(2) * (1 - share)
+    assert mean_of_anchors.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_masks_are_looked_up_at_the_middles_of_their_parts() -> None:

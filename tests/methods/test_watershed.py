@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from bases.methods import MethodContract
-from bases.scenes import ellipses, touching_pair
+from bases.scenes import ellipses, photograph, touching_pair
+from pydantic import ValidationError
 from scipy import ndimage
 
-from sparcell.methods import WATERSHED
+from sparcell.methods import METHODS, WATERSHED
 from sparcell.methods.base import quantise
 from sparcell.methods.watershed import WatershedConfig, WatershedDecode
 from sparcell.methods.watershed.decode import smooth
 from sparcell.methods.watershed.targets import inner_distance
+from sparcell.training import load_recipe
 
 
 class LinearOutputs(MethodContract):
@@ -25,6 +30,40 @@ class TestWatershed(LinearOutputs):
 
 class TestFixedFall(LinearOutputs):
     method, config = WATERSHED, WatershedConfig(alpha=0.1, reach=8, loss="l1")
+
+
+PUBLISHED = WatershedConfig(outer="relative", head="relu")
+
+
+class TestPublished(LinearOutputs):
+    """Targets, loss and decoding of the single-cell thesis."""
+
+    method = replace(
+        WATERSHED,
+        decode_settings=partial(WatershedDecode, centres="inner", threshold=0.05),
+    )
+    config = PUBLISHED
+
+    def test_users_find_it_by_its_name(self) -> None:
+        assert METHODS[self.config.name].decode is self.method.decode
+
+    def test_settings_have_no_unknown_names_and_say_what_they_are(self) -> None:
+        with pytest.raises(ValidationError):
+            WatershedConfig(outer="none")
+        with pytest.raises(ValidationError):
+            WatershedDecode(centres="outer")
+
+    def test_candidates_are_settings_of_the_method_and_differ(self) -> None:
+        tried = list(self.method.candidates(self.method.decode_settings(), 100.0))
+        assert all(one.centres == "inner" for one in tried)
+
+
+class TestPublishedCentresOnDistancesInPixels(TestPublished):
+    config = WatershedConfig()
+
+
+class TestRelativeDistancesByBoth(LinearOutputs):
+    method, config = WATERSHED, PUBLISHED
 
 
 def decode_perfect(labels: np.ndarray, **settings: float) -> np.ndarray:
@@ -119,3 +158,105 @@ def test_smoothing_is_a_binomial_filter(shape: tuple[int, int]) -> None:
     kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
     exact = 128 * ndimage.convolve(values.astype(float), kernel, mode="nearest")
     assert np.abs(smooth(values) - exact).max() <= 0.5
+
+
+def test_relative_outer_distance_of_a_square_by_hand() -> None:
+    labels = np.zeros((9, 9), np.int32)
+    labels[1:8, 1:8] = 1
+    rings = np.minimum.reduce([*np.indices((9, 9)), *(8 - np.indices((9, 9)))])
+    # The outline is 1 to 4 px away, so a quarter to all of the largest distance.
+    outer = WATERSHED.targets(labels, WatershedConfig(outer="relative"))[1]
+    assert outer[4].tolist() == [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
+    np.testing.assert_array_equal(outer, rings / 4)
+
+
+def test_relative_distances_are_those_of_each_object_alone() -> None:
+    labels = ellipses(4, gap=1)
+    outer = WATERSHED.targets(labels, PUBLISHED)[1]
+    for number in range(1, labels.max() + 1):
+        alone = labels == number
+        framed = np.pad(alone, 1, mode="edge")
+        exact = ndimage.distance_transform_edt(framed)[1:-1, 1:-1]
+        if exact.max() > 2:
+            # Distances to the rim plus one: within half a pixel of those to the outside.
+            assert np.abs(outer - exact / exact.max())[alone].max() < 1 / exact.max()
+        assert outer[alone].max() == 1
+
+
+def test_a_relu_head_counts_what_is_below_0_as_0() -> None:
+    # Outputs -0.5, 0.25 where 0 and 0.75 are true: (0 + 0.25) / 2 with a ReLU, else 0.25 each.
+    outputs = torch.tensor([[[[-0.5, 0.25]], [[0.0, 0.0]]]], requires_grad=True)
+    target = torch.tensor([[[[0.0, 0.75]], [[0.0, 0.0]]]])
+    valid = torch.ones(1, 1, 1, 2)
+    linear = WATERSHED.objective()(outputs, target, valid, WatershedConfig())
+    relu = WATERSHED.objective()(outputs, target, valid, WatershedConfig(head="relu"))
+    assert linear.item() == pytest.approx(0.5 / 4) and relu.item() == pytest.approx(0.25 / 4)
+    (gradient,) = torch.autograd.grad(relu, outputs)
+    assert gradient[0, 0, 0].tolist() == [0, pytest.approx(2 * -0.5 / 4)]
+    maps = WATERSHED.activate()(torch.tensor([[-0.5, 0.25, 1.5]]), WatershedConfig(head="relu"))
+    assert maps.tolist() == [[0, 0.25, 1]]
+
+
+def test_a_length_that_has_no_use_is_refused() -> None:
+    with pytest.raises(ValidationError, match="reach has no effect"):
+        WatershedConfig(outer="relative", reach=8)
+
+
+def two_hills() -> np.ndarray:
+    """A bar of two equal outer peaks, with one inner peak on the left."""
+    maps = np.zeros((2, 9, 40), np.uint8)
+    along = np.arange(40)
+    outer = np.maximum(250 - 20 * np.abs(along - 10), 250 - 20 * np.abs(along - 30))
+    maps[1, 1:8] = np.clip(outer, 40, 250)
+    maps[0, 1:8] = np.clip(250 - 6 * np.abs(along - 10), 0, 250)
+    return maps
+
+
+def test_inner_centres_do_not_divide_an_object_with_two_outer_peaks() -> None:
+    # Single-cell thesis 1.2: centres by the inner distance reduce such over-segmentation.
+    maps = two_hills()
+    both = WATERSHED.decode(maps, WatershedDecode())
+    inner = WATERSHED.decode(maps, WatershedDecode(centres="inner"))
+    assert both.labels.max() == 2 and inner.labels.max() == 1
+    assert np.array_equal(inner.labels, maps[1] > 0)
+    np.testing.assert_allclose(inner.scores, [250 / 255], rtol=1e-6)
+
+
+def test_the_outer_distance_is_flooded_from_inner_centres() -> None:
+    # Centres at columns 10 and 30 with a faint saddle at 20; the outer valley is at column 16.
+    maps = np.zeros((2, 5, 40), np.uint8)
+    along = np.arange(40)
+    maps[0, 1:4] = np.clip(250 - 15 * np.minimum(np.abs(along - 10), np.abs(along - 30)), 0, 250)
+    maps[1, 1:4] = np.clip(60 + 10 * np.abs(along - 16), 0, 250)
+    found = WATERSHED.decode(maps, WatershedDecode(centres="inner")).labels
+    assert np.array_equal(np.unique(found[2, :16]), [1]) and np.all(found[2, 17:] == 2)
+
+
+def test_inner_centres_leave_out_foreground_without_a_centre() -> None:
+    maps = np.zeros((2, 12, 24), np.uint8)
+    maps[1, 2:10, 2:10] = maps[1, 2:10, 14:22] = 255
+    maps[0, 4:7, 4:7], maps[0, 4:7, 17:20] = 255, 60
+    found = WATERSHED.decode(maps, WatershedDecode(centres="inner", centre=0.3))
+    assert np.array_equal(found.labels, (maps[1] > 0) & (np.arange(24) < 12))
+    both = WATERSHED.decode(maps, WatershedDecode(centres="inner", centre=0.2))
+    np.testing.assert_allclose(both.scores, [1, 60 / 255], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("backbone", ["resnet50", "mobilenet_v2"])
+def test_published_relu_heads_are_alive_at_the_first_step(backbone: str, seed: int) -> None:
+    recipe = load_recipe(f"single-cell-transfer/watershed-{backbone}-scratch")
+    torch.manual_seed(seed)
+    network, _ = WATERSHED.build(recipe.network, 1, recipe.method)
+    scenes = [ellipses(seed + number, (64, 64), 6) for number in range(2)]
+    images = torch.from_numpy(np.stack([photograph(scene) for scene in scenes]))
+    target = torch.from_numpy(np.stack([WATERSHED.targets(s, recipe.method) for s in scenes]))
+    outputs = network(images)
+    loss = WATERSHED.objective()(outputs, target, torch.ones_like(target[:, :1]), recipe.method)
+    loss.backward()
+    # Each map is above 0 somewhere on objects, so it has a gradient there.
+    for number in range(2):
+        assert (outputs[:, number][target[:, 1] > 0] > 0).float().mean() > 0.01
+    weights = [(name, weight) for name, weight in network.named_parameters() if weight.ndim > 1]
+    assert not [name for name, weight in weights if weight.grad is None or not weight.grad.any()]

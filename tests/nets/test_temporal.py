@@ -114,3 +114,49 @@ def test_every_frame_and_their_order_matter(kind: str) -> None:
     answer.square().sum().backward()
     assert (features.grad.abs().sum(dim=(1, 2, 3)) > 0).all()
     assert not torch.allclose(merge(features.flip(0)), answer)
+
+
+@pytest.mark.parametrize("cell", [ConvGRU, ConvLSTM])
+def test_each_state_is_the_last_one_of_the_frames_up_to_it(cell: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    recurrent, frames = cell(2), torch.from_numpy(frames_of(5)[None])
+    with torch.inference_mode():
+        each = recurrent.each(frames)
+        for t in range(5):
+            torch.testing.assert_close(each[:, t], recurrent(frames[:, : t + 1]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_conv3d_for_every_frame_is_centred_on_each(count: int) -> None:
+    torch.manual_seed(0)
+    layer, frames = Conv3D(2, count, every_frame=True), frames_of(count)
+    weight = layer.convolution.weight.detach().numpy()
+    bias = layer.convolution.bias.detach().numpy()[:, None, None]
+    with torch.inference_mode():
+        each = layer.each(torch.from_numpy(frames[None]))[0].numpy()
+    assert each.shape == frames.shape
+    for t in range(count):
+        # Tap k sees the frame k - count // 2 away; beyond the frames there are zeros.
+        seen = [(k, t + k - count // 2) for k in range(count) if 0 <= t + k - count // 2 < count]
+        expected = bias + np.stack(
+            [
+                sum(
+                    correlate(frames[at, channel], weight[out, channel, k], mode="constant")
+                    for k, at in seen
+                    for channel in range(2)
+                )
+                for out in range(2)
+            ]
+        )
+        np.testing.assert_allclose(each[t], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frame_is_answered_in_training_and_the_last_one_after_it(kind: str) -> None:
+    torch.manual_seed(0)
+    merge, features = TemporalMerge(kind, 4, 3, every_frame=True), torch.randn(6, 4, 6, 5)
+    with torch.inference_mode():
+        training, finished = merge(features), merge.eval()(features)
+    assert training.shape == (6, 4, 6, 5) and finished.shape == (2, 4, 6, 5)
+    # Items follow each other, each with its frames.
+    torch.testing.assert_close(training[[2, 5]], finished)

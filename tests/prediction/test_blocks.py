@@ -72,7 +72,7 @@ def stand_in(method: str, **card: object) -> Model:
 def blurs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "open", lambda self, runtime, threads: Blurs(self.card.method))
     # Its detections are assembled already.
-    monkeypatch.setattr(engine, "Turned", lambda network, tta, _: Turned(network, tta))
+    monkeypatch.setattr(engine.Turned, "of", lambda network, model, tta: Turned(network, tta))
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,15 @@ def test_the_rows_of_mp_net() -> None:
         assert recipe.optimiser.momentum == 0.9 and recipe.optimiser.schedule == "constant"
         assert recipe.fit.epochs == (10 if decoder in ("fcn", "deeplabv3") else 20)
         assert (recipe.fit.batch, recipe.fit.crop, recipe.fit.monitor) == (10, 256, "val_loss")
-        assert recipe.predict.tta == ("all" if row.startswith("tta") else "none")
+        # The authors' software: photometric views in prediction; in training also flips, brightness
+        # by 0.2 of 0..1 (0.4 of -1..1), contrast by up to 0.6, 0.4 on average.
+        tta = row.startswith("tta")
+        assert recipe.predict.tta == ("photometric" if tta else "none")
+        augment = recipe.augment
+        light = (augment.flip, augment.gain, augment.offset)
+        assert light == ((True, 0.4, 0.4) if tta else (False, 0, 0))
+        assert not any((augment.rotation, augment.shift, augment.shear, augment.scale))
+        assert not any((augment.noise, augment.blur, augment.haze))
 
 
 def test_the_rows_of_in_silico_labeling() -> None:
@@ -185,12 +193,23 @@ def test_the_rows_of_the_single_cell_thesis() -> None:
         assert (fit.batch, fit.crop) == (4, 128)
         assert fit.epochs == (10 if name.startswith("single-cell-temporal") else 15)
         assert network.decoder == "fpn"
+        # Section 3.1: several frames in a batch, all of them learned.
+        assert network.every_frame == (network.frames > 1)
         if recipe.method.name == "retinamask":
             # Section 2.2.
             assert (recipe.method.levels, recipe.method.anchors) == ((3, 4), (16, 32))
             assert (recipe.method.positive_iou, recipe.method.negative_iou) == (0.5, 0.4)
+            assert not recipe.method.low_quality
+            # Section 2.3: every loss over the positive anchors.
+            assert recipe.method.masks_per_image == 0
         if recipe.method.name == "watershed":
             assert recipe.method.loss == "mse"
+            # Sections 1.2 and 2.2.
+            assert (recipe.method.outer, recipe.method.head) == ("relative", "relu")
+            assert start_decoding(recipe).centres == "inner"
+        if recipe.method.name == "pixelwise":
+            # Section 1.2: thresholded, nothing else.
+            assert not start_decoding(recipe).grow
         seen.add((network.encoder, network.temporal, network.frames))
     light = [(e, t, f) for e in ("featurenet", "resnet50", "mobilenet_v2")
              for t in ("conv3d", "convgru", "convlstm") for f in (3, 5)]  # fmt: skip
@@ -274,7 +293,10 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     stains = None
     if learns_from == "stain":
         stains, _ = choose_stains({"train": places, "val": places, "test": []}, recipe.method)
-    fields = Fields(places, recipe.normalise, recipe.network.frames, stains=stains)
+    network = recipe.network
+    fields = Fields(
+        places, recipe.normalise, network.frames, stains=stains, every_frame=network.every_frame
+    )
     crops = RandomCrops(fields, recipe)
     trainee = Trainee(recipe, 1, fields)
     optimiser = trainee.configure_optimizers()

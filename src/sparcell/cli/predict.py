@@ -26,8 +26,8 @@ def predict(
     threads: int = typer.Option(0, help="Threads of the network; 0 = as many as there are cores."),
     tta: str = typer.Option(
         None,
-        help="Average the answers to views of the image: flips (4), turns (4), all (8) or none;"
-        " as the model says if not given.",
+        help="Average the answers to views of the image: flips (4), turns (4), all (8), photometric"
+        " (brightness, contrast, hue: 4 or 5) or none; as the model says if not given.",
     ),
     diameter: str = typer.Option(
         None,

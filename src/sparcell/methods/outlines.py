@@ -44,3 +44,15 @@ def outline_distance(labels: Labels) -> NDArray[np.float32]:
         distance = np.full(labels.shape, FAR, np.float32)
     distance[labels <= 0] = 0
     return distance
+
+
+def relative_distance(labels: Labels) -> NDArray[np.float32]:
+    """`outline_distance` divided by its largest value in each object, (Y, X) float32 in 0..1.
+
+    It is 1 at the centre of small and large objects alike, and where no outline is in sight.
+    """
+    distance = outline_distance(labels)
+    ids = np.maximum(labels, 0)
+    peak = ndimage.maximum(distance, ids, np.arange(ids.max() + 1))
+    distance /= np.maximum(np.asarray(peak, np.float32), 1)[ids]
+    return distance

@@ -53,7 +53,7 @@ class ModelCard(BaseModel):
         WHOLE, description="channels and depths of the training's files that the network was shown"
     )
     frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
-    tta: Literal["none", "flips", "turns", "all"] = Field(
+    tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
         "none", description="views that are averaged unless the user says otherwise"
     )
     pixel_size: float | None = Field(None, description="um per px of the training images")

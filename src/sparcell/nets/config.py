@@ -67,6 +67,11 @@ class NetworkConfig(BaseModel):
     temporal: Literal["none", "conv3d", "convgru", "convlstm"] = Field(
         "none", description="how the features of several frames become one (decoder fpn)"
     )
+    every_frame: bool = Field(
+        False,
+        description="several frames: in training every frame is predicted and its labels are "
+        "learned, as published; false: those of the last frame alone",
+    )
     location: bool = Field(
         False, description="add each pixel's row and column, -1..1 over the window, as channels"
     )
@@ -80,6 +85,12 @@ class NetworkConfig(BaseModel):
                 f"network.frames={self.frames} with network.temporal={self.temporal}",
                 "a temporal module and several frames, or neither",
                 "for example network.frames=3 and network.temporal=convgru",
+            )
+        if self.every_frame and self.frames == 1:
+            raise InputError(
+                "network.every_frame with a single frame",
+                "several frames",
+                "set network.frames=3 and network.temporal=convgru, or network.every_frame=false",
             )
         if self.deep_supervision and self.decoder != "unetplusplus":
             raise InputError(

@@ -61,7 +61,7 @@ class Pyramid(nn.Module):
         self.merge = nn.ModuleList(
             nn.Identity()
             if config.temporal == "none"
-            else TemporalMerge(config.temporal, self.width, config.frames)
+            else TemporalMerge(config.temporal, self.width, config.frames, config.every_frame)
             for _ in self.strides
         )
 
@@ -69,7 +69,8 @@ class Pyramid(nn.Module):
         """Map (N, frames * channels, Y, X) to the levels, finest first.
 
         Frames are oldest first, all channels of one together; Y and X multiples of 32. Levels
-        are (N, width, Y / stride, X / stride), those of the last frame.
+        are (N, width, Y / stride, X / stride), those of the last frame; in training on every frame
+        (N * frames, ...), all frames of one item together.
         """
         if self.frames > 1:
             count, _, height, width = image.shape

@@ -99,7 +99,7 @@ class Engine:
 
 def _start(model: Model, runtime: str, threads: int, tta: str) -> Opened:
     network = model.open(runtime, threads)
-    return Opened(model, Turned(network, tta, model.method.answer.assemble))
+    return Opened(model, Turned.of(network, model, tta))
 
 
 _held: dict[Engine, Opened] = {}

@@ -145,7 +145,7 @@ def forecast(
     items = list_items(paths, out, settings, resume, gives_stain)
     left = [item for item in items if not (resume and item.finished)]
     network = model.open(runtime, threads)
-    engine = Turned(network, str(settings.tta), model.method.answer.assemble)
+    engine = Turned.of(network, model, str(settings.tta))
     seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]
     timed, preparing = _time_windows(engine, model, seen)
     seen = [replace(one, seconds=_seconds(one, timed)) for one in seen]

@@ -40,8 +40,8 @@ class PredictSettings:
     format : str
         Suffix of the label images: ``.tif`` or ``.ome.zarr``.
     tta : str, optional
-        Views of every window that are averaged, a name in `sparcell.prediction.turning.GROUPS`;
-        by default what the model says.
+        Views of every window that are averaged, a name that
+        `sparcell.prediction.turning.list_views` takes; by default what the model says.
     diameter : float or str, optional
         Median diameter of the objects, px of the images, by which they are resized for the model;
         ``auto`` to estimate it from each image; ``none`` to resize nothing. By default an image

@@ -1,21 +1,25 @@
-"""Test-time augmentation: a window is also shown flipped and turned, and the answers are pooled.
+"""Test-time augmentation: a window is also shown flipped, turned or in other light.
 
-mp-net's "TTA U-Net" is a U-Net predicted this way. The network is the same; it takes as many times
-longer as the group has elements.
+The answers are pooled. The network is the same; it takes as many times longer as there are views.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.methods.base import Maps, quantise
+from sparcell.models.normalise import Normalise
 from sparcell.models.runtime import Runtime, read_levels
+from sparcell.prediction.photometric import COLOURS, LIGHTS, SamePlace
+
+if TYPE_CHECKING:
+    from sparcell.models.model import Model
 
 SAME_OBJECT = 0.5
 """IoU of two boxes from which on two views mean the same object."""
@@ -76,18 +80,46 @@ GROUPS: dict[str, tuple[Turn, ...]] = {
     "all": FLIPS + TRANSPOSED,
 }
 """What the network is shown: the window as it is, its flips, its quarter turns, or all eight."""
+PHOTOMETRIC = "photometric"
+"""Name of the views in other light; see `sparcell.prediction.photometric`."""
+
+
+def list_views(group: str, colour: bool) -> tuple[Turn | SamePlace, ...]:
+    """List the views of a group, the window as it is first.
+
+    Parameters
+    ----------
+    group : str
+        A name in `GROUPS`, or `PHOTOMETRIC`.
+    colour : bool
+        The image's channels are red, green and blue.
+
+    Raises
+    ------
+    InputError
+        If there is no such group.
+    """
+    if group == PHOTOMETRIC:
+        return LIGHTS + COLOURS if colour else LIGHTS
+    if group not in GROUPS:
+        raise InputError(
+            f"test-time augmentation '{group}'",
+            "one of " + ", ".join([*GROUPS, PHOTOMETRIC]),
+            "choose --tta",
+        )
+    return GROUPS[group]
 
 
 class Turned:
-    """A runtime that looks at every window from all sides of a group.
+    """A runtime that is shown every window in all views of a group.
 
     Dense maps are averaged; detections are put together by `pool_detections`.
 
     Parameters
     ----------
     runtime : Runtime
-    group : str
-        A name in `GROUPS`.
+    group, colour
+        As of `list_views`.
     assemble : callable, optional
         As in `sparcell.methods.base.Answer`: what makes detections of the outputs for a view.
 
@@ -98,20 +130,38 @@ class Turned:
     """
 
     def __init__(
-        self, runtime: Runtime, group: str, assemble: Callable[[Any], Any] | None = None
+        self,
+        runtime: Runtime,
+        group: str,
+        assemble: Callable[[Any], Any] | None = None,
+        colour: bool = False,
     ) -> None:
-        if group not in GROUPS:
-            raise InputError(
-                f"test-time augmentation '{group}'", "one of " + ", ".join(GROUPS), "choose --tta"
-            )
-        self.runtime, self.turns, self.assemble = runtime, GROUPS[group], assemble
+        self.views = list_views(group, colour)
+        self.runtime, self.assemble = runtime, assemble
         self.name = runtime.name if group == "none" else f"{runtime.name}, tta {group}"
+
+    @classmethod
+    def of(cls, runtime: Runtime, model: Model, group: str) -> Turned:
+        """Show windows to a model's runtime; three channels are red, green and blue.
+
+        Raises
+        ------
+        InputError
+            If there is no such group, or brightness has no fixed meaning to the model.
+        """
+        if group == PHOTOMETRIC and not isinstance(model.card.normalise, Normalise):
+            raise InputError(
+                f"augmentation '{group}' for {model.card.name}, a package of another tool",
+                "a model that Sparcell trained, whose intensities are scaled to -1..1",
+                "choose --tta " + " or ".join(GROUPS),
+            )
+        return cls(runtime, group, model.method.answer.assemble, model.card.channels == 3)
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on every view of one window."""
-        views = (self._look(image, turn) for turn in self.turns)
+        views = (self._look(image, view) for view in self.views)
         first = next(views)
-        if len(self.turns) == 1:
+        if len(self.views) == 1:
             return first
         if first[0].ndim == 2:
             return pool_detections([first, *views])
@@ -119,28 +169,30 @@ class Turned:
         for view in views:
             for maps, more in zip(total, view, strict=True):
                 maps += more
-        return [maps / np.float32(len(self.turns)) for maps in total]
+        return [maps / np.float32(len(self.views)) for maps in total]
 
     def levels(self, image: NDArray[np.float32]) -> Maps:
         """Run a network of dense maps on one window; see `sparcell.models.runtime.read_levels`."""
-        if self.turns == GROUPS["none"]:
+        if len(self.views) == 1:
             return read_levels(self.runtime, image)
         return quantise(self(image)[0])
 
-    def _look(self, image: NDArray[np.float32], turn: Turn) -> list[NDArray[np.float32]]:
+    def _look(
+        self, image: NDArray[np.float32], view: Turn | SamePlace
+    ) -> list[NDArray[np.float32]]:
         """Run the network on one view; its outputs turned back."""
-        view = np.ascontiguousarray(turn(image))
-        outputs = self.runtime(view)
+        shown = np.ascontiguousarray(view(image))
+        outputs = self.runtime(shown)
         if self.assemble:
             outputs = self.assemble(outputs)
         if outputs[0].ndim == 2:
             boxes, scores, masks = outputs
             return [
-                turn.undo_boxes(boxes, (view.shape[1], view.shape[2])),
+                view.undo_boxes(boxes, (shown.shape[1], shown.shape[2])),
                 scores,
-                turn.undo(masks),
+                view.undo(masks),
             ]
-        return [turn.undo(maps) for maps in outputs]
+        return [view.undo(maps) for maps in outputs]
 
 
 def pool_detections(views: list[list[NDArray[np.float32]]]) -> list[NDArray[np.float32]]:

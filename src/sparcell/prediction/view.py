@@ -81,7 +81,7 @@ class View:
         image = fit_channels(image, model, settings.channels)
         if isinstance(runtime, str):
             runtime = model.open(runtime, threads)
-        network = Turned(runtime, settings.tta or model.card.tta, model.method.answer.assemble)
+        network = Turned.of(runtime, model, settings.tta or model.card.tta)
         scale = choose_scale(image, model, settings.diameter, network)
         return cls(image, model, network, settings, scale)
 

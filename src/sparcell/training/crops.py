@@ -32,7 +32,10 @@ class Crop(NamedTuple):
     ----------
     image : (C, Y, X) float32
     target : (K, Y, X) float32
+        Of every frame that is learned from (`network.every_frame`): (frames * K, Y, X), oldest
+        first.
     valid : (1, Y, X) float32
+        Of every frame: (frames, Y, X).
     """
 
     image: NDArray[np.float32]
@@ -59,12 +62,15 @@ class RandomCrops(Dataset[Crop]):
         matrix, shift = draw_affine(augment, shape, rng)
         corner = keep_inside(corner + np.trunc(shift).astype(np.int64), field, shape)
         centre = corner + (np.array(shape) - 1) / 2
-        image, truth, valid = cut(
-            field, centre, matrix, shape, self.method.learns_from, augment.border
-        )
+        where = (centre, matrix, shape, self.method.learns_from, augment.border)
+        image, truth, valid = cut(field, *where)
         image = change_intensity(image, augment, rng)
-        target = self.method.targets(truth, self.recipe.method)
-        return Crop(image, target, valid[None].astype(np.float32))
+        # Of the frames before, the image is there already.
+        before = [cut(one._replace(image=one.image[:1]), *where)[1:] for one in field.earlier]
+        known = [*before, (truth, valid)]
+        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in known]
+        trusted = np.stack([valid for _, valid in known]).astype(np.float32)
+        return Crop(image, np.concatenate(targets), trusted)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.core.annotation import Annotation, Kind
+from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.io import open_alike, open_sample
 from sparcell.labeling.known import read_annotation
@@ -41,6 +42,8 @@ class Field(NamedTuple):
     points, mask, annotation
         As in `Annotation`; read for methods that learn from any annotation. `labels` may be there
         for validation where ``"outlines"`` is not in `annotation`.
+    earlier_labels, earlier_valid : (frames - 1, Y, X), optional
+        `labels` and `valid` of the frames before; read where every frame is learned from.
     """
 
     name: str
@@ -52,6 +55,19 @@ class Field(NamedTuple):
     points: NDArray[np.float32] | None = None
     mask: NDArray[np.bool_] | None = None
     annotation: frozenset[Kind] = frozenset()
+    earlier_labels: NDArray[np.int32] | None = None
+    earlier_valid: NDArray[np.bool_] | None = None
+
+    @property
+    def earlier(self) -> list[Field]:
+        """The frames before this one, oldest first, where every frame is learned from.
+
+        Their image is the whole of this field's, all frames together.
+        """
+        if self.earlier_labels is None or self.earlier_valid is None:
+            return []
+        before = zip(self.earlier_labels, self.earlier_valid, strict=True)
+        return [self._replace(labels=labels, valid=valid) for labels, valid in before]
 
     def truth(self, kind: str) -> Any:
         """What a method that learns from `kind` is taught.
@@ -83,9 +99,10 @@ class Fields(Sequence[Field]):
         frames: int = 1,
         auto: Sequence[FieldPlace] = (),
         stains: Stains | None = None,
+        every_frame: bool = False,
     ) -> None:
         self.places, self.normalise = [*places, *auto], normalise
-        self.frames, self.stains = frames, stains
+        self.frames, self.stains, self.every_frame = frames, stains, every_frame
         self.outlined = len(places)
         self._kept: OrderedDict[int, Field] = OrderedDict()
         self._bytes = 0
@@ -131,7 +148,10 @@ class Fields(Sequence[Field]):
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        held = read_field(self.places[index], self.normalise, self.stains, self.frames)
+        place = self.places[index]
+        held = read_field(place, self.normalise, self.stains, self.frames)
+        if self.every_frame:
+            held = add_earlier(held, place, self.frames)
         self._kept[index] = held
         self._bytes += held.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
@@ -154,26 +174,47 @@ def read_field(
     image = open_sample(place.sample).with_frames(frames)
     everything = (slice(None), slice(None))
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
-    labels = np.zeros(image.shape, np.int32)
-    if "labels" in place.sample.files:
-        labels = open_alike(place.sample, "labels", image).read_ids(plane=place.plane)
-    valid = np.ones(labels.shape, bool)
-    if "ignore" in place.sample.files:
-        valid = open_alike(place.sample, "ignore", image).read_ids(plane=place.plane) == 0
-    labels = connected_labels(labels[:, place.x])
+    labels, valid = _read_labels(place, image, place.plane)
     centres = ndimage.center_of_mass(labels > 0, labels, np.arange(1, labels.max(initial=0) + 1))
     known = read_annotation(place.sample, place.kinds, image, labels, place.plane, place.x)
     return Field(
         name=place.name,
         image=np.ascontiguousarray(pixels[:, :, place.x]),
         labels=labels,
-        valid=valid[:, place.x],
+        valid=valid,
         centres=np.asarray(known.points if known.kinds else centres, np.float64).reshape(-1, 2),
         stain=None if stains is None else _read_stains(place, stains),
         points=known.points,
         mask=known.mask,
         annotation=known.kinds,
     )
+
+
+def add_earlier(field: Field, place: FieldPlace, frames: int) -> Field:
+    """Add labels and valid masks of the frames before; the first frame repeats itself.
+
+    Raises
+    ------
+    InputError
+        As `read_field`.
+    """
+    image = open_sample(place.sample).with_frames(frames)
+    last = place.plane
+    times = [max(last.t - back, 0) for back in reversed(range(1, frames))]
+    before = [_read_labels(place, image, last._replace(t=t)) for t in times]
+    labels, valid = (np.stack(part) for part in zip(*before, strict=True))
+    return field._replace(earlier_labels=labels, earlier_valid=valid)
+
+
+def _read_labels(place: FieldPlace, image: Image, plane: Plane) -> tuple[Labels, NDArray[np.bool_]]:
+    """Read labels and valid mask of one plane; none, and everything, where there are no files."""
+    labels = np.zeros(image.shape, np.int32)
+    if "labels" in place.sample.files:
+        labels = open_alike(place.sample, "labels", image).read_ids(plane=plane)
+    valid = np.ones(labels.shape, bool)
+    if "ignore" in place.sample.files:
+        valid = open_alike(place.sample, "ignore", image).read_ids(plane=plane) == 0
+    return connected_labels(labels[:, place.x]), valid[:, place.x]
 
 
 def _read_stains(place: FieldPlace, stains: Stains) -> NDArray[np.float32]:

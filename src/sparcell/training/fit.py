@@ -140,7 +140,13 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
     taught, lesson = teach(teacher, out / "teacher") if teacher else ([], None)
-    train_fields = Fields(places["train"], *reading, auto=[*auto, *taught], stains=stains)
+    train_fields = Fields(
+        places["train"],
+        *reading,
+        auto=[*auto, *taught],
+        stains=stains,
+        every_frame=recipe.network.every_frame,
+    )
     train_fields.read_ahead()
     fields = {"train": train_fields, "val": val}
     record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {

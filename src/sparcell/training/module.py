@@ -57,9 +57,15 @@ class Trainee(lightning.LightningModule):
         return outputs.float() if isinstance(outputs, Tensor) else outputs
 
     def compute_loss(self, outputs: Any, crop: Crop) -> Tensor:
-        """Loss of a batch; of several answers (deep supervision) the mean."""
+        """Loss of a batch; of several answers (deep supervision) the mean.
+
+        Where every frame is learned from, each frame of a crop is an item of the batch.
+        """
+        maps = crop.target.shape[1] // crop.valid.shape[1]
+        target = crop.target.reshape(-1, maps, *crop.target.shape[2:])
+        valid = crop.valid.reshape(-1, 1, *crop.valid.shape[2:])
         answers = outputs if isinstance(outputs, list) else [outputs]
-        losses = [self.loss(one, crop.target, crop.valid, self.recipe.method) for one in answers]
+        losses = [self.loss(one, target, valid, self.recipe.method) for one in answers]
         return torch.stack(losses).mean()
 
     def activate(self, outputs: Any) -> Any:

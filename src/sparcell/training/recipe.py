@@ -255,8 +255,10 @@ class Fit(Part):
 class PredictConfig(Part):
     """How the finished model is used unless its user says otherwise."""
 
-    tta: Literal["none", "flips", "turns", "all"] = Field(
-        "none", description="average the maps of the flipped and turned image (mp-net: TTA U-Net)"
+    tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
+        "none",
+        description="average the answers to views of the image: flipped, turned, or photometric: "
+        "other brightness, contrast and, of three channels, hue (mp-net: TTA U-Net)",
     )
 
 
@@ -328,6 +330,17 @@ class Recipe(Part):
                 f"fit.monitor={self.fit.monitor} for the method {self.method.name}",
                 f"val_loss, {score} or last",
                 f"set fit.monitor={score}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _every_frame_has_labels(self) -> Recipe:
+        learns_from = METHODS[self.method.name].learns_from
+        if self.network.every_frame and learns_from != "labels":
+            raise InputError(
+                f"network.every_frame for the method {self.method.name}",
+                "a method that learns from labels",
+                "set network.every_frame=false",
             )
         return self
 

@@ -15,7 +15,7 @@ from sparcell.training.recipe import Recipe
 
 ARCHITECTURE = (
     "decoder", "encoder", "decoder_channels", "image_skip", "shrink", "pyramid_width", "location",
-    "frames", "temporal", "deep_supervision", "nested_depth", "filters",
+    "frames", "temporal", "every_frame", "deep_supervision", "nested_depth", "filters",
 )  # fmt: skip
 """Settings of a network that decide the shapes of its weights."""
 CENTRE = 0.5

@@ -25,6 +25,11 @@ class PixelwiseDecode(DecodeSettings):
     interior: float = Field(
         0.5, gt=0, lt=1, description="probability of interior from which on a pixel is of a core"
     )
+    grow: bool = Field(
+        True,
+        description="each core grows to the object's outline; false: cores alone are the objects "
+        "(single-cell thesis 1.2)",
+    )
     min_core: int = Field(0, ge=0, description="smallest core that claims an object, px")
 
 

@@ -1,4 +1,4 @@
-"""Class probabilities to objects: cores of interior, grown to the outline."""
+"""Class probabilities to objects: cores of interior, alone or grown to the outline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sparcell.methods.pixelwise.config import PixelwiseDecode
 def decode(maps: Maps, settings: PixelwiseDecode) -> Objects:
     """Find the objects of a window.
 
-    Components of the interior are cores (single-cell thesis 1.2). The thesis stops there; here
-    each core grows by watershed into what is interior or boundary, so outlines are those that
-    were drawn. Foreground without any core, too thin to have an interior, is an object as well.
+    Components of the interior are cores (single-cell thesis 1.2). The thesis stops there, as this
+    does if `grow` is false. Otherwise each core grows by watershed into what is interior or
+    boundary, so outlines are those that were drawn; and foreground without any core, too thin to
+    have an interior, is an object as well.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def decode(maps: Maps, settings: PixelwiseDecode) -> Objects:
     foreground = 255 - maps[0]
     mask = foreground >= settings.threshold * 255
     core = mask & (maps[1] >= settings.interior * 255)
-    labels = divide(mask, connected_labels(core, settings.min_core), maps[1])
+    labels = connected_labels(core, settings.min_core)
+    if settings.grow:
+        labels = divide(mask, labels, maps[1])
     labels = raster_order(labels, settings.min_size)
     return Objects(labels, (mean_per_object(foreground, labels) / 255).astype(np.float32))

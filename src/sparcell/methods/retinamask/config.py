@@ -44,6 +44,11 @@ class RetinaMaskConfig(MethodConfig):
     negative_iou: float = Field(
         0.4, ge=0, le=1, description="below this IoU an anchor is negative; between, left out"
     )
+    low_quality: bool = Field(
+        True,
+        description="each object also has the anchors nearest to it as positives, however low "
+        "their IoU; false: thresholds alone decide (single-cell thesis 2.2)",
+    )
     smallest: int = Field(
         9, ge=1, description="objects of fewer px, slivers at a crop's edge, are left out"
     )
@@ -52,7 +57,13 @@ class RetinaMaskConfig(MethodConfig):
     beta: float = Field(
         1 / 9, gt=0, description="error from which smooth L1 is linear, in shares of the anchor"
     )
-    masks_per_image: int = Field(32, ge=1, description="masks that one image is judged by")
+    masks_per_image: int = Field(
+        32,
+        ge=0,
+        description="most masks of an image that are learned, in boxes of the labels and in "
+        "predicted ones; 0 = the predicted box of every positive anchor, the mask loss divided by "
+        "their number (single-cell thesis 2.3)",
+    )
     proposal_score: float = Field(
         0.1, gt=0, lt=1, description="boxes below this score are left out before decoding"
     )

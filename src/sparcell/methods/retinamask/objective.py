@@ -43,8 +43,9 @@ class Objects(NamedTuple):
 def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: RetinaMaskConfig) -> Tensor:
     """Focal loss of the anchors, smooth L1 of the boxes, cross-entropy of the masks.
 
-    Equal weights, each divided by the number of its positives in the batch (single-cell thesis
-    2.3). What is more in doubt than not is neither positive nor negative.
+    Equal weights (single-cell thesis 2.3). Focal loss and smooth L1 are divided by the number of
+    positive anchors in the batch. So is the mask loss if `masks_per_image` is 0; otherwise it is
+    the mean over the masks. What is more in doubt than not is neither positive nor negative.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: RetinaMas
         answers.append(inside)
         weights.append(trust)
     mask = mask_loss(outputs.masks(looked).float(), torch.cat(answers), torch.cat(weights))
-    return (focal + box) / max(count, 1) + mask
+    masks = sum(len(boxes) for boxes in looked) if config.masks_per_image else count
+    return (focal + box) / max(count, 1) + mask / max(masks, 1)
 
 
 def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> Objects:
@@ -119,8 +121,8 @@ def judge_anchors(
 def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> Tensor:
     """Match anchors (A, 4) with boxes (G, 4) by IoU, as torchvision's Matcher does.
 
-    Its rule that each box has the anchors nearest to it, however low their IoU, is kept: objects
-    outside the range of the anchors would have none. But the matrix of all pairs, gigabytes for a
+    With `low_quality`, each box has the anchors nearest to it, however low their IoU: objects
+    outside the range of the anchors would have none. The matrix of all pairs, gigabytes for a
     large field, is made in parts: anchors follow each other from top to bottom, and so
     a part of them is far from most of the boxes.
 
@@ -151,7 +153,7 @@ def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> T
     # Against a single row of best IoUs, a match is 0.
     matched: Tensor = Matcher(config.positive_iou, config.negative_iou)(best[None])
     matched = torch.where(matched == 0, nearest, matched)
-    for row, column, quality in top:
+    for row, column, quality in top if config.low_quality else ():
         favourite = column[quality == peak[row]]
         matched[favourite] = nearest[favourite]
     return matched
@@ -177,7 +179,8 @@ def choose_boxes(
 ) -> tuple[Tensor, Tensor]:
     """Choose boxes to learn masks in: of the labels and as found, evenly, at most `limit`.
 
-    Early on the boxes found lie badly; those that miss their object (IoU below 0.5) are left out.
+    With a limit of 0 all that were found, and none of the labels. Early on the boxes found lie
+    badly; those that miss their object (IoU below 0.5) are left out.
 
     Returns
     -------
@@ -185,10 +188,12 @@ def choose_boxes(
     owner : (M,) int64
         Index of each one's object.
     """
-    true = torch.nonzero(objects.sure)[:, 0]
-    boxes = torch.cat([objects.boxes[true], found])
-    owner = torch.cat([true, owner])
-    if len(owner) > limit:
+    boxes = found
+    if limit:
+        true = torch.nonzero(objects.sure)[:, 0]
+        boxes = torch.cat([objects.boxes[true], found])
+        owner = torch.cat([true, owner])
+    if 0 < limit < len(owner):
         chosen = torch.linspace(0, len(owner) - 1, limit, device=owner.device).long()
         boxes, owner = boxes[chosen], owner[chosen]
     meets = box_iou(boxes, objects.boxes[owner]).diagonal() >= 0.5
@@ -215,10 +220,10 @@ def mask_targets(ids: Tensor, valid: Tensor, boxes: Tensor, numbers: Tensor) -> 
 
 
 def mask_loss(logits: Tensor, inside: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross-entropy of (M, 28, 28) logits: mean over each mask, then over the masks."""
+    """Binary cross-entropy of (M, 28, 28) logits: mean over each mask, summed over the masks."""
     loss = functional.binary_cross_entropy_with_logits(logits, inside, reduction="none")
     each = (loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
-    return each.sum() / max(len(each), 1)
+    return each.sum()
 
 
 def activate(outputs: Outputs, config: RetinaMaskConfig) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sparcell.methods.base import DecodeSettings, MethodConfig
 
@@ -18,10 +18,28 @@ class WatershedConfig(MethodConfig):
         description="fall of the inner distance from an object's centre, per px; "
         "auto: 1 / sqrt(area), the same relative fall in objects of every size",
     )
+    outer: Literal["px", "relative"] = Field(
+        "px",
+        description="what the outer distance is divided by: px: `reach`, and at most 1; relative: "
+        "its largest value in each object (single-cell thesis 1.2)",
+    )
     reach: float = Field(
-        5.0, ge=1, description="distance to the outline at which the outer distance is 1, px"
+        5.0,
+        ge=1,
+        description="distance to the outline at which the outer distance is 1, px; of outer: px",
+    )
+    head: Literal["linear", "relu"] = Field(
+        "linear",
+        description="what the loss is given: linear: the network's outputs; relu: those below 0 "
+        "as 0 (single-cell thesis 2.2)",
     )
     loss: Literal["mse", "l1"] = Field("mse", description="mse: single-cell thesis 2.3; l1")
+
+    @model_validator(mode="after")
+    def _reach_has_a_use(self) -> WatershedConfig:
+        if self.outer == "relative" and self.reach != type(self).model_fields["reach"].default:
+            raise ValueError("method.reach has no effect with method.outer=relative")
+        return self
 
 
 class WatershedDecode(DecodeSettings):
@@ -33,12 +51,17 @@ class WatershedDecode(DecodeSettings):
     centre: float = Field(
         0.4, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
     )
+    centres: Literal["both", "inner"] = Field(
+        "both",
+        description="where centres are looked for: both: in the mean of both distances; inner: in "
+        "the inner distance, and the outer is flooded from them (single-cell thesis 1.2)",
+    )
     h: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="depth of the saddle between two peaks of the mean of both distances (0..1) "
-        "from which on they are two objects",
+        description="depth of the saddle between two peaks of what `centres` names (0..1) from "
+        "which on they are two objects",
     )
 
 

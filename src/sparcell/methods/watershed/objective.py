@@ -9,14 +9,15 @@ from sparcell.methods.watershed.config import WatershedConfig
 
 
 def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: WatershedConfig) -> Tensor:
-    """Error of both distances as the network gives them (single-cell thesis 2.3: squared).
+    """Error of both distances (single-cell thesis 2.3: squared).
 
-    The thesis ends its heads in a ReLU. Here outputs are linear: no unit can die at 0, and
-    `activate` cuts what lies outside.
+    The thesis ends its heads in a ReLU (2.2). A linear head learns where it is below 0, too.
     """
+    if config.head == "relu":
+        outputs = outputs.relu()
     return (l1 if config.loss == "l1" else mse)(outputs, target, valid)
 
 
 def activate(outputs: Tensor, config: WatershedConfig) -> Tensor:
-    """Cut the distances to the range of the targets."""
+    """Cut the distances to the range of the targets; below, this is the ReLU of either head."""
     return outputs.clamp(0, 1)

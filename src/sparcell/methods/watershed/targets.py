@@ -8,19 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
-from sparcell.methods.outlines import outline_distance
+from sparcell.methods.outlines import outline_distance, relative_distance
 from sparcell.methods.watershed.config import WatershedConfig
 
 
 def targets(labels: Labels, config: WatershedConfig) -> NDArray[np.float32]:
     """Return (2, Y, X) float32: inner and outer distance, both 0 in the background.
 
-    The outer distance is that to the object's outline, px, over `reach` and at most 1. Divided
-    by its largest value in each object, as it often is, a large object would begin at next to
-    nothing and end nowhere in particular. This way the step at an outline is the same for all
+    The outer distance is that to the object's outline. ``relative`` divides it by its largest
+    value in each object (single-cell thesis 1.2), so a large object begins at next to nothing.
+    ``px`` divides it by `reach` and ends at 1. This way the step at an outline is the same for all
     sizes, so is the threshold that finds it, and a network need not see the far side of an object.
     """
-    outer = np.minimum(outline_distance(labels) / config.reach, 1)
+    if config.outer == "relative":
+        outer = relative_distance(labels)
+    else:
+        outer = np.minimum(outline_distance(labels) / config.reach, 1)
     return np.stack([inner_distance(labels, config.alpha), outer.astype(np.float32)])
 
 
