@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.io import write_image
-from sparcell.studies import Study, plan_study
+from sparcell.studies import Study, load_study, plan_study
 from sparcell.studies.design import describe_plan, find_groups
 from sparcell.studies.own_labels import curve_study
 
@@ -100,6 +101,41 @@ def test_folds_with_groups_and_strata(tmp_path):
     assert sorted(name for run in plan.runs for name in run.test) == sorted(movie_of)
 
 
+def test_folds_validate_in_turn_beside_a_fixed_test_set(tmp_path):
+    data = dataset(tmp_path / "set", MARKED)
+    plan = plan_study(study(folds=4, fixed_test=True, seeds=[0]), data)
+    tested = ("field_12", "field_13", "field_14")
+    others = [f"field_{i:02d}" for i in range(12)]
+    assert [run.fold for run in plan.runs] == [0, 1, 2, 3]
+    for run in plan.runs:
+        assert run.test == tested and len(run.val) == 3
+        assert sorted(run.train + run.val) == others
+    # Every field but the fixed ones validates once.
+    assert sorted(name for run in plan.runs for name in run.val) == others
+    assert "one test set of 3 fields" in describe_plan(plan)
+    two = plan_study(study(folds=2, fixed_test=True, seeds=[0]), data).runs
+    assert set(two[0].train) == set(two[1].val) and set(two[0].val) == set(two[1].train)
+
+
+def test_a_fixed_test_set_shares_no_group_with_the_folds(tmp_path):
+    movies = [f"m{i // 2}" for i in range(15)]
+    data = dataset(tmp_path / "set", MARKED, movie=[*movies[:12], "m6", "m6", "m6"])
+    plan = plan_study(study(folds=3, fixed_test=True, group="movie", seeds=[0]), data)
+    assert {len(run.val) for run in plan.runs} == {4}
+    shared = dataset(tmp_path / "shared", MARKED, movie=[*movies[:12], "m0", "m6", "m6"])
+    with pytest.raises(InputError, match="the group m0 in both"):
+        plan_study(study(folds=3, fixed_test=True, group="movie"), shared)
+
+
+def test_the_published_rows_of_mp_net_have_four_folds(tmp_path):
+    path = Path(__file__).parents[2] / "benchmarks/studies/mp-net.yaml"
+    made = load_study(path).model_copy(update={"recipes": load_study(path).recipes[:2]})
+    runs = plan_study(made, dataset(tmp_path / "set", MARKED)).runs
+    assert len(load_study(path).recipes) == 9
+    assert len({run.test for run in runs}) == 1 and len({run.val for run in runs}) == 4
+    assert not load_study(path).set and load_study(path).limit is None
+
+
 def test_a_pure_set_is_trained_and_tested_on_its_own_line(tmp_path):
     cells = ["HeLa", "HEK"] * 7 + ["HEK"]
     data = dataset(tmp_path / "set", MARKED, cell=cells)
@@ -166,6 +202,11 @@ def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, capsys):
         ({"where": {"movie": "4"}}, "no labelled field"),
         ({"where": {"part": "a"}}, "no labelled field marked test"),
         ({"labels": "outlines"}, "outlines"),
+        (
+            {"folds": 3, "fixed_test": True, "where": {"part": "a"}},
+            "no labelled field marked test.*fixed_test",
+        ),
+        ({"folds": 13, "fixed_test": True}, "13 folds of 12 labelled fields"),
     ],
 )
 def test_what_does_not_fit_the_data_is_one_plain_line(tmp_path, settings, says):

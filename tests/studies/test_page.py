@@ -94,6 +94,28 @@ def test_folds_and_detection(tmp_path):
     assert "What goes wrong" not in said
 
 
+def test_folds_beside_a_fixed_test_set(tmp_path):
+    f1 = {"a": (0.80, 0.82, 0.84, 0.86), "b": (0.60, 0.64, 0.62, 0.66)}
+    runs = pd.DataFrame(
+        {"recipe": name, "budget": "all", "fold": fold, "seed": 0, "f1": score}
+        for name, scores in f1.items()
+        for fold, score in enumerate(scores)
+    )
+    folder = write(tmp_path / "x", runs, folds=4, fixed_test=True, recipes=[])
+    said = text_of(write_study_page(folder))
+    assert "4 folds validate in turn and the others train" in said
+    assert "every field is tested once" not in said and "Nadeau and Bengio (2003)" in said
+    a = read_table(folder / "table.csv").set_index("recipe").loc["a"]
+    # t(0.975, 3) = 3.1824; variance of .80 .82 .84 .86 is 0.002 / 3; share 1/4 + 1/3.
+    half = 3.1824463 * ((1 / 4 + 1 / 3) * 0.002 / 3) ** 0.5
+    assert a["low"] == pytest.approx(0.83 - half) and a["high"] == pytest.approx(0.83 + half)
+    b = read_table(folder / "table.csv").set_index("recipe").loc["b"]
+    # Differences .20 .18 .22 .20.
+    half = 3.1824463 * ((1 / 4 + 1 / 3) * 0.0008 / 3) ** 0.5
+    assert b["difference"] == pytest.approx(0.2)
+    assert b["difference_low"] == pytest.approx(0.2 - half)
+
+
 def test_one_recipe_is_about_labels(tmp_path):
     runs, images = made_up_study({("a", b): 0.9 - 0.3 / b for b in (1, 3, 9, 27)})
     folder = write(tmp_path / "x", runs, images)

@@ -83,6 +83,11 @@ class Study(Part):
     folds: int = Field(
         0, ge=0, description="k-fold cross-validation; 0 = the parts that split.csv names"
     )
+    fixed_test: bool = Field(
+        False,
+        description="with folds: the fields marked test stay out of them and score every run; each "
+        "fold in turn validates, the others train",
+    )
     split_seed: int = Field(0, ge=0, description="deals fields into folds; one for all runs")
     stratify: str | None = Field(
         None, description="column of split.csv whose values each fold has in equal shares"
@@ -154,11 +159,24 @@ class Study(Part):
         labels = [candidate.label for candidate in self.recipes]
         if twice := [label for label in labels if labels.count(label) > 1]:
             raise ValueError(f"two recipes with the label '{twice[0]}'")
-        if self.folds == 1 or (self.folds == 2 and self.val != 0):
+        if self.fixed_test:
+            self._validates_in_folds()
+        elif self.folds == 1 or (self.folds == 2 and self.val != 0):
             raise ValueError("folds: 3 or more, for training, validation and test (2 with val: 0)")
         if (self.metric or "").endswith("no_small") and not self.min_size:
             raise ValueError(f"metric {self.metric} needs min_size above 0")
         return self
+
+    def _validates_in_folds(self) -> None:
+        """Check that a fixed test set has folds that validate in turn."""
+        if self.folds < 2:
+            raise ValueError(
+                f"fixed_test with folds: {self.folds}; two folds or more, of which one validates"
+            )
+        if self.val == 0:
+            raise ValueError("fixed_test with val: 0; each fold validates in turn")
+        if self.test != "test":
+            raise ValueError("fixed_test with test: val; the fixed fields are those marked test")
 
     def resolve(self) -> dict[str, Recipe]:
         """Load every recipe with all its overrides; by label.

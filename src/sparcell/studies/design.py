@@ -13,7 +13,7 @@ from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
-from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, take
+from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, rotate_validation, take
 from sparcell.training.recipe import Part, Recipe
 from sparcell.training.selection import nested_order
 
@@ -194,6 +194,8 @@ def split_fields(
     InputError
         If a part has no field, a group spans two, or there are more folds than fields.
     """
+    if study.fixed_test:
+        return _split_beside_test(study, samples, groups, strata)
     if study.folds:
         folds = deal(list(samples), study.folds, study.split_seed, groups, strata)
         rotated = [rotate(folds, fold, study.val != 0) for fold in range(study.folds)]
@@ -225,6 +227,28 @@ def split_fields(
     parts = Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(test)))
     _check_groups(parts, groups)
     return [_limit(study, parts, samples)]
+
+
+def _split_beside_test(
+    study: Study,
+    samples: Mapping[str, Sample],
+    groups: Mapping[str, str] | None,
+    strata: Mapping[str, str] | None,
+) -> list[Parts]:
+    """Deal all fields but those marked test into folds, which validate in turn."""
+    test = [name for name, sample in samples.items() if sample.split == "test"]
+    others = [name for name in samples if name not in test]
+    if not test:
+        raise InputError(
+            "no labelled field marked test in split.csv, and the study's fixed_test",
+            "a test set that stays the same for all folds",
+            "mark some, or leave fixed_test out, so that every field is tested once",
+        )
+    folds = deal(others, study.folds, study.split_seed, groups, strata)
+    turns = [rotate_validation(folds, fold, test) for fold in range(study.folds)]
+    for parts in turns:
+        _check_groups(parts, groups)
+    return [_limit(study, parts, samples) for parts in turns]
 
 
 def _check_groups(parts: Parts, groups: Mapping[str, str] | None) -> None:
@@ -291,6 +315,8 @@ def describe_plan(plan: Plan) -> str:
         f"{study.name}: {len(plan.runs)} runs = {len(plan.recipes)} recipes x "
         f"{len(study.budgets)} budgets x {max(study.folds, 1)} folds x {len(study.seeds)} seeds"
     ]
+    if study.fixed_test:
+        lines.append(f"  each fold validates in turn; one test set of {len(first.test)} fields")
     for budget in study.budgets:
         runs = [run for run in plan.runs if run.budget == budget]
         train, val, test = (

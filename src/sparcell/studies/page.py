@@ -253,7 +253,12 @@ def _failures(runs: pd.DataFrame) -> list[dict[str, Any]]:
 def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None) -> list[str]:
     """Say in sentences how the figures were made."""
     said = [f"{len(good)} runs came to an end."]
-    if study.get("folds"):
+    if study.get("fixed_test"):
+        said.append(
+            f"{study['folds']} folds validate in turn and the others train; all runs are tested on "
+            "the same fields."
+        )
+    elif study.get("folds"):
         said.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
     elif tested := tested_images(images):
         said.append(_tests(tested))

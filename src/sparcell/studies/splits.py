@@ -97,6 +97,16 @@ def rotate(folds: Sequence[Sequence[str]], fold: int, validate: bool = True) -> 
     return Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(folds[fold])))
 
 
+def rotate_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[str] = ()) -> Parts:
+    """Take one fold for validation and the rest for training; the test fields stay the same.
+
+    The cross-validation of the mp-net study (supporting information, S2.1): the stored weights of
+    every fold are scored on one test set that no fold holds.
+    """
+    train = [name for i, held in enumerate(folds) if i != fold for name in held]
+    return Parts(tuple(sorted(train)), tuple(sorted(folds[fold])), tuple(sorted(test)))
+
+
 def take(names: Sequence[str], budget: int, seed: int) -> tuple[str, ...]:
     """Take the first `budget` fields of a shuffled order (single-cell thesis, 2.1).
 

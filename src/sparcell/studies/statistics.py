@@ -64,7 +64,8 @@ def summarise(runs: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
         recipe, budget, runs, failed, mean, sd (of runs; empty for one), low, high: the 95 %
         interval of the mean, cut at 0 and 1. Over seeds it is Student's t and holds for these test
         images. Over folds, whose training fields overlap, the variance is corrected as in
-        `corrected_t_test`. Best recipe of a budget first.
+        `corrected_t_test`; of folds with a fixed test set it holds for these test images. Best
+        recipe of a budget first.
     """
     good = finished(runs, metric)
     folds = _folds(good)
@@ -93,7 +94,7 @@ def summarise(runs: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
 
 
 def _folds(good: pd.DataFrame) -> int:
-    """Number of folds of a study; 1 where all runs are scored on the same images."""
+    """Number of folds of a study; 1 where all runs may train on the same fields."""
     return int(good["fold"].nunique()) or 1
 
 
@@ -293,6 +294,10 @@ def corrected_t_test(differences: Values, folds: int) -> Difference:
     t = mean / sqrt((1/J + n2/n1) s^2) with J - 1 degrees of freedom, where n2 fields are tested and
     n1 learned from. In k folds n2/n1 is 1/(k - 1), validation fields counted as learned from. Runs
     that use a part of those n1 overlap less, so the correction errs on the safe side for them.
+
+    Folds that validate in turn beside a fixed test set overlap in training as much, k - 2 of k - 1
+    folds, so their runs are no more independent: the same share counts, that of the fold left out.
+    What other test images would change is then not in the interval.
 
     Parameters
     ----------
