@@ -178,6 +178,17 @@ def test_a_row_that_goes_on_from_a_stain_asks_for_its_run() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_three_weights_of_the_rarer_class():
+    """Autolabel thesis, 7.2.2: the mixed network with alpha 0.25, 0.5 and 0.75."""
+    mixed = load_recipe("autolabel/mixed")
+    for alpha in (0.25, 0.5, 0.75):
+        recipe = load_recipe(f"autolabel-alpha/{alpha}")
+        assert recipe.method.alpha == alpha
+        assert recipe.method.model_copy(update={"alpha": 0.5}) == mixed.method
+        assert recipe.data == mixed.data and recipe.fit == mixed.fit
+        assert recipe.network == mixed.network and recipe.augment == mixed.augment
+
+
 def test_the_rows_of_the_single_cell_thesis() -> None:
     seen = set()
     for name in recipe_names():

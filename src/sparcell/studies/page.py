@@ -24,6 +24,7 @@ from sparcell.studies.curve import (
     look_ahead,
     rounded_up,
 )
+from sparcell.studies.paper_tables import as_rows, paper_tables
 from sparcell.studies.pictures import (
     ERRORS,
     colours_of,
@@ -51,13 +52,13 @@ def write_study_page(
     more: int | None = None,
     seconds_per_object: float | None = None,
 ) -> Path:
-    """Write ``table.csv`` and ``study.html`` of a study.
+    """Write ``table.csv`` and ``study.html`` of a study, and tables as papers print them.
 
     Parameters
     ----------
     out : Path or str
-        Folder with ``results.csv``; ``study.yaml`` and ``images.csv`` are used where they are
-        there. Recipes that the study does not name are results of other tools.
+        Folder with ``results.csv``; ``study.yaml``, ``images.csv`` and ``groups.csv`` are used
+        where they are there. Recipes that the study does not name are results of other tools.
     minutes_per_field, seconds_per_object : float, optional
         Time to outline a field (min) or an object (s), for the cost of more labels.
     more : int, optional
@@ -84,6 +85,10 @@ def write_study_page(
     summary, comparisons = summarise(runs, metric), compare(runs, images, metric)
     table = make_table(good, summary, comparisons)
     write_table(table, out / "table.csv")
+    groups = tidy(read_table(out / "groups.csv")) if (out / "groups.csv").exists() else None
+    papers = paper_tables(study, runs, groups)
+    if papers:
+        write_table(as_rows(papers), out / "paper_tables.csv")
     curves = fit_all(runs, metric)
     said = conclude(runs, summary, comparisons, metric)
     asked = (minutes_per_field, more, seconds_per_object)
@@ -108,6 +113,7 @@ def write_study_page(
         answer=answer if several else "",
         leader=leader,
         outlooks=_outlooks(curves, asked),
+        papers=papers,
         figures=_figures(good, summary, curves, metric),
         failures=_failures(runs),
         how=_how(study, good, images),

@@ -6,6 +6,7 @@ is a file of many recipes, a published table for example. It holds the settings 
 - ``rows``: a name, and what is different in this one; or
 - ``axes``: several such groups, of which every combination is a recipe, named ``a-b-c``.
 
+Optional ``tables`` say how a paper prints the family; `sparcell.studies.paper_tables` reads them.
 Where there are both, axes stand for columns: every row is combined with them. A recipe of a family
 is called ``FAMILY/ROW``. Later settings stand above earlier ones: base, family, row, axes in
 their order. Nothing is checked here but the form; that is `sparcell.training.recipe`'s.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,8 @@ import yaml
 from sparcell.core.errors import InputError
 
 Settings = dict[str, Any]
+ROW = "row"
+"""The axis along which the `rows` of a family lie."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,17 @@ class RecipeFile:
     rows : dict
         Name in the family to the settings that differ, the last above the others; of a single
         recipe, empty.
+    places : dict
+        Name in the family to its value along each axis; the names of ``rows`` are the axis ``row``.
+    tables : dict
+        Title to layout of the tables that a paper prints of the family.
     """
 
     name: str
     shared: Settings
     rows: dict[str, tuple[Settings, ...]]
+    places: dict[str, dict[str, str]] = field(default_factory=dict)
+    tables: Settings = field(default_factory=dict)
 
     @property
     def recipes(self) -> list[str]:
@@ -144,13 +153,14 @@ def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = 
     if key in above:
         raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
     settings = parse_settings(source.read_bytes(), f"recipe {name}")
-    rows = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
+    rows, places = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
+    tables = settings.pop("tables", None) or {}
     if rows:
         settings.setdefault("name", Path(name).stem)
     base = settings.pop("base", None)
     if base:
         settings = merge(read_settings(str(base), path.parent, (*above, key)), settings)
-    return RecipeFile(name, settings, rows)
+    return RecipeFile(name, settings, rows, places, tables)
 
 
 def _unknown(name: str) -> InputError:
@@ -171,10 +181,12 @@ def _is_there(name: str, folder: Path) -> bool:
     return _bundled(name).is_file() or (folder / name).is_file()
 
 
-def _combine(file: str, rows: Any, axes: Any) -> dict[str, tuple[Settings, ...]]:
-    """Every row with every combination of values along the axes."""
-    groups = [rows, *axes.values()] if isinstance(axes, dict) else [rows, axes]
-    for group in groups:
+def _combine(
+    file: str, rows: Any, axes: Any
+) -> tuple[dict[str, tuple[Settings, ...]], dict[str, dict[str, str]]]:
+    """Every row with every combination of values along the axes: what differs, and its place."""
+    groups = [(ROW, rows), *(axes.items() if isinstance(axes, dict) else [("axes", axes)])]
+    for _, group in groups:
         entries = group.values() if isinstance(group, dict) else [group]
         for entry in entries:
             if not isinstance(entry, dict | None):
@@ -183,11 +195,17 @@ def _combine(file: str, rows: Any, axes: Any) -> dict[str, tuple[Settings, ...]]
                     "rows: {NAME: {setting: value}}, axes: {AXIS: {NAME: {setting: value}}}",
                     "write names with the settings that differ",
                 )
-    chosen = [[*group.items()] for group in groups if group]
-    return {
-        "-".join(str(name) for name, _ in choice): tuple(different or {} for _, different in choice)
-        for choice in (itertools.product(*chosen) if chosen else ())
-    }
+    chosen = [
+        [(str(axis), str(name), different or {}) for name, different in group.items()]
+        for axis, group in groups
+        if group
+    ]
+    settings, places = {}, {}
+    for choice in itertools.product(*chosen) if chosen else ():
+        name = "-".join(value for _, value, _ in choice)
+        settings[name] = tuple(different for _, _, different in choice)
+        places[name] = {axis: value for axis, value, _ in choice}
+    return settings, places
 
 
 def merge(below: Settings, above: Settings) -> Settings:
