@@ -35,6 +35,7 @@ from sparcell.studies.pictures import (
     draw_small,
 )
 from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets, tidy
+from sparcell.studies.size_curves import draw_sizes
 from sparcell.studies.statistics import compare, summarise, tested_images
 from sparcell.studies.verdict import conclude, fields
 
@@ -114,6 +115,7 @@ def write_study_page(
         leader=leader,
         outlooks=_outlooks(curves, asked),
         papers=papers,
+        sizes=[(title, embed(png(figure))) for title, figure in draw_sizes(study, good).items()],
         figures=_figures(good, summary, curves, metric),
         failures=_failures(runs),
         how=_how(study, good, images),
