@@ -103,7 +103,7 @@ def test_folds_beside_a_fixed_test_set(tmp_path):
     )
     folder = write(tmp_path / "x", runs, folds=4, fixed_test=True, recipes=[])
     said = text_of(write_study_page(folder))
-    assert "4 folds validate in turn and the others train" in said
+    assert "4 folds validate in turn beside a fixed test set" in said
     assert "every field is tested once" not in said and "Nadeau and Bengio (2003)" in said
     a = read_table(folder / "table.csv").set_index("recipe").loc["a"]
     # t(0.975, 3) = 3.1824; variance of .80 .82 .84 .86 is 0.002 / 3; share 1/4 + 1/3.

@@ -50,6 +50,16 @@ def test_f1_at_06_with_and_without_small_objects(tmp_path):
     assert "f1_60_no_small" not in as_columns(score(tmp_path, [AT_06], min_size=0))
 
 
+def test_errors_with_and_without_small_objects(tmp_path):
+    truth = draw((0, 0, 10, 10), (30, 30, 31, 35))
+    nothing, speck = draw(), draw((0, 0, 10, 10), (20, 20, 22, 22))
+    row = as_columns(score(tmp_path, [(truth, nothing), (truth, speck)], min_size=50))
+    # Missed: both of the first image, the small one of the second. Gained: a speck of 4 px.
+    assert (row["missed"], row["missed_no_small"]) == (3, 1)
+    assert (row["gained"], row["gained_no_small"]) == (1, 0)
+    assert (row["count_true"], row["count_true_no_small"]) == (4, 2)
+
+
 def test_columns_of_pixels_and_components_pooled_and_as_means(tmp_path):
     large = draw((0, 0, 40, 40)), draw((0, 0, 40, 40))
     small = draw((0, 0, 4, 5)), draw((0, 0, 4, 20), (20, 20, 24, 24))

@@ -78,6 +78,14 @@ def test_errors_by_class_for_100_true_objects():
     assert list(y) == [20, 18, 16, 14, 12]
 
 
+def test_empty_columns_are_not_drawn():
+    plan, runs = study()
+    empty = dict.fromkeys(["f1_60_no_small", *(f"{error}_no_small" for error in ERRORS)])
+    figures = draw_sizes(plan, runs.assign(**empty))
+    assert len(figures) == 2
+    assert len(figures["F1 against training annotations, single-cell-size"].axes) == 1
+
+
 def test_nothing_is_drawn_of_one_size_or_of_other_recipes():
     plan, runs = study()
     one = runs[runs["recipe"].str.endswith("-0.1")]

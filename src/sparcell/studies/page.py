@@ -262,13 +262,10 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
     """Say in sentences how the figures were made."""
     said = [f"{len(good)} runs came to an end."]
     if study.get("fixed_test"):
-        said.append(
-            f"{study['folds']} folds validate in turn and the others train; all runs are tested on "
-            "the same fields."
-        )
+        said.append(f"{study['folds']} folds validate in turn beside a fixed test set.")
     elif study.get("folds"):
         said.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
-    elif tested := tested_images(images):
+    if (study.get("fixed_test") or not study.get("folds")) and (tested := tested_images(images)):
         said.append(_tests(tested))
     if len(set(good["budget"])) > 1:
         said.append("Smaller budgets are contained in larger ones.")

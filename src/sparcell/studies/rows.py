@@ -30,13 +30,14 @@ Row = dict[str, Any]
 
 KEYS = ("recipe", "budget", "fold", "seed")
 FIELDS = ("n_train", "n_val", "n_test", "objects_train")
+ERRORS = ("missed", "gained", "split", "merge", "catastrophe")
 SCORES = (
     "f1", "precision", "recall", "ap50", "ap75", "map", "f1_no_small", "ap50_no_small",
     "f1_60", "f1_60_no_small",
     "pixel_precision", "pixel_recall", "pixel_accuracy", "pixel_dice", "pixel_iou",
     "object_precision", "object_recall", "object_dice", "object_iou",
-    "missed", "gained", "split", "merge", "catastrophe",
-    "count_true", "count_pred", "count_error",
+    *ERRORS, *(f"{name}_no_small" for name in ERRORS),
+    "count_true", "count_true_no_small", "count_pred", "count_error",
     "detection_f1", "detection_precision", "detection_recall",
 )  # fmt: skip
 MEANS = tuple(f"mean_{name}" for name in RATIOS)
@@ -170,14 +171,17 @@ def as_columns(images: list[ImageScores]) -> Row:
         "ap50": half.ap,
         "ap75": total.level(0.75).ap,
         "f1_60": total.level(0.6).confusion.dice,
-        **{name: errors[name] for name in ("missed", "gained", "split", "merge", "catastrophe")},
+        **{name: errors[name] for name in ERRORS},
         "count_true": total.count.truth,
         "count_pred": total.count.pred,
         "count_error": missing / total.count.truth if total.count.truth else None,
     }
     if large := [image.without_small for image in images if image.without_small]:
         pooled = reduce(add, large)
+        errors = pooled.errors.to_dict()
         row |= {
+            **{f"{name}_no_small": errors[name] for name in ERRORS},
+            "count_true_no_small": pooled.count.truth,
             "f1_no_small": pooled.level(0.5).confusion.dice,
             "f1_60_no_small": pooled.level(0.6).confusion.dice,
             "ap50_no_small": pooled.level(0.5).ap,

@@ -46,7 +46,8 @@ def draw_sizes(study: Mapping[str, Any], good: pd.DataFrame) -> dict[str, Figure
     figures: dict[str, Figure] = {}
     if "objects_train" not in good or not len(good):
         return figures
-    good = good[good["budget"] == ordered_budgets(good)[-1]]
+    # Without objects to leave out, the columns of scores without small ones are empty.
+    good = good[good["budget"] == ordered_budgets(good)[-1]].dropna(axis="columns", how="all")
     for family in families_of(study):
         if len(family.axes.get(FRACTION, [])) < 2:
             continue
