@@ -8,6 +8,8 @@ outlines; from the points in the middle of the same outlines and a mask that is 
 from these with the auxnet, which learns where edges are. Validation images choose the decoding, by
 their outlines in all three. Counts are pooled over the test images; a ratio is to `outlines` of
 the same seed. FOLDER gets the runs and `weak_supervision.csv`; a call that was stopped goes on.
+Where both `points` and `points-auxnet` are learned, `auxnet-DATASET-SEED.png` shows the outlines of
+both, as figure S1 of the LACSS paper does.
 """
 
 from __future__ import annotations
@@ -17,6 +19,13 @@ from pathlib import Path
 
 from trainings import Row, show, train, write_rows
 
+from sparcell.core.dataset import Dataset
+from sparcell.core.files import whole_file
+from sparcell.reports.pictures import png
+from sparcell.studies.comparison import draw_comparison
+
+SHOWN = 3
+"""Test images in a picture."""
 WAYS = {
     "outlines": ["data.annotations=[outlines]"],
     "points": ["data.annotations=[points, mask]", "method.auxnet=false"],
@@ -49,6 +58,21 @@ def main() -> None:
                 rows.append(about | row | ({"of full AP50": row["AP50"] / full} if full else {}))
                 write_rows(rows, options.o / "weak_supervision.csv")
                 show(rows)
+            if {"points", "points-auxnet"} <= set(options.only):
+                draw_auxnet(dataset, options.o, seed)
+
+
+def draw_auxnet(dataset: Path, out: Path, seed: int) -> None:
+    """Draw the first test images with the outlines found without and with the auxnet."""
+    tested = [one for one in Dataset.open(dataset).having("labels").samples if one.split == "test"]
+    ways = {"without auxnet": "points", "with auxnet": "points-auxnet"}
+    folders = {
+        title: out / f"{dataset.name}-{way}-{seed}" / "predictions" / "labels"
+        for title, way in ways.items()
+    }
+    figure = draw_comparison(tested[:SHOWN], folders, "outlines", f"seed {seed}")
+    with whole_file(out / f"auxnet-{dataset.name}-{seed}.png") as partial:
+        partial.write_bytes(png(figure))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sparcell.core.files import whole_file
 from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
 from sparcell.reports.rendering import embed, render
+from sparcell.studies.comparison import draw_recipes
 from sparcell.studies.curve import (
     LearningCurve,
     describe,
@@ -98,6 +99,7 @@ def write_study_page(
     if answer and not several:
         # Nothing is compared: what more labels bring is what the study is about.
         said = [answer, *said]
+    pictures = draw_recipes(out, images)
     page = render(
         "study.html",
         name=study.get("name") or out.resolve().name,
@@ -116,6 +118,7 @@ def write_study_page(
         outlooks=_outlooks(curves, asked),
         papers=papers,
         sizes=[(title, embed(png(figure))) for title, figure in draw_sizes(study, good).items()],
+        same_fields=embed(png(pictures)) if pictures else None,
         figures=_figures(good, summary, curves, metric),
         failures=_failures(runs),
         how=_how(study, good, images),

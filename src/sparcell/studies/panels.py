@@ -85,9 +85,9 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     for name in names:
         sample, files = samples[name], samples[name].files
         file = f"{stem(sample.image)}.tif"
-        window = _window(open_image(files["labels"]))
+        window = window_of(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
-        planes = _read(open_sample(sample), window)
+        planes = read_window(open_sample(sample), window)
         panels = {"image": Panel(stretch(planes[len(planes) // 2]))}
         predicted = stain / "predictions" / "stain" / file
         for title, opened in (
@@ -95,19 +95,21 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
             ("predicted stain", open_image(predicted) if predicted.exists() else None),
         ):
             if opened:
-                panels[title] = Panel(_roots(stretch(_read(opened, window)[0])))
-        panels["truth"] = Panel(_painted(files["labels"], window))
+                panels[title] = Panel(brighten(stretch(read_window(opened, window)[0])))
+        panels["truth"] = Panel(paint_objects(files["labels"], window))
         for start in order:
             found = study / "runs" / runs[start].key / "predictions" / "labels" / file
             title = TITLES.get(start, f"after {start}")
-            panels[title] = Panel(_painted(found, window), _score(images, runs[start], name))
+            panels[title] = Panel(
+                paint_objects(found, window), score_below(images, runs[start], name)
+            )
         rows.append(panels)
     budget = plan.study.budgets[0]
     number = "all labelled fields" if budget == "all" else f"labelled fields: {budget}"
-    return _lay_out(names, rows, f"{number}, seed {runs[order[0]].seed}")
+    return lay_out(names, rows, f"{number}, seed {runs[order[0]].seed}")
 
 
-def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]], caption: str) -> Figure:
+def lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]], caption: str) -> Figure:
     """Put the panels of a field into a row, those of one kind below each other."""
     from matplotlib.figure import Figure
 
@@ -128,14 +130,17 @@ def _lay_out(names: tuple[str, ...], rows: list[dict[str, Panel]], caption: str)
     return figure
 
 
-def _score(images: pd.DataFrame, run: Run, name: str) -> str:
+def score_below(images: pd.DataFrame, run: Run, name: str) -> str:
+    """Write the scores of a run on one image; empty where they are not known."""
+    if not {"pixel_iou", "map"} <= set(images):
+        return ""
     keys = ["recipe", "budget", "fold", "seed", "image"]
     wanted = [run.recipe, str(run.budget), run.fold, run.seed, name]
     own = images[(images[keys] == wanted).all(axis=1)]
     return " ".join(f"IoU {row.pixel_iou:.2f}, mAP {row.map:.2f}" for row in own.itertuples())
 
 
-def _window(labels: Image) -> Window:
+def window_of(labels: Image) -> Window:
     """Choose the middle of a field, the larger the larger its objects are."""
     areas = np.bincount(labels.read_ids().ravel())[1:]
     areas = areas[areas > 0]
@@ -146,18 +151,18 @@ def _window(labels: Image) -> Window:
     return y, x
 
 
-def _read(image: Image, window: Window) -> NDArray[np.float32]:
+def read_window(image: Image, window: Window) -> NDArray[np.float32]:
     """Read all channels, (C, Y, X)."""
     return project(image).read(*window)
 
 
-def _roots(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def brighten(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Brighten what is dim."""
     brighter: NDArray[np.uint8] = np.rint(np.sqrt(picture * np.float32(255))).astype(np.uint8)
     return brighter
 
 
-def _painted(path: Path, window: Window) -> NDArray[np.uint8]:
+def paint_objects(path: Path, window: Window) -> NDArray[np.uint8]:
     """Paint each object of a label image in a colour of its own."""
     labels: Labels = open_image(path).read_ids(*window)
     colours = np.random.default_rng(0).integers(70, 256, (int(labels.max(initial=0)) + 1, 3))

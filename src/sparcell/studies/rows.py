@@ -141,7 +141,12 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
     without_small: Mapping[str, Scores] = {}
     if study.min_size:
         without_small = evaluate(
-            truth, found, ignore=ignore or None, objects="ids", min_size=study.min_size
+            truth,
+            found,
+            ignore=ignore or None,
+            objects="ids",
+            rules=study.rules,
+            min_size=study.min_size,
         ).images
     detections: Mapping[str, Detection] = {}
     if study.detection_radius is not None:

@@ -7,7 +7,10 @@
       study/         from scratch, ImageNet, the stain, and further runs; with few and more labels
       starts.csv     a row per start and number of fields: scores, intervals, gains
       starts.png     how the scores grow
+      spread.png     scores of all test images and seeds after the fewest labels
+      pipeline.png   one test field: image, predicted stain, mask, distance map, objects
       pictures.png   test fields: stain and objects as they are and as predicted
+      starts.html    these pictures and the gains on one page
 """
 
 from __future__ import annotations
@@ -219,7 +222,12 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
 
 
 def write_starts(out: Path, stain: Path) -> Path:
-    """Write ``starts.csv``, ``starts.png`` and ``pictures.png`` of a study of starts.
+    """Write table, pictures and page of a study of starts: ``starts.csv`` to ``starts.html``.
+
+    Returns
+    -------
+    Path
+        ``starts.csv``.
 
     Raises
     ------
@@ -228,8 +236,10 @@ def write_starts(out: Path, stain: Path) -> Path:
     """
     from sparcell.io import read_table, write_table
     from sparcell.reports.pictures import png
+    from sparcell.reports.rendering import embed, render
     from sparcell.studies.panels import draw_fields
     from sparcell.studies.reading import tidy
+    from sparcell.studies.starts_figures import draw_pipeline, draw_spread
     from sparcell.studies.starts_table import compare_starts, describe_starts, draw_starts
 
     folder = out / "study"
@@ -238,14 +248,22 @@ def write_starts(out: Path, stain: Path) -> Path:
     runs, images = (tidy(read_table(folder / f"{name}.csv")) for name in ("results", "images"))
     table = compare_starts(runs, images)
     write_table(table, out / "starts.csv")
-    pictures = {
-        "starts.png": draw_starts(table),
-        "pictures.png": draw_fields(folder, stain, images),
+    drawn = {
+        "starts": draw_starts(table),
+        "spread": draw_spread(images),
+        "pipeline": draw_pipeline(folder, stain),
+        "pictures": draw_fields(folder, stain, images),
     }
-    for name, figure in pictures.items():
-        if figure is not None:
-            with whole_file(out / name) as partial:
-                partial.write_bytes(png(figure))
-    for line in describe_starts(table):
+    pictures = {name: png(figure) for name, figure in drawn.items() if figure is not None}
+    for name, picture in pictures.items():
+        with whole_file(out / f"{name}.png") as partial:
+            partial.write_bytes(picture)
+    said = describe_starts(table)
+    for line in said:
         say(line)
+    embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
+    with whole_file(out / "starts.html") as partial:
+        partial.write_text(
+            render("starts.html", name=out.resolve().name, said=said, **embedded), "utf8"
+        )
     return out / "starts.csv"
