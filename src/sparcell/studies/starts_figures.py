@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STAIN = "stain"
-MAPS = {"foreground": "mask", "distance": "distance map"}
-"""How maps are called in figure 6 of the paper."""
+MAPS = {
+    "foreground": "mask",
+    "distance": "distance map",
+    "inner": "inner distance",
+    "outer": "outer distance",
+}
+"""How maps are called in figure 6 of the paper, and those of the watershed."""
 
 
 def draw_spread(images: pd.DataFrame) -> Figure | None:
