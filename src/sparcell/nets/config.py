@@ -38,10 +38,11 @@ class NetworkConfig(BaseModel):
         "by two convolutions behind it (isl 2.3)",
     )
     decoder_channels: tuple[int, ...] = Field(
-        (128, 64, 48, 32, 16),
+        (256, 128, 64, 32, 16),
         min_length=5,
         max_length=5,
-        description="widths of unet and unetplusplus from coarse to fine",
+        description="widths of unet and unetplusplus from coarse to fine; by default those of "
+        "segmentation-models-pytorch",
     )
     image_skip: bool = Field(
         False,
