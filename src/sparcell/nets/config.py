@@ -74,7 +74,9 @@ class NetworkConfig(BaseModel):
         "learned, as published; false: those of the last frame alone",
     )
     location: bool = Field(
-        False, description="add each pixel's row and column, -1..1 over the window, as channels"
+        False,
+        description="add each pixel's row and column, -1..1 over the window, as channels; images "
+        "are then predicted in windows of the crop's size",
     )
     filters: int = Field(64, ge=1, description="first width of thesis-unet")
     dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")
