@@ -207,9 +207,9 @@ def test_a_pyramid_with_a_semantic_head(encoder: str, row: str, location: bool, 
     ],
 )
 def test_a_pyramid_with_the_heads_of_retinamask(encoder: str, row: str, merge: int) -> None:
-    # Nine anchors on a place, a score and four edges each, and masks of 28 x 28.
+    # Nine anchors on a place, a score and four edges each; four convolutions before the masks.
     boxes = convolution(256, 9, 1) + convolution(256, 36, 1)
-    masks = 2 * convolution(256, 256) + convolution(256, 256, 2) + convolution(256, 1, 1)
+    masks = 4 * convolution(256, 256) + convolution(256, 256, 2) + convolution(256, 1, 1)
     # Levels 3 and 4 and the finer one below them.
     expected = pyramid(encoder, 1, 3) + 3 * merge + boxes + masks
     assert count(build(f"single-cell-temporal/{encoder}-{row}")) == expected

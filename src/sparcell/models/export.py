@@ -229,10 +229,11 @@ def _decoding_text(model: Model) -> str:
     told = inspect.getdoc(model.method.decode) or ""
     first = told.partition("\nParameters\n")[0].strip()
     settings = model.decode_settings
-    lines = [
-        f"- {name} = {getattr(settings, name):g}: {field.description}"
-        for name, field in type(settings).model_fields.items()
-    ]
+    lines = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        said = value if isinstance(value, str) else f"{value:g}"
+        lines.append(f"- {name} = {said}: {field.description}")
     return f"{first}\n\nSettings of this model:\n\n" + "\n".join(lines)
 
 
