@@ -16,7 +16,7 @@ from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
 from sparcell.training.fields import read_field
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe import DataConfig, load_recipe
 from sparcell.training.selection import choose_stains, find_fields, open_datasets
 from sparcell.training.stains import Spot, add_stains, measure_stains, name_stains
 
@@ -72,6 +72,20 @@ def test_exposures_that_differ_much_have_spans_of_their_own(tmp_path, capsys):
     for spot in spots(tmp_path):
         assert np.percentile(stains.read(spot), 99.8) == pytest.approx(1, abs=0.01)
     assert not measure(tmp_path, range="set").own_span
+
+
+@pytest.mark.parametrize("row", ["nuclei-dapi", "cells-cellmask"])
+def test_the_published_rows_leave_out_no_field_but_one_of_one_value(tmp_path, row):
+    faint, clipped = stained(200, 20, 1), np.minimum(stained(200, 9000, 2), 4095)
+    fields = {"bright": stained(200, 9000), "faint": faint, "clipped": clipped}
+    for name, stain in (fields | {"flat": np.full_like(faint, 7)}).items():
+        write(tmp_path, name, stain)
+    recipe = load_recipe(f"isl/{row}")
+    assert recipe.method.name == "stain" and recipe.optimiser.lr == 0.001
+    stains = measure_stains(spots(tmp_path), [], recipe.method)
+    assert list(stains.faults) == ["flat.tif"] and not stains.own_span
+    # With the light recipe's checks.
+    assert set(measure(tmp_path).faults) == {"flat.tif", "faint.tif", "clipped.tif"}
 
 
 def test_noise_of_a_field_with_hardly_a_cell_is_not_blown_up(tmp_path):

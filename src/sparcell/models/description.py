@@ -108,7 +108,7 @@ def _channels(names: tuple[str, ...] | list[str]) -> dict[str, Any]:
 
 
 def _space(letter: str, card: ModelCard) -> dict[str, Any]:
-    size = {"min": card.multiple, "step": card.multiple}
+    size = card.window or {"min": card.multiple, "step": card.multiple}
     return {"type": "space", "id": letter, "size": size, **_scale(card)}
 
 

@@ -15,7 +15,7 @@ from sparcell.core.files import whole_file
 from sparcell.models.catalogue import Card
 from sparcell.models.description import TEST_TENSOR, describe, normalised, preprocessing
 from sparcell.models.loading import own_card
-from sparcell.models.model import Model, npy, write_zip
+from sparcell.models.model import Model, ModelCard, npy, write_zip
 from sparcell.models.normalise import Normalise
 from sparcell.models.public import public_record
 from sparcell.models.weights import halve_weights
@@ -127,6 +127,7 @@ def _write_onnx(model: Model, out: Path, card: Card) -> None:
             "channels": settings.channels * settings.frames,
             "frames": settings.frames,
             "multiple_of_px": settings.multiple,
+            "window_px": settings.window,
             "pixel_size_um": settings.pixel_size,
         },
         "preprocessing": preprocessing(settings.normalise),
@@ -159,7 +160,7 @@ def readme(model: Model, card: Card) -> str:
         "## From there to objects",
         _decoding_text(model),
         "## Programs",
-        PROGRAMS.format(multiple=model.card.multiple),
+        PROGRAMS.format(edges=model.card.window or f"multiples of {model.card.multiple}"),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -185,7 +186,7 @@ def _input_text(model: Model) -> str:
     card = model.card
     lines = [
         f"`image`: batch, channel ({card.channels * card.frames}), y, x; float32. Height and width "
-        f"are multiples of {card.multiple} px; pad by reflection and cut the result."
+        + _size_text(card)
     ]
     if card.frames > 1:
         lines.append(f"Channels are those of {card.frames} frames, the oldest frame first.")
@@ -204,6 +205,16 @@ def _input_text(model: Model) -> str:
     return "\n".join(lines)
 
 
+def _size_text(card: ModelCard) -> str:
+    if not card.window:
+        return f"are multiples of {card.multiple} px; pad by reflection and cut the result."
+    return (
+        f"are {card.window} px, for the network sees where in its window a pixel lies. Cut larger "
+        f"images into windows every {card.window // 2} px and take the middle half of each answer; "
+        "pad smaller ones by reflection."
+    )
+
+
 def _output_text(model: Model) -> str:
     lines = []
     for name, axes in model.method.answer.outputs.items():
@@ -218,16 +229,17 @@ def _decoding_text(model: Model) -> str:
     told = inspect.getdoc(model.method.decode) or ""
     first = told.partition("\nParameters\n")[0].strip()
     settings = model.decode_settings
-    lines = [
-        f"- {name} = {getattr(settings, name):g}: {field.description}"
-        for name, field in type(settings).model_fields.items()
-    ]
+    lines = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        said = value if isinstance(value, str) else f"{value:g}"
+        lines.append(f"- {name} = {said}: {field.description}")
     return f"{first}\n\nSettings of this model:\n\n" + "\n".join(lines)
 
 
 PROGRAMS = """\
 ImageJ/Fiji: deepImageJ runs bioimage.io packages where its engines include ONNX, and normalises
-as the package says. Give it tiles whose edges are multiples of {multiple} px. A foreground map
+as the package says. Give it tiles whose edges are {edges} px. A foreground map
 becomes a mask by Image > Adjust > Threshold at the threshold above; Analyze Particles counts the
 objects of a mask. Touching objects are divided by a marker-controlled watershed (MorphoLibJ) of
 the distance map, or of the interior, inside the mask.

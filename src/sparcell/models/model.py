@@ -33,6 +33,7 @@ from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.runtime import Runtime, open_runtime
 from sparcell.models.stain import StainRange
 from sparcell.models.steps import Steps
+from sparcell.models.windows import Windowed
 
 FORMAT = 1
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
@@ -58,6 +59,11 @@ class ModelCard(BaseModel):
     )
     pixel_size: float | None = Field(None, description="um per px of the training images")
     multiple: int = Field(32, description="input height and width are multiples of this, px")
+    window: int | None = Field(
+        None,
+        description="edge of the only windows that the network is shown, px, where it sees where "
+        "in its window a pixel lies; None: any size",
+    )
     typical_area: float | None = Field(
         description="median object area in training, px; None where nobody knows"
     )
@@ -98,9 +104,9 @@ class Model:
         Scores and record are left out: a resumed run, whose record tells of a later start, ends
         with a model that says the same.
         """
-        left_out = {"name", "scores", "record"} | (
-            {"excerpt"} if self.card.excerpt == WHOLE else set()
-        )
+        # What a model does not have leaves the digests of earlier versions as they were.
+        unset = {"excerpt": self.card.excerpt == WHOLE, "window": self.card.window is None}
+        left_out = {"name", "scores", "record"} | {part for part, is_so in unset.items() if is_so}
         settings = self.card.model_dump_json(exclude=left_out)
         return hashlib.sha256(self.onnx + settings.encode()).hexdigest()
 
@@ -123,6 +129,8 @@ class Model:
             wrap = partial(ForeignRuntime, layout=layout)
             # Its golden output comes from some other framework.
             answer = answer._replace(exact=False)
+        elif self.card.window:
+            wrap = partial(Windowed, edge=self.card.window, answer=answer)
         golden = (self.golden_input, self.golden_output)
         return open_runtime(runtime, self.onnx, *golden, threads, answer, wrap, self.card.int8)
 

@@ -38,10 +38,11 @@ class NetworkConfig(BaseModel):
         "by two convolutions behind it (isl 2.3)",
     )
     decoder_channels: tuple[int, ...] = Field(
-        (128, 64, 48, 32, 16),
+        (256, 128, 64, 32, 16),
         min_length=5,
         max_length=5,
-        description="widths of unet and unetplusplus from coarse to fine",
+        description="widths of unet and unetplusplus from coarse to fine; by default those of "
+        "segmentation-models-pytorch",
     )
     image_skip: bool = Field(
         False,
@@ -73,7 +74,9 @@ class NetworkConfig(BaseModel):
         "learned, as published; false: those of the last frame alone",
     )
     location: bool = Field(
-        False, description="add each pixel's row and column, -1..1 over the window, as channels"
+        False,
+        description="add each pixel's row and column, -1..1 over the window, as channels; images "
+        "are then predicted in windows of the crop's size",
     )
     filters: int = Field(64, ge=1, description="first width of thesis-unet")
     dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")

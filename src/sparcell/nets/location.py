@@ -21,7 +21,8 @@ def append_location(image: Tensor) -> Tensor:
     -------
     (N, C + 2, Y, X)
         The last two channels run from -1 in the first row (column) to 1 in the last. They count
-        from the window that the network is given, which is a tile of a large image.
+        from the window that the network is given. So its windows have one size, in prediction that
+        of the training's crops: see `sparcell.models.windows`.
     """
     rows = _ramp(image.shape[2], image)[:, None].expand_as(image[:, :1])
     columns = _ramp(image.shape[3], image).expand_as(image[:, :1])

@@ -114,8 +114,9 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
 def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
     """Middle of an image as the network sees it, at most about `WINDOW` px wide."""
     image = fit_channels(open_image(sample.image), model, None)
-    starts = [max(0, (length - WINDOW) // 2) for length in image.shape]
-    rows, columns = (slice(start, start + WINDOW) for start in starts)
+    most = model.card.window or WINDOW
+    starts = [max(0, (length - most) // 2) for length in image.shape]
+    rows, columns = (slice(start, start + most) for start in starts)
     pixels = model.scaling(image)(image.read(rows, columns))
     multiple = model.card.multiple
     height, width = (-(-edge // multiple) * multiple for edge in pixels.shape[1:])

@@ -64,7 +64,8 @@ def cut_axis(
 
     Cores and windows begin at multiples of `multiple`, for a network that pools answers
     differently where its grid lies differently. So the last window may end up to `multiple` px
-    beyond the image, where a window of the whole image would end.
+    beyond the image, where a window of the whole image would end. A network that is shown windows
+    of one size (`sparcell.models.windows`) has that size as its multiple.
     """
 
     def up(edge: float) -> int:
@@ -74,7 +75,8 @@ def cut_axis(
     edges = [*(up(number * length / count) for number in range(count)), length]
     cores = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
     around = up(context) * min(count - 1, 2)
-    size = up(max(core.stop - core.start for core in cores)) + around
+    # Never beyond where a window of the whole image would end.
+    size = min(up(max(core.stop - core.start for core in cores)) + around, up(length))
     last = max(up(length - size), 0)
     return Windows(cores, [min(max(c.start - up(context), 0), last) for c in cores], size)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -25,8 +24,6 @@ from sparcell.measurement import measure
 from sparcell.methods.base import Maps
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelCard
-from sparcell.models.normalise import Normalise
-from sparcell.nets.config import input_multiple
 from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.callbacks import SCORES
@@ -34,6 +31,7 @@ from sparcell.training.export import export_onnx
 from sparcell.training.fields import Field, Fields
 from sparcell.training.module import Trainee
 from sparcell.training.places import FieldPlace, share_excerpt
+from sparcell.training.recipe import Recipe
 from sparcell.training.scoring import MatchCounts, score_field
 from sparcell.training.selection import find_groups
 from sparcell.training.stains import open_stains
@@ -66,7 +64,7 @@ def finish_run(
         settings, scores["tuning"] = fit_outlines(trainee, val)
     elif recipe.fit.tune_decoding and typical_area:
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
-    golden = _golden_input(val, input_multiple(recipe.network), recipe.normalise)
+    golden = _golden_input(val, recipe)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
     card = ModelCard(
         name=recipe.name,
@@ -78,7 +76,8 @@ def finish_run(
         frames=recipe.network.frames,
         tta=recipe.predict.tta,
         pixel_size=pixel_size,
-        multiple=input_multiple(recipe.network),
+        multiple=recipe.multiple,
+        window=recipe.window,
         typical_area=typical_area,
         largest_diameter=largest,
         stain=stains.range if stains else None,
@@ -195,11 +194,9 @@ def fit_outlines(trainee: Trainee, val: Fields) -> tuple[Any, dict[str, float]]:
 
 def _maps(trainee: Trainee, image: NDArray[np.float32]) -> Maps:
     height, width = image.shape[1:]
-    multiple = input_multiple(trainee.recipe.network)
+    multiple = trainee.recipe.multiple
     size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-    with torch.inference_mode():
-        outputs = trainee(torch.from_numpy(pad_to(image, size)[None]))
-        maps: Maps = trainee.read(outputs, (height, width))
+    maps: Maps = trainee.predict_maps(pad_to(image, size), (height, width))
     return maps
 
 
@@ -228,14 +225,15 @@ def _outlined(field: Field) -> Field:
     return field._replace(labels=grow_outlines(field.image, field.points, field.mask))
 
 
-def _golden_input(fields: Fields, multiple: int, normalise: Normalise) -> NDArray[np.float32]:
-    """Cut the middle of a field, at most `GOLDEN_EDGE` px wide."""
+def _golden_input(fields: Fields, recipe: Recipe) -> NDArray[np.float32]:
+    """Cut the middle of a field, at most `GOLDEN_EDGE` px wide, or a window of the network's."""
     image = fields[0].image
     height, width = image.shape[1:]
-    top, left = max(0, (height - GOLDEN_EDGE) // 2), max(0, (width - GOLDEN_EDGE) // 2)
-    middle = image[:, top : top + GOLDEN_EDGE, left : left + GOLDEN_EDGE]
+    most, multiple = recipe.window or GOLDEN_EDGE, recipe.multiple
+    top, left = max(0, (height - most) // 2), max(0, (width - most) // 2)
+    middle = image[:, top : top + most, left : left + most]
     edges = [-(-edge // multiple) * multiple for edge in middle.shape[1:]]
-    return normalised(pad_to(middle, (edges[0], edges[1])), normalise)
+    return normalised(pad_to(middle, (edges[0], edges[1])), recipe.normalise)
 
 
 def _start_scores(out: Path, score: str) -> dict[str, float]:

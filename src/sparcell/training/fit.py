@@ -35,7 +35,6 @@ from sparcell.core.progress import say
 from sparcell.core.record import peak_memory, start_record
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
-from sparcell.nets.config import input_multiple
 from sparcell.reports import write_report
 from sparcell.training.callbacks import (
     LAST,
@@ -322,7 +321,7 @@ def _record(recipe: Recipe, places: dict[str, list[FieldPlace]], start: str) -> 
     record["fields"] = {part: [p.name for p in held] for part, held in places.items() if held}
     record["start_weights"] = start
     record["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    record["input_multiple"] = input_multiple(recipe.network)
+    record["input_multiple"] = recipe.multiple
     return record
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -16,7 +17,7 @@ from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
-from sparcell.nets.config import input_multiple
+from sparcell.models.windows import join_windows
 from sparcell.nets.head import hold_norms, is_pretrained
 from sparcell.training.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
@@ -30,7 +31,8 @@ class Trainee(lightning.LightningModule):
     `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
     IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings. Of
     fields that have points and no outlines, an object matches one point in it. A network that
-    predicts stains has `val_pcc` instead, the mean of their correlations.
+    predicts stains has `val_pcc` instead, the mean of their correlations. A network that sees the
+    location in its window is shown windows of the crop's size; its loss is that of tiles.
     """
 
     def __init__(self, recipe: Recipe, channels: int, val_fields: Fields) -> None:
@@ -73,12 +75,45 @@ class Trainee(lightning.LightningModule):
         return self.method.activate()(outputs, self.recipe.method)
 
     def read(self, outputs: Any, shape: tuple[int, int]) -> Any:
-        """Turn the outputs for one image into what is decoded, `shape` px of it."""
+        """Turn the outputs for one image of `shape` px into what is cut, joined and decoded."""
         given = self.activate(outputs)
         given = (given,) if isinstance(given, Tensor) else given
         arrays = [one[0].float().cpu().numpy() for one in given]
-        read = self.method.answer.read(arrays, shape)
-        return join([read[:, : shape[0], : shape[1]]], axis=2)
+        return self.method.answer.read(arrays, shape)
+
+    def read_stains(self, outputs: Any, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Turn the outputs for one image into its stains, (K, Y, X) in 0..1."""
+        stains: NDArray[np.float32] = self.activate(outputs)[0].float().cpu().numpy()
+        return stains
+
+    def predict_maps(self, image: NDArray[np.float32], shape: tuple[int, int]) -> Any:
+        """Say of an image what the finished model will, seen from one side.
+
+        Parameters
+        ----------
+        image : (C, Y, X) float32
+            Normalised; Y and X multiples of `Recipe.multiple`.
+        shape : (int, int)
+            Of its upper left part that is not padding, px.
+
+        Returns
+        -------
+        (K, *shape) uint8 or Detections
+            What is decoded.
+        """
+        with torch.no_grad():
+            found = self._show(image, self.read)
+        return join([found[:, : shape[0], : shape[1]]], axis=2)
+
+    def _show(self, image: NDArray[np.float32], read: Callable[..., Any]) -> Any:
+        """Show the network an image, in windows where its recipe has such, and read the outputs."""
+
+        def look(window: NDArray[np.float32]) -> Any:
+            outputs = self(torch.from_numpy(window[None]).to(self.device))
+            return read(outputs, (window.shape[1], window.shape[2]))
+
+        edge = self.recipe.window
+        return join_windows(look, image, edge) if edge else look(image)
 
     def on_train_epoch_start(self) -> None:
         """Hold what the recipe holds; Lightning lets all of it go before."""
@@ -122,16 +157,23 @@ class Trainee(lightning.LightningModule):
 
     def validation_step(self, crop: Crop, index: int) -> None:
         """Loss and matches of one whole field."""
-        outputs = self(crop.image)
-        loss = self.compute_loss(outputs, crop)
+        edge, field = self.recipe.window, self.val_fields[index]
+        shown = in_tiles(crop, edge) if edge else crop
+        outputs = self(shown.image)
+        loss = self.compute_loss(outputs, shown)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
-        field = self.val_fields[index]
+        read = self.read_stains if self.method.score == "val_pcc" else self.read
+        if edge:
+            found = self._show(crop.image[0].cpu().numpy(), read)
+        else:
+            found = read(outputs, (crop.image.shape[2], crop.image.shape[3]))
         if self.method.score == "val_pcc":
-            predicted = self.activate(outputs)[0].float().cpu().numpy()
-            self.correlations += correlate(field, predicted)
+            self.correlations += correlate(field, found)
             return
-        found = self.method.decode(self.read(outputs, field.labels.shape), self.decode_settings)
-        self.counts += score_field(field, found.labels)
+        height, width = field.labels.shape
+        maps = join([found[:, :height, :width]], axis=2)
+        objects = self.method.decode(maps, self.decode_settings)
+        self.counts += score_field(field, objects.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log the pooled F1, or the mean correlation."""
@@ -236,8 +278,19 @@ class CropData(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Crop]:
         """Validation fields, one by one."""
-        fields = WholeFields(self.val_fields, self.recipe, input_multiple(self.recipe.network))
+        fields = WholeFields(self.val_fields, self.recipe, self.recipe.multiple)
         return DataLoader(fields, batch_size=1, collate_fn=stack)
+
+
+def in_tiles(crop: Crop, edge: int) -> Crop:
+    """Cut a batch into tiles of `edge` px, which are the batch then."""
+
+    def cut(part: Tensor) -> Tensor:
+        count, channels, height, width = part.shape
+        tiles = part.reshape(count, channels, height // edge, edge, width // edge, edge)
+        return tiles.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, edge, edge)
+
+    return Crop(*(cut(part) for part in crop))
 
 
 def stack(crops: list[Crop]) -> Crop:

@@ -292,6 +292,19 @@ class Recipe(Part):
     )
     predict: PredictConfig = PredictConfig()
 
+    @property
+    def window(self) -> int | None:
+        """Edge of the windows that the network is shown beyond training, px; None: any size.
+
+        A network that sees the location in its window has learned the ramp of its crops.
+        """
+        return self.fit.shape[0] if self.network.location else None
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of what is predicted are multiples of this, px."""
+        return self.window or input_multiple(self.network)
+
     @model_validator(mode="after")
     def _annotations_have_a_use(self) -> Recipe:
         every = DataConfig.model_fields["annotations"].default
@@ -354,6 +367,12 @@ class Recipe(Part):
                     f"a multiple of {multiple}",
                     f"set fit.crop={-(-edge // multiple) * multiple}",
                 )
+        if self.network.location and len(set(self.fit.shape)) > 1:
+            raise InputError(
+                f"fit.crop={list(self.fit.shape)} with network.location",
+                "square crops: the network is shown windows of that size in prediction, too",
+                f"set fit.crop={min(self.fit.shape)} or network.location=false",
+            )
         return self
 
 

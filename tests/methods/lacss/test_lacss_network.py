@@ -55,17 +55,17 @@ def test_the_hidden_layer_is_a_convolution_of_features_beside_their_location() -
     image, location = torch.randn(1, 1, 64, 64), torch.tensor([[31.2, 28.7]])
     with torch.inference_mode():
         shared = learner.share[:-1](learner.pyramid(image)[0])
-        # i - ii and j - jj at the middles of the places, in units of half the crop.
+        # i - ii and j - jj at the middles of the places, in units of 48 px whatever the crop.
         steps = (torch.arange(32) * 2 + 0.5)[:, None]
-        down = ((steps - location[0, 0]) / 12).expand(32, 32)
-        across = ((steps.T - location[0, 1]) / 12).expand(32, 32)
+        down = ((steps - location[0, 0]) / 48).expand(32, 32)
+        across = ((steps.T - location[0, 1]) / 48).expand(32, 32)
         both = torch.cat([shared, torch.stack([down, across])[None]], dim=1)
         weight = torch.cat([last.weight, kernel], dim=1)
         hidden = functional.relu(functional.conv2d(both, weight, last.bias, padding=1))
         expected = learner.enlarge(hidden)[0, 0]
         # The same as slopes; a ramp's convolution has an offset where the kernel is lopsided.
         learner.slopes.copy_(kernel.sum((2, 3)).T)
-        rise = torch.tensor([-1.0, 0, 1]) * 2 / 12
+        rise = torch.tensor([-1.0, 0, 1]) * 2 / 48
         last.bias += (kernel.sum(3)[:, 0] * rise + kernel.sum(2)[:, 1] * rise).sum(1)
         crops = learner(image).segment(torch.tensor([0]), location)
     y, x = crops.corners[0].tolist()
@@ -103,6 +103,33 @@ def test_every_segmentation_begins_as_a_cone_round_its_location() -> None:
     # A step of the grid, 8 px, wide.
     assert 7 < away.max() < 9.5 and len(inside) == pytest.approx(np.pi * 64, rel=0.15)
     assert crops.logits[0, 0, 0] < -8
+
+
+@pytest.mark.parametrize("crop", [96, 128, 160])
+def test_the_same_weights_draw_the_same_cell_whatever_the_crop(crop: int) -> None:
+    """Flat features and one location: a cone of 1 at its tip that falls by 1 in 9 px."""
+    learner = network(LacssConfig(level=3, crop=crop, segment_width=64))
+    angle = torch.arange(64) * (2 * np.pi / 64)
+    with torch.no_grad():
+        # Of 64 directions the positive parts of a distance r have the sum 64 r / pi.
+        learner.slopes.copy_(torch.stack([angle.sin(), angle.cos()]))
+        learner.enlarge.weight.fill_(-48 * np.pi / 64 / 9)
+        learner.enlarge.bias.fill_(1.0)
+        flat = torch.zeros(1, 64, 96, 96)
+        crops = learner.segment(flat, torch.tensor([0]), torch.tensor([[95.5, 95.5]]))
+        kept = learner.encoding(), learner.readout()
+    drawn = crops.logits[0] > 0
+    y, x = (torch.nonzero(drawn) + crops.corners[0]).T
+    # Places of 2 x 2 px lie 1, 3, 5, 7, 9 ... px from the location along each axis. Nearer than
+    # 9 px are 4, 4, 4 and 3 in the rows of a quarter and none in the next: 15 with 4 px each.
+    assert drawn.sum() == 4 * 15 * 4
+    assert (y.min(), y.max(), x.min(), x.max()) == (88, 103, 88, 103)
+    # So is what is exported for prediction.
+    encoding, readout = (one.detach().numpy() for one in kept)
+    place = np.array([95.5, 95.5], np.float32)
+    logits, corner = segment(flat[0].numpy(), place, encoding, readout)
+    assert (logits > 0).sum() == 4 * 15 * 4 and corner == tuple(crops.corners[0].tolist())
+    np.testing.assert_allclose(encoding[1, 0], np.arange(crop // 2) / 24 - (crop / 2 - 1) / 48)
 
 
 def test_published_backbone_has_a_full_stem_attention_and_strides_2_to_16() -> None:

@@ -29,8 +29,15 @@ PRIOR = 0.01
 """Score of every position before training."""
 FINEST = 2
 """Stride of the features that are segmented, px."""
+UNIT = 48.0
+"""Unit of the location encoding, px.
+
+The text's is 1 px. Slopes of one pixel would be small numbers, which an optimiser with equal steps
+for all weights moves too far. Half a crop, as the authors' code has it, depends on the crop, and
+weights would mean something else with another. This is half of the crop of 96 px, always.
+"""
 RISE, PEAK = 16.0, 2.0
-"""Slope of a hidden channel over half a crop, and logit at a location, before training."""
+"""Slope of a hidden channel over `UNIT`, and logit at a location, before training."""
 
 
 class Outputs(NamedTuple):
@@ -120,7 +127,7 @@ class Lacss(nn.Module):
             nn.init.normal_(self.share[-1].weight, std=1e-3)
             nn.init.zeros_(self.share[-1].bias)
             # Of directions spread evenly, the positive parts of a distance r have the mean r / pi.
-            steep = PEAK * self.cells * FINEST / 2 / self.stride
+            steep = PEAK * UNIT / self.stride
             self.enlarge.weight.normal_(-math.pi * steep / (RISE * joint), 0.01)
             self.enlarge.bias.fill_(PEAK)
 
@@ -131,10 +138,11 @@ class Lacss(nn.Module):
         -------
         (2, C, n) float
             Along y and along x, at the n stride-2 places of a crop whose middle is the location;
-            i - ii of the text in units of half the crop, times the slope of each channel.
+            i - ii of the text in units of `UNIT`, times the slope of each channel. So it rises
+            alike from pixel to pixel in crops of every size.
         """
         ramp = torch.arange(self.cells, device=self.slopes.device).to(self.slopes.dtype)
-        return self.slopes[..., None] * ((ramp - (self.cells - 1) / 2) / (self.cells / 2))
+        return self.slopes[..., None] * ((ramp - (self.cells - 1) / 2) * (FINEST / UNIT))
 
     def readout(self) -> Tensor:
         """Transposed convolution as a matrix.
@@ -183,7 +191,7 @@ class Lacss(nn.Module):
         flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
         patches = flat.index_select(0, at.reshape(-1)).reshape(-1, cells, cells, channels)
         down, across = (
-            (place - one[:, None]) / (cells / 2)
+            (place - one[:, None]) * (FINEST / UNIT)
             for place, one in zip((y, x), middle.unbind(1), strict=True)
         )
         rise = down[:, :, None, None] * self.slopes[0] + across[:, None, :, None] * self.slopes[1]
