@@ -217,6 +217,44 @@ def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
     check_labels(open_image(crop.files["labels"]).read_ids())
 
 
+def lines(folder: Path, table: str) -> Path:
+    """Fields of one crop each, a..e, with ever more nuclei, and a ``split.csv``."""
+    for name, step in zip("abcde", (80, 70, 60, 50, 40), strict=True):
+        labels = grid((200, 200), step, 8)
+        write_image(folder / "images" / f"{name}.tif", labels.astype(np.uint8), "YX")
+        write_image(folder / "stain" / f"{name}.tif", stain_of(labels), "YX")
+    (folder / "split.csv").write_text(table)
+    return folder
+
+
+def test_the_thesis_filters_each_cell_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "a,,X,1\nb,,X,1\nc,,X,2\nd,,X,2\ne,,Y,2\n"
+    data = lines(tmp_path / "d", "name,split,cell,day\n" + rows)
+    settings = ThesisSettings(lowest_share=0.5)
+    table = label(data, tmp_path / "by-cell", "thesis", settings=settings)
+    assert table["accepted"].tolist() == [False, False, True, True, True]
+    assert "Y: only 1 crop, so the 50% with fewest nucleus pixels stay" in capsys.readouterr().err
+    settings = ThesisSettings(lowest_share=0.5, by="day")
+    table = label(data, tmp_path / "by-day", "thesis", settings=settings)
+    # Half of a and b, and of c, d and e.
+    assert table["accepted"].tolist() == [False, True, False, True, True]
+    record = json.loads((tmp_path / "by-day" / "record.json").read_text())
+    assert record["settings"]["by"] == "day"
+
+
+def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
+    data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\n")
+    with pytest.raises(InputError, match=r"no column 'line' in .*: cell, day.*--by") as raised:
+        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+    (data / "split.csv").unlink()
+    with pytest.raises(InputError, match="no column 'line'"):
+        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
