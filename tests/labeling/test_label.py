@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from pictures import f1, grid, stain_of
 
+from sparcell.cli import main
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels
@@ -242,6 +243,28 @@ def test_the_thesis_filters_each_cell_line(
     assert table["accepted"].tolist() == [False, True, False, True, True]
     record = json.loads((tmp_path / "by-day" / "record.json").read_text())
     assert record["settings"]["by"] == "day"
+
+
+@pytest.mark.parametrize("others", [[], ["--preset", "auto"], ["--from", "points"]])
+def test_groups_are_those_of_the_preset_thesis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[str]
+) -> None:
+    make(tmp_path, {"a": good()})
+    with pytest.raises(SystemExit) as end:
+        main(["label", str(tmp_path), "--by", "cell", *others])
+    assert end.value.code == 2
+    assert "--by cell without --preset thesis" in capsys.readouterr().err
+
+
+def test_the_command_filters_by_a_column(tmp_path: Path) -> None:
+    data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\nb,,Y,1\nc,,Y,1\nd,,Y,1\ne,,Y,2\n")
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        main(["label", str(data), "-o", str(out), "--preset", "thesis", "--by", "day"])
+    assert not end.value.code
+    # A quarter of the four of day 1 is one, and of the one of day 2 none.
+    refused = [sample.name for sample in Dataset.open(out).samples if sample.refused]
+    assert refused == ["a_y0_x0"]
 
 
 def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:

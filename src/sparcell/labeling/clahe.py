@@ -147,7 +147,8 @@ def transfer(histogram: NDArray[np.int64], limit: int) -> NDArray[np.float32]:
     cumulative = np.cumsum(clipped)
     first = cumulative[np.argmax(clipped > 0)]
     span = max(int(cumulative[-1] - first), 1)
-    return ((cumulative - first).astype(np.float32) / np.float32(span)).astype(np.float32)
+    shares: NDArray[np.float32] = (cumulative - first).astype(np.float32) / np.float32(span)
+    return shares
 
 
 def _around(level: NDArray[np.int64], y: int, x: int, radius: int) -> NDArray[np.int64]:

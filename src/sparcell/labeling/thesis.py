@@ -203,7 +203,8 @@ def fill_small_holes(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]
     small = np.bincount(pieces.ravel()) < limit
     # Number 0 is the mask itself; pieces at the edge are not enclosed.
     small[[0, *pieces[0], *pieces[-1], *pieces[:, 0], *pieces[:, -1]]] = False
-    return mask | small[pieces]
+    filled: NDArray[np.bool_] = mask | small[pieces]
+    return filled
 
 
 def _fill_each(labels: Labels) -> Labels:

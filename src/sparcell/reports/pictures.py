@@ -103,7 +103,8 @@ def draw_comparison(
         image. Thinned, so that no panel is wider than `PANEL` px.
     """
     step = -(-max(image.shape) // PANEL)
-    stain, truth, found, image = (part[::step, ::step] for part in (stain, truth, found, image))
+    stain, image = stain[::step, ::step], image[::step, ::step]
+    truth, found = truth[::step, ::step], found[::step, ::step]
     on_image = np.repeat(stretch(image)[:, :, None], 3, axis=2)
     predicted = found > 0
     on_image[predicted] = 0.55 * on_image[predicted] + 0.45 * np.array(GREEN)
