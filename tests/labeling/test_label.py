@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from pictures import f1, grid, stain_of
 
+from sparcell.cli import main
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels
@@ -215,6 +216,66 @@ def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
     top, left = (int(part[1:]) for part in crop.name.split("_")[1:])
     assert np.array_equal(image.read()[0], big[top : top + 512, left : left + 512].astype(np.uint8))
     check_labels(open_image(crop.files["labels"]).read_ids())
+
+
+def lines(folder: Path, table: str) -> Path:
+    """Fields of one crop each, a..e, with ever more nuclei, and a ``split.csv``."""
+    for name, step in zip("abcde", (80, 70, 60, 50, 40), strict=True):
+        labels = grid((200, 200), step, 8)
+        write_image(folder / "images" / f"{name}.tif", labels.astype(np.uint8), "YX")
+        write_image(folder / "stain" / f"{name}.tif", stain_of(labels), "YX")
+    (folder / "split.csv").write_text(table)
+    return folder
+
+
+def test_the_thesis_filters_each_cell_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "a,,X,1\nb,,X,1\nc,,X,2\nd,,X,2\ne,,Y,2\n"
+    data = lines(tmp_path / "d", "name,split,cell,day\n" + rows)
+    settings = ThesisSettings(lowest_share=0.5)
+    table = label(data, tmp_path / "by-cell", "thesis", settings=settings)
+    assert table["accepted"].tolist() == [False, False, True, True, True]
+    assert "Y: only 1 crop, so the 50% with fewest nucleus pixels stay" in capsys.readouterr().err
+    settings = ThesisSettings(lowest_share=0.5, by="day")
+    table = label(data, tmp_path / "by-day", "thesis", settings=settings)
+    # Half of a and b, and of c, d and e.
+    assert table["accepted"].tolist() == [False, True, False, True, True]
+    record = json.loads((tmp_path / "by-day" / "record.json").read_text())
+    assert record["settings"]["by"] == "day"
+
+
+@pytest.mark.parametrize("others", [[], ["--preset", "auto"], ["--from", "points"]])
+def test_groups_are_those_of_the_preset_thesis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[str]
+) -> None:
+    make(tmp_path, {"a": good()})
+    with pytest.raises(SystemExit) as end:
+        main(["label", str(tmp_path), "--by", "cell", *others])
+    assert end.value.code == 2
+    assert "--by cell without --preset thesis" in capsys.readouterr().err
+
+
+def test_the_command_filters_by_a_column(tmp_path: Path) -> None:
+    data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\nb,,Y,1\nc,,Y,1\nd,,Y,1\ne,,Y,2\n")
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        main(["label", str(data), "-o", str(out), "--preset", "thesis", "--by", "day"])
+    assert not end.value.code
+    # A quarter of the four of day 1 is one, and of the one of day 2 none.
+    refused = [sample.name for sample in Dataset.open(out).samples if sample.refused]
+    assert refused == ["a_y0_x0"]
+
+
+def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
+    data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\n")
+    with pytest.raises(InputError, match=r"no column 'line' in .*: cell, day.*--by") as raised:
+        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists()
+    (data / "split.csv").unlink()
+    with pytest.raises(InputError, match="no column 'line'"):
+        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
 
 
 @pytest.mark.parametrize(

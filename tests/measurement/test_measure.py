@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from cases import draw, missed, touching
 
+from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.measurement import measure
 
@@ -97,6 +98,19 @@ def test_typical_area_can_be_given(tmp_path):
     labels = write(tmp_path / "labels", one=missed()[0])
     out = measure(labels, out=tmp_path / "tables", typical=50)
     assert pd.read_csv(out / "counts.csv")["n_by_area"].tolist() == [4]
+
+
+def test_typical_area_by_the_command(tmp_path, capsys):
+    # 12 x 10 px and 10 x 5 px are 170 px: 3.4 nuclei of 50 px.
+    labels = write(tmp_path / "labels", one=draw((10, 10, 22, 20), (30, 30, 40, 35)))
+    for area, code in (("50", 0), ("0", 2), ("-3", 2)):
+        with pytest.raises(SystemExit) as end:
+            main(["measure", str(labels), "-o", str(tmp_path / "tables"), "--typical", area])
+        assert (end.value.code or 0) == code
+    counts = pd.read_csv(tmp_path / "tables" / "counts.csv")
+    assert counts["n_by_area"].tolist() == [3.4]
+    assert counts["typical_area_px"].tolist() == [50]
+    assert "a typical area of 0 px" in capsys.readouterr().err
 
 
 def test_a_time_in_the_name_and_in_the_file(tmp_path):

@@ -63,6 +63,8 @@ def test_a_run_leaves_everything_that_the_design_names(finished):
     assert record["finished"] and len(record["inputs"]) == 3 * 4
     page = (finished / "report.html").read_text()
     assert 'src="http' not in page and "table 6.1" in page
+    # The test field has a stain.
+    assert page.count(': stain, labels, prediction"') == 1
 
 
 def test_a_finished_run_keeps_its_weights_alone(data, finished, tmp_path):

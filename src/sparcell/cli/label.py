@@ -48,6 +48,11 @@ def label(
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace the labels of an earlier run of this step."
     ),
+    by: str = typer.Option(
+        None,
+        help="With --preset thesis: column of split.csv in whose groups a quarter of the crops is"
+        " dropped; by default cell, where there is one.",
+    ),
     diameter: float = typer.Option(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
     ),
@@ -58,8 +63,15 @@ def label(
     from sparcell.labeling import label as run
     from sparcell.labeling.auto import AutoSettings
     from sparcell.labeling.proposing import ProposalSettings
+    from sparcell.labeling.thesis import ThesisSettings
 
-    settings: AutoSettings | ProposalSettings | None = None
+    settings: AutoSettings | ProposalSettings | ThesisSettings | None = None
+    if by is not None:
+        if source != "stain" or preset != "thesis":
+            raise InputError(
+                f"--by {by} without --preset thesis", "both", "leave it out, or add that"
+            )
+        settings = ThesisSettings(by=by)
     if mask != Mask.auto:
         if source != "points":
             raise InputError(

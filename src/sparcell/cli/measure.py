@@ -13,6 +13,11 @@ def measure(
     ),
     out: Path = typer.Option(..., "-o", "--out", help="Folder for the tables."),
     images: Path = typer.Option(None, help="Folder of the images, for intensities."),
+    typical: float = typer.Option(
+        None,
+        help="Known area of a single nucleus, px, for the count by area; by default estimated from"
+        " all objects.",
+    ),
     wells: str = typer.Option(
         None, help="CSV with name,well,tile,time, or a regular expression with these groups."
     ),
@@ -21,4 +26,4 @@ def measure(
     from sparcell.core.progress import say
     from sparcell.measurement import measure as run
 
-    say(f"tables: {run(predictions, images=images, wells=wells, out=out)}")
+    say(f"tables: {run(predictions, images=images, wells=wells, out=out, typical=typical)}")

@@ -89,6 +89,7 @@ def label(
     kind = getattr(options, "to", "labels")
     if kind == "points":
         _check_own_folder(data, out, "points from a stain", "where they are looked at first")
+    column = _group_column(pairs, options) if preset == "thesis" else None
     target = check_target(data, None if out is None else Path(out), overwrite, kind)
     prepare(target)
     used = [sample.files[source] for sample in pairs.samples]
@@ -102,7 +103,7 @@ def label(
 
     sheet = ContactSheet(target / "contact_sheet.png")
     if source == "stain" and preset == "thesis":
-        table = _label_thesis(pairs, target, options, sheet)
+        table = _label_thesis(pairs, target, options, column, sheet)
     else:
         table = _label_fields(pairs, target, options, quality, sheet)
         if target.resolve() != data.root.resolve():
@@ -211,8 +212,18 @@ def _label_fields(
     return rows
 
 
+def _group_column(pairs: Dataset, settings: ThesisSettings) -> str | None:
+    from sparcell.labeling.crops import group_column
+
+    return group_column(pairs, settings.by)
+
+
 def _label_thesis(
-    pairs: Dataset, target: Path, settings: ThesisSettings, sheet: ContactSheet
+    pairs: Dataset,
+    target: Path,
+    settings: ThesisSettings,
+    column: str | None,
+    sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
     from sparcell.labeling.crops import apply_filter, label_crops, write_crop_split
 
@@ -226,7 +237,8 @@ def _label_thesis(
                 origin.append(sample)
         except InputError as error:
             failed.append(_unusable(sample, "thesis", error))
-    verdicts = apply_filter(verdicts, settings)
+    groups = [sample.info.get(column, "") if column else "" for sample in origin]
+    verdicts = apply_filter(verdicts, settings, groups)
     write_crop_split(pairs, verdicts, origin, target)
     for verdict in [*verdicts, *failed]:
         sheet.add(verdict.thumbnail)

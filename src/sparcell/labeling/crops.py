@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
+from sparcell.core.progress import say
 from sparcell.io import open_sample, write_image
 from sparcell.labeling.field import Verdict, open_stain
 from sparcell.labeling.sheet import Thumbnail
@@ -68,8 +70,40 @@ def _write_crop(path: Path, source: Image, y: slice, x: slice) -> None:
         write_image(path, pixels, "CYX", source.pixel_size, source.channels)
 
 
-def apply_filter(verdicts: list[Verdict], settings: ThesisSettings) -> list[Verdict]:
-    """Refuse crops by the rule of the thesis, which looks at the whole set."""
+def group_column(dataset: Dataset, by: str | None) -> str | None:
+    """Column of ``split.csv`` whose groups are filtered one by one: `by`, or ``cell`` if it exists.
+
+    Raises
+    ------
+    InputError
+        If the table has no column `by`.
+    """
+    columns = sorted({column for sample in dataset.samples for column in sample.info})
+    if by is None:
+        return "cell" if "cell" in columns else None
+    if by not in columns:
+        known = f"one of its columns: {', '.join(columns)}" if columns else "a column of groups"
+        raise InputError(f"no column '{by}' in {dataset.root / 'split.csv'}", known, "correct --by")
+    return by
+
+
+def apply_filter(
+    verdicts: list[Verdict], settings: ThesisSettings, groups: Sequence[str]
+) -> list[Verdict]:
+    """Refuse crops by the rule of the thesis, which compares the crops of a group (5.2.4).
+
+    Parameters
+    ----------
+    verdicts : list of Verdict
+    settings : ThesisSettings
+    groups : one str for each verdict
+        Group, such as the cell line.
+    """
+    for group, count in sorted(Counter(groups).items()):
+        if not int(settings.lowest_share * count):
+            crops = "1 crop" if count == 1 else f"{count} crops"
+            share = f"{settings.lowest_share:.0%}"
+            say(f"{group or 'all'}: only {crops}, so the {share} with fewest nucleus pixels stay")
     coverage = np.array([verdict.row["coverage"] for verdict in verdicts])
     return [
         Verdict(
@@ -78,7 +112,9 @@ def apply_filter(verdicts: list[Verdict], settings: ThesisSettings) -> list[Verd
                 verdict.row["name"], reason, verdict.thumbnail.stain, verdict.thumbnail.labels
             ),
         )
-        for verdict, reason in zip(verdicts, filter_dataset(coverage, settings), strict=True)
+        for verdict, reason in zip(
+            verdicts, filter_dataset(coverage, settings, groups), strict=True
+        )
     ]
 
 

@@ -1,42 +1,49 @@
 """Preset ``thesis``: the published way from stain to labels, literally.
 
-CLAHE, then objects by adaptive Otsu, on crops of 512 x 512 px (autolabel thesis, sections 3.2.3
-and 5.2.3), with what the thesis leaves open taken from the documented defaults of CellProfiler 4
-(IdentifyPrimaryObjects and Threshold modules; Stirling et al. 2021, BMC Bioinformatics 22:433).
+CLAHE as Fiji's (`clahe`), then objects by adaptive Otsu, on crops of 512 x 512 px (autolabel
+thesis, sections 3.2.3 and 5.2.3). What the thesis leaves open is taken from the documented defaults
+of CellProfiler 4 (IdentifyPrimaryObjects and Threshold modules; Stirling et al. 2021, BMC
+Bioinformatics 22:433).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from scipy.interpolate import RectBivariateSpline
-from skimage.exposure import equalize_adapthist
 from skimage.filters import threshold_otsu
-from skimage.morphology import disk
-from skimage.segmentation import watershed
 
-from sparcell.core.labels import Labels, connected_labels, number_pieces
+from sparcell.core.labels import Labels, connected_labels
+from sparcell.labeling.clahe import clahe
+from sparcell.labeling.declumping import split_by_intensity
 
 # The share of a normal distribution within this many standard deviations is one half.
 HALF_MASS = 0.6744
 # A local threshold stays between these multiples of the global one.
 LOCAL_OVER_GLOBAL = (0.7, 1.5)
-# CellProfiler looks for maxima at a resolution where the smallest diameter is 10 px.
-LOW_RESOLUTION_DIAMETER = 10.0
 
 
 class ThesisSettings(BaseModel):
-    """Settings of the preset ``thesis``; lengths in px at the reference pixel size."""
+    """Settings of the preset ``thesis``.
+
+    Lengths are px at the reference pixel size, and `scaled` to an image's own, but for `crop`:
+    that is a number of pixels.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     clahe_block: int = Field(127, ge=3, description="CLAHE block, px")
-    clahe_bins: int = Field(256, ge=2, description="CLAHE histogram bins")
+    clahe_bins: int = Field(256, ge=2, le=256, description="CLAHE histogram bins")
     clahe_slope: float = Field(3.0, ge=1, description="CLAHE maximum slope")
+    # The thesis saved its stains as 32-bit files (5.2.2).
+    clahe_bits: Literal[8, 32] = Field(
+        32, description="CLAHE as Fiji does it for images of this type"
+    )
     diameters: tuple[float, float] = Field(
         (5.0, 30.0), description="smallest and largest diameter kept, px"
     )
@@ -52,7 +59,7 @@ class ThesisSettings(BaseModel):
     # The thesis gives no pixel size. Its images of 1408 x 1040 px are those of an IncuCyte S3,
     # which has 1.24 um with its 10x objective.
     reference_pixel_size: float = Field(
-        1.24, gt=0, description="um; diameters scale with it where an image states its pixel size"
+        1.24, gt=0, description="um; lengths scale with it where an image states its pixel size"
     )
     lowest_share: float = Field(
         0.25, ge=0, lt=1, description="part of the crops dropped for having fewest nucleus pixels"
@@ -61,12 +68,30 @@ class ThesisSettings(BaseModel):
         0.5, gt=0, le=1, description="crops with a larger part of nucleus pixels are dropped"
     )
 
+    by: str | None = Field(
+        None,
+        description="column of split.csv in whose groups the share is dropped; by default cell,"
+        " where there is one",
+    )
+
     def scaled(self, pixel_size: float | None) -> ThesisSettings:
-        """Settings with the diameters in px of an image of `pixel_size` um, if that is known."""
+        """Settings with lengths in px of an image of `pixel_size` um, if that is known.
+
+        CLAHE's block stays odd, at least 3 px, and the block of the threshold at least 2 px.
+        """
         if pixel_size is None:
             return self
-        low, high = (d * self.reference_pixel_size / pixel_size for d in self.diameters)
-        return self.model_copy(update={"diameters": (low, high)})
+        factor = self.reference_pixel_size / pixel_size
+        radius = max(1, round((self.clahe_block - 1) / 2 * factor))
+        low, high = self.diameters
+        return self.model_copy(
+            update={
+                "clahe_block": 2 * radius + 1,
+                "diameters": (low * factor, high * factor),
+                "window": max(2, round(self.window * factor)),
+                "smoothing_scale": self.smoothing_scale * factor,
+            }
+        )
 
 
 def crop_corners(shape: tuple[int, int], size: int) -> list[tuple[int, int]]:
@@ -83,22 +108,14 @@ def crop_corners(shape: tuple[int, int], size: int) -> list[tuple[int, int]]:
 
 
 def equalize(stain: NDArray[np.float32], settings: ThesisSettings) -> NDArray[np.float64]:
-    """CLAHE of a stain, (Y, X) to values 0 to 1.
-
-    Fiji clips a block's histogram at ``round(slope * n / bins)`` counts, n the pixels of the
-    block; scikit-image at ``clip_limit * n``. ``clip_limit = slope / bins`` is the same limit:
-    189 counts for a block of 127 px. Both interpolate between blocks (Fiji in its fast mode).
-    """
-    low, high = float(stain.min()), float(stain.max())
-    scaled = (stain.astype(np.float64) - low) / max(high - low, 1e-12)
-    return np.asarray(
-        equalize_adapthist(
-            scaled,
-            kernel_size=settings.clahe_block,
-            clip_limit=settings.clahe_slope / settings.clahe_bins,
-            nbins=settings.clahe_bins,
-        )
-    )
+    """CLAHE of a stain, (Y, X) to values 0 to 1, as Fiji's for 32-bit images by default."""
+    return clahe(
+        stain,
+        settings.clahe_block,
+        settings.clahe_bins,
+        settings.clahe_slope,
+        settings.clahe_bits,
+    ).astype(np.float64)
 
 
 def adaptive_threshold(image: NDArray[np.float64], settings: ThesisSettings) -> NDArray[np.float64]:
@@ -153,8 +170,9 @@ def _otsu(values: NDArray[np.float64]) -> float:
 def find_primary_objects(image: NDArray[np.float64], settings: ThesisSettings) -> Labels:
     """Objects of an equalized stain as IdentifyPrimaryObjects finds them with its defaults.
 
-    Threshold on the smoothed image, holes filled, clumps parted by intensity, holes filled
-    again, objects at the border and of an area outside the diameters' circles discarded.
+    Threshold on the smoothed image, small holes filled, clumps separated by intensity, objects
+    at the border and of an area outside the diameters' circles discarded, and at last the holes
+    of each object filled.
 
     Parameters
     ----------
@@ -169,71 +187,24 @@ def find_primary_objects(image: NDArray[np.float64], settings: ThesisSettings) -
     smooth = ndimage.gaussian_filter(image, sigma, mode="constant")
     # Outside the image there is nothing; divide by the weight that lies inside.
     smooth /= ndimage.gaussian_filter(np.ones_like(image), sigma, mode="constant")
-    mask = ndimage.binary_fill_holes(smooth >= adaptive_threshold(image, settings))
-    labels = split_by_intensity(image, mask, settings.diameters[0])
-    labels = _fill_each(labels)
-    return filter_size(drop_border(labels), settings.diameters)
-
-
-def split_by_intensity(
-    image: NDArray[np.float64], mask: NDArray[np.bool_], smallest: float
-) -> Labels:
-    """Part clumps at the maxima of the smoothed image, along its valleys.
-
-    The smoothing filter has a full width at half maximum of ``2.35 * smallest / 3.5``, and a
-    maximum is the highest within ``smallest / 1.5`` px: what CellProfiler derives from the
-    smallest diameter. Above 10 px both are applied to an image reduced to 10 px.
-    """
-    clumps = number_pieces(mask)
-    if not clumps.any():
-        return clumps
-    smooth = _smooth_inside(image, smallest / 3.5)
-    shrink = min(1.0, LOW_RESOLUTION_DIAMETER / smallest)
-    reach = smallest / 1.5 if shrink == 1 else 7.0
-    seen, area = smooth, clumps
-    if shrink < 1:
-        seen = ndimage.zoom(smooth, shrink, order=1)
-        rows, columns = (
-            np.minimum(((np.arange(n) + 0.5) * big / n).astype(int), big - 1)
-            for n, big in zip(seen.shape, mask.shape, strict=True)
-        )
-        area = clumps[np.ix_(rows, columns)]
-    around = disk(max(1, int(reach - 0.5)))
-    highest = seen >= ndimage.maximum_filter(np.where(area > 0, seen, 0), footprint=around)
-    spots = number_pieces(highest & (area > 0))
-    markers = np.zeros(mask.shape, np.int32)
-    for number, (y, x) in enumerate(_centres(spots), 1):
-        row, column = (
-            min(int((at + 0.5) * big / small), big - 1)
-            for at, big, small in zip((y, x), mask.shape, seen.shape, strict=True)
-        )
-        markers[row, column] = number
-    parted = watershed(-image, markers, mask=mask, connectivity=2).astype(np.int32)
-    # A clump that the reduced image skipped stays one object.
-    return connected_labels(np.where(mask & (parted == 0), clumps, parted))
-
-
-def _smooth_inside(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Gaussian cut at half its filter size, of what lies inside the image."""
-    radius = max(int(2.35 * sigma / 2), 1)
-    weight = ndimage.gaussian_filter(np.ones_like(image), sigma, mode="constant", radius=radius)
-    return np.asarray(
-        ndimage.gaussian_filter(image, sigma, mode="constant", radius=radius) / weight
+    mask = fill_small_holes(
+        smooth >= adaptive_threshold(image, settings), settings.diameters[1] ** 2
     )
+    labels = drop_border(split_by_intensity(image, mask, settings.diameters[0]))
+    return _fill_each(filter_size(labels, settings.diameters))
 
 
-def _centres(spots: Labels) -> Sequence[tuple[int, int]]:
-    """One pixel of each spot: the one nearest its centre of mass."""
-    count = int(spots.max(initial=0))
-    ids = np.arange(1, count + 1)
-    means = ndimage.center_of_mass(np.ones(spots.shape), spots, ids)
-    found = []
-    for box, number, (y, x) in zip(ndimage.find_objects(spots), ids, means, strict=True):
-        rows, columns = np.nonzero(spots[box] == number)
-        rows, columns = rows + box[0].start, columns + box[1].start
-        nearest = int(np.argmin((rows - y) ** 2 + (columns - x) ** 2))
-        found.append((int(rows[nearest]), int(columns[nearest])))
-    return found
+def fill_small_holes(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
+    """Fill 4-connected pieces of background of fewer than `limit` px that the mask encloses.
+
+    Larger ones are open space among nuclei. CellProfiler's limit is the largest diameter squared.
+    """
+    pieces, _ = ndimage.label(~mask)
+    small = np.bincount(pieces.ravel()) < limit
+    # Number 0 is the mask itself; pieces at the edge are not enclosed.
+    small[[0, *pieces[0], *pieces[-1], *pieces[:, 0], *pieces[:, -1]]] = False
+    filled: NDArray[np.bool_] = mask | small[pieces]
+    return filled
 
 
 def _fill_each(labels: Labels) -> Labels:
@@ -265,21 +236,38 @@ def label_crop(
     where nuclei are much larger than the smallest diameter, for there the splitting, which looks
     for maxima at the scale of the smallest, cuts every nucleus into many.
     """
-    objects = find_primary_objects(equalize(stain, settings), settings.scaled(pixel_size))
+    scaled = settings.scaled(pixel_size)
+    objects = find_primary_objects(equalize(stain, scaled), scaled)
     return connected_labels(objects > 0)
 
 
-def filter_dataset(coverage: NDArray[np.float64], settings: ThesisSettings) -> list[str]:
+def filter_dataset(
+    coverage: NDArray[np.float64],
+    settings: ThesisSettings,
+    groups: Sequence[str] | None = None,
+) -> list[str]:
     """Why each crop is dropped from the set; ``""`` where it stays.
+
+    The thesis has a cutoff for each of its datasets, that is, for each cell line (5.2.4).
 
     Parameters
     ----------
     coverage : (n,) float64
         Part of nucleus pixels of each crop.
+    groups : n str, optional
+        The group of each crop, of which the share with the lowest coverage is dropped; by default
+        all are one. Of a group too small for that, such as a single crop, none is.
     """
-    dropped = int(settings.lowest_share * len(coverage))
+    of = (
+        np.zeros(len(coverage), int)
+        if groups is None
+        else np.unique(groups, return_inverse=True)[1]
+    )
     lowest = np.zeros(len(coverage), bool)
-    lowest[np.argsort(coverage, kind="stable")[:dropped]] = True
+    for group in range(of.max(initial=-1) + 1):
+        members = np.flatnonzero(of == group)
+        ranked = members[np.argsort(coverage[members], kind="stable")]
+        lowest[ranked[: int(settings.lowest_share * len(members))]] = True
     return [
         f"noise: {part:.0%} of the crop are nuclei, at most {settings.max_coverage:.0%} expected"
         if part > settings.max_coverage

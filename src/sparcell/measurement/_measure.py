@@ -68,6 +68,8 @@ def measure(
 
     from sparcell.io import list_images, write_table
 
+    if typical is not None and not (np.isfinite(typical) and typical > 0):
+        raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
     predictions, out = Path(predictions), Path(out)
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"

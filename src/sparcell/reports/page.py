@@ -16,10 +16,17 @@ from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.core.projection import project
 from sparcell.io import open_image, read_table
-from sparcell.reports.pictures import draw_curves, draw_overlay, draw_stains, png
+from sparcell.reports.pictures import (
+    draw_comparison,
+    draw_curves,
+    draw_overlay,
+    draw_stains,
+    png,
+)
 from sparcell.reports.rendering import embed, render
 
 OVERLAYS = 6
+COMPARISONS = 3
 
 
 class Row(NamedTuple):
@@ -72,6 +79,7 @@ def write_report(run: Path | str) -> Path:
         stains=stains,
         stain_pictures=_stain_pictures(run, record) if stains else [],
         overlays=[] if stains else _overlays(run, record),
+        comparisons=[] if stains else _comparisons(run, record),
         counts=_counts(run, evaluation),
     )
     with whole_file(run / "report.html") as partial:
@@ -178,6 +186,31 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
             picture = draw_overlay(shown, truth.read_ids(), open_image(found).read_ids())
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": embed(png(picture))})
+    return pictures
+
+
+def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields with a stain: stain, labels and prediction in a row."""
+    fields = [item for item in record.get("evaluated", {}).items() if "stain" in item[1]]
+    pictures = []
+    for name, held in fields[:COMPARISONS]:
+        found = run / "predictions" / "labels" / f"{name}.tif"
+        try:
+            stain, image = (project(_open(held, kind)).read() for kind in ("stain", "image"))
+            truth, predicted = (open_image(path).read_ids() for path in (held["labels"], found))
+            if stain.shape[-2:] != truth.shape:
+                raise InputError(
+                    "a stain of {} x {} px beside labels of {} x {}".format(
+                        *stain.shape[-2:], *truth.shape
+                    ),
+                    "the same size",
+                    "check the stain",
+                )
+            picture = draw_comparison(stain[0], truth, predicted, image[len(image) // 2])
+        except InputError as error:
+            say(f"no row of pictures of {name} in the report: {error}")
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.core.labels import Labels
+from sparcell.evaluation.overlay import draw_overlay as colour_agreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 GREEN, RED, BLUE = (60, 200, 80), (230, 60, 60), (80, 120, 255)
 LARGEST = 1024
+PANEL = 512
 GAP = 8
 SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
 
@@ -80,6 +82,44 @@ def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> ND
     return colour.astype(np.uint8)
 
 
+def draw_comparison(
+    stain: NDArray[np.float32],
+    truth: Labels,
+    found: Labels,
+    image: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Draw a row of the autolabel thesis's figures 6.1 to 6.4: how labels and prediction compare.
+
+    Parameters
+    ----------
+    stain, image : (Y, X) float32
+        Each is shown between its own percentiles.
+    truth, found : (Y, X) int32
+
+    Returns
+    -------
+    (Y, 5 X and `GAP` px between panels, 3) uint8
+        Stain; labels; prediction; their overlap as in figure 5.6; the prediction in green on the
+        image. Thinned, so that no panel is wider than `PANEL` px.
+    """
+    step = -(-max(image.shape) // PANEL)
+    stain, image = stain[::step, ::step], image[::step, ::step]
+    truth, found = truth[::step, ::step], found[::step, ::step]
+    on_image = np.repeat(stretch(image)[:, :, None], 3, axis=2)
+    predicted = found > 0
+    on_image[predicted] = 0.55 * on_image[predicted] + 0.45 * np.array(GREEN)
+    grey = (stretch(stain), np.where(truth > 0, 255, 0), np.where(predicted, 255, 0))
+    panels = [np.repeat(part[:, :, None], 3, axis=2) for part in grey]
+    return side_by_side([*panels, colour_agreement(truth, found), on_image])
+
+
+def side_by_side(panels: list[NDArray[Any]]) -> NDArray[np.uint8]:
+    """Join (Y, X) or (Y, X, 3) panels of one height into a row, with white gaps of `GAP` px."""
+    gap = np.full((len(panels[0]), GAP, *panels[0].shape[2:]), 255, np.uint8)
+    parts = [part for panel in panels for part in (gap, panel)][1:]
+    return np.concatenate(parts, axis=1).astype(np.uint8)
+
+
 def draw_stains(
     image: NDArray[np.float32], real: NDArray[np.float32], predicted: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
@@ -98,9 +138,7 @@ def draw_stains(
     """
     step = -(-max(image.shape) // LARGEST)
     pairs = [part for both in zip(real, predicted, strict=True) for part in both]
-    panels = [stretch(part[::step, ::step]) for part in (image, *pairs)]
-    gap = np.full((len(panels[0]), GAP), 255, np.uint8)
-    shown = np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
+    shown = side_by_side([stretch(part[::step, ::step]) for part in (image, *pairs)])
     return np.repeat(shown[:, :, None], 3, axis=2)
 
 

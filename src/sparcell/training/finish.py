@@ -102,7 +102,7 @@ def finish_run(
                 **{
                     one: str(path.resolve())
                     for one, path in place.sample.files.items()
-                    if one.partition(":")[0] == kind
+                    if one.partition(":")[0] in (kind, "stain")
                 },
                 "excerpts": {
                     which: part.model_dump(mode="json", exclude_none=True)
