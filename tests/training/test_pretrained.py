@@ -116,10 +116,15 @@ def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
     # Equation 1 of the isl paper, where the stain's own output goes on.
     semantic = load_recipe("isl/nuclei-imagenet-1")
     assert start_from(run, semantic).method.offset == 0.5
-    new = load_recipe("isl/nuclei-imagenet-1", ["network.head=new"])
+    new = load_recipe("isl/nuclei-imagenet-1", ["network.head=new"], pretrained=True)
     assert start_from(run, new).method.offset == 0
     said = ["network.filters=8"]
-    assert start_from(run, load_recipe("isl-light/nuclei", said), said).network.filters == 8
+    assert (
+        start_from(
+            run, load_recipe("isl-light/nuclei", said, pretrained=True), said
+        ).network.filters
+        == 8
+    )
     small = [f"fit.{key}" for key in ("crop=64", "batch=4", "crops_per_epoch=8", "max_steps=3")]
     nuclei = train(
         "isl-light/nuclei", data, tmp_path / "nuclei", overrides=[*small, "data.labels=truth"],

@@ -7,6 +7,11 @@ from importlib.util import find_spec
 from sparcell.core.errors import InputError
 
 
+def missing_for_training() -> list[str]:
+    """Name what training needs and is not installed."""
+    return [name for name in ("torch", "lightning", "timm") if find_spec(name) is None]
+
+
 def need_torch() -> None:
     """Say how to install what training needs.
 
@@ -15,8 +20,7 @@ def need_torch() -> None:
     InputError
         If it is not there.
     """
-    missing = [name for name in ("torch", "lightning", "timm") if find_spec(name) is None]
-    if missing:
+    if missing := missing_for_training():
         raise InputError(
             f"no {missing[0]}", "what training needs", "pip install 'sparcell[train,pretrained]'"
         )

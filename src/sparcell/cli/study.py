@@ -149,8 +149,10 @@ def isl(
     )
     # A mistake in what comes after the stain is told before that is learned.
     study = make_study()
-    plan_study(study, data)
+    plan = plan_study(study, data)
     check_runs({name: one for name, one in runs.items() if one != run}, study, data)
+    coming = (str(run.resolve()),)
+    _check_starts(plan, coming)
     if not stain and not dry_run:
         from sparcell.cli.extras import need_torch
 
@@ -159,7 +161,7 @@ def isl(
         study = make_study()
     if not dry_run:
         check_runs({STAIN: run}, study, data)
-    if _carry_out(study, data, out / "study", resume, dask, dry_run):
+    if _carry_out(study, data, out / "study", resume, dask, dry_run, coming):
         typer.echo(f"starts: {write_starts(out, run)}")
 
 
@@ -198,12 +200,22 @@ def page(
     say(f"study: {write_study_page(out, minutes_per_field, more, seconds_per_object)}")
 
 
-def _carry_out(study: Any, data: Path, out: Path, resume: bool, dask: str, dry_run: bool) -> bool:
+def _carry_out(
+    study: Any,
+    data: Path,
+    out: Path,
+    resume: bool,
+    dask: str,
+    dry_run: bool,
+    coming: tuple[str, ...] = (),
+) -> bool:
     """Carry out a study, or print its plan; tell whether it was carried out."""
     from sparcell.studies.design import describe_plan, plan_study
 
     if dry_run:
-        typer.echo(describe_plan(plan_study(study, data)))
+        plan = plan_study(study, data)
+        _check_starts(plan, coming)
+        typer.echo(describe_plan(plan))
         return False
     from sparcell.cli.extras import need_torch
 
@@ -212,3 +224,14 @@ def _carry_out(study: Any, data: Path, out: Path, resume: bool, dask: str, dry_r
 
     run_study(study, data, out, resume=resume, dask=dask)
     return True
+
+
+def _check_starts(plan: Any, coming: tuple[str, ...]) -> None:
+    """Check that the weights of a plan can be had, where training is installed."""
+    from sparcell.cli.extras import missing_for_training
+
+    if missing_for_training():
+        return
+    from sparcell.training.start import check_starts
+
+    check_starts(plan.recipes.values(), coming)

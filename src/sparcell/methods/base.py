@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,10 +81,21 @@ MAPS = Answer({"maps": ("channel", "y", "x")}, _read_maps, _picture_maps, exact=
 """Dense maps: every pixel of the window has its values."""
 
 
+Needs = dict[str, tuple[str, tuple[object, ...]]]
+"""Settings that have an effect only with some values of another: its name and those values."""
+
+
 class MethodConfig(BaseModel):
-    """Settings of a method's targets and objective; each method adds its own."""
+    """Settings of a method's targets and objective; each method adds its own.
+
+    Attributes
+    ----------
+    needs : Needs
+        Settings of this method that have no effect beside others of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    needs: ClassVar[Needs] = {}
 
 
 class DecodeSettings(BaseModel):

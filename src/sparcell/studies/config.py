@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Rules
+from sparcell.training.effects import name_settings
 from sparcell.training.recipe import Part, Recipe, load_recipe
-from sparcell.training.settings import parse_settings, recipe_names
+from sparcell.training.settings import override, parse_settings, recipe_names
 
 Metric = Literal[
     "f1", "f1_60", "f1_60_no_small", "map", "ap50", "ap75", "pixel_iou", "pixel_dice",
@@ -184,14 +185,29 @@ class Study(Part):
         Raises
         ------
         InputError
-            If a recipe does not exist or a setting is wrong.
+            If a recipe does not exist, or a setting is wrong or has no effect in a study.
         """
-        return {
-            candidate.label: self._limited(
-                load_recipe(candidate.recipe, as_overrides(self.set | candidate.set))
+        found = {}
+        for candidate in self.recipes:
+            overrides = as_overrides(self.set | candidate.set)
+            self._check_effects(override({}, overrides))
+            found[candidate.label] = self._limited(load_recipe(candidate.recipe, overrides))
+        return found
+
+    def _check_effects(self, settings: dict[str, Any]) -> None:
+        """Refuse what the study decides for every run."""
+        decided = {"seed": "seeds", "data.parts": "test, val and folds"}
+        if settings.get("data", {}).get("labels") != self.labels:
+            decided["data.labels"] = "labels"
+        if self.limit:
+            names = ("epochs", "max_steps", "cpu_seconds", "patience")
+            decided |= {f"fit.{name}": "limit" for name in names}
+        for name in sorted({*settings, *name_settings(settings)} & set(decided)):
+            raise InputError(
+                f"{name} among the settings of a study, where it has no effect",
+                f"the study's own {decided[name]}",
+                f"leave {name} out, or change {decided[name]}",
             )
-            for candidate in self.recipes
-        }
 
     def _limited(self, recipe: Recipe) -> Recipe:
         data = recipe.data.model_copy(update={"labels": self.labels})

@@ -35,6 +35,7 @@ from sparcell.studies.external import Tables, read_external
 from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
 from sparcell.studies.workers import carry_out
+from sparcell.training.start import check_starts
 
 
 def run_study(
@@ -68,9 +69,9 @@ def run_study(
     Raises
     ------
     InputError
-        If study and data do not fit, another process works in the folder, or every run has
-        failed. A run that fails on its own is noted in the column `error` of ``results.csv`` and
-        the study goes on.
+        If study and data do not fit, weights that a recipe starts from cannot be had, another
+        process works in the folder, or every run has failed. A run that fails on its own is noted
+        in the column `error` of ``results.csv`` and the study goes on.
     """
     from sparcell.studies.page import write_study_page
 
@@ -79,6 +80,8 @@ def run_study(
     study = study if isinstance(study, Study) else load_study(Path(study))
     plan = plan_study(study, Path(data))
     external = read_external(study)
+    # One start in place of another would be compared under the wrong name.
+    check_starts(plan.recipes[run.recipe] for run in plan.runs if not is_finished(out, run))
     with hold(out):
         prepare(plan, out, resume)
         results = _carry_out(plan, out, external, dask)

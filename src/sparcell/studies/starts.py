@@ -29,6 +29,8 @@ from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.start import start_from
 
 SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
+OF_A_RUN = ("network.head", "fit.hold_norms")
+"""Settings that have an effect only on a start from a run."""
 BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Labelled fields that are tried, as far as there are so many."""
 
@@ -83,7 +85,7 @@ def starts_study(
         chosen = (*(number for number in BUDGETS if number < count), "all")
     # The plan chooses fields; a published row of one image would leave too few.
     settings = {"data.images": 0, **settings}
-    if load_recipe(recipe, as_overrides(settings)).method.name == "stain":
+    if load_recipe(recipe, as_overrides(settings), pretrained=True).method.name == "stain":
         raise InputError(
             f"the recipe {recipe}, which predicts a stain",
             "one that finds objects",
@@ -92,15 +94,21 @@ def starts_study(
     from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
     first = next(iter(from_runs.values()))
     alike = {key: value for key, value in first.items() if not key.startswith("method.")}
-    plain = alike | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
+    # Scratch and ImageNet have no last convolution to keep, and no statistics.
+    for_all = {key: value for key, value in settings.items() if key not in OF_A_RUN}
+    plain = (
+        for_all
+        | alike
+        | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
+    )
     return Study(
         name=f"How many labels after learning the stain? {data.resolve().name}",
         recipes=tuple(
-            Candidate(recipe=recipe, label=label, set=settings | own)
+            Candidate(recipe=recipe, label=label, set=own)
             for label, own in (
                 (SCRATCH, plain | {"network.weights": "none"}),
                 (IMAGENET, plain | {"network.weights": "imagenet"}),
-                *from_runs.items(),
+                *((label, settings | own) for label, own in from_runs.items()),
             )
         ),
         budgets=chosen,
@@ -135,7 +143,7 @@ def count_fields(data: Path, labels: str) -> int:
 def network_settings(stain: Path, recipe: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what a recipe that starts from a run sets otherwise, by dotted name."""
     overrides = as_overrides(settings)
-    before = load_recipe(recipe, overrides)
+    before = load_recipe(recipe, overrides, pretrained=True)
     after = start_from(stain.resolve(), before, overrides)
     return {
         f"{part}.{key}": value

@@ -99,7 +99,7 @@ def train(
     """
     out = Path(out)
     if isinstance(recipe, str):
-        recipe = load_recipe(recipe, list(overrides))
+        recipe = load_recipe(recipe, list(overrides), pretrained=pretrained is not None)
     if pretrained is not None:
         recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)

@@ -9,11 +9,9 @@ import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
@@ -21,7 +19,7 @@ from sparcell.models.windows import join_windows
 from sparcell.nets.head import hold_norms, is_pretrained
 from sparcell.training.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
-from sparcell.training.recipe import Optimiser, Recipe
+from sparcell.training.recipe import Optimiser, Recipe, start_decoding
 from sparcell.training.scoring import MatchCounts, correlate, score_field
 
 
@@ -224,26 +222,6 @@ def group_parameters(network: torch.nn.Module, options: Optimiser) -> list[dict[
             if chosen:
                 groups.append({"params": chosen, "weight_decay": decay, "share": share})
     return groups
-
-
-def start_decoding(recipe: Recipe) -> Any:
-    """Decode settings of the recipe's method, with those that the recipe names.
-
-    Raises
-    ------
-    InputError
-        If the method has no such setting, or its value is out of range.
-    """
-    kind = METHODS[recipe.method.name].decode_settings
-    try:
-        return kind(**recipe.decode)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"setting decode.{first['loc'][0]}: {first['msg'].lower()}",
-            f"settings of the decoding of {recipe.method.name}: " + ", ".join(kind.model_fields),
-            "correct its name or value",
-        ) from error
 
 
 class NotFiniteLoss(Exception):

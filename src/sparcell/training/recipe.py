@@ -1,7 +1,7 @@
 """Recipes: everything that decides how a model is trained, in one YAML file.
 
-Every setting is checked; an unknown one is an error. How files build on each other is told in
-`sparcell.training.settings`.
+Every setting is checked: an unknown one is an error, and one without effect, see
+`sparcell.training.effects`. How files build on each other is told in `sparcell.training.settings`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sparcell.methods.stain.config import StainConfig
 from sparcell.methods.watershed.config import WatershedConfig
 from sparcell.models.normalise import Normalise
 from sparcell.nets.config import NetworkConfig, input_multiple
-from sparcell.training.settings import override, read_settings
+from sparcell.training.effects import check_effects, find_idle, name_settings, reset_idle
+from sparcell.training.settings import find_recipe, override
 
 
 class Part(BaseModel):
@@ -324,6 +325,11 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _decoding_is_the_methods(self) -> Recipe:
+        start_decoding(self)
+        return self
+
+    @model_validator(mode="after")
     def _score_is_known(self) -> Recipe:
         score = METHODS[self.method.name].score
         if not self.data.val_fraction and self.fit.monitor != "last":
@@ -376,8 +382,13 @@ class Recipe(Part):
         return self
 
 
-def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(
+    name: str, overrides: list[str] | None = None, *, pretrained: bool = False
+) -> Recipe:
     """Load a recipe by name or path.
+
+    What `overrides` or the recipe's own file write must have an effect. What has none but comes
+    from a base, or lost it by an override, goes back to its default.
 
     Parameters
     ----------
@@ -386,13 +397,36 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         YAML file, with ``/ROW`` where it holds a family.
     overrides : list of str
         ``"optimiser.lr=1e-3"``: settings by their dotted name, values as in YAML.
+    pretrained : bool
+        A run to start from is put in afterwards, by `sparcell.training.start`, which then checks
+        what depends on the network.
 
     Raises
     ------
     InputError
-        If the recipe does not exist, or a setting is unknown or out of range.
+        If the recipe does not exist, or a setting is unknown, out of range or without effect.
     """
-    settings = override(read_settings(name), overrides or [])
+    overrides = overrides or []
+    file, row = find_recipe(name)
+    settings, written = file.choose(row), name_settings(file.written(row))
+    recipe = _check(override(settings, overrides), name)
+    if overrides:
+        # Of what lost its effect by an override, the file is not to blame.
+        written &= _idle_alone(settings, name)
+    check_effects(recipe, name_settings(override({}, overrides)), written, pretrained)
+    return reset_idle(recipe, pretrained)
+
+
+def _idle_alone(settings: dict[str, Any], name: str) -> set[str]:
+    """Name what has no effect in a recipe file as it stands; nothing if it is incomplete."""
+    try:
+        return find_idle(_check(settings, name))
+    except InputError:
+        return set()
+
+
+def _check(settings: dict[str, Any], name: str) -> Recipe:
+    """Make a recipe of settings; `name` is for messages."""
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
@@ -401,6 +435,26 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         raise InputError(
             f"setting {place_name} in recipe {name}: {first['msg'].lower()}",
             "a setting of `sparcell recipes show`",
+            "correct its name or value",
+        ) from error
+
+
+def start_decoding(recipe: Recipe) -> Any:
+    """Decode settings of the recipe's method, with those that the recipe names.
+
+    Raises
+    ------
+    InputError
+        If the method has no such setting, or its value is out of range.
+    """
+    kind = METHODS[recipe.method.name].decode_settings
+    try:
+        return kind(**recipe.decode)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"setting decode.{first['loc'][0]}: {first['msg'].lower()}",
+            f"settings of the decoding of {recipe.method.name}: " + ", ".join(kind.model_fields),
             "correct its name or value",
         ) from error
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
@@ -44,6 +45,8 @@ class RecipeFile:
     rows : dict
         Name in the family to the settings that differ, the last above the others; of a single
         recipe, empty.
+    own : dict
+        Its settings without those of its bases.
     places : dict
         Name in the family to its value along each axis; the names of ``rows`` are the axis ``row``.
     tables : dict
@@ -53,6 +56,7 @@ class RecipeFile:
     name: str
     shared: Settings
     rows: dict[str, tuple[Settings, ...]]
+    own: Settings
     places: dict[str, dict[str, str]] = field(default_factory=dict)
     tables: Settings = field(default_factory=dict)
 
@@ -85,6 +89,13 @@ class RecipeFile:
             settings = merge(settings, different)
         return settings | {"name": f"{settings['name']}/{row}"}
 
+    def written(self, row: str) -> Settings:
+        """What the file writes for one recipe alone: not in a base, nor for a whole family."""
+        settings = {} if self.rows else self.own
+        for different in self.rows.get(row, ()):
+            settings = merge(settings, different)
+        return settings
+
 
 def recipe_files() -> list[str]:
     """Names of the recipes and families that come with Sparcell."""
@@ -99,7 +110,15 @@ def recipe_names() -> list[str]:
 
 
 def read_settings(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> Settings:
-    """Settings of a recipe by its name or path, not checked.
+    """Settings of a recipe by its name or path, not checked; see `find_recipe`."""
+    file, row = find_recipe(name, folder, above)
+    return file.choose(row)
+
+
+def find_recipe(
+    name: str, folder: Path = Path(), above: tuple[str, ...] = ()
+) -> tuple[RecipeFile, str]:
+    """Find the file of a recipe by its name or path, and its row there, empty without rows.
 
     Parameters
     ----------
@@ -116,12 +135,12 @@ def read_settings(name: str, folder: Path = Path(), above: tuple[str, ...] = ())
         If there is no such recipe, or its file cannot be understood.
     """
     if _is_there(name, folder):
-        return open_recipe_file(name, folder, above).choose("")
+        return open_recipe_file(name, folder, above), ""
     file, _, row = name.rpartition("/")
     if file and _is_there(file, folder):
         found = open_recipe_file(file, folder, above)
         if found.rows:
-            return found.choose(row)
+            return found, row
     raise _unknown(name)
 
 
@@ -144,7 +163,7 @@ def parse_settings(text: bytes, what: str) -> dict[str, Any]:
 
 
 def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> RecipeFile:
-    """Read a file by its name or path; see `read_settings`."""
+    """Read a file by its name or path; see `find_recipe`."""
     path = folder / name
     bundled = _bundled(name)
     source, key = (bundled, name) if bundled.is_file() else (path, str(path.resolve()))
@@ -158,9 +177,8 @@ def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = 
     if rows:
         settings.setdefault("name", Path(name).stem)
     base = settings.pop("base", None)
-    if base:
-        settings = merge(read_settings(str(base), path.parent, (*above, key)), settings)
-    return RecipeFile(name, settings, rows, places, tables)
+    below = read_settings(str(base), path.parent, (*above, key)) if base else {}
+    return RecipeFile(name, merge(below, settings), rows, settings, places, tables)
 
 
 def _unknown(name: str) -> InputError:
@@ -235,6 +253,7 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
     Parameters
     ----------
     settings : dict
+        Stays as it is.
     overrides : sequence of str
         ``"optimiser.lr=1e-3"``: values as in YAML. Of several for one setting the last counts.
 
@@ -249,6 +268,7 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
         if not equals:
             raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
         pairs.append((key.strip(), _value(value)))
+    settings = deepcopy(settings)
     # The name decides which other settings a method has.
     for key, value in sorted(pairs, key=lambda pair: pair[0] != "method.name"):
         if key == "method.name":

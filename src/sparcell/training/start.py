@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ import yaml
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.methods import METHODS
+from sparcell.models.catalogue import entries
+from sparcell.training.effects import check_effects, name_settings, reset_idle
 from sparcell.training.recipe import Recipe
+from sparcell.training.settings import override
 
 ARCHITECTURE = (
     "decoder", "encoder", "decoder_channels", "image_skip", "shrink", "pyramid_width", "location",
@@ -40,18 +43,50 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
     Raises
     ------
     InputError
-        If it is the folder of a study or the like, with no run in it.
+        If it is the folder of a study or the like, with no run in it, or what the user set has no
+        effect beside what the run brings.
     """
     folder = Path(run)
     update: dict[str, Any] = {"network": {"weights": str(run)}}
     if folder.is_dir():
         update = _like(folder, recipe)
-    said = {text.partition("=")[0].strip() for text in overrides}
+    said = name_settings(override({}, overrides))
     changed = recipe.model_dump()
     for part, settings in update.items():
         kept = {key: value for key, value in settings.items() if f"{part}.{key}" not in said}
         changed[part] = changed[part] | kept
-    return Recipe.model_validate(changed)
+    started = Recipe.model_validate(changed)
+    check_effects(started, said)
+    return reset_idle(started)
+
+
+def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> None:
+    """Check that the weights that recipes start from can be had, before anything is trained.
+
+    Parameters
+    ----------
+    recipes : iterable of Recipe
+        What has to be downloaded for them is downloaded.
+    coming : collection of str
+        Runs that do not exist yet, but will before they are started from.
+
+    Raises
+    ------
+    InputError
+        If some cannot be had.
+    """
+    from sparcell.nets.weights import fetch_published
+
+    networks = {(n.weights, n.encoder, n.decoder): n for n in (r.network for r in recipes)}
+    for (weights, _, _), network in networks.items():
+        if weights in ("imagenet", "coco"):
+            fetch_published(network)
+        elif not (weights in ("none", *coming, *entries()) or Path(weights).exists()):
+            raise InputError(
+                f"no weights at {weights}",
+                "a run folder, a model or a file",
+                "train that first, or correct network.weights",
+            )
 
 
 def _like(run: Path, recipe: Recipe) -> dict[str, Any]:

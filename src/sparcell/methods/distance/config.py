@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig
+from sparcell.methods.base import DecodeSettings, MethodConfig, Needs
 
 
 class DistanceConfig(MethodConfig):
     """Targets and objective of the distance method."""
+
+    needs: ClassVar[Needs] = {
+        "alpha": ("loss", ("combined",)),
+        "distance_weight": ("loss", ("mask-mse",)),
+    }
 
     name: Literal["distance"] = "distance"
     loss: Literal["mask-mse", "combined"] = Field(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig
+from sparcell.methods.base import DecodeSettings, MethodConfig, Needs
 
 
 class LacssConfig(MethodConfig):
@@ -14,6 +14,11 @@ class LacssConfig(MethodConfig):
 
     Lengths in steps are multiples of the stride of `level`: of 8 px on level 3.
     """
+
+    needs: ClassVar[Needs] = {
+        "auxnet_width": ("auxnet", (True,)),
+        "boundary_delta": ("auxnet", (True,)),
+    }
 
     name: Literal["lacss"] = "lacss"
     level: Literal[2, 3, 4] = Field(

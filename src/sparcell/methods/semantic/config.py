@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig
+from sparcell.methods.base import DecodeSettings, MethodConfig, Needs
 
 
 class SemanticConfig(MethodConfig):
     """Targets and objective of the semantic method."""
+
+    needs: ClassVar[Needs] = {
+        "gamma": ("loss", ("focal",)),
+        "alpha": ("loss", ("focal",)),
+        "positive_weight": ("loss", ("bce", "dice-bce", "bce-dice")),
+        "epsilon": ("loss", ("dice", "dice-bce", "bce-dice", "jaccard")),
+    }
 
     name: Literal["semantic"] = "semantic"
     loss: Literal["focal", "bce", "dice", "dice-bce", "jaccard", "bce-dice"] = Field(

@@ -1,0 +1,246 @@
+"""Settings that have no effect beside others.
+
+Who writes such a setting, in a recipe file or by ``--set``, is told so; one that comes from a base
+goes back to its default. `NO_EFFECT` lists them all, together with `MethodConfig.needs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sparcell.core.errors import InputError
+from sparcell.methods import METHODS
+
+if TYPE_CHECKING:
+    from sparcell.training.recipe import Recipe
+
+Settings = dict[str, Any]
+NO_RUN = ("none", "imagenet", "coco")
+"""Values of `network.weights` that are no run, model or file."""
+
+
+class NoEffect(NamedTuple):
+    """A setting, and when it has no effect.
+
+    Attributes
+    ----------
+    setting, beside : str
+        Its dotted name, and that of the setting that takes its effect away.
+    needs : str
+        What would give it an effect, in words.
+    holds : callable
+        ``holds(recipe)``: the setting has no effect.
+    later : {"", "start", "annotations"}
+        What may be chosen for a recipe file only when it is used: a run by ``--pretrained``, or
+        ``data.annotations``. The file may write the setting beforehand.
+    """
+
+    setting: str
+    beside: str
+    needs: str
+    holds: Callable[[Recipe], bool]
+    later: Literal["", "start", "annotations"] = ""
+
+    def message(self, recipe: Recipe) -> InputError:
+        """Say what was found, expected, and what to do."""
+        value, other = (_value(recipe, name) for name in (self.setting, self.beside))
+        beside = f"with {self.beside}={other}" if other or other == 0 else f"without {self.beside}"
+        return InputError(
+            f"{self.setting}={value}, which has no effect {beside}",
+            f"{self.needs} beside it",
+            f"leave {self.setting} out, or change {self.beside}",
+        )
+
+
+def _needs(
+    setting: str, beside: str, *values: object, later: Literal["", "start", "annotations"] = ""
+) -> NoEffect:
+    """Say that a setting has an effect only with some values of another."""
+    needs = f"{beside}={' or '.join(str(value) for value in values)}"
+    return NoEffect(
+        setting, beside, needs, lambda recipe: _value(recipe, beside) not in values, later
+    )
+
+
+def _needs_run(setting: str) -> NoEffect:
+    return NoEffect(
+        setting,
+        "network.weights",
+        "the weights of a run, model or file",
+        lambda recipe: recipe.network.weights in NO_RUN,
+        "start",
+    )
+
+
+def _needs_weights(setting: str) -> NoEffect:
+    return NoEffect(
+        setting,
+        "network.weights",
+        "weights to start from",
+        lambda recipe: recipe.network.weights == "none",
+        "start",
+    )
+
+
+def _needs_other_annotations(setting: str) -> NoEffect:
+    """Say that a setting of lacss is about fields without outlines."""
+    return NoEffect(
+        setting,
+        "data.annotations",
+        "points and mask",
+        lambda recipe: (
+            recipe.method.name == "lacss" and set(recipe.data.annotations) == {"outlines"}
+        ),
+        "annotations",
+    )
+
+
+def _learns_from(recipe: Recipe) -> str:
+    return METHODS[recipe.method.name].learns_from
+
+
+NO_EFFECT = (
+    _needs("data.fraction", "data.images", 0),
+    _needs("data.auto_worth", "fit.fixed_crops", 0),
+    NoEffect(
+        "data.auto_worth",
+        "data.auto",
+        "data.auto or data.teacher",
+        lambda recipe: not (recipe.data.auto or recipe.data.teacher),
+    ),
+    NoEffect(
+        "data.val_fraction",
+        "data.parts",
+        "no fields for validation by name",
+        lambda recipe: bool((recipe.data.parts or {}).get("val")),
+    ),
+    NoEffect(
+        "data.stains",
+        "method.name",
+        "method.name=stain or lacss",
+        lambda recipe: _learns_from(recipe) == "labels",
+    ),
+    _needs("optimiser.momentum", "optimiser.name", "sgd"),
+    _needs_weights("optimiser.pretrained_lr"),
+    _needs("fit.epochs", "fit.cpu_seconds", 0),
+    _needs("fit.epochs", "fit.max_steps", 0),
+    _needs("fit.max_steps", "fit.cpu_seconds", 0),
+    _needs("fit.near_objects", "fit.fixed_crops", 0),
+    _needs_weights("fit.freeze"),
+    _needs_run("fit.hold_norms"),
+    NoEffect(
+        "fit.tune_decoding",
+        "method.name",
+        "a method that finds objects",
+        lambda recipe: _learns_from(recipe) == "stain",
+    ),
+    NoEffect(
+        "normalise.limit",
+        "normalise.high",
+        "normalise.low above 0 or normalise.high below 100",
+        lambda recipe: recipe.normalise.low == 0 and recipe.normalise.high == 100,
+    ),
+    NoEffect(
+        "network.encoder",
+        "network.decoder",
+        "a decoder that stands on an encoder",
+        lambda recipe: recipe.network.decoder == "thesis-unet",
+    ),
+    _needs_run("network.head"),
+    _needs("network.decoder_channels", "network.decoder", "unet", "unetplusplus"),
+    _needs("network.image_skip", "network.decoder", "unet"),
+    _needs("network.pyramid_width", "network.decoder", "fpn"),
+    _needs("network.filters", "network.decoder", "thesis-unet"),
+    _needs("network.dropout", "network.decoder", "thesis-unet"),
+    _needs_other_annotations("method.exclusive"),
+    _needs_other_annotations("method.anchor"),
+    _needs_other_annotations("method.auxnet"),
+    _needs_other_annotations("method.auxnet_width"),
+    _needs_other_annotations("method.boundary_delta"),
+)
+"""Every setting without effect, but for those of one method beside another of the same."""
+
+
+def check_effects(
+    recipe: Recipe,
+    typed: Collection[str] = (),
+    written: Collection[str] = (),
+    pretrained: bool = False,
+) -> None:
+    """Refuse settings that somebody wrote and that have no effect; defaults may always be written.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    typed, written : collection of str
+        Dotted names of what was set on the command line, and in the recipe's own file.
+    pretrained : bool
+        A run is put in later and brings its network, see `sparcell.training.start`; till then
+        nothing can be said of what depends on that.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for entry in _idle(recipe, pretrained):
+        if entry.setting in typed or (entry.setting in written and not entry.later):
+            raise entry.message(recipe)
+
+
+def reset_idle(recipe: Recipe, pretrained: bool = False) -> Recipe:
+    """Put settings without effect back to their defaults, so that none pretends to have one.
+
+    Those stay that may have an effect once the recipe is used, see `NoEffect.later`.
+    """
+    for entry in _idle(recipe, pretrained):
+        if not entry.later:
+            part, name = entry.setting.split(".")
+            changed = getattr(recipe, part).model_copy(
+                update={name: _default(recipe, entry.setting)}
+            )
+            recipe = recipe.model_copy(update={part: changed})
+    return recipe
+
+
+def find_idle(recipe: Recipe) -> set[str]:
+    """Dotted names of the settings that differ from their defaults and have no effect."""
+    return {entry.setting for entry in _idle(recipe)}
+
+
+def name_settings(settings: Settings) -> set[str]:
+    """Dotted names ``PART.SETTING`` of what a recipe file or overrides set."""
+    return {
+        f"{part}.{name}"
+        for part, group in settings.items()
+        if isinstance(group, dict)
+        for name in group
+    }
+
+
+def _idle(recipe: Recipe, pretrained: bool = False) -> Iterator[NoEffect]:
+    """What differs from its default without an effect."""
+    own = (
+        _needs(f"method.{name}", f"method.{beside}", *values)
+        for name, (beside, values) in recipe.method.needs.items()
+    )
+    for entry in (*NO_EFFECT, *own):
+        part, name = entry.setting.split(".")
+        of_network = "network" in (part, entry.beside.split(".")[0])
+        # Not of this method, or nothing can be said of it yet.
+        if name not in type(getattr(recipe, part)).model_fields or (pretrained and of_network):
+            continue
+        if _value(recipe, entry.setting) != _default(recipe, entry.setting) and entry.holds(recipe):
+            yield entry
+
+
+def _value(recipe: Recipe, setting: str) -> Any:
+    part, name = setting.split(".")
+    return getattr(getattr(recipe, part), name)
+
+
+def _default(recipe: Recipe, setting: str) -> Any:
+    part, name = setting.split(".")
+    field = type(getattr(recipe, part)).model_fields[name]
+    return field.get_default(call_default_factory=True)

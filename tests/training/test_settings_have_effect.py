@@ -1,0 +1,389 @@
+"""Every setting of a recipe changes what training does, or is refused where it would not.
+
+A recipe is reduced to what a training does by it: fields, crops and targets, the length and the
+learning rates, start weights, loss and gradients, and what is written into the model. Each
+setting is given other values, found by its type alone; so a new setting is tested, too.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+pytest.importorskip("torch")
+
+import torch
+from bases.scenes import ellipses
+from dataset_folder import write_field
+
+from sparcell.core.errors import InputError
+from sparcell.methods import METHODS
+from sparcell.training import settings
+from sparcell.training.callbacks import Budget
+from sparcell.training.crops import Crop, RandomCrops
+from sparcell.training.effects import find_idle
+from sparcell.training.fields import Fields
+from sparcell.training.fit import _trainer
+from sparcell.training.module import Trainee, stack
+from sparcell.training.recipe import Recipe, load_recipe, start_decoding
+from sparcell.training.selection import choose_stains, find_auto, find_fields, open_datasets
+from sparcell.training.teaching import find_teacher
+
+METADATA = {"schema_version", "name", "description", "source"}
+"""What says something about a recipe and decides nothing."""
+TINY = ["fit.crop=64", "fit.batch=2", "fit.crops_per_epoch=4"]
+LIGHT = ["network.encoder=lcnet_035", "network.weights=none"]
+STARTED = ["network.weights=RUN", "network.head=new"]
+UNET = [*LIGHT, "network.decoder_channels=[8, 8, 8, 8, 8]"]
+FPN = [*LIGHT, "network.pyramid_width=16"]
+FAMILIES = {
+    "nuclei-light": UNET,
+    "isl-light/cells": [*UNET, *STARTED, "data.auto=AUTO", "network.shrink=1"],
+    "isl-light/stain": UNET,
+    "points-light": [*FPN, "data.annotations=[points, mask]"],
+    "thesis-unet": ["network.filters=4"],
+    "mp-net/unet-1": UNET,
+    "mp-net/nested-unet": [*UNET, "network.deep_supervision=true"],
+    "isl/cells-imagenet-1": UNET,
+    "single-cell-transfer/pixelwise-mobilenet_v2-scratch": FPN,
+    "single-cell-size/retinamask-mobilenet_v2-0.5": [*FPN, "method.proposal_score=0.001"],
+}
+"""Recipes of every method and kind of network, made small."""
+OTHERS = {
+    "autolabel/mixed": ["network.filters=4", "data.where={}", "method.loss=dice-bce"],
+    "bundled/nuclei": UNET,
+    "isl/nuclei-dapi": UNET,
+    "isl/nuclei-imagenet-1": UNET,
+    # Level 2: a coarser one proposes nothing in so small a crop.
+    "lacss/cil-full": [*FPN, "method.level=2"],
+    "lacss/cil-weak": [*FPN, "method.level=2", "method.auxnet=true"],
+    "mp-net/deeplabv3": LIGHT,
+    "single-cell-location/mobilenet_v2-location-0.1": FPN,
+    "single-cell-location-transfer/mobilenet_v2-location": FPN,
+    "single-cell-temporal/mobilenet_v2-3-none": [*FPN, "method.proposal_score=0.001"],
+}
+"""Families whose parts are those of `FAMILIES` in other combinations."""
+WORDS = {
+    "data.labels": ["other"],
+    "data.stains": ["[other-stain]"],
+    "data.where": ["{cell: a}"],
+    "data.annotations": ["[outlines]", "[points, mask]"],
+    "data.images": ["2", "3"],
+    "data.parts": ["{train: [f1, f2], val: [f3]}"],
+    "data.auto": ["AUTO", "''"],
+    "data.teacher": ["nuclei"],
+    "network.encoder": ["lcnet_050"],
+    "network.weights": ["none", "RUN"],
+    "method.levels": ["[2, 3, 5]", "[3, 5]"],
+    "method.alpha": ["0.3"],
+}
+"""Values of settings that are words, or of which other settings must fit."""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A dataset, one with automatic labels, and a run: what recipes name by path."""
+    root = tmp_path_factory.mktemp("folders")
+    rng = np.random.default_rng(0)
+    data = root / "data"
+    for number in range(6):
+        objects = ellipses(number)
+        image = 1000 + 300 * (objects > 0) + rng.normal(0, 30, objects.shape)
+        # Far beyond the percentiles, so that `normalise.limit` cuts them.
+        image[4::16, 4::16][:3] += 20_000
+        kinds: dict[str, np.ndarray] = {"images": image, "other": ellipses(number + 50)}
+        # Dim and bright, noisy and clean, with a few pixels at the detector's limit or none: so
+        # every setting of stains decides about some of them.
+        noise = rng.normal(0, 5 if number else 40, image.shape)
+        kinds["stain"] = 500 + 200 * (number + 1) * (objects > 0) + noise
+        kinds["stain"][0, : 6 * number] = 4095
+        kinds["other-stain"] = kinds["stain"] + 300 * (kinds["other"] > 0)
+        for kind in ("images", "stain", "other-stain"):
+            kinds[kind] = kinds[kind].clip(0, 65_535).astype(np.uint16)
+        write_field(data, f"f{number}", objects, **kinds)
+        write_field(root / "auto", f"g{number}", ellipses(number + 20))
+    write_field(data, "u0", ellipses(9))
+    (data / "labels" / "u0.tif").unlink()
+    rows = "".join(f"f{n},train,{'ab'[n % 2]}\n" for n in range(6))
+    (data / "split.csv").write_text(f"name,split,cell\n{rows}u0,train,a\n")
+    (data / "quality.csv").write_text("name,accepted,reason\nf5,false,blurred\n")
+    torch.manual_seed(1)
+    recipe = load_recipe("nuclei-light", UNET)
+    trainee = Trainee(recipe, 1, Fields([], recipe.normalise))
+    torch.save(trainee.network.state_dict(), root / "run.pt")
+    return {"DATA": data, "AUTO": root / "auto", "RUN": root / "run.pt", "OUT": root / "out"}
+
+
+def digest(*values: Any) -> str:
+    """Tell arrays, tensors and plain values apart."""
+    found = hashlib.sha256()
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().contiguous().numpy()
+        if isinstance(value, np.ndarray):
+            found.update(str(value.shape).encode())
+            found.update(np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, list | tuple):
+            found.update(digest(*value).encode())
+        else:
+            found.update(repr(value).encode())
+    return found.hexdigest()
+
+
+class Prints:
+    """Fingerprints of recipes, part by part; a part is made once for all that decides it."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self.folders = folders
+        self.kept: dict[str, Any] = {}
+
+    def differ(self, one: Recipe, other: Recipe) -> bool:
+        """Whether a training by one does anything else than by the other."""
+        parts: tuple[Callable[[Recipe], str], ...] = (
+            self.use, self.fields, self.crops, self.course, self.network,
+        )  # fmt: skip
+        return any(part(one) != part(other) for part in parts)
+
+    def keep(self, make: Callable[[], Any], *decides: Any) -> Any:
+        """Make a part, or give the one that the same settings made."""
+        key = repr(decides)
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def use(self, recipe: Recipe) -> str:
+        """What the model's card gets, and whether decoding is tuned."""
+        tuned = recipe.fit.tune_decoding and recipe.method.name != "stain"
+        return digest(start_decoding(recipe), recipe.predict.tta, recipe.normalise, tuned)
+
+    def fields(self, recipe: Recipe) -> str:
+        """Which fields are trained, validated and tested on."""
+        places, auto, pupils, _ = self.choose(recipe)
+        named = [
+            (part, place.name, place.kinds, place.x) for part in places for place in places[part]
+        ]
+        files = [
+            sorted(map(str, p.sample.files.values())) for held in places.values() for p in held
+        ]
+        read = files if METHODS[recipe.method.name].learns_from != "labels" else ""
+        return digest(named, read, [place.name for place in auto], pupils)
+
+    def choose(self, recipe: Recipe) -> Any:
+        """Fields by part, automatic ones, pupils of a teacher, and stains."""
+        learns_from = METHODS[recipe.method.name].learns_from
+
+        def make() -> Any:
+            datasets = open_datasets([self.folders["DATA"]], recipe.data)
+            places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
+            auto = find_auto(recipe.data, places)
+            teacher = find_teacher(datasets, recipe.data, learns_from, places | {"auto": auto})
+            stains = None
+            if learns_from == "stain":
+                stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
+            return places, auto, [pupil.name for pupil in teacher.pupils] if teacher else [], stains
+
+        method = recipe.method if learns_from == "stain" else learns_from
+        return self.keep(make, "choose", recipe.data, recipe.seed, method)
+
+    def batches(self, recipe: Recipe) -> Any:
+        """The crops of the first epochs."""
+
+        def make() -> Any:
+            places, auto, _, stains = self.choose(recipe)
+            reading = (recipe.normalise, recipe.network.frames)
+            fields = Fields(places["train"], *reading, auto=auto, stains=stains)
+            crops = RandomCrops(fields, recipe)
+            drawn = [crops[epoch, number] for epoch in (0, 1) for number in range(4)]
+            return len(crops), drawn, stains
+
+        decides = (recipe.data, recipe.seed, recipe.method, recipe.normalise, recipe.augment)
+        fit = (recipe.fit.crop, recipe.fit.near_objects, recipe.fit.fixed_crops)
+        epoch = (recipe.fit.crops_per_epoch, recipe.fit.batch, recipe.network.frames)
+        return self.keep(make, "crops", *decides, *fit, *epoch)
+
+    def crops(self, recipe: Recipe) -> str:
+        """What the network sees and shall say."""
+        count, drawn, _ = self.batches(recipe)
+        return digest(count, recipe.fit.batch, [tuple(crop) for crop in drawn])
+
+    def course(self, recipe: Recipe) -> str:
+        """Length, precision, what decides the best weights, and what else is written."""
+
+        def make() -> str:
+            trainer, _, _ = _trainer(recipe, self.folders["OUT"], 1)
+            stop, best = trainer.early_stopping_callback, trainer.checkpoint_callback
+            loops = (trainer.max_epochs, trainer.gradient_clip_val, trainer.precision)
+            kinds = [type(one).__name__ for one in (*trainer.callbacks, *trainer.loggers)]
+            chosen = (stop.monitor, stop.mode, stop.patience, best.monitor, best.mode)
+            means = [
+                one._kwargs["avg_fn"](torch.ones(1), torch.zeros(1), 10_000)
+                for one in trainer.callbacks
+                if hasattr(one, "_kwargs")
+            ]
+            return digest(loops, kinds, chosen, means)
+
+        return self.keep(make, "course", recipe.fit, recipe.optimiser)
+
+    def network(self, recipe: Recipe) -> str:
+        """Start, loss, gradients, what is held, the optimiser, and what is exported."""
+
+        def make() -> str:
+            torch.manual_seed(recipe.seed)
+            _, drawn, stains = self.batches(recipe)
+            trainee = Trainee(recipe, 1, Fields([], recipe.normalise, stains=stains))
+            state = trainee.network.state_dict()
+            start = [*state, *state.values()]
+            rates, held = self.step(recipe, trainee)
+            said = []
+            # As after some training: small changes, then such that there are detections.
+            for spread in (0, 3):
+                torch.manual_seed(0)
+                for parameter in trainee.network.parameters():
+                    change = 0.05 * torch.randn_like(parameter)
+                    parameter.data += change + spread * (parameter.ndim == 1) * change.abs() * 20
+                said += self.answer(trainee, stack(drawn[:2]))
+            return digest(start, rates, held, said)
+
+        fit, crops = recipe.fit, self.crops(recipe)
+        decides = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
+        length = (fit.epochs, fit.max_steps, fit.cpu_seconds, fit.freeze, fit.hold_norms)
+        return self.keep(make, "network", *decides, *length, crops)
+
+    def answer(self, trainee: Trainee, crop: Crop) -> list[Any]:
+        """Loss, gradients, and what the exported network gives."""
+        trainee.zero_grad()
+        trainee.train()
+        trainee.on_train_epoch_start()
+        loss = trainee.compute_loss(trainee(crop.image), crop)
+        loss.backward()
+        gradients = [p.grad.clone() for p in trainee.parameters() if p.grad is not None]
+        trainee.eval()
+        with torch.inference_mode():
+            return [loss, gradients, trainee.activate(trainee(crop.image[:1]))]
+
+    def step(self, recipe: Recipe, trainee: Trainee) -> tuple[Any, Any]:
+        """Optimiser, learning rates and what is held, along the budget."""
+        optimiser = trainee.configure_optimizers()
+        groups = [
+            {key: value for key, value in group.items() if key != "params"}
+            | {"n": len(group["params"])}
+            for group in optimiser.param_groups
+        ]
+        course: list[Any] = [type(optimiser).__name__, groups]
+        held = []
+        for steps, seconds in ((0, 0.0), (3, 2.0), (30, 20.0), (3000, 2000.0)):
+            budget = Budget(recipe)
+            budget.load_state_dict({"seconds": seconds})
+            trainer: Any = SimpleNamespace(
+                optimizers=[optimiser], global_step=steps, num_training_batches=2,
+                accumulate_grad_batches=1,
+            )  # fmt: skip
+            budget.on_train_batch_start(trainer, trainee, None, 0)
+            course += [round(budget.progress(trainer), 9)]
+            course += [group["lr"] for group in optimiser.param_groups]
+            held.append([p.requires_grad for p in trainee.network.parameters()])
+        for parameter in trainee.network.parameters():
+            parameter.requires_grad_(True)
+        return course, held
+
+
+def other_values(kind: Any, value: Any) -> Iterator[str]:
+    """Values like another, as they are typed; some may be out of range."""
+    if get_origin(kind) is Literal:
+        yield from (str(one) for one in get_args(kind) if one != value)
+    elif isinstance(value, bool):
+        yield str(not value).lower()
+    elif isinstance(value, int | float):
+        near = (value + 1, value * 2, value / 2, 0.5, 1, 0.001, 32, value * 100, value / 100)
+        whole = isinstance(value, int)
+        yield from dict.fromkeys(str(round(one) if whole else one) for one in near if one != value)
+    elif isinstance(value, tuple) and value and isinstance(value[0], int | float):
+        for change in (1, -0.1):
+            yield str(
+                [value[0] + (int(change) if isinstance(value[0], int) else change), *value[1:]]
+            )
+    elif value == "auto":
+        yield "0.3"
+
+
+def settings_of(recipe: Recipe) -> Iterator[tuple[str, Any, Any]]:
+    """Every setting: its dotted name, type and value."""
+    for part, field in Recipe.model_fields.items():
+        held = getattr(recipe, part)
+        if part == "decode":
+            held = start_decoding(recipe)
+        elif part in METADATA:
+            continue
+        if not isinstance(held, BaseModel):
+            yield part, field.annotation, held
+            continue
+        for name, inner in type(held).model_fields.items():
+            if (part, name) != ("method", "name"):
+                yield f"{part}.{name}", inner.annotation, getattr(held, name)
+
+
+@pytest.fixture(scope="module")
+def prints(folders: dict[str, Path]) -> Iterator[Prints]:
+    parse = functools.cache(settings.parse_settings)
+    with pytest.MonkeyPatch.context() as patch:
+        # Files of recipes are read some thousand times.
+        patch.setattr(settings, "parse_settings", lambda *text: copy.deepcopy(parse(*text)))
+        yield Prints(folders)
+
+
+def named(text: str, folders: dict[str, Path]) -> str:
+    """Put paths in the place of their names."""
+    key, _, value = text.partition("=")
+    return f"{key}={folders[value]}" if value in folders else text
+
+
+def outcome(recipe: Recipe, load: Callable[[], Recipe], prints: Prints, said: str) -> str:
+    """What another value of a setting, ``said`` as on the command line, comes to."""
+    name, _, value = said.partition("=")
+    try:
+        other = load()
+        if other == recipe:
+            return "same"
+        if prints.differ(recipe, other):
+            return "changed"
+        return (
+            "default" if name in find_idle(recipe) and name not in find_idle(other) else "ignored"
+        )
+    except InputError as error:
+        # What is out of range says nothing of an effect.
+        plain = not error.found.startswith("setting ")
+        named = name.split(".")[-1] in str(error) or value in str(error)
+        return "refused" if plain and named else "out of range"
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    "family", [*FAMILIES, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
+def test_every_setting_changes_something_or_is_refused(family: str, prints: Prints) -> None:
+    def load(*more: str) -> Recipe:
+        overrides = [*TINY, *(FAMILIES | OTHERS)[family], *more]
+        return load_recipe(family, [named(text, prints.folders) for text in overrides])
+
+    recipe = load()
+    idle = []
+    for name, kind, value in settings_of(recipe):
+        outcomes = set()
+        for other in WORDS.get(name) or other_values(kind, value):
+            said = named(f"{name}={other}", prints.folders)
+            outcomes.add(outcome(recipe, lambda said=said: load(said), prints, said))
+            if "changed" in outcomes:
+                break
+        expected = {"changed"} if "ignored" in outcomes else {"changed", "refused", "default"}
+        if not outcomes & expected:
+            idle.append(f"{name}={value}: {outcomes}")
+    assert not idle
