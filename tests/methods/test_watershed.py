@@ -11,6 +11,7 @@ from bases.scenes import ellipses, photograph, touching_pair
 from pydantic import ValidationError
 from scipy import ndimage
 
+from sparcell.core.errors import InputError
 from sparcell.methods import METHODS, WATERSHED
 from sparcell.methods.base import quantise
 from sparcell.methods.watershed import WatershedConfig, WatershedDecode
@@ -198,8 +199,8 @@ def test_a_relu_head_counts_what_is_below_0_as_0() -> None:
 
 
 def test_a_length_that_has_no_use_is_refused() -> None:
-    with pytest.raises(ValidationError, match="reach has no effect"):
-        WatershedConfig(outer="relative", reach=8)
+    with pytest.raises(InputError, match=r"reach=8\.0, which has no effect with method\.outer"):
+        load_recipe("nuclei-light", ["method.outer=relative", "method.reach=8"])
 
 
 def two_hills() -> np.ndarray:

@@ -28,18 +28,31 @@ from dataset_folder import write_field
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.training import settings
-from sparcell.training.callbacks import Budget
+from sparcell.training.callbacks import Budget, mix_weights
 from sparcell.training.crops import Crop, RandomCrops
 from sparcell.training.effects import find_idle
 from sparcell.training.fields import Fields
 from sparcell.training.fit import _trainer
-from sparcell.training.module import Trainee, stack
+from sparcell.training.module import Trainee, clip_gradients, stack
 from sparcell.training.recipe import Recipe, load_recipe, start_decoding
-from sparcell.training.selection import choose_stains, find_auto, find_fields, open_datasets
+from sparcell.training.selection import (
+    choose_stains,
+    find_auto,
+    find_fields,
+    find_groups,
+    open_datasets,
+)
 from sparcell.training.teaching import find_teacher
 
 METADATA = {"schema_version", "name", "description", "source"}
 """What says something about a recipe and decides nothing."""
+SHAPE = (56, 192)
+"""Size of the fields, px."""
+LATER = {
+    "epochs", "max_steps", "cpu_seconds", "patience", "freeze", "hold_norms", "monitor",
+    "precision", "log_to", "tune_decoding", "keep_start",
+}  # fmt: skip
+"""Settings of `fit` that decide about no crop."""
 TINY = ["fit.crop=64", "fit.batch=2", "fit.crops_per_epoch=4"]
 LIGHT = ["network.encoder=lcnet_035", "network.weights=none"]
 STARTED = ["network.weights=RUN", "network.head=new"]
@@ -76,6 +89,7 @@ WORDS = {
     "data.labels": ["other"],
     "data.stains": ["[other-stain]"],
     "data.where": ["{cell: a}"],
+    "data.by": ["plate"],
     "data.annotations": ["[outlines]", "[points, mask]"],
     "data.images": ["2", "3"],
     "data.parts": ["{train: [f1, f2], val: [f3]}"],
@@ -83,6 +97,8 @@ WORDS = {
     "data.teacher": ["nuclei"],
     "network.encoder": ["lcnet_050"],
     "network.weights": ["none", "RUN"],
+    "method.max_clipped": ["0.002", "0.0015"],
+    "method.smallest": ["1000"],
     "method.levels": ["[2, 3, 5]", "[3, 5]"],
     "method.alpha": ["0.3"],
 }
@@ -96,11 +112,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rng = np.random.default_rng(0)
     data = root / "data"
     for number in range(6):
-        objects = ellipses(number)
+        # Lower than a crop, so that it matters what lies beyond.
+        objects = ellipses(number, SHAPE, 20)
         image = 1000 + 300 * (objects > 0) + rng.normal(0, 30, objects.shape)
         # Far beyond the percentiles, so that `normalise.limit` cuts them.
         image[4::16, 4::16][:3] += 20_000
-        kinds: dict[str, np.ndarray] = {"images": image, "other": ellipses(number + 50)}
+        kinds: dict[str, np.ndarray] = {"images": image, "other": ellipses(number + 50, SHAPE)}
         # Dim and bright, noisy and clean, with a few pixels at the detector's limit or none: so
         # every setting of stains decides about some of them.
         noise = rng.normal(0, 5 if number else 40, image.shape)
@@ -110,11 +127,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for kind in ("images", "stain", "other-stain"):
             kinds[kind] = kinds[kind].clip(0, 65_535).astype(np.uint16)
         write_field(data, f"f{number}", objects, **kinds)
-        write_field(root / "auto", f"g{number}", ellipses(number + 20))
-    write_field(data, "u0", ellipses(9))
+        write_field(root / "auto", f"g{number}", ellipses(number + 20, SHAPE))
+    write_field(data, "u0", ellipses(9, SHAPE))
     (data / "labels" / "u0.tif").unlink()
-    rows = "".join(f"f{n},train,{'ab'[n % 2]}\n" for n in range(6))
-    (data / "split.csv").write_text(f"name,split,cell\n{rows}u0,train,a\n")
+    rows = "".join(f"f{n},train,{'ab'[n % 2]},{n // 2}\n" for n in range(6))
+    (data / "split.csv").write_text(f"name,split,cell,plate\n{rows}u0,train,a,0\n")
     (data / "quality.csv").write_text("name,accepted,reason\nf5,false,blurred\n")
     torch.manual_seed(1)
     recipe = load_recipe("nuclei-light", UNET)
@@ -163,7 +180,10 @@ class Prints:
     def use(self, recipe: Recipe) -> str:
         """What the model's card gets, and whether decoding is tuned."""
         tuned = recipe.fit.tune_decoding and recipe.method.name != "stain"
-        return digest(start_decoding(recipe), recipe.predict.tta, recipe.normalise, tuned)
+        tuned = tuned and recipe.fit.tune_decoding
+        mixed = mix_weights({"": torch.ones(1)}, {"": torch.zeros(1)}, recipe.fit.keep_start)
+        read = (start_decoding(recipe), recipe.predict.tta, recipe.normalise)
+        return digest(*read, tuned, mixed[""])
 
     def fields(self, recipe: Recipe) -> str:
         """Which fields are trained, validated and tested on."""
@@ -175,7 +195,9 @@ class Prints:
             sorted(map(str, p.sample.files.values())) for held in places.values() for p in held
         ]
         read = files if METHODS[recipe.method.name].learns_from != "labels" else ""
-        return digest(named, read, [place.name for place in auto], pupils)
+        every = [place.sample for held in places.values() for place in held]
+        groups = find_groups(every, recipe.data)
+        return digest(named, read, [place.name for place in auto], pupils, groups)
 
     def choose(self, recipe: Recipe) -> Any:
         """Fields by part, automatic ones, pupils of a teacher, and stains."""
@@ -206,9 +228,8 @@ class Prints:
             return len(crops), drawn, stains
 
         decides = (recipe.data, recipe.seed, recipe.method, recipe.normalise, recipe.augment)
-        fit = (recipe.fit.crop, recipe.fit.near_objects, recipe.fit.fixed_crops)
-        epoch = (recipe.fit.crops_per_epoch, recipe.fit.batch, recipe.network.frames)
-        return self.keep(make, "crops", *decides, *fit, *epoch)
+        frames = (recipe.network.frames, recipe.network.every_frame)
+        return self.keep(make, "crops", *decides, *frames, recipe.fit.model_dump(exclude=LATER))
 
     def crops(self, recipe: Recipe) -> str:
         """What the network sees and shall say."""
@@ -221,9 +242,10 @@ class Prints:
         def make() -> str:
             trainer, _, _ = _trainer(recipe, self.folders["OUT"], 1)
             stop, best = trainer.early_stopping_callback, trainer.checkpoint_callback
-            loops = (trainer.max_epochs, trainer.gradient_clip_val, trainer.precision)
+            loops = (trainer.max_epochs, trainer.precision)
             kinds = [type(one).__name__ for one in (*trainer.callbacks, *trainer.loggers)]
-            chosen = (stop.monitor, stop.mode, stop.patience, best.monitor, best.mode)
+            chosen = [(stop.monitor, stop.mode, stop.patience)] if stop else []
+            chosen += [(best.monitor, best.mode)]
             means = [
                 one._kwargs["avg_fn"](torch.ones(1), torch.zeros(1), 10_000)
                 for one in trainer.callbacks
@@ -253,18 +275,17 @@ class Prints:
                 said += self.answer(trainee, stack(drawn[:2]))
             return digest(start, rates, held, said)
 
-        fit, crops = recipe.fit, self.crops(recipe)
         decides = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
-        length = (fit.epochs, fit.max_steps, fit.cpu_seconds, fit.freeze, fit.hold_norms)
-        return self.keep(make, "network", *decides, *length, crops)
+        return self.keep(make, "network", *decides, recipe.fit, self.crops(recipe))
 
     def answer(self, trainee: Trainee, crop: Crop) -> list[Any]:
         """Loss, gradients, and what the exported network gives."""
         trainee.zero_grad()
         trainee.train()
         trainee.on_train_epoch_start()
-        loss = trainee.compute_loss(trainee(crop.image), crop)
+        loss = trainee.compute_loss(trainee(crop.image), crop) + trainee.penalty()
         loss.backward()
+        clip_gradients(trainee.network.parameters(), trainee.recipe.optimiser)
         gradients = [p.grad.clone() for p in trainee.parameters() if p.grad is not None]
         trainee.eval()
         with torch.inference_mode():

@@ -103,6 +103,7 @@ def _learns_from(recipe: Recipe) -> str:
 NO_EFFECT = (
     _needs("data.fraction", "data.images", 0),
     _needs("data.auto_worth", "fit.fixed_crops", 0),
+    _needs("data.auto_worth", "fit.tiles", 0),
     NoEffect(
         "data.auto_worth",
         "data.auto",
@@ -122,11 +123,25 @@ NO_EFFECT = (
         lambda recipe: _learns_from(recipe) == "labels",
     ),
     _needs("optimiser.momentum", "optimiser.name", "sgd"),
+    _needs("optimiser.eps", "optimiser.name", "adam", "adamw"),
+    NoEffect(
+        "optimiser.clip",
+        "optimiser.clip_norm",
+        "optimiser.clip_norm above 0",
+        lambda recipe: not recipe.optimiser.clip_norm,
+    ),
     _needs_weights("optimiser.pretrained_lr"),
     _needs("fit.epochs", "fit.cpu_seconds", 0),
     _needs("fit.epochs", "fit.max_steps", 0),
     _needs("fit.max_steps", "fit.cpu_seconds", 0),
+    NoEffect(
+        "fit.patience",
+        "fit.monitor",
+        "a score that decides which weights are best",
+        lambda recipe: recipe.fit.monitor == "last",
+    ),
     _needs("fit.near_objects", "fit.fixed_crops", 0),
+    _needs("fit.near_objects", "fit.tiles", 0),
     _needs_weights("fit.freeze"),
     _needs_run("fit.hold_norms"),
     NoEffect(

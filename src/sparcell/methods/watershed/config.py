@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig
+from sparcell.methods.base import DecodeSettings, MethodConfig, Needs
 
 
 class WatershedConfig(MethodConfig):
     """Targets and objective of the watershed method."""
+
+    needs: ClassVar[Needs] = {"reach": ("outer", ("px",))}
 
     name: Literal["watershed"] = "watershed"
     alpha: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
@@ -34,12 +36,6 @@ class WatershedConfig(MethodConfig):
         "as 0 (single-cell thesis 2.2)",
     )
     loss: Literal["mse", "l1"] = Field("mse", description="mse: single-cell thesis 2.3; l1")
-
-    @model_validator(mode="after")
-    def _reach_has_a_use(self) -> WatershedConfig:
-        if self.outer == "relative" and self.reach != type(self).model_fields["reach"].default:
-            raise ValueError("method.reach has no effect with method.outer=relative")
-        return self
 
 
 class WatershedDecode(DecodeSettings):
