@@ -211,3 +211,29 @@ def test_dask_carries_out_runs(data, tmp_path):
     ended = list(carry_out(tmp_path / "out", runs, "local:2", threads=1))
     assert {run.key for run in ended} == {run.key for run in runs}
     assert all(result_path(tmp_path / "out", run).exists() for run in runs)
+
+
+def test_all_starts_are_checked_before_the_first_run(data, runs, tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(network):
+        asked.append(network.encoder)
+        if network.encoder == "mobilenet_v2":
+            raise InputError("no ImageNet weights for mobilenet_v2", "a connection", "connect once")
+        return {}, "wheel"
+
+    monkeypatch.setattr("sparcell.nets.weights.fetch_published", fetch)
+    other = {"recipe": "nuclei-light", "label": "other"}
+    offline = study(recipes=["nuclei-light", other | {"set": {"network.encoder": "mobilenet_v2"}}])
+    with pytest.raises(InputError, match="no ImageNet weights for mobilenet_v2"):
+        run_study(offline, data, tmp_path / "out")
+    assert asked == ["tf_efficientnet_lite0", "mobilenet_v2"]
+    missing = study(recipes=[other | {"set": {"network.weights": "runs/none-such"}}])
+    with pytest.raises(InputError, match="no weights at runs/none-such"):
+        run_study(missing, data, tmp_path / "out")
+    assert runs.keys == [] and not (tmp_path / "out").exists()
+    # What is finished needs no start any more.
+    run_study(study(), data, tmp_path / "out")
+    asked.clear()
+    run_study(study(), data, tmp_path / "out", resume=True)
+    assert asked == []
