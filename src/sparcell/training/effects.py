@@ -144,6 +144,7 @@ NO_EFFECT = (
     _needs("fit.near_objects", "fit.tiles", 0),
     _needs_weights("fit.freeze"),
     _needs_run("fit.hold_norms"),
+    _needs_run("fit.keep_start"),
     NoEffect(
         "fit.tune_decoding",
         "method.name",
