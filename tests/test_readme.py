@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 APPENDED = {
     "sparcell simulate": "--train 4 --val 1 --test 1 --size 256",
-    "sparcell train": "--set fit.epochs=1 --set fit.max_steps=2 --set fit.crops_per_epoch=8",
+    "sparcell train": "--set fit.max_steps=2 --set fit.crops_per_epoch=8",
 }
 
 

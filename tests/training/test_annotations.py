@@ -18,7 +18,8 @@ from sparcell.training import fields as fields_module
 from sparcell.training import train
 from sparcell.training.fields import Field, Fields, read_field
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import find_fields, open_datasets
 
 SMALL = ["network.weights=none", "fit.crop=64", "fit.max_steps=1"]

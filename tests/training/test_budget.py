@@ -17,7 +17,7 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.training import train
 from sparcell.training.callbacks import schedule_rate
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import find_fields, nested_order
 
 

@@ -23,7 +23,8 @@ from sparcell.training.crops import (
 )
 from sparcell.training.fields import Field, Fields
 from sparcell.training.placing import draw_corner
-from sparcell.training.recipe import Augment, Fit, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Augment, Fit
 
 STILL = Augment(rotation=0, shift=0, shear=0, flip=False)
 WILD = Augment(rotation=180, shift=0.3, shear=20, scale=0.3, flip=True)

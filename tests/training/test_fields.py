@@ -16,7 +16,7 @@ from sparcell.models.normalise import Normalise
 from sparcell.training import fields as fields_module
 from sparcell.training.fields import Fields, read_field
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import find_fields
 
 

@@ -21,7 +21,7 @@ from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.training import load_recipe, train
 from sparcell.training.places import share_excerpt
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import find_fields
 
 LAYOUT = """\

@@ -65,6 +65,7 @@ def first_crops(name: str, shape: tuple[int, int], count: int, *overrides: str) 
 FAMILIES = {
     "thesis-unet": ((512, 512), 0.15, (0.6, 0.85)),
     "autolabel/mixed": ((512, 512), 0.15, (0.6, 0.85)),
+    "autolabel-alpha/0.25": ((512, 512), 0.15, (0.6, 0.85)),
     "isl/nuclei-dapi": ((640, 700), 0, (1, 1)),
     "isl/nuclei-imagenet-1": ((640, 700), 0, (1, 1)),
     "isl/cells-isl-1": ((640, 512), 0, (1, 1)),

@@ -18,7 +18,8 @@ from sparcell.training import load_recipe, train
 from sparcell.training.callbacks import hold_pretrained, mix_weights
 from sparcell.training.crops import RandomCrops, crops_per_epoch
 from sparcell.training.module import group_parameters
-from sparcell.training.recipe import Optimiser, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Optimiser
 from sparcell.training.start import start_from
 
 STAIN = [*TINY, "fit.max_steps=4", "network.image_skip=false", "network.shrink=1"]

@@ -8,7 +8,7 @@ from dataset_folder import write_fields
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import find_auto, find_fields
 
 

@@ -64,9 +64,7 @@ FAMILIES = {
     "isl-light/stain": UNET,
     "points-light": [*FPN, "data.annotations=[points, mask]"],
     "thesis-unet": ["network.filters=4"],
-    "mp-net/unet-1": UNET,
     "mp-net/nested-unet": [*UNET, "network.deep_supervision=true"],
-    "isl/cells-imagenet-1": UNET,
     "single-cell-transfer/pixelwise-mobilenet_v2-scratch": FPN,
     "single-cell-size/retinamask-mobilenet_v2-0.5": [*FPN, "method.proposal_score=0.001"],
 }
@@ -74,12 +72,14 @@ FAMILIES = {
 OTHERS = {
     "autolabel/mixed": ["network.filters=4", "data.where={}", "method.loss=dice-bce"],
     "bundled/nuclei": UNET,
+    "isl/cells-imagenet-1": UNET,
     "isl/nuclei-dapi": UNET,
     "isl/nuclei-imagenet-1": UNET,
     # Level 2: a coarser one proposes nothing in so small a crop.
     "lacss/cil-full": [*FPN, "method.level=2"],
     "lacss/cil-weak": [*FPN, "method.level=2", "method.auxnet=true"],
     "mp-net/deeplabv3": LIGHT,
+    "mp-net/unet-1": UNET,
     "single-cell-location/mobilenet_v2-location-0.1": FPN,
     "single-cell-location-transfer/mobilenet_v2-location": FPN,
     "single-cell-temporal/mobilenet_v2-3-none": [*FPN, "method.proposal_score=0.001"],

@@ -16,7 +16,8 @@ from sparcell.methods.stain.config import StainConfig
 from sparcell.models.normalise import Normalise
 from sparcell.models.stain import StainRange
 from sparcell.training.fields import read_field
-from sparcell.training.recipe import DataConfig, load_recipe
+from sparcell.training.recipe import load_recipe
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.selection import choose_stains, find_fields, open_datasets
 from sparcell.training.stains import Spot, add_stains, measure_stains, name_stains
 

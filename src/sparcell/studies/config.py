@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Rules
 from sparcell.training.effects import name_settings
-from sparcell.training.recipe import Part, Recipe, load_recipe
+from sparcell.training.recipe import Recipe, load_recipe
+from sparcell.training.recipe_parts import Part
 from sparcell.training.settings import override, parse_settings, recipe_names
 
 Metric = Literal[

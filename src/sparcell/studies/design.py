@@ -14,7 +14,8 @@ from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, rotate_validation, take
-from sparcell.training.recipe import Part, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Part
 from sparcell.training.selection import nested_order
 
 

@@ -28,7 +28,7 @@ from pydantic import Field, ValidationError, field_validator
 from sparcell.core.errors import InputError
 from sparcell.studies.families import Family, families_of
 from sparcell.studies.reading import ordered_budgets
-from sparcell.training.recipe import Part
+from sparcell.training.recipe_parts import Part
 
 SCORE = "score"
 NOT_RUN, FAILED, NOT_SCORED = "no run", "failed", "not scored"

@@ -13,7 +13,7 @@ from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.progress import say
 from sparcell.labeling.known import check_annotation
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 
 NO_KINDS: frozenset[Kind] = frozenset()
 

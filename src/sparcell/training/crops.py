@@ -22,7 +22,8 @@ from sparcell.methods.outlines import BEYOND
 from sparcell.prediction.tiling import pad_to
 from sparcell.training.fields import Field, Fields
 from sparcell.training.placing import Places, keep_inside
-from sparcell.training.recipe import Augment, Border, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Augment, Border
 
 
 class Crop(NamedTuple):

@@ -49,7 +49,8 @@ from sparcell.training.fields import Fields
 from sparcell.training.finish import finish_run
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.places import FieldPlace, check_channels
-from sparcell.training.recipe import Fit, Recipe, dump_recipe, load_recipe
+from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.recipe_parts import Fit
 from sparcell.training.selection import (
     choose_stains,
     find_auto,

@@ -19,7 +19,8 @@ from sparcell.models.windows import join_windows
 from sparcell.nets.head import hold_norms, is_pretrained
 from sparcell.training.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.fields import Fields
-from sparcell.training.recipe import Optimiser, Recipe, start_decoding
+from sparcell.training.recipe import Recipe, start_decoding
+from sparcell.training.recipe_parts import Optimiser
 from sparcell.training.scoring import MatchCounts, correlate, score_field
 
 

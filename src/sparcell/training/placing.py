@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.training.fields import Field, Fields
-from sparcell.training.recipe import Fit, Recipe
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Fit
 
 Pixels = NDArray[np.int64]
 TRIES = 100

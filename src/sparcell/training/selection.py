@@ -23,7 +23,7 @@ from sparcell.training.annotations import (
     tell_left_out,
 )
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.stains import Stains, add_stains, measure_stains
 
 

@@ -34,7 +34,7 @@ from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.single import label_axes
 from sparcell.training.annotations import is_taught
 from sparcell.training.places import FieldPlace
-from sparcell.training.recipe import DataConfig
+from sparcell.training.recipe_parts import DataConfig
 
 VIEWS: tuple[tuple[str, ...], ...] = ((), ("Y",), ("X",), ("Y", "X"))
 """Axes along which each view is mirrored."""
