@@ -1,6 +1,6 @@
 """Object tables, counts by components and by area, summaries per well."""
 
-from sparcell.measurement._measure import measure
+from sparcell.measurement._measure import measure, write_tables
 from sparcell.measurement.counts import (
     clumping_note,
     count_by_area,
@@ -24,4 +24,5 @@ __all__ = [
     "plot_growth",
     "summarise_wells",
     "typical_area",
+    "write_tables",
 ]

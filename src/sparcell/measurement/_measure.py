@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,9 +43,9 @@ def measure(
     ----------
     predictions : Path or str
         Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
-        a folder of label images ``NAME.tif``, or one label image.
+        a folder of label images ``NAME.tif``, one label image, or a pattern.
     images : Path or str, optional
-        Folder of the images of the same names, for intensities.
+        Folder of the images of the same names, or the pattern that was predicted, for intensities.
     wells : str or Path, optional
         CSV table or pattern that tells well, tile and time; see `find_wells`.
     out : Path or str
@@ -64,9 +63,27 @@ def measure(
     InputError
         If a file cannot be read or written, or names or sizes do not fit.
     """
+    names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
+    if names:
+        say(
+            f"no wells.csv: names such as {names[0]} tell no well; --wells TABLE or PATTERN tells "
+            "wells and times"
+        )
+    return Path(out)
+
+
+def write_tables(
+    predictions: Path | str,
+    *,
+    images: Path | str | None = None,
+    wells: str | Path | None = None,
+    out: Path | str,
+    typical: float | None = None,
+) -> list[str]:
+    """Do as `measure`, and give the names of the images if no well could be told from them."""
     import pandas as pd
 
-    from sparcell.io import list_images, write_table
+    from sparcell.io import list_images, name_results, write_table
 
     if typical is not None and not (np.isfinite(typical) and typical > 0):
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
@@ -74,12 +91,7 @@ def measure(
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
     paths = list_images([predictions])
-    names = [stem(path) for path in paths]
-    twice = [name for name, number in Counter(names).items() if number > 1]
-    if twice:
-        raise InputError(
-            f"several label images named {twice[0]}", "one per field", "move the others away"
-        )
+    names = name_results(paths)
     intensities = _find_images(names, Path(images)) if images else {}
     places = find_wells(names, wells)
     tables: list[pd.DataFrame] = []
@@ -93,9 +105,10 @@ def measure(
     write_table(objects, out / "objects.csv")
     write_table(counts, out / "counts.csv")
     _say_clumping(counts)
-    if places is not None:
-        _write_wells(counts, places, names, out)
-    return out
+    if places is None:
+        return names
+    _write_wells(counts, places, names, out)
+    return []
 
 
 def _measure_image(
@@ -142,9 +155,12 @@ def _sizes(image: Image) -> tuple[int, ...]:
 
 
 def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
-    from sparcell.io import list_images
+    from sparcell.io import list_images, name_results
 
-    found = {stem(path): path for path in list_images([folder])}
+    paths = list_images([folder])
+    # Images that a pattern finds in several folders have names as prediction gives them.
+    listed = [stem(path) for path in paths] if folder.exists() else name_results(paths)
+    found = dict(zip(listed, paths, strict=True))
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
@@ -200,6 +216,17 @@ def _say_clumping(counts: pd.DataFrame) -> None:
         )
 
 
+def _say_stacks(counts: pd.DataFrame) -> None:
+    """Ask whether depths are times: ImageJ calls the frames of many movies slices."""
+    planes = counts.groupby("image")[["t", "z"]].nunique()
+    stacks = planes[(planes["t"] == 1) & (planes["z"] > 1)]
+    if len(stacks):
+        say(
+            f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths and 1 time: wells.csv has the "
+            "mean over depths; if these are times, predict with --axes and T for Z, such as TYX"
+        )
+
+
 def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Path) -> None:
     from sparcell.io import write_table
 
@@ -208,6 +235,9 @@ def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Pat
         say(
             f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks them"
         )
+    for note in places.notes:
+        say(note)
+    _say_stacks(counts[counts["image"].isin(places.table["name"])])
     timed = places.table.loc[places.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):

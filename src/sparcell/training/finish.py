@@ -20,7 +20,7 @@ from sparcell.evaluation import Groups, evaluate, evaluate_stains
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.io import open_sample
 from sparcell.labeling.derive import grow_outlines
-from sparcell.measurement import measure
+from sparcell.measurement import write_tables
 from sparcell.methods.base import Maps
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelCard
@@ -253,7 +253,7 @@ def _evaluate_files(
     samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
     predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
-    measure(predictions / "labels", out=out / "tables")
+    write_tables(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
     evaluation = evaluate(truth, predictions / "labels")
     content = evaluation.to_json(groups)
