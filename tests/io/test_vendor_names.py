@@ -55,6 +55,8 @@ EXPECTED = {
     "Pos0_img_000000000_DAPI_000": {
         "tile": "Pos0", "time": "000000000", "channel": "DAPI", "depth": "000",
     },
+    "exp_MMStack_B3-Site_0": {"plate": "exp", "well": "B3", "tile": "0"},
+    "exp_MMStack_Pos0": {"plate": "exp", "tile": "Pos0"},
     "exp_B03_s1_t005_z2_w1": {
         "plate": "exp", "well": "B03", "tile": "1", "time": "005", "depth": "2", "channel": "1",
     },
@@ -99,6 +101,9 @@ EXPECTED = {
     },
     "image--L0000--S01--U11--V07--X02--Y01--T0003--C01": {
         "plate": "S01", "well": "H12", "tile": "X02--Y01", "time": "0003", "channel": "01",
+    },
+    "img_channel001_positionPos3_time000000002_z000": {
+        "tile": "Pos3", "channel": "001", "time": "000000002", "depth": "000",
     },
     "exp_1-Pos_000_001_img_000000003_GFP high_002": {
         "plate": "exp", "tile": "1-Pos_000_001", "time": "000000003", "channel": "GFP high",

@@ -86,7 +86,10 @@ def test_a_prefix_is_a_plate_only_where_it_must_be():
     assert "plate" not in numbered.table and numbered.notes == ()
     plates = find_wells(["P1_B03_s1", "P2_B03_s1"])
     assert plates.table["plate"].tolist() == ["P1", "P2"]
-    assert plates.notes == ("2 plates in names (P1, P2): wells.csv has rows for each",)
+    assert plates.notes == (
+        "2 plates in names (P1, P2): wells.csv has rows for each; if these are times, tell them "
+        "with --wells",
+    )
 
 
 def test_images_that_names_do_not_tell_apart_are_said():

@@ -296,6 +296,22 @@ def test_times_in_folders_reach_the_growth_curve(tmp_path: Path) -> None:
     assert (read_table(tables / "objects.csv")["mean_0"] == 3100).all()
 
 
+def test_a_stack_may_be_a_movie(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([photograph(ellipses(seed, (48, 64), 3)) for seed in (1, 2)])
+    write_image(tmp_path / "m.tif", stack, "ZYX")
+    line = "m has 2 depths and 1 time; if these are times, predict with --axes"
+    predict(model, tmp_path / "m.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert line in capsys.readouterr().err
+    # Whoever names the axes has answered.
+    for axes in ("ZYX", "TYX"):
+        settings = PredictSettings(axes=axes)
+        out = tmp_path / axes
+        predict(model, tmp_path / "m.tif", out, settings=settings, runtime="onnxruntime")
+        assert "depths" not in capsys.readouterr().err
+
+
 def test_another_pixel_size_than_in_training_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,13 +133,13 @@ FORMS = (
     Form(
         "Micro-Manager 2, positions of a plate",
         "B3-Site_0_img_channel000_position000_time000000000_z000",
-        rf"{_PLATE}{_WELL}-Site_(?P<tile>\d+)_img_channel(?P<channel>\d+)_position\d+"
+        rf"{_PLATE}{_WELL}-Site_(?P<tile>\d+)_img_channel(?P<channel>\d+)_position.+?"
         r"_time(?P<time>\d+)_z(?P<depth>\d+)",
     ),
     Form(
         "Micro-Manager 2",
         "img_channel000_position000_time000000000_z000",
-        r"(?:(?P<plate>.+)_)?img_channel(?P<channel>\d+)_position(?P<tile>\d+)_time(?P<time>\d+)"
+        r"(?:(?P<plate>.+)_)?img_channel(?P<channel>\d+)_position(?P<tile>.+?)_time(?P<time>\d+)"
         r"_z(?P<depth>\d+)",
     ),
     Form(
@@ -147,6 +147,16 @@ FORMS = (
         "Pos0_img_000000000_DAPI_000",
         r"(?:(?:(?P<plate>.+)_)?(?P<tile>(?:\d-)?Pos[\d_-]+)_)?img_(?P<time>\d{9})"
         r"_(?P<channel>.+)_(?P<depth>\d{3})",
+    ),
+    Form(
+        "Micro-Manager, a file per position of a plate",
+        "exp_MMStack_B3-Site_0",
+        rf"(?P<plate>.+)_MMStack_{_WELL}-Site_(?P<tile>\d+)",
+    ),
+    Form(
+        "Micro-Manager, a file per position",
+        "exp_MMStack_Pos0",
+        r"(?P<plate>.+)_MMStack_(?P<tile>(?:\d-)?Pos[\d_-]+)",
     ),
     Form(
         "well, site and others in this order of letters or another",

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.measurement._runs import PlaneIds, PlaneValues
-from sparcell.measurement.counts import clumping_note, count_components, typical_area
+from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
 from sparcell.measurement.names import Wells, find_wells
 from sparcell.measurement.objects import object_table
 from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
@@ -216,28 +216,19 @@ def _say_clumping(counts: pd.DataFrame) -> None:
         )
 
 
-def _say_stacks(counts: pd.DataFrame) -> None:
-    """Ask whether depths are times: ImageJ calls the frames of many movies slices."""
-    planes = counts.groupby("image")[["t", "z"]].nunique()
-    stacks = planes[(planes["t"] == 1) & (planes["z"] > 1)]
-    if len(stacks):
-        say(
-            f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths and 1 time: wells.csv has the "
-            "mean over depths; if these are times, predict with --axes and T for Z, such as TYX"
-        )
-
-
 def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Path) -> None:
     from sparcell.io import write_table
 
     left = len(set(names)) - places.table["name"].nunique()
     if left:
         say(
-            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks them"
+            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks "
+            "them: tell their wells with --wells"
         )
     for note in places.notes:
         say(note)
-    _say_stacks(counts[counts["image"].isin(places.table["name"])])
+    if note := stack_note(counts[counts["image"].isin(places.table["name"])]):
+        say(f"{note}; wells.csv has the mean over depths")
     timed = places.table.loc[places.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):

@@ -187,7 +187,10 @@ def _keep_where_needed(table: pd.DataFrame) -> list[str]:
             del table[column]
             continue
         listed = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
-        notes.append(f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each")
+        remedy = "; if these are times, tell them with --wells" * (column == "plate")
+        notes.append(
+            f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each{remedy}"
+        )
     return notes
 
 
