@@ -145,7 +145,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         for image in images:
             fields = plate_fields(image) if image.is_dir() and is_zarr(image) else ()
             found.update(dict.fromkeys([one.path for one in fields] or [image]))
-    return _without_thumbnails(list(found))
+    return without_thumbnails(list(found))
 
 
 def _remedy(path: Path) -> str:
@@ -170,8 +170,8 @@ def _match_pattern(pattern: str) -> list[Path]:
     return []
 
 
-def _without_thumbnails(paths: list[Path]) -> list[Path]:
-    """Leave out small copies of other images."""
+def without_thumbnails(paths: list[Path]) -> list[Path]:
+    """Leave out small copies of other images, and say so. Thumbnails alone stay."""
     from sparcell.io.vendor_names import is_thumbnail
 
     small = {path for path in paths if is_thumbnail(path)}

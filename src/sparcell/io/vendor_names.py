@@ -194,23 +194,18 @@ def match_names(names: Sequence[str]) -> list[dict[str, str]]:
         For every name that fits: ``name`` and the groups that it has, as text. Empty unless the
         form fits more than half of the names.
     """
+    parts = [(name, *_split_folders(name)) for name in names]
     best: list[dict[str, str]] = []
     for form in FORMS:
+        pattern = re.compile(form.pattern, re.IGNORECASE)
         rows = [
-            {"name": name, **groups}
-            for name in names
-            if (groups := read_name(name, form)) is not None
+            {"name": name, **folders, **_groups(match)}
+            for name, folders, rest in parts
+            if (match := pattern.fullmatch(rest))
         ]
         if len(rows) > max(len(best), len(names) / 2):
             best = rows
     return best
-
-
-def read_name(name: str, form: Form) -> dict[str, str] | None:
-    """Read the groups of one name; None where it has another form."""
-    folders, rest = _split_folders(name)
-    match = re.fullmatch(form.pattern, rest, re.IGNORECASE)
-    return folders | _groups(match) if match else None
 
 
 def has_meaning(folder: str) -> bool:
@@ -221,11 +216,7 @@ def has_meaning(folder: str) -> bool:
 def is_thumbnail(path: Path) -> bool:
     """Whether a file is, by its name, a small copy of another image."""
     name = stem(path)
-    return "thumb" in name.lower() and any(
-        "thumbnail" in (read_name(name, form) or {})
-        for form in FORMS
-        if "(?P<thumbnail>" in form.pattern
-    )
+    return "thumb" in name.lower() and any("thumbnail" in row for row in match_names([name]))
 
 
 def _split_folders(name: str) -> tuple[dict[str, str], str]:
