@@ -13,6 +13,7 @@ from sparcell.io import name_results
 @pytest.mark.parametrize(
     ("paths", "expected"),
     [
+        ([], []),
         (["in/a.tif", "in/b.ome.tif"], ["a", "b"]),
         (["x/a.tif", "y/b.tif"], ["a", "b"]),
         (["x/a.tif", "y/a.tif"], ["x_a", "y_a"]),

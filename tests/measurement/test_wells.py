@@ -48,6 +48,16 @@ def test_depths_of_a_field_are_averaged_and_channels_are_apart():
     assert [line.get_label() for line in axes.lines] == ["B03 01", "B03 02"]
 
 
+def test_a_projection_beside_its_depths_is_no_tile():
+    names = ["exp_B03_s1_w1", "ZStep_1_exp_B03_s1_w1", "ZStep_2_exp_B03_s1_w1", "exp_C03_s1_w1"]
+    table = counts([(name, 0, n) for name, n in zip(names, (6, 3, 9, 5), strict=True)])
+    summary = summarise_wells(table, find_wells(names))
+    assert summary[["well", "n_tiles", "n_objects"]].values.tolist() == [
+        ["B03", 1, 6],
+        ["C03", 1, 5],
+    ]
+
+
 def summary_of(**curves):
     return pd.concat(
         pd.DataFrame({"well": well, "time": 6.0 * np.arange(len(curve)), "mean_per_tile": curve})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -55,14 +56,14 @@ def tell_apart(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
     )
     for count in range(needed, depth + 1):
         longer = [
-            "_".join([*parts[len(parts) - min(count, len(parts)) :], name])
+            "_".join([*parts[max(len(parts) - count, 0) :], name])
             for parts, name in zip(levels, names, strict=True)
         ]
-        if len(set(longer)) == len(longer):
+        twice = [name for name, number in Counter(longer).items() if number > 1]
+        if not twice:
             return longer
-    twice = next(name for name in names if names.count(name) > 1)
     raise InputError(
-        f"several inputs named {twice}",
+        f"several inputs named {twice[0]}",
         "inputs whose names differ",
         "rename one of them, or work on them one by one",
     )

@@ -43,7 +43,9 @@ def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
     keys = [key for key in ("plate", "well", "channel", "condition", "time") if key in planes]
     planes["field"] = planes["image"]
     if "depth" in planes:
-        planes["field"] = planes["field"].where(planes["depth"].isna(), planes["tile"])
+        # A projection beside the depths of a field has no depth itself, and shows the same cells.
+        depths = planes.groupby([*keys, "tile"], dropna=False)["depth"].transform("count")
+        planes["field"] = planes["field"].where(depths == 0, planes["tile"])
     tiles = planes.groupby([*keys, "field"], as_index=False, dropna=False)[amounts].mean()
     groups = tiles.groupby(keys, as_index=False, dropna=False)
     return groups.agg(
