@@ -146,8 +146,9 @@ def test_a_run_that_only_lacks_its_model_takes_no_step_more(
 def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp_path, monkeypatch):
     run = tmp_path / "run"
     train_but_for_the_model(data, run, SHORT, monkeypatch)
-    assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
-    # Another start, hence another record; the predictions are still those of this model.
+    # The model is written before anything is predicted or scored.
+    assert not (run / "predictions").exists() and not (run / "model.zip").exists()
+    # Another start, hence another record.
     time.sleep(1.1)
     train("nuclei-light", data, run, overrides=SHORT, resume=True)
     assert load_model(run).digest == load_model(finished).digest

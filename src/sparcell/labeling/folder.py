@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from sparcell.core.dataset import KINDS, Dataset, Sample, stem, write_layout
+from sparcell.core.dataset import KINDS, Dataset, place_of, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
 
@@ -96,7 +96,10 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
 
 def _place(dataset: Dataset, kind: str) -> Path:
     """Folder or pattern of one kind of files."""
-    places = {_pattern(sample, kind) for sample in dataset.having(kind).samples}
+    places = {
+        place_of(sample.files[kind].resolve(), sample.name, kind)
+        for sample in dataset.having(kind).samples
+    }
     if len(places) != 1:
         raise InputError(
             f"{kind} of {dataset.root} in several places",
@@ -104,13 +107,6 @@ def _place(dataset: Dataset, kind: str) -> Path:
             "put them into one folder, or label without -o",
         )
     return places.pop()
-
-
-def _pattern(sample: Sample, kind: str) -> Path:
-    path = sample.files[kind].resolve()
-    if stem(path, KINDS[kind]) == sample.name:
-        return path.parent
-    return path.with_name(path.name.replace(sample.name, "{name}", 1))
 
 
 def no_pairs(dataset: Dataset) -> InputError:

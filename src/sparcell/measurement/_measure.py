@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparcell.core.dataset import stem
+from sparcell.core.dataset import dataset_images, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
@@ -46,7 +46,7 @@ def measure(
         Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
         a folder of label images ``NAME.tif``, or one label image.
     images : Path or str, optional
-        Folder of the images of the same names, for intensities.
+        Folder of the images of the same names, or dataset of these fields, for intensities.
     wells : str or Path, optional
         CSV table or pattern that tells well, tile and time; see `find_wells`.
     out : Path or str
@@ -144,7 +144,7 @@ def _sizes(image: Image) -> tuple[int, ...]:
 def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
     from sparcell.io import list_images
 
-    found = {stem(path): path for path in list_images([folder])}
+    found = dataset_images(folder) or {stem(path): path for path in list_images([folder])}
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(

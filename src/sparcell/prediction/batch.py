@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,13 +87,13 @@ class Item:
 
 
 def list_items(
-    paths: Sequence[Path],
+    paths: Mapping[Path, str],
     out: Path,
     settings: PredictSettings,
     resume: bool,
     gives_stain: bool = False,
 ) -> list[Item]:
-    """Name the results after the inputs.
+    """Name the results after the inputs, or as `paths` says for each.
 
     Raises
     ------
@@ -117,11 +117,11 @@ def list_items(
     return items
 
 
-def _names(paths: Sequence[Path], places: Sequence[PlateField | None]) -> list[str]:
+def _names(paths: Mapping[Path, str], places: Sequence[PlateField | None]) -> list[str]:
     """Name inputs; the folder is added where names repeat."""
     names = [
-        f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path)
-        for path, place in zip(paths, places, strict=True)
+        given or (f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path))
+        for (path, given), place in zip(paths.items(), places, strict=True)
     ]
     if len(set(names)) == len(names):
         return names

@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.cluster import call_each, check_workers, connect
-from sparcell.core.dataset import IMAGE_SUFFIXES, stem, write_layout
+from sparcell.core.dataset import IMAGE_SUFFIXES, place_of, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, start_record
-from sparcell.io import list_images, open_image, read_pieces, write_table
+from sparcell.io import open_image, read_pieces, write_table
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
+from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
@@ -54,7 +55,7 @@ class Summary:
 
 def predict(
     model: Model | Path | str,
-    inputs: Sequence[Path | str] | Path | str,
+    inputs: Inputs,
     out: Path | str,
     *,
     settings: PredictSettings = DEFAULTS,
@@ -74,8 +75,9 @@ def predict(
     ----------
     model : Model, Path or str
         A model, or what `load_model` takes.
-    inputs : sequence of Path or str
-        Images, folders of images, patterns, OME-Zarr folders, plates.
+    inputs : sequence of Path or str, or mapping from name to Path
+        Images, folders of images, patterns, OME-Zarr folders, plates, dataset folders. A mapping
+        names the results.
     out : Path or str
         A new folder; with `resume` one that an earlier call has begun to fill.
     settings : PredictSettings
@@ -103,10 +105,10 @@ def predict(
     out = Path(out)
     check_workers(dask, "--workers or --scheduler")
     model = model if isinstance(model, Model) else load_model(model)
-    paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    paths = find_inputs(inputs, out)
     if dask:
         # Workers may have been started in another folder.
-        out, paths = out.absolute(), [path.absolute() for path in paths]
+        out, paths = out.absolute(), {path.absolute(): name for path, name in paths.items()}
     settings = replace(settings, tta=settings.tta or model.card.tta)
     check_diameter(settings.diameter)
     gives_stain = model.card.stain is not None
@@ -251,15 +253,15 @@ def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
     if (out / "dataset.yaml").exists():
         return
     paths = [item.path.resolve() for item in items]
-    folders = {path.parent for path in paths}
+    places = {place_of(path, item.name) for item, path in zip(items, paths, strict=True)}
     # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.
     found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
         item.settings.axes or item.settings.into_image for item in items
     )
-    if found and len(folders) == 1 and all(item.name == stem(item.path) for item in items):
+    if found and len(places) == 1 and all(item.name in item.path.name for item in items):
         seen = {_excerpt(item, model) for item in items}
         cut = {"images": seen.pop()} if len(seen) == 1 else {}
-        write_layout(out, {"images": folders.pop()}, cut)
+        write_layout(out, {"images": places.pop()}, cut)
 
 
 def _excerpt(item: Item, model: Model) -> Excerpt:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sparcell.core.dataset import Dataset, Sample, stem
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
 from sparcell.evaluation import draw_overlay
@@ -83,7 +83,7 @@ def draw_comparison(
 def _read_prediction(
     folder: Path, sample: Sample, shape: tuple[int, ...], window: Window
 ) -> Labels:
-    path = folder / f"{stem(sample.image)}.tif"
+    path = folder / f"{sample.name}.tif"
     if not path.exists():
         raise InputError(
             f"no prediction {path}", "one of every field that is drawn", "predict it first"

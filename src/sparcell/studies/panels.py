@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.projection import project
@@ -84,7 +84,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     rows = []
     for name in names:
         sample, files = samples[name], samples[name].files
-        file = f"{stem(sample.image)}.tif"
+        file = f"{sample.name}.tif"
         window = window_of(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
         planes = read_window(open_sample(sample), window)

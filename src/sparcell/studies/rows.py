@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparcell.core.dataset import Dataset, Sample, stem
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.labels import connected_labels
 from sparcell.evaluation import (
     RATIOS,
@@ -133,8 +133,7 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
     truth = {sample.name: sample.files["labels"] for sample in tested}
     ignore = {sample.name: sample.files["ignore"] for sample in tested if "ignore" in sample.files}
     found = {
-        sample.name: folder / "predictions" / "labels" / f"{stem(sample.image)}.tif"
-        for sample in tested
+        sample.name: folder / "predictions" / "labels" / f"{sample.name}.tif" for sample in tested
     }
     study = plan.study
     scores = evaluate(truth, found, ignore=ignore or None, rules=study.rules).images

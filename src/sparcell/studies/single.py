@@ -19,6 +19,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.lock import hold
 from sparcell.core.progress import say
+from sparcell.core.record import is_finished
 from sparcell.studies.design import Plan, Run
 from sparcell.studies.rows import count_objects, key_row, read_rows
 
@@ -83,7 +84,7 @@ def _train(plan: Plan, run: Run, folder: Path) -> None:
         # A process whose study was killed stops at its next step.
         with hold(folder, patience=TIME_TO_STOP):
             pass
-    if (folder / "model.zip").exists():
+    if (folder / "model.zip").exists() and is_finished(folder):
         # Another version may write the same recipe in other words, and only scores are missing.
         drop_last(folder / "checkpoints")
         return

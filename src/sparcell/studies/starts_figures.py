@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.io import open_image, open_sample
 from sparcell.models import load_model
 from sparcell.prediction.maps import predict_maps
@@ -119,7 +119,7 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
         return None
     dataset = Dataset.open(plan.data, labels=plan.study.labels)
     sample = next(one for one in dataset.samples if one.name == run.test[0])
-    folder, file = study / "runs" / run.key, f"{stem(sample.image)}.tif"
+    folder, file = study / "runs" / run.key, f"{sample.name}.tif"
     window = window_of(open_image(sample.files["labels"]))
     planes = read_window(open_sample(sample), window)
     panels = {"image": Panel(stretch(planes[len(planes) // 2]))}
