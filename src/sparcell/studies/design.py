@@ -12,6 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
+from sparcell.labeling.folder import check_finished
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, rotate_validation, take
 from sparcell.training.recipe import Recipe
@@ -78,7 +79,9 @@ def plan_study(study: Study, data: Path) -> Plan:
         If recipes, columns, folds, budgets or frames do not fit each other or the data.
     """
     recipes = study.resolve()
-    dataset = Dataset.open(data, labels=study.labels).where(**study.where).having("labels")
+    dataset = Dataset.open(data, labels=study.labels)
+    check_finished(dataset)
+    dataset = dataset.where(**study.where).having("labels")
     samples = {sample.name: sample for sample in dataset.samples}
     usable = [name for name, sample in samples.items() if not sample.refused]
     if not usable:

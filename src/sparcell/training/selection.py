@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
-from sparcell.labeling.folder import no_pairs
+from sparcell.labeling.folder import check_finished, no_pairs
 from sparcell.methods.stain.config import StainConfig
 from sparcell.training.annotations import (
     auto_samples,
@@ -33,11 +33,15 @@ def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
     Raises
     ------
     InputError
-        If one is no dataset, or lacks the folder of labels that the settings name.
+        If one is no dataset, lacks the folder of labels that the settings name, or has labels of
+        a `sparcell label` that was stopped.
     """
     said = config.labels != DataConfig.model_fields["labels"].default
     folders = {"labels": config.labels} if said else {}
-    return [add_stains(Dataset.open(root, **folders), config.stains) for root in roots]
+    datasets = [Dataset.open(root, **folders) for root in roots]
+    for dataset in datasets:
+        check_finished(dataset)
+    return [add_stains(dataset, config.stains) for dataset in datasets]
 
 
 def find_groups(samples: Iterable[Sample], config: DataConfig) -> Groups | None:
