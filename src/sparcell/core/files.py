@@ -145,3 +145,24 @@ def sha256(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Bytes of a file or folder, and when it was last changed, ns; zeros where there is none.
+
+    Labels inside an OME-Zarr image do not count: predictions may be written there.
+    """
+    try:
+        if not path.is_dir():
+            status = path.stat()
+            return status.st_size, status.st_mtime_ns
+        files = [
+            file.stat()
+            for child in path.iterdir()
+            if child.name != "labels"
+            for file in ([child] if child.is_file() else child.rglob("*"))
+            if file.is_file()
+        ]
+    except OSError:
+        return 0, 0
+    return sum(s.st_size for s in files), max((s.st_mtime_ns for s in files), default=0)

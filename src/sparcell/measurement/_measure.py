@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ["image", "t", "z", "id"]
+WRITTEN = {
+    "objects.csv": {*KEYS, "area_px", "score"},
+    "counts.csv": {"image", "n_objects", "n_components"},
+    "wells.csv": {"well", "time"},
+    "growth.csv": {"well", "doubling_time"},
+}
+"""Tables that are written, and columns by which they are known."""
 
 
 def measure(
@@ -71,6 +78,7 @@ def measure(
     if typical is not None and not (np.isfinite(typical) and typical > 0):
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
     predictions, out = Path(predictions), Path(out)
+    _check_out(out)
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
     paths = list_images([predictions])
@@ -96,6 +104,37 @@ def measure(
     if places is not None:
         _write_wells(counts, places, names, out)
     return out
+
+
+def _check_out(out: Path) -> None:
+    """Check that no table of another origin would be replaced; ours are known by their columns.
+
+    Raises
+    ------
+    InputError
+        If one would.
+    """
+    for name, columns in WRITTEN.items():
+        path = out / name
+        if not path.exists():
+            continue
+        try:
+            with path.open(encoding="utf-8-sig") as stream:
+                found = {column.strip() for column in stream.readline().split(",")}
+        except (OSError, UnicodeDecodeError):
+            found = set()
+        if not columns <= found:
+            raise InputError(
+                f"{path}, which `sparcell measure` did not write",
+                "a folder without",
+                "choose another with -o",
+            )
+    if (out / "growth.png").exists() and not (out / "growth.csv").exists():
+        raise InputError(
+            f"{out / 'growth.png'}, which `sparcell measure` did not write",
+            "a folder without",
+            "choose another with -o",
+        )
 
 
 def _measure_image(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sparcell.core.cluster import ClusterLost, carry_out
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
+from sparcell.core.files import state_of
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image
@@ -53,9 +54,9 @@ class Item:
     gives_stain: bool = False
 
     @property
-    def finished(self) -> bool:
-        """Whether the results are there and whole."""
-        return (self.stain if self.gives_stain else self.objects).exists()
+    def result(self) -> Path:
+        """The file that is written last: where it is there the others are too."""
+        return self.stain if self.gives_stain else self.objects
 
     @property
     def stain(self) -> Path:
@@ -64,7 +65,7 @@ class Item:
 
     @property
     def objects(self) -> Path:
-        """The object table, which is written last: where it is there the labels are too."""
+        """The object table."""
         return self.out / "objects" / f"{self.name}.csv"
 
     @property
@@ -233,6 +234,7 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
             grids=grids,
             halo=halo,
             block=settings.block or BLOCK,
+            state=state_of(item.path),
         )
         count = len(mosaic.blocks) * len(list(image.planes()))
         resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""

@@ -17,7 +17,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.machine import GIB, memory
 from sparcell.core.progress import track
-from sparcell.core.record import peak_memory
+from sparcell.core.record import peak_memory, read_record
 from sparcell.io import open_image
 from sparcell.methods.base import MAPS
 from sparcell.models.loading import load_model
@@ -28,6 +28,7 @@ from sparcell.prediction.guards import check_pieces, check_promise
 from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.needs import Needs, needs_of_labels, needs_of_stain
 from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
 from sparcell.prediction.stain import check_stain_settings
@@ -144,7 +145,8 @@ def forecast(
     if gives_stain:
         check_stain_settings(settings)
     items = list_items(paths, out, settings, resume, gives_stain)
-    left = [item for item in items if not (resume and item.finished)]
+    results = Results(out, read_record(out) if resume else {})
+    left = [item for item in items if not (resume and results.is_finished(item))]
     network = model.open(runtime, threads)
     engine = Turned.of(network, model, str(settings.tta))
     seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]

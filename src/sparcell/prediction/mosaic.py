@@ -59,6 +59,8 @@ class Mosaic:
         How far a tile looks for the rest of its objects, px.
     block : int
         Edge of a block in px of the image, about.
+    state : (int, int)
+        Of the image's file, see `state_of`: one that is replaced is opened anew.
     """
 
     source: str
@@ -72,6 +74,7 @@ class Mosaic:
     grids: tuple[Grid, Grid]
     halo: int
     block: int
+    state: tuple[int, int] = (0, 0)
 
     @cached_property
     def cuts(self) -> tuple[Windows, Windows]:

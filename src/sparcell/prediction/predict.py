@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -20,13 +19,15 @@ from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import clear_partial, write_json
 from sparcell.core.progress import say
-from sparcell.core.record import now, start_record
+from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.inputs import Inputs, find_inputs
+from sparcell.prediction.results import KEY as RESULTS
+from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
@@ -87,6 +88,7 @@ def predict(
         Of the network; 0 lets the runtime choose, and is 1 on Dask's workers.
     resume : bool
         Skip the inputs whose results are there already, and the blocks of those that are begun.
+        Images that have changed since are predicted anew.
     dask : str
         Where images and blocks are predicted; see `sparcell.core.cluster.check_workers`. In a
         script, call it under ``if __name__ == "__main__"``, which new processes do not run.
@@ -99,8 +101,8 @@ def predict(
     Raises
     ------
     InputError
-        If the model, the list of inputs or the output folder cannot be used, or the cluster is
-        lost.
+        If the model, the list of inputs or the output folder cannot be used, such as one that
+        holds files of others, or the cluster is lost.
     """
     out = Path(out)
     check_workers(dask, "--workers or --scheduler")
@@ -118,7 +120,9 @@ def predict(
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
     # What may be read does not change what is found.
     del asked["max_pixels"]
-    earlier = _check_out(out, asked, resume)
+    earlier = _check_out(out, asked, resume, _written_kinds(settings, gives_stain))
+    results = Results(out, earlier)
+    left = [item for item in items if not (resume and results.is_finished(item))]
     if resume:
         folders = {out / "objects", out / "stain", *(item.labels(False).parent for item in items)}
         for folder in {out, *folders}:
@@ -127,15 +131,15 @@ def predict(
     engine = Engine.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
     )
-    if unfinished.exists():
+    if any(item.scratch.exists() for item in left):
         _check_runtime(out, earlier, engine)
     say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
-    scales: dict[str, Any] = earlier.get("scales", {})
+    scales: dict[str, Any] = dict(earlier.get("scales", {}))
     record |= {"runtime": engine.name, "scales": scales}
-    write_json(out / "record.json", record)
+    write_json(out / "record.json", record | {RESULTS: earlier.get(RESULTS, {})})
+    results.begin(left)
 
-    left = [item for item in items if not (resume and item.finished)]
     failures: dict[str, str] = {}
     seconds = megapixels = 0.0
     with closing(engine), _workers(dask if left else "", model, engine) as client:
@@ -145,11 +149,10 @@ def predict(
                 say(f"{item.path}: {outcome.failure}")
             else:
                 scales[item.name] = outcome.scale._asdict()
+                results.finish(item)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
-    with suppress(OSError):
-        unfinished.rmdir()
-    finished = [item for item in items if item.finished]
+    finished = [item for item in items if item in results]
     counts = pd.DataFrame(columns=["image"])
     _make_dataset(finished, out, model)
     if not gives_stain:
@@ -158,7 +161,11 @@ def predict(
         if settings.diameter is None:
             say_if_far(counts, model.card)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
-    write_json(out / "record.json", record | {"finished": now(), "failures": failures})
+    record |= {"finished": now(), "failures": failures, RESULTS: results.known}
+    write_json(out / "record.json", record)
+    results.close()
+    with suppress(OSError):
+        unfinished.rmdir()
     return Summary(counts, failures, [item.stain for item in finished if gives_stain])
 
 
@@ -177,19 +184,34 @@ def _workers(dask: str, model: Model, engine: Engine) -> Iterator[Any]:
         engine.model.unlink(missing_ok=True)
 
 
-def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """Mix no results of two calls; give the record of an earlier one."""
-    held = out / "record.json"
-    if not held.exists():
-        # Without a record nobody knows what these blocks are of.
-        shutil.rmtree(out / "unfinished", ignore_errors=True)
+def _written_kinds(settings: PredictSettings, gives_stain: bool) -> tuple[str, ...]:
+    """Names of what is written into the folder of results, beside the record."""
+    if gives_stain:
+        return ("stain", "unfinished")
+    labels = () if settings.into_image else ("labels",)
+    return (*labels, "objects", "counts.csv", "unfinished")
+
+
+def _check_out(
+    out: Path, asked: dict[str, Any], resume: bool, written: tuple[str, ...]
+) -> dict[str, Any]:
+    """Mix no results of two calls, replace no others; give the record of an earlier call."""
+    if not (out / "record.json").exists():
+        for path in (out / name for name in written):
+            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+                raise InputError(
+                    f"{path}, which no prediction wrote",
+                    "a folder without",
+                    "choose another with -o",
+                )
         return {}
     if not resume:
         raise InputError(
             f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
         )
-    record: dict[str, Any] = json.loads(held.read_text("utf8"))
-    settings = record.get("settings", {})
+    record = read_record(out)
+    settings = record.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     # As JSON, in which tuples are lists.
     for name, value in json.loads(json.dumps(asked)).items():
         if settings.get(name) != value:
