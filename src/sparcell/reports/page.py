@@ -15,6 +15,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.core.projection import project
+from sparcell.core.record import read_record
 from sparcell.io import open_image, read_table
 from sparcell.reports.pictures import (
     draw_comparison,
@@ -56,7 +57,7 @@ def write_report(run: Path | str) -> Path:
     if not (run / "metrics.csv").exists():
         raise InputError(f"no metrics.csv in {run}", "a run folder", "name one that train wrote")
     recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
-    record = json.loads((run / "record.json").read_text("utf8"))
+    record = read_record(run)
     scores = _read_json(run / "evaluation.json")
     stains = scores if "stains" in scores else {}
     evaluation = {} if stains else scores

@@ -64,6 +64,23 @@ class Plan(Part):
         return recipe.model_copy(update={"seed": run.seed, "data": data})
 
 
+def read_plan(study: Path) -> Plan:
+    """Read the plan of a study's folder.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    path = study / "plan.json"
+    try:
+        return Plan.model_validate_json(path.read_text("utf8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"a damaged {path}", "the plan as it was written", "choose another folder with -o"
+        ) from error
+
+
 def plan_study(study: Study, data: Path) -> Plan:
     """Work out every run of a study; no image is read beyond its header.
 

@@ -16,7 +16,7 @@ from sparcell.core.labels import Labels
 from sparcell.core.projection import project
 from sparcell.io import open_image, open_sample
 from sparcell.reports.pictures import stretch
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Run, read_plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     Figure or None
         None where no run is there yet.
     """
-    plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
+    plan = read_plan(study)
     runs = {
         run.recipe: run
         for run in reversed(plan.runs)

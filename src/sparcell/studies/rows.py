@@ -14,6 +14,7 @@ import numpy as np
 
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.labels import connected_labels
+from sparcell.core.record import read_record
 from sparcell.evaluation import (
     RATIOS,
     Detection,
@@ -202,8 +203,8 @@ def as_columns(images: list[ImageScores]) -> Row:
 
 def read_costs(folder: Path) -> Row:
     """Read what training and prediction took from the records of a run folder."""
-    training = json.loads((folder / "record.json").read_text("utf8"))["training"]
-    predicted = json.loads((folder / "predictions" / "record.json").read_text("utf8"))
+    training = read_record(folder)["training"]
+    predicted = read_record(folder / "predictions")
     # A run that was stopped after its predictions has made none in its last call.
     megapixels = predicted["megapixels"]
     return {

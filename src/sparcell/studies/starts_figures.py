@@ -14,7 +14,7 @@ from sparcell.models import load_model
 from sparcell.prediction.maps import predict_maps
 from sparcell.prediction.view import View
 from sparcell.reports.pictures import stretch
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.panels import (
     Panel,
     Window,
@@ -113,7 +113,7 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
         Image, predicted stain, mask and, where the method has one, distance map, objects. None
         where no such run is there.
     """
-    plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
+    plan = read_plan(study)
     run = _shown_run(plan, study)
     if run is None:
         return None

@@ -164,7 +164,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     )
     start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
     record["training"] = _fit(trainee, fields, out)
-    best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
     trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
     model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
@@ -212,6 +212,8 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
         trainer, table, budget = _trainer(recipe, out, accumulate)
         crops = CropData(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / LAST
+        if last.exists():
+            _check_checkpoint(last)
         try:
             if not last.exists():
                 trainer.validate(trainee, crops.val_dataloader(), verbose=False)
@@ -243,6 +245,27 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
         except SystemExit as stop:
             # Lightning ends the process on Ctrl-C; who called decides that here.
             raise KeyboardInterrupt from stop
+
+
+def _check_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, as PyTorch's own errors on a damaged one differ and mislead.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if "state_dict" not in state:
+            raise ValueError("no weights")
+    except Exception as error:
+        raise InputError(
+            f"a damaged checkpoint {path}",
+            "the file as train wrote it",
+            f"move {path.parent} away and add --resume to begin anew, or choose another -o",
+        ) from error
+    return state
 
 
 def _trainer(
