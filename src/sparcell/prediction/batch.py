@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +14,11 @@ from sparcell.core.cluster import ClusterLost, carry_out
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import state_of
-from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image
 from sparcell.models.runtime import default_threads
 from sparcell.prediction.engine import Engine
-from sparcell.prediction.guards import check_pieces, check_promise
+from sparcell.prediction.guards import check_pieces, check_promise, say_missing
 from sparcell.prediction.large import predict_large
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.settings import BLOCK, PredictSettings
@@ -154,6 +154,10 @@ class Outcome(NamedTuple):
         It is to be predicted in blocks.
     seconds : float
     megapixels : float
+    skipped : tuple of str
+        Planes in which nothing was looked for, and why.
+    trace : str
+        Traceback of a failure that is no fault of the input.
     """
 
     scale: Scale | None = None
@@ -161,6 +165,28 @@ class Outcome(NamedTuple):
     in_blocks: bool = False
     seconds: float = 0.0
     megapixels: float = 0.0
+    skipped: tuple[str, ...] = ()
+    trace: str = ""
+
+    @classmethod
+    def of(cls, view: View, seconds: float) -> Outcome:
+        """Tell of an image whose results are written."""
+        image = view.image
+        pixels = image.shape[0] * image.shape[1] * len(list(image.planes()))
+        skipped = tuple(
+            f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for"
+            for plane in view.blank
+        )
+        return cls(view.scale, "", False, seconds, pixels / 1e6, skipped)
+
+    @classmethod
+    def failed(cls, error: Exception) -> Outcome:
+        """Tell of an image that has no result; whatever it is, it must not cost the others."""
+        if isinstance(error, InputError):
+            return cls(failure=str(error))
+        first = " ".join(str(error).split())[:200]
+        why = f"a fault of Sparcell's: {type(error).__name__} {first}; see failure.txt"
+        return cls(failure=why, trace="".join(traceback.format_exception(error)))
 
 
 def predict_items(
@@ -199,6 +225,7 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         image = open_image(item.path, settings.axes)
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
+        say_missing(image)
         if settings.in_blocks(image) and not item.gives_stain:
             return Outcome(in_blocks=True)
         view = View.of(image, opened.model, opened.runtime, settings)
@@ -208,9 +235,9 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         else:
             labels, threads = item.labels(in_blocks=False), engine.threads or default_threads()
             predict_image(view, labels, item.objects, item.name, threads)
-    except InputError as error:
-        return Outcome(failure=str(error))
-    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
+    except Exception as error:
+        return Outcome.failed(error)
+    return Outcome.of(view, time.perf_counter() - began)
 
 
 def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
@@ -235,6 +262,7 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
             halo=halo,
             block=settings.block or BLOCK,
             state=state_of(item.path),
+            blank=view.blank,
         )
         count = len(mosaic.blocks) * len(list(image.planes()))
         resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
@@ -242,10 +270,6 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
         predict_large(mosaic, engine, item.labels(in_blocks=True), item.objects, client)
     except ClusterLost:
         raise
-    except InputError as error:
-        return Outcome(failure=str(error))
-    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
-
-
-def _megapixels(image: Image) -> float:
-    return image.shape[0] * image.shape[1] * len(list(image.planes())) / 1e6
+    except Exception as error:
+        return Outcome.failed(error)
+    return Outcome.of(view, time.perf_counter() - began)

@@ -61,6 +61,8 @@ class Mosaic:
         Edge of a block in px of the image, about.
     state : (int, int)
         Of the image's file, see `state_of`: one that is replaced is opened anew.
+    blank : tuple of Plane
+        Planes that are constant, in which nothing is looked for.
     """
 
     source: str
@@ -75,6 +77,7 @@ class Mosaic:
     halo: int
     block: int
     state: tuple[int, int] = (0, 0)
+    blank: tuple[Plane, ...] = ()
 
     @cached_property
     def cuts(self) -> tuple[Windows, Windows]:

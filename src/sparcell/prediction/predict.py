@@ -17,7 +17,7 @@ from sparcell.core.cluster import call_each, check_workers, connect
 from sparcell.core.dataset import IMAGE_SUFFIXES, place_of, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
-from sparcell.core.files import clear_partial, write_json
+from sparcell.core.files import clear_partial, whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table
@@ -47,11 +47,14 @@ class Summary:
         Image to the reason why it has no result.
     stains : list of Path
         Images of predicted stains, of a model that predicts them; `counts` is then empty.
+    skipped : dict
+        Image to its planes in which nothing was looked for, and why; the others have results.
     """
 
     counts: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
     stains: list[Path] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def predict(
@@ -141,15 +144,17 @@ def predict(
     results.begin(left)
 
     failures: dict[str, str] = {}
+    traces = ""
     seconds = megapixels = 0.0
     with closing(engine), _workers(dask if left else "", model, engine) as client:
         for item, outcome in predict_items(engine, left, client):
             if outcome.scale is None:
                 failures[str(item.path)] = outcome.failure
+                traces += outcome.trace and f"{item.path}\n{outcome.trace}\n"
                 say(f"{item.path}: {outcome.failure}")
             else:
                 scales[item.name] = outcome.scale._asdict()
-                results.finish(item)
+                results.finish(item, outcome.skipped)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
     finished = [item for item in items if item in results]
@@ -164,9 +169,13 @@ def predict(
     record |= {"finished": now(), "failures": failures, RESULTS: results.known}
     write_json(out / "record.json", record)
     results.close()
+    if traces:
+        with whole_file(out / "failure.txt") as partial:
+            partial.write_text(traces, "utf8")
     with suppress(OSError):
         unfinished.rmdir()
-    return Summary(counts, failures, [item.stain for item in finished if gives_stain])
+    stains = [item.stain for item in finished if gives_stain]
+    return Summary(counts, failures, stains, results.skipped(finished))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -91,15 +91,21 @@ class Results:
         with whole_file(self.path) as partial:
             partial.write_text("".join(lines), "utf8")
 
-    def finish(self, item: Item) -> None:
-        """Note that an item's results are written."""
+    def finish(self, item: Item, skipped: Sequence[str] = ()) -> None:
+        """Note that an item's results are written, but for the planes that were skipped."""
         entry = self.known[item.name]
+        entry["skipped"] = list(skipped)
         entry["bytes"] = state_of(item.result)[0]
         with plain_os_errors(self.path), self.path.open("a", encoding="utf8") as stream:
             stream.write(json.dumps({item.name: entry}) + "\n")
 
     def __contains__(self, item: Item) -> bool:
         return self.known.get(item.name, {}).get("bytes") is not None
+
+    def skipped(self, items: Iterable[Item]) -> dict[str, str]:
+        """Images of finished items to the planes that were skipped, and why."""
+        told = {str(item.path): self.known[item.name].get("skipped") for item in items}
+        return {path: "; ".join(map(str, planes)) for path, planes in told.items() if planes}
 
     def close(self) -> None:
         """Remove the file; what it says stands in the record by now."""
