@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -14,6 +15,7 @@ from dataset_folder import TINY, simulate_fields
 from sparcell.core.errors import InputError
 from sparcell.core.record import is_finished
 from sparcell.evaluation import evaluate
+from sparcell.io import write_image
 from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.training import train
@@ -96,3 +98,19 @@ def test_a_failing_report_leaves_the_model(
     assert load_model(tmp_path / "run").card.scores["test"]
     train("nuclei-light", patterned, tmp_path / "run", overrides=SHORT, resume=True)
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_what_holds_no_object_has_no_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = simulate_fields(tmp_path / "set")
+    rows = (data / "split.csv").read_text().splitlines()
+    for name in (row.split(",")[0] for row in rows if ",val" in row or ",test" in row):
+        empty = np.zeros((96, 112), np.int32)
+        write_image(data / "truth" / f"{name}.tif", empty, "YX")
+    out = train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
+    scores = load_model(out).card.scores
+    assert set(scores) == {"test"} and set(scores["test"]) == {"count", "fields"}
+    said = capsys.readouterr().err
+    assert "F1 none, no object" in said and "F1 1.000" not in said and "F1 0" not in said
+    assert "the ratios are no score" in (out / "report.html").read_text()

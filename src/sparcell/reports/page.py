@@ -125,7 +125,10 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
     means = evaluation.get("mean_of_images")
     if not means:
         return []
-    said = [
+    said = []
+    if not evaluation.get("count", {}).get("truth", 1):
+        said.append("No object in the labels of these fields: the ratios are no score.")
+    said += [
         "Mean over fields: ratios are taken for each field, then averaged, as in the tables of the "
         "thesis."
     ]

@@ -38,7 +38,7 @@ from sparcell.training.places import FieldPlace, share_excerpt
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.scoring import MatchCounts, score_field
-from sparcell.training.selection import find_groups
+from sparcell.training.selection import find_groups, hold_objects
 from sparcell.training.stains import open_stains
 
 GOLDEN_EDGE = 256
@@ -64,10 +64,13 @@ def export_model(
     stains = fields["train"].stains
     typical_area, largest = (None, GOLDEN_EDGE / 2.0) if stains else _object_sizes(fields["train"])
     settings = trainee.decode_settings
-    scores: dict[str, Any] = {"before_training": _start_scores(out, trainee.method.score)}
-    if recipe.fit.tune_decoding == "outlines" and typical_area:
+    scores: dict[str, Any] = {}
+    judged = bool(stains) or hold_objects(places["val"])
+    if judged:
+        scores["before_training"] = _start_scores(out, trainee.method.score)
+    if recipe.fit.tune_decoding == "outlines" and typical_area and judged:
         settings, scores["tuning"] = fit_outlines(trainee, val)
-    elif recipe.fit.tune_decoding and typical_area:
+    elif recipe.fit.tune_decoding and typical_area and judged:
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, recipe)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
@@ -311,6 +314,9 @@ def _evaluate_files(
     evaluation = evaluate(truth, _written(predictions / "labels", samples))
     content = evaluation.to_json(groups)
     write_json(out / "evaluation.json", content)
+    if not evaluation.total.count.truth:
+        # Ratios of nothing are 1 by definition, which nobody should take for a score.
+        return {"count": content["count"], "fields": list(samples)}
     return {key: content[key] for key in ("pixel", "overlap", "map", "count")} | {
         "f1": content["matching"][0]["f1"],
         "fields": list(samples),
