@@ -144,7 +144,7 @@ class Evaluation:
             counts = _counts(s) if s else []
             table.add_row(name, *self._ratios(ratios, shown), *counts, style=style)
         for name, s in list(self.images.items())[:MAX_TABLE_ROWS]:
-            table.add_row(name, *(f"{s.ratios[key]:.3f}" for key in shown), *_counts(s))
+            table.add_row(name, *self._ratios(s.ratios, shown), *_counts(s))
         return table
 
     def ratio_table(self, groups: Groups | None = None, images: bool = False) -> Table:
@@ -167,7 +167,7 @@ class Evaluation:
         for name, ratios, _, style in self._lines(groups):
             table.add_row(name, *self._ratios(ratios, shown), style=style)
         for name, s in self.images.items() if images else ():
-            table.add_row(name, *(f"{s.ratios[key]:.3f}" for key in shown))
+            table.add_row(name, *self._ratios(s.ratios, shown))
         return table
 
     def _ratios(self, ratios: dict[str, float], shown: Sequence[str]) -> list[str]:
