@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from sparcell.core.errors import InputError
-from sparcell.core.files import clear_partial, plain_os_errors, sha256, whole_file, write_json
+from sparcell.core.files import (
+    PARTIAL,
+    clear_partial,
+    plain_os_errors,
+    sha256,
+    whole_file,
+    write_json,
+)
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -97,6 +104,9 @@ def test_a_file_never_replaces_a_folder_of_the_user(tmp_path: Path) -> None:
         (errno.EDQUOT, "a full disk"),
         (errno.EACCES, "no way to write"),
         (errno.EROFS, "no way to write"),
+        (errno.EFBIG, "no way to write"),
+        (errno.EIO, "no way to write"),
+        (errno.ENAMETOOLONG, "a name too long"),
     ],
 )
 def test_what_the_system_refuses_is_one_plain_line(
@@ -140,3 +150,21 @@ def test_hashes_of_files_and_folders(tmp_path: Path) -> None:
     before = sha256(tmp_path)
     (tmp_path / "abc").rename(tmp_path / "abd")
     assert sha256(tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["x" * 240 + ".ome.tif", "核" * 80 + ".csv"])
+def test_the_longest_names_of_the_disk_are_written(tmp_path: Path, name: str) -> None:
+    with whole_file(tmp_path / name) as partial:
+        assert partial.suffix == Path(name).suffix and PARTIAL.fullmatch(partial.name)
+        partial.write_text("all")
+    assert (tmp_path / name).read_text() == "all"
+
+
+def test_only_what_was_left_unwritten_is_cleared(tmp_path: Path) -> None:
+    mine = tmp_path / ".notes.partial_draft.txt"
+    mine.write_text("years of work")
+    for left in (".a.tif.77.partial.tif", ".record.json.8.partial.json"):
+        (tmp_path / left).touch()
+    (tmp_path / ".labels.9.partial").symlink_to(tmp_path)
+    clear_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]

@@ -179,3 +179,14 @@ def test_command_line(tmp_path, capsys, monkeypatch):
         assert run(truth, pred, *wrong) == 2
         error = capsys.readouterr().err
         assert says in " ".join(error.split()) and "Traceback" not in error
+
+
+def test_a_truth_without_objects_gives_no_score(tmp_path):
+    nothing = draw()
+    found = evaluate(*write(tmp_path / "a", a=(nothing, nothing)))
+    said = text_of(found.table())
+    assert "there is no score" in said and "1.000" not in said
+    # Beside others, an empty image is right by definition.
+    found = evaluate(*write(tmp_path / "b", a=(nothing, nothing), large=LARGE))
+    said = text_of(found.table())
+    assert "there is no score" not in said and "1.000" in said

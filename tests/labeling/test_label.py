@@ -20,6 +20,7 @@ from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.labeling import label
 from sparcell.labeling.auto import AutoSettings
+from sparcell.labeling.folder import check_finished
 from sparcell.labeling.thesis import ThesisSettings
 
 TRUTH = grid((160, 200), 40, 9)
@@ -392,3 +393,40 @@ def test_kill_leaves_nothing_hidden_and_a_crash_only_until_the_next_run(tmp_path
     assert stopped_by("SIGKILL") == (-9, True)
     label(tmp_path / "set", tmp_path / "SIGKILL", settings=POINTS, overwrite=True)
     assert not any(p.name[0] == "." for p in (tmp_path / "SIGKILL").iterdir())
+
+
+@pytest.mark.parametrize("named", ["images", "../victim", "absolute"])
+def test_a_foreign_record_removes_no_folder(tmp_path: Path, named: str) -> None:
+    data = make(tmp_path / "set", {"a": good()})
+    victim = tmp_path / "victim" / "thesis.docx"
+    victim.parent.mkdir()
+    victim.write_text("years of work")
+    kind = str(victim.parent) if named == "absolute" else named
+    record = {"verb": "label", "settings": {"to": kind}, "finished": "2026"}
+    (data / "record.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="did not write"):
+        label(data, overwrite=True)
+    assert victim.exists() and (data / "images" / "a.tif").exists()
+
+
+def test_labels_behind_a_link_are_not_removed(tmp_path: Path) -> None:
+    data = make(tmp_path / "set", {"a": good()})
+    label(data)
+    (data / "labels").rename(tmp_path / "elsewhere")
+    (data / "labels").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="a link at"):
+        label(data, overwrite=True)
+    assert (tmp_path / "elsewhere" / "a.tif").exists()
+
+
+def test_labels_of_a_stopped_run_are_not_learned_from(tmp_path: Path) -> None:
+    data = make(tmp_path, {"a": good()})
+    label(data)
+    check_finished(Dataset.open(data))
+    record = json.loads((data / "record.json").read_text())
+    (data / "record.json").write_text(json.dumps(record | {"finished": None}))
+    with pytest.raises(InputError, match=r"was stopped.*--overwrite"):
+        check_finished(Dataset.open(data))
+    # Labels that somebody else made are finished, whatever became of ours.
+    write_image(data / "truth" / "a.tif", TRUTH, "YX")
+    check_finished(Dataset.open(data, labels="truth"))

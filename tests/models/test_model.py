@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import yaml
 from models import bright_model
@@ -151,3 +152,13 @@ def test_another_golden_output_is_refused_by_all_runtimes(saved: Path) -> None:
     model.golden_output = 1 - model.golden_output
     with pytest.raises(InputError, match=r"openvino: off by .*; onnxruntime: off by "):
         model.open("auto")
+
+
+def test_a_model_that_reads_other_files_is_refused(tmp_path: Path) -> None:
+    model = bright_model()
+    graph = onnx.load_model_from_string(model.onnx)
+    graph.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    model.onnx = graph.SerializeToString()
+    model.save(tmp_path / "model.zip")
+    with pytest.raises(InputError, match="whose weights are in another file"):
+        load_model(tmp_path / "model.zip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +119,22 @@ def test_a_field_that_fails_does_not_stop_the_plate(tmp_path: Path) -> None:
 def test_plates_that_are_not_whole(tmp_path: Path) -> None:
     plate = tmp_path / "p.zarr"
     write_plate(plate)
+    # What is missing is told of, and does not cost the rest.
     (plate / "B" / "12" / "0").rename(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match=r"no image .*12/0 of the plate"):
-        list_images([plate])
+    (plate / "AA" / "3" / "zarr.json").write_text("{")
+    summary = predict(bright_model(), plate, tmp_path / "out", runtime="onnxruntime")
+    assert set(summary.failures) == {str(plate / "B" / "12" / "0")}
+    assert summary.counts["well"].tolist() == ["A01", "A01", "AA03"]
+    nothing = tmp_path / "n.zarr"
+    write_plate(nothing)
+    for field in nothing.glob("*/*/*"):
+        if field.is_dir():
+            shutil.rmtree(field)
+    with pytest.raises(InputError, match=r"no field of 4, such as .*A/1/0 in the plate"):
+        list_images([nothing])
     empty = tmp_path / "q.zarr"
     zarr.create_group(empty).attrs["ome"] = {"version": "0.5", "plate": {"wells": [{}]}}
     with pytest.raises(InputError, match="damaged metadata"):
         list_images([empty])
+    # Among others it is listed as one that cannot be read.
+    assert empty in list_images([tmp_path / "*q.zarr"])

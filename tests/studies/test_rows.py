@@ -20,14 +20,14 @@ BELOW = draw((0, 0, 10, 20)), draw((0, 0, 10, 11))
 
 
 def score(root, pairs, **settings):
-    """Score made-up predictions as those of a run."""
+    """Score made-up predictions as those of a run; images have a suffix that fields lack."""
     samples = []
     for number, (truth, found) in enumerate(pairs):
         name = f"f{number}"
         for folder, labels in (("labels", truth), ("predictions/labels", found)):
             (root / folder).mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(root / folder / f"{name}.tif", labels)
-        files = {"images": root / f"{name}.tif", "labels": root / "labels" / f"{name}.tif"}
+        files = {"images": root / f"{name}_phase.tif", "labels": root / "labels" / f"{name}.tif"}
         samples.append(Sample(name, files))
     study = Study.model_validate({"name": "s", "recipes": ["nuclei-light"]} | settings)
     plan = Plan(study=study, data=root, recipes={}, runs=())

@@ -237,3 +237,22 @@ def test_all_starts_are_checked_before_the_first_run(data, runs, tmp_path, monke
     asked.clear()
     run_study(study(), data, tmp_path / "out", resume=True)
     assert asked == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"row": null}', '{"row"'])
+def test_damaged_rows_are_made_anew(data, runs, tmp_path, content):
+    out = run_study(study(), data, tmp_path / "out")
+    first = runs.keys[0]
+    (out / "runs" / f"{first}.json").write_text(content)
+    runs.keys.clear()
+    run_study(study(), data, out, resume=True)
+    assert runs.keys == [first]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"study"'])
+def test_a_damaged_plan_is_one_plain_line(data, runs, tmp_path, content):
+    out = run_study(study(), data, tmp_path / "out")
+    (out / "plan.json").write_text(content)
+    with pytest.raises(InputError, match=r"damaged .*plan\.json") as error:
+        run_study(study(), data, out, resume=True)
+    assert "\n" not in str(error.value)

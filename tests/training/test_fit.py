@@ -146,8 +146,9 @@ def test_a_run_that_only_lacks_its_model_takes_no_step_more(
 def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp_path, monkeypatch):
     run = tmp_path / "run"
     train_but_for_the_model(data, run, SHORT, monkeypatch)
-    assert (run / "evaluation.json").exists() and not (run / "model.zip").exists()
-    # Another start, hence another record; the predictions are still those of this model.
+    # The model is written before anything is predicted or scored.
+    assert not (run / "predictions").exists() and not (run / "model.zip").exists()
+    # Another start, hence another record.
     time.sleep(1.1)
     train("nuclei-light", data, run, overrides=SHORT, resume=True)
     assert load_model(run).digest == load_model(finished).digest
@@ -279,3 +280,21 @@ def test_an_encoder_that_does_not_exist_is_named_with_its_neighbours(data, tmp_p
 def test_recipe_settings_reach_the_optimiser(data):
     recipe = load_recipe("thesis-unet")
     assert recipe.optimiser.name == "adam" and recipe.optimiser.lr == 2e-4
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 cut short"], ids=["empty", "cut"])
+def test_a_damaged_checkpoint_is_named(data, finished, tmp_path, content):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "model.zip").unlink()
+    (run / "checkpoints" / "last.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match=r"damaged checkpoint .*last\.ckpt.*begin anew"):
+        train("nuclei-light", data, run, overrides=SHORT, resume=True)
+
+
+@pytest.mark.parametrize("content", ["", "{a: [", "network: 1\nnormalise: 2\n"])
+def test_a_damaged_recipe_of_a_start_is_named(data, tmp_path, content):
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "recipe.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"damaged .*recipe\.yaml"):
+        train("nuclei-light", data, tmp_path / "run", pretrained=tmp_path / "start")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from dataset_folder import write_fields
+from dataset_folder import write_field, write_fields
 
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
@@ -94,3 +95,25 @@ def test_automatic_labels_alone_are_trained_on_as_the_dataset(tmp_path: Path) ->
         find_fields([hand], DataConfig(auto=auto), 0)
     assert f"--data {auto} without data.auto" in str(said.value)
     assert "sparcell label" not in str(said.value)
+
+
+def test_fields_without_any_object_are_nothing_to_learn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_fields(tmp_path, 2)
+    for name in ("e0", "e1"):
+        write_field(tmp_path, name, np.zeros((96, 128), np.int32))
+    split = "name,split\nf0,{}\nf1,{}\ne0,{}\ne1,{}\n"
+
+    def find(*parts: str) -> None:
+        (tmp_path / "split.csv").write_text(split.format(*parts))
+        find_fields([Dataset.open(tmp_path)], DataConfig(), 0)
+
+    with pytest.raises(InputError, match="no object in the labels of 2 training fields"):
+        find("val", "test", "train", "train")
+    find("train", "val", "train", "test")
+    assert "labels of 1 test fields: no score" in capsys.readouterr().err
+    find("train", "test", "val", "train")
+    assert "labels of 1 validation fields: no score" in capsys.readouterr().err
+    find("train", "val", "train", "train")
+    assert "no score" not in capsys.readouterr().err

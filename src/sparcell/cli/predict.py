@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from sparcell.cli.models import OUTPUTS
+
+if TYPE_CHECKING:
+    from sparcell.prediction.predict import Summary
 
 
 def predict(
@@ -98,20 +102,26 @@ def predict(
         say(
             f"{len(summary.stains)} images of {', '.join(loaded.card.stain.names)}: {out / 'stain'}"
         )
-        _tell_failures(summary.failures)
+        _tell_failures(summary)
         return
     total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
     say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
-    _tell_failures(summary.failures)
+    _tell_failures(summary)
 
 
-def _tell_failures(failures: dict[str, str]) -> None:
-    if failures:
-        from sparcell.core.progress import say
+def _tell_failures(summary: Summary) -> None:
+    """List what has no result, and end with exit code 2 if there is any."""
+    from sparcell.core.progress import say
 
-        say(f"{len(failures)} inputs without result:")
-        for path, reason in failures.items():
+    for what, told in (
+        ("inputs without result", summary.failures),
+        ("inputs of which parts have no result", summary.skipped),
+    ):
+        if told:
+            say(f"{len(told)} {what}:")
+        for path, reason in told.items():
             say(f"  {path}: {reason}")
+    if summary.failures or summary.skipped:
         raise typer.Exit(2)
 
 

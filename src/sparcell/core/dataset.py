@@ -257,6 +257,32 @@ def _read_place(value: Any, kind: str, path: Path) -> Place:
     return Place(files, excerpt)
 
 
+def dataset_images(folder: Path) -> dict[str, Path]:
+    """Images of a dataset folder by the names of its fields; none where it is no dataset.
+
+    A dataset is a folder whose ``dataset.yaml`` names the images, or that has a folder
+    ``images/`` and no image beside it.
+
+    Raises
+    ------
+    InputError
+        If it is a dataset that cannot be read.
+    """
+    if not folder.is_dir() or folder.name.lower().endswith(".zarr"):
+        return {}
+    usual = (folder / "images").is_dir() and not _list_files(folder, ".", IMAGE_SUFFIXES)
+    if not usual and "images" not in read_layout(folder):
+        return {}
+    return {sample.name: sample.image for sample in Dataset.open(folder).samples}
+
+
+def place_of(path: Path, name: str, kind: str = "images") -> Path:
+    """Folder or pattern that gives a file of one kind its field's name."""
+    if stem(path, KINDS[kind]) == name:
+        return path.parent
+    return path.with_name(path.name.replace(name, "{name}", 1))
+
+
 def write_layout(
     root: Path, places: dict[str, Path], excerpts: dict[str, Excerpt] | None = None
 ) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sparcell.core.errors import InputError
+
+LONGEST_NAME = 255
+"""Bytes of a file name, on all usual file systems."""
+PARTIAL = re.compile(r"\..+\.\d+\.partial(\.\w+){0,2}", re.DOTALL)
+"""Names that `partial_name` gives."""
 
 
 @contextmanager
@@ -28,13 +34,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     InputError
         If the place cannot be written or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    # Writers choose the format by suffix, so the partial name keeps it.
-    partial = partial.with_name(partial.name + "".join(path.suffixes[-2:]))
+    partial = path.with_name(partial_name(path))
     try:
         with plain_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
+            if partial.is_file():
+                _flush(partial)
             if path.is_dir() and (path.name.endswith(".zarr") or _is_zarr(path)):
                 shutil.rmtree(path)
             partial.replace(path)
@@ -44,6 +50,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def partial_name(path: Path) -> str:
+    """Name under which `path` is written until it is whole.
+
+    Writers choose the format by suffix, so it keeps that. Where a file system takes no longer
+    name, a hash stands for the name.
+    """
+    end = f".{os.getpid()}.partial" + "".join(path.suffixes[-2:])
+    name = f".{path.name}{end}"
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    end = f".{os.getpid()}.partial{path.suffix}"
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}{end}"
+
+
+def _flush(path: Path) -> None:
+    """Have a file on the disk before it gets its name, so a power failure cannot leave half."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def _is_zarr(path: Path) -> bool:
@@ -56,7 +82,9 @@ def clear_partial(folder: Path) -> None:
     Only where no other process writes there.
     """
     for left in folder.glob(".*.partial*"):
-        if left.is_dir():
+        if not PARTIAL.fullmatch(left.name):
+            continue
+        if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
@@ -71,6 +99,18 @@ def plain_os_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(
                 f"a full disk while writing {path}", "free space", "free some and run again"
+            ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(
+                f"a name too long for this disk: {path}",
+                f"at most {LONGEST_NAME} bytes in a file name",
+                "shorten the name of the input",
+            ) from error
+        if error.errno in (errno.EFBIG, errno.EIO):
+            raise InputError(
+                f"no way to write {path} ({error.strerror})",
+                "a disk that takes files of this size",
+                "choose another with -o",
             ) from error
         if error.errno in (
             errno.EACCES,
@@ -105,3 +145,24 @@ def sha256(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Bytes of a file or folder, and when it was last changed, ns; zeros where there is none.
+
+    Labels inside an OME-Zarr image do not count: predictions may be written there.
+    """
+    try:
+        if not path.is_dir():
+            status = path.stat()
+            return status.st_size, status.st_mtime_ns
+        files = [
+            file.stat()
+            for child in path.iterdir()
+            if child.name != "labels"
+            for file in ([child] if child.is_file() else child.rglob("*"))
+            if file.is_file()
+        ]
+    except OSError:
+        return 0, 0
+    return sum(s.st_size for s in files), max((s.st_mtime_ns for s in files), default=0)

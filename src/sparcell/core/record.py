@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import sys
@@ -11,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sparcell.core.errors import InputError
 from sparcell.core.files import sha256
 
 PACKAGES = (
@@ -64,3 +66,30 @@ def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[
         "platform": platform.platform(),
         "inputs": {str(path): sha256(path) for path in inputs},
     }
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read ``record.json`` of a folder; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    path = folder / "record.json"
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(path.read_text("utf8"))
+        if not isinstance(record, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"a damaged {path}", "the record as it was written", "choose another folder with -o"
+        ) from error
+    return record
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the record of a folder says when its work was finished."""
+    return bool(read_record(folder).get("finished"))

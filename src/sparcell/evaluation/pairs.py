@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sparcell.core.dataset import Dataset, read_layout, stem
+from sparcell.core.dataset import Dataset, dataset_images, read_layout, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
@@ -113,6 +113,8 @@ def pair_images(
             "name both in the same way",
         )
     truths, preds = _by_name(truth, kind), _by_name(pred, kind)
+    fields_of = {**_fields_of_images(truth), **_fields_of_images(pred)}
+    truths, preds = _as_fields(truths, preds, fields_of), _as_fields(preds, truths, fields_of)
     if fields:
         chosen = _choose({**truths, **preds}, fields)
         truths, preds = (
@@ -185,6 +187,36 @@ def _by_name(source: Source, kind: str) -> Mapping[str, Path | Image]:
             )
         files[stem(path)] = path
     return files
+
+
+def _fields_of_images(source: Source) -> dict[str, str]:
+    """Names of a dataset's image files, without suffix, to the names of their fields.
+
+    They differ where ``dataset.yaml`` has a pattern such as ``{name}_phase.tif``.
+    """
+    if isinstance(source, Mapping):
+        return {}
+    folder = Path(source)
+    for root in (folder, folder.parent):
+        if "images" in read_layout(root):
+            files = {stem(image): name for name, image in dataset_images(root).items()}
+            return {file: name for file, name in files.items() if file != name}
+    return {}
+
+
+def _as_fields(
+    files: Mapping[str, Path | Image],
+    others: Mapping[str, Path | Image],
+    fields: Mapping[str, str],
+) -> Mapping[str, Path | Image]:
+    """Name files after fields where only these have a partner on the other side."""
+    named = {
+        name: fields[name] if name not in others and fields.get(name) in others else name
+        for name in files
+    }
+    # Two files of one field stay apart: the line on names without partner tells of both.
+    unique = len(set(named.values())) == len(named)
+    return {named[name]: file for name, file in files.items()} if unique else files
 
 
 def _sizes(image: Image) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -142,9 +142,9 @@ class Evaluation:
         shown = ("pixel_dice", "object_dice", "f1", "map")
         for name, ratios, s, style in self._lines(groups):
             counts = _counts(s) if s else []
-            table.add_row(name, *(f"{ratios[key]:.3f}" for key in shown), *counts, style=style)
+            table.add_row(name, *self._ratios(ratios, shown), *counts, style=style)
         for name, s in list(self.images.items())[:MAX_TABLE_ROWS]:
-            table.add_row(name, *(f"{s.ratios[key]:.3f}" for key in shown), *_counts(s))
+            table.add_row(name, *self._ratios(s.ratios, shown), *_counts(s))
         return table
 
     def ratio_table(self, groups: Groups | None = None, images: bool = False) -> Table:
@@ -165,10 +165,15 @@ class Evaluation:
         for column in ("px pr", "rec", "acc", "Dice", "IoU", "obj pr", "rec", "Dice", "IoU"):
             table.add_column(column, justify="right", no_wrap=True)
         for name, ratios, _, style in self._lines(groups):
-            table.add_row(name, *(f"{ratios[key]:.3f}" for key in shown), style=style)
+            table.add_row(name, *self._ratios(ratios, shown), style=style)
         for name, s in self.images.items() if images else ():
-            table.add_row(name, *(f"{s.ratios[key]:.3f}" for key in shown))
+            table.add_row(name, *self._ratios(s.ratios, shown))
         return table
+
+    def _ratios(self, ratios: dict[str, float], shown: Sequence[str]) -> list[str]:
+        """Ratios as text; dashes where the whole truth holds no object that could be found."""
+        empty = not self.total.count.truth
+        return ["-" if empty else f"{ratios[name]:.3f}" for name in shown]
 
     def _lines(
         self, groups: Groups | None
@@ -192,6 +197,8 @@ class Evaluation:
         """Add what must be known of means and groups to the notes of a table."""
         if self.mean_of_images.n_undefined:
             notes = [*notes, UNDEFINED]
+        if not self.total.count.truth:
+            notes = ["no object in the truth: there is no score", *notes]
         of_groups = groups.split(self.images) if groups else {}
         if groups:
             sizes = ", ".join(f"{group} {len(names)}" for group, names in of_groups.items())

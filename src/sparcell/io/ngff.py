@@ -49,6 +49,7 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
         letters = _letters(multiscales, axes, array.shape, path)
         scale = _scale(multiscales, level, len(array.shape))
         units = [str(axis.get("unit", "")) for axis in multiscales["axes"]]
+        names = [str(c.get("label", "")) for c in ome.get("omero", {}).get("channels", ())]
     except InputError:
         raise
     except Exception as error:
@@ -58,7 +59,6 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
             f"{path} of dtype {array.dtype}", "real numbers", "save it as integers or floats"
         )
     y, x = (to_um(scale[letters.index(a)], units[letters.index(a)]) for a in "YX")
-    names = [str(c.get("label", "")) for c in ome.get("omero", {}).get("channels", ())]
     channels = tuple(names) if all(names) else ()
     return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
 
@@ -117,6 +117,12 @@ class ChunkedPixels:
             return np.asarray(self.array[index])
         except Exception as error:
             raise ValueError(f"chunk {self._first_bad(index)}: {error}") from error
+
+    @property
+    def missing_chunks(self) -> tuple[int, int]:
+        """How many chunks are not stored, and how many there should be. Zarr reads them as 0."""
+        expected = int(self.array.nchunks)
+        return expected - int(self.array.nchunks_initialized), expected
 
     def _first_bad(self, index: tuple[int | slice, ...]) -> str:
         """Try the chunks that `index` touches one by one."""

@@ -45,12 +45,13 @@ def plate_fields(path: Path) -> tuple[PlateField, ...]:
     Returns
     -------
     tuple of PlateField
-        Empty where `path` is no plate.
+        Empty where `path` is no plate. Fields that the metadata name are listed though they are
+        not there, so that each is told of when it is opened.
 
     Raises
     ------
     InputError
-        If the metadata of the plate or of a well is damaged, or names what is not there.
+        If the metadata of the plate is damaged, or nothing that it names is there.
     """
     plate = _metadata(path).get("plate")
     if plate is None:
@@ -61,30 +62,40 @@ def plate_fields(path: Path) -> tuple[PlateField, ...]:
             folder = path / well["path"]
             row, column = well["path"].split("/")
             name = f"{row}{int(column):02d}" if column.isdecimal() else row + column
-            for image in _metadata(folder)["well"]["images"]:
-                field = str(image["path"])
-                found.append(PlateField(folder / field, path, name, field))
+            fields = _fields_of_well(folder)
+            found += [PlateField(folder / field, path, name, field) for field in fields]
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise InputError(
             f"the plate {path} with damaged metadata ({type(error).__name__}: {error})",
             "wells with images, as OME-Zarr describes a plate",
             "export it again",
         ) from error
-    missing = next((one.path for one in found if not is_zarr(one.path)), None)
-    if missing or not found:
+    if not any(is_zarr(one.path) for one in found):
+        missing = f" of {len(found)}, such as {found[0].path}" if found else ""
         raise InputError(
-            f"no image {missing} of the plate {path}" if missing else f"no field in {path}",
+            f"no field{missing} in the plate {path}",
             "the images that its metadata name",
             "copy it again",
         )
     return tuple(found)
 
 
+def _fields_of_well(folder: Path) -> list[str]:
+    """Names of a well's images; of a damaged well the first that it should have."""
+    try:
+        return [str(image["path"]) for image in _metadata(folder)["well"]["images"]]
+    except (KeyError, TypeError):
+        return ["0"]
+
+
 def find_plate_field(path: Path) -> PlateField | None:
     """Tell which field of a plate an image is; None where it is of no plate."""
-    if len(path.parents) < 3 or not (is_zarr(path) and is_zarr(path.parents[2])):
+    if len(path.parents) < 3 or not is_zarr(path.parents[2]):
         return None
-    return _by_path(path.parents[2]).get(path)
+    try:
+        return _by_path(path.parents[2]).get(path)
+    except InputError:
+        return None
 
 
 @lru_cache(maxsize=4)

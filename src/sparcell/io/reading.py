@@ -143,7 +143,13 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
                 _remedy(path),
             )
         for image in images:
-            fields = plate_fields(image) if image.is_dir() and is_zarr(image) else ()
+            try:
+                fields = plate_fields(image) if image.is_dir() and is_zarr(image) else ()
+            except InputError:
+                if image == path:
+                    raise
+                # Among others it is told of when it is opened.
+                fields = ()
             found.update(dict.fromkeys([one.path for one in fields] or [image]))
     return without_thumbnails(list(found))
 

@@ -45,6 +45,9 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
         numbers, or its axes cannot be told.
     """
     with _readable(path), tifffile.TiffFile(path) as tif:
+        # Of negative lengths the search for series would never end.
+        if any(length < 0 for length in (tif.pages[0].imagewidth, tif.pages[0].imagelength)):
+            raise _damaged(path, "a width or height below 0")
         if not tif.series:
             raise _damaged(path, "no image in it")
         series = tif.series[0]

@@ -205,7 +205,7 @@ def _label_fields(
             else:
                 write = place_points if settings.to == "points" else label_field
                 verdict = write(sample, target, settings, limits)
-        except InputError as error:
+        except Exception as error:
             verdict = _unusable(sample, preset, error)
         sheet.add(verdict.thumbnail)
         rows.append(verdict.row)
@@ -235,7 +235,7 @@ def _label_thesis(
             for verdict in label_crops(sample, target, settings):
                 verdicts.append(verdict)
                 origin.append(sample)
-        except InputError as error:
+        except Exception as error:
             failed.append(_unusable(sample, "thesis", error))
     groups = [sample.info.get(column, "") if column else "" for sample in origin]
     verdicts = apply_filter(verdicts, settings, groups)
@@ -245,11 +245,14 @@ def _label_thesis(
     return [verdict.row for verdict in [*verdicts, *failed]]
 
 
-def _unusable(sample: Sample, preset: str, error: InputError) -> Verdict:
+def _unusable(sample: Sample, preset: str, error: Exception) -> Verdict:
     from sparcell.labeling.field import Verdict
     from sparcell.labeling.sheet import Thumbnail
 
-    reason = f"unusable: {error}"
+    said = " ".join(str(error).split())
+    if not isinstance(error, InputError):
+        said = f"a fault of Sparcell's, {type(error).__name__} {said}"
+    reason = f"unusable: {said}"
     row = {"name": sample.name, "accepted": False, "reason": reason, "preset": preset}
     return Verdict(row, Thumbnail(sample.name, reason))
 

@@ -6,12 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
-from sparcell.core.dataset import KINDS, Dataset, Sample, stem, write_layout
+from sparcell.core.dataset import KINDS, Dataset, place_of, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
+from sparcell.core.record import read_record
 
 VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
+MADE = ("labels", "points")
+"""Folders that `label` makes, and with ``ignore`` the only ones that it may ever remove."""
 
 
 def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str) -> Path:
@@ -43,6 +46,11 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str)
             "a folder without",
             "add --overwrite to replace them, or choose another with -o",
         )
+    for folder in (target / kind, target / "ignore"):
+        if folder.is_symlink():
+            raise InputError(
+                f"a link at {folder}", "a folder of the dataset's own", "choose another with -o"
+            )
     if (target / kind).exists() and kind not in _earlier(target):
         raise InputError(
             f"{target / kind}, which this step did not write",
@@ -58,7 +66,9 @@ def _earlier(folder: Path) -> tuple[str, ...]:
         record = json.loads((folder / "record.json").read_text("utf8"))
         if record["verb"] != VERB:
             return ()
-        return record["settings"].get("to", "labels"), "ignore"
+        kind = record["settings"].get("to", "labels")
+        # A foreign record must not name what is removed.
+        return (kind, "ignore") if kind in MADE else ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
 
@@ -73,6 +83,32 @@ def prepare(target: Path) -> None:
     for kind in _earlier(target):
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)
+
+
+def check_finished(dataset: Dataset) -> None:
+    """Check that no `label` was stopped in a dataset whose labels are to be learned from.
+
+    Refused fields are known only at its end.
+
+    Raises
+    ------
+    InputError
+        If one was.
+    """
+    root = dataset.root
+    if not (root / "record.json").exists():
+        return
+    record = read_record(root)
+    if record.get("verb") != VERB or record.get("finished"):
+        return
+    made = {(root / kind).resolve() for kind in MADE}
+    files = [s.files[kind] for s in dataset.samples for kind in MADE if kind in s.files]
+    if any(file.parent.resolve() in made for file in files):
+        raise InputError(
+            f"labels in {root} of a `sparcell label` that was stopped",
+            "labels that are finished and judged",
+            "run it again with --overwrite",
+        )
 
 
 def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
@@ -96,7 +132,10 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
 
 def _place(dataset: Dataset, kind: str) -> Path:
     """Folder or pattern of one kind of files."""
-    places = {_pattern(sample, kind) for sample in dataset.having(kind).samples}
+    places = {
+        place_of(sample.files[kind].resolve(), sample.name, kind)
+        for sample in dataset.having(kind).samples
+    }
     if len(places) != 1:
         raise InputError(
             f"{kind} of {dataset.root} in several places",
@@ -104,13 +143,6 @@ def _place(dataset: Dataset, kind: str) -> Path:
             "put them into one folder, or label without -o",
         )
     return places.pop()
-
-
-def _pattern(sample: Sample, kind: str) -> Path:
-    path = sample.files[kind].resolve()
-    if stem(path, KINDS[kind]) == sample.name:
-        return path.parent
-    return path.with_name(path.name.replace(sample.name, "{name}", 1))
 
 
 def no_pairs(dataset: Dataset) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def place_points(
     InputError
         If the stain cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=target) as name:
+    end = f".{os.getpid()}.partial"
+    with tempfile.TemporaryDirectory(prefix=".", suffix=end, dir=target) as name:
         scratch = Path(name)
         verdict = label_field(sample, scratch, settings, quality)
         if verdict.row["accepted"]:

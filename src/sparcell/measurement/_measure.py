@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparcell.core.dataset import stem
+from sparcell.core.dataset import dataset_images, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ["image", "t", "z", "id"]
+WRITTEN = {
+    "objects.csv": {*KEYS, "area_px", "score"},
+    "counts.csv": {"image", "n_objects", "n_components"},
+    "wells.csv": {"well", "time"},
+    "growth.csv": {"well", "doubling_time"},
+}
+"""Tables that are written, and columns by which they are known."""
 
 
 def measure(
@@ -45,7 +52,8 @@ def measure(
         Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
         a folder of label images ``NAME.tif``, one label image, or a pattern.
     images : Path or str, optional
-        Folder of the images of the same names, or the pattern that was predicted, for intensities.
+        Folder of the images of the same names, dataset of these fields, or the pattern that was
+        predicted, for intensities.
     wells : str or Path, optional
         CSV table or pattern that tells well, tile and time; see `find_wells`.
     out : Path or str
@@ -88,6 +96,7 @@ def write_tables(
     if typical is not None and not (np.isfinite(typical) and typical > 0):
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
     predictions, out = Path(predictions), Path(out)
+    _check_out(out)
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
     paths = list_images([predictions])
@@ -109,6 +118,37 @@ def write_tables(
         return names
     _write_wells(counts, places, names, out)
     return []
+
+
+def _check_out(out: Path) -> None:
+    """Check that no table of another origin would be replaced; ours are known by their columns.
+
+    Raises
+    ------
+    InputError
+        If one would.
+    """
+    for name, columns in WRITTEN.items():
+        path = out / name
+        if not path.exists():
+            continue
+        try:
+            with path.open(encoding="utf-8-sig") as stream:
+                found = {column.strip() for column in stream.readline().split(",")}
+        except (OSError, UnicodeDecodeError):
+            found = set()
+        if not columns <= found:
+            raise InputError(
+                f"{path}, which `sparcell measure` did not write",
+                "a folder without",
+                "choose another with -o",
+            )
+    if (out / "growth.png").exists() and not (out / "growth.csv").exists():
+        raise InputError(
+            f"{out / 'growth.png'}, which `sparcell measure` did not write",
+            "a folder without",
+            "choose another with -o",
+        )
 
 
 def _measure_image(
@@ -157,10 +197,12 @@ def _sizes(image: Image) -> tuple[int, ...]:
 def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
     from sparcell.io import list_images, name_results
 
-    paths = list_images([folder])
-    # Images that a pattern finds in several folders have names as prediction gives them.
-    listed = [stem(path) for path in paths] if folder.exists() else name_results(paths)
-    found = dict(zip(listed, paths, strict=True))
+    found = dataset_images(folder)
+    if not found:
+        paths = list_images([folder])
+        # Images that a pattern finds in several folders have names as prediction gives them.
+        listed = [stem(path) for path in paths] if folder.exists() else name_results(paths)
+        found = dict(zip(listed, paths, strict=True))
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(

@@ -7,7 +7,6 @@ takes: axes, sizes, processing, test tensors. Nothing of a package is executed b
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from math import lcm
 from pathlib import PurePosixPath
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
+from sparcell.core.self_contained import check_self_contained
 from sparcell.models.foreign import (
     MEANINGS,
     SUPPORTED,
@@ -34,8 +34,6 @@ from sparcell.models.rdf import Tensor, first_line, read_description, read_tenso
 
 REACH = 64.0
 """Extent in px that objects are taken to have at most, where nobody has measured them."""
-EXTERNAL_DATA = re.compile(rb"\x6a.{1,2}\x0a\x08location\x12", re.DOTALL)
-"""An entry of a tensor's field `external_data` in an ONNX file (onnx.proto, fields 13 and 1)."""
 
 
 def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> Model:
@@ -108,12 +106,13 @@ def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
         )
     entry = weights["onnx"]
     onnx = package.read(str(base / str(entry.get("source"))))
-    if entry.get("external_data") or EXTERNAL_DATA.search(onnx):
+    if entry.get("external_data"):
         raise InputError(
             f"{entry.get('source')} in {package.source}, whose weights are in another file",
             "an ONNX file that holds them",
             "save it again with onnx.save(onnx.load(PATH), PATH)",
         )
+    check_self_contained(onnx, f"{entry.get('source')} in {package.source}")
     stated = entry.get("sha256")
     if stated and hashlib.sha256(onnx).hexdigest() != stated:
         raise InputError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
+from sparcell.core.self_contained import check_self_contained
 from sparcell.models.bioimageio import read_bioimageio
 from sparcell.models.catalogue import Card, card_of, find_model
 from sparcell.models.model import FORMAT, PARTS, Model, ModelCard
@@ -141,9 +142,11 @@ def _read_own(package: Package) -> Model:
     golden_input, golden_output = (
         without_batch(package.array(f"golden_{end}.npy")) for end in ("input", "output")
     )
+    onnx = package.read("model.onnx")
+    check_self_contained(onnx, package.source)
     return Model(
         card=card,
-        onnx=package.read("model.onnx"),
+        onnx=onnx,
         golden_input=golden_input,
         golden_output=golden_output,
         source=package.source,

@@ -15,6 +15,10 @@ WIDEST, NARROWEST = 1e38, 1e-37
 """Ranges of intensity that can be subtracted and divided in 32 bits."""
 
 
+class ConstantImage(InputError):
+    """A plane whose pixels are all equal, such as a frame that a microscope dropped."""
+
+
 class Normalise(BaseModel):
     """Map two percentiles of each channel of a plane to -1 and 1."""
 
@@ -39,9 +43,10 @@ class Scaling:
 
         Raises
         ------
+        ConstantImage
+            If a channel is constant: there is nothing to see in it.
         InputError
-            If a channel is constant: there is nothing to see in it. If its range is beyond what
-            32-bit floats can hold.
+            If its range is beyond what 32-bit floats can hold.
         """
         pixels = image.sample(plane)
         low, high = np.percentile(pixels, [settings.low, settings.high], axis=1)
@@ -52,7 +57,7 @@ class Scaling:
         _check_range(low, high, image)
         if (high <= low).any():
             value = low[np.argmax(high <= low)]
-            raise InputError(
+            raise ConstantImage(
                 f"a constant image (every pixel is {value:g}): {image.source}",
                 "an image that shows something",
                 "check the channel and the exposure",

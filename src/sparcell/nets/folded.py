@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparcell.core.errors import InputError
+from sparcell.core.self_contained import check_self_contained
 from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
@@ -64,6 +65,7 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
         raise InputError(
             f"{path} that is no model of Sparcell's", "a model.zip", "check network.weights"
         ) from error
+    check_self_contained(onnx, str(path))
     held = read_convolutions(onnx)
     own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
     if encoder and not held.keys() & own.keys():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
+from sparcell.core.progress import say
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, default_threads
@@ -83,6 +84,8 @@ def predict_array(
     """
     model = model if isinstance(model, Model) else load_model(model)
     view = View.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
+    for plane in view.blank:
+        say(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
     labels = np.zeros([view.image.size(letter) for letter in label_axes(view.image)], np.int32)
     table = predict_planes(view, labels, view.image.source, threads or default_threads())
     return Prediction(labels, table, view.scale)

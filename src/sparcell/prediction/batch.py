@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any, NamedTuple
 from sparcell.core.cluster import ClusterLost, carry_out
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
-from sparcell.core.image import Image
+from sparcell.core.files import state_of
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image, tell_apart
 from sparcell.models.runtime import default_threads
 from sparcell.prediction.engine import Engine
-from sparcell.prediction.guards import check_pieces, check_promise
+from sparcell.prediction.guards import check_pieces, check_promise, say_missing
 from sparcell.prediction.large import predict_large
 from sparcell.prediction.mosaic import Mosaic
 from sparcell.prediction.settings import BLOCK, PredictSettings
@@ -53,9 +54,9 @@ class Item:
     gives_stain: bool = False
 
     @property
-    def finished(self) -> bool:
-        """Whether the results are there and whole."""
-        return (self.stain if self.gives_stain else self.objects).exists()
+    def result(self) -> Path:
+        """The file that is written last: where it is there the others are too."""
+        return self.stain if self.gives_stain else self.objects
 
     @property
     def stain(self) -> Path:
@@ -64,7 +65,7 @@ class Item:
 
     @property
     def objects(self) -> Path:
-        """The object table, which is written last: where it is there the labels are too."""
+        """The object table."""
         return self.out / "objects" / f"{self.name}.csv"
 
     @property
@@ -87,13 +88,13 @@ class Item:
 
 
 def list_items(
-    paths: Sequence[Path],
+    paths: Mapping[Path, str],
     out: Path,
     settings: PredictSettings,
     resume: bool,
     gives_stain: bool = False,
 ) -> list[Item]:
-    """Name the results after the inputs.
+    """Name the results after the inputs, or as `paths` says for each.
 
     Raises
     ------
@@ -117,17 +118,17 @@ def list_items(
     return items
 
 
-def _names(paths: Sequence[Path], places: Sequence[PlateField | None]) -> list[str]:
+def _names(paths: Mapping[Path, str], places: Sequence[PlateField | None]) -> list[str]:
     """Name inputs; their folders are added where names repeat, or folders carry meaning."""
     names = [
-        f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path)
-        for path, place in zip(paths, places, strict=True)
+        given or (f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path))
+        for (path, given), place in zip(paths.items(), places, strict=True)
     ]
     folders = [
         place.plate.parent if place else path.parent
         for path, place in zip(paths, places, strict=True)
     ]
-    return tell_apart(names, folders)
+    return names if all(paths.values()) else tell_apart(names, folders)
 
 
 class Outcome(NamedTuple):
@@ -143,6 +144,10 @@ class Outcome(NamedTuple):
         It is to be predicted in blocks.
     seconds : float
     megapixels : float
+    skipped : tuple of str
+        Planes in which nothing was looked for, and why.
+    trace : str
+        Traceback of a failure that is no fault of the input.
     """
 
     scale: Scale | None = None
@@ -150,6 +155,28 @@ class Outcome(NamedTuple):
     in_blocks: bool = False
     seconds: float = 0.0
     megapixels: float = 0.0
+    skipped: tuple[str, ...] = ()
+    trace: str = ""
+
+    @classmethod
+    def of(cls, view: View, seconds: float) -> Outcome:
+        """Tell of an image whose results are written."""
+        image = view.image
+        pixels = image.shape[0] * image.shape[1] * len(list(image.planes()))
+        skipped = tuple(
+            f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for"
+            for plane in view.blank
+        )
+        return cls(view.scale, "", False, seconds, pixels / 1e6, skipped)
+
+    @classmethod
+    def failed(cls, error: Exception) -> Outcome:
+        """Tell of an image that has no result; whatever it is, it must not cost the others."""
+        if isinstance(error, InputError):
+            return cls(failure=str(error))
+        first = " ".join(str(error).split())[:200]
+        why = f"a fault of Sparcell's: {type(error).__name__} {first}; see failure.txt"
+        return cls(failure=why, trace="".join(traceback.format_exception(error)))
 
 
 def predict_items(
@@ -188,6 +215,7 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         image = open_image(item.path, settings.axes)
         check_promise(image, item.path, settings.max_pixels)
         check_pieces(image)
+        say_missing(image)
         if settings.in_blocks(image) and not item.gives_stain:
             return Outcome(in_blocks=True)
         view = View.of(image, opened.model, opened.runtime, settings)
@@ -197,9 +225,9 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
         else:
             labels, threads = item.labels(in_blocks=False), engine.threads or default_threads()
             predict_image(view, labels, item.objects, item.name, threads)
-    except InputError as error:
-        return Outcome(failure=str(error))
-    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
+    except Exception as error:
+        return Outcome.failed(error)
+    return Outcome.of(view, time.perf_counter() - began)
 
 
 def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
@@ -223,6 +251,8 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
             grids=grids,
             halo=halo,
             block=settings.block or BLOCK,
+            state=state_of(item.path),
+            blank=view.blank,
         )
         count = len(mosaic.blocks) * len(list(image.planes()))
         resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
@@ -230,10 +260,6 @@ def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
         predict_large(mosaic, engine, item.labels(in_blocks=True), item.objects, client)
     except ClusterLost:
         raise
-    except InputError as error:
-        return Outcome(failure=str(error))
-    return Outcome(view.scale, "", False, time.perf_counter() - began, _megapixels(image))
-
-
-def _megapixels(image: Image) -> float:
-    return image.shape[0] * image.shape[1] * len(list(image.planes())) / 1e6
+    except Exception as error:
+        return Outcome.failed(error)
+    return Outcome.of(view, time.perf_counter() - began)

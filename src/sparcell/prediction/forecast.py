@@ -17,16 +17,18 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.machine import GIB, memory
 from sparcell.core.progress import track
-from sparcell.core.record import peak_memory
-from sparcell.io import list_images, open_image
+from sparcell.core.record import peak_memory, read_record
+from sparcell.io import open_image
 from sparcell.methods.base import MAPS
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, read_levels
 from sparcell.prediction.batch import Item, list_items
 from sparcell.prediction.guards import check_pieces, check_promise
+from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.needs import Needs, needs_of_labels, needs_of_stain
 from sparcell.prediction.rescale import rescaled
+from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, check_diameter, choose_scale
 from sparcell.prediction.stain import check_stain_settings
@@ -116,7 +118,7 @@ class Forecast:
 
 def forecast(
     model: Model | Path | str,
-    inputs: Sequence[Path | str] | Path | str,
+    inputs: Inputs,
     out: Path | str,
     *,
     settings: PredictSettings = DEFAULTS,
@@ -138,12 +140,13 @@ def forecast(
     model = model if isinstance(model, Model) else load_model(model)
     check_diameter(settings.diameter)
     settings = replace(settings, tta=settings.tta or model.card.tta)
-    paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    paths = find_inputs(inputs, out)
     gives_stain = model.card.stain is not None
     if gives_stain:
         check_stain_settings(settings)
     items = list_items(paths, out, settings, resume, gives_stain)
-    left = [item for item in items if not (resume and item.finished)]
+    results = Results(out, read_record(out) if resume else {})
+    left = [item for item in items if not (resume and results.is_finished(item))]
     network = model.open(runtime, threads)
     engine = Turned.of(network, model, str(settings.tta))
     seen = [_foresee(item, model) for item in track(left, "headers", len(left), "images")]

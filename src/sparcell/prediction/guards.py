@@ -8,6 +8,7 @@ from pathlib import Path
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.machine import GIB, memory
+from sparcell.core.progress import say
 
 LARGEST_PLANE = 1 << 34
 """Pixels of one plane, unless the user allows more."""
@@ -74,3 +75,13 @@ def piece_bytes(image: Image) -> int:
     """Bytes that are decoded together where an image is compressed; 0 where it is not."""
     chunks = getattr(image.data, "chunks", None)
     return math.prod(chunks) * image.data.dtype.itemsize if chunks else 0
+
+
+def say_missing(image: Image) -> None:
+    """Say how many chunks of a Zarr image are not there: read as 0, they look like background."""
+    missing, expected = getattr(image.data, "missing_chunks", (0, 0))
+    if missing:
+        say(
+            f"{image.source}: {missing} of {expected} chunks are not there and are read as 0; "
+            "if these parts should show something, copy the image again"
+        )

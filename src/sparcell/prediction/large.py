@@ -104,8 +104,8 @@ class _Run:
 
     @property
     def planes(self) -> list[Plane]:
-        """All planes of the image."""
-        return list(self.mosaic.open()[0].planes())
+        """All planes of the image that show something; labels of the others stay empty."""
+        return [p for p in self.mosaic.open()[0].planes() if p not in self.mosaic.blank]
 
     def prepare(self, labels: Path) -> None:
         """Make the pyramid that is filled, or tidy up the one that an earlier run left."""

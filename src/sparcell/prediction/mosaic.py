@@ -59,6 +59,10 @@ class Mosaic:
         How far a tile looks for the rest of its objects, px.
     block : int
         Edge of a block in px of the image, about.
+    state : (int, int)
+        Of the image's file, see `state_of`: one that is replaced is opened anew.
+    blank : tuple of Plane
+        Planes that are constant, in which nothing is looked for.
     """
 
     source: str
@@ -72,6 +76,8 @@ class Mosaic:
     grids: tuple[Grid, Grid]
     halo: int
     block: int
+    state: tuple[int, int] = (0, 0)
+    blank: tuple[Plane, ...] = ()
 
     @cached_property
     def cuts(self) -> tuple[Windows, Windows]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -15,18 +14,21 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.cluster import call_each, check_workers, connect
-from sparcell.core.dataset import IMAGE_SUFFIXES, stem, write_layout
+from sparcell.core.dataset import IMAGE_SUFFIXES, place_of, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
-from sparcell.core.files import clear_partial, write_json
+from sparcell.core.files import clear_partial, whole_file, write_json
 from sparcell.core.progress import say
-from sparcell.core.record import now, start_record
-from sparcell.io import list_images, open_image, read_pieces, write_table
+from sparcell.core.record import now, read_record, start_record
+from sparcell.io import open_image, read_pieces, write_table
 from sparcell.measurement import stack_note
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
 from sparcell.prediction.engine import Engine
+from sparcell.prediction.inputs import Inputs, find_inputs
+from sparcell.prediction.results import KEY as RESULTS
+from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
@@ -46,16 +48,19 @@ class Summary:
         Image to the reason why it has no result.
     stains : list of Path
         Images of predicted stains, of a model that predicts them; `counts` is then empty.
+    skipped : dict
+        Image to its planes in which nothing was looked for, and why; the others have results.
     """
 
     counts: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
     stains: list[Path] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def predict(
     model: Model | Path | str,
-    inputs: Sequence[Path | str] | Path | str,
+    inputs: Inputs,
     out: Path | str,
     *,
     settings: PredictSettings = DEFAULTS,
@@ -75,8 +80,9 @@ def predict(
     ----------
     model : Model, Path or str
         A model, or what `load_model` takes.
-    inputs : sequence of Path or str
-        Images, folders of images, patterns, OME-Zarr folders, plates.
+    inputs : sequence of Path or str, or mapping from name to Path
+        Images, folders of images, patterns, OME-Zarr folders, plates, dataset folders. A mapping
+        names the results.
     out : Path or str
         A new folder; with `resume` one that an earlier call has begun to fill.
     settings : PredictSettings
@@ -86,6 +92,7 @@ def predict(
         Of the network; 0 lets the runtime choose, and is 1 on Dask's workers.
     resume : bool
         Skip the inputs whose results are there already, and the blocks of those that are begun.
+        Images that have changed since are predicted anew.
     dask : str
         Where images and blocks are predicted; see `sparcell.core.cluster.check_workers`. In a
         script, call it under ``if __name__ == "__main__"``, which new processes do not run.
@@ -98,16 +105,16 @@ def predict(
     Raises
     ------
     InputError
-        If the model, the list of inputs or the output folder cannot be used, or the cluster is
-        lost.
+        If the model, the list of inputs or the output folder cannot be used, such as one that
+        holds files of others, or the cluster is lost.
     """
     out = Path(out)
     check_workers(dask, "--workers or --scheduler")
     model = model if isinstance(model, Model) else load_model(model)
-    paths = list_images([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    paths = find_inputs(inputs, out)
     if dask:
         # Workers may have been started in another folder.
-        out, paths = out.absolute(), [path.absolute() for path in paths]
+        out, paths = out.absolute(), {path.absolute(): name for path, name in paths.items()}
     settings = replace(settings, tta=settings.tta or model.card.tta)
     check_diameter(settings.diameter)
     gives_stain = model.card.stain is not None
@@ -117,7 +124,9 @@ def predict(
     asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
     # What may be read does not change what is found.
     del asked["max_pixels"]
-    earlier = _check_out(out, asked, resume)
+    earlier = _check_out(out, asked, resume, _written_kinds(settings, gives_stain))
+    results = Results(out, earlier)
+    left = [item for item in items if not (resume and results.is_finished(item))]
     if resume:
         folders = {out / "objects", out / "stain", *(item.labels(False).parent for item in items)}
         for folder in {out, *folders}:
@@ -126,29 +135,30 @@ def predict(
     engine = Engine.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
     )
-    if unfinished.exists():
+    if any(item.scratch.exists() for item in left):
         _check_runtime(out, earlier, engine)
     say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
-    scales: dict[str, Any] = earlier.get("scales", {})
+    scales: dict[str, Any] = dict(earlier.get("scales", {}))
     record |= {"runtime": engine.name, "scales": scales}
-    write_json(out / "record.json", record)
+    write_json(out / "record.json", record | {RESULTS: earlier.get(RESULTS, {})})
+    results.begin(left)
 
-    left = [item for item in items if not (resume and item.finished)]
     failures: dict[str, str] = {}
+    traces = ""
     seconds = megapixels = 0.0
     with closing(engine), _workers(dask if left else "", model, engine) as client:
         for item, outcome in predict_items(engine, left, client):
             if outcome.scale is None:
                 failures[str(item.path)] = outcome.failure
+                traces += outcome.trace and f"{item.path}\n{outcome.trace}\n"
                 say(f"{item.path}: {outcome.failure}")
             else:
                 scales[item.name] = outcome.scale._asdict()
+                results.finish(item, outcome.skipped)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
-    with suppress(OSError):
-        unfinished.rmdir()
-    finished = [item for item in items if item.finished]
+    finished = [item for item in items if item in results]
     counts = pd.DataFrame(columns=["image"])
     _make_dataset(finished, out, model)
     if not gives_stain:
@@ -159,8 +169,16 @@ def predict(
         if settings.axes is None and len(counts) and (note := stack_note(counts)):
             say(note)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
-    write_json(out / "record.json", record | {"finished": now(), "failures": failures})
-    return Summary(counts, failures, [item.stain for item in finished if gives_stain])
+    record |= {"finished": now(), "failures": failures, RESULTS: results.known}
+    write_json(out / "record.json", record)
+    results.close()
+    if traces:
+        with whole_file(out / "failure.txt") as partial:
+            partial.write_text(traces, "utf8")
+    with suppress(OSError):
+        unfinished.rmdir()
+    stains = [item.stain for item in finished if gives_stain]
+    return Summary(counts, failures, stains, results.skipped(finished))
 
 
 @contextmanager
@@ -178,19 +196,34 @@ def _workers(dask: str, model: Model, engine: Engine) -> Iterator[Any]:
         engine.model.unlink(missing_ok=True)
 
 
-def _check_out(out: Path, asked: dict[str, Any], resume: bool) -> dict[str, Any]:
-    """Mix no results of two calls; give the record of an earlier one."""
-    held = out / "record.json"
-    if not held.exists():
-        # Without a record nobody knows what these blocks are of.
-        shutil.rmtree(out / "unfinished", ignore_errors=True)
+def _written_kinds(settings: PredictSettings, gives_stain: bool) -> tuple[str, ...]:
+    """Names of what is written into the folder of results, beside the record."""
+    if gives_stain:
+        return ("stain", "unfinished")
+    labels = () if settings.into_image else ("labels",)
+    return (*labels, "objects", "counts.csv", "unfinished")
+
+
+def _check_out(
+    out: Path, asked: dict[str, Any], resume: bool, written: tuple[str, ...]
+) -> dict[str, Any]:
+    """Mix no results of two calls, replace no others; give the record of an earlier call."""
+    if not (out / "record.json").exists():
+        for path in (out / name for name in written):
+            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+                raise InputError(
+                    f"{path}, which no prediction wrote",
+                    "a folder without",
+                    "choose another with -o",
+                )
         return {}
     if not resume:
         raise InputError(
             f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
         )
-    record: dict[str, Any] = json.loads(held.read_text("utf8"))
-    settings = record.get("settings", {})
+    record = read_record(out)
+    settings = record.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     # As JSON, in which tuples are lists.
     for name, value in json.loads(json.dumps(asked)).items():
         if settings.get(name) != value:
@@ -254,15 +287,15 @@ def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
     if (out / "dataset.yaml").exists():
         return
     paths = [item.path.resolve() for item in items]
-    folders = {path.parent for path in paths}
+    places = {place_of(path, item.name) for item, path in zip(items, paths, strict=True)}
     # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.
     found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
         item.settings.axes or item.settings.into_image for item in items
     )
-    if found and len(folders) == 1 and all(item.name == stem(item.path) for item in items):
+    if found and len(places) == 1 and all(item.name in item.path.name for item in items):
         seen = {_excerpt(item, model) for item in items}
         cut = {"images": seen.pop()} if len(seen) == 1 else {}
-        write_layout(out, {"images": folders.pop()}, cut)
+        write_layout(out, {"images": places.pop()}, cut)
 
 
 def _excerpt(item: Item, model: Model) -> Excerpt:

@@ -79,7 +79,7 @@ def label_axes(image: Image) -> str:
 
 
 def predict_planes(view: View, target: Any, name: str, threads: int) -> pd.DataFrame:
-    """Find the objects of all planes.
+    """Find the objects of all planes; those that are constant have none.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def predict_planes(view: View, target: Any, name: str, threads: int) -> pd.DataF
     write = _into(target, label_axes(view.image))
     tables: list[pd.DataFrame] = []
     with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
-        for plane in view.image.planes():
+        for plane in view.planes:
             tables += _predict_plane(view, plane, write, name, pool)
     return pd.concat(tables, ignore_index=True)
 
@@ -112,7 +112,7 @@ def _predict_plane(
 ) -> list[pd.DataFrame]:
     """Write the labels of one plane; give its tables."""
     image, shown, model = view.image, view.shown, view.model
-    scaling = model.scaling(shown, plane)
+    scaling = view.scaling(plane)
     grids, halo = plan_tiles(image, shown, model, view.settings)
     cuts = cut_plane(shown.shape, grids)
     decode: Callable[..., Any] = model.method.decode

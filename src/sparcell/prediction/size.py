@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.progress import say
 from sparcell.methods.detections import join
 from sparcell.models.model import Model, ModelCard
+from sparcell.models.normalise import ConstantImage
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.tiling import CONTEXT, MAX_CORE, cut_axis, map_rows
@@ -213,8 +215,17 @@ class _Preview:
         self.image, self.model, self.runtime = image, model, runtime
         planes = list(image.planes())
         chosen = [planes[0], planes[len(planes) // 2], planes[-1]]
+        self.scalings: dict[Plane, Any] = {}
+        for plane in dict.fromkeys([*chosen, *planes]):
+            # Frames that a microscope dropped say nothing of sizes; any other one stands in.
+            if plane in chosen or not self.scalings:
+                with suppress(ConstantImage):
+                    self.scalings[plane] = model.scaling(image, plane)
+        if not self.scalings:
+            model.scaling(image, planes[0])
+        usable = list(self.scalings)
+        chosen = [plane if plane in self.scalings else usable[0] for plane in chosen]
         self.places = [(chosen[i % 3], y, x) for i, (y, x) in enumerate(CENTRES)]
-        self.scalings = {plane: model.scaling(image, plane) for plane in set(chosen)}
 
     def look(self, factor: float) -> Look:
         """Show the windows resized; the larger, the less of the image is in them."""

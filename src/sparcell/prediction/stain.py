@@ -136,8 +136,8 @@ def predict_stain_planes(view: View, target: Any) -> None:
     stain = stain_of(model)
     axes, _ = stain_shape(image, stain)
     cuts = plan_windows(shown, model, view.settings)
-    for plane in image.planes():
-        bands = blend_rows(shown, plane, model.scaling(shown, plane), view.runtime, cuts)
+    for plane in view.planes:
+        bands = blend_rows(shown, plane, view.scaling(plane), view.runtime, cuts)
         for rows, maps in resize_bands(bands, len(stain.names), shown.shape, image.shape):
             where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
             grey = stain.restore(maps)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
-from sparcell.core.image import Image
+from sparcell.core.image import Image, Plane
 from sparcell.core.progress import say
 from sparcell.models.model import Model
+from sparcell.models.normalise import ConstantImage
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.rescale import rescaled
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.turning import Turned
+
+Measured = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps intensities to what a network expects."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,46 @@ class View:
     def shown(self) -> Image:
         """The image in the size in which the network sees it."""
         return rescaled(self.image, self.scale.factor)
+
+    @cached_property
+    def _scalings(self) -> dict[Plane, Measured | ConstantImage]:
+        return {}
+
+    def scaling(self, plane: Plane) -> Measured:
+        """Measure, once, how the intensities of a plane become what the network expects.
+
+        Raises
+        ------
+        InputError
+            If the plane is constant or cannot be read.
+        """
+        if plane not in self._scalings:
+            try:
+                self._scalings[plane] = self.model.scaling(self.shown, plane)
+            except ConstantImage as error:
+                self._scalings[plane] = error
+        found = self._scalings[plane]
+        if isinstance(found, ConstantImage):
+            raise found
+        return found
+
+    @cached_property
+    def blank(self) -> tuple[Plane, ...]:
+        """Planes that are constant beside others that are not; nothing is found in them."""
+        planes = list(self.image.planes())
+        if len(planes) == 1:
+            return ()
+        for plane in planes:
+            # What cannot be read is told of when its turn comes.
+            with suppress(InputError):
+                self.scaling(plane)
+        blank = [p for p in planes if isinstance(self._scalings.get(p), ConstantImage)]
+        return tuple(blank) if len(blank) < len(planes) else ()
+
+    @property
+    def planes(self) -> list[Plane]:
+        """Planes in which objects are looked for."""
+        return [plane for plane in self.image.planes() if plane not in self.blank]
 
     def say_size(self) -> None:
         """Say by how much the image is resized, if it is."""

@@ -15,6 +15,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.core.projection import project
+from sparcell.core.record import read_record
 from sparcell.io import open_image, read_table
 from sparcell.reports.pictures import (
     draw_comparison,
@@ -56,7 +57,7 @@ def write_report(run: Path | str) -> Path:
     if not (run / "metrics.csv").exists():
         raise InputError(f"no metrics.csv in {run}", "a run folder", "name one that train wrote")
     recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
-    record = json.loads((run / "record.json").read_text("utf8"))
+    record = read_record(run)
     scores = _read_json(run / "evaluation.json")
     stains = scores if "stains" in scores else {}
     evaluation = {} if stains else scores
@@ -124,7 +125,10 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
     means = evaluation.get("mean_of_images")
     if not means:
         return []
-    said = [
+    said = []
+    if not evaluation.get("count", {}).get("truth", 1):
+        said.append("No object in the labels of these fields: the ratios are no score.")
+    said += [
         "Mean over fields: ratios are taken for each field, then averaged, as in the tables of the "
         "thesis."
     ]

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sparcell.core.dataset import Dataset, Sample, stem
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
 from sparcell.evaluation import draw_overlay
 from sparcell.io import open_image, open_sample
 from sparcell.reports.pictures import stretch
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.panels import Panel, Window, lay_out, read_window, score_below, window_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def draw_comparison(
 def _read_prediction(
     folder: Path, sample: Sample, shape: tuple[int, ...], window: Window
 ) -> Labels:
-    path = folder / f"{stem(sample.image)}.tif"
+    path = folder / f"{sample.name}.tif"
     if not path.exists():
         raise InputError(
             f"no prediction {path}", "one of every field that is drawn", "predict it first"
@@ -150,7 +150,7 @@ def draw_recipes(study: Path, images: pd.DataFrame | None) -> Figure | None:
     """
     if not (study / "plan.json").exists():
         return None
-    plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
+    plan = read_plan(study)
     runs = _last_runs(plan, study)
     common = set.intersection(*(set(run.test) for run in runs.values())) if runs else set()
     if len(runs) < 2 or not common or not plan.data.is_dir():

@@ -12,6 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
+from sparcell.labeling.folder import check_finished
 from sparcell.studies.config import Budget, Study
 from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, rotate_validation, take
 from sparcell.training.recipe import Recipe
@@ -63,6 +64,23 @@ class Plan(Part):
         return recipe.model_copy(update={"seed": run.seed, "data": data})
 
 
+def read_plan(study: Path) -> Plan:
+    """Read the plan of a study's folder.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    path = study / "plan.json"
+    try:
+        return Plan.model_validate_json(path.read_text("utf8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"a damaged {path}", "the plan as it was written", "choose another folder with -o"
+        ) from error
+
+
 def plan_study(study: Study, data: Path) -> Plan:
     """Work out every run of a study; no image is read beyond its header.
 
@@ -78,7 +96,9 @@ def plan_study(study: Study, data: Path) -> Plan:
         If recipes, columns, folds, budgets or frames do not fit each other or the data.
     """
     recipes = study.resolve()
-    dataset = Dataset.open(data, labels=study.labels).where(**study.where).having("labels")
+    dataset = Dataset.open(data, labels=study.labels)
+    check_finished(dataset)
+    dataset = dataset.where(**study.where).having("labels")
     samples = {sample.name: sample for sample in dataset.samples}
     usable = [name for name, sample in samples.items() if not sample.refused]
     if not usable:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.projection import project
 from sparcell.io import open_image, open_sample
 from sparcell.reports.pictures import stretch
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Run, read_plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     Figure or None
         None where no run is there yet.
     """
-    plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
+    plan = read_plan(study)
     runs = {
         run.recipe: run
         for run in reversed(plan.runs)
@@ -84,7 +84,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     rows = []
     for name in names:
         sample, files = samples[name], samples[name].files
-        file = f"{stem(sample.image)}.tif"
+        file = f"{sample.name}.tif"
         window = window_of(open_image(files["labels"]))
         # Each between its own grey values: exposures differ, and what is predicted is typical.
         planes = read_window(open_sample(sample), window)

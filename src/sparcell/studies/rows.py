@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparcell.core.dataset import Dataset, Sample, stem
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.labels import connected_labels
+from sparcell.core.record import read_record
 from sparcell.evaluation import (
     RATIOS,
     Detection,
@@ -133,8 +134,7 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
     truth = {sample.name: sample.files["labels"] for sample in tested}
     ignore = {sample.name: sample.files["ignore"] for sample in tested if "ignore" in sample.files}
     found = {
-        sample.name: folder / "predictions" / "labels" / f"{stem(sample.image)}.tif"
-        for sample in tested
+        sample.name: folder / "predictions" / "labels" / f"{sample.name}.tif" for sample in tested
     }
     study = plan.study
     scores = evaluate(truth, found, ignore=ignore or None, rules=study.rules).images
@@ -203,8 +203,8 @@ def as_columns(images: list[ImageScores]) -> Row:
 
 def read_costs(folder: Path) -> Row:
     """Read what training and prediction took from the records of a run folder."""
-    training = json.loads((folder / "record.json").read_text("utf8"))["training"]
-    predicted = json.loads((folder / "predictions" / "record.json").read_text("utf8"))
+    training = read_record(folder)["training"]
+    predicted = read_record(folder / "predictions")
     # A run that was stopped after its predictions has made none in its last call.
     megapixels = predicted["megapixels"]
     return {

@@ -30,7 +30,7 @@ from sparcell.core.lock import hold, is_new
 from sparcell.core.progress import say
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
-from sparcell.studies.design import Plan, Run, describe_plan, plan_study
+from sparcell.studies.design import Plan, Run, describe_plan, plan_study, read_plan
 from sparcell.studies.external import Tables, read_external
 from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
@@ -129,7 +129,7 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
             raise InputError(
                 f"a study in {out}", "a new folder", "add --resume to go on, or choose another -o"
             )
-        if _what_decides(Plan.model_validate_json(held.read_text("utf8"))) != _what_decides(plan):
+        if _what_decides(read_plan(out)) != _what_decides(plan):
             raise InputError(
                 f"another study or other data in {held} than now",
                 "the same study, recipes and fields",
@@ -186,7 +186,11 @@ def _read(out: Path, run: Run) -> dict[str, Any]:
     path = result_path(out, run)
     if not path.exists():
         return {"row": {"error": "not run yet"}, "groups": [], "images": []}
-    held: dict[str, Any] = json.loads(path.read_text("utf8"))
+    try:
+        held: dict[str, Any] = dict(json.loads(path.read_text("utf8")))
+        held["row"] = dict(held["row"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return {"row": {"error": f"damaged rows in {path}"}, "groups": [], "images": []}
     # Rows without groups are of a former version: that run is scored again.
     known = {"error": "" if "groups" in held else "scored by a former version"}
     return {"groups": []} | held | {"row": known | held["row"]}

@@ -19,7 +19,8 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.lock import hold
 from sparcell.core.progress import say
-from sparcell.studies.design import Plan, Run
+from sparcell.core.record import is_finished
+from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.rows import count_objects, key_row, read_rows
 
 TIME_TO_STOP = 60
@@ -42,7 +43,7 @@ def run_single(out: Path, key: str) -> dict[str, Any]:
         ``row``, ``groups`` and ``images``, as they are written to ``OUT/runs/KEY.json``. What is
         wrong with the input stands in ``row`` as ``error``.
     """
-    plan = Plan.model_validate_json((out / "plan.json").read_text("utf8"))
+    plan = read_plan(out)
     run, folder = plan.find(key), out / "runs" / key
     try:
         _check_objects(plan, run)
@@ -83,7 +84,7 @@ def _train(plan: Plan, run: Run, folder: Path) -> None:
         # A process whose study was killed stops at its next step.
         with hold(folder, patience=TIME_TO_STOP):
             pass
-    if (folder / "model.zip").exists():
+    if (folder / "model.zip").exists() and is_finished(folder):
         # Another version may write the same recipe in other words, and only scores are missing.
         drop_last(folder / "checkpoints")
         return

@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
+from sparcell.core.record import read_record
 from sparcell.studies.config import Budget, Candidate, Limit, Study, as_overrides
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.start import start_from
@@ -214,7 +214,7 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
     record = run / "record.json"
     if not (run / "model.zip").exists() or not record.exists():
         raise InputError(f"no finished run in {run}", "a run to start from", "train it first")
-    held = json.loads(record.read_text("utf8"))
+    held = read_record(run)
     dataset = Dataset.open(data, labels=study.labels).having("labels")
     tested = {sample.name for sample in dataset.samples if sample.split == "test"}
     # What it learned from labels that no hand made, it has seen too.

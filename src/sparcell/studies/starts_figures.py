@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.io import open_image, open_sample
 from sparcell.models import load_model
 from sparcell.prediction.maps import predict_maps
 from sparcell.prediction.view import View
 from sparcell.reports.pictures import stretch
-from sparcell.studies.design import Plan, Run
+from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.panels import (
     Panel,
     Window,
@@ -113,13 +113,13 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
         Image, predicted stain, mask and, where the method has one, distance map, objects. None
         where no such run is there.
     """
-    plan = Plan.model_validate_json((study / "plan.json").read_text("utf8"))
+    plan = read_plan(study)
     run = _shown_run(plan, study)
     if run is None:
         return None
     dataset = Dataset.open(plan.data, labels=plan.study.labels)
     sample = next(one for one in dataset.samples if one.name == run.test[0])
-    folder, file = study / "runs" / run.key, f"{stem(sample.image)}.tif"
+    folder, file = study / "runs" / run.key, f"{sample.name}.tif"
     window = window_of(open_image(sample.files["labels"]))
     planes = read_window(open_sample(sample), window)
     panels = {"image": Panel(stretch(planes[len(planes) // 2]))}

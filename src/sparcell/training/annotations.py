@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sparcell.core.annotation import TEACHING, Kind, given_kinds
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.progress import say
+from sparcell.labeling.folder import check_finished
 from sparcell.labeling.known import check_annotation
 from sparcell.training.places import FieldPlace
 from sparcell.training.recipe_parts import DataConfig
@@ -87,9 +88,11 @@ def auto_samples(config: DataConfig) -> list[Sample]:
     """
     if not config.auto:
         return []
+    dataset = Dataset.open(Path(config.auto)).having("labels")
+    check_finished(dataset)
     return [
         sample
-        for sample in Dataset.open(Path(config.auto)).having("labels").samples
+        for sample in dataset.samples
         if sample.split in ("", "train") and (config.use_refused or not sample.refused)
     ]
 

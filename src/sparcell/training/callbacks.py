@@ -190,9 +190,11 @@ class MetricsTable(Callback):
         left = sum(row["seconds"] for row in self.rows) * (1 - done) / done
         score = next(name for name in SCORES if name in row)
         if trainer.is_global_zero:
+            judged = score != "val_f1" or module.counts.objects
+            reached = f"{row[score]:.3f}" if judged else "none, no object"
             say(
                 f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
-                f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {row[score]:.3f}  "
+                f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {reached}  "
                 f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"
             )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -12,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sparcell.core.dataset import stem
-from sparcell.core.files import write_json
+from sparcell.core.dataset import Sample, stem
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now
 from sparcell.evaluation import Groups, evaluate, evaluate_stains
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
-from sparcell.io import open_sample
+from sparcell.io import list_images, open_sample
 from sparcell.labeling.derive import grow_outlines
 from sparcell.measurement import write_tables
 from sparcell.methods.base import Maps
@@ -32,8 +36,9 @@ from sparcell.training.fields import Field, Fields
 from sparcell.training.module import Trainee
 from sparcell.training.places import FieldPlace, share_excerpt
 from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.scoring import MatchCounts, score_field
-from sparcell.training.selection import find_groups
+from sparcell.training.selection import find_groups, hold_objects
 from sparcell.training.stains import open_stains
 
 GOLDEN_EDGE = 256
@@ -42,30 +47,35 @@ THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 19))
 """Thresholds that are tried where outlines shall lie on the true ones."""
 
 
-def finish_run(
+def export_model(
     trainee: Trainee,
     fields: dict[str, Fields],
     places: dict[str, list[FieldPlace]],
     out: Path,
     record: dict[str, Any],
     pixel_size: float | None,
-) -> None:
-    """Turn trained weights into ``evaluation.json``, ``predictions/`` and ``model.zip``.
+) -> Model:
+    """Turn trained weights into ``model.zip``, which `score_model` will add scores to.
 
-    The model file comes last: where it is, the run is finished.
+    It is written before anything is predicted or scored, so no failure there loses the training.
     """
     recipe, val = trainee.recipe, fields["val"]
     trainee.eval()
     stains = fields["train"].stains
     typical_area, largest = (None, GOLDEN_EDGE / 2.0) if stains else _object_sizes(fields["train"])
     settings = trainee.decode_settings
-    scores: dict[str, Any] = {"before_training": _start_scores(out, trainee.method.score)}
-    if recipe.fit.tune_decoding == "outlines" and typical_area:
+    scores: dict[str, Any] = {}
+    judged = bool(stains) or hold_objects(places["val"])
+    if judged:
+        scores["before_training"] = _start_scores(out, trainee.method.score)
+    if recipe.fit.tune_decoding == "outlines" and typical_area and judged:
         settings, scores["tuning"] = fit_outlines(trainee, val)
-    elif recipe.fit.tune_decoding and typical_area:
+    elif recipe.fit.tune_decoding and typical_area and judged:
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, recipe)
     onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
+    if stains:
+        record["left_out"] = stains.faults
     card = ModelCard(
         name=recipe.name,
         method=recipe.method.name,
@@ -81,42 +91,89 @@ def finish_run(
         typical_area=typical_area,
         largest_diameter=largest,
         stain=stains.range if stains else None,
+        scores=scores,
         record=record,
     )
     model = Model(card, onnx, golden, maps)
+    write_json(out / "record.json", record)
+    model.save(out / "model.zip")
+    return model
+
+
+def score_model(
+    model: Model, places: dict[str, list[FieldPlace]], config: DataConfig, out: Path
+) -> None:
+    """Predict and score whole test fields, or else validation fields, and finish the run.
+
+    Writes ``predictions/``, ``evaluation.json`` and ``model.zip`` with the scores. The run is
+    finished once ``record.json`` says when.
+    """
+    scores, record = dict(model.card.scores), dict(model.card.record)
     part = "test" if places["test"] else "val"
-    kind = "stain" if stains else "labels"
-    whole = [
-        place for place in places[part] if place.x == slice(None) and kind in place.sample.files
-    ]
-    if whole:
-        groups = find_groups((place.sample for place in whole), recipe.data)
-        if stains:
-            scores[part] = _correlate_files(model, whole, out)
+    kind = "stain" if model.card.stain else "labels"
+    samples = {
+        place.sample.name: place.sample
+        for place in places[part]
+        if place.x == slice(None) and kind in place.sample.files
+    }
+    if samples:
+        groups = find_groups(samples.values(), config)
+        if model.card.stain:
+            scores[part] = _correlate_files(model, samples, out)
         else:
-            scores[part] = _evaluate_files(model, whole, out, groups)
+            scores[part] = _evaluate_files(model, samples, out, groups)
         record["evaluated_part"] = part
         record["evaluated"] = {
-            place.sample.name: {
-                "image": str(place.sample.image.resolve()),
-                **{
-                    one: str(path.resolve())
-                    for one, path in place.sample.files.items()
-                    if one.partition(":")[0] in (kind, "stain")
-                },
-                "excerpts": {
-                    which: part.model_dump(mode="json", exclude_none=True)
-                    for which, part in place.sample.excerpts.items()
-                },
-                "kind": groups.values.get(place.sample.name, "") if groups else "",
-            }
-            for place in whole
+            name: _describe_sample(sample, kind, groups) for name, sample in samples.items()
         }
-    if stains:
-        record["left_out"] = stains.faults
-    model.card = card.model_copy(update={"scores": scores})
-    write_json(out / "record.json", record | {"finished": now()})
+    model.card = model.card.model_copy(update={"scores": scores, "record": record})
     model.save(out / "model.zip")
+    write_json(out / "record.json", record | {"finished": now()})
+
+
+def _describe_sample(sample: Sample, kind: str, groups: Groups | None) -> dict[str, Any]:
+    """Say which files of a field were compared, for the report."""
+    return {
+        "image": str(sample.image.resolve()),
+        **{
+            one: str(path.resolve())
+            for one, path in sample.files.items()
+            if one.partition(":")[0] in (kind, "stain")
+        },
+        "excerpts": {
+            which: part.model_dump(mode="json", exclude_none=True)
+            for which, part in sample.excerpts.items()
+        },
+        "kind": groups.values.get(sample.name, "") if groups else "",
+    }
+
+
+@contextmanager
+def keep_model(out: Path) -> Iterator[None]:
+    """Turn any failure to score or to report into one line that says where the model is.
+
+    The traceback of a failure that is not the user's goes to ``failure.txt``.
+
+    Raises
+    ------
+    InputError
+        If the block fails.
+    """
+    failure = out / "failure.txt"
+    fix = f"the model is whole, in {out / 'model.zip'}; --resume tries this step again"
+    try:
+        yield
+    except InputError as error:
+        raise InputError(error.found, error.expected, f"{error.fix}; {fix}") from error
+    except Exception as error:
+        with whole_file(failure) as partial:
+            partial.write_text(traceback.format_exc(), "utf8")
+        raise InputError(
+            f"no scores or report of {out} ({type(error).__name__}, see {failure})",
+            "predictions that can be scored",
+            fix,
+        ) from error
+    failure.unlink(missing_ok=True)
 
 
 def tune_decoding(
@@ -247,33 +304,55 @@ def _start_scores(out: Path, score: str) -> dict[str, float]:
 
 
 def _evaluate_files(
-    model: Model, places: list[FieldPlace], out: Path, groups: Groups | None
+    model: Model, samples: dict[str, Sample], out: Path, groups: Groups | None
 ) -> dict[str, Any]:
     """Predict whole fields as a user would, and score the files against their labels."""
-    samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
-    predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
+    _predict_files(model, samples, predictions)
     write_tables(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
-    evaluation = evaluate(truth, predictions / "labels")
+    evaluation = evaluate(truth, _written(predictions / "labels", samples))
     content = evaluation.to_json(groups)
     write_json(out / "evaluation.json", content)
+    if not evaluation.total.count.truth:
+        # Ratios of nothing are 1 by definition, which nobody should take for a score.
+        return {"count": content["count"], "fields": list(samples)}
     return {key: content[key] for key in ("pixel", "overlap", "map", "count")} | {
         "f1": content["matching"][0]["f1"],
-        "fields": [stem(sample.image) for sample in samples.values()],
+        "fields": list(samples),
     }
 
 
-def _correlate_files(model: Model, places: list[FieldPlace], out: Path) -> dict[str, Any]:
+def _correlate_files(model: Model, samples: dict[str, Sample], out: Path) -> dict[str, Any]:
     """Predict the stains of whole fields as a user would, and correlate the files."""
-    samples = {place.sample.name: place.sample for place in places}
     predictions = out / "predictions"
-    predict(model, [sample.image for sample in samples.values()], predictions, resume=True)
+    _predict_files(model, samples, predictions)
     real = {name: open_stains(sample, open_sample(sample)) for name, sample in samples.items()}
     truth = [dict(zip(real, held, strict=True)) for held in zip(*real.values(), strict=True)]
-    found = evaluate_stains(truth, predictions / "stain")
+    found = evaluate_stains(truth, _written(predictions / "stain", samples))
     content = found.to_json()
     write_json(out / "evaluation.json", content)
     for name in found.stains:
         say(f"{name} of {len(samples)} fields: correlation {found.describe(name)}")
     return {**content["stains"], "fields": sorted(samples)}
+
+
+def _predict_files(model: Model, samples: dict[str, Sample], predictions: Path) -> None:
+    """Predict fields into files of the fields' names, whatever their images are called.
+
+    Raises
+    ------
+    InputError
+        If one cannot be predicted: scores of the others would not be those of the test fields.
+    """
+    images = {name: sample.image for name, sample in samples.items()}
+    failures = predict(model, images, predictions, resume=True).failures
+    for path, reason in failures.items():
+        raise InputError(
+            f"no prediction of {path} ({reason})", "one of each test field", "check that image"
+        )
+
+
+def _written(folder: Path, samples: dict[str, Sample]) -> dict[str, Path]:
+    """List the predictions of fields; an earlier version may have left others beside them."""
+    return {stem(path): path for path in list_images([folder]) if stem(path) in samples}

@@ -6,7 +6,8 @@
       recipe.yaml      every setting        record.json   versions, hashes, start weights
       metrics.csv      a row per epoch      curves.png    the same, drawn
       checkpoints/     best.ckpt, the weights; last.ckpt, to go on from, until the run is finished
-      model.zip        what prediction needs
+      model.zip        what prediction needs; without test scores until these are known
+      failure.txt      only if scores or report failed: the traceback
       evaluation.json  scores on test fields (or validation fields)
       predictions/     of those fields
       teacher/         pseudo-labels of fields without annotation, where there is a teacher
@@ -32,7 +33,7 @@ from sparcell.core.image import FIRST_PLANE
 from sparcell.core.lock import hold, is_new
 from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
-from sparcell.core.record import peak_memory, start_record
+from sparcell.core.record import is_finished, peak_memory, start_record
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.reports import write_report
@@ -46,7 +47,7 @@ from sparcell.training.callbacks import (
     mix_weights,
 )
 from sparcell.training.fields import Fields
-from sparcell.training.finish import finish_run
+from sparcell.training.finish import export_model, keep_model, score_model
 from sparcell.training.module import CropData, NotFiniteLoss, Trainee
 from sparcell.training.places import FieldPlace, check_channels
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
@@ -113,10 +114,11 @@ def train(
 def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     """Train in a folder that no other process writes into."""
     _check_run(out, recipe, resume)
-    if (out / "model.zip").exists():
+    if (out / "model.zip").exists() and is_finished(out):
         say(f"{out} is finished already")
         drop_last(out / "checkpoints")
-        write_report(out)
+        with keep_model(out):
+            write_report(out)
         return
     datasets = open_datasets(roots, recipe.data)
     learns_from = METHODS[recipe.method.name].learns_from
@@ -162,11 +164,13 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     )
     start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
     record["training"] = _fit(trainee, fields, out)
-    best = torch.load(out / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
     trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
-    finish_run(trainee.cpu(), fields, places, out, record, pixel_size)
-    drop_last(out / "checkpoints")
-    write_report(out)
+    model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
+    with keep_model(out):
+        score_model(model, places, recipe.data, out)
+        drop_last(out / "checkpoints")
+        write_report(out)
 
 
 def _find_start(recipe: Recipe) -> Recipe:
@@ -208,6 +212,8 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
         trainer, table, budget = _trainer(recipe, out, accumulate)
         crops = CropData(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / LAST
+        if last.exists():
+            _check_checkpoint(last)
         try:
             if not last.exists():
                 trainer.validate(trainee, crops.val_dataloader(), verbose=False)
@@ -239,6 +245,27 @@ def _fit(trainee: Trainee, fields: dict[str, Fields], out: Path) -> dict[str, fl
         except SystemExit as stop:
             # Lightning ends the process on Ctrl-C; who called decides that here.
             raise KeyboardInterrupt from stop
+
+
+def _check_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, as PyTorch's own errors on a damaged one differ and mislead.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if "state_dict" not in state:
+            raise ValueError("no weights")
+    except Exception as error:
+        raise InputError(
+            f"a damaged checkpoint {path}",
+            "the file as train wrote it",
+            f"move {path.parent} away and add --resume to begin anew, or choose another -o",
+        ) from error
+    return state
 
 
 def _trainer(

@@ -25,6 +25,11 @@ class MatchCounts:
         return MatchCounts(self.loose + other.loose, self.strict + other.strict)
 
     @property
+    def objects(self) -> int:
+        """How many objects there were to find; where there were none, F1 says nothing."""
+        return self.loose.confusion.tp + self.loose.confusion.fn
+
+    @property
     def f1(self) -> float:
         """F1 at IoU 0.5."""
         return self.loose.confusion.dice

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
-from sparcell.labeling.folder import no_pairs
+from sparcell.labeling.folder import check_finished, no_pairs
 from sparcell.methods.stain.config import StainConfig
 from sparcell.training.annotations import (
     auto_samples,
@@ -33,11 +33,15 @@ def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
     Raises
     ------
     InputError
-        If one is no dataset, or lacks the folder of labels that the settings name.
+        If one is no dataset, lacks the folder of labels that the settings name, or has labels of
+        a `sparcell label` that was stopped.
     """
     said = config.labels != DataConfig.model_fields["labels"].default
     folders = {"labels": config.labels} if said else {}
-    return [add_stains(Dataset.open(root, **folders), config.stains) for root in roots]
+    datasets = [Dataset.open(root, **folders) for root in roots]
+    for dataset in datasets:
+        check_finished(dataset)
+    return [add_stains(dataset, config.stains) for dataset in datasets]
 
 
 def find_groups(samples: Iterable[Sample], config: DataConfig) -> Groups | None:
@@ -64,8 +68,8 @@ def find_fields(
     Raises
     ------
     InputError
-        If no labelled field is left to train on, files of one do not fit each other, no field has
-        an object, or there is no column `config.by`.
+        If no labelled field is left to train on, files of one do not fit each other, no training
+        field has an object, or there is no column `config.by`.
     """
     places: dict[str, list[FieldPlace]] = {"train": [], "val": [], "test": []}
     wanted = {name: part for part, names in (config.parts or {}).items() for name in names}
@@ -103,7 +107,33 @@ def find_fields(
             "a place in each cell",
             "add points, or fields with some",
         )
+    if learns_from != "stain":
+        _check_objects(places)
     return places
+
+
+def _check_objects(places: dict[str, list[FieldPlace]]) -> None:
+    """Check that there is something to learn, and say so where there is nothing to score."""
+    if not hold_objects(places["train"]):
+        raise InputError(
+            f"no object in the labels of {len(places['train'])} training fields",
+            "at least one that is outlined",
+            "outline some, or check that these are the right label images",
+        )
+    for part, name in (("val", "validation"), ("test", "test")):
+        if places[part] and not hold_objects(places[part]):
+            say(f"no object in the labels of {len(places[part])} {name} fields: no score on these")
+
+
+def hold_objects(places: Iterable[FieldPlace]) -> bool:
+    """Whether there may be an object in some field; outlines are read until the first is found."""
+    for place in places:
+        if "labels" not in place.sample.files or (place.kinds and "outlines" not in place.kinds):
+            return True
+        labels = open_sample(place.sample, "labels").read_ids(plane=place.plane)
+        if labels[:, place.x].any():
+            return True
+    return False
 
 
 def _nothing_to_train(

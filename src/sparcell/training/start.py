@@ -92,8 +92,15 @@ def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> Non
 def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
     if not (run / "recipe.yaml").exists():
         raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
-    held = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
-    theirs, own = held["network"], recipe.network.model_dump(mode="json")
+    path, own = run / "recipe.yaml", recipe.network.model_dump(mode="json")
+    try:
+        held = yaml.safe_load(path.read_text("utf8"))
+        theirs, method_of_run = dict(held["network"]), str(held["method"]["name"])
+        normalise = dict(held["normalise"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            f"a damaged {path}", "the recipe as train wrote it", "name another run"
+        ) from error
     method = METHODS[recipe.method.name]
     # A method with a network of its own shares the encoder at most.
     shared = ("encoder", "location") if method.own_network else ARCHITECTURE
@@ -101,8 +108,8 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
     changed = [f"{key}={network[key]}" for key in network if network[key] != own[key]]
     if changed:
         say(f"network as in {run}: {', '.join(changed)}")
-    update = {"network": {"weights": str(run), **network}, "normalise": held["normalise"]}
-    stained = held["method"]["name"] == "stain" and recipe.network.head == "kept"
+    update = {"network": {"weights": str(run), **network}, "normalise": normalise}
+    stained = method_of_run == "stain" and recipe.network.head == "kept"
     if stained and recipe.method.name == "semantic":
         update["method"] = {"offset": CENTRE}
     return update

@@ -1,0 +1,147 @@
+"""One bad image, plane or chunk never costs the rest, and is always told of."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from models import bright_model
+
+from sparcell.cli import main
+from sparcell.core.errors import InputError
+from sparcell.io import open_image, write_image
+from sparcell.models import Model
+from sparcell.prediction import batch
+from sparcell.prediction.array import predict_array
+from sparcell.prediction.predict import Summary, predict
+from sparcell.prediction.settings import PredictSettings
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return bright_model()
+
+
+def squares(count: int) -> np.ndarray:
+    """Bright squares of 8 x 8 px in a row on a dark ground."""
+    pixels = np.full((64, 128), 100, np.uint16)
+    for number in range(count):
+        pixels[10:18, 4 + 12 * number : 12 + 12 * number] = 3100
+    return pixels
+
+
+def run(model: Model, inputs: Path, out: Path, **options: object) -> Summary:
+    return predict(model, inputs, out, runtime="onnxruntime", threads=1, **options)
+
+
+@pytest.mark.parametrize("dropped", [0, 2, 3])
+@pytest.mark.parametrize("block", [None, 64])
+def test_a_dropped_frame_costs_no_other(
+    model: Model, tmp_path: Path, dropped: int, block: int | None
+) -> None:
+    frames = np.stack([squares(count) for count in (3, 5, 2, 8)])
+    frames[dropped] = 0
+    write_image(tmp_path / "movie.tif", frames, "TYX")
+    found = [3, 5, 2, 8]
+    found[dropped] = 0
+    settings = PredictSettings(block=block, diameter="auto" if dropped == 0 else None)
+    for resume in (False, True):
+        summary = run(model, tmp_path, tmp_path / "out", settings=settings, resume=resume)
+        assert summary.counts["objects"].tolist() == found and not summary.failures
+        (said,) = summary.skipped.values()
+        assert f"time point {dropped}, depth 0 is constant" in said
+    if not block and dropped:
+        array = predict_array(model, frames, "TYX", runtime="onnxruntime", threads=1)
+        assert array.labels.max(axis=(1, 2)).tolist() == found
+
+
+def test_a_movie_of_dropped_frames_alone_is_a_failure(model: Model, tmp_path: Path) -> None:
+    write_image(tmp_path / "movie.tif", np.zeros((3, 40, 40), np.uint8), "TYX")
+    summary = run(model, tmp_path, tmp_path / "out")
+    assert "constant image" in summary.failures[str(tmp_path / "movie.tif")]
+
+
+def test_the_command_lists_what_has_no_result(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.save(tmp_path / "model.zip")
+    frames = np.stack([squares(3), np.zeros((64, 128), np.uint16)])
+    write_image(tmp_path / "in" / "movie.tif", frames, "TYX")
+    (tmp_path / "in" / "torn.tif").write_bytes(b"II*\0 cut short")
+    command = ["predict", str(tmp_path / "model.zip"), str(tmp_path / "in")]
+    with pytest.raises(SystemExit) as end:
+        main([*command, "-o", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "1 inputs without result:" in said and "parts have no result:" in said
+    assert "3 objects in 2 planes" in said
+
+
+def test_a_name_as_long_as_the_disk_takes(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("x" * 236, "short"):
+        write_image(tmp_path / "in" / f"{name}.tif", squares(3), "YX")
+    summary = run(model, tmp_path / "in", tmp_path / "out")
+    assert summary.counts["objects"].tolist() == [3, 3] and not summary.failures
+
+
+def test_a_fault_of_our_own_costs_one_image(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_image(tmp_path / "in" / f"{name}.tif", squares(3), "YX")
+    whole = batch.predict_image
+
+    def fail(view: object, labels: Path, *more: object) -> None:
+        if labels.stem == "b":
+            raise KeyError("omero")
+        whole(view, labels, *more)
+
+    monkeypatch.setattr(batch, "predict_image", fail)
+    summary = run(model, tmp_path / "in", tmp_path / "out")
+    assert summary.counts["image"].tolist() == ["a", "c"]
+    (reason,) = summary.failures.values()
+    assert "KeyError" in reason and "\n" not in reason
+    assert "raise KeyError" in (tmp_path / "out" / "failure.txt").read_text()
+
+
+def test_a_width_below_zero_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, squares(1))
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages[0].tags["ImageWidth"]
+    # Type 9 is a signed number.
+    content[tag.offset + 2 : tag.offset + 4] = struct.pack("<H", 9)
+    content[tag.offset + 8 : tag.offset + 12] = struct.pack("<i", -1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="width"):
+        open_image(path)
+
+
+@pytest.mark.parametrize("omero", [[], 7, {"channels": 3}, {"channels": [1]}])
+def test_foreign_words_on_channels_are_one_plain_line(tmp_path: Path, omero: object) -> None:
+    path = tmp_path / "a.ome.zarr"
+    write_image(path, squares(1), "YX")
+    group = zarr.open_group(path)
+    group.attrs["ome"] = {**group.attrs["ome"], "omero": omero}
+    with pytest.raises(InputError, match="no OME-Zarr"):
+        open_image(path)
+
+
+def test_chunks_that_are_not_there_are_told(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.ome.zarr"
+    write_image(path, np.tile(squares(3), (20, 10)), "YX")
+    array = zarr.open_array(path / "0")
+    run(model, path, tmp_path / "whole")
+    assert "chunks are not there" not in capsys.readouterr().err
+    first, *_ = sorted(file for file in (path / "0" / "c").rglob("*") if file.is_file())
+    first.unlink()
+    run(model, path, tmp_path / "out")
+    assert f"1 of {array.nchunks} chunks are not there" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""What `predict` keeps of others, and what it believes of an earlier call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bases.scenes import ellipses
+from models import bright_model
+
+from sparcell.core.errors import InputError
+from sparcell.io import open_image, read_table, write_image
+from sparcell.measurement import measure
+from sparcell.models import Model
+from sparcell.prediction.predict import predict
+from sparcell.prediction.settings import PredictSettings
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return bright_model()
+
+
+def write_scene(path: Path, seed: int) -> int:
+    """Write an image of bright objects; give their number."""
+    labels = ellipses(seed)
+    write_image(path, (100 + 3000 * (labels > 0)).astype(np.uint16), "YX")
+    return int(labels.max())
+
+
+def run(model: Model, inputs: Path, out: Path, **options: object):
+    return predict(model, inputs, out, runtime="onnxruntime", threads=1, **options)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize(
+    "own", ["labels/a.tif", "objects/a.csv", "counts.csv", "unfinished/draft.txt"]
+)
+def test_files_of_others_are_never_replaced(
+    model: Model, tmp_path: Path, own: str, resume: bool
+) -> None:
+    write_scene(tmp_path / "d" / "images" / "a.tif", 0)
+    path = tmp_path / "d" / own
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("years of work")
+    with pytest.raises(InputError, match=r"no prediction wrote.*-o"):
+        run(model, tmp_path / "d" / "images", tmp_path / "d", resume=resume)
+    assert path.read_text() == "years of work" and not (tmp_path / "d" / "record.json").exists()
+
+
+def test_a_dataset_without_labels_takes_predictions(model: Model, tmp_path: Path) -> None:
+    number = write_scene(tmp_path / "d" / "images" / "a.tif", 0)
+    assert run(model, tmp_path / "d", tmp_path / "d").counts["objects"].tolist() == [number]
+    assert (tmp_path / "d" / "labels" / "a.tif").exists()
+
+
+@pytest.mark.parametrize("name", ["objects.csv", "counts.csv", "wells.csv", "growth.png"])
+def test_measure_replaces_its_own_tables_alone(model: Model, tmp_path: Path, name: str) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    run(model, tmp_path / "a.tif", tmp_path / "counted")
+    with pytest.raises(InputError, match=r"counts\.csv, which .* did not write"):
+        measure(tmp_path / "counted", out=tmp_path / "counted")
+    out = measure(tmp_path / "counted", out=tmp_path / "tables")
+    measure(tmp_path / "counted", out=out)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("my,own\n1,2\n")
+    with pytest.raises(InputError, match="did not write"):
+        measure(tmp_path / "counted", out=tmp_path / "mine")
+    assert (tmp_path / "mine" / name).read_text() == "my,own\n1,2\n"
+
+
+def test_damaged_results_are_predicted_anew(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = [write_scene(tmp_path / "in" / f"{n}.tif", n) for n in range(4)]
+    out = tmp_path / "out"
+    run(model, tmp_path / "in", out)
+    whole = {path: path.read_bytes() for path in (out / "objects").iterdir()}
+    half, empty = out / "objects" / "0.csv", out / "objects" / "1.csv"
+    half.write_bytes(whole[half][: len(whole[half]) // 2])
+    empty.write_bytes(b"")
+    (out / "labels" / "2.tif").write_bytes(b"")
+    kept = (out / "objects" / "3.csv").stat().st_mtime_ns
+    capsys.readouterr()
+    summary = run(model, tmp_path / "in", out, resume=True)
+    assert summary.counts["objects"].tolist() == counts
+    assert capsys.readouterr().err.count("not as they were written, predicted anew") == 3
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert open_image(out / "labels" / "2.tif").read_ids().max() == counts[2]
+    assert (out / "objects" / "3.csv").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("block", [None, 64])
+def test_images_that_have_changed_are_predicted_anew(
+    model: Model, tmp_path: Path, block: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    settings, out = PredictSettings(block=block), tmp_path / "out"
+    run(model, tmp_path / "a.tif", out, settings=settings)
+    other = np.full((50, 60), 100, np.uint16)
+    other[10:20, 10:20] = 3100
+    write_image(tmp_path / "a.tif", other, "YX")
+    summary = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
+    assert "changed since an earlier call" in capsys.readouterr().err
+    assert summary.counts["objects"].tolist() == [1]
+    (labels,) = (out / "labels").iterdir()
+    assert open_image(labels).shape == (50, 60)
+    assert read_table(out / "objects" / "a.csv")["area_px"].tolist() == [100]
+
+
+def test_blocks_of_an_image_that_has_changed_are_not_mixed(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    settings, out = PredictSettings(tile=64, halo=24, block=64), tmp_path / "out"
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("sparcell.prediction.blocks.settle", stop)
+        run(model, tmp_path / "a.tif", out, settings=settings)
+    assert (out / "unfinished" / "a").is_dir()
+    number = write_scene(tmp_path / "a.tif", 5)
+    resumed = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
+    assert resumed.counts["objects"].tolist() == [number]
+    unbroken = run(model, tmp_path / "a.tif", tmp_path / "new", settings=settings)
+    assert resumed.counts.equals(unbroken.counts)
+    assert not (out / "unfinished").exists()
+
+
+def test_a_damaged_record_is_one_plain_line(model: Model, tmp_path: Path) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    for content in ("", "{", "[]", '{"settings": 1}'):
+        out = tmp_path / f"out{len(content)}"
+        out.mkdir(exist_ok=True)
+        (out / "record.json").write_text(content)
+        with pytest.raises(InputError):
+            run(model, tmp_path / "a.tif", out, resume=True)
+
+
+def test_a_namesake_that_comes_later_is_told(model: Model, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write_scene(tmp_path / folder / "a.tif", 0)
+    run(model, tmp_path / "one" / "a.tif", tmp_path / "out")
+    with pytest.raises(InputError, match=r"named a in .* now one_a"):
+        predict(model, [tmp_path / "one", tmp_path / "two"], tmp_path / "out", resume=True)
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert set(record["results"]) == {"a"}
