@@ -19,12 +19,14 @@ Every part but the images may be missing, for all fields or for some.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import yaml
 from pydantic import ValidationError
@@ -33,6 +35,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
+from sparcell.core.tables import find_table, name_columns, read_typed_table
 
 IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
 KINDS = {
@@ -41,12 +44,13 @@ KINDS = {
     "labels": IMAGE_SUFFIXES,
     "ignore": IMAGE_SUFFIXES,
     "masks": IMAGE_SUFFIXES,
-    "points": (".csv",),
+    "points": (".csv", ".tsv", ".xlsx"),
     "tracks": (".txt",),
 }
 CUT = ("images", "stain")
 """Kinds that may be a part of their files."""
 SPLITS = ("train", "val", "test")
+ACCEPTED = {"true": True, "1": True, "yes": True, "": True, "false": False, "0": False, "no": False}
 
 
 class Place(NamedTuple):
@@ -64,11 +68,15 @@ class Place(NamedTuple):
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
-    """Name of a field: the file name without its suffix, double ones such as .ome.tif too."""
+    """Name of a field: the file name without its suffix, double ones such as .ome.tif too.
+
+    Letters with accents are composed (Unicode NFC), as file names of macOS are not.
+    """
+    name = normalize("NFC", path.name)
     for suffix in suffixes:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(name).stem
 
 
 @dataclass(frozen=True)
@@ -148,22 +156,15 @@ class Dataset:
                 "TIFF or OME-Zarr files in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
-        split = read_named_rows(root / "split.csv")
-        quality = read_named_rows(root / "quality.csv")
-        if strangers := sorted(split.keys() - listed["images"].keys()):
-            say(f"{root / 'split.csv'} names {len(strangers)} without image: {strangers[0]}, ...")
+        table = find_table(root, "split")
+        split = read_split(table, listed["images"]) if table else {}
+        quality = _read_quality(root / "quality.csv", listed["images"])
         samples = []
         for name in sorted(listed["images"]):
             row = dict(split.get(name, {}))
             part = row.pop("split", "")
-            if part and part not in SPLITS:
-                raise InputError(
-                    f"split '{part}' for {name} in {root / 'split.csv'}",
-                    "train, val or test",
-                    "correct the table",
-                )
             verdict = quality.get(name, {})
-            refused = verdict.get("accepted", "true").lower() in ("false", "0", "no")
+            refused = not ACCEPTED[verdict.get("accepted", "").lower()]
             samples.append(
                 Sample(
                     name=name,
@@ -297,8 +298,10 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
                 "put the files of a kind into one folder",
             )
         folder = root / Path(place).parent
-        pattern = re.compile("(.+)".join(re.escape(p) for p in Path(place).name.split("{name}", 1)))
-        found = [(pattern.fullmatch(path.name), path) for path in sorted(folder.glob("*"))]
+        parts = normalize("NFC", Path(place).name).split("{name}", 1)
+        pattern = re.compile("(.+)".join(re.escape(part) for part in parts))
+        names = {path: normalize("NFC", path.name) for path in sorted(folder.glob("*"))}
+        found = [(pattern.fullmatch(name), path) for path, name in names.items()]
         return {match[1]: path for match, path in found if match and path.name[0] != "."}
     folder = root / place
     files: dict[str, Path] = {}
@@ -316,29 +319,115 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
     return files
 
 
-def read_named_rows(path: Path) -> dict[str, dict[str, str]]:
-    """Read rows of a CSV file by the column ``name``, all cells as text; none without a file.
+def read_split(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """Read ``split.csv``, or a workbook of that name: rows by the name of the image.
 
     Raises
     ------
     InputError
-        If it is no CSV, has no column ``name`` or a name twice.
+        If it cannot be read, a split is none of `SPLITS`, or names fit no image while images have
+        no row: fields for testing would be trained on.
     """
+    table = read_named_rows(path, images)
+    _check_names(path, table, images, strict=True)
+    for name, row in table.items():
+        row["split"] = row.get("split", "").lower()
+        if row["split"] and row["split"] not in SPLITS:
+            raise InputError(
+                f"split '{row['split']}' for {name} in {path}",
+                "train, val or test",
+                "correct the table",
+            )
+        for column, value in row.items():
+            if not row["split"] and column != "split" and value.lower() in ("train", "val"):
+                raise InputError(
+                    f"'{value}' for {name} in the column '{column}' of {path}",
+                    "it in a column 'split'",
+                    "rename the column",
+                )
+    return table
+
+
+def _read_quality(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} that is no CSV ({error})", "comma-separated text", "save it again"
-        ) from error
-    if rows and "name" not in rows[0]:
+    table = read_named_rows(path, images)
+    _check_names(path, table, images, strict=False)
+    for name, row in table.items():
+        if row.get("accepted", "").lower() not in ACCEPTED:
+            raise InputError(
+                f"accepted '{row['accepted']}' for {name} in {path}",
+                "True or False",
+                "correct the table",
+            )
+    return table
+
+
+def _check_names(
+    path: Path, table: Mapping[str, Any], images: Mapping[str, Path], strict: bool
+) -> None:
+    """Say which rows fit no image; an error if none does or, where strict, an image has no row."""
+    strangers = sorted(table.keys() - images.keys())
+    without = sorted(images.keys() - table.keys())
+    if not strangers:
+        return
+    if len(strangers) < len(table) and not (strict and without):
+        say(f"{path} names {len(strangers)} without image: {strangers[0]}, ...")
+        return
+    near = get_close_matches(strangers[0], without or images, n=1)
+    raise InputError(
+        f"{len(strangers)} of {len(table)} names in {path} that fit no image, such as "
+        f"'{strangers[0]}'",
+        f"names of the images, such as '{near[0] if near else (without or [*images])[0]}'",
+        "correct the names, or delete the rows",
+    )
+
+
+def read_named_rows(
+    path: Path, images: Mapping[str, Path] | None = None
+) -> dict[str, dict[str, str]]:
+    """Read rows of a table by the column ``name``, all cells as text.
+
+    Parameters
+    ----------
+    path : Path
+        As `read_typed_table` reads it.
+    images : mapping from name to Path, optional
+        The images that the rows are of. Rows may give their names or those of their files.
+
+    Raises
+    ------
+    InputError
+        If it is no table, has no column ``name``, a row has no name, or a name is there twice.
+    """
+    frame = name_columns(read_typed_table(path), ("name", "split"), path)
+    if "name" not in frame.columns:
         raise InputError(f"{path} without a column 'name'", "columns name,split", "add the header")
+    frame = frame[[column for column in frame.columns if column]]
     table: dict[str, dict[str, str]] = {}
-    for row in rows:
-        name = row.pop("name")
+    for line, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        written = row.pop("name")
+        if not written:
+            raise InputError(f"no name in line {line} of {path}", "one in each row", "add it")
+        name = match_name(written, images or {})
         if name in table:
             raise InputError(f"{name} twice in {path}", "one row per field", "delete one of them")
-        table[name] = {column: value or "" for column, value in row.items() if column}
+        table[name] = {str(column): str(value) for column, value in row.items()}
     return table
+
+
+def match_name(written: str, images: Mapping[str, Path]) -> str:
+    """Find the image that a table means, by its name or the name of its file.
+
+    Without such an image it is the name as it was written, without a suffix of images.
+    """
+    if written in images:
+        return written
+    file = Path(written.replace("\\", "/"))
+    files = {stem(path): name for name, path in images.items()}
+    for name in (stem(file), file.stem):
+        if name in images:
+            return name
+        if name in files:
+            return files[name]
+    return stem(file) if file.name.lower().endswith(IMAGE_SUFFIXES) else written

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sparcell.core.dataset import read_named_rows
 from sparcell.core.errors import InputError
+from sparcell.core.tables import find_table
 
 USUAL_GROUPS = "cell"
 """Column of split.csv by which images are grouped where none is named: the cell line."""
@@ -94,8 +95,8 @@ def read_groups(column: str, truth: Path, table: Path | None = None) -> Groups:
         If there is no table, or no such column in it.
     """
     if table is None:
-        places = [place / "split.csv" for place in (truth, *list(truth.resolve().parents)[:2])]
-        found = [place for place in places if place.exists()]
+        folders = (truth, *list(truth.resolve().parents)[:2])
+        found = [place for folder in folders if (place := find_table(folder, "split"))]
         if not found:
             raise InputError(
                 f"no split.csv in {truth} or beside it",

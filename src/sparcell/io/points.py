@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.io.tables import read_typed_table, write_table
+from sparcell.core.tables import read_typed_table
+from sparcell.io.tables import write_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

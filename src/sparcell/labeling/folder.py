@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 from sparcell.core.dataset import KINDS, Dataset, Sample, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
+from sparcell.core.tables import find_table
 
 VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -88,9 +90,8 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
     }
     cut = {other: part for s in dataset.samples for other, part in s.excerpts.items()}
     write_layout(target, places, {other: cut[other] for other in places.keys() & cut.keys()})
-    split = dataset.root / "split.csv"
-    if split.exists():
-        with whole_file(target / "split.csv") as partial:
+    if split := find_table(dataset.root, "split"):
+        with whole_file(target / split.name) as partial:
             shutil.copyfile(split, partial)
 
 
@@ -110,7 +111,7 @@ def _pattern(sample: Sample, kind: str) -> Path:
     path = sample.files[kind].resolve()
     if stem(path, KINDS[kind]) == sample.name:
         return path.parent
-    return path.with_name(path.name.replace(sample.name, "{name}", 1))
+    return path.with_name(normalize("NFC", path.name).replace(sample.name, "{name}", 1))
 
 
 def no_pairs(dataset: Dataset) -> InputError:

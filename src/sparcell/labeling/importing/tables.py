@@ -15,7 +15,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.core.progress import say
-from sparcell.io.tables import read_typed_table
+from sparcell.core.tables import read_typed_table
 from sparcell.labeling.importing.shapes import Point, Shapes
 
 if TYPE_CHECKING:
