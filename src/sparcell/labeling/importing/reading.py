@@ -10,13 +10,14 @@ from pathlib import Path
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say
+from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
 from sparcell.labeling.importing.coco import is_coco, read_coco
 from sparcell.labeling.importing.geojson import is_geojson, read_geojson, read_json
 from sparcell.labeling.importing.imagej import read_rois
 from sparcell.labeling.importing.shapes import Shapes
 from sparcell.labeling.importing.tables import read_point_table
 
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (*TABLE_SUFFIXES, *OTHER_SUFFIXES)
 ROIS = (".roi", ".zip")
 JSONS = (".geojson.gz", ".json.gz", ".geojson", ".json")
 SUFFIXES = (*TABLES, *ROIS, *JSONS)

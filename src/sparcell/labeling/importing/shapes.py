@@ -33,6 +33,8 @@ class Outline:
     name : str
         Class it was given; empty where it has none.
     plane : Plane
+    kind : str
+        ``annotation`` or ``detection`` where QuPath says so.
     """
 
     mask: NDArray[np.bool_]
@@ -40,6 +42,7 @@ class Outline:
     left: int
     name: str = ""
     plane: Plane = FIRST_PLANE
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Shapes:
         The file it stands in.
     points : list of Point
     outlines : list of Outline
+    crowds : list of Outline
+        Regions with objects that nobody outlined one by one.
     skipped : dict
         Kind of shape that is neither, such as a line, and how often it was there.
     size : (int, int) or None
@@ -76,6 +81,7 @@ class Shapes:
     source: Path
     points: list[Point] = field(default_factory=list)
     outlines: list[Outline] = field(default_factory=list)
+    crowds: list[Outline] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     units: str = ""
