@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.io.points import read_numbers
-from sparcell.labeling.importing.shapes import CORNER, Ring, Shapes, fill
+from sparcell.labeling.importing.shapes import CORNER, ELLIPSE_CORNERS, Ring, Shapes, fill
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAPARI = ("index", "shape-type", "vertex-index")
 AREAS = ("polygon", "rectangle", "ellipse")
-ELLIPSE_CORNERS = 96
 # Names of top, left, bottom, right without other signs; the last two may be height and width.
 EDGES = (
     ("ymin", "xmin", "ymax", "xmax"),

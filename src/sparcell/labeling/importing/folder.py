@@ -144,6 +144,12 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
         crowds=[replace(crowd, plane=_along(crowd.plane, image)) for crowd in shapes.crowds],
     )
     shapes = leave_out_regions(shapes)
+    if any(outline.kind == "box" for outline in shapes.outlines):
+        raise InputError(
+            f"a rectangle in {shapes.source} for {name}, which is only a box around an object",
+            "outlines or points",
+            "outline the objects, or set a point in each",
+        )
     places = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
     check_places(places, shapes.source, image.shape)
     planes = set(image.planes())

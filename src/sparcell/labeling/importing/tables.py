@@ -24,6 +24,7 @@ from sparcell.labeling.importing.corner_tables import (
     read_napari_shapes,
 )
 from sparcell.labeling.importing.shapes import Point, Shapes
+from sparcell.labeling.importing.via import is_via_table, read_via_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -70,6 +71,8 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
     every = read_typed_table(path)
     if is_napari_shapes(every):
         return {"": read_napari_shapes(every, path)}
+    if is_via_table(every):
+        return read_via_table(every, path)
     frame = _with_middles(_without_summary(every), path)
     columns = _find_columns(frame, path)
     numbers = {key: _numbers(frame[columns[key]]) for key in "yxtz" if key in columns}
