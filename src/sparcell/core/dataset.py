@@ -21,9 +21,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -34,8 +32,7 @@ from pydantic import ValidationError
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
-from sparcell.core.tables import find_table, name_columns, read_typed_table
+from sparcell.core.tables import find_table
 
 IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
 KINDS = {
@@ -50,7 +47,6 @@ KINDS = {
 CUT = ("images", "stain")
 """Kinds that may be a part of their files."""
 SPLITS = ("train", "val", "test")
-ACCEPTED = {"true": True, "1": True, "yes": True, "": True, "false": False, "0": False, "no": False}
 
 
 class Place(NamedTuple):
@@ -156,21 +152,22 @@ class Dataset:
                 "TIFF or OME-Zarr files in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
+        # That module needs names of fields, which are defined here.
+        from sparcell.core.field_tables import read_quality, read_split
+
         table = find_table(root, "split")
         split = read_split(table, listed["images"]) if table else {}
-        quality = _read_quality(root / "quality.csv", listed["images"])
+        quality = read_quality(root / "quality.csv", listed["images"])
         samples = []
         for name in sorted(listed["images"]):
             row = dict(split.get(name, {}))
             part = row.pop("split", "")
-            verdict = quality.get(name, {})
-            refused = not ACCEPTED[verdict.get("accepted", "").lower()]
             samples.append(
                 Sample(
                     name=name,
                     files={kind: files[name] for kind, files in listed.items() if name in files},
                     split=part,
-                    refused=verdict.get("reason", "refused") if refused else "",
+                    refused=quality.get(name, ""),
                     info=row,
                     excerpts={kind: part for kind, part in cut.items() if name in listed[kind]},
                 )
@@ -317,117 +314,3 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
             )
         files[name] = path
     return files
-
-
-def read_split(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """Read ``split.csv``, or a workbook of that name: rows by the name of the image.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, a split is none of `SPLITS`, or names fit no image while images have
-        no row: fields for testing would be trained on.
-    """
-    table = read_named_rows(path, images)
-    _check_names(path, table, images, strict=True)
-    for name, row in table.items():
-        row["split"] = row.get("split", "").lower()
-        if row["split"] and row["split"] not in SPLITS:
-            raise InputError(
-                f"split '{row['split']}' for {name} in {path}",
-                "train, val or test",
-                "correct the table",
-            )
-        for column, value in row.items():
-            if not row["split"] and column != "split" and value.lower() in ("train", "val"):
-                raise InputError(
-                    f"'{value}' for {name} in the column '{column}' of {path}",
-                    "it in a column 'split'",
-                    "rename the column",
-                )
-    return table
-
-
-def _read_quality(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    if not path.exists():
-        return {}
-    table = read_named_rows(path, images)
-    _check_names(path, table, images, strict=False)
-    for name, row in table.items():
-        if row.get("accepted", "").lower() not in ACCEPTED:
-            raise InputError(
-                f"accepted '{row['accepted']}' for {name} in {path}",
-                "True or False",
-                "correct the table",
-            )
-    return table
-
-
-def _check_names(
-    path: Path, table: Mapping[str, Any], images: Mapping[str, Path], strict: bool
-) -> None:
-    """Say which rows fit no image; an error if none does or, where strict, an image has no row."""
-    strangers = sorted(table.keys() - images.keys())
-    without = sorted(images.keys() - table.keys())
-    if not strangers:
-        return
-    if len(strangers) < len(table) and not (strict and without):
-        say(f"{path} names {len(strangers)} without image: {strangers[0]}, ...")
-        return
-    near = get_close_matches(strangers[0], without or images, n=1)
-    raise InputError(
-        f"{len(strangers)} of {len(table)} names in {path} that fit no image, such as "
-        f"'{strangers[0]}'",
-        f"names of the images, such as '{near[0] if near else (without or [*images])[0]}'",
-        "correct the names, or delete the rows",
-    )
-
-
-def read_named_rows(
-    path: Path, images: Mapping[str, Path] | None = None
-) -> dict[str, dict[str, str]]:
-    """Read rows of a table by the column ``name``, all cells as text.
-
-    Parameters
-    ----------
-    path : Path
-        As `read_typed_table` reads it.
-    images : mapping from name to Path, optional
-        The images that the rows are of. Rows may give their names or those of their files.
-
-    Raises
-    ------
-    InputError
-        If it is no table, has no column ``name``, a row has no name, or a name is there twice.
-    """
-    frame = name_columns(read_typed_table(path), ("name", "split"), path)
-    if "name" not in frame.columns:
-        raise InputError(f"{path} without a column 'name'", "columns name,split", "add the header")
-    frame = frame[[column for column in frame.columns if column]]
-    table: dict[str, dict[str, str]] = {}
-    for line, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        written = row.pop("name")
-        if not written:
-            raise InputError(f"no name in line {line} of {path}", "one in each row", "add it")
-        name = match_name(written, images or {})
-        if name in table:
-            raise InputError(f"{name} twice in {path}", "one row per field", "delete one of them")
-        table[name] = {str(column): str(value) for column, value in row.items()}
-    return table
-
-
-def match_name(written: str, images: Mapping[str, Path]) -> str:
-    """Find the image that a table means, by its name or the name of its file.
-
-    Without such an image it is the name as it was written, without a suffix of images.
-    """
-    if written in images:
-        return written
-    file = Path(written.replace("\\", "/"))
-    files = {stem(path): name for name, path in images.items()}
-    for name in (stem(file), file.stem):
-        if name in images:
-            return name
-        if name in files:
-            return files[name]
-    return stem(file) if file.name.lower().endswith(IMAGE_SUFFIXES) else written

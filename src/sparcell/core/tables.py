@@ -35,6 +35,8 @@ THOUSANDS = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")
 SAID_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 INVISIBLE = "\ufeff\u200b\u200e\u200f"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+OTHER_WORDS = {"file", "cell", "date"}
+"""Names of columns that are no misspelt others, such as tile, well and name."""
 CELLPROFILER = {"ImageNumber", "ObjectNumber"}
 
 Row = tuple[int, list[str]]
@@ -131,6 +133,8 @@ def name_columns(frame: DataFrame, known: Collection[str], path: Path) -> DataFr
     })  # fmt: skip
     absent = [name for name in known if name not in frame.columns]
     for name in set(frame.columns) - set(known):
+        if name.lower() in OTHER_WORDS:
+            continue
         if near := get_close_matches(name.lower(), absent, n=1, cutoff=0.75):
             raise InputError(
                 f"a column '{name}' in {path}", f"'{near[0]}', if that is meant", "correct its name"

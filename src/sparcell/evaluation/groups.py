@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparcell.core.dataset import read_named_rows
 from sparcell.core.errors import InputError
+from sparcell.core.field_tables import read_named_rows
 from sparcell.core.tables import find_table
 
 USUAL_GROUPS = "cell"

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparcell.core.dataset import match_name
 from sparcell.core.errors import InputError
+from sparcell.core.field_tables import match_name
 from sparcell.core.progress import say
 from sparcell.core.tables import name_columns, read_typed_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-COLUMNS = ("name", "well", "tile", "time", "condition")
+COLUMNS = ("name", "well", "tile", "time", "condition", "plate", "channel", "depth")
 HOURS = re.compile(r"time[ _]*[\[(]?h(ours?|rs?)?[\])]?", re.IGNORECASE)
 OTHER_TIME = re.compile(r"time\b.*|time_.*", re.IGNORECASE)
 

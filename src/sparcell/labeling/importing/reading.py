@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 
-from sparcell.core.dataset import match_name
 from sparcell.core.errors import InputError
+from sparcell.core.field_tables import match_name
 from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
