@@ -226,3 +226,10 @@ def test_words_for_nothing_are_missing_numbers_and_else_words(tmp_path: Path) ->
     assert frame["image"].tolist() == ["NA", "b", "c"]
     assert frame["drug"].tolist()[:2] == ["None", "x"] and frame["drug"].isna()[2]
     assert frame["area"].tolist()[0] == 1.5 and frame["area"].isna().tolist()[1:] == [True, True]
+
+
+def test_a_table_that_a_spreadsheet_saved_again(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image;area;class\n007;1,5;None\n1e5;;b\n")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["image"].tolist() == ["007", "1e5"] and frame["class"].tolist() == ["None", "b"]
+    assert frame["area"].tolist()[0] == 1.5 and frame["area"].isna().tolist() == [False, True]

@@ -33,7 +33,19 @@ class Groups:
         """Sort image names into groups, in the order of the groups' names.
 
         Images without a value are the group `NO_VALUE`.
+
+        Raises
+        ------
+        InputError
+            If the table has none of the images.
         """
+        names = list(names)
+        if names and not any(name in self.values for name in names):
+            raise InputError(
+                f"no name of the images, such as {names[0]}, beside the column '{self.column}'",
+                "names of the images in the column name",
+                "correct the table",
+            )
         groups: dict[str, list[str]] = {}
         for name in names:
             groups.setdefault(self.values.get(name) or NO_VALUE, []).append(name)

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.tables import read_typed_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -24,7 +27,8 @@ def read_table(path: Path | str) -> DataFrame:
     Parameters
     ----------
     path : Path or str
-        ``.csv`` or ``.parquet``. In CSV the columns ``image`` and ``name`` are read as text.
+        ``.csv`` or ``.parquet``. In CSV the columns ``image`` and ``name`` are read as text, and
+        a spreadsheet program may have saved it with semicolons or tabs.
 
     Raises
     ------
@@ -40,6 +44,9 @@ def read_table(path: Path | str) -> DataFrame:
     try:
         if suffix == ".parquet":
             return pandas.read_parquet(path, engine="pyarrow")
+        if _of_spreadsheet(path):
+            typed = read_typed_table(path).reset_index(drop=True).replace("", np.nan)
+            return typed.assign(**{n: _numbers_with_gaps(typed[n]) for n in typed.columns})
         frame = pandas.read_csv(
             path,
             dtype=dict.fromkeys(NAMES, str),
@@ -53,9 +60,18 @@ def read_table(path: Path | str) -> DataFrame:
     except (ValueError, OSError) as error:
         # Both pandas' and pyarrow's errors on damaged content are ValueErrors.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.removeprefix("Error tokenizing data. C error: ")
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
         ) from error
+
+
+def _of_spreadsheet(path: Path) -> bool:
+    """Whether a CSV table was saved by a program that does not separate columns by commas."""
+    with path.open("rb") as stream:
+        header = stream.readline(1 << 16)
+    utf16 = header[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return utf16 or (b"," not in header and (b";" in header or b"\t" in header))
 
 
 def _numbers_with_gaps(column: Series[Any]) -> Series[Any]:
