@@ -107,6 +107,92 @@ def test_splits_and_other_columns(tmp_path: Path) -> None:
         dataset.where(line="HeLa")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"name, split\na, train\nb , Test\n",
+        b"Name;Split\r\na;train\r\nb;test\r\n",
+        b"name\tsplit\na.tif\ttrain\nimages/b.tif\ttest\n",
+        b"sep=;\nname;split\na;train\nb;test\n",
+        b"name split\na train\nb test\n",
+        b"name|split\na|train\nb|test\n",
+        b'\xef\xbb\xbf"name", "split"\n"a", "train"\n"b.TIFF", "test"\n',
+        "name,split\na,train\nb,test\n".encode("utf-16"),
+        "name,split\na,train\nb,test\n".encode("utf-16-le"),
+        "name,split,cell\na,train,M\u00fcller\nb,test,HeLa\n".encode("cp1252"),
+    ],
+)
+def test_a_split_table_of_any_program_marks_the_test_field(tmp_path: Path, content: bytes) -> None:
+    make(tmp_path, "images/a.tif", "images/b.tif")
+    (tmp_path / "split.csv").write_bytes(content)
+    assert [sample.split for sample in Dataset.open(tmp_path).samples] == ["train", "test"]
+
+
+def test_a_split_may_stand_in_a_workbook(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    make(tmp_path, "images/001.tif", "images/b.tif")
+    book = openpyxl.Workbook()
+    for row in (["name", "split", "dose"], ["001", "train", 2.0], [None], ["b", "test", 0.5]):
+        book.active.append(row)
+    book.save(tmp_path / "split.xlsx")
+    dataset = Dataset.open(tmp_path)
+    assert [sample.split for sample in dataset.samples] == ["train", "test"]
+    assert [sample.info for sample in dataset.samples] == [{"dose": "2"}, {"dose": "0.5"}]
+    make(tmp_path, split_csv="name,split\n001,train\nb,test\n")
+    with pytest.raises(InputError, match=r"both split\.csv and split\.xlsx"):
+        Dataset.open(tmp_path)
+
+
+def test_a_split_in_an_unread_spreadsheet_is_an_error(tmp_path: Path) -> None:
+    make(tmp_path, "images/a.tif", "split.ods")
+    with pytest.raises(InputError, match=r"split\.ods, a spreadsheet of another kind"):
+        Dataset.open(tmp_path)
+
+
+def test_a_misspelt_name_never_moves_a_test_field_to_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, "images/a.tif", "images/c1.tif", split_csv="name,split\na,train\nc_1,test\n")
+    with pytest.raises(InputError, match=r"1 of 2 names .* such as 'c_1'.* such as 'c1'"):
+        Dataset.open(tmp_path)
+    # Rows of images that are elsewhere leave no image without a row.
+    make(tmp_path, split_csv="name,split\na,train\nc1,test\nc2,test\n")
+    assert names(Dataset.open(tmp_path).split("test")) == ["c1"]
+    assert "names 1 without image: c2" in capsys.readouterr().err
+
+
+def test_a_split_may_give_the_names_of_files(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "export/a_phase.tif", "export/b_phase.tif",
+        dataset_yaml="images: export/{name}_phase.tif\n",
+        split_csv="name,split\na_phase.tif,train\nb_phase,test\n",
+    )  # fmt: skip
+    assert [sample.split for sample in Dataset.open(tmp_path).samples] == ["train", "test"]
+
+
+def test_letters_of_a_mac_are_those_of_other_systems(tmp_path: Path) -> None:
+    composed, decomposed = "Gr\u00f6\u00dfe", "Gro\u0308\u00dfe"
+    make(
+        tmp_path,
+        f"images/{decomposed}_w1.tif", f"labels/{composed}.tif", f"points/{decomposed}.csv",
+        dataset_yaml="images: images/{name}_w1.tif\n",
+        split_csv=f"name,split\n{decomposed},test\n",
+    )  # fmt: skip
+    (sample,) = Dataset.open(tmp_path).samples
+    assert (sample.name, sample.split) == (composed, "test")
+    assert set(sample.files) == {"images", "labels", "points"}
+    make(tmp_path, f"labels/{decomposed}.tif")
+    with pytest.raises(InputError, match=r"both .* one file per field"):
+        Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "n/a"])
+def test_words_for_nothing_are_words(tmp_path: Path, word: str) -> None:
+    make(tmp_path, "images/NA.tif", split_csv=f"name,split,drug\nNA,test,{word}\n")
+    assert Dataset.open(tmp_path).samples[0].info == {"drug": word}
+
+
 def test_what_the_quality_gate_refused_is_marked(tmp_path: Path) -> None:
     make(
         tmp_path,
@@ -121,8 +207,14 @@ def test_what_the_quality_gate_refused_is_marked(tmp_path: Path) -> None:
     [
         ("name,split\na,training\n", "split 'training' for a"),
         ("file,split\na,train\n", "without a column 'name'"),
-        ("name;split\na;train\n", "without a column 'name'"),
+        ("split\ntrain\n", "without a column 'name'"),
         ("name,split\na,train\na,test\n", "a twice in"),
+        ("name,split\na,train\na.tif,test\n", "a twice in"),
+        ("name,split\n,train\n", "no name in line 2"),
+        ("name,set\na,train\n", "'train' for a in the column 'set'"),
+        ("name,splitt\na,train\n", "a column 'splitt' in"),
+        ("name,split,split\na,train,test\n", "two columns 'split'"),
+        ("name,split\nb,test\n", "1 of 1 names .* fit no image, such as 'b'.* such as 'a'"),
     ],
 )
 def test_a_wrong_split_table_is_named(tmp_path: Path, table: str, part: str) -> None:
@@ -131,10 +223,23 @@ def test_a_wrong_split_table_is_named(tmp_path: Path, table: str, part: str) -> 
         Dataset.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("table", "part"),
+    [
+        ("name,accepted\na,FALSCH\n", "accepted 'FALSCH' for a"),
+        ("name,accepted\nb,False\n", "1 of 1 names .* fit no image"),
+    ],
+)
+def test_a_verdict_that_is_not_understood(tmp_path: Path, table: str, part: str) -> None:
+    make(tmp_path, "images/a.tif", quality_csv=table)
+    with pytest.raises(InputError, match=part):
+        Dataset.open(tmp_path)
+
+
 def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     make(tmp_path, "images/a.tif")
     (tmp_path / "split.csv").write_bytes(b"\xff\xfe\x00name")
-    with pytest.raises(InputError, match=r"split\.csv that is no CSV"):
+    with pytest.raises(InputError, match=r"split\.csv that is no text"):
         Dataset.open(tmp_path)
 
 

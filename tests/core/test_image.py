@@ -101,7 +101,9 @@ def test_label_images_are_read_as_ids(dtype: str) -> None:
     ("array", "axes"),
     [
         (np.zeros((2, 3, 3), np.uint8), "CYX"),
-        (np.zeros((3, 3), np.float32), "YX"),
+        (np.full((3, 3), 0.5, np.float32), "YX"),
+        (np.full((3, 3), np.nan, np.float32), "YX"),
+        (np.full((3, 3), np.inf, np.float32), "YX"),
         (np.full((3, 3), -1, np.int16), "YX"),
         (np.full((3, 3), 2**31, np.uint32), "YX"),
     ],
@@ -109,6 +111,14 @@ def test_label_images_are_read_as_ids(dtype: str) -> None:
 def test_what_is_no_label_image_is_refused(array: np.ndarray, axes: str) -> None:
     with pytest.raises(InputError, match="a label image"):
         Image(array, axes).read_ids()
+
+
+def test_whole_numbers_in_floating_point_are_a_label_image() -> None:
+    ids = Image(np.array([[0, 3.0], [70_000, 1]], np.float32), "YX").read_ids()
+    assert ids.dtype == np.int32 and ids.tolist() == [[0, 3], [70_000, 1]]
+    half = Image(np.array([[0, 1], [1, 0.5]], np.float32), "YX")
+    with pytest.raises(InputError, match=r"values such as 0\.5"):
+        half.check_ids()
 
 
 def test_a_sample_of_a_small_image_is_all_of_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparcell.core.errors import InputError
+from sparcell.core.tables import read_typed_table
 from sparcell.io import read_table, write_table
-from sparcell.io.tables import read_typed_table
 
 FRAME = pd.DataFrame(
     {
@@ -149,3 +150,86 @@ def test_typed_tables_that_cannot_be_read(tmp_path: Path, content: bytes, messag
 def test_commas_in_words_stay(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("name;y\na,1.tif;-2,5e3\n")
     assert read_typed_table(tmp_path / "a.csv").values.tolist() == [["a,1.tif", "-2.5e3"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("y,y\n1,2\n", "two columns 'y'"),
+        ("y,x,\n1,2,3\n", "'3' in line 2 .* in a column without name"),
+        ('y,x\n1,"2\n3,4\n', r"no table \(line 2: "),
+    ],
+)
+def test_no_value_is_passed_over(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_typed_table(tmp_path / "a.csv")
+    assert "C error" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        # Between commas three digits may be thousands; fewer are decimals.
+        ('y,x\n1,"2,5"\n', ["1", "2.5"]),
+        ('y,x\n1,"2,500"\n', ["1", "2,500"]),
+        ("y;x\n1;2,500\n", ["1", "2.500"]),
+        ("y;x\n1;2,5\n1;1.500\n", ["1", "2,5"]),
+        (" y;x\n\u00a01 ;\u200b2\n", ["1", "2"]),
+        ("y;x\r1;2\r", ["1", "2"]),
+    ],
+)
+def test_numbers_in_typed_tables(tmp_path: Path, content: str, values: list[str]) -> None:
+    (tmp_path / "a.csv").write_bytes(content.encode())
+    assert read_typed_table(tmp_path / "a.csv").values.tolist()[0] == values
+
+
+def test_another_code_page_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_bytes("name\nMüller\n".encode("cp1252"))
+    assert read_typed_table(tmp_path / "a.csv")["name"].tolist() == ["Müller"]
+    assert "Western code page, such as 'Müller'" in capsys.readouterr().err
+
+
+def test_workbooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("plate")
+    for row in ([], ["name", "time", "on"], ["007", 12.5, True], ["None", 24.0, None]):
+        sheet.append(row)
+    book.create_sheet("notes").append(["checked"])
+    book.save(tmp_path / "a.xlsx")
+    frame = read_typed_table(tmp_path / "a.xlsx")
+    assert frame.to_dict("list") == {
+        "name": ["007", "None"], "time": ["12.5", "24"], "on": ["True", ""]
+    }  # fmt: skip
+    assert frame.index.tolist() == [3, 4]
+    assert "2 sheets: read is the first, 'plate'" in capsys.readouterr().err
+    sheet["B3"] = "=6+6.5"
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(InputError, match="a formula without a value in B3"):
+        read_typed_table(tmp_path / "a.xlsx")
+    (tmp_path / "b.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:400])
+    with pytest.raises(InputError, match="that is no workbook"):
+        read_typed_table(tmp_path / "b.xlsx")
+
+
+def test_a_workbook_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(InputError, match=r"pip install sparcell\[excel\]"):
+        read_typed_table(tmp_path / "a.xlsx")
+
+
+def test_words_for_nothing_are_missing_numbers_and_else_words(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,drug,area\nNA,None,1.5\nb,x,nan\nc,,\n")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["image"].tolist() == ["NA", "b", "c"]
+    assert frame["drug"].tolist()[:2] == ["None", "x"] and frame["drug"].isna()[2]
+    assert frame["area"].tolist()[0] == 1.5 and frame["area"].isna().tolist()[1:] == [True, True]
+
+
+def test_a_table_that_a_spreadsheet_saved_again(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image;area;class\n007;1,5;None\n1e5;;b\n")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["image"].tolist() == ["007", "1e5"] and frame["class"].tolist() == ["None", "b"]
+    assert frame["area"].tolist()[0] == 1.5 and frame["area"].isna().tolist() == [False, True]

@@ -71,6 +71,21 @@ def write_geojson(path: Path, *features: dict[str, object]) -> Path:
         (" ,Label,X,Y\n1,,4.5,3\n2,Mean,9,9\n3,SD,9,9\n4,Min,9,9\n5,Max,9,9\n", (3, 4.5)),
         ("LABEL,POSITION_X,POSITION_Y\nLabel,X,Y\nx,(px),(px)\nID7,4.5,3\n", (3, 4.5)),
         ("centroid-x (px)\tcentroid-y (px)\n4.5\t3\n", (3, 4.5)),
+        # scikit-image and Fiji have boxes beside the middles.
+        ("label,bbox-0,bbox-1,bbox-2,bbox-3,centroid-0,centroid-1\n1,1,1,5,8,3,4.5\n", (3, 4.5)),
+        (" ,X,Y,BX,BY,Width,Height\n1,4.5,3,2,1,5,4\n", (3, 4.5)),
+        # The middle of a box from the corner of the first pixel is half a pixel less.
+        ("xmin,ymin,xmax,ymax\n2,1,8,6\n", (3, 4.5)),
+        ("left;top;width;height\n2;1;6;5\n", (3, 4.5)),
+        ("label,bbox-0,bbox-1,bbox-2,bbox-3\n1,1,2,6,8\n", (3, 4.5)),
+        # A point in the list of the ROI Manager has no size.
+        ("Index,Name,X,Y,Width,Height\n1,0003-0004,4.5,3,0,0\n", (3, 4.5)),
+        ("ImageNumber,ObjectNumber,Location_Center_X,Location_Center_Y\n1,1,4.5,3\n", (3, 4.5)),
+        (
+            "Image,Image,Nuclei,Nuclei\nImageNumber,ObjectNumber,AreaShape_Center_X,"
+            "AreaShape_Center_Y\n1,1,4.5,3\n",
+            (3, 4.5),
+        ),
     ],
 )
 def test_tables_by_many_names(

@@ -186,3 +186,45 @@ def test_the_way_out_must_be_writable(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError):
         measure(labels, out=tmp_path / "file")
+
+
+def test_masks_colours_and_floats_give_objects(tmp_path, capsys):
+    labels = draw(*[(y, x, y + 8, x + 8) for y in (4, 20) for x in (4, 20, 36)])
+    write(
+        tmp_path / "labels",
+        mask=np.where(labels > 0, 255, 0).astype(np.uint8),
+        colours=np.where(labels > 0, labels % 2 + 1, 0).astype(np.uint8),
+        whole=labels.astype(np.float32),
+    )
+    measure(tmp_path / "labels", out=tmp_path / "out")
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv").set_index("image")["n_objects"]
+    assert counts.to_dict() == {"mask": 6, "colours": 6, "whole": 6}
+    areas = pd.read_csv(tmp_path / "out" / "objects.csv").groupby("image")["area_px"].unique()
+    assert {name: found.tolist() for name, found in areas.items()} == {
+        "mask": [64],
+        "colours": [64],
+        "whole": [64],
+    }
+    assert "mask.tif is a mask" in " ".join(capsys.readouterr().err.split())
+
+
+def test_classes_of_pixels_are_not_measured(tmp_path):
+    write(tmp_path / "labels", a=2 - (draw((4, 4, 12, 12)) > 0).astype(np.uint8))
+    with pytest.raises(InputError, match="without background: its values are 1, 2"):
+        measure(tmp_path / "labels", out=tmp_path / "out")
+
+
+def test_conditions_called_none_have_their_curve(tmp_path, plate):
+    rows = [
+        f"E_B3_{tile}_00d{6 * step:02d}h00m.tif;B3;{tile};{6 * step},5;None"
+        for step in range(3)
+        for tile in (1, 2)
+    ]
+    (tmp_path / "plate.csv").write_text("\n".join(["Name;Well;Tile;Time;Condition", *rows]))
+    measure(plate, out=tmp_path / "out", wells=tmp_path / "plate.csv")
+    text = (tmp_path / "out" / "wells.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in text[1:]] == [
+        ["B03", "None", "0.5"],
+        ["B03", "None", "6.5"],
+        ["B03", "None", "12.5"],
+    ]

@@ -149,12 +149,39 @@ def test_unusable_sources_are_plain(source, message):
     [
         ("name,tile\na,1\n", "without a column 'well'"),
         ("name,well\nb,A1\n", "no name of the images"),
+        ("name,well\na,\n", "no well in line 2"),
+        ("name,well\na,A1\na.tif,A2\n", "a twice in"),
+        ("name,well,tiem\na,A1,3\n", "a column 'tiem' in"),
+        ("name,well,time (min)\na,A1,3\n", r"a column 'time \(min\)' in"),
+        ("name,well,time\na,A1,nan\n", "the time 'nan'"),
+        ("name;well\na;A1;3\n", "line 2 has 3 values for 2 columns"),
     ],
 )
 def test_unusable_tables_are_plain(tmp_path, content, message):
     (tmp_path / "wells.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         find_wells(["a"], tmp_path / "wells.csv")
+
+
+def test_tables_of_spreadsheets(tmp_path, capsys):
+    path = tmp_path / "plate.csv"
+    path.write_text(
+        "Name;Well;Time [h];condition;dose\na.tif;A1;12,5;None;1\nb;A2;24;NA;2\nx;A3;1;;3\n"
+    )
+    wells = find_wells(["a", "b"], path)
+    assert rows(wells) == [["A01", "1", 12.5], ["A02", "1", 24]]
+    assert wells.table["condition"].tolist() == ["None", "NA"] and wells.unit == "h"
+    said = capsys.readouterr().err
+    assert "names 1 images that are not here, such as x" in said and "leave out: dose" in said
+
+
+def test_a_plate_in_a_workbook(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["name", "well", "time"], ["a", "B3", 12.5]):
+        book.active.append(row)
+    book.save(tmp_path / "plate.xlsx")
+    assert rows(find_wells(["a"], str(tmp_path / "plate.xlsx"))) == [["B03", "1", 12.5]]
 
 
 def test_times():

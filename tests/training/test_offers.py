@@ -77,6 +77,10 @@ def no_rows(root: Path) -> None:
 
 
 def fractions(root: Path) -> None:
+    write_image(root / "labels" / "a.tif", np.full((96, 96), 0.5, np.float32), "YX")
+
+
+def classes(root: Path) -> None:
     write_image(root / "labels" / "a.tif", np.ones((96, 96), np.float32), "YX")
 
 
@@ -109,6 +113,7 @@ def all_test(root: Path) -> None:
         ("p", "p", no_rows, "", "ab"),
         ("p", "m", no_rows, "", "a?"),
         ("l", "l", fractions, "b!", ""),
+        ("l", "l", classes, "b!", ""),
         ("l", "l", two_channels("labels"), "b!", ""),
         ("p", "p", all_test, "", "ab?"),
     ],

@@ -9,7 +9,9 @@ import typer
 
 def import_(
     annotations: list[Path] = typer.Argument(
-        ..., help="CSV tables, ImageJ .roi or .zip, QuPath GeoJSON, COCO; or folders of them."
+        ...,
+        help="Tables, ImageJ .roi or .zip, QuPath GeoJSON, COCO, LabelMe, VIA, CVAT, Label"
+        " Studio, Cellpose; or folders of them.",
     ),
     out: Path = typer.Option(
         ..., "-o", "--out", help="New dataset folder, or one that has images and lacks these."

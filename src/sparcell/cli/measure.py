@@ -20,7 +20,7 @@ def measure(
     ),
     wells: str = typer.Option(
         None,
-        help="CSV with name,well,tile,time, or a regular expression with these groups; also"
+        help="Table with name,well,tile,time, or a regular expression with these groups; also"
         " plate, channel and depth. By default well and time are read from the names of common"
         " microscopes.",
     ),

@@ -19,12 +19,12 @@ Every part but the images may be missing, for all fields or for some.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import yaml
 from pydantic import ValidationError
@@ -32,7 +32,7 @@ from pydantic import ValidationError
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
+from sparcell.core.tables import find_table
 
 IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
 KINDS = {
@@ -41,7 +41,7 @@ KINDS = {
     "labels": IMAGE_SUFFIXES,
     "ignore": IMAGE_SUFFIXES,
     "masks": IMAGE_SUFFIXES,
-    "points": (".csv",),
+    "points": (".csv", ".tsv", ".xlsx"),
     "tracks": (".txt",),
 }
 CUT = ("images", "stain")
@@ -64,11 +64,15 @@ class Place(NamedTuple):
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
-    """Name of a field: the file name without its suffix, double ones such as .ome.tif too."""
+    """Name of a field: the file name without its suffix, double ones such as .ome.tif too.
+
+    Letters with accents are composed (Unicode NFC), as file names of macOS are not.
+    """
+    name = normalize("NFC", path.name)
     for suffix in suffixes:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(name).stem
 
 
 @dataclass(frozen=True)
@@ -148,28 +152,22 @@ class Dataset:
                 "TIFF or OME-Zarr files in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
-        split = read_named_rows(root / "split.csv")
-        quality = read_named_rows(root / "quality.csv")
-        if strangers := sorted(split.keys() - listed["images"].keys()):
-            say(f"{root / 'split.csv'} names {len(strangers)} without image: {strangers[0]}, ...")
+        # That module needs names of fields, which are defined here.
+        from sparcell.core.field_tables import read_quality, read_split
+
+        table = find_table(root, "split")
+        split = read_split(table, listed["images"]) if table else {}
+        quality = read_quality(root / "quality.csv", listed["images"])
         samples = []
         for name in sorted(listed["images"]):
             row = dict(split.get(name, {}))
             part = row.pop("split", "")
-            if part and part not in SPLITS:
-                raise InputError(
-                    f"split '{part}' for {name} in {root / 'split.csv'}",
-                    "train, val or test",
-                    "correct the table",
-                )
-            verdict = quality.get(name, {})
-            refused = verdict.get("accepted", "true").lower() in ("false", "0", "no")
             samples.append(
                 Sample(
                     name=name,
                     files={kind: files[name] for kind, files in listed.items() if name in files},
                     split=part,
-                    refused=verdict.get("reason", "refused") if refused else "",
+                    refused=quality.get(name, ""),
                     info=row,
                     excerpts={kind: part for kind, part in cut.items() if name in listed[kind]},
                 )
@@ -280,7 +278,8 @@ def place_of(path: Path, name: str, kind: str = "images") -> Path:
     """Folder or pattern that gives a file of one kind its field's name."""
     if stem(path, KINDS[kind]) == name:
         return path.parent
-    return path.with_name(path.name.replace(name, "{name}", 1))
+    # Names are compared in one form; macOS writes accents in another.
+    return path.with_name(normalize("NFC", path.name).replace(name, "{name}", 1))
 
 
 def write_layout(
@@ -323,8 +322,10 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
                 "put the files of a kind into one folder",
             )
         folder = root / Path(place).parent
-        pattern = re.compile("(.+)".join(re.escape(p) for p in Path(place).name.split("{name}", 1)))
-        found = [(pattern.fullmatch(path.name), path) for path in sorted(folder.glob("*"))]
+        parts = normalize("NFC", Path(place).name).split("{name}", 1)
+        pattern = re.compile("(.+)".join(re.escape(part) for part in parts))
+        names = {path: normalize("NFC", path.name) for path in sorted(folder.glob("*"))}
+        found = [(pattern.fullmatch(name), path) for path, name in names.items()]
         return {match[1]: path for match, path in found if match and path.name[0] != "."}
     folder = root / place
     files: dict[str, Path] = {}
@@ -340,31 +341,3 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
             )
         files[name] = path
     return files
-
-
-def read_named_rows(path: Path) -> dict[str, dict[str, str]]:
-    """Read rows of a CSV file by the column ``name``, all cells as text; none without a file.
-
-    Raises
-    ------
-    InputError
-        If it is no CSV, has no column ``name`` or a name twice.
-    """
-    if not path.exists():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} that is no CSV ({error})", "comma-separated text", "save it again"
-        ) from error
-    if rows and "name" not in rows[0]:
-        raise InputError(f"{path} without a column 'name'", "columns name,split", "add the header")
-    table: dict[str, dict[str, str]] = {}
-    for row in rows:
-        name = row.pop("name")
-        if name in table:
-            raise InputError(f"{name} twice in {path}", "one row per field", "delete one of them")
-        table[name] = {column: value or "" for column, value in row.items() if column}
-    return table

@@ -175,10 +175,19 @@ class Image:
         Raises
         ------
         InputError
-            If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1.
+            If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1;
+            their type may be floating point.
         """
-        self.check_ids()
+        self._check_type()
         region = self._stored(y, x, plane)
+        if region.dtype.kind == "f":
+            whole = np.isfinite(region) & (region == np.rint(region))
+            if not whole.all():
+                raise InputError(
+                    f"values such as {region[~whole][0]:g} in {self.source}",
+                    "a label image or mask: whole numbers, 0 = background",
+                    "threshold it, or save the label image instead of the probabilities",
+                )
         if int(region.min()) < 0 or int(region.max()) > LARGEST_ID:
             raise InputError(
                 f"values of {region.min()} to {region.max()} in {self.source}",
@@ -189,15 +198,23 @@ class Image:
         return ids
 
     def check_ids(self) -> None:
-        """Check that it can be a label image or a mask, without reading it.
+        """Check that it can be a label image or a mask.
+
+        Only floating point is read: some programs save whole numbers so.
 
         Raises
         ------
         InputError
             If it has several channels or no whole numbers.
         """
+        self._check_type()
+        if np.dtype(self.data.dtype).kind == "f":
+            for plane in self.planes():
+                self.read_ids(plane=plane)
+
+    def _check_type(self) -> None:
         dtype = np.dtype(self.data.dtype)
-        if self.size("C") != 1 or dtype.kind not in "iub":
+        if self.size("C") != 1 or dtype.kind not in "iubf":
             raise InputError(
                 f"{self.source} with {self.size('C')} channels of dtype {dtype}",
                 "a label image or mask: one channel of whole numbers, 0 = background",

@@ -7,6 +7,7 @@ from functools import reduce
 from operator import add
 from pathlib import Path
 
+from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.evaluation._strips import PlaneRows
 from sparcell.evaluation.errors import Rules
@@ -75,6 +76,7 @@ def evaluate(
     tables = []
     for pair in track(pairs, "evaluating", len(pairs), "images"):
         true, predicted, left_out = pair.open()
+        true, predicted = separate_objects(true), separate_objects(predicted)
         planes = list(true.planes())
         by_plane = []
         for plane in planes:

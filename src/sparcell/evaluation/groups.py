@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparcell.core.dataset import read_named_rows
 from sparcell.core.errors import InputError
+from sparcell.core.field_tables import read_named_rows
+from sparcell.core.tables import find_table
 
 USUAL_GROUPS = "cell"
 """Column of split.csv by which images are grouped where none is named: the cell line."""
@@ -32,7 +33,19 @@ class Groups:
         """Sort image names into groups, in the order of the groups' names.
 
         Images without a value are the group `NO_VALUE`.
+
+        Raises
+        ------
+        InputError
+            If the table has none of the images.
         """
+        names = list(names)
+        if names and not any(name in self.values for name in names):
+            raise InputError(
+                f"no name of the images, such as {names[0]}, beside the column '{self.column}'",
+                "names of the images in the column name",
+                "correct the table",
+            )
         groups: dict[str, list[str]] = {}
         for name in names:
             groups.setdefault(self.values.get(name) or NO_VALUE, []).append(name)
@@ -94,8 +107,8 @@ def read_groups(column: str, truth: Path, table: Path | None = None) -> Groups:
         If there is no table, or no such column in it.
     """
     if table is None:
-        places = [place / "split.csv" for place in (truth, *list(truth.resolve().parents)[:2])]
-        found = [place for place in places if place.exists()]
+        folders = (truth, *list(truth.resolve().parents)[:2])
+        found = [place for folder in folders if (place := find_table(folder, "split"))]
         if not found:
             raise InputError(
                 f"no split.csv in {truth} or beside it",

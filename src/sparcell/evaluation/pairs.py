@@ -10,6 +10,7 @@ from pathlib import Path
 from sparcell.core.dataset import Dataset, dataset_images, read_layout, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels
 from sparcell.core.projection import project
 
@@ -62,6 +63,7 @@ class Pair:
             As `open` does, or if ids cannot be read.
         """
         truth, pred, ignore = self.open()
+        truth, pred = separate_objects(truth), separate_objects(pred)
         for plane in truth.planes():
             true, found = truth.read_ids(plane=plane), pred.read_ids(plane=plane)
             if ignore:

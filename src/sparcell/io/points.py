@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.io.tables import read_typed_table, write_table
+from sparcell.core.tables import read_typed_table
+from sparcell.io.tables import write_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,6 +24,9 @@ PLANE_COLUMNS = ("t", "z")
 NEAR_EDGE = 1.0
 """Points up to this far outside, px, are taken for clicks on the edge."""
 MOSTLY = 0.5
+VERTEX = {"vertex", "vertexindex", "vertexid", "vertexx", "cornerindex", "pointindex"}
+SIZES = ({"width", "height"}, {"w", "h"})
+CORNERS = {"bx", "by"}
 SAME_SIZE = 0.01
 """Pixels of so nearly 1 um make no difference between px and um."""
 
@@ -57,7 +62,7 @@ def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray
     """
     frame = _name_columns(read_typed_table(path), path, image)
     chosen = _of_plane(frame, path, image, plane)
-    points = np.stack([_numbers(chosen, name, path) for name in COLUMNS], 1)
+    points = np.stack([read_numbers(chosen, name, path) for name in COLUMNS], 1)
     check_places(points, path, image.shape)
     return _once(np.clip(points, 0, np.array(image.shape) - 1).astype(np.float32), path)
 
@@ -109,6 +114,7 @@ def _share_on(points: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
 
 def _name_columns(frame: DataFrame, path: Path, image: Image) -> DataFrame:
     """Give columns that are called otherwise but for capitals their names."""
+    check_rows_are_points(frame.columns, path)
     known = (*COLUMNS, *PLANE_COLUMNS)
     capital = {
         name: name.lower()
@@ -146,7 +152,7 @@ def _of_plane(frame: DataFrame, path: Path, image: Image, plane: Plane) -> DataF
                 "a column that says which of them a point is in, counted from 0",
                 "add it",
             )
-        values = _numbers(frame, name, path)
+        values = read_numbers(frame, name, path)
         beyond = (values < 0) | (values >= length) | (values != np.rint(values))
         if beyond.any():
             raise InputError(
@@ -156,7 +162,14 @@ def _of_plane(frame: DataFrame, path: Path, image: Image, plane: Plane) -> DataF
     return frame
 
 
-def _numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+def read_numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+    """Read a column of a table of text as finite numbers, (n,) float64.
+
+    Raises
+    ------
+    InputError
+        If a value is none; it names the line.
+    """
     import pandas
 
     values = pandas.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
@@ -167,6 +180,33 @@ def _numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]:
             f"{name} '{held}' in line {line} of {path}", "a number, px", "correct or delete it"
         )
     return values
+
+
+def check_rows_are_points(columns: Collection[str], path: Path) -> None:
+    """Check that the rows of a table with y and x are no corners and no boxes.
+
+    Raises
+    ------
+    InputError
+        If there are columns of a width and a height beside them, as in the ROI Manager's list,
+        or numbers of corners.
+    """
+    lower = {re.sub("[^a-z]", "", name.lower()) for name in columns}
+    if VERTEX & lower:
+        raise InputError(
+            f"{path}, whose rows are corners of outlines",
+            "a row for each object, with y and x",
+            "save the outlines as GeoJSON, or as label images",
+        )
+    for size in SIZES:
+        # Fiji's results give the box as BX and BY; their X and Y are the middle.
+        if size <= lower and not lower >= CORNERS:
+            raise InputError(
+                f"{path}, whose rows are boxes with a {' and a '.join(sorted(size))}",
+                "a row for each object, with the y and x of its middle",
+                "delete these two columns if x and y are the middle; if they are the corner, "
+                "call the columns left, top, width and height, and use `sparcell import`",
+            )
 
 
 def check_places(points: NDArray[np.float64], path: Path, shape: tuple[int, int]) -> None:

@@ -1,25 +1,24 @@
-"""Tables in CSV and Parquet."""
+"""Tables that Sparcell writes, in CSV and Parquet; `core.tables` reads those that users bring."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.tables import read_typed_table
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 SUFFIXES = (".csv", ".parquet")
 # Names stay text in CSV too: 007 and 1e5 are names of images, not numbers.
 NAMES = ("image", "name")
-SEPARATORS = ",;\t"
-DECIMAL_COMMA = r"^(\s*[-+]?\d*),(\d+(?:[eE][-+]?\d+)?\s*)$"
+MISSING = ("nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None", "<NA>")
 
 
 def read_table(path: Path | str) -> DataFrame:
@@ -28,7 +27,8 @@ def read_table(path: Path | str) -> DataFrame:
     Parameters
     ----------
     path : Path or str
-        ``.csv`` or ``.parquet``. In CSV the columns ``image`` and ``name`` are read as text.
+        ``.csv`` or ``.parquet``. In CSV the columns ``image`` and ``name`` are read as text, and
+        a spreadsheet program may have saved it with semicolons or tabs.
 
     Raises
     ------
@@ -44,82 +44,48 @@ def read_table(path: Path | str) -> DataFrame:
     try:
         if suffix == ".parquet":
             return pandas.read_parquet(path, engine="pyarrow")
-        return pandas.read_csv(path, dtype=dict.fromkeys(NAMES, str), encoding="utf-8-sig")
+        if _of_spreadsheet(path):
+            typed = read_typed_table(path).reset_index(drop=True).replace("", np.nan)
+            return typed.assign(**{n: _numbers_with_gaps(typed[n]) for n in typed.columns})
+        frame = pandas.read_csv(
+            path,
+            dtype=dict.fromkeys(NAMES, str),
+            encoding="utf-8-sig",
+            keep_default_na=False,
+            na_values=[""],
+        )
+        return frame.assign(**{name: _numbers_with_gaps(frame[name]) for name in frame.columns})
     except ImportError as error:
         raise _no_parquet(path) from error
     except (ValueError, OSError) as error:
         # Both pandas' and pyarrow's errors on damaged content are ValueErrors.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.removeprefix("Error tokenizing data. C error: ")
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
         ) from error
 
 
-def read_typed_table(path: Path) -> DataFrame:
-    """Read a CSV table that somebody typed or another tool wrote; every value as text.
+def _of_spreadsheet(path: Path) -> bool:
+    """Whether a CSV table was saved by a program that does not separate columns by commas."""
+    with path.open("rb") as stream:
+        header = stream.readline(1 << 16)
+    utf16 = header[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return utf16 or (b"," not in header and (b";" in header or b"\t" in header))
 
-    Commas, semicolons or tabs part columns. Where it is not commas, they may part whole numbers
-    from decimals. Spaces around names of columns and rows without any value are left out. The
-    text is UTF-8, UTF-16 as spreadsheets write it, or Windows' Western code page.
 
-    Returns
-    -------
-    DataFrame
-        Its index is the number of each row's line in the file, from 1.
+def _numbers_with_gaps(column: Series[Any]) -> Series[Any]:
+    """Turn a column of numbers and words such as nan into numbers.
 
-    Raises
-    ------
-    InputError
-        If it is missing, empty, no text, or a row has more values than there are columns.
+    Only beside numbers such words are missing values; elsewhere they are names.
     """
     import pandas
 
-    if not path.is_file():
-        raise InputError(f"no table {path}", "a CSV file", "check the path")
-    text = _decode(path)
-    body = text.lstrip()
-    if not body:
-        raise InputError(
-            f"an empty table {path}", "a header such as y,x", "add it, or take the file away"
-        )
-    header = body.splitlines()[0]
-    between = max(SEPARATORS, key=header.count)
-    try:
-        with warnings.catch_warnings():
-            # Of longer rows values would be left out.
-            warnings.simplefilter("error", pandas.errors.ParserWarning)
-            frame = pandas.read_csv(
-                io.StringIO(body),
-                sep=between,
-                dtype=str,
-                index_col=False,
-                keep_default_na=False,
-                skip_blank_lines=False,
-            ).fillna("")
-    except (ValueError, pandas.errors.ParserWarning) as error:
-        raise InputError(
-            f"{path} that is no table ({str(error).splitlines()[0]})",
-            "as many values in each row as columns in the header",
-            "correct it, or save it again",
-        ) from error
-    frame.columns = [str(name).strip() for name in frame.columns]
-    frame.index += text[: len(text) - len(body)].count("\n") + 2
-    if between != ",":
-        frame = frame.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
-    filled = frame.apply(lambda column: column.str.strip() != "").any(axis=1)
-    kept: DataFrame = frame[filled.astype(bool)]
-    return kept
-
-
-def _decode(path: Path) -> str:
-    raw = path.read_bytes()
-    codes = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
-    for code in codes:
-        with suppress(UnicodeDecodeError):
-            text = raw.decode(code)
-            if "\0" not in text:
-                return text
-    raise InputError(f"{path} that is no text", "a CSV file", "save it again as CSV")
+    if column.name in NAMES or pandas.api.types.is_numeric_dtype(column):
+        return column
+    missing = column.isin(MISSING) | column.isna()
+    numbers = pandas.to_numeric(column.where(~missing), errors="coerce")
+    return numbers if numbers.notna().any() and (numbers.notna() | missing).all() else column
 
 
 def read_pieces(

@@ -10,6 +10,7 @@ from sparcell.core.dataset import KINDS, Dataset, place_of, stem, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
 from sparcell.core.record import read_record
+from sparcell.core.tables import find_table
 
 VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -124,9 +125,8 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
     }
     cut = {other: part for s in dataset.samples for other, part in s.excerpts.items()}
     write_layout(target, places, {other: cut[other] for other in places.keys() & cut.keys()})
-    split = dataset.root / "split.csv"
-    if split.exists():
-        with whole_file(target / "split.csv") as partial:
+    if split := find_table(dataset.root, "split"):
+        with whole_file(target / split.name) as partial:
             shutil.copyfile(split, partial)
 
 

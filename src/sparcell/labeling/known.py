@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sparcell.core.annotation import TEACHING, Annotation, Kind
 from sparcell.core.dataset import Sample
 from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.label_kinds import check_background
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.io import open_alike, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
@@ -101,7 +102,10 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
     image, files = open_sample(sample), sample.files
     for kind in ("labels", "ignore"):
         if kind in files:
-            open_alike(sample, kind, image).check_ids()
+            held = open_alike(sample, kind, image)
+            held.check_ids()
+            if kind == "labels":
+                check_background(held)
     if "outlines" in kinds or not kinds & TEACHING:
         return True
     if _asks_stain(kinds):

@@ -11,6 +11,7 @@ import numpy as np
 from sparcell.core.dataset import dataset_images, stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import say, track
 from sparcell.measurement._runs import PlaneIds, PlaneValues
 from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
@@ -50,7 +51,8 @@ def measure(
     ----------
     predictions : Path or str
         Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
-        a folder of label images ``NAME.tif``, one label image, or a pattern.
+        a folder of label images ``NAME.tif``, one label image, or a pattern. Of masks and N-colour
+        images each piece is an object; see `separate_objects`.
     images : Path or str, optional
         Folder of the images of the same names, dataset of these fields, or the pattern that was
         predicted, for intensities.
@@ -157,7 +159,7 @@ def _measure_image(
     """Object table and counts of every plane of one label image."""
     from sparcell.io import open_image
 
-    labels = open_image(path)
+    labels = separate_objects(open_image(path))
     image = open_image(image_path) if image_path else None
     if image is not None and _sizes(image) != _sizes(labels):
         raise InputError(

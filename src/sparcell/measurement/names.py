@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sparcell.core.errors import InputError
+from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
+from sparcell.measurement.well_table import read_well_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +50,9 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
     names : list of str
         Image names without suffix.
     source : str or Path, optional
-        A CSV table with the columns name and well, and if wanted tile, time (hours, or text
-        such as 00d04h00m) and condition; or a regular expression with the named groups well,
-        tile, time that describes the whole name. By default the names in
+        A table (CSV or ``.xlsx``) with the columns name and well, and if wanted tile, time (hours,
+        or text such as 00d04h00m) and condition; or a regular expression with the named groups
+        well, tile, time that describes the whole name. By default the names in
         `sparcell.io.vendor_names.FORMS`. In all of them there may be plate, channel and depth.
         Dates (2023y05m17d_08h00m) become hours since the first date of the plate.
 
@@ -69,8 +72,8 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
 
         rows = match_names(names)
         return _wells(rows) if rows else None
-    if isinstance(source, Path) or str(source).lower().endswith(".csv"):
-        return _from_table(names, Path(source))
+    if isinstance(source, Path) or str(source).lower().endswith(TABLE_SUFFIXES + OTHER_SUFFIXES):
+        return _wells(read_well_rows(names, Path(source)), numbers="h")
     try:
         compiled = re.compile(str(source))
     except re.error as error:
@@ -106,11 +109,12 @@ def parse_time(text: str) -> tuple[float, Unit]:
         days, hours, minutes = (int(part or 0) for part in elapsed.groups())
         return 24 * days + hours + minutes / 60, "h"
     try:
-        return float(text), "frame"
+        number = float(text)
+        if math.isfinite(number):
+            return number, "frame"
     except ValueError:
-        raise InputError(
-            f"the time '{text}'", "a number, or text such as 00d04h30m", "correct it"
-        ) from None
+        pass
+    raise InputError(f"the time '{text}'", "a number, or text such as 00d04h30m", "correct it")
 
 
 def _match(names: list[str], pattern: re.Pattern[str]) -> list[dict[str, str]]:
@@ -121,33 +125,6 @@ def _match(names: list[str], pattern: re.Pattern[str]) -> list[dict[str, str]]:
             groups = {key: value for key, value in match.groupdict().items() if value is not None}
             rows.append({"name": name, **groups})
     return rows
-
-
-def _from_table(names: list[str], path: Path) -> Wells:
-    from sparcell.io import read_table
-
-    frame = read_table(path)
-    missing = {"name", "well"} - set(frame.columns)
-    if missing:
-        raise InputError(
-            f"{path} without a column '{sorted(missing)[0]}'",
-            "columns name, well, tile, time",
-            "add it",
-        )
-    texts = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    wanted = set(names)
-    rows = [
-        {str(key): str(value) for key, value in row.items() if value is not None}
-        for row in texts
-        if row["name"] in wanted
-    ]
-    if not rows:
-        raise InputError(
-            f"no name of the images, such as {names[0]}, in {path}",
-            "image names without suffix in the column name",
-            "correct the table",
-        )
-    return _wells(rows, numbers="h")
 
 
 def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:

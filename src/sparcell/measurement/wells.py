@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MIN_TIMES = 3
 MIN_R2 = 0.8
 MAX_LEGEND = 24
+NO_CONDITION = "no condition"
 
 
 def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
@@ -130,6 +131,8 @@ def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = Non
 
     whole = "condition" if "condition" in summary else "well"
     by = [key for key in ("plate", whole, "channel") if key in summary]
+    if whole == "condition":
+        summary = summary.assign(condition=summary["condition"].fillna(NO_CONDITION))
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     lines = list(summary.groupby(by))

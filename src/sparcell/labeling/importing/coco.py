@@ -23,7 +23,8 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
     """Take outlines from COCO, by the name of the image, with the names of their categories.
 
     Polygon coordinates are px from the corner of the first pixel, x first; several polygons of
-    an annotation are one object. Masks are run lengths, plain or compressed.
+    an annotation are one object. Masks are run lengths, plain or compressed. What is marked
+    ``iscrowd`` is a region of objects that were not told apart.
 
     Raises
     ------
@@ -44,7 +45,9 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
             shapes = found[entry["image_id"]][1]
             name = names.get(entry.get("category_id"), "")
             outline = _outline(entry, sizes[entry["image_id"]], name, path)
-            if outline:
+            if outline and entry.get("iscrowd"):
+                shapes.crowds.append(outline)
+            elif outline:
                 shapes.outlines.append(outline)
             else:
                 shapes.skip("outlines without a pixel")
@@ -60,7 +63,11 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
             raise InputError(
                 f"{count} images called {image} in {path}", "different names", "rename them"
             )
-    return {image: held for image, held in found.values() if held.outlines or held.skipped}
+    return {
+        image: held
+        for image, held in found.values()
+        if held.outlines or held.crowds or held.skipped
+    }
 
 
 def _outline(entry: dict[str, Any], size: tuple[int, int], name: str, path: Path) -> Outline | None:

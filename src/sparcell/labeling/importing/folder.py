@@ -22,6 +22,7 @@ from sparcell.io import create_image, list_images, open_image, open_sample, writ
 from sparcell.io.points import check_places, write_points
 from sparcell.labeling.importing.drawing import draw
 from sparcell.labeling.importing.reading import list_annotations, read_shapes
+from sparcell.labeling.importing.regions import leave_out_regions
 from sparcell.labeling.importing.shapes import Shapes
 from sparcell.labeling.importing.tables import to_pixels
 
@@ -140,7 +141,15 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
             for outline in shapes.outlines
             if not classes or outline.name in classes
         ],
+        crowds=[replace(crowd, plane=_along(crowd.plane, image)) for crowd in shapes.crowds],
     )
+    shapes = leave_out_regions(shapes)
+    if any(outline.kind == "box" for outline in shapes.outlines):
+        raise InputError(
+            f"a rectangle in {shapes.source} for {name}, which is only a box around an object",
+            "outlines or points",
+            "outline the objects, or set a point in each",
+        )
     places = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
     check_places(places, shapes.source, image.shape)
     planes = set(image.planes())
@@ -179,7 +188,11 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
         (kind, name)
         for name, parts in found.items()
         for part in parts
-        for kind, held in (("points", part.points or part.nothing), ("labels", part.outlines))
+        for kind, held in (
+            ("points", part.points or part.nothing),
+            ("labels", part.outlines),
+            ("ignore", part.crowds and part.outlines),
+        )
         if held
     }
     kinds = {kind for kind, _ in wanted}
@@ -214,7 +227,26 @@ def _write_field(root: Path, name: str, image: Image, parts: Sequence[Shapes]) -
         write_points(root / "points" / f"{name}.csv", np.array([[p.y, p.x] for p in points]), more)
     if outlined:
         totals += _write_labels(root / "labels", name, image, parts, axes)
+        totals += _write_ignore(root / "ignore" / f"{name}.tif", image, parts, axes)
     return totals
+
+
+def _write_ignore(path: Path, image: Image, parts: Sequence[Shapes], axes: str) -> Counter[str]:
+    """Mark the regions of objects that were not told apart; objects in them stay known."""
+    crowds = [crowd for part in parts for crowd in part.crowds]
+    if not crowds:
+        return Counter()
+    shape = [*(image.size(axis) for axis in axes), *image.shape]
+    outlines = [outline for part in parts for outline in part.outlines]
+    with create_image(path, axes + "YX", shape, np.uint8, image.pixel_size, labels=True) as ignored:
+        for plane in image.planes():
+            here, known = (
+                draw([o for o in some if o.plane == plane or not axes], image.shape).labels > 0
+                for some in (crowds, outlines)
+            )
+            at = tuple(getattr(plane, axis.lower()) for axis in axes)
+            ignored[at] = (here & ~known).astype(np.uint8)
+    return Counter(crowds=len(crowds))
 
 
 def _write_labels(
@@ -264,6 +296,8 @@ def _tell(
         say(f"outlines overlap in {totals['disputed']} px, which went to the smallest of them")
     if totals["hidden"]:
         say(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
+    if totals["crowds"]:
+        say(f"{totals['crowds']} regions of objects not told apart are in doubt: ignore/")
     if totals["pieces"]:
         say(f"outlines in several pieces gave {totals['pieces']} objects more")
     skipped: Counter[str] = Counter()

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.labeling.importing.shapes import CORNER, Point, Ring, Shapes, fill
 
+KINDS = {"annotation": "annotation", "detection": "detection", "cell": "detection"}
+NO_OBJECTS = ("tile", "tma_core", "root")
+IGNORED, REGION = "Ignore*", "Region*"
+"""Classes of QuPath for what shall not be looked at, and for the part that shall."""
 GEOMETRIES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
 
 
@@ -46,7 +51,8 @@ def read_geojson(content: Any, path: Path) -> Shapes:
     """Take points and polygons from GeoJSON, with the names of their classes.
 
     Coordinates are px from the corner of the first pixel, x first. A polygon keeps its holes; a
-    multipolygon is one outline. Lines are left out and counted.
+    multipolygon is one outline. Lines, tiles and regions (class ``Region*``) are left out and
+    counted; what has the class ``Ignore*`` is a region in doubt.
 
     Raises
     ------
@@ -56,9 +62,13 @@ def read_geojson(content: Any, path: Path) -> Shapes:
     shapes = Shapes(path)
     try:
         for feature in _features(content):
-            name = _class_name((feature.get("properties") or {}).get("classification"))
+            said = feature.get("properties") or {}
+            name, kind = _class_name(said.get("classification")), said.get("objectType", "")
             for geometry in _geometries(feature.get("geometry", feature)):
-                _add(shapes, geometry, name)
+                if kind in NO_OBJECTS or name == REGION:
+                    shapes.skip("regions" if name == REGION else f"{kind} objects of QuPath")
+                else:
+                    _add(shapes, geometry, name, KINDS.get(kind, ""))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
             f"a feature of {path} that cannot be used ({type(error).__name__}: {error})",
@@ -89,7 +99,7 @@ def _class_name(held: Any) -> str:
     return str(held) if held else ""
 
 
-def _add(shapes: Shapes, geometry: dict[str, Any], name: str) -> None:
+def _add(shapes: Shapes, geometry: dict[str, Any], name: str, made_as: str) -> None:
     kind = geometry.get("type")
     if kind not in GEOMETRIES:
         shapes.skip(f"shapes of type {kind}")
@@ -104,7 +114,8 @@ def _add(shapes: Shapes, geometry: dict[str, Any], name: str) -> None:
     polygons = held if kind == "MultiPolygon" else [held]
     corners = [[_corners(ring) for ring in polygon] for polygon in polygons]
     if outline := fill(corners, shapes.source, name, plane):
-        shapes.outlines.append(outline)
+        outline = replace(outline, kind=made_as)
+        (shapes.crowds if name == IGNORED else shapes.outlines).append(outline)
     else:
         shapes.skip("polygons without a pixel")
 

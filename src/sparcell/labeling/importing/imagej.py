@@ -60,7 +60,7 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
         if path.suffix.lower() != ".zip":
             return [("", path.read_bytes())]
         with zipfile.ZipFile(path) as archive:
-            entries = [e for e in archive.infolist() if e.filename.lower().endswith(".roi")]
+            entries = [e for e in archive.infolist() if _is_roi(e.filename)]
             if sum(entry.file_size for entry in entries) > LARGEST_ROI:
                 raise InputError(f"ROIs of more than 256 MiB in {path}", "outlines", "split them")
             held = [(entry.filename, archive.read(entry)) for entry in entries]
@@ -73,6 +73,13 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
             f"no .roi in {path}", "a .zip of ImageJ's ROI Manager", "save it again with More > Save"
         )
     return held
+
+
+def _is_roi(name: str) -> bool:
+    """Whether an entry is a ROI, and not what macOS adds to each file (``__MACOSX/._NAME``)."""
+    parts = name.split("/")
+    hidden = parts[-1].startswith(".") or "__MACOSX" in parts
+    return name.lower().endswith(".roi") and not hidden
 
 
 def _parse(content: bytes, source: str) -> Any:

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from unicodedata import normalize
 
 from sparcell.core.errors import InputError
+from sparcell.core.field_tables import match_name
 from sparcell.core.image import Image
 from sparcell.core.progress import say
+from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
+from sparcell.labeling.importing.cellpose import (
+    OUTLINES,
+    SEGMENTED,
+    read_cellpose_outlines,
+    read_segmented,
+)
 from sparcell.labeling.importing.coco import is_coco, read_coco
+from sparcell.labeling.importing.cvat import read_cvat
 from sparcell.labeling.importing.geojson import is_geojson, read_geojson, read_json
 from sparcell.labeling.importing.imagej import read_rois
+from sparcell.labeling.importing.labelme import is_labelme, read_labelme
+from sparcell.labeling.importing.labelstudio import is_label_studio, read_label_studio
 from sparcell.labeling.importing.shapes import Shapes
 from sparcell.labeling.importing.tables import read_point_table
+from sparcell.labeling.importing.via import is_via, read_via
 
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (*TABLE_SUFFIXES, *OTHER_SUFFIXES)
 ROIS = (".roi", ".zip")
 JSONS = (".geojson.gz", ".json.gz", ".geojson", ".json")
-SUFFIXES = (*TABLES, *ROIS, *JSONS)
+XML = (".xml",)
+SUFFIXES = (OUTLINES, SEGMENTED, *TABLES, *ROIS, *JSONS, *XML)
+JSON_READERS = (
+    (is_coco, read_coco),
+    (is_labelme, read_labelme),
+    (is_via, read_via),
+    (is_label_studio, read_label_studio),
+)
+"""Of each format whether it is, and what reads it by the name of the image."""
 SEPARATOR = r"[ ._\-]+"
 
 
@@ -46,7 +67,8 @@ def list_annotations(inputs: Sequence[Path]) -> list[Path]:
         elif not path.name.lower().endswith(SUFFIXES):
             raise InputError(
                 f"{path}, which is none of the kinds that are read",
-                "a CSV table, .roi or .zip of ImageJ, GeoJSON of QuPath, or COCO",
+                "a table, .roi or .zip of ImageJ, GeoJSON of QuPath, JSON of COCO, LabelMe, VIA or "
+                "Label Studio, XML of CVAT, _seg.npy of Cellpose",
                 "export it as one of these",
             )
         else:
@@ -66,22 +88,20 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
     if name.endswith(ROIS):
         image = match_file(path, images)
         return {image: read_rois(path, images[image])}
-    if name.endswith(TABLES):
+    if name.endswith(SEGMENTED):
+        found = {"": read_segmented(path)}
+    elif name.endswith(OUTLINES):
+        found = {"": read_cellpose_outlines(path)}
+    elif name.endswith(TABLES):
         found = read_point_table(path, images)
+    elif name.endswith(XML):
+        found = read_cvat(path)
     else:
-        content = read_json(path)
-        if is_coco(content):
-            found = read_coco(content, path)
-        elif is_geojson(content):
-            found = {"": read_geojson(content, path)}
-        else:
-            raise InputError(
-                f"{path} that is neither GeoJSON nor COCO",
-                "features, or images with annotations",
-                "export it again",
-            )
+        found = _read_json_shapes(path, images)
     if list(found) == [""]:
         return {match_file(path, images): found[""]}
+    files = {image: Path(image) for image in images}
+    found = {match_name(image, files): shapes for image, shapes in found.items()}
     known = {image: shapes for image, shapes in found.items() if image in images}
     if found and not known:
         near = get_close_matches(next(iter(found)), images, n=1)
@@ -96,6 +116,28 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
     return known
 
 
+def _read_json_shapes(path: Path, images: Collection[str]) -> dict[str, Shapes]:
+    content = read_json(path)
+    if is_geojson(content):
+        return {"": read_geojson(content, path)}
+    for is_such, read in JSON_READERS:
+        if is_such(content):
+            found = read(content, path)
+            # LabelMe has a file for each image, which is often renamed together with it.
+            renamed = read is read_labelme and _without_suffix(path) in images
+            return {_without_suffix(path): next(iter(found.values()))} if renamed else found
+    raise InputError(
+        f"{path} that is neither GeoJSON nor COCO, LabelMe, VIA or Label Studio",
+        "JSON of one of these",
+        "export it again",
+    )
+
+
+def _without_suffix(path: Path) -> str:
+    name = normalize("NFC", path.name)
+    return next(name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix))
+
+
 def match_file(path: Path, images: Mapping[str, Image]) -> str:
     """Find the image that an annotation file belongs to by its name.
 
@@ -107,9 +149,7 @@ def match_file(path: Path, images: Mapping[str, Image]) -> str:
     InputError
         If no image fits, or several.
     """
-    held = next(
-        path.name[: -len(suffix)] for suffix in SUFFIXES if path.name.lower().endswith(suffix)
-    )
+    held = _without_suffix(path)
     if held in images:
         return held
     fitting = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ Ring = NDArray[np.float64]
 """(n, 2): y and x of the corners of a polygon, px from the centre of the first pixel."""
 CORNER = 0.5
 """Most tools count from the corner of the first pixel; its centre lies half a pixel within."""
+ELLIPSE_CORNERS = 96
 LARGEST = 1 << 28
 """Pixels of the box around one outline; more is a mistake in the units."""
 
@@ -33,6 +34,8 @@ class Outline:
     name : str
         Class it was given; empty where it has none.
     plane : Plane
+    kind : str
+        ``annotation`` or ``detection`` where QuPath says so; ``box`` where it is only a box.
     """
 
     mask: NDArray[np.bool_]
@@ -40,6 +43,7 @@ class Outline:
     left: int
     name: str = ""
     plane: Plane = FIRST_PLANE
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Shapes:
         The file it stands in.
     points : list of Point
     outlines : list of Outline
+    crowds : list of Outline
+        Regions with objects that nobody outlined one by one.
     skipped : dict
         Kind of shape that is neither, such as a line, and how often it was there.
     size : (int, int) or None
@@ -76,10 +82,16 @@ class Shapes:
     source: Path
     points: list[Point] = field(default_factory=list)
     outlines: list[Outline] = field(default_factory=list)
+    crowds: list[Outline] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     units: str = ""
     nothing: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether something was annotated, be it left out."""
+        return bool(self.points or self.outlines or self.crowds or self.skipped)
 
     def skip(self, kind: str) -> None:
         """Count a shape that is left out."""
@@ -125,3 +137,32 @@ def fill(
                 filled ^= polygon2mask(mask.shape, ring - low)
         mask |= filled
     return Outline(mask, int(low[0]), int(low[1]), name, plane) if mask.any() else None
+
+
+def add_polygon(shapes: Shapes, corners: Ring, name: str, kind: str = "") -> None:
+    """Add a polygon of (n, 2) corners x, y, px from the corner of the first pixel."""
+    if outline := fill([[corners[:, ::-1] - CORNER]], shapes.source, name):
+        shapes.outlines.append(replace(outline, kind=kind))
+    else:
+        shapes.skip("outlines without a pixel")
+
+
+def add_ellipse(
+    shapes: Shapes, middle: Ring, radii: tuple[float, float], angle: float, name: str
+) -> None:
+    """Add an ellipse by its middle x, y and its radii along x and y, px.
+
+    It is turned by an angle, rad from x towards y.
+    """
+    round_about = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
+    along, across = radii[0] * np.cos(round_about), radii[1] * np.sin(round_about)
+    x = middle[0] + along * np.cos(angle) - across * np.sin(angle)
+    y = middle[1] + along * np.sin(angle) + across * np.cos(angle)
+    add_polygon(shapes, np.stack([x, y], 1), name)
+
+
+def add_place(shapes: Shapes, place: Ring, name: str) -> None:
+    """Add a point x, y, px from the corner of the first pixel."""
+    if not np.isfinite(place).all():
+        raise ValueError("a point that is no number")
+    shapes.points.append(Point(float(place[1]) - CORNER, float(place[0]) - CORNER, name))

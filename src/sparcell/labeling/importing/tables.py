@@ -1,4 +1,4 @@
-"""Points in tables: of spreadsheets, Fiji's results, napari, TrackMate."""
+"""Points in tables: of spreadsheets, Fiji's results, napari, TrackMate, CellProfiler."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.core.progress import say
-from sparcell.io.tables import read_typed_table
+from sparcell.core.tables import read_typed_table
+from sparcell.io.points import check_rows_are_points
+from sparcell.labeling.importing.corner_tables import (
+    box_middles,
+    is_napari_shapes,
+    plain,
+    read_napari_shapes,
+)
 from sparcell.labeling.importing.shapes import Point, Shapes
+from sparcell.labeling.importing.via import is_via_table, read_via_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -25,10 +33,10 @@ if TYPE_CHECKING:
 NAMES = {
     "y": ("y", "ypx", "row", "rows", "posy", "ypos", "ycoord", "coordy", "yposition", "positiony",
           "centroidy", "ycentroid", "centery", "ycenter", "ym", "yum", "centroidypx",
-          "centroidyum"),
+          "centroidyum", "centroid0", "locationcentery", "areashapecentery"),
     "x": ("x", "xpx", "column", "col", "columns", "posx", "xpos", "xcoord", "coordx", "xposition",
           "positionx", "centroidx", "xcentroid", "centerx", "xcenter", "xm", "xum", "centroidxpx",
-          "centroidxum"),
+          "centroidxum", "centroid1", "locationcenterx", "areashapecenterx"),
     "t": ("t", "frame", "time", "timepoint"),
     "z": ("z", "slice", "plane", "depth"),
     "image": ("image", "filename", "file", "imagename"),
@@ -61,7 +69,11 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
         names no image where others do.
     """
     every = read_typed_table(path)
-    frame = _without_summary(every)
+    if is_napari_shapes(every):
+        return {"": read_napari_shapes(every, path)}
+    if is_via_table(every):
+        return read_via_table(every, path)
+    frame = _with_middles(_without_summary(every), path)
     columns = _find_columns(frame, path)
     numbers = {key: _numbers(frame[columns[key]]) for key in "yxtz" if key in columns}
     # TrackMate has lines of units and descriptions below its header.
@@ -149,15 +161,17 @@ def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> 
 
 
 def _find_columns(frame: DataFrame, path: Path) -> dict[str, str]:
-    plain = {re.sub(r"[^a-z0-9]", "", _ascii(name).lower()): name for name in frame.columns[::-1]}
+    found = {plain(name): name for name in frame.columns[::-1]}
     columns = {
-        key: next((plain[name] for name in names if name in plain), "")
+        key: next((found[name] for name in names if name in found), "")
         for key, names in NAMES.items()
     }
-    # napari numbers its axes; the last two are y and x.
-    axes = [plain[f"axis{n}"] for n in range(4) if f"axis{n}" in plain]
-    columns |= dict(zip("xyzt", axes[::-1], strict=False))
+    # napari numbers its axes, and scikit-image those of centroids; the last two are y and x.
+    for word in ("axis", "centroid"):
+        axes = [found[f"{word}{n}"] for n in range(4) if f"{word}{n}" in found]
+        columns |= dict(zip("xyzt", axes[::-1], strict=False))
     if columns["y"] and columns["x"]:
+        _check_points(frame, columns, path)
         return {key: name for key, name in columns.items() if name}
     there = ", ".join(frame.columns[:12])
     if all(re.fullmatch(r"-?[\d.]+(e-?\d+)?", name) for name in frame.columns):
@@ -169,8 +183,27 @@ def _find_columns(frame: DataFrame, path: Path) -> dict[str, str]:
     )
 
 
-def _ascii(name: str) -> str:
-    return name.replace("µ", "u").replace("μ", "u")
+def _with_middles(frame: DataFrame, path: Path) -> DataFrame:
+    """Give a table of boxes the columns y and x of their middles, where it has none."""
+    there = {plain(name) for name in frame.columns}
+    if all(there.intersection(NAMES[key]) for key in "yx"):
+        return frame
+    middles = box_middles(frame, path)
+    if middles is None:
+        return frame
+    say(f"{path} is a table of boxes: points are set in their middles")
+    y, x = middles.T.astype(str)
+    kept = [name for name in frame.columns if plain(name) not in ("width", "height")]
+    return frame[kept].assign(**{"y (px)": y, "x (px)": x})
+
+
+def _check_points(frame: DataFrame, columns: dict[str, str], path: Path) -> None:
+    """Refuse rows that are boxes, but for the ROI Manager's list of points, which have no size."""
+    if not plain(columns["y"]).startswith(("y", "row")):
+        return
+    sizes = [frame[name] for name in ("Width", "Height") if name in frame.columns]
+    if len(sizes) < 2 or not all(size.isin(("0", "")).all() for size in sizes):
+        check_rows_are_points(frame.columns, path)
 
 
 def _units(columns: dict[str, str]) -> str:
@@ -235,18 +268,28 @@ def _image_names(
     frame: DataFrame, columns: dict[str, str], images: Collection[str], path: Path
 ) -> list[str]:
     """Name of the image of each row; empty where no column tells."""
-    for key in ("image", "label"):
-        if key in columns:
-            # Fiji's labels go on with the ROI after a colon.
-            files = frame[columns[key]].str.split(":").str[0].str.strip().str.replace("\\", "/")
-            names = [stem(Path(file)) for file in files]
-            if "" in names and any(names):
-                line = frame.index[names.index("")]
-                raise InputError(
-                    f"no {columns[key]} in line {line} of {path}",
-                    "the name of the image in every row",
-                    "add it, or delete the row",
-                )
-            if key == "image" or not set(images).isdisjoint(names):
-                return names
+    # CellProfiler has a column for the file of each channel.
+    files = [name for name in frame.columns if name.lower().startswith("filename_")]
+    for key, column in [
+        *((key, columns[key]) for key in ("image", "label") if key in columns),
+        *(("label", name) for name in files),
+    ]:
+        # Fiji's labels go on with the ROI after a colon.
+        held = frame[column].str.split(":").str[0].str.strip().str.replace("\\", "/")
+        names = [stem(Path(file)) for file in held]
+        if "" in names and any(names):
+            line = frame.index[names.index("")]
+            raise InputError(
+                f"no {column} in line {line} of {path}",
+                "the name of the image in every row",
+                "add it, or delete the row",
+            )
+        if key == "image" or not set(images).isdisjoint(names):
+            return names
+    if "ImageNumber" in frame.columns and frame["ImageNumber"].nunique() > 1:
+        raise InputError(
+            f"{path} of several images, which it gives by number alone",
+            "a column FileName_CHANNEL with the files of the images",
+            "add it in ExportToSpreadsheet: image metadata to the object file",
+        )
     return [""] * len(frame)
