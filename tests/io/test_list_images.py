@@ -59,6 +59,55 @@ def test_any_existing_file_is_taken_once(folder: Path) -> None:
     assert names(found, folder) == ["picture.png", "b.tif", "a.TIFF", "c.ome.zarr", "d.zarr"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "pattern", "expected"),
+    [
+        ("Exp [1]", "Exp [1]/*.tif", ["Exp [1]/a.tif"]),
+        ("Exp [1]/sub", "Exp [1]/**/*.tif", ["Exp [1]/sub/a.tif"]),
+        # A folder that exists is no pattern, though `Exp 1` fits it.
+        ("Exp [ab]", "Exp [ab]/a.*", ["Exp [ab]/a.tif"]),
+        ("x/Exp [1]", "*/Exp [1]/*.tif", ["x/Exp [1]/a.tif"]),
+        ("plain", "pl[a-c]in/*.tif", ["plain/a.tif"]),
+    ],
+)
+def test_brackets_in_folders(tmp_path, folder, pattern, expected) -> None:
+    for place in (folder, "Exp a"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.tif").touch()
+    assert names(list_images([f"{tmp_path}/{pattern}"]), tmp_path) == expected
+
+
+def test_brackets_in_file_names(tmp_path) -> None:
+    for name in ("well[1]_a.tif", "well[1]_b.tif", "well1_a.tif"):
+        (tmp_path / name).touch()
+    found = names(list_images([f"{tmp_path}/well[1]*.tif"]), tmp_path)
+    # Brackets are a pattern where they fit as one.
+    assert found == ["well1_a.tif"]
+    (tmp_path / "well1_a.tif").unlink()
+    found = names(list_images([f"{tmp_path}/well[1]*.tif"]), tmp_path)
+    assert found == ["well[1]_a.tif", "well[1]_b.tif"]
+
+
+def test_thumbnails_are_left_out_and_said(tmp_path, capsys) -> None:
+    for name in ("p_B03_s1_w1.TIF", "p_B03_s1_w1_thumb.TIF", "p_B03_s2_w1_thumb.TIF"):
+        (tmp_path / name).touch()
+    for entry in (tmp_path, f"{tmp_path}/*.TIF", *[sorted(tmp_path.iterdir())]):
+        inputs = entry if isinstance(entry, list) else [entry]
+        assert names(list_images(inputs), tmp_path) == ["p_B03_s1_w1.TIF"]
+        said = capsys.readouterr().err
+        assert said == "2 thumbnails left out, such as p_B03_s1_w1_thumb.TIF\n"
+    # One that is asked for by its name alone is meant.
+    thumbnail = tmp_path / "p_B03_s1_w1_thumb.TIF"
+    assert list_images([thumbnail]) == [thumbnail]
+
+
+def test_images_in_folders_of_the_folder(tmp_path) -> None:
+    (tmp_path / "TimePoint_1").mkdir()
+    (tmp_path / "TimePoint_1" / "a.TIF").touch()
+    with pytest.raises(InputError, match=r'images lie in its folders: give ".*/\*\*/\*.TIF"'):
+        list_images([tmp_path])
+
+
 @pytest.mark.parametrize("entry", ["none.tif", "*.jpg", "*.png", "none/*.tif"])
 def test_nothing_found(folder: Path, entry: str) -> None:
     with pytest.raises(InputError) as caught:

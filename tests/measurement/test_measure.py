@@ -73,6 +73,49 @@ def test_without_wells_there_are_two_tables(tmp_path):
     assert counts.loc["three", ["n_objects", "n_by_area"]].tolist() == [0, 0]
 
 
+def test_names_without_wells_are_said(tmp_path, capsys):
+    labels = write(tmp_path / "labels", cells_1=missed()[0])
+    measure(labels, out=tmp_path / "tables")
+    said = capsys.readouterr().err
+    assert "no wells.csv: names such as cells_1 tell no well; --wells" in said
+
+
+DEPTHS = {
+    "operetta": [f"r02c03f01p0{z}-ch1sk1fk1fl1" for z in (1, 2, 3)],
+    "yokogawa": [f"plate_B03_T0001F001L01A01Z0{z}C01" for z in (1, 2, 3)],
+    "scanr": [f"B3--W00015--P00001--Z0000{z}--T00000--DAPI" for z in (0, 1, 2)],
+    "leica": [f"image--L0000--S00--U02--V01--X00--Y00--T0000--Z0{z}--C00" for z in (0, 1, 2)],
+    "incell": [f"B - 3(fld 1 wv DAPI - DAPI z {z})" for z in (1, 2, 3)],
+    "imagexpress": [f"ZStep_{z}_exp_B03_s1_w1" for z in (1, 2, 3)],
+    "micro-manager": [f"B3-Site_0_img_000000000_DAPI_00{z}" for z in (0, 1, 2)],
+}
+
+
+@pytest.mark.parametrize("maker", DEPTHS)
+def test_depths_in_names_are_no_tiles(tmp_path, maker):
+    truth = draw((4, 4, 12, 12), (4, 20, 12, 28), (20, 4, 28, 12))
+    labels = write(tmp_path / "labels", **dict.fromkeys(DEPTHS[maker], truth))
+    wells = pd.read_csv(measure(labels, out=tmp_path / "tables") / "wells.csv")
+    columns = ["well", "n_tiles", "n_objects", "total_area_px"]
+    assert wells[columns].values.tolist() == [["B03", 1, 3, 3 * 64]]
+
+
+def test_a_stack_may_be_a_movie(tmp_path, capsys):
+    truth = missed()[0]
+    (tmp_path / "labels").mkdir()
+    tifffile.imwrite(
+        tmp_path / "labels" / "exp_B03_s1.tif",
+        np.stack([truth] * 4),
+        photometric="minisblack",
+        metadata={"axes": "ZYX"},
+    )
+    out = measure(tmp_path / "labels", out=tmp_path / "tables")
+    assert pd.read_csv(out / "wells.csv")["n_objects"].tolist() == [2]
+    said = capsys.readouterr().err
+    assert "exp_B03_s1 has 4 depths and 1 time" in said
+    assert "predict with --axes and T for Z, such as TYX" in said
+
+
 def test_intensities_of_every_time_point(tmp_path):
     truth = missed()[0]
     labels = write(tmp_path / "labels", film=np.stack([truth, truth]))

@@ -11,6 +11,9 @@ def rows(wells):
     return wells.table[["well", "tile", "time"]].values.tolist()
 
 
+nan = pytest.approx(float("nan"), nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("names", "expected", "unit"),
     [
@@ -23,6 +26,11 @@ def rows(wells):
         (["plate7_H12_s3_t01_phase"], [["H12", "3", 1]], "frame"),
         (["r02c03f01p01-ch1sk4fk1fl1"], [["B03", "01", 4]], "frame"),
         (["r16c24f05t1"], [["P24", "05", 1]], "frame"),
+        (
+            ["B - 3(fld 1 wv DAPI - DAPI)", "h - 12(fld 2)"],
+            [["B03", "1", nan], ["H12", "2", nan]],
+            "frame",
+        ),
     ],
 )
 def test_names_of_instruments(names, expected, unit):
@@ -35,6 +43,70 @@ def test_a_name_without_time():
     table = find_wells(["run_A1_1", "run_A1_2"]).table
     assert table["well"].tolist() == ["A01", "A01"]
     assert table["time"].isna().all()
+
+
+def test_dates_are_hours_since_the_first_of_the_plate():
+    wells = find_wells(
+        [
+            "Phase_B3_1_2019y04m12d_17h30m",
+            "Phase_B3_1_2019y04m12d_13h00m",
+            "Phase_C3_2_2019y05m01d_13h00m",
+        ]
+    )
+    # 12 April to 1 May are 19 days.
+    assert rows(wells) == [["B03", "1", 4.5], ["B03", "1", 0], ["C03", "2", 456]]
+    assert wells.unit == "h"
+    assert wells.notes == ("times are hours since the first image, 2019-04-12 13:00",)
+
+
+def test_each_plate_has_a_first_date():
+    dates = ("2019y04m12d_13h00m", "2019y04m12d_15h00m", "2019y04m13d_13h00m")
+    same = [f"one_B3_1_{dates[0]}", f"one_B3_1_{dates[1]}", f"two_B3_1_{dates[1]}"]
+    table = find_wells([*same, f"two_B3_1_{dates[2]}"]).table
+    assert table[["plate", "time"]].values.tolist() == [
+        ["one", 0], ["one", 2], ["two", 0], ["two", 22],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["P_B3_1_2019y13m12d_13h00m"], "the date '2019y13m12d_13h00m'"),
+        (["a-2019y01m12d_13h00m", "a-3"], "the time '3' beside dates"),
+    ],
+)
+def test_dates_that_cannot_be_read(names, message):
+    source = r"(?P<well>\w+)-(?P<time>.+)" if "-" in names[0] else None
+    with pytest.raises(InputError, match=message):
+        find_wells(names, source)
+
+
+def test_a_prefix_is_a_plate_only_where_it_must_be():
+    numbered = find_wells(["0001_B03_s1", "0002_B03_s2"])
+    assert "plate" not in numbered.table and numbered.notes == ()
+    plates = find_wells(["P1_B03_s1", "P2_B03_s1"])
+    assert plates.table["plate"].tolist() == ["P1", "P2"]
+    assert plates.notes == (
+        "2 plates in names (P1, P2): wells.csv has rows for each; if these are times, tell them "
+        "with --wells",
+    )
+
+
+def test_images_that_names_do_not_tell_apart_are_said():
+    pattern = r".*(?P<well>[A-H]\d+)(?P<tile>s\d).*"
+    wells = find_wells(["a_B3s1", "b_B3s1", "b_B3s2"], pattern)
+    assert wells.notes == (
+        "2 images are of well B03, tile s1 at one time, such as a_B3s1, b_B3s1; they count as "
+        "tiles: tell them apart with --wells",
+    )
+
+
+def test_positions_without_a_well_count_as_wells():
+    wells = find_wells([f"Pos{number}_img_000000004_DAPI_000" for number in (0, 1)])
+    assert rows(wells) == [["position Pos0", "Pos0", 4], ["position Pos1", "Pos1", 4]]
+    assert wells.notes == (
+        "names tell no well: each position counts as one; --wells names the wells",
+    )
 
 
 def test_other_names_have_no_well():

@@ -32,6 +32,32 @@ def test_time_points_of_a_file_are_frames_and_depths_are_averaged():
     assert wells.unit == "frame"
 
 
+def test_depths_of_a_field_are_averaged_and_channels_are_apart():
+    # Two fields of a well, of which the first has three depths; two channels.
+    names = [f"B03_T0001F001L01A01Z0{z}C01" for z in (1, 2, 3)]
+    names += ["B03_T0001F002L01A01Z01C01", "B03_T0001F001L01A02Z01C02"]
+    table = counts([(name, 0, n) for name, n in zip(names, (3, 6, 9, 8, 50), strict=True)])
+    summary = summarise_wells(table, find_wells(names))
+    columns = ["well", "channel", "time", "n_tiles", "n_objects", "mean_per_tile", "n_by_area"]
+    assert summary[columns].values.tolist() == [
+        ["B03", "01", 1, 2, 6 + 8, 7, 21], ["B03", "02", 1, 1, 50, 50, 75],
+    ]  # fmt: skip
+    growth = doubling_times(summary)
+    assert growth[["well", "channel"]].values.tolist() == [["B03", "01"], ["B03", "02"]]
+    (axes,) = plot_growth(summary, "frame").axes
+    assert [line.get_label() for line in axes.lines] == ["B03 01", "B03 02"]
+
+
+def test_a_projection_beside_its_depths_is_no_tile():
+    names = ["exp_B03_s1_w1", "ZStep_1_exp_B03_s1_w1", "ZStep_2_exp_B03_s1_w1", "exp_C03_s1_w1"]
+    table = counts([(name, 0, n) for name, n in zip(names, (6, 3, 9, 5), strict=True)])
+    summary = summarise_wells(table, find_wells(names))
+    assert summary[["well", "n_tiles", "n_objects"]].values.tolist() == [
+        ["B03", 1, 6],
+        ["C03", 1, 5],
+    ]
+
+
 def summary_of(**curves):
     return pd.concat(
         pd.DataFrame({"well": well, "time": 6.0 * np.arange(len(curve)), "mean_per_tile": curve})

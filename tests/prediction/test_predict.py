@@ -14,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
+from sparcell.measurement import measure
 from sparcell.models import Model, load_model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
@@ -259,8 +260,56 @@ def test_names_of_results_tell_inputs_of_one_name_apart(model: Model, tmp_path: 
     assert summary.counts["image"].tolist() == ["plate1_scene0", "plate2_scene0"]
     (tmp_path / "other").mkdir()
     write_scenes(tmp_path / "other" / "plate1", 0)
-    with pytest.raises(InputError, match="several inputs named plate1_scene0"):
-        predict(model, [tmp_path / "plate1", tmp_path / "other" / "plate1"], tmp_path / "out2")
+    inputs = [tmp_path / "plate1", tmp_path / "other" / "plate1"]
+    summary = predict(model, inputs, tmp_path / "out2", runtime="onnxruntime", threads=1)
+    assert summary.counts["image"].tolist() == [
+        f"{tmp_path.name}_plate1_scene0",
+        "other_plate1_scene0",
+    ]
+    write_image(tmp_path / "plate1" / "scene0.ome.tif", photograph(ellipses(0)), "YX")
+    with pytest.raises(InputError, match="several inputs named scene0"):
+        predict(model, tmp_path / "plate1", tmp_path / "out3")
+
+
+def test_times_in_folders_reach_the_growth_curve(tmp_path: Path) -> None:
+    """ImageXpress gives the images of all times equal names, and writes thumbnails."""
+    truth = {}
+    for step, seed in ((1, 3), (2, 4), (10, 5)):
+        labels = ellipses(seed, (64, 96), 2 + step)
+        folder = tmp_path / "plate" / f"TimePoint_{step}"
+        folder.mkdir(parents=True)
+        write_image(folder / "exp_B03_s1_w1.tif", photograph(labels), "YX")
+        write_image(folder / "exp_B03_s1_w1_thumb.tif", photograph(labels[:16, :16]), "YX")
+        truth[step] = int(labels.max())
+    out = tmp_path / "out"
+    predict(bright_model(), f"{tmp_path}/plate/**/*.tif", out, runtime="onnxruntime", threads=1)
+    assert sorted(path.name for path in (out / "labels").iterdir()) == [
+        "TimePoint_10_exp_B03_s1_w1.tif",
+        "TimePoint_1_exp_B03_s1_w1.tif",
+        "TimePoint_2_exp_B03_s1_w1.tif",
+    ]
+    tables = measure(out, images=f"{tmp_path}/plate/**/*.tif", out=tmp_path / "tables")
+    wells = read_table(tables / "wells.csv")
+    assert wells[["well", "time", "n_tiles", "n_objects"]].values.tolist() == [
+        ["B03", step, 1, count] for step, count in truth.items()
+    ]
+    assert (read_table(tables / "objects.csv")["mean_0"] == 3100).all()
+
+
+def test_a_stack_may_be_a_movie(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([photograph(ellipses(seed, (48, 64), 3)) for seed in (1, 2)])
+    write_image(tmp_path / "m.tif", stack, "ZYX")
+    line = "m has 2 depths and 1 time; if these are times, predict with --axes"
+    predict(model, tmp_path / "m.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert line in capsys.readouterr().err
+    # Whoever names the axes has answered.
+    for axes in ("ZYX", "TYX"):
+        settings = PredictSettings(axes=axes)
+        out = tmp_path / axes
+        predict(model, tmp_path / "m.tif", out, settings=settings, runtime="onnxruntime")
+        assert "depths" not in capsys.readouterr().err
 
 
 def test_another_pixel_size_than_in_training_is_said(

@@ -64,7 +64,7 @@ def test_suffix_patterns_hold_from_prediction_to_scores(
     assert {path.stem for path in (tmp_path / "outTrue" / "labels").iterdir()} == names
 
 
-@pytest.mark.parametrize("where", ["evaluate", "predict", "measure"])
+@pytest.mark.parametrize("where", ["evaluate", "predict", "write_tables"])
 def test_a_failing_evaluation_leaves_the_model_and_is_taken_up_again(
     patterned: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

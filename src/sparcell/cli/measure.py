@@ -19,7 +19,10 @@ def measure(
         " all objects.",
     ),
     wells: str = typer.Option(
-        None, help="CSV with name,well,tile,time, or a regular expression with these groups."
+        None,
+        help="CSV with name,well,tile,time, or a regular expression with these groups; also"
+        " plate, channel and depth. By default well and time are read from the names of common"
+        " microscopes.",
     ),
 ) -> None:
     """Measure objects, count them two ways, and sum up wells over time."""

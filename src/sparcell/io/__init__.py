@@ -21,6 +21,7 @@ region, so neither needs the whole image in memory. Parquet needs ``sparcell[par
 from sparcell.io.label_group import create_labels, label_place
 from sparcell.io.plate import PlateField, find_plate_field
 from sparcell.io.reading import list_images, open_alike, open_image, open_sample
+from sparcell.io.result_names import name_results, tell_apart
 from sparcell.io.tables import read_pieces, read_table, write_table
 from sparcell.io.writing import create_image, write_image
 
@@ -31,11 +32,13 @@ __all__ = [
     "find_plate_field",
     "label_place",
     "list_images",
+    "name_results",
     "open_alike",
     "open_image",
     "open_sample",
     "read_pieces",
     "read_table",
+    "tell_apart",
     "write_image",
     "write_table",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 
 from sparcell.core.dataset import IMAGE_SUFFIXES, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE
 from sparcell.core.image import Image
+from sparcell.core.progress import say
 from sparcell.io.ngff import is_zarr, open_ngff
 from sparcell.io.plate import plate_fields
 
@@ -117,7 +119,8 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
     inputs : list of str or Path
         Files, taken as they are; OME-Zarr folders, and of plates all their fields; other
         folders, for the TIFF and OME-Zarr images directly in them, sorted, without hidden ones;
-        patterns such as ``"plate/**/*.tif"``.
+        patterns such as ``"plate/**/*.tif"``, in which a folder that exists is no pattern, whatever
+        its name. Thumbnails beside other images are left out, and said.
 
     Raises
     ------
@@ -132,14 +135,12 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         elif path.exists():
             images = [path]
         else:
-            # Path.glob would look into hidden folders.
-            matches = map(Path, sorted(glob.glob(str(entry), recursive=True)))  # noqa: PTH207
-            images = [match for match in matches if _looks_like_image(match)]
+            images = [match for match in _match_pattern(str(entry)) if _looks_like_image(match)]
         if not images:
             raise InputError(
                 f"no image for '{entry}'",
                 "TIFF files or OME-Zarr folders",
-                "check the path, and quote a pattern",
+                _remedy(path),
             )
         for image in images:
             try:
@@ -150,7 +151,41 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
                 # Among others it is told of when it is opened.
                 fields = ()
             found.update(dict.fromkeys([one.path for one in fields] or [image]))
-    return list(found)
+    return without_thumbnails(list(found))
+
+
+def _remedy(path: Path) -> str:
+    """What to type instead of a path that gives no image."""
+    below = (child for depth in ("*/*", "*/*/*") for child in path.glob(depth))
+    if path.is_dir() and (found := next(filter(_looks_like_image, below), None)):
+        return f'images lie in its folders: give "{path}/**/*{found.suffix}" in quotation marks'
+    return "check the path, and quote a pattern"
+
+
+def _match_pattern(pattern: str) -> list[Path]:
+    """Files that a pattern means; brackets in the names of folders and files are no pattern."""
+    folder, rest = Path(), list(Path(pattern).parts)
+    while len(rest) > 1 and (folder / rest[0]).is_dir():
+        folder /= rest.pop(0)
+    below = str(Path(*rest))
+    for tried in (below, below.replace("[", "[[]")):
+        # Path.glob would look into hidden folders.
+        whole = os.path.join(glob.escape(str(folder)), tried)  # noqa: PTH118
+        if found := sorted(glob.glob(whole, recursive=True)):  # noqa: PTH207
+            return [Path(match) for match in found]
+    return []
+
+
+def without_thumbnails(paths: list[Path]) -> list[Path]:
+    """Leave out small copies of other images, and say so. Thumbnails alone stay."""
+    from sparcell.io.vendor_names import is_thumbnail
+
+    small = {path for path in paths if is_thumbnail(path)}
+    if not small or len(small) == len(paths):
+        return paths
+    left = [path for path in paths if path in small]
+    say(f"{len(left)} thumbnails left out, such as {left[0].name}")
+    return [path for path in paths if path not in small]
 
 
 def _looks_like_image(path: Path) -> bool:

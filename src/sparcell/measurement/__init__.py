@@ -1,10 +1,11 @@
 """Object tables, counts by components and by area, summaries per well."""
 
-from sparcell.measurement._measure import measure
+from sparcell.measurement._measure import measure, write_tables
 from sparcell.measurement.counts import (
     clumping_note,
     count_by_area,
     count_components,
+    stack_note,
     typical_area,
 )
 from sparcell.measurement.names import Wells, find_wells
@@ -22,6 +23,8 @@ __all__ = [
     "measure",
     "object_table",
     "plot_growth",
+    "stack_note",
     "summarise_wells",
     "typical_area",
+    "write_tables",
 ]

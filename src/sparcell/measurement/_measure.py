@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import say, track
 from sparcell.measurement._runs import PlaneIds, PlaneValues
-from sparcell.measurement.counts import clumping_note, count_components, typical_area
+from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
 from sparcell.measurement.names import Wells, find_wells
 from sparcell.measurement.objects import object_table
 from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
@@ -51,9 +50,10 @@ def measure(
     ----------
     predictions : Path or str
         Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
-        a folder of label images ``NAME.tif``, or one label image.
+        a folder of label images ``NAME.tif``, one label image, or a pattern.
     images : Path or str, optional
-        Folder of the images of the same names, or dataset of these fields, for intensities.
+        Folder of the images of the same names, dataset of these fields, or the pattern that was
+        predicted, for intensities.
     wells : str or Path, optional
         CSV table or pattern that tells well, tile and time; see `find_wells`.
     out : Path or str
@@ -72,9 +72,27 @@ def measure(
         If a file cannot be read or written, or names or sizes do not fit. Tables of the label
         images that can be measured are written before.
     """
+    names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
+    if names:
+        say(
+            f"no wells.csv: names such as {names[0]} tell no well; --wells TABLE or PATTERN tells "
+            "wells and times"
+        )
+    return Path(out)
+
+
+def write_tables(
+    predictions: Path | str,
+    *,
+    images: Path | str | None = None,
+    wells: str | Path | None = None,
+    out: Path | str,
+    typical: float | None = None,
+) -> list[str]:
+    """Do as `measure`, and give the names of the images if no well could be told from them."""
     import pandas as pd
 
-    from sparcell.io import list_images, write_table
+    from sparcell.io import list_images, name_results, write_table
 
     if typical is not None and not (np.isfinite(typical) and typical > 0):
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
@@ -83,12 +101,7 @@ def measure(
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
     paths = list_images([predictions])
-    names = [stem(path) for path in paths]
-    twice = [name for name, number in Counter(names).items() if number > 1]
-    if twice:
-        raise InputError(
-            f"several label images named {twice[0]}", "one per field", "move the others away"
-        )
+    names = name_results(paths)
     intensities = _find_images(names, Path(images)) if images else {}
     places = find_wells(names, wells)
     tables: list[pd.DataFrame] = []
@@ -120,7 +133,7 @@ def measure(
             "images that can be read",
             f"the tables in {out} hold the others",
         )
-    return out
+    return names if places is None else []
 
 
 def _check_out(out: Path) -> None:
@@ -198,9 +211,14 @@ def _sizes(image: Image) -> tuple[int, ...]:
 
 
 def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
-    from sparcell.io import list_images
+    from sparcell.io import list_images, name_results
 
-    found = dataset_images(folder) or {stem(path): path for path in list_images([folder])}
+    found = dataset_images(folder)
+    if not found:
+        paths = list_images([folder])
+        # Images that a pattern finds in several folders have names as prediction gives them.
+        listed = [stem(path) for path in paths] if folder.exists() else name_results(paths)
+        found = dict(zip(listed, paths, strict=True))
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(
@@ -262,8 +280,13 @@ def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Pat
     left = len(set(names)) - places.table["name"].nunique()
     if left:
         say(
-            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks them"
+            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks "
+            "them: tell their wells with --wells"
         )
+    for note in places.notes:
+        say(note)
+    if note := stack_note(counts[counts["image"].isin(places.table["name"])]):
+        say(f"{note}; wells.csv has the mean over depths")
     timed = places.table.loc[places.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):

@@ -118,3 +118,26 @@ def clumping_note(objects: float, by_area: float, tolerance: float = TOLERANCE) 
         f"fragments: the area is that of {by_area:.0f} typical nuclei, {share} less than the "
         f"{objects:.0f} objects; many are smaller than a nucleus"
     )
+
+
+def stack_note(planes: pd.DataFrame) -> str:
+    """Ask whether depths are times: ImageJ calls the frames of many movies slices.
+
+    Parameters
+    ----------
+    planes : DataFrame
+        One row per plane: image, t, z.
+
+    Returns
+    -------
+    str
+        A line about the first image of several depths and one time; empty where there is none.
+    """
+    sizes = planes.groupby("image", sort=False)[["t", "z"]].nunique()
+    stacks = sizes[(sizes["t"] == 1) & (sizes["z"] > 1)]
+    if not len(stacks):
+        return ""
+    return (
+        f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths and 1 time; if these are times, "
+        "predict with --axes and T for Z, such as TYX"
+    )

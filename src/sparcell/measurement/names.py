@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,17 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Unit = Literal["h", "frame"]
-_ELAPSED = r"\d+d\d+h(?:\d+m)?"
-PATTERNS = {
-    # EXPT_B3_1_00d04h00m (IncuCyte)
-    "incucyte": rf"(?:.*_)?(?P<well>[A-Pa-p]\d{{1,2}})_(?P<tile>\d+)(?:_(?P<time>{_ELAPSED}))?",
-    # r02c03f01p01-ch1sk1 or r02c03f01t1 (Opera, Operetta)
-    "opera": r"(?:.*_)?r(?P<row>\d{2})c(?P<column>\d{2})f(?P<tile>\d+)"
-    r"(?:.*?(?:sk|t)(?P<time>\d+).*|.*)",
-    # anything_B03_s1_t005
-    "generic": r"(?:.*[_-])?(?P<well>(?:[A-Pa-p]|A[A-F])\d{1,2})[_-](?:s|f)(?P<tile>\d+)"
-    rf"(?:[_-]t?(?P<time>{_ELAPSED}|\d+))?(?:[_-].*)?",
-}
+DATE = re.compile(r"(\d{4})y(\d{2})m(\d{2})d_(\d{2})h(\d{2})m")
 
 
 @dataclass(frozen=True)
@@ -34,13 +25,18 @@ class Wells:
     ----------
     table : DataFrame
         Columns name, well (such as B03), tile (text), time (NaN where unknown), and others
-        that the user gave, such as condition.
+        that the user gave, such as condition. Also, as text: depth, where images are depths of a
+        field; channel, where there are several; plate, where well, tile and time alone do not tell
+        images apart.
     unit : {"h", "frame"}
         Of the time.
+    notes : tuple of str
+        Lines for the user: what names tell that is not obvious, or in doubt.
     """
 
     table: pd.DataFrame
     unit: Unit
+    notes: tuple[str, ...] = ()
 
 
 def find_wells(names: list[str], source: str | Path | None = None) -> Wells | None:
@@ -53,8 +49,9 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
     source : str or Path, optional
         A CSV table with the columns name and well, and if wanted tile, time (hours, or text
         such as 00d04h00m) and condition; or a regular expression with the named groups well,
-        tile, time that describes the whole name. By default the names that IncuCyte
-        (``EXPT_B3_1_00d04h00m``) and Opera (``r02c03f01...t1``) write, and ``B03_s1_t005``.
+        tile, time that describes the whole name. By default the names in
+        `sparcell.io.vendor_names.FORMS`. In all of them there may be plate, channel and depth.
+        Dates (2023y05m17d_08h00m) become hours since the first date of the plate.
 
     Returns
     -------
@@ -68,11 +65,10 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
         If `source` is given and cannot be used.
     """
     if source is None:
-        for pattern in PATTERNS.values():
-            rows = _match(names, re.compile(pattern))
-            if 2 * len(rows) > len(names):
-                return _wells(rows)
-        return None
+        from sparcell.io.vendor_names import match_names
+
+        rows = match_names(names)
+        return _wells(rows) if rows else None
     if isinstance(source, Path) or str(source).lower().endswith(".csv"):
         return _from_table(names, Path(source))
     try:
@@ -120,10 +116,9 @@ def parse_time(text: str) -> tuple[float, Unit]:
 def _match(names: list[str], pattern: re.Pattern[str]) -> list[dict[str, str]]:
     rows = []
     for name in names:
-        if match := pattern.fullmatch(name):
+        match = pattern.fullmatch(name)
+        if match and match["well"]:
             groups = {key: value for key, value in match.groupdict().items() if value is not None}
-            if "row" in groups:
-                groups["well"] = chr(ord("A") + int(groups.pop("row")) - 1) + groups.pop("column")
             rows.append({"name": name, **groups})
     return rows
 
@@ -158,18 +153,100 @@ def _from_table(names: list[str], path: Path) -> Wells:
 def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
     import pandas as pd
 
-    units: set[Unit] = set()
-    table = []
-    for row in rows:
-        time = float("nan")
-        if "time" in row:
-            time, unit = parse_time(row["time"])
-            units.add(unit)
-        table.append({"tile": "1", **row, "well": _tidy(row["well"]), "time": time})
-    return Wells(pd.DataFrame(table), "h" if "h" in units else numbers)
+    table = pd.DataFrame(rows)
+    notes = []
+    tiles_known = "tile" in table
+    table["tile"] = table["tile"].fillna("1") if tiles_known else "1"
+    if "well" not in table:
+        table["well"] = "position " + table["tile"]
+        notes.append("names tell no well: each position counts as one; --wells names the wells")
+    table["well"] = table["well"].map(_tidy)
+    notes += _keep_where_needed(table)
+    if tiles_known:
+        notes += _say_repeated(table)
+    unit, more = _read_times(table)
+    columns = ["name", "well", "tile", "time"]
+    table = table[columns + [column for column in table if column not in columns]]
+    return Wells(table, unit or numbers, (*notes, *more))
+
+
+def _keep_where_needed(table: pd.DataFrame) -> list[str]:
+    """Drop plate and channel where they tell no images apart; say it where they do."""
+    for column in {"plate", "channel"} & set(table.columns):
+        table[column] = table[column].fillna("")
+    # A prefix is a plate only if well, field, channel, depth and time are not enough: it may as
+    # well be a running number.
+    if "plate" in table and not table.duplicated(_place(table)).any():
+        del table["plate"]
+    notes = []
+    for column in ("plate", "channel"):
+        if column not in table:
+            continue
+        values = table[column].unique()
+        if len(values) < 2:
+            del table[column]
+            continue
+        listed = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
+        remedy = "; if these are times, tell them with --wells" * (column == "plate")
+        notes.append(
+            f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each{remedy}"
+        )
+    return notes
+
+
+def _place(table: pd.DataFrame) -> list[str]:
+    return [name for name in ("well", "tile", "channel", "depth", "time") if name in table]
+
+
+def _say_repeated(table: pd.DataFrame) -> list[str]:
+    """Say that names do not tell some images apart."""
+    place = _place(table) + ["plate"] * ("plate" in table)
+    repeated = table[table.duplicated(place, keep=False)]
+    if not len(repeated):
+        return []
+    first = repeated.iloc[0]
+    same = repeated[(repeated[place].fillna("") == first[place].fillna("")).all(axis=1)]
+    return [
+        f"{len(same)} images are of well {first['well']}, tile {first['tile']} at one time, such "
+        f"as {', '.join(same['name'][:2])}; they count as tiles: tell them apart with --wells"
+    ]
+
+
+def _read_times(table: pd.DataFrame) -> tuple[Unit | None, list[str]]:
+    """Make numbers of the column time; without it, fill it with NaN."""
+    if "time" not in table:
+        table["time"] = float("nan")
+        return None, []
+    known = table["time"].notna()
+    dates = {text: _read_date(text) for text in table.loc[known, "time"].unique()}
+    if not any(dates.values()):
+        read = {text: parse_time(text) for text in dates}
+        table["time"] = table["time"].map({text: number for text, (number, _) in read.items()})
+        units = {unit for _, unit in read.values()}
+        return ("h" if "h" in units else None), []
+    if plain := [text for text, date in dates.items() if date is None]:
+        raise InputError(
+            f"the time '{plain[0]}' beside dates", "dates alone", "tell times with --wells"
+        )
+    moments = table["time"].map(dates)
+    first = moments.groupby(table["plate"]).transform("min") if "plate" in table else moments.min()
+    table["time"] = (moments - first).dt.total_seconds() / 3600
+    return "h", [f"times are hours since the first image, {moments.min():%Y-%m-%d %H:%M}"]
+
+
+def _read_date(text: str) -> datetime | None:
+    """Read ``2023y05m17d_08h00m``; None where it is no date."""
+    match = DATE.fullmatch(text)
+    if not match:
+        return None
+    try:
+        year, month, day, hour, minute = map(int, match.groups())
+        return datetime(year, month, day, hour, minute)
+    except ValueError as error:
+        raise InputError(f"the date '{text}' ({error})", "a day of a year", "correct it") from error
 
 
 def _tidy(well: str) -> str:
-    """B3 and b03 are B03; other names stay."""
-    match = re.fullmatch(r"([A-Za-z]{1,2})(\d{1,2})", well)
+    """B3, b03 and B - 3 are B03; other names stay."""
+    match = re.fullmatch(r"([A-Za-z]{1,2})(?: - )?(\d{1,2})", well)
     return f"{match[1].upper()}{int(match[2]):02d}" if match else well

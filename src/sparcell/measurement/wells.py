@@ -20,28 +20,33 @@ MAX_LEGEND = 24
 
 
 def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
-    """Pool the tiles of each well at each time.
+    """Pool the tiles of each well at each time, plate by plate and channel by channel.
 
     Parameters
     ----------
     counts : DataFrame
         One row per plane: image, t, z, n_objects, n_by_area, total_area_px. Depths of one
-        image are averaged: they show the same cells.
+        image, and images that are depths of one field, are averaged: they show the same cells.
     wells : Wells
         The time of an image; where it has none, its time points count as frames.
 
     Returns
     -------
     DataFrame
-        By well and time: well, condition (where given), time, n_tiles, n_objects,
-        mean_per_tile, sd, sem (standard deviation and standard error over tiles, NaN for one
-        tile), total_area_px, n_by_area.
+        By well and time: plate (where there are several), well, channel (where there are several),
+        condition (where given), time, n_tiles, n_objects, mean_per_tile, sd, sem (standard
+        deviation and standard error over tiles, NaN for one tile), total_area_px, n_by_area.
     """
     amounts = ["n_objects", "n_by_area", "total_area_px"]
-    tiles = counts.groupby(["image", "t"], as_index=False)[amounts].mean()
-    tiles = tiles.merge(wells.table, left_on="image", right_on="name")
-    tiles["time"] = tiles["time"].where(tiles["time"].notna(), tiles["t"].astype(float))
-    keys = [key for key in ("well", "condition", "time") if key in tiles]
+    planes = counts.merge(wells.table, left_on="image", right_on="name")
+    planes["time"] = planes["time"].where(planes["time"].notna(), planes["t"].astype(float))
+    keys = [key for key in ("plate", "well", "channel", "condition", "time") if key in planes]
+    planes["field"] = planes["image"]
+    if "depth" in planes:
+        # A projection beside the depths of a field has no depth itself, and shows the same cells.
+        depths = planes.groupby([*keys, "tile"], dropna=False)["depth"].transform("count")
+        planes["field"] = planes["field"].where(depths == 0, planes["tile"])
+    tiles = planes.groupby([*keys, "field"], as_index=False, dropna=False)[amounts].mean()
     groups = tiles.groupby(keys, as_index=False, dropna=False)
     return groups.agg(
         n_tiles=("n_objects", "size"),
@@ -69,16 +74,19 @@ def doubling_times(summary: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By well: well, n_times, rate (per unit of time), doubling_time (in units of time, NaN
-        where not given), r2, note (why it is not given).
+        By well, and plate and channel where `summary` has them: well, n_times, rate (per unit of
+        time), doubling_time (in units of time, NaN where not given), r2, note (why it is not
+        given).
     """
     import pandas as pd
 
+    keys = [key for key in ("plate", "well", "channel") if key in summary]
     rows = [
-        {"well": well, **_fit(part["time"].to_numpy(), part["mean_per_tile"].to_numpy())}
-        for well, part in summary.groupby("well")
+        dict(zip(keys, names, strict=True))
+        | _fit(part["time"].to_numpy(), part["mean_per_tile"].to_numpy())
+        for names, part in summary.groupby(keys)
     ]
-    columns = ["well", "n_times", "rate", "doubling_time", "r2", "note"]
+    columns = [*keys, "n_times", "rate", "doubling_time", "r2", "note"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -106,7 +114,7 @@ def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = Non
     """Draw the mean count per tile over time.
 
     One line per condition where the table has that column (mean and standard error over its
-    wells), else one per well (over its tiles).
+    wells), else one per well (over its tiles); of each channel and plate where there are several.
 
     Parameters
     ----------
@@ -120,24 +128,25 @@ def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = Non
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    by = "condition" if "condition" in summary else "well"
+    whole = "condition" if "condition" in summary else "well"
+    by = [key for key in ("plate", whole, "channel") if key in summary]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     lines = list(summary.groupby(by))
-    for number, (name, part) in enumerate(lines):
+    for number, (names, part) in enumerate(lines):
         colour = colormaps["turbo"]((number + 0.5) / len(lines))
         curve = part.sort_values("time")
-        if by == "condition":
+        if whole == "condition":
             over = part.groupby("time")["mean_per_tile"]
             curve = over.agg(mean_per_tile="mean", sem="sem").reset_index()
         mean, error = curve["mean_per_tile"], curve["sem"].fillna(0)
-        axes.plot(curve["time"], mean, marker=".", color=colour, label=str(name))
+        axes.plot(curve["time"], mean, marker=".", color=colour, label=" ".join(map(str, names)))
         axes.fill_between(curve["time"], mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     axes.set_xlabel("time (h)" if unit == "h" else "time (frames)")
-    axes.set_ylabel(f"objects per tile (mean ± SEM over {'wells' if by != 'well' else 'tiles'})")
+    axes.set_ylabel(f"objects per tile (mean ± SEM over {'wells' if whole != 'well' else 'tiles'})")
     axes.set_ylim(bottom=0)
     if len(lines) <= MAX_LEGEND:
-        axes.legend(title=by, fontsize="small", ncols=1 + (len(lines) - 1) // 12)
+        axes.legend(title=" ".join(by), fontsize="small", ncols=1 + (len(lines) - 1) // 12)
     if path is not None:
         with whole_file(path) as partial:
             figure.savefig(partial, dpi=150)

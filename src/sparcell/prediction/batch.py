@@ -15,7 +15,7 @@ from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import state_of
 from sparcell.core.progress import say, track
-from sparcell.io import PlateField, find_plate_field, label_place, open_image
+from sparcell.io import PlateField, find_plate_field, label_place, open_image, tell_apart
 from sparcell.models.runtime import default_threads
 from sparcell.prediction.engine import Engine
 from sparcell.prediction.guards import check_pieces, check_promise, say_missing
@@ -119,26 +119,19 @@ def list_items(
 
 
 def _names(paths: Mapping[Path, str], places: Sequence[PlateField | None]) -> list[str]:
-    """Name inputs; the folder is added where names repeat."""
+    """Name inputs; their folders are added where names repeat, or folders carry meaning."""
     names = [
         given or (f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path))
         for (path, given), place in zip(paths.items(), places, strict=True)
     ]
-    if len(set(names)) == len(names):
+    if all(paths.values()) and len(set(names)) == len(names):
+        # Names of a dataset's fields stay as they are, whatever its folders are called.
         return names
     folders = [
         place.plate.parent if place else path.parent
         for path, place in zip(paths, places, strict=True)
     ]
-    longer = [f"{folder.name}_{name}" for folder, name in zip(folders, names, strict=True)]
-    if len(set(longer)) == len(longer):
-        return longer
-    twice = next(name for name in longer if longer.count(name) > 1)
-    raise InputError(
-        f"several inputs named {twice}",
-        "inputs whose names differ",
-        "predict them into two folders",
-    )
+    return tell_apart(names, folders)
 
 
 class Outcome(NamedTuple):

@@ -21,6 +21,7 @@ from sparcell.core.files import clear_partial, whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table
+from sparcell.measurement import stack_note
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
@@ -165,6 +166,8 @@ def predict(
         write_table(counts, out / "counts.csv")
         if settings.diameter is None:
             say_if_far(counts, model.card)
+        if settings.axes is None and len(counts) and (note := stack_note(counts)):
+            say(note)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.known}
     write_json(out / "record.json", record)

@@ -24,7 +24,7 @@ from sparcell.evaluation import Groups, evaluate, evaluate_stains
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.io import list_images, open_sample
 from sparcell.labeling.derive import grow_outlines
-from sparcell.measurement import measure
+from sparcell.measurement import write_tables
 from sparcell.methods.base import Maps
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelCard
@@ -310,7 +310,7 @@ def _start_scores(out: Path, score: str) -> dict[str, float]:
 def _evaluate_files(samples: dict[str, Sample], out: Path, groups: Groups | None) -> dict[str, Any]:
     """Score the predicted files of whole fields against their labels."""
     predictions = out / "predictions"
-    measure(predictions / "labels", out=out / "tables")
+    write_tables(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
     evaluation = evaluate(truth, _written(predictions / "labels", samples))
     content = evaluation.to_json(groups)

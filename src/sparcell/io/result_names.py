@@ -1,0 +1,81 @@
+"""Names of results, which tell images of equal names apart by their folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from sparcell.core.dataset import stem
+from sparcell.core.errors import InputError
+from sparcell.io.vendor_names import has_meaning
+
+
+def name_results(paths: Sequence[Path]) -> list[str]:
+    """Name images by their files, and by their folders where that is needed.
+
+    Raises
+    ------
+    InputError
+        If files of one folder have equal names.
+    """
+    return tell_apart([stem(path) for path in paths], [path.parent for path in paths])
+
+
+def tell_apart(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    """Put folders before names where names repeat, or where the folders carry meaning.
+
+    Parameters
+    ----------
+    names : sequence of str
+    folders : sequence of Path
+        Where the images of these names lie.
+
+    Returns
+    -------
+    list of str
+        The names; or ``FOLDER_NAME``, with as many folders as tell them apart, and with all that
+        differ and carry meaning, such as ``TimePoint_2``.
+
+    Raises
+    ------
+    InputError
+        If names of one folder are equal.
+    """
+    levels = _differing(folders)
+    depth = max(map(len, levels), default=0)
+    needed = max(
+        (
+            count
+            for parts in levels
+            for count, part in enumerate(reversed(parts), 1)
+            if has_meaning(part)
+        ),
+        default=0,
+    )
+    for count in range(needed, depth + 1):
+        longer = [
+            "_".join([*parts[max(len(parts) - count, 0) :], name])
+            for parts, name in zip(levels, names, strict=True)
+        ]
+        twice = [name for name, number in Counter(longer).items() if number > 1]
+        if not twice:
+            return longer
+    raise InputError(
+        f"several inputs named {twice[0]}",
+        "inputs whose names differ",
+        "rename one of them, or work on them one by one",
+    )
+
+
+def _differing(folders: Sequence[Path]) -> list[tuple[str, ...]]:
+    """Parts of the folders by which they differ, from the outermost to the innermost."""
+    parts = [folder.absolute().parts for folder in folders]
+    if len({len(each) for each in parts}) <= 1:
+        levels = enumerate(zip(*parts, strict=True))
+        kept = [level for level, names in levels if len(set(names)) > 1]
+        return [tuple(each[level] for level in kept) for each in parts]
+    # Folders lie in each other: those below the common one, and its own name.
+    shared = len(list(takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False))))
+    return [each[max(shared - 1, 1) :] for each in parts]
