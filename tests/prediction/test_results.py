@@ -152,3 +152,13 @@ def test_a_namesake_that_comes_later_is_told(model: Model, tmp_path: Path) -> No
         predict(model, [tmp_path / "one", tmp_path / "two"], tmp_path / "out", resume=True)
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert set(record["results"]) == {"a"}
+
+
+def test_a_damaged_label_image_costs_the_others_no_row(model: Model, tmp_path: Path) -> None:
+    counts = [write_scene(tmp_path / "in" / f"{n}.tif", n) for n in range(3)]
+    run(model, tmp_path / "in", tmp_path / "out")
+    (tmp_path / "out" / "labels" / "1.tif").write_bytes(b"II*\0 cut short")
+    with pytest.raises(InputError, match=r"1 of 3 label images .*1\.tif"):
+        measure(tmp_path / "out", out=tmp_path / "tables")
+    rows = read_table(tmp_path / "tables" / "counts.csv")
+    assert rows["n_objects"].tolist() == [counts[0], counts[2]]

@@ -64,7 +64,7 @@ def test_suffix_patterns_hold_from_prediction_to_scores(
     assert {path.stem for path in (tmp_path / "outTrue" / "labels").iterdir()} == names
 
 
-@pytest.mark.parametrize("where", ["evaluate", "predict", "measure"])
+@pytest.mark.parametrize("where", ["evaluate", "predict", "write_tables"])
 def test_a_failing_evaluation_leaves_the_model_and_is_taken_up_again(
     patterned: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -114,3 +114,17 @@ def test_what_holds_no_object_has_no_score(
     said = capsys.readouterr().err
     assert "F1 none, no object" in said and "F1 1.000" not in said and "F1 0" not in said
     assert "the ratios are no score" in (out / "report.html").read_text()
+
+
+def test_a_black_test_field_costs_the_others_no_score(tmp_path: Path) -> None:
+    data = simulate_fields(tmp_path / "set")
+    (row,) = [r for r in (data / "split.csv").read_text().splitlines() if ",test" in r]
+    name = row.split(",")[0]
+    split = (data / "split.csv").read_text()
+    (data / "split.csv").write_text(split + row.replace(name, "black") + "\n")
+    write_image(data / "images" / "black.tif", np.zeros((96, 112), np.uint16), "YX")
+    write_image(data / "truth" / "black.tif", np.zeros((96, 112), np.int32), "YX")
+    with pytest.raises(InputError, match=r"no prediction of .*black\.tif.*constant"):
+        train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
+    assert load_model(tmp_path / "run").card.scores["test"]["fields"] == [name]
+    assert is_finished(tmp_path / "run") and (tmp_path / "run" / "report.html").exists()

@@ -71,7 +71,8 @@ def measure(
     Raises
     ------
     InputError
-        If a file cannot be read or written, or names or sizes do not fit.
+        If a file cannot be read or written, or names or sizes do not fit. Tables of the label
+        images that can be measured are written before.
     """
     names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
     if names:
@@ -107,19 +108,34 @@ def write_tables(
     places = find_wells(names, wells)
     tables: list[pd.DataFrame] = []
     planes: list[dict[str, object]] = []
+    failures: dict[str, InputError] = {}
     for name, path in track(zip(names, paths, strict=True), "measuring", len(paths), "images"):
-        for table, count in _measure_image(name, path, intensities.get(name)):
-            tables.append(table)
-            planes.append(count)
+        try:
+            measured = list(_measure_image(name, path, intensities.get(name)))
+        except InputError as error:
+            failures[str(path)] = error
+            continue
+        tables += [table for table, _ in measured]
+        planes += [count for _, count in measured]
+    if failures and not tables:
+        raise next(iter(failures.values()))
     objects = _with_scores(pd.concat(tables, ignore_index=True), predictions)
     counts = _with_area_counts(pd.DataFrame(planes), objects, typical)
     write_table(objects, out / "objects.csv")
     write_table(counts, out / "counts.csv")
     _say_clumping(counts)
-    if places is None:
-        return names
-    _write_wells(counts, places, names, out)
-    return []
+    if places is not None:
+        _write_wells(counts, places, names, out)
+    if failures:
+        for failed, reason in failures.items():
+            say(f"{failed}: {reason}")
+        raise InputError(
+            f"{len(failures)} of {len(paths)} label images that cannot be measured: "
+            + ", ".join(failures),
+            "images that can be read",
+            f"the tables in {out} hold the others",
+        )
+    return names if places is None else []
 
 
 def _check_out(out: Path) -> None:

@@ -124,6 +124,9 @@ def _names(paths: Mapping[Path, str], places: Sequence[PlateField | None]) -> li
         given or (f"{stem(place.plate)}_{place.well}_f{place.field}" if place else stem(path))
         for (path, given), place in zip(paths.items(), places, strict=True)
     ]
+    if all(paths.values()) and len(set(names)) == len(names):
+        # Names of a dataset's fields stay as they are, whatever its folders are called.
+        return names
     folders = [
         place.plate.parent if place else path.parent
         for path, place in zip(paths, places, strict=True)

@@ -102,11 +102,12 @@ def export_model(
 
 def score_model(
     model: Model, places: dict[str, list[FieldPlace]], config: DataConfig, out: Path
-) -> None:
+) -> dict[str, str]:
     """Predict and score whole test fields, or else validation fields, and finish the run.
 
     Writes ``predictions/``, ``evaluation.json`` and ``model.zip`` with the scores. The run is
-    finished once ``record.json`` says when.
+    finished once ``record.json`` says when. Returns the images that could not be predicted, and
+    why; they cost the others no score.
     """
     scores, record = dict(model.card.scores), dict(model.card.record)
     part = "test" if places["test"] else "val"
@@ -116,12 +117,14 @@ def score_model(
         for place in places[part]
         if place.x == slice(None) and kind in place.sample.files
     }
+    failures: dict[str, str] = {}
     if samples:
+        samples, failures = _predict_files(model, samples, out / "predictions")
         groups = find_groups(samples.values(), config)
         if model.card.stain:
-            scores[part] = _correlate_files(model, samples, out)
+            scores[part] = _correlate_files(samples, out)
         else:
-            scores[part] = _evaluate_files(model, samples, out, groups)
+            scores[part] = _evaluate_files(samples, out, groups)
         record["evaluated_part"] = part
         record["evaluated"] = {
             name: _describe_sample(sample, kind, groups) for name, sample in samples.items()
@@ -129,6 +132,7 @@ def score_model(
     model.card = model.card.model_copy(update={"scores": scores, "record": record})
     model.save(out / "model.zip")
     write_json(out / "record.json", record | {"finished": now()})
+    return failures
 
 
 def _describe_sample(sample: Sample, kind: str, groups: Groups | None) -> dict[str, Any]:
@@ -303,12 +307,9 @@ def _start_scores(out: Path, score: str) -> dict[str, float]:
     return {score: start, f"best_{score}": best}
 
 
-def _evaluate_files(
-    model: Model, samples: dict[str, Sample], out: Path, groups: Groups | None
-) -> dict[str, Any]:
-    """Predict whole fields as a user would, and score the files against their labels."""
+def _evaluate_files(samples: dict[str, Sample], out: Path, groups: Groups | None) -> dict[str, Any]:
+    """Score the predicted files of whole fields against their labels."""
     predictions = out / "predictions"
-    _predict_files(model, samples, predictions)
     write_tables(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
     evaluation = evaluate(truth, _written(predictions / "labels", samples))
@@ -323,10 +324,9 @@ def _evaluate_files(
     }
 
 
-def _correlate_files(model: Model, samples: dict[str, Sample], out: Path) -> dict[str, Any]:
-    """Predict the stains of whole fields as a user would, and correlate the files."""
+def _correlate_files(samples: dict[str, Sample], out: Path) -> dict[str, Any]:
+    """Correlate the predicted stains of whole fields with the real ones, from files."""
     predictions = out / "predictions"
-    _predict_files(model, samples, predictions)
     real = {name: open_stains(sample, open_sample(sample)) for name, sample in samples.items()}
     truth = [dict(zip(real, held, strict=True)) for held in zip(*real.values(), strict=True)]
     found = evaluate_stains(truth, _written(predictions / "stain", samples))
@@ -337,20 +337,32 @@ def _correlate_files(model: Model, samples: dict[str, Sample], out: Path) -> dic
     return {**content["stains"], "fields": sorted(samples)}
 
 
-def _predict_files(model: Model, samples: dict[str, Sample], predictions: Path) -> None:
+def _predict_files(
+    model: Model, samples: dict[str, Sample], predictions: Path
+) -> tuple[dict[str, Sample], dict[str, str]]:
     """Predict fields into files of the fields' names, whatever their images are called.
+
+    Returns
+    -------
+    predicted : dict
+        The fields that have a prediction.
+    failures : dict
+        Image to why it has none.
 
     Raises
     ------
     InputError
-        If one cannot be predicted: scores of the others would not be those of the test fields.
+        If no field has one.
     """
     images = {name: sample.image for name, sample in samples.items()}
     failures = predict(model, images, predictions, resume=True).failures
-    for path, reason in failures.items():
+    left = {name: s for name, s in samples.items() if str(s.image) not in failures}
+    if not left:
+        path, reason = next(iter(failures.items()))
         raise InputError(
-            f"no prediction of {path} ({reason})", "one of each test field", "check that image"
+            f"no prediction of {path} ({reason})", "one of a test field", "check that image"
         )
+    return left, failures
 
 
 def _written(folder: Path, samples: dict[str, Sample]) -> dict[str, Path]:

@@ -168,9 +168,15 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
     model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
-        score_model(model, places, recipe.data, out)
+        failures = score_model(model, places, recipe.data, out)
         drop_last(out / "checkpoints")
         write_report(out)
+    if failures:
+        raise InputError(
+            "no prediction of " + "; ".join(f"{path} ({why})" for path, why in failures.items()),
+            "images that can be predicted",
+            f"model, report and scores of the other fields are in {out}",
+        )
 
 
 def _find_start(recipe: Recipe) -> Recipe:
