@@ -11,7 +11,6 @@ from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -20,13 +19,9 @@ from numpy.typing import NDArray
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
-from sparcell.io.lengths import one_pixel_size, to_um
-
-RGB = ("red", "green", "blue", "alpha")
-# Resolution tags are filled with print resolutions (72 dpi is 353 um) by whoever did not know
-# better. No microscope's pixel is larger than this.
-LARGEST_UM = 20.0
-SMALLEST_UM = 0.001
+from sparcell.io.lengths import one_pixel_size
+from sparcell.io.tiff_metadata import read_facts
+from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, choose_main, show
 
 
 def open_tiff(path: Path, axes: str | None = None) -> Image:
@@ -47,23 +42,28 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
     with _readable(path), tifffile.TiffFile(path) as tif:
         if not tif.series:
             raise _damaged(path, "no image in it")
-        series = tif.series[0]
+        series, others = choose_main(list(tif.series))
         if 0 in series.shape:
             raise InputError(
                 f"an empty image {series.shape} in {path}", "at least one pixel", "write it again"
             )
+        check_colours(series.keyframe, path)
         letters = _choose_axes(series, axes, path)
-        pixels = _pixels(series, path)
-        sizes, channels = _metadata(tif, series)
-        images = len(tif.series)
-    if images > 1:
+        shown = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
+        facts = read_facts(tif, series, path)
+    if others:
         warnings.warn(
-            f"{path} holds {images} images of different kinds; the first, {series.shape}, is read: "
-            "save the others as files of their own",
+            f"{path} holds {others + 1} images of different kinds; the largest, {series.shape}, is "
+            "read: save the others as files of their own",
             SparcellWarning,
             stacklevel=3,
         )
-    return Image(pixels, letters, one_pixel_size(*sizes, str(path)), channels, str(path))
+    size = one_pixel_size(facts.y, facts.x, str(path))
+    stored = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
+    names = facts.channels
+    if not names and "C" in shown.axes and "C" not in series.axes:
+        names = channel_names(series.keyframe, shown.pixels.shape[shown.axes.index("C")])
+    return Image(shown.pixels, shown.axes, size, names, str(path), ids=stored)
 
 
 class _FileState:
@@ -117,6 +117,7 @@ class SegmentedPixels:
     def __init__(self, series: Any, path: Path) -> None:
         self.shape: tuple[int, ...] = series.shape
         self.dtype: np.dtype[Any] = series.dtype
+        self.lossy = series.keyframe.compression in LOSSY
         self._store = series.aszarr(level=0)
         self._state = _FileState(path)
 
@@ -175,8 +176,17 @@ def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
 def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     """Letters of ``TCZYX`` for the series, from the user or from the metadata."""
     shape, letters = series.shape, series.axes
+    if "S" in letters and "C" in letters and shape[letters.index("C")] > 1:
+        raise InputError(
+            f"{path} of shape {shape} with colour samples in each of its channels (axes {letters})",
+            "channels of grey values, or one colour image",
+            "save its channels as grey images, or each colour image as a file of its own",
+        )
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
+    if "S" in letters:
+        # A channel axis of length 1 beside them says nothing.
+        letters = letters.replace("C", "Q")
     if "C" not in letters:
         letters = letters.replace("S", "C")
     # An unknown axis of length 1 may be called anything.
@@ -199,74 +209,6 @@ def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     )
 
 
-def _metadata(tif: Any, series: Any) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    """Pixel height and width in um, and channel names, as far as the file gives them."""
-    sizes: tuple[float | None, float | None] = None, None
-    channels: tuple[str, ...] = ()
-    if tif.is_ome and tif.ome_metadata:
-        sizes, channels = _ome(tif.ome_metadata)
-    elif tif.is_imagej and tif.imagej_metadata:
-        unit = str(tif.imagej_metadata.get("unit", ""))
-        y, x = _per_resolution(series.keyframe)
-        sizes = to_um(y, unit), to_um(x, unit)
-    elif tif.is_shaped and tif.shaped_metadata:
-        sizes, channels = _shaped(tif.shaped_metadata[0])
-    if sizes == (None, None):
-        unit = {2: "inch", 3: "cm"}.get(int(series.keyframe.resolutionunit), "")
-        y, x = (to_um(length, unit) for length in _per_resolution(series.keyframe))
-        if all(length and SMALLEST_UM <= length <= LARGEST_UM for length in (y, x)):
-            sizes = y, x
-    if not channels and "S" in series.axes and "C" not in series.axes:
-        channels = RGB[: series.shape[series.axes.index("S")]]
-    return sizes, channels
-
-
-def _ome(text: str) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    try:
-        pixels = ElementTree.fromstring(text).find(".//{*}Image/{*}Pixels")
-    except ElementTree.ParseError:
-        pixels = None
-    if pixels is None:
-        return (None, None), ()
-    sizes = [
-        to_um(_number(pixels.get(f"PhysicalSize{a}")), pixels.get(f"PhysicalSize{a}Unit", "um"))
-        for a in "YX"
-    ]
-    names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
-    return (sizes[0], sizes[1]), tuple(names) if all(names) else ()
-
-
-def _shaped(
-    description: dict[str, Any],
-) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    sizes = [
-        to_um(
-            _number(description.get(f"PhysicalSize{a}")),
-            str(description.get(f"PhysicalSize{a}Unit", "um")),
-        )
-        for a in "YX"
-    ]
-    channel = description.get("Channel")
-    names = channel.get("Name", ()) if isinstance(channel, dict) else ()
-    return (sizes[0], sizes[1]), tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def _number(text: Any) -> float | None:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
-
-
-def _per_resolution(page: Any) -> tuple[float | None, float | None]:
-    """Pixel height and width in the unit of the resolution tags."""
-    lengths: list[float | None] = []
-    for name in ("YResolution", "XResolution"):
-        count, unit = page.tags.valueof(name, (0, 1))
-        lengths.append(unit / count if count else None)
-    return lengths[0], lengths[1]
-
-
 def _damaged(path: Path, what: str) -> InputError:
     return InputError(f"a damaged TIFF {path} ({what})", "a complete file", "copy it again")
 
@@ -283,7 +225,7 @@ def _readable(path: Path) -> Iterator[None]:
     logger.addHandler(complaints)
     try:
         yield
-    except InputError:
+    except (InputError, SparcellWarning):
         raise
     except tifffile.TiffFileError as error:
         if "not a TIFF" in str(error):
