@@ -34,7 +34,10 @@ from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 
-IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
+IMAGE_SUFFIXES = (
+    ".ome.zarr", ".ome.zarr.zip", ".ozx", ".ome.tiff", ".ome.tif", ".zarr", ".zarr.zip", ".tiff",
+    ".tif",
+)  # fmt: skip
 KINDS = {
     "images": IMAGE_SUFFIXES,
     "stain": IMAGE_SUFFIXES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 import warnings
+from collections.abc import Iterable
 
 from sparcell.core.errors import SparcellWarning
 
@@ -86,6 +87,31 @@ def believable(um: float | None, unit: str, source: str) -> float | None:
             stacklevel=2,
         )
     return None
+
+
+def pixel_edges(
+    sizes: Iterable[float | None], units: tuple[str, str], source: str
+) -> tuple[float | None, float | None]:
+    """Convert a pixel's height and width to um; None where a microscope cannot have them.
+
+    Parameters
+    ----------
+    sizes : iterable of float or None
+        Height and width.
+    units : tuple of str
+        Of each.
+    source : str
+        For messages.
+
+    Warns
+    -----
+    SparcellWarning
+        See `believable`.
+    """
+    y, x = map(to_um, sizes, units)
+    # The height is what counts, and one line is enough.
+    um, unit = (x, units[1]) if y is None else (y, units[0])
+    return (None, None) if believable(um, unit, source) is None else (y, x)
 
 
 def one_pixel_size(y: float | None, x: float | None, source: str) -> float | None:

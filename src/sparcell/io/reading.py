@@ -11,7 +11,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.excerpt import WHOLE
 from sparcell.core.image import Image
 from sparcell.core.progress import say
-from sparcell.io.ngff import is_zarr, open_ngff
+from sparcell.io.ngff import is_zarr, is_zipped_zarr, open_ngff
 from sparcell.io.plate import plate_fields
 
 # Formats that people have and that need converting; any other suffix is tried as TIFF, for
@@ -57,7 +57,7 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
     path = Path(path)
     if not path.exists():
         raise InputError(f"no file {path}", "an image", "check the path")
-    if path.name.lower().endswith(FOREIGN):
+    if path.name.lower().endswith(FOREIGN) and not is_zipped_zarr(path):
         raise InputError(
             f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
         )
@@ -70,6 +70,8 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
             return open_ngff(path, axes)
         if path.stat().st_size == 0:
             raise InputError(f"an empty file {path}", "an image", "copy it again")
+        if is_zipped_zarr(path):
+            return open_ngff(path, axes)
         # tifffile is not needed to read OME-Zarr.
         from sparcell.io.tiff import open_tiff
 

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from sparcell.core.image import Image
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.tiff_metadata import read_facts
 from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, choose_main, show
+from sparcell.io.unnamed_axes import ask_for_axes
 
 
 def open_tiff(path: Path, axes: str | None = None) -> Image:
@@ -197,16 +197,7 @@ def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     unknown = [letter for letter in letters if letter not in LETTERS]
     if not unknown and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
         return str(letters)
-    choices = []
-    for chosen in combinations([letter for letter in "TCZ" if letter not in letters], len(unknown)):
-        names = iter(chosen)
-        choices.append("".join(a if a in LETTERS else next(names) for a in letters))
-    *others, last = sorted(choices) or ["TCZYX"[-len(shape) :]]
-    raise InputError(
-        f"{path} of shape {shape} without names for its axes",
-        "metadata that name them, or your word",
-        "give --axes " + (", ".join(others) + " or " + last if others else last),
-    )
+    raise ask_for_axes(shape, letters, path)
 
 
 def _damaged(path: Path, what: str) -> InputError:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from sparcell.io.lengths import LARGEST_UM, believable, to_um
+from sparcell.io.lengths import LARGEST_UM, pixel_edges, to_um
 
 # Smaller than this, resolution tags are as little a calibration as print resolutions.
 SMALLEST_TAG_UM = 0.001
@@ -57,7 +56,7 @@ def _by_program(tif: Any, series: Any, path: Path) -> Facts:
         return _ome(tif.ome_metadata, tif.series.index(series), path)
     if tif.is_imagej and tif.imagej_metadata:
         unit = str(tif.imagej_metadata.get("unit", ""))
-        return Facts(*_lengths(_per_resolution(series.keyframe), (unit, unit), path))
+        return Facts(*pixel_edges(_per_resolution(series.keyframe), (unit, unit), str(path)))
     if tif.is_shaped and tif.shaped_metadata:
         return _shaped(tif.shaped_metadata[0], path)
     if tif.is_lsm:
@@ -66,21 +65,11 @@ def _by_program(tif: Any, series: Any, path: Path) -> Facts:
         stk = tif.stk_metadata or {}
         sizes = (_number(stk.get(f"{a}Calibration")) for a in "YX")
         unit = str(stk.get("CalibrationUnits", ""))
-        return Facts(*_lengths(sizes, (unit, unit), path))
+        return Facts(*pixel_edges(sizes, (unit, unit), str(path)))
     if tif.is_svs:
         size = _svs_size(series.keyframe.description)
-        return Facts(*_lengths((size, size), ("um", "um"), path))
+        return Facts(*pixel_edges((size, size), ("um", "um"), str(path)))
     return Facts()
-
-
-def _lengths(
-    sizes: Iterable[float | None], units: tuple[str, str], path: Path
-) -> tuple[float | None, float | None]:
-    """Height and width in um; none where a microscope cannot have them."""
-    y, x = map(to_um, sizes, units)
-    # A line about one of them is enough.
-    checked = believable(y if x is None else x, units[1], str(path))
-    return (None, None) if checked is None else (y, x)
 
 
 def _ome(text: str, number: int, path: Path) -> Facts:
@@ -107,7 +96,7 @@ def _physical_sizes(holder: Any, path: Path) -> tuple[float | None, float | None
     """Read OME's attributes, in um where they name no unit."""
     units = [str(holder.get(f"PhysicalSize{a}Unit", "um")) for a in "YX"]
     sizes = [_number(holder.get(f"PhysicalSize{a}")) for a in "YX"]
-    return _lengths(sizes, (units[0], units[1]), path)
+    return pixel_edges(sizes, (units[0], units[1]), str(path))
 
 
 def _lsm(metadata: dict[str, Any], path: Path) -> Facts:
@@ -115,7 +104,7 @@ def _lsm(metadata: dict[str, Any], path: Path) -> Facts:
     sizes = [_number(metadata.get(f"VoxelSize{a}")) for a in "YX"]
     colours = metadata.get("ChannelColors") or {}
     names = tuple(str(name).strip() for name in colours.get("ColorNames") or ())
-    return Facts(*_lengths(sizes, ("m", "m"), path), names if all(names) else ())
+    return Facts(*pixel_edges(sizes, ("m", "m"), str(path)), names if all(names) else ())
 
 
 def _svs_size(description: str) -> float | None:
