@@ -22,6 +22,8 @@ from __future__ import annotations
 import csv
 import os
 import re
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,14 +31,19 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Images as well as previews and screenshots: images only where no other format is beside them."""
+WRITTEN = ("images", "dataset.yaml", "record.json")
+"""What is in folders that Sparcell wrote, or reads as a dataset: pictures there are reports."""
 IMAGE_SUFFIXES = (
-    ".ome.zarr", ".ome.zarr.zip", ".ozx", ".ome.tiff", ".ome.tif", ".zarr", ".zarr.zip", ".tiff",
-    ".tif",
+    ".ome.zarr", ".ome.zarr.zip", ".ozx", ".ome.tiff", ".ome.tif", ".ome.btf", ".zarr", ".zarr.zip",
+    ".tiff", ".tif", ".btf", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".czi", ".nd2", ".lif",
+    ".oib", ".oif", *PICTURES,
 )  # fmt: skip
 KINDS = {
     "images": IMAGE_SUFFIXES,
@@ -72,6 +79,35 @@ def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.stem
+
+
+def without_previews(paths: Iterable[Path]) -> list[Path]:
+    """Leave PNG, JPEG and BMP files of one folder out where they are no images but show some.
+
+    They do beside images of other formats, which is said, and in folders that Sparcell wrote.
+
+    Warns
+    -----
+    SparcellWarning
+        If pictures are left out beside other images.
+    """
+    paths = list(paths)
+    images = [path for path in paths if not path.name.lower().endswith(PICTURES)]
+    if len(images) == len(paths):
+        return paths
+    folder = paths[0].parent
+    if any((folder / name).exists() for name in WRITTEN):
+        return images
+    if images:
+        count = len(paths) - len(images)
+        pictures = f"{count} PNG, JPEG or BMP " + ("file" if count == 1 else "files")
+        warnings.warn(
+            f"{pictures} beside other images in {folder}: not read, as previews are there; "
+            "put them into a folder of their own if they are images",
+            SparcellWarning,
+            stacklevel=2,
+        )
+    return images or paths
 
 
 @dataclass(frozen=True)
@@ -148,7 +184,7 @@ class Dataset:
         if not listed["images"]:
             raise InputError(
                 f"no image in {root / places['images'].files}",
-                "TIFF or OME-Zarr files in a folder images/",
+                "images, such as TIFF, OME-Zarr or PNG, in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
         split = read_named_rows(root / "split.csv")
@@ -305,9 +341,9 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
         return {match[1]: path for match, path in found if match and path.name[0] != "."}
     folder = root / place
     files: dict[str, Path] = {}
-    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if path.name.startswith(".") or not path.name.lower().endswith(suffixes):
-            continue
+    children = sorted(folder.glob("*")) if folder.is_dir() else []
+    fitting = [path for path in children if path.name.lower().endswith(suffixes)]
+    for path in without_previews(path for path in fitting if path.name[0] != "."):
         name = stem(path, suffixes)
         if name in files:
             raise InputError(

@@ -197,7 +197,7 @@ def _letters(
     letters = ""
     for axis in _axes(multiscales):
         name = str(axis["name"]).upper()
-        letters += name if name in LETTERS else KINDS_OF_AXIS.get(axis.get("type"), name[:1])
+        letters += name if name in LETTERS else KINDS_OF_AXIS.get(str(axis.get("type")), name[:1])
     return check_axes(letters, len(shape), f"{path} of shape {shape}")
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
+from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.tiff_metadata import read_facts
 from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, choose_main, show
@@ -66,30 +67,6 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
     return Image(shown.pixels, shown.axes, size, names, str(path), ids=stored)
 
 
-class _FileState:
-    """What a file was like when its header was read; pixels must come from the same file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.opened = self._now()
-
-    def check(self) -> None:
-        """Raise `InputError` if the file is another by now."""
-        if self._now() != self.opened:
-            raise InputError(
-                f"{self.path} that changes while it is read",
-                "a finished file",
-                "wait until it is written, and repeat",
-            )
-
-    def _now(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
-
-
 class MappedPixels:
     """Uncompressed pixels that lie in one piece, mapped only while they are copied.
 
@@ -100,7 +77,7 @@ class MappedPixels:
         self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self.path, self.offset, self.shape, self.dtype = path, offset, shape, dtype
-        self._state = _FileState(path)
+        self._state = FileState(path)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         # A map of a file that has become shorter kills the process that touches it.
@@ -119,7 +96,7 @@ class SegmentedPixels:
         self.dtype: np.dtype[Any] = series.dtype
         self.lossy = series.keyframe.compression in LOSSY
         self._store = series.aszarr(level=0)
-        self._state = _FileState(path)
+        self._state = FileState(path)
 
     @cached_property
     def _array(self) -> Any:

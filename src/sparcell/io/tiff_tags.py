@@ -9,13 +9,19 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.io.views import FirstChannels, InvertedPixels, PalettePixels
+from sparcell.io.views import (
+    FirstChannels,
+    InvertedPixels,
+    Shown,
+    say_orientation,
+    show_palette,
+)
 
 RGB = ("red", "green", "blue")
 # What slide scanners call the photographs beside the scan.
@@ -32,23 +38,6 @@ COLOURS = {
     PHOTOMETRIC.LOGLUV: "LogLuv colours",
     PHOTOMETRIC.CFA: "a camera's raw colour mosaic (CFA)",
 }
-
-
-class Shown(NamedTuple):
-    """Pixels as viewers show them.
-
-    Attributes
-    ----------
-    pixels : array-like
-    axes : str
-        One letter per dimension of `pixels`.
-    stored : array-like or None
-        The stored numbers, which a label image reads, where `pixels` are others.
-    """
-
-    pixels: Any
-    axes: str
-    stored: Any = None
 
 
 def choose_main(series: list[Any]) -> tuple[Any, int]:
@@ -120,7 +109,7 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
         If the grey scale is inverted, or the orientation tag says that the image is turned.
     """
     page = series.keyframe
-    _say_orientation(int(page.tags.valueof("Orientation", 1)), path)
+    say_orientation(int(page.tags.valueof("Orientation", 1)), path)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(pixels, axes, page, path)
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and not inside_imagej:
@@ -132,24 +121,6 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
         if alphas and page.extrasamples[-alphas:] == page.extrasamples:
             return Shown(FirstChannels(pixels, axis, samples - alphas), axes)
     return Shown(pixels, axes)
-
-
-def show_palette(pixels: Any, axes: str, palette: Any) -> Shown:
-    """Show numbers of a palette, (colours, 3), as its colours, or as grey values where they are.
-
-    Returns
-    -------
-    Shown
-        With red, green and blue on a last axis C; of a palette of greys its grey values, of one
-        that only grows the numbers.
-    """
-    grows = bool((np.diff(palette.astype(np.int64), axis=0) >= 0).all())
-    if grows or "C" in axes:
-        return Shown(pixels, axes)
-    if (palette == palette[:, :1]).all():
-        grey = PalettePixels(pixels, palette[:, :1])
-        return Shown(grey, axes + "C", pixels)
-    return Shown(PalettePixels(pixels, palette), axes + "C", pixels)
 
 
 def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
@@ -174,14 +145,3 @@ def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
     )
     largest = 2 ** int(page.bitspersample) - 1
     return Shown(InvertedPixels(pixels, largest), axes, pixels)
-
-
-def _say_orientation(orientation: int, path: Path) -> None:
-    """Say that the image is stored turned or mirrored: most programs for microscopy ignore that."""
-    if orientation in range(2, 9):
-        warnings.warn(
-            f"{path} is stored turned or mirrored (Orientation {orientation}), and is read as "
-            "stored, as in ImageJ and napari: save it upright where other viewers turn it",
-            SparcellWarning,
-            stacklevel=2,
-        )

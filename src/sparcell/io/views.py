@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sparcell.core.errors import SparcellWarning
 
 
 class _View:
@@ -78,3 +82,49 @@ class FirstChannels(_View):
         kept = range(self.count)[index[self.axis]]
         part = slice(kept.start, kept.stop, kept.step) if isinstance(kept, range) else kept
         return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
+
+
+class Shown(NamedTuple):
+    """Pixels as viewers show them.
+
+    Attributes
+    ----------
+    pixels : array-like
+    axes : str
+        One letter per dimension of `pixels`.
+    stored : array-like or None
+        The stored numbers, which a label image reads, where `pixels` are others.
+    """
+
+    pixels: Any
+    axes: str
+    stored: Any = None
+
+
+def show_palette(pixels: Any, axes: str, palette: Any) -> Shown:
+    """Show numbers of a palette, (colours, 3), as its colours, or as grey values where they are.
+
+    Returns
+    -------
+    Shown
+        With red, green and blue on a last axis C, or grey values on one of length 1. The numbers
+        themselves where the colours only grow with them, or greys do so evenly.
+    """
+    steps = np.diff(palette.astype(np.int64), axis=0)
+    grey = bool((palette == palette[:, :1]).all())
+    as_stored = bool((steps >= 0).all()) and not (grey and np.ptp(steps))
+    if as_stored or "C" in axes:
+        return Shown(pixels, axes)
+    colours = palette[:, :1] if grey else palette
+    return Shown(PalettePixels(pixels, colours), axes + "C", pixels)
+
+
+def say_orientation(orientation: int, path: Path) -> None:
+    """Say that the image is stored turned or mirrored: most programs for microscopy ignore that."""
+    if orientation in range(2, 9):
+        warnings.warn(
+            f"{path} is stored turned or mirrored (Orientation {orientation}), and is read as "
+            "stored, as in ImageJ and napari: save it upright where other viewers turn it",
+            SparcellWarning,
+            stacklevel=2,
+        )
