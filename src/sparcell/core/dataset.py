@@ -99,11 +99,11 @@ def without_previews(paths: Iterable[Path]) -> list[Path]:
     if any((folder / name).exists() for name in WRITTEN):
         return images
     if images:
-        count = len(paths) - len(images)
-        pictures = f"{count} PNG, JPEG or BMP " + ("file" if count == 1 else "files")
+        left_out = sorted(path.name for path in set(paths) - set(images))
+        named = left_out[0] + (f" and {len(left_out) - 1} more" if len(left_out) > 1 else "")
         warnings.warn(
-            f"{pictures} beside other images in {folder}: not read, as previews are there; "
-            "put them into a folder of their own if they are images",
+            f"{named} in {folder} not read: a PNG, JPEG or BMP beside other images is taken for a "
+            "preview; put those that are images into a folder of their own",
             SparcellWarning,
             stacklevel=2,
         )
