@@ -1,7 +1,7 @@
 """Formats of microscope makers.
 
-CZI is written by pylibCZIrw, Zeiss' own library. LIF and OIF are put together here as their makers
-describe them. OIB is not tested: no package ships a file, and nothing writes one.
+CZI is written by pylibCZIrw, Zeiss' own library. LIF, OIF and ND2 are put together here in the form
+that their makers' files have. OIB is not tested: no package ships a file, and nothing writes one.
 """
 
 from __future__ import annotations
@@ -266,3 +266,81 @@ def test_oif_with_a_plane_missing(tmp_path: Path) -> None:
     (tmp_path / "a.oif.files" / "s_C002Z001.tif").unlink()
     with pytest.raises(InputError, match=r"a\.oif"):
         open_image(path).read()
+
+
+def variant(**values: Any) -> bytes:
+    """Nikon's XML of typed values."""
+
+    def node(name: str, value: Any) -> str:
+        if isinstance(value, dict):
+            inside = "".join(node(key, one) for key, one in value.items())
+            return f'<{name} runtype="CLxListVariant">{inside}</{name}>'
+        kinds = {bool: "bool", int: "lx_uint32", float: "double", str: "CLxStringW"}
+        text = str(value).lower() if isinstance(value, bool) else value
+        return f'<{name} runtype="{kinds[type(value)]}" value="{text}"/>'
+
+    inside = "".join(node(name, value) for name, value in values.items())
+    head = '<variant version="1.0"><no_name runtype="CLxListVariant">'
+    return f"{head}{inside}</no_name></variant>".encode()
+
+
+def write_nd2(path: Path, data: Any, um: float | None = 0.325, taken: int | None = None) -> Path:
+    """Write (T, C, Z, Y, X) as chunks by name and a table of them, version 2.1."""
+    times, count, depth, height, width = data.shape
+    frames = data.transpose(0, 2, 3, 4, 1).reshape(-1, height, width, count)[:taken]
+    planes = {
+        f"a{n}": {"uiCompCount": 1, "sDescription": f"dye {n}", "pFluorescentProbe": {"sName": "p"}}
+        for n in range(count)
+    }
+    depths = {"eType": 4, "uLoopPars": {"uiCount": depth, "dZStep": 1.0}}
+    parts = {
+        "ImageAttributes!": variant(
+            uiWidth=width, uiWidthBytes=width * count * 2, uiHeight=height, uiComp=count,
+            uiBpcInMemory=16, uiBpcSignificant=16, uiSequenceCount=len(frames), eCompression=2,
+        ),
+        "ImageMetadataSeq|0!": variant(
+            dCalibration=um or -1.0, bCalibrated=um is not None,
+            sPicturePlanes={"uiCount": count, "uiCompCount": count, "sPlaneNew": planes},
+        ),
+        "ImageMetadata!": variant(
+            eType=1, uLoopPars={"uiCount": times, "dStart": 0.0, "dPeriod": 1.0, "dDuration": 1.0},
+            ppNextLevelEx={"i0000000000": depths},
+        ),
+    }  # fmt: skip
+    for number, frame in enumerate(frames):
+        parts[f"ImageDataSeq|{number}!"] = bytes(8) + frame.tobytes()
+
+    def chunk(name: bytes, content: bytes, reserved: int = 32) -> bytes:
+        head = struct.pack("<IIQ", 0x0ABECEDA, reserved, len(content))
+        return head + name.ljust(reserved, b"\0") + content
+
+    content = chunk(b"ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver2.1".ljust(64, b"\0"))
+    table = b""
+    for name, part in parts.items():
+        table += name.encode() + struct.pack("<QQ", len(content), len(part))
+        # Pixels lie 4096 bytes behind the begin of their chunk.
+        content += chunk(name.encode(), part, 4072)
+    table += b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", len(content))
+    path.write_bytes(content + chunk(b"ND2 FILEMAP SIGNATURE NAME 0001!", table))
+    return path
+
+
+@needs("nd2")
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("um", [0.325, None])
+def test_nd2(tmp_path: Path, um: float | None, count: int) -> None:
+    data = TCZYX[:, :count]
+    image = open_image(write_nd2(tmp_path / "a.nd2", data, um))
+    assert image.axes == ("TCZYX" if count > 1 else "TZYX")
+    # The library gives 1 um where the microscope was not calibrated.
+    assert image.pixel_size == um
+    if count > 1:
+        assert image.channels == ("dye 0", "dye 1", "dye 2")
+    check_pixels(image, data)
+
+
+@needs("nd2")
+def test_nd2_that_was_stopped_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.warns(SparcellWarning, match="planned with 4 frames and has 3"):
+        image = open_image(write_nd2(tmp_path / "a.nd2", TCZYX, taken=3))
+    np.testing.assert_array_equal(image.read(plane=Plane(t=1))[0], TCZYX[1, 0, 0])
