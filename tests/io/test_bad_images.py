@@ -57,7 +57,7 @@ def test_no_tiff(tmp_path: Path, content: bytes) -> None:
     assert "no TIFF" in line or "damaged" in line
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.JPG", "a.czi", "a.nd2", "a.lif"])
+@pytest.mark.parametrize("name", ["a.gif", "a.DV", "a.vsi", "a.ims", "a.zip"])
 def test_foreign_formats(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"something")
     assert "convert to TIFF or OME-Zarr" in refusal(tmp_path / name)

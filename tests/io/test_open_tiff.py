@@ -119,7 +119,9 @@ def test_resolution_tags(tmp_path: Path, per_unit: int, unit: str, um: float | N
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize(
-    ("samples", "names"), [(3, ("red", "green", "blue")), (4, ("red", "green", "blue", "alpha"))]
+    # The fourth sample is transparency, as the tag ExtraSamples says.
+    ("samples", "names"),
+    [(3, ("red", "green", "blue")), (4, ("red", "green", "blue"))],
 )
 def test_rgb_samples_are_channels(
     tmp_path: Path, compression: str | None, samples: int, names: tuple[str, ...]
@@ -129,7 +131,7 @@ def test_rgb_samples_are_channels(
     tifffile.imwrite(path, data, photometric="rgb", compression=compression, metadata=None)
     image = open_image(path)
     assert image.axes == "YXC" and image.channels == names
-    np.testing.assert_array_equal(image.read()[1], data[..., 1])
+    np.testing.assert_array_equal(image.read(), data[..., :3].transpose(2, 0, 1))
 
 
 def test_given_axes_override(tmp_path: Path) -> None:

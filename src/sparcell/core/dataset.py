@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +31,20 @@ from unicodedata import normalize
 import yaml
 from pydantic import ValidationError
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.tables import find_table
 
-IMAGE_SUFFIXES = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Images as well as previews and screenshots: images only where no other format is beside them."""
+WRITTEN = ("images", "dataset.yaml", "record.json")
+"""What is in folders that Sparcell wrote, or reads as a dataset: pictures there are reports."""
+IMAGE_SUFFIXES = (
+    ".ome.zarr", ".ome.zarr.zip", ".ozx", ".ome.tiff", ".ome.tif", ".ome.btf", ".zarr", ".zarr.zip",
+    ".tiff", ".tif", ".btf", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".czi", ".nd2", ".lif",
+    ".oib", ".oif", *PICTURES,
+)  # fmt: skip
 KINDS = {
     "images": IMAGE_SUFFIXES,
     "stain": IMAGE_SUFFIXES,
@@ -73,6 +83,35 @@ def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return Path(name).stem
+
+
+def without_previews(paths: Iterable[Path]) -> list[Path]:
+    """Leave PNG, JPEG and BMP files of one folder out where they are no images but show some.
+
+    They do beside images of other formats, which is said, and in folders that Sparcell wrote.
+
+    Warns
+    -----
+    SparcellWarning
+        If pictures are left out beside other images.
+    """
+    paths = list(paths)
+    images = [path for path in paths if not path.name.lower().endswith(PICTURES)]
+    if len(images) == len(paths):
+        return paths
+    folder = paths[0].parent
+    if any((folder / name).exists() for name in WRITTEN):
+        return images
+    if images:
+        left_out = sorted(path.name for path in set(paths) - set(images))
+        named = left_out[0] + (f" and {len(left_out) - 1} more" if len(left_out) > 1 else "")
+        warnings.warn(
+            f"{named} in {folder} not read: a PNG, JPEG or BMP beside other images is taken for a "
+            "preview; put those that are images into a folder of their own",
+            SparcellWarning,
+            stacklevel=2,
+        )
+    return images or paths
 
 
 @dataclass(frozen=True)
@@ -149,7 +188,7 @@ class Dataset:
         if not listed["images"]:
             raise InputError(
                 f"no image in {root / places['images'].files}",
-                "TIFF or OME-Zarr files in a folder images/",
+                "images, such as TIFF, OME-Zarr or PNG, in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
         # That module needs names of fields, which are defined here.
@@ -329,9 +368,9 @@ def _list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, 
         return {match[1]: path for match, path in found if match and path.name[0] != "."}
     folder = root / place
     files: dict[str, Path] = {}
-    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if path.name.startswith(".") or not path.name.lower().endswith(suffixes):
-            continue
+    children = sorted(folder.glob("*")) if folder.is_dir() else []
+    fitting = [path for path in children if path.name.lower().endswith(suffixes)]
+    for path in without_previews(path for path in fitting if path.name[0] != "."):
         name = stem(path, suffixes)
         if name in files:
             raise InputError(

@@ -45,6 +45,9 @@ class Image:
         Channels that count, by number in the file; all where None. See `only`.
     frames : int
         Time points that are read together. See `with_frames`.
+    ids : Image, optional
+        The numbers in the file as a label image means them, where the image shows others: colours
+        of a palette, an inverted grey scale.
     """
 
     data: Any
@@ -54,6 +57,7 @@ class Image:
     source: str = "array"
     chosen: tuple[int, ...] | None = None
     frames: int = 1
+    ids: Image | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, len(self.data.shape), self.source))
@@ -178,6 +182,8 @@ class Image:
             If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1;
             their type may be floating point.
         """
+        if self.ids is not None:
+            return self.ids.read_ids(y, x, plane)
         self._check_type()
         region = self._stored(y, x, plane)
         if region.dtype.kind == "f":
@@ -205,14 +211,23 @@ class Image:
         Raises
         ------
         InputError
-            If it has several channels or no whole numbers.
+            If it has several channels, no whole numbers, or a compression that changes them.
         """
+        if self.ids is not None:
+            self.ids.check_ids()
+            return
         self._check_type()
         if np.dtype(self.data.dtype).kind == "f":
             for plane in self.planes():
                 self.read_ids(plane=plane)
 
     def _check_type(self) -> None:
+        if getattr(self.data, "lossy", False):
+            raise InputError(
+                f"the label image or mask {self.source} in JPEG, which changes numbers",
+                "each pixel's number as it was drawn",
+                "save it anew as TIFF or PNG from where it was made",
+            )
         dtype = np.dtype(self.data.dtype)
         if self.size("C") != 1 or dtype.kind not in "iubf":
             raise InputError(

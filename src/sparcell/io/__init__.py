@@ -4,18 +4,22 @@
 Kind                      Read                                       Write
 ========================  =========================================  =======================
 TIFF, BigTIFF             any compression, strips or tiles           ``.tif``, ``.tiff``
-OME-TIFF                  also over several files; the first image   ``.ome.tif``
-ImageJ TIFF               hyperstacks                                no
-OME-Zarr 0.5 (Zarr 3)     full resolution                            ``.ome.zarr``, ``.zarr``
-OME-Zarr 0.4 (Zarr 2)     full resolution                            with ``ngff="0.4"``
+OME-TIFF                  also over several files; one image         ``.ome.tif``
+ImageJ TIFF, LSM, STK     hyperstacks                                no
+SVS, NDPI, SCN            full resolution                            no
+OME-Zarr 0.5 (Zarr 3)     full resolution, also zipped               ``.ome.zarr``, ``.zarr``
+OME-Zarr 0.1 to 0.4       full resolution, also zipped               0.4: ``ngff="0.4"``
+Zarr arrays               with the user's axes                       no
 OME-Zarr plates           field by field                             no
+PNG, JPEG, BMP            as a whole; JPEG not as labels             no
+CZI, ND2, LIF, OIB, OIF   plane by plane, first scene or position    no
 tables                    ``.csv``, ``.parquet``                     ``.csv``, ``.parquet``
 ========================  =========================================  =======================
 
-TIFF files of other suffixes (``.lsm``, ``.stk``, ``.svs``) are tried as TIFF. PNG, JPEG and the
-microscope makers' own formats are refused with a line that says so. Pixels may be bool, integers
-or floats, never complex. Images are read where they are looked at and can be written region by
-region, so neither needs the whole image in memory. Parquet needs ``sparcell[parquet]``.
+TIFF files of other suffixes are tried as TIFF. Other formats are refused with a line that says so.
+Pixels may be bool, integers or floats, never complex. Images are read where they are looked at and
+can be written region by region, so neither needs the whole image in memory. Parquet needs
+``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``.
 """
 
 from sparcell.io.label_group import create_labels, label_place

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 import warnings
+from collections.abc import Iterable
 
 from sparcell.core.errors import SparcellWarning
 
-UM_PER = {
-    "m": 1e6, "meter": 1e6, "metre": 1e6,
-    "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,
-    "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3,
-    "um": 1.0, "\N{MICRO SIGN}m": 1.0, "\N{GREEK SMALL LETTER MU}m": 1.0, "micron": 1.0,
-    "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
-    "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3,
-    "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}": 1e-4, "angstrom": 1e-4,
-    "pm": 1e-6, "picometer": 1e-6, "picometre": 1e-6,
-    "in": 25400.0, "inch": 25400.0,
+PREFIXES = {"": 1e6, "centi": 1e4, "milli": 1e3, "micro": 1.0, "nano": 1e-3, "pico": 1e-6}
+SYMBOLS = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "nm": 1e-3, "pm": 1e-6, "in": 25400.0}
+NAMES = {
+    "micron": 1.0, "angstrom": 1e-4, "inch": 25400.0, "inche": 25400.0,
+    **{prefix + metre: um for prefix, um in PREFIXES.items() for metre in ("meter", "metre")},
 }  # fmt: skip
+# Metadata are filled with print resolutions (72 dpi is 353 um, 1200 dpi 21 um) by whoever did not
+# know better. No microscope's pixel is larger, none that shows a cell is smaller than an atom.
+LARGEST_UM = 20.0
+SMALLEST_UM = 1e-4
+PRINT_UNITS = ("in", "inch", "inches", "cm")
 ANISOTROPY = 0.01
 
 
@@ -29,7 +31,7 @@ def to_um(length: float | None, unit: str) -> float | None:
     length : float or None
         In `unit`.
     unit : str
-        A symbol or a name, such as ``nm`` or ``millimeter``.
+        A symbol or a name in the singular or plural, such as ``nm`` or ``millimeters``.
 
     Returns
     -------
@@ -37,13 +39,79 @@ def to_um(length: float | None, unit: str) -> float | None:
         None where there is no length, the unit is unknown (``pixel``), or the length is not a
         positive number.
     """
-    # ImageJ writes the micro sign as an escape sequence.
-    unit = unit.strip().replace("\\u00B5", "\N{MICRO SIGN}")
-    # Symbols keep their case (Mm is no mm); names do not.
-    factor = UM_PER.get(unit if len(unit) < 3 else unit.lower())
+    factor = _um_per(unit)
     if length is None or factor is None or not math.isfinite(length) or length <= 0:
         return None
     return length * factor
+
+
+def _um_per(unit: str) -> float | None:
+    # ImageJ writes the micro sign as an escape sequence, and programs that take UTF-8 for latin-1
+    # or ASCII leave other signs in its place.
+    unit = unit.strip().rstrip(".").replace("\\u00B5", "u").replace("\\u00b5", "u")
+    unit = unit.replace("\u00c2\u00b5", "u").replace("\u00ce\u00bc", "u").replace("\ufffd", "u")
+    unit = unit.replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    if unit in ("\u00c5", "\u212b"):
+        return NAMES["angstrom"]
+    # Symbols keep their case (Mm is no mm); names do not, nor do they keep accents.
+    if len(unit) < 3:
+        return 1.0 if unit == "u" else SYMBOLS.get(unit)
+    plain = unicodedata.normalize("NFD", unit.lower())
+    name = "".join(c for c in plain if not unicodedata.combining(c) and c not in " -_")
+    return NAMES.get(name, NAMES.get(name.removesuffix("s")))
+
+
+def believable(um: float | None, unit: str, source: str) -> float | None:
+    """Return a pixel's edge in um if a microscope can have it, else None.
+
+    Parameters
+    ----------
+    um : float or None
+    unit : str
+        In which the file gives it. In inch and cm, print resolutions are passed over in silence.
+    source : str
+        For messages.
+
+    Warns
+    -----
+    SparcellWarning
+        If it is below 0.0001 um or above 20 um, in another unit.
+    """
+    if um is None or SMALLEST_UM <= um <= LARGEST_UM:
+        return um
+    if unit.strip().lower() not in PRINT_UNITS:
+        warnings.warn(
+            f"{source} gives pixels of {um:g} um, which no microscope has: "
+            "the pixel size is taken as unknown",
+            SparcellWarning,
+            stacklevel=2,
+        )
+    return None
+
+
+def pixel_edges(
+    sizes: Iterable[float | None], units: tuple[str, str], source: str
+) -> tuple[float | None, float | None]:
+    """Convert a pixel's height and width to um; None where a microscope cannot have them.
+
+    Parameters
+    ----------
+    sizes : iterable of float or None
+        Height and width.
+    units : tuple of str
+        Of each.
+    source : str
+        For messages.
+
+    Warns
+    -----
+    SparcellWarning
+        See `believable`.
+    """
+    y, x = map(to_um, sizes, units)
+    # The height is what counts, and one line is enough.
+    um, unit = (x, units[1]) if y is None else (y, units[0])
+    return (None, None) if believable(um, unit, source) is None else (y, x)
 
 
 def one_pixel_size(y: float | None, x: float | None, source: str) -> float | None:

@@ -1,23 +1,25 @@
-"""OME-Zarr 0.4 (Zarr 2) and 0.5 (Zarr 3), read lazily.
+"""OME-Zarr 0.1 to 0.4 (Zarr 2) and 0.5 (Zarr 3), and Zarr arrays, read lazily.
 
-Specification: https://ngff.openmicroscopy.org/0.4/ and https://ngff.openmicroscopy.org/0.5/.
+Specification: https://ngff.openmicroscopy.org/0.1/ to https://ngff.openmicroscopy.org/0.5/. Until
+0.2 every image is TCZYX; 0.3 names the axes; 0.4 adds their types, units and scales.
 """
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.io.lengths import one_pixel_size, to_um
+from sparcell.io.chunks import ChunkedPixels, guard_chunks
+from sparcell.io.lengths import one_pixel_size, pixel_edges
+from sparcell.io.unnamed_axes import ask_for_axes
 
 KINDS_OF_AXIS = {"channel": "C", "time": "T"}
+WITHOUT_AXES = ("0.1", "0.2", "None")
+VERSIONS = "0.1 to 0.5"
+ZIPPED = (".zarr.zip", ".ozx")
 
 
 def is_zarr(path: Path) -> bool:
@@ -25,42 +27,61 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs"))
 
 
+def is_zipped_zarr(path: Path) -> bool:
+    """Tell whether a file is called like a zip archive of an OME-Zarr."""
+    return path.name.lower().endswith(ZIPPED)
+
+
 def open_ngff(path: Path, axes: str | None = None) -> Image:
-    """Open the full resolution of an OME-Zarr image without reading pixels.
+    """Open the full resolution of an OME-Zarr image, or a Zarr array, without reading pixels.
 
     Parameters
     ----------
     path : Path
-        Folder of the image. A store as bioformats2raw writes it, with one image ``0`` inside,
-        is opened at that image.
+        Folder of the image or array, or a zip archive with it. A store as bioformats2raw writes
+        it, with one image ``0`` inside, is opened at that image.
     axes : str, optional
         One letter per dimension, instead of what the metadata says.
 
     Raises
     ------
     InputError
-        If the folder is no OME-Zarr image, is a plate or several images, or is damaged.
+        If it is no OME-Zarr image, is a plate or several images, or is damaged; or if it is an
+        array that names no axes, and none are given.
     """
-    folder, group, ome = find_multiscales(path)
+    folder, node, ome = _find_image(path)
+    if ome is None:
+        return _open_array(node, folder, axes, path)
     try:
         multiscales = ome["multiscales"][0]
         level = multiscales["datasets"][0]
-        array = _guarded(group[level["path"]], folder / level["path"])
+        array = guard_chunks(node[level["path"]], folder and folder / level["path"])
         letters = _letters(multiscales, axes, array.shape, path)
-        scale = _scale(multiscales, level, len(array.shape))
-        units = [str(axis.get("unit", "")) for axis in multiscales["axes"]]
-        names = [str(c.get("label", "")) for c in ome.get("omero", {}).get("channels", ())]
+        y, x = _pixel_sizes(multiscales, level, letters, path)
+        channels = _channels(ome)
     except InputError:
         raise
     except Exception as error:
         raise _no_image(path, error) from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(
-            f"{path} of dtype {array.dtype}", "real numbers", "save it as integers or floats"
-        )
-    y, x = (to_um(scale[letters.index(a)], units[letters.index(a)]) for a in "YX")
-    channels = tuple(names) if all(names) else ()
+    _check_numbers(array, path)
     return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
+
+
+def _find_image(path: Path) -> tuple[Path | None, Any, dict[str, Any] | None]:
+    """Find the folder (None in an archive), the node, and OME's metadata (None of an array)."""
+    import zarr
+
+    if path.is_file():
+        from sparcell.io.zipped_zarr import find_zipped
+
+        return None, *find_zipped(path)
+    try:
+        node = zarr.open(path, mode="r")
+    except Exception as error:
+        raise _no_image(path, error) from error
+    if isinstance(node, zarr.Array):
+        return path, node, None
+    return find_multiscales(path)
 
 
 def find_multiscales(path: Path) -> tuple[Path, Any, dict[str, Any]]:
@@ -83,8 +104,7 @@ def find_multiscales(path: Path) -> tuple[Path, Any, dict[str, Any]]:
 
     try:
         group = zarr.open_group(path, mode="r")
-        attributes = group.attrs.asdict()
-        ome = attributes.get("ome", attributes)
+        ome = ome_metadata(group)
         if "multiscales" not in ome:
             return find_multiscales(_only_image(path, ome))
     except InputError:
@@ -94,62 +114,32 @@ def find_multiscales(path: Path) -> tuple[Path, Any, dict[str, Any]]:
     return path, group, ome
 
 
+def ome_metadata(group: Any) -> dict[str, Any]:
+    """OME's part of the attributes of a Zarr group."""
+    attributes = group.attrs.asdict()
+    ome: dict[str, Any] = attributes.get("ome", attributes)
+    return ome
+
+
 def _no_image(path: Path, error: Exception) -> InputError:
     # Whatever is missing or of another type than the specification says.
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    if isinstance(error, KeyError):
+        reason = f"its metadata lack {error}"
+    elif isinstance(error, TypeError | AttributeError | IndexError):
+        reason = "its metadata have another form"
     return InputError(
-        f"{path} that is no OME-Zarr 0.4 or 0.5 image ({reason})",
+        f"{path} that is no OME-Zarr {VERSIONS} image ({reason})",
         "a folder with multiscales metadata",
         "export the image again",
     )
 
 
-class ChunkedPixels:
-    """A Zarr array that names the chunk which cannot be read."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-        self.shape: tuple[int, ...] = array.shape
-        self.dtype: np.dtype[Any] = array.dtype
-
-    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
-        try:
-            return np.asarray(self.array[index])
-        except Exception as error:
-            raise ValueError(f"chunk {self._first_bad(index)}: {error}") from error
-
-    @property
-    def missing_chunks(self) -> tuple[int, int]:
-        """How many chunks are not stored, and how many there should be. Zarr reads them as 0."""
-        expected = int(self.array.nchunks)
-        return expected - int(self.array.nchunks_initialized), expected
-
-    def _first_bad(self, index: tuple[int | slice, ...]) -> str:
-        """Try the chunks that `index` touches one by one."""
-        edges = self.array.shards or self.array.chunks
-        touched = []
-        for part, length, edge in zip(index, self.shape, edges, strict=True):
-            pixels = range(length)[part]
-            first, last = (pixels[0], pixels[-1]) if isinstance(pixels, range) else (pixels,) * 2
-            touched.append(range(first // edge, last // edge + 1))
-        for place in itertools.product(*touched):
-            inside = zip(place, edges, strict=True)
-            try:
-                self.array[tuple(slice(n * edge, (n + 1) * edge) for n, edge in inside)]
-            except Exception:
-                return str(self.array.metadata.encode_chunk_key(place))
-        return "unknown"
-
-
-def _guarded(array: Any, path: Path) -> ChunkedPixels:
-    """Read Blosc chunks through the store that checks them."""
-    import zarr
-
-    from sparcell.io.blosc_store import BloscStore
-
-    if any("blosc" in type(codec).__name__.lower() for codec in array.compressors):
-        array = zarr.open_array(BloscStore(path, read_only=True), mode="r")
-    return ChunkedPixels(array)
+def _check_numbers(array: ChunkedPixels, path: Path) -> None:
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{path} of dtype {array.dtype}", "real numbers", "save it as integers or floats"
+        )
 
 
 def _only_image(path: Path, ome: dict[str, Any]) -> Path:
@@ -169,8 +159,25 @@ def _only_image(path: Path, ome: dict[str, Any]) -> Path:
             f"{len(images)} images in {path}", "one image", f"name one, for example {images[0]}"
         )
     raise InputError(
-        f"no multiscales metadata in {path}", "an OME-Zarr 0.4 or 0.5 image", "export it again"
+        f"no multiscales metadata in {path}",
+        f"an OME-Zarr {VERSIONS} image",
+        "export it again, or name an array in it with --axes",
     )
+
+
+def _open_array(array: Any, folder: Path | None, axes: str | None, path: Path) -> Image:
+    """Open an array alone. Its pixel size is unknown, and its axes are the user's word."""
+    pixels = guard_chunks(array, folder)
+    _check_numbers(pixels, path)
+    if axes is None:
+        named = getattr(array.metadata, "dimension_names", None) or ()
+        letters = "".join(str(name)[:1].upper() for name in named)
+        fits = {"Y", "X"} <= set(letters) and len(set(letters)) == len(array.shape)
+        raise ask_for_axes(
+            array.shape, letters if fits else "?" * (len(array.shape) - 2) + "YX", path
+        )
+    letters = check_axes(axes, len(array.shape), f"{path} of shape {array.shape}")
+    return Image(pixels, letters, source=str(path))
 
 
 def _letters(
@@ -178,18 +185,52 @@ def _letters(
 ) -> str:
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
+    version = str(multiscales.get("version"))
+    if "axes" not in multiscales and version in WITHOUT_AXES and len(shape) == len(LETTERS):
+        return LETTERS
+    if "axes" not in multiscales:
+        raise InputError(
+            f"OME-Zarr {version} without axes in {path} of shape {shape}",
+            f"an OME-Zarr {VERSIONS} image",
+            f"give --axes with {len(shape)} of the letters {LETTERS}",
+        )
     letters = ""
-    for axis in multiscales["axes"]:
+    for axis in _axes(multiscales):
         name = str(axis["name"]).upper()
-        letters += name if name in LETTERS else KINDS_OF_AXIS.get(axis.get("type"), name[:1])
+        letters += name if name in LETTERS else KINDS_OF_AXIS.get(str(axis.get("type")), name[:1])
     return check_axes(letters, len(shape), f"{path} of shape {shape}")
 
 
-def _scale(multiscales: dict[str, Any], level: dict[str, Any], ndim: int) -> list[float]:
-    """Size of a pixel of one level along each axis, in the axis' unit."""
-    scale = [1.0] * ndim
+def _axes(multiscales: dict[str, Any]) -> list[dict[str, Any]]:
+    """Axes as 0.4 describes them; until 0.3 they are words, or none."""
+    axes = multiscales.get("axes", ())
+    return [{"name": axis} if isinstance(axis, str) else axis for axis in axes]
+
+
+def _pixel_sizes(
+    multiscales: dict[str, Any], level: dict[str, Any], letters: str, path: Path
+) -> tuple[float | None, float | None]:
+    """Height and width of a pixel in um; None where no scale or no unit is given."""
+    axes, scale = _axes(multiscales), _scale(multiscales, level, len(letters))
+    if scale is None or len(axes) != len(letters):
+        return None, None
+    places = [letters.index(letter) for letter in "YX"]
+    y_unit, x_unit = (str(axes[place].get("unit", "")) for place in places)
+    return pixel_edges([scale[place] for place in places], (y_unit, x_unit), str(path))
+
+
+def _scale(multiscales: dict[str, Any], level: dict[str, Any], ndim: int) -> list[float] | None:
+    """Size of a pixel of one level along each axis, in the axis' unit; None where none is given."""
+    scale = None
     for holder in (level, multiscales):
         for transform in holder.get("coordinateTransformations", ()):
             if transform["type"] == "scale":
-                scale = [a * float(b) for a, b in zip(scale, transform["scale"], strict=True)]
+                before = scale or [1.0] * ndim
+                scale = [a * float(b) for a, b in zip(before, transform["scale"], strict=True)]
     return scale
+
+
+def _channels(ome: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the channels; none where one of them has none."""
+    names = [str(c.get("label", "")) for c in ome.get("omero", {}).get("channels", ())]
+    return tuple(names) if all(names) else ()

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-from sparcell.core.dataset import IMAGE_SUFFIXES, Sample
-from sparcell.core.errors import InputError
+from sparcell.core.dataset import IMAGE_SUFFIXES, PICTURES, Sample, without_previews
+from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.excerpt import WHOLE
 from sparcell.core.image import Image
 from sparcell.core.progress import say
-from sparcell.io.ngff import is_zarr, open_ngff
+from sparcell.io.ngff import is_zarr, is_zipped_zarr, open_ngff
 from sparcell.io.plate import plate_fields
+from sparcell.io.vendors import VENDORS, open_vendor
 
 # Formats that people have and that need converting; any other suffix is tried as TIFF, for
-# many TIFF files are called otherwise (.lsm, .stk, .svs).
+# many TIFF files are called otherwise.
 FOREIGN = (
-    ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".czi", ".nd2", ".lif", ".lof",
-    ".oib", ".oif", ".vsi", ".ims", ".dv", ".mrc", ".ics", ".ids", ".dcm", ".h5", ".hdf5",
-    ".npy", ".npz", ".avi", ".mp4", ".mov", ".zip",
+    ".gif", ".webp", ".jp2", ".lof", ".vsi", ".ims", ".dv", ".mrc", ".ics", ".ids", ".dcm", ".h5",
+    ".hdf5", ".npy", ".npz", ".avi", ".mp4", ".mov", ".zip",
+)  # fmt: skip
+# Files that lie beside images in any laboratory and hold none.
+SIDE_FILES = (
+    ".csv", ".tsv", ".txt", ".json", ".yaml", ".yml", ".xml", ".html", ".md", ".log", ".xlsx",
+    ".xls", ".ods", ".parquet", ".pdf", ".ini", ".db", ".py", ".ijm", ".roi", ".geojson",
+    ".partial", ".lock",
 )  # fmt: skip
 
 
 def open_image(path: Path | str, axes: str | None = None) -> Image:
     """Open an image; its pixels are read where and when they are looked at.
 
-    TIFF, OME-TIFF (also spread over several files), ImageJ TIFF, and OME-Zarr 0.4 and 0.5
-    (full resolution) are supported. Axes, pixel size and channel names come from the metadata.
-    RGB samples become the channels red, green and blue.
+    TIFF, OME-TIFF (also spread over several files), ImageJ TIFF, LSM, OME-Zarr 0.1 to 0.5 (full
+    resolution, also zipped), PNG, JPEG and BMP are supported, and with ``sparcell[formats]`` CZI,
+    ND2, LIF, OIB and OIF. Axes, pixel size and channel names come from the metadata. RGB samples
+    become the channels red, green and blue. Of a TIFF with several images the largest is read.
 
     Parameters
     ----------
@@ -52,12 +62,13 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
     Warns
     -----
     SparcellWarning
-        If pixels are not square (more than 1 %), or the file holds further images.
+        If pixels are not square (more than 1 %), the pixel size is none that a microscope has, the
+        file holds further images, or its tags say that it is shown otherwise than it is stored.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"no file {path}", "an image", "check the path")
-    if path.name.lower().endswith(FOREIGN):
+    if path.name.lower().endswith(FOREIGN) and not is_zipped_zarr(path):
         raise InputError(
             f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
         )
@@ -70,6 +81,14 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
             return open_ngff(path, axes)
         if path.stat().st_size == 0:
             raise InputError(f"an empty file {path}", "an image", "copy it again")
+        if is_zipped_zarr(path):
+            return open_ngff(path, axes)
+        if path.name.lower().endswith(VENDORS):
+            return open_vendor(path, axes)
+        if path.name.lower().endswith(PICTURES):
+            from sparcell.io.pictures import open_picture
+
+            return open_picture(path, axes)
         # tifffile is not needed to read OME-Zarr.
         from sparcell.io.tiff import open_tiff
 
@@ -118,20 +137,26 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
     ----------
     inputs : list of str or Path
         Files, taken as they are; OME-Zarr folders, and of plates all their fields; other
-        folders, for the TIFF and OME-Zarr images directly in them, sorted, without hidden ones;
-        patterns such as ``"plate/**/*.tif"``, in which a folder that exists is no pattern, whatever
-        its name. Thumbnails beside other images are left out, and said.
+        folders, for the images directly in them, sorted, without hidden ones, and without PNG,
+        JPEG and BMP beside other formats; patterns such as ``"plate/**/*.tif"``, in which a folder
+        that exists is no pattern, whatever its name. Thumbnails beside other images are left out,
+        and said.
 
     Raises
     ------
     InputError
         If one of them gives no image.
+
+    Warns
+    -----
+    SparcellWarning
+        If a folder has files that are neither read nor known to hold no image.
     """
     found: dict[Path, None] = {}
     for entry in inputs:
         path = Path(entry)
         if path.is_dir() and not is_zarr(path):
-            images = [child for child in sorted(path.iterdir()) if _looks_like_image(child)]
+            images = _images_in(path)
         elif path.exists():
             images = [path]
         else:
@@ -139,7 +164,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         if not images:
             raise InputError(
                 f"no image for '{entry}'",
-                "TIFF files or OME-Zarr folders",
+                "TIFF, OME-Zarr, PNG or another format that is read",
                 _remedy(path),
             )
         for image in images:
@@ -186,6 +211,29 @@ def without_thumbnails(paths: list[Path]) -> list[Path]:
     left = [path for path in paths if path in small]
     say(f"{len(left)} thumbnails left out, such as {left[0].name}")
     return [path for path in paths if path not in small]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Images directly in a folder; what else might be one is counted in a line."""
+    children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
+    images = without_previews(child for child in children if _looks_like_image(child))
+    _say_unread(folder, (child for child in children if child.is_file()))
+    return images
+
+
+def _say_unread(folder: Path, files: Iterable[Path]) -> None:
+    known = IMAGE_SUFFIXES + SIDE_FILES
+    others = [path for path in files if not path.name.lower().endswith(known)]
+    if not others:
+        return
+    counts = Counter(path.suffix.lower() or "without suffix" for path in others)
+    listed = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
+    warnings.warn(
+        f"files in {folder} that are not read: {listed}; convert images to TIFF, or name a file "
+        "that is a TIFF by another name",
+        SparcellWarning,
+        stacklevel=2,
+    )
 
 
 def _looks_like_image(path: Path) -> bool:

@@ -8,10 +8,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -20,13 +18,11 @@ from numpy.typing import NDArray
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
-from sparcell.io.lengths import one_pixel_size, to_um
-
-RGB = ("red", "green", "blue", "alpha")
-# Resolution tags are filled with print resolutions (72 dpi is 353 um) by whoever did not know
-# better. No microscope's pixel is larger than this.
-LARGEST_UM = 20.0
-SMALLEST_UM = 0.001
+from sparcell.io.file_state import FileState
+from sparcell.io.lengths import one_pixel_size
+from sparcell.io.tiff_metadata import read_facts
+from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, choose_main, show
+from sparcell.io.unnamed_axes import ask_for_axes
 
 
 def open_tiff(path: Path, axes: str | None = None) -> Image:
@@ -50,47 +46,28 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
             raise _damaged(path, "a width or height below 0")
         if not tif.series:
             raise _damaged(path, "no image in it")
-        series = tif.series[0]
+        series, others = choose_main(list(tif.series))
         if 0 in series.shape:
             raise InputError(
                 f"an empty image {series.shape} in {path}", "at least one pixel", "write it again"
             )
+        check_colours(series.keyframe, path)
         letters = _choose_axes(series, axes, path)
-        pixels = _pixels(series, path)
-        sizes, channels = _metadata(tif, series)
-        images = len(tif.series)
-    if images > 1:
+        shown = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
+        facts = read_facts(tif, series, path)
+    if others:
         warnings.warn(
-            f"{path} holds {images} images of different kinds; the first, {series.shape}, is read: "
-            "save the others as files of their own",
+            f"{path} holds {others + 1} images of different kinds; the largest, {series.shape}, is "
+            "read: save the others as files of their own",
             SparcellWarning,
             stacklevel=3,
         )
-    return Image(pixels, letters, one_pixel_size(*sizes, str(path)), channels, str(path))
-
-
-class _FileState:
-    """What a file was like when its header was read; pixels must come from the same file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.opened = self._now()
-
-    def check(self) -> None:
-        """Raise `InputError` if the file is another by now."""
-        if self._now() != self.opened:
-            raise InputError(
-                f"{self.path} that changes while it is read",
-                "a finished file",
-                "wait until it is written, and repeat",
-            )
-
-    def _now(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
+    size = one_pixel_size(facts.y, facts.x, str(path))
+    stored = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
+    names = facts.channels
+    if not names and "C" in shown.axes and "C" not in series.axes:
+        names = channel_names(series.keyframe, shown.pixels.shape[shown.axes.index("C")])
+    return Image(shown.pixels, shown.axes, size, names, str(path), ids=stored)
 
 
 class MappedPixels:
@@ -103,7 +80,7 @@ class MappedPixels:
         self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self.path, self.offset, self.shape, self.dtype = path, offset, shape, dtype
-        self._state = _FileState(path)
+        self._state = FileState(path)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         # A map of a file that has become shorter kills the process that touches it.
@@ -120,8 +97,9 @@ class SegmentedPixels:
     def __init__(self, series: Any, path: Path) -> None:
         self.shape: tuple[int, ...] = series.shape
         self.dtype: np.dtype[Any] = series.dtype
+        self.lossy = series.keyframe.compression in LOSSY
         self._store = series.aszarr(level=0)
-        self._state = _FileState(path)
+        self._state = FileState(path)
 
     @cached_property
     def _array(self) -> Any:
@@ -178,8 +156,17 @@ def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
 def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     """Letters of ``TCZYX`` for the series, from the user or from the metadata."""
     shape, letters = series.shape, series.axes
+    if "S" in letters and "C" in letters and shape[letters.index("C")] > 1:
+        raise InputError(
+            f"{path} of shape {shape} with colour samples in each of its channels (axes {letters})",
+            "channels of grey values, or one colour image",
+            "save its channels as grey images, or each colour image as a file of its own",
+        )
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
+    if "S" in letters:
+        # A channel axis of length 1 beside them says nothing.
+        letters = letters.replace("C", "Q")
     if "C" not in letters:
         letters = letters.replace("S", "C")
     # An unknown axis of length 1 may be called anything.
@@ -190,84 +177,7 @@ def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     unknown = [letter for letter in letters if letter not in LETTERS]
     if not unknown and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
         return str(letters)
-    choices = []
-    for chosen in combinations([letter for letter in "TCZ" if letter not in letters], len(unknown)):
-        names = iter(chosen)
-        choices.append("".join(a if a in LETTERS else next(names) for a in letters))
-    *others, last = sorted(choices) or ["TCZYX"[-len(shape) :]]
-    raise InputError(
-        f"{path} of shape {shape} without names for its axes",
-        "metadata that name them, or your word",
-        "give --axes " + (", ".join(others) + " or " + last if others else last),
-    )
-
-
-def _metadata(tif: Any, series: Any) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    """Pixel height and width in um, and channel names, as far as the file gives them."""
-    sizes: tuple[float | None, float | None] = None, None
-    channels: tuple[str, ...] = ()
-    if tif.is_ome and tif.ome_metadata:
-        sizes, channels = _ome(tif.ome_metadata)
-    elif tif.is_imagej and tif.imagej_metadata:
-        unit = str(tif.imagej_metadata.get("unit", ""))
-        y, x = _per_resolution(series.keyframe)
-        sizes = to_um(y, unit), to_um(x, unit)
-    elif tif.is_shaped and tif.shaped_metadata:
-        sizes, channels = _shaped(tif.shaped_metadata[0])
-    if sizes == (None, None):
-        unit = {2: "inch", 3: "cm"}.get(int(series.keyframe.resolutionunit), "")
-        y, x = (to_um(length, unit) for length in _per_resolution(series.keyframe))
-        if all(length and SMALLEST_UM <= length <= LARGEST_UM for length in (y, x)):
-            sizes = y, x
-    if not channels and "S" in series.axes and "C" not in series.axes:
-        channels = RGB[: series.shape[series.axes.index("S")]]
-    return sizes, channels
-
-
-def _ome(text: str) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    try:
-        pixels = ElementTree.fromstring(text).find(".//{*}Image/{*}Pixels")
-    except ElementTree.ParseError:
-        pixels = None
-    if pixels is None:
-        return (None, None), ()
-    sizes = [
-        to_um(_number(pixels.get(f"PhysicalSize{a}")), pixels.get(f"PhysicalSize{a}Unit", "um"))
-        for a in "YX"
-    ]
-    names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
-    return (sizes[0], sizes[1]), tuple(names) if all(names) else ()
-
-
-def _shaped(
-    description: dict[str, Any],
-) -> tuple[tuple[float | None, float | None], tuple[str, ...]]:
-    sizes = [
-        to_um(
-            _number(description.get(f"PhysicalSize{a}")),
-            str(description.get(f"PhysicalSize{a}Unit", "um")),
-        )
-        for a in "YX"
-    ]
-    channel = description.get("Channel")
-    names = channel.get("Name", ()) if isinstance(channel, dict) else ()
-    return (sizes[0], sizes[1]), tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def _number(text: Any) -> float | None:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return None
-
-
-def _per_resolution(page: Any) -> tuple[float | None, float | None]:
-    """Pixel height and width in the unit of the resolution tags."""
-    lengths: list[float | None] = []
-    for name in ("YResolution", "XResolution"):
-        count, unit = page.tags.valueof(name, (0, 1))
-        lengths.append(unit / count if count else None)
-    return lengths[0], lengths[1]
+    raise ask_for_axes(shape, letters, path)
 
 
 def _damaged(path: Path, what: str) -> InputError:
@@ -286,7 +196,7 @@ def _readable(path: Path) -> Iterator[None]:
     logger.addHandler(complaints)
     try:
         yield
-    except InputError:
+    except (InputError, SparcellWarning):
         raise
     except tifffile.TiffFileError as error:
         if "not a TIFF" in str(error):

@@ -1,0 +1,129 @@
+"""Pixel size and channel names from the metadata of a TIFF, whoever wrote it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from sparcell.io.lengths import LARGEST_UM, pixel_edges, to_um
+
+# Smaller than this, resolution tags are as little a calibration as print resolutions.
+SMALLEST_TAG_UM = 0.001
+
+
+class Facts(NamedTuple):
+    """What metadata say.
+
+    Attributes
+    ----------
+    y, x : float or None
+        Edges of a pixel in um.
+    channels : tuple of str
+        Empty where they are not named.
+    """
+
+    y: float | None = None
+    x: float | None = None
+    channels: tuple[str, ...] = ()
+
+
+def read_facts(tif: Any, series: Any, path: Path) -> Facts:
+    """Read pixel size and channel names, as far as the file gives them.
+
+    Sources, the first that gives a size: OME-XML, ImageJ, tifffile's own description, Zeiss LSM,
+    MetaMorph STK, Aperio SVS, and the resolution tags.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+        The image.
+    path : Path
+        For messages.
+    """
+    facts = _by_program(tif, series, path)
+    if facts.y is None and facts.x is None:
+        unit = {2: "inch", 3: "cm"}.get(int(series.keyframe.resolutionunit), "")
+        y, x = (to_um(length, unit) for length in _per_resolution(series.keyframe))
+        if all(length and SMALLEST_TAG_UM <= length <= LARGEST_UM for length in (y, x)):
+            facts = facts._replace(y=y, x=x)
+    return facts
+
+
+def _by_program(tif: Any, series: Any, path: Path) -> Facts:
+    if tif.is_ome and tif.ome_metadata:
+        return _ome(tif.ome_metadata, tif.series.index(series), path)
+    if tif.is_imagej and tif.imagej_metadata:
+        unit = str(tif.imagej_metadata.get("unit", ""))
+        return Facts(*pixel_edges(_per_resolution(series.keyframe), (unit, unit), str(path)))
+    if tif.is_shaped and tif.shaped_metadata:
+        return _shaped(tif.shaped_metadata[0], path)
+    if tif.is_lsm:
+        return _lsm(tif.lsm_metadata or {}, path)
+    if tif.is_stk:
+        stk = tif.stk_metadata or {}
+        sizes = (_number(stk.get(f"{a}Calibration")) for a in "YX")
+        unit = str(stk.get("CalibrationUnits", ""))
+        return Facts(*pixel_edges(sizes, (unit, unit), str(path)))
+    if tif.is_svs:
+        size = _svs_size(series.keyframe.description)
+        return Facts(*pixel_edges((size, size), ("um", "um"), str(path)))
+    return Facts()
+
+
+def _ome(text: str, number: int, path: Path) -> Facts:
+    """Facts of one image of OME-XML, counted from 0."""
+    try:
+        images = ElementTree.fromstring(text).findall(".//{*}Image/{*}Pixels")
+    except ElementTree.ParseError:
+        images = []
+    if not images:
+        return Facts()
+    pixels = images[number if number < len(images) else 0]
+    names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
+    return Facts(*_physical_sizes(pixels, path), tuple(names) if all(names) else ())
+
+
+def _shaped(description: dict[str, Any], path: Path) -> Facts:
+    channel = description.get("Channel")
+    names = channel.get("Name", ()) if isinstance(channel, dict) else ()
+    named = tuple(map(str, names)) if isinstance(names, list) else ()
+    return Facts(*_physical_sizes(description, path), named)
+
+
+def _physical_sizes(holder: Any, path: Path) -> tuple[float | None, float | None]:
+    """Read OME's attributes, in um where they name no unit."""
+    units = [str(holder.get(f"PhysicalSize{a}Unit", "um")) for a in "YX"]
+    sizes = [_number(holder.get(f"PhysicalSize{a}")) for a in "YX"]
+    return pixel_edges(sizes, (units[0], units[1]), str(path))
+
+
+def _lsm(metadata: dict[str, Any], path: Path) -> Facts:
+    """Zeiss LSM gives lengths in m, and colours with the names of channels."""
+    sizes = [_number(metadata.get(f"VoxelSize{a}")) for a in "YX"]
+    colours = metadata.get("ChannelColors") or {}
+    names = tuple(str(name).strip() for name in colours.get("ColorNames") or ())
+    return Facts(*pixel_edges(sizes, ("m", "m"), str(path)), names if all(names) else ())
+
+
+def _svs_size(description: str) -> float | None:
+    """Micrometers per pixel (MPP) in the description of an Aperio slide."""
+    parts = (part.partition("=") for part in description.split("|"))
+    return next((_number(value) for key, _, value in parts if key.strip() == "MPP"), None)
+
+
+def _number(text: Any) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _per_resolution(page: Any) -> tuple[float | None, float | None]:
+    """Pixel height and width in the unit of the resolution tags."""
+    lengths: list[float | None] = []
+    for name in ("YResolution", "XResolution"):
+        count, unit = page.tags.valueof(name, (0, 1))
+        lengths.append(unit / count if count else None)
+    return lengths[0], lengths[1]

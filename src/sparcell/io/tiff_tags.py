@@ -1,0 +1,147 @@
+"""What the tags of a TIFF say about its pages and numbers.
+
+Specification: TIFF revision 6.0, sections 4 to 8 (photometric interpretation), 18 (extra samples)
+and the list of tags (NewSubfileType, Orientation).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
+
+from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.io.views import (
+    FirstChannels,
+    InvertedPixels,
+    Shown,
+    say_orientation,
+    show_palette,
+)
+
+RGB = ("red", "green", "blue")
+# What slide scanners call the photographs beside the scan.
+PHOTOGRAPHS = ("label", "macro", "thumbnail", "label image", "macro image", "overview")
+REDUCED, MASK = 1, 4
+ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+LOSSY = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.JPEG_LOSSY)
+COLOURS = {
+    PHOTOMETRIC.SEPARATED: "printing colours (CMYK)",
+    PHOTOMETRIC.CIELAB: "CIE Lab colours",
+    PHOTOMETRIC.ICCLAB: "ICC Lab colours",
+    PHOTOMETRIC.ITULAB: "ITU Lab colours",
+    PHOTOMETRIC.LOGL: "logarithms of brightness (LogL)",
+    PHOTOMETRIC.LOGLUV: "LogLuv colours",
+    PHOTOMETRIC.CFA: "a camera's raw colour mosaic (CFA)",
+}
+
+
+def choose_main(series: list[Any]) -> tuple[Any, int]:
+    """Choose the image of a file among thumbnails, masks, photographs of the slide and others.
+
+    Parameters
+    ----------
+    series : list
+        tifffile's series, at least one.
+
+    Returns
+    -------
+    main : tifffile.TiffPageSeries
+        The largest that its tags call a full image; the first of several as large.
+    others : int
+        Full images beside it.
+    """
+    full = [one for one in series if not _is_extra(one)] or series
+    main = max(full, key=lambda one: math.prod(one.shape))
+    return main, len(full) - 1
+
+
+def _is_extra(series: Any) -> bool:
+    kind = int(series.keyframe.subfiletype)
+    return bool(kind & (REDUCED | MASK)) or series.name.strip().lower() in PHOTOGRAPHS
+
+
+def check_colours(page: Any, path: Path) -> None:
+    """Refuse colours that are no red, green and blue, by their name.
+
+    Raises
+    ------
+    InputError
+    """
+    what = COLOURS.get(page.photometric)
+    if page.photometric == PHOTOMETRIC.YCBCR and page.compression not in LOSSY:
+        what = "YCbCr colours"
+    if what:
+        raise InputError(f"{what} in {path}", "grey values or RGB", "save it as RGB or grey")
+
+
+def channel_names(page: Any, count: int) -> tuple[str, ...]:
+    """Names of the colour samples of a page; none where they are no colours."""
+    if page.photometric not in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR, PHOTOMETRIC.PALETTE):
+        return ()
+    return (*RGB, *(f"extra {n}" for n in range(1, count - 2)))[:count]
+
+
+def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -> Shown:
+    """Show stored numbers as viewers do: bright is large, palettes are colours, no transparency.
+
+    ImageJ's palettes only colour a grey image, as does any whose colours grow with the number; so
+    their numbers are the image.
+
+    Parameters
+    ----------
+    pixels : array-like
+        As stored.
+    axes : str
+    series : tifffile.TiffPageSeries
+    inside_imagej : bool
+        ImageJ wrote the file.
+    path : Path
+        For messages.
+
+    Warns
+    -----
+    SparcellWarning
+        If the grey scale is inverted, or the orientation tag says that the image is turned.
+    """
+    page = series.keyframe
+    say_orientation(int(page.tags.valueof("Orientation", 1)), path)
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        return _inverted(pixels, axes, page, path)
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and not inside_imagej:
+        return show_palette(pixels, axes, np.asarray(page.colormap).T)
+    if "S" in series.axes and page.extrasamples:
+        axis, samples = series.axes.index("S"), series.shape[series.axes.index("S")]
+        alphas = sum(extra in ALPHA for extra in page.extrasamples)
+        # Transparency is the last sample wherever programs write it.
+        if alphas and page.extrasamples[-alphas:] == page.extrasamples:
+            return Shown(FirstChannels(pixels, axis, samples - alphas), axes)
+    return Shown(pixels, axes)
+
+
+def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
+    dtype = np.dtype(pixels.dtype)
+    if dtype.kind == "b":
+        # A mask: tifffile, for one, calls it so by default and means what it stores.
+        return Shown(pixels, axes)
+    begin = f"{path} says that 0 is white (PhotometricInterpretation 0)"
+    if dtype.kind != "u":
+        warnings.warn(
+            f"{begin}, but has values of {dtype}, which are read as stored: "
+            "invert it by hand where bright objects should be bright",
+            SparcellWarning,
+            stacklevel=2,
+        )
+        return Shown(pixels, axes)
+    warnings.warn(
+        f"{begin}: its values are inverted, so that bright is large as in a viewer; "
+        "a label image or mask is read as stored",
+        SparcellWarning,
+        stacklevel=2,
+    )
+    largest = 2 ** int(page.bitspersample) - 1
+    return Shown(InvertedPixels(pixels, largest), axes, pixels)

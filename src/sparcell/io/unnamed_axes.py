@@ -1,0 +1,33 @@
+"""What to answer where a file does not name its axes."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+from sparcell.core.axes import LETTERS
+from sparcell.core.errors import InputError
+
+
+def ask_for_axes(shape: tuple[int, ...], letters: str, path: Path) -> InputError:
+    """Make the error that lists what the axes may be.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    letters : str
+        One per dimension; any that is not of ``TCZYX`` is unknown.
+    path : Path
+    """
+    unknown = [letter for letter in letters if letter not in LETTERS]
+    free = [letter for letter in "TCZ" if letter not in letters]
+    choices = []
+    for chosen in combinations(free, len(unknown)):
+        names = iter(chosen)
+        choices.append("".join(a if a in LETTERS else next(names) for a in letters))
+    *others, last = sorted(choices) or ["TCZYX"[-len(shape) :]]
+    return InputError(
+        f"{path} of shape {shape} without names for its axes",
+        "metadata that name them, or your word",
+        "give --axes " + (", ".join(others) + " or " + last if others else last),
+    )

@@ -1,0 +1,151 @@
+"""Formats of microscope makers, each read by a library of the extra ``formats``."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sparcell.core.axes import check_axes
+from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.image import Image
+from sparcell.io.lengths import one_pixel_size, pixel_edges
+from sparcell.io.planes import DecodedPlanes
+
+LIBRARIES = {
+    ".czi": "czifile",
+    ".nd2": "nd2",
+    ".lif": "liffile",
+    ".oib": "oiffile",
+    ".oif": "oiffile",
+}
+READERS = {
+    ".czi": ("sparcell.io.czi", "open_czi"),
+    ".nd2": ("sparcell.io.nikon", "open_nd2"),
+    ".lif": ("sparcell.io.leica", "open_lif"),
+    ".oib": ("sparcell.io.olympus", "open_oif"),
+    ".oif": ("sparcell.io.olympus", "open_oif"),
+}
+VENDORS = tuple(LIBRARIES)
+
+
+class Opened(NamedTuple):
+    """What a library tells of a file.
+
+    Attributes
+    ----------
+    pixels : DecodedPlanes
+    y, x : float or None
+        Edges of a pixel in um.
+    channels : tuple of str
+    scenes : int
+        Images or positions in the file, of which the first is read.
+    """
+
+    pixels: DecodedPlanes
+    y: float | None
+    x: float | None
+    channels: tuple[str, ...]
+    scenes: int = 1
+
+
+def open_vendor(path: Path, axes: str | None = None) -> Image:
+    """Open a CZI, ND2, LIF, OIB or OIF; planes are decoded when they are looked at.
+
+    Parameters
+    ----------
+    path : Path
+    axes : str, optional
+        One letter per dimension, instead of what the metadata says.
+
+    Raises
+    ------
+    InputError
+        If the library that reads it is not installed, or the file is damaged, or holds what is no
+        image of the axes ``TCZYX``.
+
+    Warns
+    -----
+    SparcellWarning
+        If it holds several scenes or positions.
+    """
+    suffix = path.suffix.lower()
+    library = _library(path, LIBRARIES[suffix])
+    with _plain_errors(path):
+        opened = _reader(suffix)(library, path)
+    if opened.scenes > 1:
+        warnings.warn(
+            f"{path} holds {opened.scenes} scenes or positions; the first is read: "
+            "save the others as files of their own",
+            SparcellWarning,
+            stacklevel=3,
+        )
+    pixels = opened.pixels
+    letters = pixels.axes
+    if axes is not None:
+        letters = check_axes(axes, len(pixels.shape), f"{path} of shape {pixels.shape}")
+    y, x = pixel_edges((opened.y, opened.x), ("um", "um"), str(path))
+    size = one_pixel_size(y, x, str(path))
+    return Image(pixels, letters, size, opened.channels, str(path))
+
+
+def _library(path: Path, name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"{path}, for which {name} is not installed",
+            "the readers of microscope makers' formats",
+            "pip install 'sparcell[formats]', or save it as TIFF",
+        ) from error
+
+
+def _reader(suffix: str) -> Callable[[Any, Path], Opened]:
+    name, function = READERS[suffix]
+    reader: Callable[[Any, Path], Opened] = getattr(importlib.import_module(name), function)
+    return reader
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a library raises about a file into one line, and drop what it warns of."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("default", category=SparcellWarning)
+            yield
+    except (InputError, SparcellWarning):
+        raise
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} without the files that belong to it ({error})",
+            "the whole set of files",
+            "copy its folder too",
+        ) from error
+    except Exception as error:
+        # Parsing a damaged file ends in whatever the bytes happen to mean.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"a damaged or unknown kind of {path.suffix[1:].upper()} {path} ({reason})",
+            "a complete file",
+            "copy it again, or save it as TIFF",
+        ) from error
+
+
+def check_letters(sizes: dict[str, int], path: Path) -> None:
+    """Refuse axes that are none of ``TCZYX``, by name.
+
+    Raises
+    ------
+    InputError
+    """
+    others = [f"{a} of {n}" for a, n in sizes.items() if a not in "TCZYX" and n > 1]
+    if others or not {"Y", "X"} <= sizes.keys():
+        raise InputError(
+            f"{path} with axes {', '.join(others) or ''.join(sizes)}",
+            "time, channel, depth, Y and X",
+            "save the images that it is made of as TIFF",
+        )

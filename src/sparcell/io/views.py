@@ -1,0 +1,130 @@
+"""Pixels shown in another way than they are stored; nothing is read before it is looked at."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import SparcellWarning
+
+
+class _View:
+    """What all views share: the pixels behind them, and their pieces."""
+
+    def __init__(self, stored: Any) -> None:
+        self.stored = stored
+        self.shape: tuple[int, ...] = tuple(stored.shape)
+        self.dtype: np.dtype[Any] = np.dtype(stored.dtype)
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Shape of the stored pieces that are decoded as a whole; None where there are none."""
+        return getattr(self.stored, "chunks", None)
+
+
+class InvertedPixels(_View):
+    """Values v as `largest` - v: bright is large, where the file stores the opposite.
+
+    Parameters
+    ----------
+    stored : array-like
+        Unsigned integers.
+    largest : int
+        What the file stores for black.
+    """
+
+    def __init__(self, stored: Any, largest: int) -> None:
+        super().__init__(stored)
+        self.largest = self.dtype.type(largest)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        inverted: NDArray[Any] = self.largest - np.asarray(self.stored[index])
+        return inverted
+
+
+class PalettePixels(_View):
+    """Numbers of a palette as its colours, on a last axis of three channels.
+
+    Parameters
+    ----------
+    stored : array-like
+        Numbers of the palette.
+    palette : ndarray
+        (colours, channels), one row per number.
+    """
+
+    def __init__(self, stored: Any, palette: NDArray[Any]) -> None:
+        super().__init__(stored)
+        self.palette = palette
+        self.shape, self.dtype = (*self.shape, palette.shape[1]), palette.dtype
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        *places, channels = index
+        numbers = np.asarray(self.stored[tuple(places)])
+        # mode="clip": a number beyond the palette has its last colour, as in viewers.
+        colours: NDArray[Any] = np.take(self.palette, numbers, axis=0, mode="clip")
+        return colours[..., channels]
+
+
+class FirstChannels(_View):
+    """The first `count` entries of one axis: the colours without their transparency."""
+
+    def __init__(self, stored: Any, axis: int, count: int) -> None:
+        super().__init__(stored)
+        self.axis, self.count = axis, count
+        self.shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        kept = range(self.count)[index[self.axis]]
+        part = slice(kept.start, kept.stop, kept.step) if isinstance(kept, range) else kept
+        return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
+
+
+class Shown(NamedTuple):
+    """Pixels as viewers show them.
+
+    Attributes
+    ----------
+    pixels : array-like
+    axes : str
+        One letter per dimension of `pixels`.
+    stored : array-like or None
+        The stored numbers, which a label image reads, where `pixels` are others.
+    """
+
+    pixels: Any
+    axes: str
+    stored: Any = None
+
+
+def show_palette(pixels: Any, axes: str, palette: Any) -> Shown:
+    """Show numbers of a palette, (colours, 3), as its colours, or as grey values where they are.
+
+    Returns
+    -------
+    Shown
+        With red, green and blue on a last axis C, or grey values on one of length 1. The numbers
+        themselves where the colours only grow with them, or greys do so evenly.
+    """
+    steps = np.diff(palette.astype(np.int64), axis=0)
+    grey = bool((palette == palette[:, :1]).all())
+    as_stored = bool((steps >= 0).all()) and not (grey and np.ptp(steps))
+    if as_stored or "C" in axes:
+        return Shown(pixels, axes)
+    colours = palette[:, :1] if grey else palette
+    return Shown(PalettePixels(pixels, colours), axes + "C", pixels)
+
+
+def say_orientation(orientation: int, path: Path) -> None:
+    """Say that the image is stored turned or mirrored: most programs for microscopy ignore that."""
+    if orientation in range(2, 9):
+        warnings.warn(
+            f"{path} is stored turned or mirrored (Orientation {orientation}), and is read as "
+            "stored, as in ImageJ and napari: save it upright where other viewers turn it",
+            SparcellWarning,
+            stacklevel=2,
+        )
