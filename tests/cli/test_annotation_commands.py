@@ -83,11 +83,11 @@ def test_info_of_images_alone(sparcell, tmp_path: Path, objects) -> None:
 
 def test_info_says_which_files_belong_to_no_image(sparcell, tmp_path: Path, objects) -> None:
     write(tmp_path, "a", objects, "points", "masks", "labels")
-    for name in ("points/A1.csv", "points/a.tif.csv", "masks/a.png", "labels/a.csv", "images/.x"):
+    for name in ("points/A1.csv", "points/a.tif.csv", "masks/a.gif", "labels/a.csv", "images/.x"):
         (tmp_path / name).write_text("y,x\n1,2\n")
     code, said = sparcell("info", tmp_path)
     assert code == 0 and "points: 2 files are not used, such as A1.csv; they count as" in said
-    assert "masks: 1 files are not used, such as a.png" in said and said.count("not used") == 2
+    assert "masks: 1 files are not used, such as a.gif" in said and said.count("not used") == 2
     # A pattern chooses among the files of its folder.
     (tmp_path / "dataset.yaml").write_text("points: points/{name}.csv\n")
     assert "points: 2 files" not in sparcell("info", tmp_path)[1]

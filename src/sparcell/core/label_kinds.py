@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ def _sizes(labels: NDArray[np.int32], ids: NDArray[np.int32]) -> NDArray[np.int6
 def _doubt(seen: _Seen, image: Image) -> None:
     """Refuse or doubt an image without background."""
     count = len(seen.ids)
-    if count <= FEW and (seen.pieces > count or seen.largest > 0.5):
+    if not _is_ours(image) and count <= FEW and (seen.pieces > count or seen.largest > 0.5):
         raise InputError(
             f"{image.source} without background: its values are "
             f"{', '.join(map(str, seen.ids.tolist()))} and never 0, as in classes of pixels",
@@ -134,3 +135,8 @@ def _doubt(seen: _Seen, image: Image) -> None:
             "set the class of the background to 0 (ilastik numbers classes from 1)",
         )
     say(f"{image.source} has no background: no pixel is 0; check that it is a label image")
+
+
+def _is_ours(image: Image) -> bool:
+    """Tell whether Sparcell wrote a label image: a record lies beside its folder."""
+    return (Path(image.source).parent.parent / "record.json").exists()
