@@ -25,7 +25,7 @@ SHORT = [*TINY, "fit.max_steps=2"]
 
 @pytest.fixture(scope="module")
 def patterned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fields whose images and stains lie in one folder, told apart by a suffix."""
+    """Fields whose images and stains lie in one folder, distinguished by a suffix."""
     data = simulate_fields(tmp_path_factory.mktemp("data") / "set")
     (data / "export").mkdir()
     for kind, suffix in (("images", "phase"), ("stain", "dapi")):

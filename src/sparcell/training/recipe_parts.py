@@ -47,7 +47,7 @@ class DataConfig(Part):
         False, description="train also on labels that the quality gate refused"
     )
     parts: dict[Literal["train", "val", "test"], list[str]] | None = Field(
-        None, description="names of the fields of each part; stands above split.csv"
+        None, description="names of the fields of each part; overrides split.csv"
     )
     images: int = Field(
         0, ge=0, description="train on so many fields (of several planes each: movies); 0 = all"

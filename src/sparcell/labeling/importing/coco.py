@@ -24,7 +24,7 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
 
     Polygon coordinates are px from the corner of the first pixel, x first; several polygons of
     an annotation are one object. Masks are run lengths, plain or compressed. What is marked
-    ``iscrowd`` is a region of objects that were not told apart.
+    ``iscrowd`` is a region of objects that were not separated.
 
     Raises
     ------

@@ -232,7 +232,7 @@ def _write_field(root: Path, name: str, image: Image, parts: Sequence[Shapes]) -
 
 
 def _write_ignore(path: Path, image: Image, parts: Sequence[Shapes], axes: str) -> Counter[str]:
-    """Mark the regions of objects that were not told apart; objects in them stay known."""
+    """Mark the regions of objects that were not separated; objects in them stay known."""
     crowds = [crowd for part in parts for crowd in part.crowds]
     if not crowds:
         return Counter()
@@ -297,7 +297,7 @@ def _tell(
     if totals["hidden"]:
         say(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
     if totals["crowds"]:
-        say(f"{totals['crowds']} regions of objects not told apart are in doubt: ignore/")
+        say(f"{totals['crowds']} regions of objects not separated are in doubt: ignore/")
     if totals["pieces"]:
         say(f"outlines in several pieces gave {totals['pieces']} objects more")
     skipped: Counter[str] = Counter()
