@@ -14,10 +14,10 @@ from sparcell.core.labels import Labels
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
+from sparcell.prediction.predict_image import plan_tiles
 from sparcell.prediction.settings import DEFAULTS
-from sparcell.prediction.single import plan_tiles
-from sparcell.prediction.tiling import cut_plane, map_rows
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.tiling.tiles import cut_plane, map_rows
+from sparcell.prediction.tiling.tta import TTARuntime
 
 
 class Seconds(NamedTuple):
@@ -61,7 +61,7 @@ def time_network(
     if not surroundings:
         vertical, horizontal = (*vertical[:2], 0), (*horizontal[:2], 0)
     cuts = cut_plane(image.shape, (vertical, horizontal))
-    timed = _Timed(Turned.of(network, model, model.card.tta))
+    timed = _Timed(TTARuntime.of(network, model, model.card.tta))
     for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
         pass
     return Seconds(timed.wall, timed.cpu)

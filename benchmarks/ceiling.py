@@ -46,8 +46,8 @@ from sparcell.core.record import start_record
 from sparcell.evaluation import count_overlaps
 from sparcell.evaluation.matching import match_pairs
 from sparcell.io import open_image, write_table
-from sparcell.labeling.shapes import outline_pixels
 from sparcell.models import load_model
+from sparcell.morphology.shapes import outline_pixels
 from sparcell.prediction.predict import predict
 
 IOU = 0.5

@@ -29,12 +29,12 @@ from pathlib import Path
 
 from trainings import Row, show, train_run, write_rows
 
+from sparcell.classical.auto import AutoSettings
 from sparcell.core.dataset import Dataset, Sample, write_layout
 from sparcell.evaluation import Scores, evaluate
 from sparcell.evaluation.boundary import evaluate_boundaries
 from sparcell.labeling import label
-from sparcell.labeling.auto import AutoSettings
-from sparcell.labeling.proposing import ProposalSettings
+from sparcell.labeling.points_to_outlines import ProposalSettings
 from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 

@@ -28,7 +28,7 @@ from skimage.segmentation import watershed
 from sparcell.core.labels import connected_labels
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.methods import METHODS
-from sparcell.methods.base import Maps, quantise
+from sparcell.methods.base import Maps, to_uint8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def predicted(targets: NDArray[np.float32]) -> Maps:
     blurred = ndimage.gaussian_filter(targets, (0, 1, 1))
     noise = ndimage.gaussian_filter(rng.standard_normal(targets.shape, np.float32), (0, 1.5, 1.5))
     noise *= 0.04 / noise.std()
-    return quantise(np.clip(blurred + noise * (0.2 + np.minimum(1, 1.2 * blurred)), 0, 1))
+    return to_uint8(np.clip(blurred + noise * (0.2 + np.minimum(1, 1.2 * blurred)), 0, 1))
 
 
 def by_h_maxima(mask: NDArray[np.bool_], peaks: Maps, height: Maps, h: float) -> Labels:

@@ -28,7 +28,7 @@ from typing import Any
 from sparcell.core.files import write_json
 from sparcell.core.record import start_record
 from sparcell.io import write_image
-from sparcell.labeling.simulate import SimulationSettings, simulate_field
+from sparcell.simulation import SimulationSettings, simulate_field
 
 ROOT = Path(__file__).parents[1]
 SIZE = 512

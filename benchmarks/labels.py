@@ -22,11 +22,11 @@ import numpy as np
 from scipy import ndimage
 from skimage import exposure, feature, filters, segmentation
 
+from sparcell.classical.salomon2023 import ThesisSettings, crop_corners, label_crop
 from sparcell.core.labels import connected_labels
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image
 from sparcell.labeling import label
-from sparcell.labeling.thesis import ThesisSettings, crop_corners, label_crop
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

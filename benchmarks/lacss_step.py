@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sparcell.annotations.derive import find_points
 from sparcell.core.annotation import Annotation
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.labeling.derive import find_points
 from sparcell.methods import LACSS
 from sparcell.methods.lacss.assemble import assemble
 from sparcell.methods.lacss.locations import grid_locations

@@ -61,7 +61,7 @@ def write_mosaic(folder: Path, size: int) -> None:
     import numpy as np
 
     from sparcell.io import create_image
-    from sparcell.labeling.simulate import SimulationSettings, simulate_field
+    from sparcell.simulation import SimulationSettings, simulate_field
 
     field = simulate_field(SimulationSettings(size=(FIELD, FIELD)), seed=1)
     for kind, tile in (("images", field.phase), ("stain", field.stain), ("truth", field.nuclei)):

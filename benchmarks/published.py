@@ -24,12 +24,12 @@ import torch
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.methods import METHODS
-from sparcell.training.crops import Batches, EpochSampler, RandomCrops
-from sparcell.training.fields import Fields
-from sparcell.training.module import Trainee, clip_gradients, stack
-from sparcell.training.places import check_channels
+from sparcell.training.data.crops import Batches, EpochSampler, RandomCrops
+from sparcell.training.data.field_refs import check_channels
+from sparcell.training.data.fields import Fields
+from sparcell.training.data.selection import choose_stains, find_fields, open_datasets
+from sparcell.training.module import SegmentationModule, clip_gradients, stack
 from sparcell.training.recipe import Recipe, load_recipe
-from sparcell.training.selection import choose_stains, find_fields, open_datasets
 
 
 class Row(NamedTuple):
@@ -99,15 +99,15 @@ def open_row(row: Row, data: Path) -> tuple[Recipe, str, Iterator[float]]:
     fields = Fields(places["train"], *reading, stains=stains)
     val = Fields(places["val"], *reading, stains=stains)
     try:
-        trainee = Trainee(recipe, channels, val)
+        trainee = SegmentationModule(recipe, channels, val)
     except InputError:
         network = recipe.network.model_copy(update={"weights": "none"})
         recipe = recipe.model_copy(update={"network": network})
-        trainee = Trainee(recipe, channels, val)
+        trainee = SegmentationModule(recipe, channels, val)
     return recipe, trainee.start, steps(recipe, trainee, fields)
 
 
-def steps(recipe: Recipe, trainee: Trainee, fields: Fields) -> Iterator[float]:
+def steps(recipe: Recipe, trainee: SegmentationModule, fields: Fields) -> Iterator[float]:
     """Take steps as a training does, epoch after epoch, and give their losses."""
     crops = RandomCrops(fields, recipe)
     optimiser = trainee.configure_optimizers()

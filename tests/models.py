@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sparcell.models import Model, ModelCard, Normalise
+from sparcell.models import Model, ModelSpec, Normalise
 from sparcell.models.description import normalised
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
@@ -52,5 +52,5 @@ def exported(network: nn.Module, channels: int, normalise: Normalise, **card: ob
         "largest_diameter": 20.0,
     }
     settings |= {"normalise": normalise, "channels": channels // int(str(card.get("frames", 1)))}
-    held = ModelCard(**(settings | card))  # type: ignore[arg-type]
+    held = ModelSpec(**(settings | card))  # type: ignore[arg-type]
     return Model(held, onnx, golden, maps)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from sparcell.core.dataset import KINDS
-from sparcell.models.catalogue import Card
+from sparcell.models.catalogue import ModelInfo
 from sparcell.studies import Study
 from sparcell.training import load_recipe
 from sparcell.training.settings import open_recipe_file, recipe_files, recipe_names
@@ -91,7 +91,7 @@ def test_yaml_in_the_text_can_be_used(tmp_path: Path) -> None:
         elif "recipes" in content:
             assert Study.model_validate(content).resolve()
         elif "purpose" in content:
-            assert Card.model_validate(content).rebuild
+            assert ModelInfo.model_validate(content).rebuild
         else:
             assert set(content) <= set(KINDS)
     assert recipes

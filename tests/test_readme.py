@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sparcell.io import write_image
-from sparcell.labeling.simulate import SimulationSettings, simulate_field
+from sparcell.simulation import SimulationSettings, simulate_field
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from sparcell.core.labels import Labels, check_labels
 from sparcell.methods import METHODS, Method
-from sparcell.methods.base import Maps, quantise
-from sparcell.prediction.tiling import Found, Stitcher, cut_axis
+from sparcell.methods.base import Maps, to_uint8
+from sparcell.prediction.tiling.tiles import Stitcher, TileObjects, cut_axis
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -33,7 +33,7 @@ class MethodContract:
 
     def perfect_maps(self, labels: Labels) -> Maps:
         """What a network that learned everything would say."""
-        return quantise(self.method.targets(labels, self.config))
+        return to_uint8(self.method.targets(labels, self.config))
 
     def perfect_outputs(self, target: torch.Tensor) -> torch.Tensor:
         """What the network would give to make these targets."""
@@ -170,7 +170,7 @@ class MethodContract:
         maps = self.perfect_maps(labels)
         settings = self.method.decode_settings()
         whole = self.method.decode(maps, settings)
-        found: list[Found] = []
+        found: list[TileObjects] = []
         stitcher = Stitcher(
             lambda part: self.method.decode(part, settings),
             cut_axis(170, 16, core).cores,

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.models.normalise import Normalise, Scaling
+from sparcell.preprocessing.normalise import Normalise, Scaling
 
 
 def ellipses(

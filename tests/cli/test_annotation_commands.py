@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from bases.scenes import ellipses
 
+from sparcell.annotations.derive import find_points
 from sparcell.cli import main
 from sparcell.io import write_image
 from sparcell.io.points import write_points
-from sparcell.labeling.derive import find_points
 
 
 @pytest.fixture

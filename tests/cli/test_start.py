@@ -47,7 +47,7 @@ def test_the_everyday_verbs_work_without_pytorch(tmp_path):
     from models import bright_model
 
     from sparcell.io import write_image
-    from sparcell.labeling.simulate import SimulationSettings, write_dataset
+    from sparcell.simulation import SimulationSettings, write_dataset
 
     settings = SimulationSettings(size=(160, 160), cells=12, nucleus_diameter=14)
     write_dataset(tmp_path / "set", settings, seed=1, train=2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparcell.core.annotation import given_kinds
+from sparcell.core.annotation import available_annotations
 from sparcell.core.dataset import Sample
 
 
@@ -23,4 +23,4 @@ def test_outlines_that_are_not_wanted_are_points_and_a_mask(
     folders: str, wanted: str, expected: str
 ) -> None:
     sample = Sample("a", {kind: Path(kind) for kind in ("images", *folders.split())})
-    assert given_kinds(sample, frozenset(wanted.split())) == set(expected.split())
+    assert available_annotations(sample, frozenset(wanted.split())) == set(expected.split())

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sparcell.core.dataset import Dataset, Place, read_layout, stem, write_layout
+from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.dataset import Dataset, FileLocation, read_layout, stem, write_layout
 from sparcell.core.errors import InputError
-from sparcell.core.excerpt import Excerpt
 
 
 def make(root: Path, *files: str, **texts: str) -> Path:
@@ -77,8 +77,8 @@ def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
     for sample in Dataset.open(tmp_path).samples:
         assert sample.files["stain"] == sample.image
         assert sample.excerpts == {
-            "images": Excerpt(channels=("BF", 2), depths="channels"),
-            "stain": Excerpt(channels=("DAPI",), depths="brightest"),
+            "images": ChannelSelection(channels=("BF", 2), depths="channels"),
+            "stain": ChannelSelection(channels=("DAPI",), depths="brightest"),
         }
     # A folder that is named stands for itself.
     assert not Dataset.open(tmp_path, stain="raw").samples[0].excerpts.get("stain")
@@ -86,10 +86,10 @@ def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
 
 def test_a_layout_is_read_as_it_was_written(tmp_path: Path) -> None:
     make(tmp_path, "raw/a.tif")
-    part = Excerpt(channels=("DAPI",), depths=(0, 2))
+    part = ChannelSelection(channels=("DAPI",), depths=(0, 2))
     write_layout(tmp_path / "raw", {"images": tmp_path / "raw", "stain": tmp_path}, {"stain": part})
     found = read_layout(tmp_path / "raw")
-    assert found == {"images": Place("."), "stain": Place("..", part)}
+    assert found == {"images": FileLocation("."), "stain": FileLocation("..", part)}
 
 
 def test_splits_and_other_columns(tmp_path: Path) -> None:

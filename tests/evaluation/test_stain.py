@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from sparcell.cli import main
 from sparcell.core.errors import InputError
-from sparcell.evaluation import Correlation, Windows, evaluate_stains, pearson, score
+from sparcell.evaluation import Correlation, CorrelationWindows, evaluate_stains, pearson, score
 from sparcell.io import write_image
 
 
@@ -127,7 +127,7 @@ def test_windows_hold_few_nuclei_and_are_scored_by_hand(tmp_path):
     # A mask knows nothing of how much dye a nucleus took up.
     by_numpy = np.corrcoef(real.ravel(), nuclei.ravel() > 0)[0, 1]
     assert whole.images["a"]["stain"] == pytest.approx(by_numpy) and by_numpy < 0.8
-    windows = Windows(tmp_path / "labels", 48, most=1)
+    windows = CorrelationWindows(tmp_path / "labels", 48, most=1)
     found = evaluate_stains(tmp_path / "stain", tmp_path / "found", windows=windows)
     # In a window with one nucleus it knows all.
     assert found.images["a"]["stain"] == pytest.approx(1) and found.windows == {"a": 5}

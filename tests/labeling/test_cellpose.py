@@ -12,10 +12,10 @@ import pytest
 from pictures import grid, stain_of
 from scipy import ndimage
 
+from sparcell.classical.cellpose import open_cellpose
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
 from sparcell.labeling import label
-from sparcell.labeling.cellpose import open_cellpose
 
 TRUTH = grid((160, 200), 40, 9)
 

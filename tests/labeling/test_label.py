@@ -13,15 +13,15 @@ import pytest
 import tifffile
 from pictures import f1, grid, stain_of
 
+from sparcell.annotations.labelled_dataset import check_finished
+from sparcell.classical.auto import AutoSettings
+from sparcell.classical.salomon2023 import ThesisSettings
 from sparcell.cli import main
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.labeling import label
-from sparcell.labeling.auto import AutoSettings
-from sparcell.labeling.folder import check_finished
-from sparcell.labeling.thesis import ThesisSettings
 
 TRUTH = grid((160, 200), 40, 9)
 IMAGE = np.full(TRUTH.shape, 90, np.uint8)
@@ -306,7 +306,7 @@ def test_given_diameter_is_used(tmp_path: Path) -> None:
 
 
 def test_contact_sheet_has_24_fields_a_page(tmp_path: Path) -> None:
-    from sparcell.labeling.sheet import ContactSheet, Thumbnail
+    from sparcell.labeling.contact_sheet import ContactSheet, Thumbnail
 
     sheet = ContactSheet(tmp_path / "contact_sheet.png")
     small = np.arange(64, dtype=np.float32).reshape(8, 8)
@@ -375,7 +375,7 @@ def test_points_from_a_stain_replace_only_their_own_kind(tmp_path: Path) -> None
 def test_kill_leaves_nothing_hidden_and_a_crash_only_until_the_next_run(tmp_path: Path) -> None:
     make(tmp_path / "set", {"a": good()})
     code = (
-        "import os, sys, signal; import sparcell.labeling.pointing as p\n"
+        "import os, sys, signal; import sparcell.labeling.nuclei_to_points as p\n"
         "number = getattr(signal, sys.argv.pop())\n"
         "def stop(sample, scratch, *more):\n"
         "    (scratch / 'begun').touch()\n"

@@ -4,29 +4,29 @@ import numpy as np
 import pytest
 from pictures import discs, stain_of
 
-from sparcell.labeling.appearance import View
-from sparcell.labeling.auto import AutoSettings, choose_strategy, segment_tiles
-from sparcell.labeling.objects import Objects
+from sparcell.classical.auto import AutoSettings, choose_strategy, segment_tiles
+from sparcell.classical.objects import StainObjects
+from sparcell.classical.stain_statistics import StainView
 from sparcell.labeling.quality import (
     REASONS,
     PlaneMeasures,
     QualitySettings,
-    judge,
     measure_quality,
+    quality_reason,
 )
-from sparcell.labeling.simulate import SimulationSettings, simulate_field
+from sparcell.simulation import SimulationSettings, simulate_field
 
 LIMITS = QualitySettings()
 
 
 def reason_of(stain: np.ndarray) -> str:
-    view = View.of(stain)
+    view = StainView.of(stain)
     settings = AutoSettings()
     choice = choose_strategy(view, settings)
     parts = list(segment_tiles(view, choice, settings))
     pixels = stain.size
     plane = PlaneMeasures(
-        objects=Objects.join([part.objects for part in parts]),
+        objects=StainObjects.join([part.objects for part in parts]),
         pixels=pixels,
         diameter=choice.look.diameter,
         noise=choice.look.noise,
@@ -34,7 +34,7 @@ def reason_of(stain: np.ndarray) -> str:
         residue=sum(part.residue for part in parts) / pixels,
         doubt=sum(int(part.doubt.sum()) for part in parts) / pixels,
     )
-    return judge(measure_quality([plane]), LIMITS)
+    return quality_reason(measure_quality([plane]), LIMITS)
 
 
 def field_of(failure: str, seed: int = 0) -> np.ndarray:
@@ -67,9 +67,9 @@ def test_few_nuclei_in_a_small_field_are_fine() -> None:
 
 
 def test_sizes_of_every_order_are_implausible() -> None:
-    objects = Objects(*(np.array([1.0, 40.0, 2000.0]),) * 7)
+    objects = StainObjects(*(np.array([1.0, 40.0, 2000.0]),) * 7)
     plane = PlaneMeasures(objects, 512 * 512, 20.0, 1.0, 0.01, 0.0, 0.0)
-    assert judge(measure_quality([plane]), LIMITS).startswith("implausible sizes")
+    assert quality_reason(measure_quality([plane]), LIMITS).startswith("implausible sizes")
 
 
 def figures(**changes: float) -> dict[str, float | int]:
@@ -107,13 +107,13 @@ def figures(**changes: float) -> dict[str, float | int]:
     ],
 )
 def test_each_limit(change: dict[str, float], reason: str) -> None:
-    verdict = judge(figures(**change), LIMITS)
+    verdict = quality_reason(figures(**change), LIMITS)
     assert verdict.split(":")[0] == reason
     assert not reason or reason in REASONS
 
 
 def test_figures_by_hand() -> None:
-    objects = Objects(
+    objects = StainObjects(
         y=np.zeros(2),
         x=np.zeros(2),
         area=np.array([100.0, 400.0]),

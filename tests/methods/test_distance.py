@@ -13,7 +13,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from sparcell.methods import DISTANCE
-from sparcell.methods.base import quantise
+from sparcell.methods.base import to_uint8
 from sparcell.methods.distance import DistanceConfig, DistanceDecode
 from sparcell.training import load_recipe
 
@@ -92,11 +92,11 @@ def test_distances_are_those_to_the_nearest_foreign_pixel_within_half_a_pixel(se
 
 def test_touching_discs_are_divided_at_their_waist() -> None:
     labels = touching_pair()
-    found = DISTANCE.decode(quantise(DISTANCE.targets(labels, DistanceConfig())), DistanceDecode())
+    found = DISTANCE.decode(to_uint8(DISTANCE.targets(labels, DistanceConfig())), DistanceDecode())
     assert found.labels.max() == 2
     assert (found.labels != labels).sum() <= 0.02 * (labels > 0).sum()
     together = DISTANCE.decode(
-        quantise(DISTANCE.targets(labels, DistanceConfig())), DistanceDecode(h=0.95)
+        to_uint8(DISTANCE.targets(labels, DistanceConfig())), DistanceDecode(h=0.95)
     )
     assert np.array_equal(together.labels, labels > 0)
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from sparcell.core.labels import connected_labels
 from sparcell.methods import PIXELWISE
-from sparcell.methods.base import quantise
+from sparcell.methods.base import to_uint8
 from sparcell.methods.pixelwise import PixelwiseConfig, PixelwiseDecode
 
 EIGHT = np.ones((3, 3))
@@ -26,7 +26,7 @@ class TestWideBoundary(MethodContract):
 
 def decode_perfect(labels: np.ndarray, boundary: int = 1) -> np.ndarray:
     maps = PIXELWISE.targets(labels.astype(np.int32), PixelwiseConfig(boundary=boundary))
-    return PIXELWISE.decode(quantise(maps), PixelwiseDecode()).labels
+    return PIXELWISE.decode(to_uint8(maps), PixelwiseDecode()).labels
 
 
 def test_classes_of_two_objects_that_touch_by_hand() -> None:
@@ -71,7 +71,7 @@ def test_without_growing_the_interior_alone_is_the_object() -> None:
     thin = labels.copy()
     thin[2, 2:9] = 3
     maps = PIXELWISE.targets(thin, PixelwiseConfig())
-    found = PIXELWISE.decode(quantise(maps), PixelwiseDecode(grow=False))
+    found = PIXELWISE.decode(to_uint8(maps), PixelwiseDecode(grow=False))
     interior = np.zeros_like(labels)
     for number in (1, 2):
         interior[ndimage.binary_erosion(labels == number, EIGHT)] = number

@@ -21,7 +21,7 @@ from sparcell.methods import METHODS, RETINAMASK
 from sparcell.methods.detections import Detections
 from sparcell.methods.retinamask import RetinaMaskConfig, RetinaMaskDecode
 from sparcell.methods.retinamask.decode import suppress
-from sparcell.methods.retinamask.network import Outputs, RetinaMask, build
+from sparcell.methods.retinamask.network import RetinaMask, RetinaMaskOutputs, build
 from sparcell.methods.retinamask.objective import (
     activate,
     find_objects,
@@ -32,11 +32,11 @@ from sparcell.methods.retinamask.objective import (
 )
 from sparcell.models.description import describe
 from sparcell.models.loading import load_model
-from sparcell.models.model import Model, ModelCard
-from sparcell.models.normalise import Normalise, Scaling
+from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import RUNTIMES
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction.tiling import Stitcher, cut_axis, map_rows
+from sparcell.prediction.tiling.tiles import Stitcher, cut_axis, map_rows
+from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.training import load_recipe
 from sparcell.training.export import export_onnx
 from sparcell.training.scoring import match_valid
@@ -72,14 +72,14 @@ def as_target(*images: Labels) -> torch.Tensor:
     return torch.from_numpy(np.stack([RETINAMASK.targets(one, CONFIG) for one in images]))
 
 
-def random_outputs(seed: int = 0, images: int = 2) -> Outputs:
+def random_outputs(seed: int = 0, images: int = 2) -> RetinaMaskOutputs:
     """Anchors of a 48 x 64 image, random numbers for everything that is learned."""
     generator = torch.Generator().manual_seed(seed)
     anchors = network()(torch.zeros(1, 1, 64, 64)).anchors
     logits = torch.randn(images, len(anchors), generator=generator) - 4
     deltas = torch.randn(images, len(anchors), 4, generator=generator) * 0.1
     plane = torch.zeros(1, requires_grad=True)
-    return Outputs(
+    return RetinaMaskOutputs(
         logits.requires_grad_(),
         deltas.requires_grad_(),
         anchors,
@@ -96,7 +96,7 @@ class TestRetinaMask(MethodContract):
     def perfect_maps(self, labels: Labels) -> Detections:  # type: ignore[override]
         return detect(labels)
 
-    def batch(self, seed: int = 0) -> tuple[Outputs, torch.Tensor, torch.Tensor]:  # type: ignore[override]
+    def batch(self, seed: int = 0) -> tuple[RetinaMaskOutputs, torch.Tensor, torch.Tensor]:  # type: ignore[override]
         target = as_target(ellipses(1, (64, 64)), ellipses(2, (64, 64)))
         valid = (torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(1)) < 0.9).float()
         return random_outputs(seed), target, valid
@@ -441,7 +441,7 @@ def model(trained: RetinaMask) -> Model:
     onnx, drawn = export_onnx(
         trained, golden, lambda outputs: activate(outputs, CONFIG), RETINAMASK.answer
     )
-    card = ModelCard(
+    card = ModelSpec(
         name="tiny",
         method="retinamask",
         decode={"threshold": 0.3},

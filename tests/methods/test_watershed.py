@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS, WATERSHED
-from sparcell.methods.base import quantise
+from sparcell.methods.base import to_uint8
 from sparcell.methods.watershed import WatershedConfig, WatershedDecode
 from sparcell.methods.watershed.decode import smooth
 from sparcell.methods.watershed.targets import inner_distance
@@ -69,7 +69,7 @@ class TestRelativeDistancesByBoth(LinearOutputs):
 
 def decode_perfect(labels: np.ndarray, **settings: float) -> np.ndarray:
     maps = WATERSHED.targets(labels.astype(np.int32), WatershedConfig())
-    return WATERSHED.decode(quantise(maps), WatershedDecode(**settings)).labels
+    return WATERSHED.decode(to_uint8(maps), WatershedDecode(**settings)).labels
 
 
 def test_inner_distance_by_hand() -> None:
@@ -148,7 +148,7 @@ def test_noise_on_a_peak_does_not_split_it() -> None:
     maps = WATERSHED.targets(labels, WatershedConfig())
     noise = ndimage.gaussian_filter(rng.standard_normal(maps.shape), (0, 1, 1))
     noisy = np.clip(maps + 0.03 * noise / noise.std() * (maps > 0), 0, 1).astype(np.float32)
-    found = WATERSHED.decode(quantise(noisy), WatershedDecode(h=0.1)).labels
+    found = WATERSHED.decode(to_uint8(noisy), WatershedDecode(h=0.1)).labels
     assert found.max() == 2
     assert (found != labels).sum() <= 0.05 * (labels > 0).sum()
 

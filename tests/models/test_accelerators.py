@@ -9,11 +9,11 @@ import onnxruntime
 import pytest
 from models import bright_model, random_model
 
+from sparcell import diagnostics
 from sparcell.core.errors import InputError
 from sparcell.models import Model
 from sparcell.models.accelerators import ACCELERATORS, present, why_not
 from sparcell.models.runtime import RUNTIMES, candidates
-from sparcell.prediction import doctor
 
 
 class Device:
@@ -147,26 +147,26 @@ def test_a_device_that_gives_up_in_the_middle_is_one_line(
 
 def test_the_doctor_opens_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, "cuda")
-    found = list(doctor._onnxruntime())
+    found = list(diagnostics._onnxruntime())
     assert "CPU, CUDA" in found[0].found and "CUDA opens" in found[1].found
     assert all(one.status == "ok" for one in found)
     play(monkeypatch, "cuda", fault="opening")
-    _, broken = doctor._onnxruntime()
+    _, broken = diagnostics._onnxruntime()
     assert broken.status == "warn" and broken.found.endswith("cuDNN 9 is missing")
     assert broken.fix == ACCELERATORS["cuda"].fix
 
 
 def test_builds_for_devices_count_as_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_requirements", lambda: {"": ["onnxruntime>=1.17"]})
+    monkeypatch.setattr(diagnostics, "_requirements", lambda: {"": ["onnxruntime>=1.17"]})
     held = {"onnxruntime-gpu": "1.20"}
-    monkeypatch.setattr(doctor, "_version", held.get)
-    assert [one.status for one in doctor._packages()] == ["ok"]
+    monkeypatch.setattr(diagnostics, "_version", held.get)
+    assert [one.status for one in diagnostics._packages()] == ["ok"]
     held.clear()
-    assert "onnxruntime missing" in list(doctor._packages())[1].found
+    assert "onnxruntime missing" in list(diagnostics._packages())[1].found
 
 
 def test_the_model_is_timed_on_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, "directml")
-    lines = [one.found for one in doctor._model(bright_model())]
+    lines = [one.found for one in diagnostics._model(bright_model())]
     assert lines[0].endswith("runs on onnxruntime DirectML")
     assert any(line.startswith("directml: ") for line in lines)

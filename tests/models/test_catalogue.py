@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.models import catalogue
-from sparcell.models.catalogue import Card, card_of, entries, find_model, write_card
+from sparcell.models.catalogue import ModelInfo, entries, find_model, info_of, write_info
 from sparcell.models.fetching import verify_model
 from sparcell.models.loading import load_model, look_at
 
 ROOT = Path(__file__).parents[2]
-CARD = Card(purpose="nuclei", licence="CC0-1.0", scores={"AP50": 0.9}, limits=("not in stacks",))
+CARD = ModelInfo(
+    purpose="nuclei", licence="CC0-1.0", scores={"AP50": 0.9}, limits=("not in stacks",)
+)
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def bundle(places: Path, where: str, name: str, weight: float = 8.0) -> Path:
     path = places / where / f"{name}.zip"
     bright_model(weight).save(path)
-    write_card(CARD, path.with_suffix(".yaml"))
+    write_info(CARD, path.with_suffix(".yaml"))
     return path
 
 
@@ -45,7 +47,7 @@ def test_a_name_stands_for_a_bundled_or_fetched_model(places: Path) -> None:
         ("nuclei", "bundled"),
     ]
     assert load_model("nuclei").source == str(nuclei)
-    assert card_of(nuclei) == CARD == entries()["mine"].card
+    assert info_of(nuclei) == CARD == entries()["mine"].card
 
 
 def test_a_bundled_model_comes_before_a_fetched_one_of_its_name(places: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_folder_without_a_model(places: Path) -> None:
 def test_a_card_beside_any_other_file_is_not_a_card(places: Path) -> None:
     bright_model().save(Path("model.zip"))
     Path("model.yaml").write_text("name: a recipe")
-    assert card_of(Path("model.zip")) is None
+    assert info_of(Path("model.zip")) is None
     card, kind = look_at(Path("model.zip"))
     assert kind == "semantic" and card.purpose == "recipe tiny, method semantic"
 
@@ -97,7 +99,7 @@ def test_a_damaged_card_is_named(places: Path, text: str) -> None:
 
 def test_a_card_has_a_whole_hash_or_none() -> None:
     with pytest.raises(ValidationError):
-        Card(purpose="x", sha256="abc")
+        ModelInfo(purpose="x", sha256="abc")
 
 
 def test_files_that_are_being_written_are_not_listed(places: Path) -> None:
@@ -109,13 +111,13 @@ def test_files_that_are_being_written_are_not_listed(places: Path) -> None:
 def test_verify_compares_hash_and_golden_output(places: Path) -> None:
     path = bundle(places, "cache", "mine")
     assert set(verify_model(entries()["mine"]).values()) == {""}
-    write_card(CARD.model_copy(update={"sha256": "0" * 64}), path.with_suffix(".yaml"))
+    write_info(CARD.model_copy(update={"sha256": "0" * 64}), path.with_suffix(".yaml"))
     with pytest.raises(InputError, match="as its card says"):
         verify_model(entries()["mine"])
     wrong = bright_model()
     wrong.golden_output = 1 - wrong.golden_output
     wrong.save(path)
-    write_card(CARD, path.with_suffix(".yaml"))
+    write_info(CARD, path.with_suffix(".yaml"))
     with pytest.raises(InputError, match=r"openvino: off by .*; onnxruntime: off by "):
         verify_model(entries()["mine"])
 
@@ -126,7 +128,7 @@ BUNDLED = sorted(catalogue.bundled_folder().glob("*.zip"))
 def test_every_bundled_model_is_small_and_has_a_whole_card() -> None:
     for path in BUNDLED:
         assert path.stat().st_size <= catalogue.LARGEST_BUNDLED, path
-        card = card_of(path)
+        card = info_of(path)
         assert card is not None, path
         for part in ("purpose", "licence", "data", "scores", "scores_of", "limits", "rebuild"):
             assert getattr(card, part), (path, part)
@@ -145,7 +147,7 @@ def test_the_wheel_holds_the_models_and_their_cards(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src" / "sparcell" / "zoo", package / "zoo")
     shutil.copy(ROOT / "src" / "sparcell" / "__init__.py", package / "__init__.py")
     bright_model().save(package / "zoo" / "tiny.zip")
-    write_card(CARD, package / "zoo" / "tiny.yaml")
+    write_info(CARD, package / "zoo" / "tiny.yaml")
     (built,) = wheel.WheelBuilder(str(tmp_path)).build(directory=str(tmp_path / "dist"))
     with zipfile.ZipFile(built) as archive:
         held = archive.read("sparcell/zoo/tiny.zip")

@@ -15,13 +15,13 @@ from torch import nn
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.methods import METHODS
-from sparcell.methods.base import MAPS
+from sparcell.methods.base import DENSE_MAPS
 from sparcell.models import Model, Normalise, load_model
-from sparcell.models.catalogue import Card
+from sparcell.models.catalogue import ModelInfo
 from sparcell.models.description import normalised
 from sparcell.models.export import export_model
 
-CARD = Card(
+CARD = ModelInfo(
     purpose="nuclei in fluorescence images",
     licence="CC0-1.0",
     authors=("Ada Example",),
@@ -107,7 +107,9 @@ def test_the_bare_network_comes_with_a_description(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-DENSE = [name for name in METHODS if METHODS[name].answer is MAPS and len(METHODS[name].maps) > 1]
+DENSE = [
+    name for name in METHODS if METHODS[name].answer is DENSE_MAPS and len(METHODS[name].maps) > 1
+]
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -158,7 +160,7 @@ def detecting() -> Model:
     import torch
 
     from sparcell.methods.detections import DETECTIONS
-    from sparcell.models import ModelCard
+    from sparcell.models import ModelSpec
     from sparcell.training.export import export_onnx
 
     class Boxes(nn.Module):
@@ -170,7 +172,7 @@ def detecting() -> Model:
 
     golden = normalised(IMAGE[:, :32], Normalise())
     onnx, picture = export_onnx(Boxes(), golden, lambda outputs: outputs, DETECTIONS)
-    card = ModelCard(
+    card = ModelSpec(
         name="boxes",
         method="retinamask",
         decode={},

@@ -13,9 +13,9 @@ from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.models import Model, Normalise, int8, load_model, runtime
+from sparcell.models.float16 import to_float16
 from sparcell.models.int8 import Int8, measure_ranges
 from sparcell.models.runtime import RUNTIMES, candidates
-from sparcell.models.weights import halve_weights
 
 
 def network() -> nn.Sequential:
@@ -99,7 +99,7 @@ def test_a_network_without_wide_convolutions_has_no_ranges() -> None:
 
 
 def test_half_weights_are_rounded_alike(model: Model, ranges: int8.Ranges) -> None:
-    small = halve_weights(model)
+    small = to_float16(model)
     assert measure_ranges(small.onnx, [small.golden_input]).keys() == ranges.keys()
     said = [RUNTIMES["openvino-int8"](m.onnx, 1, Int8(ranges=ranges, off=0, ap50=(1, 1)))(
         model.golden_input

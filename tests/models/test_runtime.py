@@ -9,9 +9,9 @@ import pytest
 from models import bright_model, random_model
 
 from sparcell.core.errors import InputError
-from sparcell.methods.base import quantise
+from sparcell.methods.base import to_uint8
 from sparcell.models import Model
-from sparcell.models.runtime import RUNTIMES, OpenVino, default_threads, read_levels
+from sparcell.models.runtime import RUNTIMES, OpenVino, default_threads, read_uint8
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +97,9 @@ def test_maps_are_the_callers_to_keep(model: Model) -> None:
 def test_levels_are_the_rounded_maps(model: Model, name: str) -> None:
     engine = RUNTIMES[name](model.onnx, 1)
     image = np.random.default_rng(0).standard_normal((1, 48, 80)).astype(np.float32)
-    levels = read_levels(engine, image)
+    levels = read_uint8(engine, image)
     assert levels.dtype == np.uint8 and levels.shape == (1, 48, 80) and levels.std() > 1
-    off = levels.astype(int) - quantise(engine(image)[0])
+    off = levels.astype(int) - to_uint8(engine(image)[0])
     # A number half way between two levels may go either way.
     assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01
 

@@ -15,17 +15,17 @@ from torch import nn
 
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.methods import LACSS, METHODS
-from sparcell.methods.base import quantise
+from sparcell.methods.base import to_uint8
 from sparcell.models import Model, load_model
 from sparcell.models.description import describe
 from sparcell.models.export import export_model
-from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.windows import Windowed, place_windows
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.tiling import cut_axis, map_rows
+from sparcell.prediction.tiling.tiles import cut_axis, map_rows
+from sparcell.preprocessing.normalise import Normalise, Scaling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EDGE = 32
@@ -110,7 +110,7 @@ def test_levels_are_the_rounded_maps_also_seen_from_all_sides(model: Model) -> N
     runtime = model.open("openvino", 1)
     image = picture(1, 2 * EDGE, 2 * EDGE)
     levels = runtime.levels(image)  # type: ignore[attr-defined]
-    assert np.abs(levels.astype(int) - quantise(runtime(image)[0])).max() <= 1
+    assert np.abs(levels.astype(int) - to_uint8(runtime(image)[0])).max() <= 1
     settings = [PredictSettings(tta=views) for views in ("none", "all")]
     one, all_sides = (predict_array(model, image[0], settings=one, threads=1) for one in settings)
     assert one.labels.shape == all_sides.labels.shape == (2 * EDGE, 2 * EDGE)

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from sparcell.core.errors import InputError
-from sparcell.models.normalise import Normalise
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.head import (
-    Stacked,
+    StackedHead,
+    freeze_batchnorm,
     head_name,
-    hold_norms,
     is_pretrained,
     mark_pretrained,
     repeat_maps,
 )
+from sparcell.preprocessing.normalise import Normalise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -104,7 +104,7 @@ def test_stacked_keeps_the_one_map_and_adds_two_convolutions(
 ) -> None:
     config, before = trained
     network, start = build_network(config.model_copy(update={"stacked": True}), 1, 2)
-    assert isinstance(network, Stacked) and "left random" not in start
+    assert isinstance(network, StackedHead) and "left random" not in start
     convolutions = [m for m in network.added if isinstance(m, nn.Conv2d)]
     assert [(m.in_channels, m.out_channels) for m in convolutions] == [(1, 2), (2, 2)]
     image = torch.randn(1, 1, 64, 64)
@@ -127,7 +127,7 @@ def test_maps_are_repeated_in_turn() -> None:
 def test_held_norms_keep_their_statistics() -> None:
     built = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
     mark_pretrained(built, ["0.weight", "0.bias"])
-    hold_norms(built.train())
+    freeze_batchnorm(built.train())
     built(5 + torch.randn(2, 1, 8, 8))
     assert built[0].running_mean.item() == 0 and built[0].weight.requires_grad
     assert built[2].running_mean.item() != 0

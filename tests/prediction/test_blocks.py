@@ -10,18 +10,18 @@ import zarr
 from models import bright_model
 from scipy.ndimage import gaussian_filter
 
-from sparcell.core.excerpt import WHOLE, Excerpt
+from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.methods import METHODS
-from sparcell.methods.base import MAPS
-from sparcell.models import Model, ModelCard, Normalise
-from sparcell.prediction import engine
+from sparcell.methods.base import DENSE_MAPS
+from sparcell.models import Model, ModelSpec, Normalise
+from sparcell.prediction import loaded_model
 from sparcell.prediction.batch import Item
-from sparcell.prediction.mosaic import Mosaic
+from sparcell.prediction.blocks.plan import BlockPlan
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.tiling.tta import TTARuntime
 
 PLANE = (150, 180)
 
@@ -36,7 +36,7 @@ class Blurs:
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         pixels = image.mean(axis=0)
-        if METHODS[self.method].answer is MAPS:
+        if METHODS[self.method].answer is DENSE_MAPS:
             count = len(METHODS[self.method].maps)
             # The grid of 16 px shows, as that of a network that pools does.
             grid = np.add.outer(np.arange(pixels.shape[0]) % 16, np.arange(pixels.shape[1]) % 16)
@@ -65,14 +65,16 @@ def stand_in(method: str, **card: object) -> Model:
         "largest_diameter": 20.0,
     }
     nothing = np.zeros((1, 16, 16), np.float32)
-    return Model(ModelCard(**(settings | card)), b"", nothing, nothing)
+    return Model(ModelSpec(**(settings | card)), b"", nothing, nothing)
 
 
 @pytest.fixture
 def blurs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "open", lambda self, runtime, threads: Blurs(self.card.method))
     # Its detections are assembled already.
-    monkeypatch.setattr(engine.Turned, "of", lambda network, model, tta: Turned(network, tta))
+    monkeypatch.setattr(
+        loaded_model.Turned, "of", lambda network, model, tta: TTARuntime(network, tta)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +194,7 @@ def test_channels_and_depths_that_a_model_learned_are_chosen_in_blocks_too(
     pixels = np.stack([stack[::-1], stack], axis=1)
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in/a.ome.tif", pixels, "ZCYX", None, ("other", "phase"))
-    excerpt = Excerpt(channels="phase", depths=depths)
+    excerpt = ChannelSelection(channels="phase", depths=depths)
     weights = (8.0, -3.0) if depths == "channels" else (8.0,)
     model = bright_model(*weights, excerpt=excerpt)
     # What is shown, in a file of its own.
@@ -218,7 +220,7 @@ def test_a_channel_that_is_asked_for_stands_above_what_was_learned(tmp_path: Pat
     pixels[0, 20:40, 20:40], pixels[1, 80:90, 100:110] = 900, 900
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in/a.ome.tif", pixels, "CYX", None, ("other", "phase"))
-    model = bright_model(excerpt=Excerpt(channels="phase"))
+    model = bright_model(excerpt=ChannelSelection(channels="phase"))
     for channels, area in ((None, 100), ((0,), 400)):
         out = tmp_path / f"out{channels}"
         settings = PredictSettings(channels=channels)
@@ -227,7 +229,7 @@ def test_a_channel_that_is_asked_for_stands_above_what_was_learned(tmp_path: Pat
 
 
 def test_tiles_of_blocks_partition_the_plane_and_windows_know_their_neighbours() -> None:
-    mosaic = Mosaic(
+    mosaic = BlockPlan(
         "",
         None,
         WHOLE,

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.io import write_image
-from sparcell.models.steps import Steps
-from sparcell.prediction.photometric import COLOURS, LIGHTS, Colour, Light
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.tiling.photometric import COLOURS, LIGHTS, Colour, Light
+from sparcell.prediction.tiling.tta import TTARuntime
+from sparcell.preprocessing.processing import Steps
 
 
 def window(channels: int, seed: int = 0) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ def test_one_channel_is_the_mean_of_four_predictions() -> None:
     image = window(1)
     shown = [image, image - 0.4, image + 0.4, (image + 1) * 1.4 - 1]
     expected = np.mean([network(one.astype(np.float32))[0] for one in shown], axis=0)
-    photometric = Turned.of(network, model, "photometric")
+    photometric = TTARuntime.of(network, model, "photometric")
     np.testing.assert_allclose(photometric(image)[0], expected, atol=1e-5)
     # A network with random weights does see the light.
     assert np.abs(expected - network(image)[0]).max() > 0.01
@@ -76,11 +76,11 @@ def test_three_channels_have_a_view_of_another_hue() -> None:
     image = window(3)
     shown = [image, image - 0.4, image + 0.4, (image + 1) * 1.4 - 1, COLOURS[0](image)]
     expected = np.mean([network(one.astype(np.float32))[0] for one in shown], axis=0)
-    result = Turned.of(network, model, "photometric")(image)[0]
+    result = TTARuntime.of(network, model, "photometric")(image)[0]
     np.testing.assert_allclose(result, expected, atol=1e-5)
     # Two channels have no hue, nor have three frames of one.
-    assert len(Turned.of(network, random_model(2), "photometric").views) == 4
-    assert len(Turned.of(network, random_model(3, frames=3), "photometric").views) == 4
+    assert len(TTARuntime.of(network, random_model(2), "photometric").views) == 4
+    assert len(TTARuntime.of(network, random_model(3, frames=3), "photometric").views) == 4
 
 
 def test_detections_stay_where_they_are() -> None:
@@ -92,7 +92,9 @@ def test_detections_stay_where_they_are() -> None:
             score = np.float32(np.clip(image.mean(), 0, 1))
             return [boxes, score[None], np.ones((1, 28, 28), np.float32)]
 
-    boxes, scores, masks = Turned(Bright(), "photometric")(np.full((1, 16, 16), 0.2, np.float32))
+    boxes, scores, masks = TTARuntime(Bright(), "photometric")(
+        np.full((1, 16, 16), 0.2, np.float32)
+    )
     assert (boxes == [2, 3, 8, 9]).all() and masks.shape == (4, 28, 28)
     # Scores of the views: 0.2, 0 (-0.2), 0.6, and 1.2 * 1.4 - 1 = 0.68.
     assert scores.max() == pytest.approx((0.2 + 0 + 0.6 + 0.68) / 4)
@@ -118,6 +120,6 @@ def test_a_package_of_another_tool_is_one_line() -> None:
     model = bright_model()
     model.card = model.card.model_copy(update={"normalise": Steps()})
     with pytest.raises(InputError, match="'photometric' for tiny, a package of another tool") as e:
-        Turned.of(model.open("onnxruntime", 1), model, "photometric")
+        TTARuntime.of(model.open("onnxruntime", 1), model, "photometric")
     assert "\n" not in str(e.value)
-    assert len(Turned.of(model.open("onnxruntime", 1), model, "flips").views) == 4
+    assert len(TTARuntime.of(model.open("onnxruntime", 1), model, "flips").views) == 4

@@ -13,15 +13,15 @@ from skimage.measure import perimeter
 
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, largest_pieces
-from sparcell.prediction import rescale
-from sparcell.prediction.rescale import (
+from sparcell.prediction.tiling import rescale
+from sparcell.prediction.tiling.rescale import (
     Restore,
     rescaled,
     resize_bands,
     resized,
     restore_labels,
 )
-from sparcell.prediction.tiling import Band, Found
+from sparcell.prediction.tiling.tiles import RowBand, TileObjects
 
 factors = st.floats(0.07, 6)
 
@@ -147,8 +147,8 @@ def test_outlines_have_no_steps(times: int) -> None:
     assert perimeter(blocks) > 1.08 * round_disc
 
 
-def bands_of(labels: np.ndarray, height: int) -> list[Band]:
-    return [Band(top, labels[top : top + height]) for top in range(0, len(labels), height)]
+def bands_of(labels: np.ndarray, height: int) -> list[RowBand]:
+    return [RowBand(top, labels[top : top + height]) for top in range(0, len(labels), height)]
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.5, 1.7])
@@ -157,7 +157,7 @@ def test_bands_partition_the_plane_and_hold_what_was_found(factor: float, height
     truth = ellipses(5, (96, 128), 14)
     shape = (round(96 / factor), round(128 / factor))
     scores = np.linspace(0.1, 0.9, truth.max()).astype(np.float32)
-    found: list[Found] = []
+    found: list[TileObjects] = []
     restore = Restore(shape, (96, 128), found.append)
 
     def stitched() -> object:
@@ -170,7 +170,7 @@ def test_bands_partition_the_plane_and_hold_what_was_found(factor: float, height
                 part = truth[rows[0] :]
                 part = np.where((part > told) & (part <= last), part - told, 0)
                 restore.take(
-                    Found(part.astype(np.int32), scores[told:last], (rows[0], 0), told + 1)
+                    TileObjects(part.astype(np.int32), scores[told:last], (rows[0], 0), told + 1)
                 )
                 told = last
             yield band
@@ -194,10 +194,10 @@ def test_what_is_torn_keeps_its_largest_piece_and_what_vanishes_is_not_counted()
     labels[4:20, 4:20] = labels[8, 20:40] = labels[4:16, 40:56] = 1
     labels[30, 30] = 2
     labels[28:36, 40:48] = 3
-    found: list[Found] = []
+    found: list[TileObjects] = []
     restore = Restore((10, 16), (40, 64), found.append)
-    restore.take(Found(labels, np.array([0.5, 0.6, 0.7], np.float32), (0, 0), 1))
-    (band,) = restore.bands(iter([Band(0, labels)]))
+    restore.take(TileObjects(labels, np.array([0.5, 0.6, 0.7], np.float32), (0, 0), 1))
+    (band,) = restore.bands(iter([RowBand(0, labels)]))
     check_labels(band.labels)
     assert np.bincount(band.labels.ravel())[1:].tolist() == [16, 4]
     assert found[0].scores.tolist() == pytest.approx([0.5, 0.7]) and restore.count == 2

@@ -123,7 +123,7 @@ def test_blocks_of_an_image_that_has_changed_are_not_mixed(
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("sparcell.prediction.blocks.settle", stop)
+        patch.setattr("sparcell.prediction.blocks.steps.resolve_tile", stop)
         run(model, tmp_path / "a.tif", out, settings=settings)
     assert (out / "unfinished" / "a").is_dir()
     number = write_scene(tmp_path / "a.tif", 5)

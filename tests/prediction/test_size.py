@@ -15,9 +15,9 @@ from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.models import Model
 from sparcell.prediction.predict import predict
-from sparcell.prediction.rescale import restore_labels
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.size import Look, choose_scale, estimate_diameter
+from sparcell.prediction.size import ScaleTrial, choose_scale, estimate_diameter
+from sparcell.prediction.tiling.rescale import restore_labels
 
 # The circle of 100 px, the typical area of the models here.
 KNOWN = 2 * np.sqrt(100 / np.pi)
@@ -222,8 +222,8 @@ def test_auto_leaves_alone_what_is_near_or_shows_nothing(
 
 def test_a_look_is_worth_more_where_sizes_fit() -> None:
     scores = np.array([0.8, 0.4])
-    fits = Look(2.0, np.array([100.0, 100.0]), scores, 0.25)
+    fits = ScaleTrial(2.0, np.array([100.0, 100.0]), scores, 0.25)
     assert fits.diameter == pytest.approx(KNOWN / 2)
     assert fits.worth(KNOWN) == pytest.approx(0.5 * 0.6)
     assert fits.worth(2 * KNOWN) == pytest.approx(0.3 * np.exp(-((np.log(2) / 0.7) ** 2) / 2))
-    assert Look(1.0, np.zeros(0), np.zeros(0), 0.0).worth(KNOWN) == 0
+    assert ScaleTrial(1.0, np.zeros(0), np.zeros(0), 0.0).worth(KNOWN) == 0

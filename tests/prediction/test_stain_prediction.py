@@ -14,12 +14,12 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.io import open_image, write_image
 from sparcell.models.stain import StainRange
-from sparcell.prediction.blending import blend_rows, fade
 from sparcell.prediction.predict import predict
+from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.stain import predict_stain_array, predict_stain_planes
-from sparcell.prediction.tiling import cut_axis
-from sparcell.prediction.view import View
+from sparcell.prediction.tiling.blending import blend_rows, fade
+from sparcell.prediction.tiling.tiles import cut_axis
 
 RANGE = StainRange(names=("stain",), low=(100,), high=(1100,), dtype="uint16")
 STAIN = {"method": "stain", "decode": {}, "typical_area": None, "stain": RANGE}
@@ -97,7 +97,7 @@ def test_several_stains_are_channels_with_their_names(tmp_path):
     from models import exported
     from torch import nn
 
-    from sparcell.models.normalise import Normalise
+    from sparcell.preprocessing.normalise import Normalise
 
     model = exported(nn.Conv2d(1, 2, 1), 1, Normalise(), **(STAIN | {"stain": two}))
     predict(model, tmp_path / "in", tmp_path / "out", settings=PredictSettings(format=".ome.zarr"))
@@ -133,7 +133,7 @@ def test_an_image_of_another_pixel_size_is_resized_and_back(tmp_path):
 
 @pytest.mark.parametrize("size", [0.5, 2.0])
 def test_a_large_image_that_is_resized_is_written_row_by_row(size, monkeypatch):
-    monkeypatch.setattr("sparcell.prediction.rescale.PIXELS_AT_ONCE", 6000)
+    monkeypatch.setattr("sparcell.prediction.tiling.rescale.PIXELS_AT_ONCE", 6000)
     pixels = np.random.default_rng(0).integers(0, 4000, (300, 200)).astype(np.uint16)
     image, model = Image(pixels, "YX", 1.0), bright_model(pixel_size=size, **STAIN)
     written = np.zeros((300, 200), np.uint16)
@@ -145,7 +145,7 @@ def test_a_large_image_that_is_resized_is_written_row_by_row(size, monkeypatch):
             written[index] = rows
 
     cut = PredictSettings(tile=64)
-    predict_stain_planes(View.start(image, model, "onnxruntime", cut), Target())
+    predict_stain_planes(PreparedImage.start(image, model, "onnxruntime", cut), Target())
     assert sum(heights) == 300 and max(heights) <= 30
     monkeypatch.undo()
     whole = predict_stain_array(model, pixels, settings=cut, runtime="onnxruntime", pixel_size=1.0)

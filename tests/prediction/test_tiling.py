@@ -13,18 +13,18 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, connected_labels
-from sparcell.methods.base import Maps, Objects, quantise
+from sparcell.methods.base import DecodedObjects, Maps, to_uint8
 from sparcell.methods.detections import Detections
-from sparcell.models.normalise import Normalise, Scaling
-from sparcell.prediction.tiling import (
-    Found,
+from sparcell.prediction.tiling.tiles import (
     Stitcher,
-    Windows,
+    TileObjects,
+    TileWindows,
     ahead,
     cut_axis,
     map_rows,
     pad_to,
 )
+from sparcell.preprocessing.normalise import Normalise, Scaling
 
 
 @settings(deadline=None, max_examples=300)
@@ -52,8 +52,8 @@ def test_cores_partition_any_axis_and_windows_show_their_surroundings(
 
 
 def test_an_axis_of_one_window_has_no_context() -> None:
-    assert cut_axis(100, 32) == Windows([slice(0, 100)], [0], 128)
-    assert cut_axis(1, 16) == Windows([slice(0, 1)], [0], 16)
+    assert cut_axis(100, 32) == TileWindows([slice(0, 100)], [0], 128)
+    assert cut_axis(1, 16) == TileWindows([slice(0, 1)], [0], 16)
 
 
 @settings(deadline=None, max_examples=60)
@@ -83,8 +83,8 @@ def test_padding_is_reflection_as_often_as_it_takes(
 
 def test_quantising_rounds_to_the_nearest_level() -> None:
     levels = np.arange(256, dtype=np.float32)[None, None] / 255
-    assert np.array_equal(quantise(levels)[0, 0], np.arange(256))
-    assert quantise(np.array([[[0.4999 / 255, 0.5001 / 255]]], np.float32)).tolist() == [[[0, 1]]]
+    assert np.array_equal(to_uint8(levels)[0, 0], np.arange(256))
+    assert to_uint8(np.array([[[0.4999 / 255, 0.5001 / 255]]], np.float32)).tolist() == [[[0, 1]]]
 
 
 class Blur:
@@ -132,12 +132,12 @@ def test_a_network_that_pools_and_looks_far_agrees_with_itself_in_tiles() -> Non
     assert np.percentile(difference, 99) <= 5 and difference.max() <= 40
 
 
-def values(maps: Maps) -> Objects:
+def values(maps: Maps) -> DecodedObjects:
     """Decode maps whose values are the objects: one object per connected piece of a value."""
     labels = connected_labels(maps[0])
     count = labels.max(initial=0)
     first = np.unique(labels, return_index=True)[1][-count:] if count else []
-    return Objects(labels, maps[0].ravel()[first].astype(np.float32) / 255)
+    return DecodedObjects(labels, maps[0].ravel()[first].astype(np.float32) / 255)
 
 
 def mosaic(seed: int, shape: tuple[int, int] = (90, 110), size: int = 6) -> np.ndarray:
@@ -152,9 +152,11 @@ def mosaic(seed: int, shape: tuple[int, int] = (90, 110), size: int = 6) -> np.n
     return np.where(rng.random(shape) < 0.6, colour, 0).astype(np.uint8)
 
 
-def stitch(picture: np.ndarray, core: int, halo: int) -> tuple[np.ndarray, Stitcher, list[Found]]:
+def stitch(
+    picture: np.ndarray, core: int, halo: int
+) -> tuple[np.ndarray, Stitcher, list[TileObjects]]:
     height, width = picture.shape
-    found: list[Found] = []
+    found: list[TileObjects] = []
     stitcher = Stitcher(values, cut_axis(width, 1, core).cores, halo)
     rows = ((part, picture[None, part]) for part in cut_axis(height, 1, core).cores)
     bands = list(stitcher.run(rows, found.append))
@@ -202,9 +204,9 @@ def test_detections_appear_where_they_are_and_nowhere_else(cores: list[tuple[int
     whole = Detections(boxes, scores, np.zeros((len(boxes), 28, 28), np.uint8), (1, 50, 40))
     windows: list[Detections] = []
 
-    def note(window: Detections) -> Objects:
+    def note(window: Detections) -> DecodedObjects:
         windows.append(window)
-        return Objects(np.zeros(window.shape[1:], np.int32), np.zeros(0, np.float32))
+        return DecodedObjects(np.zeros(window.shape[1:], np.int32), np.zeros(0, np.float32))
 
     parts = [slice(*core) for core in cores]
     rows = ((part, whole[:, part]) for part in parts)

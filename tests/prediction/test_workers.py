@@ -17,13 +17,13 @@ import pytest
 from bases.scenes import ellipses
 from models import bright_model
 
-from sparcell.core import cluster
-from sparcell.core.cluster import ClusterLost, call_each, carry_out, check_workers, connect
 from sparcell.core.errors import InputError
-from sparcell.core.machine import KEEPING_MEMORY
 from sparcell.io import write_image
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
+from sparcell.system import cluster
+from sparcell.system.cluster import ClusterLost, call_each, carry_out, check_workers, connect
+from sparcell.system.machine import KEEPING_MEMORY
 
 distributed = pytest.importorskip("distributed")
 PATIENCE_S = 120

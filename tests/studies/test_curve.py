@@ -9,7 +9,7 @@ from scipy.optimize import curve_fit
 
 from sparcell.core.errors import InputError
 from sparcell.studies.curve import describe, learning_curve
-from sparcell.studies.power_law import evaluate_curve, fit_curves
+from sparcell.studies.curve_fit import evaluate_curve, fit_curves
 
 
 def runs(budgets, a=0.9, b=0.4, c=0.5, seeds=3, noise=0.01, recipe="net"):

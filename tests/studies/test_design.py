@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.io import write_image
 from sparcell.studies import Study, load_study, plan_study
 from sparcell.studies.design import describe_plan, find_groups
-from sparcell.studies.own_labels import curve_study
+from sparcell.studies.learning_curve_study import learning_curve_study
 
 
 def dataset(root, splits, refused=(), **columns):
@@ -232,7 +232,7 @@ def test_more_frames_than_the_movie_has_are_refused(tmp_path):
 
 def test_a_learning_curve_doubles_up_to_all_labels(tmp_path):
     data = dataset(tmp_path / "marked", ["train"] * 28 + ["val"] * 4 + ["test"] * 5)
-    plan = plan_study(curve_study(data, seeds=2), data)
+    plan = plan_study(learning_curve_study(data, seeds=2), data)
     used = sorted({len(run.train) + len(run.val) for run in plan.runs})
     assert used == [1, 2, 6, 13, 32]
     assert {len(run.test) for run in plan.runs} == {5} and len(plan.runs) == 10
@@ -240,7 +240,7 @@ def test_a_learning_curve_doubles_up_to_all_labels(tmp_path):
 
 def test_a_learning_curve_without_test_fields_takes_folds(tmp_path):
     data = dataset(tmp_path / "set", [""] * 10)
-    made = curve_study(data)
+    made = learning_curve_study(data)
     assert made.folds == 5 and made.seeds == (0,)
     plan = plan_study(made, data)
     assert sorted(name for run in plan.runs if run.budget == 1 for name in run.test) == [
@@ -249,19 +249,19 @@ def test_a_learning_curve_without_test_fields_takes_folds(tmp_path):
     assert max(len(run.train) + len(run.val) for run in plan.runs) == 8
     few = dataset(tmp_path / "few", [""] * 4)
     with pytest.raises(InputError, match="at least 5 for a learning curve"):
-        curve_study(few)
+        learning_curve_study(few)
 
 
 def test_labels_are_where_the_dataset_says(tmp_path):
     data = dataset(tmp_path / "set", [""] * 10)
     (data / "labels").rename(data / "by_hand")
     with pytest.raises(InputError, match="nothing in"):
-        curve_study(data)
+        learning_curve_study(data)
     (data / "dataset.yaml").write_text("labels: by_hand\n")
-    made = curve_study(data)
-    assert made == curve_study(dataset(tmp_path / "usual" / "set", [""] * 10))
+    made = learning_curve_study(data)
+    assert made == learning_curve_study(dataset(tmp_path / "usual" / "set", [""] * 10))
     plan = plan_study(made, data)
     assert plan.recipe(plan.runs[0]).data.labels == "labels"
     # What is said stands above that.
     (data / "by_hand").rename(data / "others")
-    assert curve_study(data, settings={"data.labels": "others"}).labels == "others"
+    assert learning_curve_study(data, settings={"data.labels": "others"}).labels == "others"

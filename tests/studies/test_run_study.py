@@ -195,7 +195,7 @@ def test_a_process_that_dies_is_a_failed_run(data, tmp_path):
 
 
 def test_workers_that_are_not_there(monkeypatch, data, tmp_path):
-    monkeypatch.setattr("sparcell.core.cluster.find_spec", lambda name: None)
+    monkeypatch.setattr("sparcell.system.cluster.find_spec", lambda name: None)
     with pytest.raises(InputError, match="sparcell\\[cluster\\]"):
         run_study(study(), data, tmp_path / "out", dask="local:2")
     assert not (tmp_path / "out").exists()

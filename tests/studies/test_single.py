@@ -17,7 +17,7 @@ from bases.holder import held_elsewhere
 
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
-from sparcell.labeling.simulate import SimulationSettings, write_dataset
+from sparcell.simulation import SimulationSettings, write_dataset
 from sparcell.studies import Study, plan_study
 from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.run import prepare
@@ -154,7 +154,7 @@ def test_cost_and_labels_used_are_counted(finished, data):
 def test_a_finished_run_is_scored_again_without_training(finished, monkeypatch):
     out, plan, result = finished
     before = result_path(out, plan.runs[0]).read_text()
-    monkeypatch.setattr("sparcell.training.fit._fit", None)
+    monkeypatch.setattr("sparcell.training.run._fit", None)
     again = run_single(out, plan.runs[0].key)
     assert again["row"] == result["row"]
     assert result_path(out, plan.runs[0]).read_text() == before
@@ -172,9 +172,11 @@ def test_a_run_of_a_former_version_is_scored_though_its_recipe_reads_otherwise(f
 
 def test_a_run_waits_for_what_a_killed_study_has_left_working(finished, monkeypatch):
     out, plan, result = finished
-    monkeypatch.setattr("sparcell.training.fit._fit", None)
+    monkeypatch.setattr("sparcell.training.run._fit", None)
     with held_elsewhere(out / "runs" / plan.runs[0].key) as other:
-        monkeypatch.setattr("sparcell.core.lock.time.sleep", lambda seconds: other.communicate(""))
+        monkeypatch.setattr(
+            "sparcell.system.lock.time.sleep", lambda seconds: other.communicate("")
+        )
         assert run_single(out, plan.runs[0].key)["row"] == result["row"]
         assert other.returncode == 0
     monkeypatch.setattr("sparcell.studies.single.TIME_TO_STOP", 0)
@@ -205,7 +207,7 @@ def test_what_is_wrong_with_the_input_is_noted(finished, data, tmp_path, monkeyp
     def fail(*_, **__):
         raise InputError("a loss that is not a number at step 3", "a finite loss", "lower it")
 
-    monkeypatch.setattr("sparcell.training.fit.train", fail)
+    monkeypatch.setattr("sparcell.training.run.train", fail)
     prepare(plan, tmp_path / "out", resume=False)
     row = run_single(tmp_path / "out", plan.runs[0].key)["row"]
     assert "not a number at step 3" in row["error"] and row["n_train"] == 1

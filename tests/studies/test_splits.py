@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparcell.core.errors import InputError
-from sparcell.studies.splits import deal, hold_out, rotate, take
+from sparcell.studies.splits import fold_parts, hold_out, make_folds, nested_subset
 
 FEW = settings(deadline=None, max_examples=40)
 seeds = st.integers(0, 1000)
@@ -28,7 +28,7 @@ def fields(draw, least=6):
 @given(fields(), seeds, st.integers(2, 6))
 def test_folds_partition_the_fields_and_strata_are_spread_evenly(drawn, seed, count):
     names, _, strata = drawn
-    folds = deal(names, count, seed, strata=strata)
+    folds = make_folds(names, count, seed, strata=strata)
     assert sorted(name for fold in folds for name in fold) == names
     assert all(folds)
     for kind in set(strata.values()):
@@ -42,12 +42,12 @@ def test_a_group_is_in_one_part_only_and_every_field_is_tested_once(drawn, seed,
     names, groups, strata = drawn
     if len(set(groups.values())) < count:
         with pytest.raises(InputError, match="folds of"):
-            deal(names, count, seed, groups, strata)
+            make_folds(names, count, seed, groups, strata)
         return
-    folds = deal(names, count, seed, groups, strata)
+    folds = make_folds(names, count, seed, groups, strata)
     tested = Counter()
     for fold in range(count):
-        parts = rotate(folds, fold)
+        parts = fold_parts(folds, fold)
         held = [set(parts.train), set(parts.val), set(parts.test)]
         assert all(held) and set.union(*held) == set(names)
         assert sum(map(len, held)) == len(names)
@@ -61,7 +61,9 @@ def test_a_group_is_in_one_part_only_and_every_field_is_tested_once(drawn, seed,
 @given(fields(), seeds)
 def test_folds_depend_on_the_seed_and_not_on_the_order_of_the_names(drawn, seed):
     names, _, strata = drawn
-    assert deal(names, 2, seed, strata=strata) == deal(names[::-1], 2, seed, strata=strata)
+    assert make_folds(names, 2, seed, strata=strata) == make_folds(
+        names[::-1], 2, seed, strata=strata
+    )
 
 
 @FEW
@@ -70,7 +72,7 @@ def test_budgets_are_nested_in_training_and_disjoint_from_validation(drawn, seed
     names, groups, _ = drawn
     before: set[str] = set()
     for budget in range(1, len(names) + 1):
-        taken = take(names, budget, seed)
+        taken = nested_subset(names, budget, seed)
         assert len(taken) == budget
         train, val = hold_out(taken, groups if grouped else None)
         assert set(train) | set(val) == set(taken) and not set(train) & set(val)
@@ -91,9 +93,9 @@ def test_a_fifth_is_held_out():
 
 def test_seeds_draw_different_subsets():
     names = [f"f{i:02d}" for i in range(30)]
-    assert len({take(names, 5, seed) for seed in range(10)}) == 10
+    assert len({nested_subset(names, 5, seed) for seed in range(10)}) == 10
 
 
 def test_a_budget_above_the_data_is_refused():
     with pytest.raises(InputError, match="a budget of 4 fields"):
-        take(["a", "b", "c"], 4, 0)
+        nested_subset(["a", "b", "c"], 4, 0)

@@ -11,9 +11,9 @@ from made_up import made_up_study
 from scipy import stats
 
 from sparcell.core.errors import InputError
+from sparcell.studies.conclusions import conclude
 from sparcell.studies.reading import labelled_fields, ordered_budgets, tidy
 from sparcell.studies.statistics import compare, corrected_t_test, holm, paired_by_image, summarise
-from sparcell.studies.verdict import conclude
 
 
 def test_holm_by_hand():

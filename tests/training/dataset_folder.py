@@ -11,10 +11,10 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.image import FIRST_PLANE
 from sparcell.core.labels import Labels
 from sparcell.io import write_image
-from sparcell.labeling.simulate import SimulationSettings, write_dataset
-from sparcell.models.normalise import Normalise
-from sparcell.training.fields import Field, Fields
-from sparcell.training.places import FieldPlace
+from sparcell.preprocessing.normalise import Normalise
+from sparcell.simulation import SimulationSettings, write_dataset
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.fields import Fields, TrainingField
 
 TINY = [
     "network.decoder=thesis-unet",
@@ -54,13 +54,13 @@ def write_fields(root: Path, count: int = 4, split: str = "") -> Dataset:
 
 def fields_of(dataset: Dataset) -> Fields:
     """All fields of a dataset."""
-    places = [FieldPlace(sample, FIRST_PLANE) for sample in dataset.samples]
+    places = [FieldRef(sample, FIRST_PLANE) for sample in dataset.samples]
     return Fields(places, Normalise(low=0, high=100))
 
 
-def field_of(labels: Labels) -> Field:
+def field_of(labels: Labels) -> TrainingField:
     """A field whose image is its labels and whose even ids are in doubt."""
-    return Field(
+    return TrainingField(
         name="f",
         image=labels[None].astype(np.float32),
         labels=labels,

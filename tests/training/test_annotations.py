@@ -7,20 +7,20 @@ import pytest
 from bases.scenes import ellipses
 from dataset_folder import simulate_fields, write_field
 
+from sparcell.annotations.derive import find_points
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
 from sparcell.io import open_image
 from sparcell.io.points import write_points
-from sparcell.labeling.derive import find_points
-from sparcell.models.normalise import Normalise
-from sparcell.training import fields as fields_module
+from sparcell.preprocessing.normalise import Normalise
 from sparcell.training import train
-from sparcell.training.fields import Field, Fields, read_field
-from sparcell.training.places import FieldPlace
+from sparcell.training.data import fields as fields_module
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.fields import Fields, TrainingField, read_field
+from sparcell.training.data.selection import find_fields, open_datasets
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import DataConfig
-from sparcell.training.selection import find_fields, open_datasets
 
 SMALL = ["network.weights=none", "fit.crop=64", "fit.max_steps=1"]
 GIVEN = {"outlines": "labels", "points": "points", "mask": "masks"}
@@ -38,12 +38,12 @@ def write_mix(root: Path, name: str, *kinds: str, seed: int = 0) -> Labels:
     return objects
 
 
-def find(root: Path, **settings: object) -> dict[str, FieldPlace]:
+def find(root: Path, **settings: object) -> dict[str, FieldRef]:
     places = find_fields([Dataset.open(root)], DataConfig(val_fraction=0.01, **settings), 0, "any")
     return {place.name: place for held in places.values() for place in held}
 
 
-def read(place: FieldPlace) -> Field:
+def read(place: FieldRef) -> TrainingField:
     return Fields([place], Normalise(low=0, high=100))[0]
 
 
@@ -181,7 +181,7 @@ def test_exchanged_points_are_noticed_before_the_first_step(
     (tmp_path / "set" / "split.csv").write_text("name,split\nv,val\n")
     read = []
 
-    def watch(place: FieldPlace, *args: object) -> Field:
+    def watch(place: FieldRef, *args: object) -> TrainingField:
         read.append(place.name)
         return read_field(place, *args)
 

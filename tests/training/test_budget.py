@@ -17,8 +17,8 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.training import train
 from sparcell.training.callbacks import schedule_rate
+from sparcell.training.data.selection import find_fields, nested_order
 from sparcell.training.recipe_parts import DataConfig
-from sparcell.training.selection import find_fields, nested_order
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,9 @@ def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:
 def test_automatic_labels_are_learned_from_beside_the_outlined_fields(data, tmp_path) -> None:
     import numpy as np
 
-    from sparcell.training.fields import Fields
+    from sparcell.training.data.fields import Fields
+    from sparcell.training.data.selection import find_auto
     from sparcell.training.recipe import load_recipe
-    from sparcell.training.selection import find_auto
 
     recipe = load_recipe("nuclei-light", [*TINY, "data.images=1", f"data.auto={data}"])
     config = recipe.data.model_copy(update={"auto_worth": 3.0})

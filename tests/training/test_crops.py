@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from sparcell.methods import DISTANCE, PIXELWISE, WATERSHED
-from sparcell.methods.outlines import BEYOND
-from sparcell.training.crops import (
+from sparcell.morphology.boundaries import BEYOND
+from sparcell.training.data.crop_placement import draw_corner
+from sparcell.training.data.crops import (
     EpochSampler,
     RandomCrops,
     WholeFields,
@@ -21,8 +22,7 @@ from sparcell.training.crops import (
     cut,
     draw_affine,
 )
-from sparcell.training.fields import Field, Fields
-from sparcell.training.placing import draw_corner
+from sparcell.training.data.fields import Fields, TrainingField
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Augment, Fit
 
@@ -30,7 +30,7 @@ STILL = Augment(rotation=0, shift=0, shear=0, flip=False)
 WILD = Augment(rotation=180, shift=0.3, shear=20, scale=0.3, flip=True)
 
 
-def anywhere(field: Field, edge: int, rng: np.random.Generator) -> np.ndarray:
+def anywhere(field: TrainingField, edge: int, rng: np.random.Generator) -> np.ndarray:
     """A place that need not be inside the field."""
     return rng.random(2) * field.labels.shape
 
@@ -250,7 +250,7 @@ def test_crops_near_objects() -> None:
     rng = np.random.default_rng(0)
     field = field_of(ellipses(0))._replace(centres=np.array([[50.0, 60.0]]))
 
-    def draw(near: float, field: Field = field) -> np.ndarray:
+    def draw(near: float, field: TrainingField = field) -> np.ndarray:
         return draw_corner(field, Fit(crop=32, near_objects=near), rng)
 
     drawn = [tuple(draw(0.5)) for _ in range(400)]

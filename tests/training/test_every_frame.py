@@ -15,10 +15,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.io import write_image
 from sparcell.methods import METHODS
-from sparcell.training.crops import RandomCrops
-from sparcell.training.fields import Fields
-from sparcell.training.module import Trainee, stack
-from sparcell.training.places import FieldPlace
+from sparcell.training.data.crops import RandomCrops
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.fields import Fields
+from sparcell.training.module import SegmentationModule, stack
 from sparcell.training.recipe import Recipe, load_recipe
 
 SMALL = ["network.encoder=lcnet_035", "network.pyramid_width=16", "fit.crop=64", "fit.batch=2"]
@@ -33,7 +33,7 @@ def movie_recipe(method: str, *more: str) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> FieldPlace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> FieldRef:
     """The last of four frames, whose objects have nothing in common; part of one is in doubt."""
     root = tmp_path_factory.mktemp("movie")
     doubt = np.zeros_like(LABELS)
@@ -41,15 +41,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> FieldPlace:
     for kind, frames in (("images", 900 * (LABELS > 0)), ("labels", LABELS), ("ignore", doubt)):
         (root / kind).mkdir()
         write_image(root / kind / "movie.tif", frames.astype(np.uint16), "TYX")
-    return FieldPlace(Dataset.open(root).samples[0], Plane(3, 0))
+    return FieldRef(Dataset.open(root).samples[0], Plane(3, 0))
 
 
-def read(place: FieldPlace, recipe: Recipe) -> Fields:
+def read(place: FieldRef, recipe: Recipe) -> Fields:
     network = recipe.network
     return Fields([place], recipe.normalise, network.frames, every_frame=network.every_frame)
 
 
-def test_the_frames_before_come_with_their_labels(place: FieldPlace) -> None:
+def test_the_frames_before_come_with_their_labels(place: FieldRef) -> None:
     fields = read(place, movie_recipe("watershed"))
     earlier = fields[0].earlier
     for t, one in zip((1, 2), earlier, strict=True):
@@ -58,14 +58,14 @@ def test_the_frames_before_come_with_their_labels(place: FieldPlace) -> None:
         earlier[0].valid.all() and not earlier[1].valid[:40].any() and earlier[1].valid[40:].all()
     )
     # Before the beginning the first frame repeats itself.
-    start = read(FieldPlace(place.sample, Plane(1, 0)), movie_recipe("watershed"))[0]
+    start = read(FieldRef(place.sample, Plane(1, 0)), movie_recipe("watershed"))[0]
     for one in start.earlier:
         np.testing.assert_array_equal(one.labels, LABELS[0])
     assert fields[0].nbytes > 3 * LABELS[0].nbytes
 
 
 @pytest.mark.parametrize("method", ["watershed", "retinamask"])
-def test_a_crop_has_the_targets_of_every_frame_at_one_place(place: FieldPlace, method: str) -> None:
+def test_a_crop_has_the_targets_of_every_frame_at_one_place(place: FieldRef, method: str) -> None:
     recipe = movie_recipe(method)
     crop = RandomCrops(read(place, recipe), recipe)[0, 0]
     maps = len(METHODS[method].maps)
@@ -79,12 +79,12 @@ def test_a_crop_has_the_targets_of_every_frame_at_one_place(place: FieldPlace, m
 
 
 @pytest.mark.parametrize("method", ["watershed", "pixelwise", "retinamask"])
-def test_the_loss_is_that_of_all_frames(place: FieldPlace, method: str) -> None:
+def test_the_loss_is_that_of_all_frames(place: FieldRef, method: str) -> None:
     recipe = movie_recipe(method)
     crops = RandomCrops(read(place, recipe), recipe)
     batch = stack([crops[0, 0], crops[0, 1]])
     torch.manual_seed(0)
-    trainee = Trainee(recipe, 1, crops.fields)
+    trainee = SegmentationModule(recipe, 1, crops.fields)
     outputs = trainee(batch.image)
     loss = trainee.compute_loss(outputs, batch)
     # Each frame of each crop is one item of the method's own loss.
@@ -102,10 +102,10 @@ def test_the_loss_is_that_of_all_frames(place: FieldPlace, method: str) -> None:
     assert not idle
 
 
-def test_a_finished_network_answers_for_the_last_frame(place: FieldPlace) -> None:
+def test_a_finished_network_answers_for_the_last_frame(place: FieldRef) -> None:
     recipe = movie_recipe("watershed")
     crops = RandomCrops(read(place, recipe), recipe)
-    trainee = Trainee(recipe, 1, crops.fields)
+    trainee = SegmentationModule(recipe, 1, crops.fields)
     image = torch.from_numpy(crops[0, 0].image[None])
     assert trainee(image).shape == (3, 2, 64, 64)
     assert trainee.eval()(image).shape == (1, 2, 64, 64)

@@ -12,15 +12,15 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.io import write_image
-from sparcell.models.normalise import Normalise
-from sparcell.training import fields as fields_module
-from sparcell.training.fields import Fields, read_field
-from sparcell.training.places import FieldPlace
+from sparcell.preprocessing.normalise import Normalise
+from sparcell.training.data import fields as fields_module
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.fields import Fields, read_field
+from sparcell.training.data.selection import find_fields
 from sparcell.training.recipe_parts import DataConfig
-from sparcell.training.selection import find_fields
 
 
-def names(places: list[FieldPlace]) -> list[str]:
+def names(places: list[FieldRef]) -> list[str]:
     return [place.name for place in places]
 
 
@@ -29,7 +29,7 @@ def test_a_field_has_image_labels_doubt_and_centres(tmp_path: Path) -> None:
     doubt = (labels == 2).astype(np.uint8) * 255
     write_field(tmp_path, "a", labels, ignore=doubt)
     (sample,) = Dataset.open(tmp_path).samples
-    field = read_field(FieldPlace(sample, Plane()), Normalise(low=0, high=100))
+    field = read_field(FieldRef(sample, Plane()), Normalise(low=0, high=100))
     assert field.image.shape == (1, *labels.shape) and field.image.dtype == np.float32
     np.testing.assert_allclose(field.image[0], labels / labels.max() * 2 - 1, atol=1e-6)
     assert np.array_equal(field.labels, labels) and np.array_equal(field.valid, labels != 2)
@@ -42,7 +42,7 @@ def test_labels_that_break_the_contract_are_brought_under_it(tmp_path: Path) -> 
     labels[2:5, 2:5] = labels[10:13, 20:24] = 700
     write_field(tmp_path, "a", labels)
     (sample,) = Dataset.open(tmp_path).samples
-    field = read_field(FieldPlace(sample, Plane()), Normalise())
+    field = read_field(FieldRef(sample, Plane()), Normalise())
     assert field.labels.max() == len(field.centres) == 2 and field.valid.all()
 
 

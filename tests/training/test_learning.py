@@ -10,10 +10,10 @@ pytest.importorskip("torch")
 import torch
 from bases.scenes import ellipses
 from dataset_folder import field_of
-from test_placing import MadeUp, noise_field
+from test_crop_placement import MadeUp, noise_field
 
-from sparcell.training.crops import RandomCrops
-from sparcell.training.module import Trainee, clip_gradients, stack
+from sparcell.training.data.crops import RandomCrops
+from sparcell.training.module import SegmentationModule, clip_gradients, stack
 from sparcell.training.recipe import Recipe, load_recipe
 
 METHODS = ("pixelwise", "retinamask", "watershed")
@@ -25,7 +25,9 @@ def row(method: str, *overrides: str) -> Recipe:
     )
 
 
-def take_step(recipe: Recipe, trainee: Trainee, optimiser: torch.optim.Optimizer, batch) -> float:  # type: ignore[no-untyped-def]
+def take_step(
+    recipe: Recipe, trainee: SegmentationModule, optimiser: torch.optim.Optimizer, batch
+) -> float:  # type: ignore[no-untyped-def]
     """One step as Lightning takes it: loss with its penalty, gradients, clipping, Adam."""
     loss = trainee.compute_loss(trainee(batch.image), batch)
     optimiser.zero_grad()
@@ -40,7 +42,7 @@ def test_the_first_step_goes_down_the_loss() -> None:
     torch.manual_seed(0)
     recipe = row("watershed")
     fields = MadeUp([noise_field((128, 128))])
-    trainee = Trainee(recipe, 1, fields)
+    trainee = SegmentationModule(recipe, 1, fields)
     crops = RandomCrops(fields, recipe)
     batch = stack([crops[0, 0], crops[1, 0]])
     weights = list(trainee.network.parameters())
@@ -82,7 +84,7 @@ def test_each_method_learns_a_tile_by_heart(method: str) -> None:
         image=image[None].astype(np.float32), valid=np.ones(labels.shape, bool)
     )
     fields = MadeUp([field])
-    trainee = Trainee(recipe, 1, fields)
+    trainee = SegmentationModule(recipe, 1, fields)
     crops = RandomCrops(fields, recipe)
     batch = stack([crops[0, 0], crops[1, 0]])
     optimiser = trainee.configure_optimizers()
@@ -92,7 +94,7 @@ def test_each_method_learns_a_tile_by_heart(method: str) -> None:
 
 def test_the_penalty_is_that_of_the_convolutions_by_hand() -> None:
     recipe = row("watershed", "network.encoder=lcnet_050", "optimiser.l2=0.5")
-    trainee = Trainee(recipe, 1, MadeUp([noise_field((128, 128))]))
+    trainee = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
     kernels = [p for p in trainee.network.parameters() if p.ndim == 4]
     by_hand = 0.5 * sum(float((kernel.detach().double() ** 2).sum()) for kernel in kernels)
     assert float(trainee.penalty().detach()) == pytest.approx(by_hand, rel=1e-5)
@@ -120,5 +122,5 @@ def test_gradients_are_clipped_together_or_one_by_one_by_hand() -> None:
 
 def test_epsilon_reaches_adam() -> None:
     recipe = row("watershed", "network.encoder=lcnet_050")
-    trainee = Trainee(recipe, 1, MadeUp([noise_field((128, 128))]))
+    trainee = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
     assert {group["eps"] for group in trainee.configure_optimizers().param_groups} == {1e-7}

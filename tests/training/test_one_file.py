@@ -10,19 +10,19 @@ import pytest
 from dataset_folder import TINY
 
 from sparcell.cli import main
+from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
-from sparcell.core.excerpt import Excerpt
 from sparcell.evaluation import evaluate_stains
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.labeling import label
-from sparcell.labeling.simulate import SimulationSettings, write_dataset
 from sparcell.models import load_model
 from sparcell.prediction.predict import predict
+from sparcell.simulation import SimulationSettings, write_dataset
 from sparcell.training import load_recipe, train
-from sparcell.training.places import share_excerpt
+from sparcell.training.data.field_refs import share_excerpt
+from sparcell.training.data.selection import find_fields
 from sparcell.training.recipe_parts import DataConfig
-from sparcell.training.selection import find_fields
 
 LAYOUT = """\
 images: {files: raw, channels: [phase, bright], depths: channels}
@@ -79,7 +79,7 @@ def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
 def test_a_stain_is_learned_and_predicted_from_such_files(data: Path, run: Path) -> None:
     card = load_model(run).card
     assert card.channels == 6
-    assert card.excerpt == Excerpt(channels=("phase", "bright"), depths="channels")
+    assert card.excerpt == ChannelSelection(channels=("phase", "bright"), depths="channels")
     record = json.loads((run / "record.json").read_text())
     (name,) = record["evaluated"]
     assert record["evaluated"][name]["excerpts"]["stain"]["depths"] == "brightest"
@@ -113,7 +113,7 @@ def test_a_dataset_stands_for_its_stains_where_it_says_what_they_are(data: Path,
     assert len(scores.images) == 5
     painted = Dataset.open(data / "all")
     assert painted.samples[0].excerpts == {
-        "images": Excerpt(channels=("phase", "bright"), depths="channels")
+        "images": ChannelSelection(channels=("phase", "bright"), depths="channels")
     }
 
 

@@ -15,12 +15,12 @@ from sparcell.core.errors import InputError
 from sparcell.models import load_model
 from sparcell.nets.head import mark_pretrained
 from sparcell.training import load_recipe, train
-from sparcell.training.callbacks import hold_pretrained, mix_weights
-from sparcell.training.crops import RandomCrops, crops_per_epoch
+from sparcell.training.callbacks import freeze_pretrained, mix_weights
+from sparcell.training.data.crops import RandomCrops, crops_per_epoch
+from sparcell.training.initialise import start_from
 from sparcell.training.module import group_parameters
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Optimiser
-from sparcell.training.start import start_from
 
 STAIN = [*TINY, "fit.max_steps=4", "network.image_skip=false", "network.shrink=1"]
 
@@ -61,16 +61,16 @@ def test_what_is_pretrained_is_held_and_let_go() -> None:
         optimiser.step()
         return [not torch.equal(a, b) for a, b in zip(before, built.parameters(), strict=True)]
 
-    hold_pretrained(built, True)
+    freeze_pretrained(built, True)
     assert moved()[:2] == [False, False] and moved()[4]
-    hold_pretrained(built, False)
+    freeze_pretrained(built, False)
     assert moved()[0]
 
 
 def test_a_network_that_started_whole_is_not_held() -> None:
     built = network()
     mark_pretrained(built, [name for name, _ in built.named_parameters()])
-    hold_pretrained(built, True)
+    freeze_pretrained(built, True)
     assert all(parameter.requires_grad for parameter in built.parameters())
 
 

@@ -19,14 +19,14 @@ from sparcell.core.labels import check_labels
 from sparcell.io import write_image
 from sparcell.methods import METHODS
 from sparcell.models.runtime import open_runtime
-from sparcell.prediction.turning import Turned
-from sparcell.training.crops import RandomCrops
+from sparcell.prediction.tiling.tta import TTARuntime
+from sparcell.training.data.crops import RandomCrops
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.fields import Fields
+from sparcell.training.data.selection import choose_stains
 from sparcell.training.export import export_onnx
-from sparcell.training.fields import Fields
-from sparcell.training.module import Trainee, clip_gradients, stack, start_decoding
-from sparcell.training.places import FieldPlace
+from sparcell.training.module import SegmentationModule, clip_gradients, stack, start_decoding
 from sparcell.training.recipe import Recipe, load_recipe
-from sparcell.training.selection import choose_stains
 from sparcell.training.settings import open_recipe_file, recipe_names
 
 # mp-net, supporting information, table 1: encoder, weights, loss, positive weight, optimiser.
@@ -301,7 +301,7 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     """Take two steps, export, run the export from all sides its recipe says, decode."""
     torch.manual_seed(0)
     learns_from = METHODS[recipe.method.name].learns_from
-    places = [FieldPlace(movie, Plane(4, 0), kinds=frozenset({"outlines"}))]
+    places = [FieldRef(movie, Plane(4, 0), kinds=frozenset({"outlines"}))]
     stains = None
     if learns_from == "stain":
         stains, _ = choose_stains({"train": places, "val": places, "test": []}, recipe.method)
@@ -310,7 +310,7 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
         places, recipe.normalise, network.frames, stains=stains, every_frame=network.every_frame
     )
     crops = RandomCrops(fields, recipe)
-    trainee = Trainee(recipe, 1, fields)
+    trainee = SegmentationModule(recipe, 1, fields)
     optimiser = trainee.configure_optimizers()
     before = [weight.detach().clone() for weight in trainee.parameters()]
     for step in range(2):
@@ -329,7 +329,7 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     # Raises where the export says something else than PyTorch.
     runtime = open_runtime("onnxruntime", onnx, golden, picture, 1, method.answer)
     shape = (golden.shape[1], golden.shape[2])
-    answer = Turned(runtime, recipe.predict.tta)(golden)
+    answer = TTARuntime(runtime, recipe.predict.tta)(golden)
     found = method.decode(method.answer.read(answer, shape), trainee.decode_settings)
     assert found.labels.shape == shape and found.labels.max(initial=0) == len(found.scores)
     check_labels(found.labels)

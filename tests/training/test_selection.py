@@ -8,12 +8,12 @@ from dataset_folder import write_field, write_fields
 
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
-from sparcell.training.places import FieldPlace
+from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.data.selection import find_auto, find_fields
 from sparcell.training.recipe_parts import DataConfig
-from sparcell.training.selection import find_auto, find_fields
 
 
-def names(places: list[FieldPlace]) -> list[str]:
+def names(places: list[FieldRef]) -> list[str]:
     return [place.name for place in places]
 
 

@@ -29,20 +29,20 @@ from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.training import settings
 from sparcell.training.callbacks import Budget, mix_weights
-from sparcell.training.crops import Crop, RandomCrops
-from sparcell.training.effects import find_idle
-from sparcell.training.fields import Fields
-from sparcell.training.fit import _trainer
-from sparcell.training.module import Trainee, clip_gradients, stack
-from sparcell.training.recipe import Recipe, load_recipe, start_decoding
-from sparcell.training.selection import (
+from sparcell.training.data.crops import Crop, RandomCrops
+from sparcell.training.data.fields import Fields
+from sparcell.training.data.pseudo_labels import find_teacher
+from sparcell.training.data.selection import (
     choose_stains,
     find_auto,
     find_fields,
     find_groups,
     open_datasets,
 )
-from sparcell.training.teaching import find_teacher
+from sparcell.training.effects import find_idle
+from sparcell.training.module import SegmentationModule, clip_gradients, stack
+from sparcell.training.recipe import Recipe, load_recipe, start_decoding
+from sparcell.training.run import _trainer
 
 METADATA = {"schema_version", "name", "description", "source"}
 """What says something about a recipe and decides nothing."""
@@ -135,7 +135,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (data / "quality.csv").write_text("name,accepted,reason\nf5,false,blurred\n")
     torch.manual_seed(1)
     recipe = load_recipe("nuclei-light", UNET)
-    trainee = Trainee(recipe, 1, Fields([], recipe.normalise))
+    trainee = SegmentationModule(recipe, 1, Fields([], recipe.normalise))
     torch.save(trainee.network.state_dict(), root / "run.pt")
     return {"DATA": data, "AUTO": root / "auto", "RUN": root / "run.pt", "OUT": root / "out"}
 
@@ -261,7 +261,7 @@ class Prints:
         def make() -> str:
             torch.manual_seed(recipe.seed)
             _, drawn, stains = self.batches(recipe)
-            trainee = Trainee(recipe, 1, Fields([], recipe.normalise, stains=stains))
+            trainee = SegmentationModule(recipe, 1, Fields([], recipe.normalise, stains=stains))
             state = trainee.network.state_dict()
             start = [*state, *state.values()]
             rates, held = self.step(recipe, trainee)
@@ -278,7 +278,7 @@ class Prints:
         decides = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
         return self.keep(make, "network", *decides, recipe.fit, self.crops(recipe))
 
-    def answer(self, trainee: Trainee, crop: Crop) -> list[Any]:
+    def answer(self, trainee: SegmentationModule, crop: Crop) -> list[Any]:
         """Loss, gradients, and what the exported network gives."""
         trainee.zero_grad()
         trainee.train()
@@ -291,7 +291,7 @@ class Prints:
         with torch.inference_mode():
             return [loss, gradients, trainee.activate(trainee(crop.image[:1]))]
 
-    def step(self, recipe: Recipe, trainee: Trainee) -> tuple[Any, Any]:
+    def step(self, recipe: Recipe, trainee: SegmentationModule) -> tuple[Any, Any]:
         """Optimiser, learning rates and what is held, along the budget."""
         optimiser = trainee.configure_optimizers()
         groups = [

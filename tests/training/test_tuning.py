@@ -5,17 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sparcell.methods.base import DecodeSettings, Objects
-from sparcell.training import finish
-from sparcell.training.fields import Field
+from sparcell.methods.base import DecodedObjects, DecodeSettings
+from sparcell.training import finalise
+from sparcell.training.data.fields import TrainingField
 
 
-def a_cell(**known: object) -> Field:
+def a_cell(**known: object) -> TrainingField:
     """A cell of radius 6 px and brightness 0.5 with a core of radius 2 px and brightness 1."""
     y, x = np.indices((30, 40))
     away = np.hypot(y - 14, x - 20)
     image = np.select([away <= 2, away <= 6], [1.0, 0.5], 0.0).astype(np.float32)
-    return Field(
+    return TrainingField(
         "a",
         image[None],
         np.zeros(image.shape, np.int32),
@@ -32,15 +32,15 @@ POINTS = {
 }
 
 
-def tuned(field: Field, monkeypatch: pytest.MonkeyPatch) -> float:
+def tuned(field: TrainingField, monkeypatch: pytest.MonkeyPatch) -> float:
     """Threshold that is chosen of 0.8, the start, and 0.2."""
-    monkeypatch.setattr(finish, "_maps", lambda trainee, image: image[0])
+    monkeypatch.setattr(finalise, "_maps", lambda trainee, image: image[0])
     method = SimpleNamespace(
-        decode=lambda held, level: Objects((held > level).astype(np.int32), np.ones(1)),
+        decode=lambda held, level: DecodedObjects((held > level).astype(np.int32), np.ones(1)),
         candidates=lambda start, area: [0.2],
     )
     trainee = SimpleNamespace(method=method, decode_settings=0.8)
-    return finish.tune_decoding(trainee, [field], 100.0)[0]
+    return finalise.tune_decoding(trainee, [field], 100.0)[0]
 
 
 def test_decoding_is_tuned_by_outlines_though_there_are_points_alone(
@@ -59,9 +59,9 @@ def test_sizes_are_those_of_proposed_outlines() -> None:
     class Train(list):
         outlined = 1
 
-    area, extent = finish._object_sizes(Train([a_cell(**POINTS)]))
+    area, extent = finalise._object_sizes(Train([a_cell(**POINTS)]))
     assert area == POINTS["mask"].sum() and extent == 13
-    assert finish._object_sizes(Train([a_cell()])) == (1.0, 32.0)
+    assert finalise._object_sizes(Train([a_cell()])) == (1.0, 32.0)
 
 
 def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,11 +72,13 @@ def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPa
         image=np.clip(1 - away / 10, 0, 1)[None].astype(np.float32),
         labels=(away <= 6).astype(np.int32),
     )
-    monkeypatch.setattr(finish, "_maps", lambda trainee, image: image[0])
+    monkeypatch.setattr(finalise, "_maps", lambda trainee, image: image[0])
     method = SimpleNamespace(
-        decode=lambda held, level: Objects((held >= level.threshold).astype(np.int32), np.ones(1))
+        decode=lambda held, level: DecodedObjects(
+            (held >= level.threshold).astype(np.int32), np.ones(1)
+        )
     )
     trainee = SimpleNamespace(method=method, decode_settings=DecodeSettings(threshold=0.5))
-    settings, scores = finish.fit_outlines(trainee, [cell])
+    settings, scores = finalise.fit_outlines(trainee, [cell])
     assert settings.threshold == 0.4
     assert scores["shift_tuned"] == 0 and scores["shift_default"] < -0.5

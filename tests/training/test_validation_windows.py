@@ -16,11 +16,11 @@ from dataset_folder import TINY, fields_of, simulate_fields, write_fields
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.models import Normalise, load_model
-from sparcell.models.normalise import Scaling
-from sparcell.prediction.tiling import cut_axis, map_rows, pad_to
+from sparcell.prediction.tiling.tiles import cut_axis, map_rows, pad_to
+from sparcell.preprocessing.normalise import Scaling
 from sparcell.training import load_recipe, train
-from sparcell.training.crops import Crop, WholeFields
-from sparcell.training.module import Trainee, in_tiles, stack
+from sparcell.training.data.crops import Crop, WholeFields
+from sparcell.training.module import SegmentationModule, in_tiles, stack
 from sparcell.training.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,12 +39,12 @@ def test_only_recipes_with_a_location_have_a_window() -> None:
     assert "\n" not in str(told.value)
 
 
-def trainee_of(method: str, tmp_path: Path) -> tuple[Trainee, Recipe]:
+def trainee_of(method: str, tmp_path: Path) -> tuple[SegmentationModule, Recipe]:
     """A network of random weights whose normalisations have seen images."""
     recipe = load_recipe("nuclei-light", [*LOCATED, f"method={{name: {method}}}"])
     torch.manual_seed(0)
     fields = fields_of(write_fields(tmp_path, 1))
-    trainee = Trainee(recipe, 1, fields)
+    trainee = SegmentationModule(recipe, 1, fields)
     with torch.no_grad():
         for _ in range(10):
             trainee(torch.randn(4, 1, 64, 64))
@@ -104,7 +104,7 @@ def test_a_run_ends_in_a_model_that_says_what_validation_saw(tmp_path: Path) -> 
     assert model.golden_input.shape == (1, 64, 64)
     # The network as it was trained, and the same field through the public way.
     recipe = load_recipe("nuclei-light", LOCATED)
-    trainee = Trainee(recipe, 1, fields_of(write_fields(tmp_path / "other", 1)))
+    trainee = SegmentationModule(recipe, 1, fields_of(write_fields(tmp_path / "other", 1)))
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     trainee.load_state_dict(best["state_dict"])
     pixels = np.random.default_rng(0).standard_normal((96, 112)).astype(np.float32)

@@ -24,9 +24,9 @@ def demo(
     from sparcell.evaluation import evaluate
     from sparcell.io import read_table
     from sparcell.labeling import label
-    from sparcell.labeling.simulate import SimulationSettings, write_dataset
     from sparcell.measurement import measure
     from sparcell.prediction.predict import predict
+    from sparcell.simulation import SimulationSettings, write_dataset
     from sparcell.training import train
 
     data, run, counted = out / "plate", out / "run", out / "counted"

@@ -14,8 +14,8 @@ def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Say what this machine has, what is missing, and how to put it right."""
+    from sparcell.diagnostics import doctor as look
     from sparcell.models import load_model
-    from sparcell.prediction.doctor import doctor as look
 
     findings = look(load_model(model) if model else None)
     usable = all(finding.status != "fail" for finding in findings)

@@ -78,7 +78,7 @@ def evaluate(
     if groups and not by:
         raise InputError("--groups without --by", "both", "name the column with --by")
     if stain:
-        from sparcell.evaluation import Windows, evaluate_stains
+        from sparcell.evaluation import CorrelationWindows, evaluate_stains
 
         if by:
             raise InputError("--by with --stain", "label images", "leave one of them out")
@@ -93,7 +93,7 @@ def evaluate(
             prediction,
             ignore=ignore,
             fields=fields,
-            windows=Windows(nuclei, windows) if windows else None,
+            windows=CorrelationWindows(nuclei, windows) if windows else None,
         )
         console.print(correlated.table())
         if json:

@@ -46,8 +46,8 @@ def export(
     if format in MODELS:
         _export_model(what, out, format.value, list(author or ()), licence, half_weights)
         return
+    from sparcell.annotations.exporting import export_labels
     from sparcell.core.errors import InputError
-    from sparcell.labeling.exporting import export_labels
 
     if author or licence or half_weights:
         raise InputError(
@@ -62,7 +62,7 @@ def _export_model(
     model: str, out: Path, format: str, authors: list[str], licence: str, half_weights: bool
 ) -> None:
     from sparcell.core.progress import say
-    from sparcell.models.catalogue import card_of, find_model
+    from sparcell.models.catalogue import find_model, info_of
     from sparcell.models.export import another_tools, export_model
     from sparcell.models.loading import load_model, look_at
 
@@ -70,7 +70,7 @@ def _export_model(
     own, kind = look_at(path)
     if kind == "bioimage.io":
         raise another_tools(model)
-    card = card_of(path) or own
+    card = info_of(path) or own
     said = {"authors": tuple(authors or card.authors), "licence": licence or card.licence}
     card = card.model_copy(update=said)
     export_model(load_model(path), out, format, card, half_weights)

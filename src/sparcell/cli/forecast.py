@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from sparcell.prediction.forecast import Forecast, ImageForecast
+    from sparcell.prediction.planning.dry_run import ImageEstimate, PredictionEstimate
 
 HEADINGS = ("image", "planes", "size", "axes", "channels", "resized", "results", "time")
 MOST_ROWS = 40
 MIB = 1 << 20
 
 
-def show_forecast(foreseen: Forecast) -> None:
+def show_forecast(foreseen: PredictionEstimate) -> None:
     """Print what a prediction would do, and what would stop it; nothing is written."""
     rows = [_row(one) for one in foreseen.images[:MOST_ROWS] if not one.problem]
     if rows:
@@ -39,7 +39,7 @@ def show_forecast(foreseen: Forecast) -> None:
         typer.echo(f"problem: {problem}")
 
 
-def _row(one: ImageForecast) -> tuple[str, ...]:
+def _row(one: ImageEstimate) -> tuple[str, ...]:
     image = one.image
     if image is None:
         return (one.name, *[""] * (len(HEADINGS) - 1))

@@ -31,7 +31,7 @@ def import_(
     ),
 ) -> None:
     """Turn points and outlines of other tools into a dataset."""
-    from sparcell.labeling.importing import import_annotations
+    from sparcell.annotations.importing import import_annotations
 
     import_annotations(
         annotations,

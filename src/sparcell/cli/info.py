@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
-    from sparcell.training.offers import Offer
+    from sparcell.training.training_options import TrainingOption
 
 
 def info(
@@ -62,22 +62,24 @@ def _uses(dataset: Dataset) -> Iterator[str]:
     """Say what the annotations that are there can be used for, and what is wrong with them."""
     from collections import Counter
 
-    from sparcell.core.annotation import TEACHING, given_kinds
+    from sparcell.core.annotation import INSTANCE_ANNOTATIONS, available_annotations
     from sparcell.core.dataset import KINDS
-    from sparcell.training.offers import find_offers, find_unused
+    from sparcell.training.training_options import find_options, find_unused
 
-    mixes = Counter(given_kinds(sample) for sample in dataset.samples)
+    mixes = Counter(available_annotations(sample) for sample in dataset.samples)
     for kinds, count in mixes.most_common():
         yield f"{count} with {' + '.join(sorted(kinds)) or 'no annotation'}"
-    offers = find_offers(dataset)
+    offers = find_options(dataset)
     for offer in offers.training:
         yield _describe(offer)
     for offer in offers.labels:
         yield f"{offer.what}, {len(offer.names)} fields: {offer.command}"
-    if masked := sum(n for kinds, n in mixes.items() if "mask" in kinds and not kinds & TEACHING):
+    if masked := sum(
+        n for kinds, n in mixes.items() if "mask" in kinds and not kinds & INSTANCE_ANNOTATIONS
+    ):
         yield f"{masked} fields with a mask alone teach nothing: set a point in each object"
     if not offers.training:
-        given = any(kinds & TEACHING for kinds in mixes)
+        given = any(kinds & INSTANCE_ANNOTATIONS for kinds in mixes)
         remedy = "make better ones" if given else "add labels/, points/ or stain/"
         yield f"nothing to train from yet: {remedy}, or sparcell import"
     for kind, names in find_unused(dataset).items():
@@ -89,7 +91,7 @@ def _uses(dataset: Dataset) -> Iterator[str]:
         yield f"{name}: {fault}"
 
 
-def _describe(offer: Offer) -> str:
+def _describe(offer: TrainingOption) -> str:
     begin = f"{offer.what}, {len(offer.names)} fields"
     if offer.stop:
         return f"{begin}, but {offer.stop}"

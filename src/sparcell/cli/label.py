@@ -58,12 +58,12 @@ def label(
     ),
 ) -> None:
     """Make labels from a nuclear stain or from points, and say how good they are."""
+    from sparcell.classical.auto import AutoSettings
+    from sparcell.classical.salomon2023 import ThesisSettings
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.labeling import label as run
-    from sparcell.labeling.auto import AutoSettings
-    from sparcell.labeling.proposing import ProposalSettings
-    from sparcell.labeling.thesis import ThesisSettings
+    from sparcell.labeling.points_to_outlines import ProposalSettings
 
     settings: AutoSettings | ProposalSettings | ThesisSettings | None = None
     if by is not None:

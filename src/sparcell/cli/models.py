@@ -48,12 +48,12 @@ def show(
     """Print the card of a model."""
     import yaml
 
-    from sparcell.models.catalogue import card_of, find_model
+    from sparcell.models.catalogue import find_model, info_of
     from sparcell.models.loading import look_at
 
     path = find_model(model)
     own, kind = look_at(path)
-    card = card_of(path) or own
+    card = info_of(path) or own
     facts = {"file": str(path), "kind": kind} | card.model_dump(mode="json", exclude_defaults=True)
     typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=88), nl=False)
 

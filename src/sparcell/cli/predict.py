@@ -81,9 +81,9 @@ def predict(
     loaded = load_model(model, outputs.split(",") if outputs else None)
     if dry_run:
         from sparcell.cli.forecast import show_forecast
-        from sparcell.prediction.forecast import forecast
+        from sparcell.prediction.planning.dry_run import estimate_prediction
 
-        foreseen = forecast(
+        foreseen = estimate_prediction(
             loaded, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
         )
         show_forecast(foreseen)
@@ -126,7 +126,7 @@ def _tell_failures(summary: Summary) -> None:
 
 
 def _where(workers: int, scheduler: str) -> str:
-    """Say where to predict, as `sparcell.core.cluster.check_workers` takes it."""
+    """Say where to predict, as `sparcell.system.cluster.check_workers` takes it."""
     if workers and scheduler:
         from sparcell.core.errors import InputError
 

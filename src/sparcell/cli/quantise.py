@@ -13,10 +13,10 @@ def quantise(
     out: Path = typer.Option(..., "-o", "--out", help="Model file to write, a .zip."),
 ) -> None:
     """Make a model faster on processors that compute in 8 bits, if that loses nothing."""
+    from sparcell.calibration import quantise as run
     from sparcell.core.errors import InputError
     from sparcell.core.progress import say
     from sparcell.models.loading import load_model
-    from sparcell.prediction.quantise import quantise as run
 
     if out.suffix != ".zip":
         raise InputError(f"-o {out} for a model file", "a name that ends in .zip", "add it")

@@ -17,7 +17,7 @@ def simulate(
 ) -> None:
     """Write a dataset of simulated phase-contrast and stain images."""
     from sparcell.core.progress import say
-    from sparcell.labeling.simulate import SimulationSettings, write_dataset
+    from sparcell.simulation import SimulationSettings, write_dataset
 
     settings = SimulationSettings(size=(size, size))
     write_dataset(out, settings, seed, train=train, val=val, test=test)

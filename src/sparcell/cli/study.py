@@ -73,9 +73,9 @@ def curve(
 ) -> None:
     """Train on nested subsets of the labels, and say what more labels would bring."""
     from sparcell.studies.config import read_settings
-    from sparcell.studies.own_labels import curve_study
+    from sparcell.studies.learning_curve_study import learning_curve_study
 
-    study = curve_study(
+    study = learning_curve_study(
         data,
         recipe,
         seeds=seeds,
@@ -123,21 +123,21 @@ def isl(
 
     from sparcell.studies.config import read_settings
     from sparcell.studies.design import plan_study
-    from sparcell.studies.starts import (
+    from sparcell.studies.pretraining_study import (
         STAIN,
         check_runs,
         count_fields,
         learn_stain,
         name_runs,
-        starts_study,
-        write_starts,
+        pretraining_study,
+        write_pretraining,
     )
 
     count_fields(data, labels)
     run = stain or out / "stain"
     runs = name_runs(run, start)
     make_study = partial(
-        starts_study,
+        pretraining_study,
         data,
         runs,
         recipe,
@@ -162,7 +162,7 @@ def isl(
     if not dry_run:
         check_runs({STAIN: run}, study, data)
     if _carry_out(study, data, out / "study", resume, dask, dry_run, coming):
-        typer.echo(f"starts: {write_starts(out, run)}")
+        typer.echo(f"starts: {write_pretraining(out, run)}")
 
 
 def _numbers(text: str) -> list[int]:
@@ -232,6 +232,6 @@ def _check_starts(plan: Any, coming: tuple[str, ...]) -> None:
 
     if missing_for_training():
         return
-    from sparcell.training.start import check_starts
+    from sparcell.training.initialise import check_starts
 
     check_starts(plan.recipes.values(), coming)

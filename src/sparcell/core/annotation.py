@@ -18,7 +18,7 @@ FILES: dict[Kind, str] = {
     "stain": "stain",
 }
 """Kinds of annotation, and the folder of a dataset that holds each."""
-TEACHING: frozenset[Kind] = frozenset({"outlines", "points", "stain"})
+INSTANCE_ANNOTATIONS: frozenset[Kind] = frozenset({"outlines", "points", "stain"})
 """Kinds that say where each object is. A mask alone does not."""
 
 
@@ -45,7 +45,9 @@ class Annotation(NamedTuple):
     mask: NDArray[np.bool_] | None = None
 
 
-def given_kinds(sample: Sample, wanted: frozenset[Kind] = frozenset(FILES)) -> frozenset[Kind]:
+def available_annotations(
+    sample: Sample, wanted: frozenset[Kind] = frozenset(FILES)
+) -> frozenset[Kind]:
     """Kinds of annotation that a sample has, by its files, of those that are wanted.
 
     Outlines that are not wanted count as the points and the mask that they imply.

@@ -31,8 +31,8 @@ from unicodedata import normalize
 import yaml
 from pydantic import ValidationError
 
+from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.tables import find_table
 
@@ -59,7 +59,7 @@ CUT = ("images", "stain")
 SPLITS = ("train", "val", "test")
 
 
-class Place(NamedTuple):
+class FileLocation(NamedTuple):
     """Where the files of a kind are, and what of them counts.
 
     Attributes
@@ -70,7 +70,7 @@ class Place(NamedTuple):
     """
 
     files: str
-    excerpt: Excerpt = WHOLE
+    excerpt: ChannelSelection = WHOLE
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
@@ -138,7 +138,7 @@ class Sample:
     split: str = ""
     refused: str = ""
     info: dict[str, str] = field(default_factory=dict)
-    excerpts: dict[str, Excerpt] = field(default_factory=dict)
+    excerpts: dict[str, ChannelSelection] = field(default_factory=dict)
 
     @property
     def image(self) -> Path:
@@ -173,8 +173,8 @@ class Dataset:
         """
         if not root.is_dir():
             raise InputError(f"no folder {root}", "a dataset folder", "check the path")
-        other = {kind: Place(place) for kind, place in folders.items() if place != kind}
-        places = {kind: Place(kind) for kind in KINDS} | read_layout(root) | other
+        other = {kind: FileLocation(place) for kind, place in folders.items() if place != kind}
+        places = {kind: FileLocation(kind) for kind in KINDS} | read_layout(root) | other
         listed = {kind: _list_files(root, places[kind].files, KINDS[kind]) for kind in KINDS}
         cut = {kind: each.excerpt for kind, each in places.items() if each.excerpt != WHOLE}
         for kind in folders:
@@ -245,7 +245,7 @@ class Dataset:
         return len(self.samples)
 
 
-def read_layout(root: Path) -> dict[str, Place]:
+def read_layout(root: Path) -> dict[str, FileLocation]:
     """Places of kinds that ``dataset.yaml`` gives; none where there is no such file."""
     path = root / "dataset.yaml"
     if not path.exists():
@@ -266,9 +266,9 @@ def read_layout(root: Path) -> dict[str, Place]:
     return {kind: _read_place(value, kind, path) for kind, value in layout.items()}
 
 
-def _read_place(value: Any, kind: str, path: Path) -> Place:
+def _read_place(value: Any, kind: str, path: Path) -> FileLocation:
     if isinstance(value, str):
-        return Place(value)
+        return FileLocation(value)
     files = value.get("files") if isinstance(value, dict) else None
     if not isinstance(files, str):
         raise InputError(
@@ -277,7 +277,7 @@ def _read_place(value: Any, kind: str, path: Path) -> Place:
             "correct it",
         )
     try:
-        excerpt = Excerpt.model_validate({k: v for k, v in value.items() if k != "files"})
+        excerpt = ChannelSelection.model_validate({k: v for k, v in value.items() if k != "files"})
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -291,7 +291,7 @@ def _read_place(value: Any, kind: str, path: Path) -> Place:
             "a folder alone; channels and depths of " + " and ".join(CUT),
             f"save the {kind} as files of their own",
         )
-    return Place(files, excerpt)
+    return FileLocation(files, excerpt)
 
 
 def dataset_images(folder: Path) -> dict[str, Path]:
@@ -322,7 +322,7 @@ def place_of(path: Path, name: str, kind: str = "images") -> Path:
 
 
 def write_layout(
-    root: Path, places: dict[str, Path], excerpts: dict[str, Excerpt] | None = None
+    root: Path, places: dict[str, Path], excerpts: dict[str, ChannelSelection] | None = None
 ) -> None:
     """Write the ``dataset.yaml`` of `root`.
 

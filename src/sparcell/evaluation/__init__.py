@@ -10,12 +10,7 @@ from sparcell.evaluation.boundary import (
 )
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
-from sparcell.evaluation.detection import (
-    Detection,
-    DetectionReport,
-    detect,
-    evaluate_detection,
-)
+from sparcell.evaluation.detection import Detection, DetectionReport, detect, evaluate_detection
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
 from sparcell.evaluation.groups import Groups, group_images, read_groups, usual_groups
 from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
@@ -25,7 +20,7 @@ from sparcell.evaluation.pixel import PixelScores, pixel_scores
 from sparcell.evaluation.scores import RATIOS, Scores, score
 from sparcell.evaluation.sets import Evaluation, ImageMeans, mean_of_images
 from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_stains, pearson
-from sparcell.evaluation.stain_windows import Windows
+from sparcell.evaluation.stain_windows import CorrelationWindows
 
 __all__ = [
     "RATIOS",
@@ -34,6 +29,7 @@ __all__ = [
     "BoundaryReport",
     "Confusion",
     "Correlation",
+    "CorrelationWindows",
     "Detection",
     "DetectionReport",
     "ErrorClasses",
@@ -48,7 +44,6 @@ __all__ = [
     "Rules",
     "Scores",
     "StainEvaluation",
-    "Windows",
     "boundary_distance",
     "classify_errors",
     "count_objects",

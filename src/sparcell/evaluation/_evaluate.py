@@ -11,7 +11,7 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.evaluation._strips import PlaneRows
 from sparcell.evaluation.errors import Rules
-from sparcell.evaluation.overlap import Objects
+from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
 from sparcell.evaluation.pairs import Source, pair_images
 from sparcell.evaluation.scores import Scores, score
@@ -23,7 +23,7 @@ def evaluate(
     pred: Source,
     *,
     ignore: Source | None = None,
-    objects: Objects = "components",
+    objects: ObjectDefinition = "components",
     force_event_links: bool = False,
     rules: Rules = "thesis",
     fields: Sequence[str] = (),

@@ -14,7 +14,7 @@ from sparcell.evaluation._overlaps import Overlaps
 from sparcell.evaluation._strips import LabelRows, Strip, strips
 from sparcell.evaluation.confusion import Confusion
 
-Objects = Literal["components", "ids"]
+ObjectDefinition = Literal["components", "ids"]
 
 
 class _Components:

@@ -12,7 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels
-from sparcell.core.projection import project
+from sparcell.core.max_projection import project
 
 Source = Path | str | Mapping[str, Path | Image]
 MAX_NAMES = 5

@@ -13,7 +13,7 @@ from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
 from sparcell.evaluation.matching import Matching, match_objects
-from sparcell.evaluation.overlap import Objects, OverlapScorer, overlap_of_ids
+from sparcell.evaluation.overlap import ObjectDefinition, OverlapScorer, overlap_of_ids
 from sparcell.evaluation.overlay import OverlayPainter
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
 
@@ -96,7 +96,7 @@ def score(
     pred: LabelRows,
     ignore: LabelRows | None = None,
     *,
-    objects: Objects = "components",
+    objects: ObjectDefinition = "components",
     force_event_links: bool = False,
     rules: Rules = "thesis",
     min_size: int = 0,

@@ -14,7 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.progress import track
 from sparcell.evaluation.pairs import Source, pair_images
-from sparcell.evaluation.stain_windows import Windows
+from sparcell.evaluation.stain_windows import CorrelationWindows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -125,7 +125,7 @@ def evaluate_stains(
     *,
     ignore: Source | None = None,
     fields: Sequence[str] = (),
-    windows: Windows | None = None,
+    windows: CorrelationWindows | None = None,
 ) -> StainEvaluation:
     """Correlate predicted stains with real ones, in grey values as they are in the files.
 

@@ -24,7 +24,7 @@ TRIES = 2000
 
 
 @dataclass(frozen=True)
-class Windows:
+class CorrelationWindows:
     """Which windows of an image are compared.
 
     Attributes

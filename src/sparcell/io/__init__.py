@@ -24,13 +24,7 @@ can be written region by region, so neither needs the whole image in memory. Par
 
 from sparcell.io.label_group import create_labels, label_place
 from sparcell.io.plate import PlateField, find_plate_field
-from sparcell.io.reading import (
-    list_images,
-    open_alike,
-    open_image,
-    open_sample,
-    without_thumbnails,
-)
+from sparcell.io.reading import list_images, open_alike, open_image, open_sample, without_thumbnails
 from sparcell.io.result_names import name_results, tell_apart
 from sparcell.io.tables import read_pieces, read_table, write_table
 from sparcell.io.writing import create_image, write_image

@@ -16,13 +16,13 @@ from sparcell.core.errors import InputError
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import Opened, check_letters
+from sparcell.io.vendors import OpenedVendorFile, check_letters
 
 ZSTD0, ZSTD1 = 5, 6
 BGR_SAMPLES = 3
 
 
-def open_czi(czifile: Any, path: Path) -> Opened:
+def open_czi(czifile: Any, path: Path) -> OpenedVendorFile:
     """Open the first scene of a CZI at full resolution."""
     state = FileState(path)
     with czifile.CziFile(str(path)) as file:
@@ -59,7 +59,7 @@ def open_czi(czifile: Any, path: Path) -> Opened:
     )
     names = ("red", "green", "blue") if samples == BGR_SAMPLES else _names(metadata)
     y, x = (_um_per_pixel(metadata, letter) for letter in "YX")
-    return Opened(pixels, y, x, names, scenes)
+    return OpenedVendorFile(pixels, y, x, names, scenes)
 
 
 def _full_blocks(blocks: Any) -> tuple[list[Any], int]:

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
-from sparcell.io.layout import Layout
+from sparcell.io.layout import PixelLayout
 from sparcell.io.ngff import find_multiscales, is_zarr
 from sparcell.io.ngff_writer import Version, create_ngff
 from sparcell.io.writing import create_image
@@ -78,7 +78,7 @@ def create_labels(
         with create_image(path, axes, shape, dtype, pixel_size, labels=True) as pixels:
             yield pixels
         return
-    layout = Layout(axes, tuple(shape), np.dtype(dtype), pixel_size, (), str(path))
+    layout = PixelLayout(axes, tuple(shape), np.dtype(dtype), pixel_size, (), str(path))
     with create_ngff(path, layout, True, version, beside_image=True) as pixels:
         yield pixels
     list_label(path, version)

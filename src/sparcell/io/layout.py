@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Layout:
+class PixelLayout:
     """Shape and meaning of an image to write.
 
     Attributes

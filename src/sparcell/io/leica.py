@@ -12,10 +12,10 @@ from sparcell.core.errors import InputError
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import Opened, check_letters
+from sparcell.io.vendors import OpenedVendorFile, check_letters
 
 
-def open_lif(liffile: Any, path: Path) -> Opened:
+def open_lif(liffile: Any, path: Path) -> OpenedVendorFile:
     """Open the first image of a LIF, or its first mosaic tile."""
     state = FileState(path)
     with liffile.LifFile(path) as file:
@@ -43,7 +43,7 @@ def open_lif(liffile: Any, path: Path) -> Opened:
     if samples > 1:
         sizes["C"] = samples
     pixels = DecodedPlanes(sizes, dtype, read, state, samples > 1)
-    return Opened(pixels, y, x, ("red", "green", "blue") if samples > 1 else (), images)
+    return OpenedVendorFile(pixels, y, x, ("red", "green", "blue") if samples > 1 else (), images)
 
 
 def _um_per_pixel(image: Any, letter: str) -> float | None:

@@ -18,7 +18,7 @@ from sparcell.core.axes import LETTERS
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.tiles import tiles
-from sparcell.io.layout import Layout
+from sparcell.io.layout import PixelLayout
 
 Version = Literal["0.4", "0.5"]
 CHUNK = 1024
@@ -28,7 +28,7 @@ KINDS_OF_AXIS = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "
 @contextmanager
 def create_ngff(
     path: Path,
-    layout: Layout,
+    layout: PixelLayout,
     labels: bool = False,
     version: Version = "0.5",
     beside_image: bool = False,
@@ -63,7 +63,7 @@ def create_ngff(
 
 
 def create_levels(
-    path: Path, layout: Layout, labels: bool, version: Version, beside_image: bool = False
+    path: Path, layout: PixelLayout, labels: bool, version: Version, beside_image: bool = False
 ) -> list[Any]:
     """Make an OME-Zarr of zeros.
 
@@ -110,7 +110,7 @@ def create_levels(
 
 
 def _create_level(
-    group: Any, name: str, shape: tuple[int, ...], layout: Layout, version: Version
+    group: Any, name: str, shape: tuple[int, ...], layout: PixelLayout, version: Version
 ) -> Any:
     edges = tuple(min(CHUNK, size) for size in shape[-2:])
     options: dict[str, Any]
@@ -167,7 +167,7 @@ def _halve(block: NDArray[Any], labels: bool) -> NDArray[Any]:
     return halved
 
 
-def _multiscales(levels: list[Any], layout: Layout, labels: bool) -> dict[str, Any]:
+def _multiscales(levels: list[Any], layout: PixelLayout, labels: bool) -> dict[str, Any]:
     space = layout.pixel_size or 1.0
     datasets = []
     for number, level in enumerate(levels):
@@ -193,7 +193,7 @@ def _multiscales(levels: list[Any], layout: Layout, labels: bool) -> dict[str, A
     }
 
 
-def _add_channels(path: Path, coarsest: Any, layout: Layout) -> None:
+def _add_channels(path: Path, coarsest: Any, layout: PixelLayout) -> None:
     import zarr
 
     group = zarr.open_group(path, mode="r+")
@@ -204,7 +204,7 @@ def _add_channels(path: Path, coarsest: Any, layout: Layout) -> None:
         group.attrs["omero"] = omero
 
 
-def _channels(coarsest: Any, layout: Layout) -> list[dict[str, Any]]:
+def _channels(coarsest: Any, layout: PixelLayout) -> list[dict[str, Any]]:
     """Names, and the range of values that a viewer shall show."""
     axis = layout.axes.find("C")
     ranges: dict[int, list[float]] = {}

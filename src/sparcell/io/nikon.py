@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sparcell.core.errors import SparcellWarning
 from sparcell.io.file_state import FileState
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import Opened, check_letters
+from sparcell.io.vendors import OpenedVendorFile, check_letters
 
 
-def open_nd2(nd2: Any, path: Path) -> Opened:
+def open_nd2(nd2: Any, path: Path) -> OpenedVendorFile:
     """Open the first position of an ND2."""
     state = FileState(path)
     with nd2.ND2File(path) as file:
@@ -43,7 +43,7 @@ def open_nd2(nd2: Any, path: Path) -> Opened:
         return frame.reshape(-1, sizes["Y"], sizes["X"]) if sizes.get("C", 1) > 1 else frame
 
     pixels = DecodedPlanes(sizes, dtype, read, state, samples=True)
-    return Opened(pixels, y, x, names, positions)
+    return OpenedVendorFile(pixels, y, x, names, positions)
 
 
 def _names(file: Any) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from sparcell.core.errors import InputError
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import Opened, check_letters
+from sparcell.io.vendors import OpenedVendorFile, check_letters
 
 
-def open_oif(oiffile: Any, path: Path) -> Opened:
+def open_oif(oiffile: Any, path: Path) -> OpenedVendorFile:
     """Open the image of an OIF, whose planes are TIFF files, or of an OIB, which holds them."""
     state = FileState(path)
     with oiffile.OifFile(path) as file:
@@ -40,7 +40,7 @@ def open_oif(oiffile: Any, path: Path) -> Opened:
 
     pixels = DecodedPlanes(sizes, first.dtype, read, state)
     y, x = (_um_per_pixel(settings, side) for side in ("Height", "Width"))
-    return Opened(pixels, y, x, _names(settings, sizes.get("C", 1)))
+    return OpenedVendorFile(pixels, y, x, _names(settings, sizes.get("C", 1)))
 
 
 def _um_per_pixel(settings: dict[str, Any], side: str) -> float | None:

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from sparcell.core.channel_selection import WHOLE
 from sparcell.core.dataset import IMAGE_SUFFIXES, PICTURES, Sample, without_previews
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.excerpt import WHOLE
 from sparcell.core.image import Image
 from sparcell.core.progress import say
 from sparcell.io.ngff import is_zarr, is_zipped_zarr, open_ngff
@@ -20,7 +20,7 @@ from sparcell.io.vendors import VENDORS, open_vendor
 
 # Formats that people have and that need converting; any other suffix is tried as TIFF, for
 # many TIFF files are called otherwise.
-FOREIGN = (
+UNSUPPORTED_SUFFIXES = (
     ".gif", ".webp", ".jp2", ".lof", ".vsi", ".ims", ".dv", ".mrc", ".ics", ".ids", ".dcm", ".h5",
     ".hdf5", ".npy", ".npz", ".avi", ".mp4", ".mov", ".zip",
 )  # fmt: skip
@@ -68,7 +68,7 @@ def open_image(path: Path | str, axes: str | None = None) -> Image:
     path = Path(path)
     if not path.exists():
         raise InputError(f"no file {path}", "an image", "check the path")
-    if path.name.lower().endswith(FOREIGN) and not is_zipped_zarr(path):
+    if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_zipped_zarr(path):
         raise InputError(
             f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
         )

@@ -12,7 +12,7 @@ from sparcell.io.lengths import LARGEST_UM, pixel_edges, to_um
 SMALLEST_TAG_UM = 0.001
 
 
-class Facts(NamedTuple):
+class TiffFacts(NamedTuple):
     """What metadata say.
 
     Attributes
@@ -28,7 +28,7 @@ class Facts(NamedTuple):
     channels: tuple[str, ...] = ()
 
 
-def read_facts(tif: Any, series: Any, path: Path) -> Facts:
+def read_facts(tif: Any, series: Any, path: Path) -> TiffFacts:
     """Read pixel size and channel names, as far as the file gives them.
 
     Sources, the first that gives a size: OME-XML, ImageJ, tifffile's own description, Zeiss LSM,
@@ -51,12 +51,12 @@ def read_facts(tif: Any, series: Any, path: Path) -> Facts:
     return facts
 
 
-def _by_program(tif: Any, series: Any, path: Path) -> Facts:
+def _by_program(tif: Any, series: Any, path: Path) -> TiffFacts:
     if tif.is_ome and tif.ome_metadata:
         return _ome(tif.ome_metadata, tif.series.index(series), path)
     if tif.is_imagej and tif.imagej_metadata:
         unit = str(tif.imagej_metadata.get("unit", ""))
-        return Facts(*pixel_edges(_per_resolution(series.keyframe), (unit, unit), str(path)))
+        return TiffFacts(*pixel_edges(_per_resolution(series.keyframe), (unit, unit), str(path)))
     if tif.is_shaped and tif.shaped_metadata:
         return _shaped(tif.shaped_metadata[0], path)
     if tif.is_lsm:
@@ -65,31 +65,31 @@ def _by_program(tif: Any, series: Any, path: Path) -> Facts:
         stk = tif.stk_metadata or {}
         sizes = (_number(stk.get(f"{a}Calibration")) for a in "YX")
         unit = str(stk.get("CalibrationUnits", ""))
-        return Facts(*pixel_edges(sizes, (unit, unit), str(path)))
+        return TiffFacts(*pixel_edges(sizes, (unit, unit), str(path)))
     if tif.is_svs:
         size = _svs_size(series.keyframe.description)
-        return Facts(*pixel_edges((size, size), ("um", "um"), str(path)))
-    return Facts()
+        return TiffFacts(*pixel_edges((size, size), ("um", "um"), str(path)))
+    return TiffFacts()
 
 
-def _ome(text: str, number: int, path: Path) -> Facts:
+def _ome(text: str, number: int, path: Path) -> TiffFacts:
     """Facts of one image of OME-XML, counted from 0."""
     try:
         images = ElementTree.fromstring(text).findall(".//{*}Image/{*}Pixels")
     except ElementTree.ParseError:
         images = []
     if not images:
-        return Facts()
+        return TiffFacts()
     pixels = images[number if number < len(images) else 0]
     names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
-    return Facts(*_physical_sizes(pixels, path), tuple(names) if all(names) else ())
+    return TiffFacts(*_physical_sizes(pixels, path), tuple(names) if all(names) else ())
 
 
-def _shaped(description: dict[str, Any], path: Path) -> Facts:
+def _shaped(description: dict[str, Any], path: Path) -> TiffFacts:
     channel = description.get("Channel")
     names = channel.get("Name", ()) if isinstance(channel, dict) else ()
     named = tuple(map(str, names)) if isinstance(names, list) else ()
-    return Facts(*_physical_sizes(description, path), named)
+    return TiffFacts(*_physical_sizes(description, path), named)
 
 
 def _physical_sizes(holder: Any, path: Path) -> tuple[float | None, float | None]:
@@ -99,12 +99,12 @@ def _physical_sizes(holder: Any, path: Path) -> tuple[float | None, float | None
     return pixel_edges(sizes, (units[0], units[1]), str(path))
 
 
-def _lsm(metadata: dict[str, Any], path: Path) -> Facts:
+def _lsm(metadata: dict[str, Any], path: Path) -> TiffFacts:
     """Zeiss LSM gives lengths in m, and colours with the names of channels."""
     sizes = [_number(metadata.get(f"VoxelSize{a}")) for a in "YX"]
     colours = metadata.get("ChannelColors") or {}
     names = tuple(str(name).strip() for name in colours.get("ColorNames") or ())
-    return Facts(*pixel_edges(sizes, ("m", "m"), str(path)), names if all(names) else ())
+    return TiffFacts(*pixel_edges(sizes, ("m", "m"), str(path)), names if all(names) else ())
 
 
 def _svs_size(description: str) -> float | None:

@@ -16,9 +16,9 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.io.views import (
+    DisplayedImage,
     FirstChannels,
     InvertedPixels,
-    Shown,
     say_orientation,
     show_palette,
 )
@@ -86,7 +86,7 @@ def channel_names(page: Any, count: int) -> tuple[str, ...]:
     return (*RGB, *(f"extra {n}" for n in range(1, count - 2)))[:count]
 
 
-def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -> Shown:
+def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -> DisplayedImage:
     """Show stored numbers as viewers do: bright is large, palettes are colours, no transparency.
 
     ImageJ's palettes only colour a grey image, as does any whose colours grow with the number; so
@@ -119,15 +119,15 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
         alphas = sum(extra in ALPHA for extra in page.extrasamples)
         # Transparency is the last sample wherever programs write it.
         if alphas and page.extrasamples[-alphas:] == page.extrasamples:
-            return Shown(FirstChannels(pixels, axis, samples - alphas), axes)
-    return Shown(pixels, axes)
+            return DisplayedImage(FirstChannels(pixels, axis, samples - alphas), axes)
+    return DisplayedImage(pixels, axes)
 
 
-def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
+def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> DisplayedImage:
     dtype = np.dtype(pixels.dtype)
     if dtype.kind == "b":
         # A mask: tifffile, for one, calls it so by default and means what it stores.
-        return Shown(pixels, axes)
+        return DisplayedImage(pixels, axes)
     begin = f"{path} says that 0 is white (PhotometricInterpretation 0)"
     if dtype.kind != "u":
         warnings.warn(
@@ -136,7 +136,7 @@ def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
             SparcellWarning,
             stacklevel=2,
         )
-        return Shown(pixels, axes)
+        return DisplayedImage(pixels, axes)
     warnings.warn(
         f"{begin}: its values are inverted, so that bright is large as in a viewer; "
         "a label image or mask is read as stored",
@@ -144,4 +144,4 @@ def _inverted(pixels: Any, axes: str, page: Any, path: Path) -> Shown:
         stacklevel=2,
     )
     largest = 2 ** int(page.bitspersample) - 1
-    return Shown(InvertedPixels(pixels, largest), axes, pixels)
+    return DisplayedImage(InvertedPixels(pixels, largest), axes, pixels)

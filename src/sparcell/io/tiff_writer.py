@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, whole_file
-from sparcell.io.layout import Layout
+from sparcell.io.layout import PixelLayout
 
 TILE = 512
 # Pixels stay in memory up to here; larger images wait in a compressed store on disk, since a
@@ -28,7 +28,7 @@ TAG_RANGE_UM = (0.001, 20.0)
 
 
 @contextmanager
-def create_tiff(path: Path, layout: Layout) -> Iterator[Any]:
+def create_tiff(path: Path, layout: PixelLayout) -> Iterator[Any]:
     """Give an array to fill; write it as a TIFF when the block succeeds.
 
     Parameters
@@ -47,7 +47,7 @@ def create_tiff(path: Path, layout: Layout) -> Iterator[Any]:
         _write(partial, pixels, layout, ome)
 
 
-def _fits_ome(path: Path, layout: Layout) -> bool:
+def _fits_ome(path: Path, layout: PixelLayout) -> bool:
     """Decide between OME-XML and tifffile's own description, which holds any axes and dtype.
 
     OME-XML knows no order without Y, X at the end and drops axes of length 1, so such an array
@@ -67,7 +67,7 @@ def _fits_ome(path: Path, layout: Layout) -> bool:
 
 
 @contextmanager
-def _buffer(path: Path, layout: Layout) -> Iterator[Any]:
+def _buffer(path: Path, layout: PixelLayout) -> Iterator[Any]:
     if layout.nbytes <= IN_MEMORY_BYTES:
         yield np.zeros(layout.shape, layout.dtype)
         return
@@ -108,7 +108,7 @@ def _tiles(pixels: Any, shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
                 yield np.pad(part, ((0, below), (0, right)))
 
 
-def _write(partial: Path, pixels: Any, layout: Layout, ome: bool) -> None:
+def _write(partial: Path, pixels: Any, layout: PixelLayout, ome: bool) -> None:
     metadata: dict[str, Any] = {"axes": layout.axes}
     resolution: dict[str, Any] = {}
     if layout.channels:

@@ -32,7 +32,7 @@ READERS = {
 VENDORS = tuple(LIBRARIES)
 
 
-class Opened(NamedTuple):
+class OpenedVendorFile(NamedTuple):
     """What a library tells of a file.
 
     Attributes
@@ -103,9 +103,11 @@ def _library(path: Path, name: str) -> Any:
         ) from error
 
 
-def _reader(suffix: str) -> Callable[[Any, Path], Opened]:
+def _reader(suffix: str) -> Callable[[Any, Path], OpenedVendorFile]:
     name, function = READERS[suffix]
-    reader: Callable[[Any, Path], Opened] = getattr(importlib.import_module(name), function)
+    reader: Callable[[Any, Path], OpenedVendorFile] = getattr(
+        importlib.import_module(name), function
+    )
     return reader
 
 

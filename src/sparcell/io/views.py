@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import SparcellWarning
 
 
-class _View:
+class _PixelView:
     """What all views share: the pixels behind them, and their pieces."""
 
     def __init__(self, stored: Any) -> None:
@@ -26,7 +26,7 @@ class _View:
         return getattr(self.stored, "chunks", None)
 
 
-class InvertedPixels(_View):
+class InvertedPixels(_PixelView):
     """Values v as `largest` - v: bright is large, where the file stores the opposite.
 
     Parameters
@@ -46,7 +46,7 @@ class InvertedPixels(_View):
         return inverted
 
 
-class PalettePixels(_View):
+class PalettePixels(_PixelView):
     """Numbers of a palette as its colours, on a last axis of three channels.
 
     Parameters
@@ -70,7 +70,7 @@ class PalettePixels(_View):
         return colours[..., channels]
 
 
-class FirstChannels(_View):
+class FirstChannels(_PixelView):
     """The first `count` entries of one axis: the colours without their transparency."""
 
     def __init__(self, stored: Any, axis: int, count: int) -> None:
@@ -84,7 +84,7 @@ class FirstChannels(_View):
         return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
 
 
-class Shown(NamedTuple):
+class DisplayedImage(NamedTuple):
     """Pixels as viewers show them.
 
     Attributes
@@ -101,7 +101,7 @@ class Shown(NamedTuple):
     stored: Any = None
 
 
-def show_palette(pixels: Any, axes: str, palette: Any) -> Shown:
+def show_palette(pixels: Any, axes: str, palette: Any) -> DisplayedImage:
     """Show numbers of a palette, (colours, 3), as its colours, or as grey values where they are.
 
     Returns
@@ -114,9 +114,9 @@ def show_palette(pixels: Any, axes: str, palette: Any) -> Shown:
     grey = bool((palette == palette[:, :1]).all())
     as_stored = bool((steps >= 0).all()) and not (grey and np.ptp(steps))
     if as_stored or "C" in axes:
-        return Shown(pixels, axes)
+        return DisplayedImage(pixels, axes)
     colours = palette[:, :1] if grey else palette
-    return Shown(PalettePixels(pixels, colours), axes + "C", pixels)
+    return DisplayedImage(PalettePixels(pixels, colours), axes + "C", pixels)
 
 
 def say_orientation(orientation: int, path: Path) -> None:

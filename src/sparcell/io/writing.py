@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparcell.core.axes import LETTERS, check_axes, reorder
 from sparcell.core.errors import InputError
-from sparcell.io.layout import Layout
+from sparcell.io.layout import PixelLayout
 from sparcell.io.ngff_writer import Version, create_ngff
 
 
@@ -65,7 +65,7 @@ def create_image(
         or the disk is full.
     """
     path = Path(path)
-    layout = Layout(
+    layout = PixelLayout(
         axes, tuple(map(int, shape)), np.dtype(dtype), pixel_size, tuple(channels), str(path)
     )
     name = path.name.lower()

@@ -5,22 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparcell.annotations.labelled_dataset import VERB, no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.progress import say, track
 from sparcell.core.record import now, start_record
-from sparcell.labeling.folder import VERB, check_target, link_dataset, no_pairs, prepare
+from sparcell.labeling.folder import check_target, link_dataset, prepare
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from sparcell.labeling.auto import AutoSettings
-    from sparcell.labeling.field import Verdict
-    from sparcell.labeling.proposing import ProposalSettings
+    from sparcell.classical.auto import AutoSettings
+    from sparcell.classical.salomon2023 import ThesisSettings
+    from sparcell.labeling.contact_sheet import ContactSheet
+    from sparcell.labeling.field import FieldResult
+    from sparcell.labeling.points_to_outlines import ProposalSettings
     from sparcell.labeling.quality import QualitySettings
-    from sparcell.labeling.sheet import ContactSheet
-    from sparcell.labeling.thesis import ThesisSettings
 
 PRESETS = ("auto", "thesis", "cellpose", "cellpose:FILE")
 SOURCES = ("stain", "points")
@@ -80,7 +81,7 @@ def label(
         other labels.
     """
     # Started by the command line, so the heavy part loads only when there is work.
-    from sparcell.labeling.sheet import ContactSheet
+    from sparcell.labeling.contact_sheet import ContactSheet
 
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
     _check_request(data, out, preset, source, (diameter, quality))
@@ -153,10 +154,10 @@ def _check_own_folder(data: Dataset, out: Path | str | None, what: str, why: str
 
 
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
-    from sparcell.labeling.auto import AutoSettings
-    from sparcell.labeling.proposing import ProposalSettings
-    from sparcell.labeling.strategies import find_strategy
-    from sparcell.labeling.thesis import ThesisSettings
+    from sparcell.classical.auto import AutoSettings
+    from sparcell.classical.salomon2023 import ThesisSettings
+    from sparcell.classical.strategies import find_strategy
+    from sparcell.labeling.points_to_outlines import ProposalSettings
 
     kinds = {"thesis": ThesisSettings, "points": ProposalSettings}
     kind = kinds.get(preset, AutoSettings)
@@ -191,8 +192,8 @@ def _label_fields(
 ) -> list[dict[str, Any]]:
     """Label field by field, from stains or from points as the settings are."""
     from sparcell.labeling.field import label_field
-    from sparcell.labeling.pointing import place_points
-    from sparcell.labeling.proposing import ProposalSettings, propose_field
+    from sparcell.labeling.nuclei_to_points import place_points
+    from sparcell.labeling.points_to_outlines import ProposalSettings, propose_field
     from sparcell.labeling.quality import QualitySettings
 
     limits = quality or QualitySettings()
@@ -227,9 +228,9 @@ def _label_thesis(
 ) -> list[dict[str, Any]]:
     from sparcell.labeling.crops import apply_filter, label_crops, write_crop_split
 
-    verdicts: list[Verdict] = []
+    verdicts: list[FieldResult] = []
     origin: list[Sample] = []
-    failed: list[Verdict] = []
+    failed: list[FieldResult] = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
             for verdict in label_crops(sample, target, settings):
@@ -245,16 +246,16 @@ def _label_thesis(
     return [verdict.row for verdict in [*verdicts, *failed]]
 
 
-def _unusable(sample: Sample, preset: str, error: Exception) -> Verdict:
-    from sparcell.labeling.field import Verdict
-    from sparcell.labeling.sheet import Thumbnail
+def _unusable(sample: Sample, preset: str, error: Exception) -> FieldResult:
+    from sparcell.labeling.contact_sheet import Thumbnail
+    from sparcell.labeling.field import FieldResult
 
     said = " ".join(str(error).split())
     if not isinstance(error, InputError):
         said = f"a fault of Sparcell's, {type(error).__name__} {said}"
     reason = f"unusable: {said}"
     row = {"name": sample.name, "accepted": False, "reason": reason, "preset": preset}
-    return Verdict(row, Thumbnail(sample.name, reason))
+    return FieldResult(row, Thumbnail(sample.name, reason))
 
 
 def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:

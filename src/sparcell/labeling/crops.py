@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sparcell.annotations.stains import open_stain
+from sparcell.classical.salomon2023 import ThesisSettings, crop_corners, filter_dataset, label_crop
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
@@ -16,12 +18,11 @@ from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
 from sparcell.core.progress import say
 from sparcell.io import open_sample, write_image
-from sparcell.labeling.field import Verdict, open_stain
-from sparcell.labeling.sheet import Thumbnail
-from sparcell.labeling.thesis import ThesisSettings, crop_corners, filter_dataset, label_crop
+from sparcell.labeling.contact_sheet import Thumbnail
+from sparcell.labeling.field import FieldResult
 
 
-def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Iterator[Verdict]:
+def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Iterator[FieldResult]:
     """Cut one field, label every crop, write ``images/``, ``stain/`` and ``labels/``.
 
     Raises
@@ -59,7 +60,7 @@ def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Itera
         }
         if len(area):
             row["median_diameter"] = float(np.median(2 * np.sqrt(area / np.pi)))
-        yield Verdict(row, Thumbnail(name, "", pixels, labels))
+        yield FieldResult(row, Thumbnail(name, "", pixels, labels))
 
 
 def _write_crop(path: Path, source: Image, y: slice, x: slice) -> None:
@@ -88,8 +89,8 @@ def group_column(dataset: Dataset, by: str | None) -> str | None:
 
 
 def apply_filter(
-    verdicts: list[Verdict], settings: ThesisSettings, groups: Sequence[str]
-) -> list[Verdict]:
+    verdicts: list[FieldResult], settings: ThesisSettings, groups: Sequence[str]
+) -> list[FieldResult]:
     """Refuse crops by the rule of the thesis, which compares the crops of a group (5.2.4).
 
     Parameters
@@ -106,7 +107,7 @@ def apply_filter(
             say(f"{group or 'all'}: only {crops}, so the {share} with fewest nucleus pixels stay")
     coverage = np.array([verdict.row["coverage"] for verdict in verdicts])
     return [
-        Verdict(
+        FieldResult(
             verdict.row | {"accepted": not reason, "reason": reason},
             Thumbnail(
                 verdict.row["name"], reason, verdict.thumbnail.stain, verdict.thumbnail.labels
@@ -119,7 +120,7 @@ def apply_filter(
 
 
 def write_crop_split(
-    dataset: Dataset, verdicts: list[Verdict], origin: list[Sample], out: Path
+    dataset: Dataset, verdicts: list[FieldResult], origin: list[Sample], out: Path
 ) -> None:
     """Give every crop the row of ``split.csv`` of its field."""
     if not any(sample.split or sample.info for sample in dataset.samples):

@@ -8,102 +8,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sparcell.annotations.stains import open_stain, view_of
+from sparcell.classical.auto import (
+    AutoSettings,
+    StrategyChoice,
+    choose_strategy,
+    segment_tiles,
+)
+from sparcell.classical.objects import StainObjects
+from sparcell.classical.segment import paste_tile
+from sparcell.classical.stain_statistics import StainView
 from sparcell.core.dataset import Sample
-from sparcell.core.errors import InputError
-from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.core.labels import Labels, check_labels
-from sparcell.io import create_image, open_sample
-from sparcell.labeling.appearance import WHOLE_PIXELS, Pixels, View
-from sparcell.labeling.auto import AutoSettings, Choice, TileResult, choose_strategy, segment_tiles
-from sparcell.labeling.objects import Objects
-from sparcell.labeling.outlines import largest_pieces
-from sparcell.labeling.quality import PlaneMeasures, QualitySettings, judge, measure_quality
-from sparcell.labeling.shapes import keep_regions
-from sparcell.labeling.sheet import Thumbnail, thin_out
-
-SMALLEST_PX = 16
+from sparcell.io import create_image
+from sparcell.labeling.contact_sheet import Thumbnail, downsample
+from sparcell.labeling.quality import (
+    PlaneMeasures,
+    QualitySettings,
+    measure_quality,
+    quality_reason,
+)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FieldResult:
     """Row of ``quality.csv`` and picture of one field."""
 
     row: dict[str, Any]
     thumbnail: Thumbnail
 
 
-def open_stain(sample: Sample) -> Image:
-    """Open the stain of a field and check that it fits its image.
-
-    Raises
-    ------
-    InputError
-        If it has several channels, is too small, or has another size than the image.
-    """
-    stain = open_sample(sample, "stain")
-    if stain.size("C") > 1:
-        raise InputError(
-            f"{stain.size('C')} channels in {stain.source}",
-            "the nuclear dye alone",
-            "name its channel in dataset.yaml, stain: {files: FOLDER, channels: NAME}, or save it "
-            "as a grey image",
-        )
-    if min(stain.shape) < SMALLEST_PX:
-        raise InputError(
-            f"a stain of {stain.shape[0]} x {stain.shape[1]} px in {stain.source}",
-            f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
-            "leave the field out",
-        )
-    image = open_sample(sample)
-    if image.shape != stain.shape:
-        raise InputError(
-            f"an image of {image.shape[0]} x {image.shape[1]} px with a stain of "
-            f"{stain.shape[0]} x {stain.shape[1]} px for {sample.name}",
-            "the same size",
-            "export both at the same size",
-        )
-    return stain
-
-
-def view_of(stain: Image, plane: Plane) -> View:
-    """One plane of a stain as the presets read it."""
-
-    def read(y: slice, x: slice) -> Pixels:
-        return np.asarray(stain.read(y, x, plane)[0])
-
-    return View(stain.shape, read, WHOLE_PIXELS)
-
-
-def segment_stain(sample: Sample, plane: Plane = FIRST_PLANE) -> Labels:
-    """Find the nuclei in one plane of a field's stain, without judging it or writing anything.
-
-    Returns
-    -------
-    (Y, X) int32
-        Under the label contract.
-
-    Raises
-    ------
-    InputError
-        If the stain cannot be used.
-    """
-    return segment_view(view_of(open_stain(sample), plane))
-
-
-def segment_view(view: View) -> Labels:
-    """Find bright objects in one plane as the preset ``auto`` does, (Y, X) int32."""
-    settings, labels = AutoSettings(), np.zeros(view.shape, np.int32)
-    last = 0
-    for result in segment_tiles(view, choose_strategy(view, settings), settings):
-        last += int(_paste(result, labels, (), last).sum())
-    return labels
-
-
 def label_field(
     sample: Sample, target: Path, settings: AutoSettings, quality: QualitySettings
-) -> Verdict:
+) -> FieldResult:
     """Label every plane of a stain; write ``labels/NAME.tif`` and ``ignore/NAME.tif``.
 
     Parameters
@@ -124,7 +61,7 @@ def label_field(
     axes = "".join(a for a in stain.axes if a in "TZ") + "YX"
     shape = [stain.size(a) for a in axes]
     create = partial(create_image, axes=axes, shape=shape, pixel_size=stain.pixel_size)
-    choices: list[Choice] = []
+    choices: list[StrategyChoice] = []
     measures: list[PlaneMeasures] = []
     thumbnail = None
     with (
@@ -138,11 +75,11 @@ def label_field(
             measures.append(_write_plane(view, choice, settings, (labels, ignore), at))
             choices.append(choice)
             if thumbnail is None:
-                small, step = thin_out(view)
+                small, step = downsample(view)
                 thin = (*at, np.s_[::step], np.s_[::step])
                 thumbnail = small, np.asarray(labels[thin]), np.asarray(ignore[thin])
     figures = measure_quality(measures)
-    reason = judge(figures, quality)
+    reason = quality_reason(figures, quality)
     row = {
         "name": sample.name,
         "accepted": not reason,
@@ -153,7 +90,7 @@ def label_field(
         **figures,
         **{f"score_{_bare(name)}": part["score"] for name, part in choices[0].scores.items()},
     }
-    return Verdict(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
+    return FieldResult(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
 
 
 def _bare(strategy: str) -> str:
@@ -162,18 +99,18 @@ def _bare(strategy: str) -> str:
 
 
 def _write_plane(
-    view: View,
-    choice: Choice,
+    view: StainView,
+    choice: StrategyChoice,
     settings: AutoSettings,
     files: tuple[Any, Any],
     at: tuple[int, ...],
 ) -> PlaneMeasures:
     labels, ignore = files
-    parts: list[Objects] = []
+    parts: list[StainObjects] = []
     doubt = residue = 0
     last = 0
     for result in segment_tiles(view, choice, settings):
-        ids = _paste(result, labels, at, last)
+        ids = paste_tile(result, labels, at, last)
         last += int(ids.sum())
         parts.append(result.objects.kept(ids))
         ignore[(*at, *result.tile.core)] = result.doubt.astype(np.uint8)
@@ -182,7 +119,7 @@ def _write_plane(
     look = choice.look
     pixels = view.shape[0] * view.shape[1]
     return PlaneMeasures(
-        objects=Objects.join(parts),
+        objects=StainObjects.join(parts),
         pixels=pixels,
         diameter=look.diameter,
         noise=look.noise,
@@ -190,22 +127,3 @@ def _write_plane(
         residue=residue / pixels,
         doubt=doubt / pixels,
     )
-
-
-def _paste(result: TileResult, labels: Any, at: tuple[int, ...], last: int) -> NDArray[np.bool_]:
-    """Add the nuclei of one tile to a plane, numbered from `last` + 1; say which were added.
-
-    Where tiles disagree about a clump the earlier one keeps its pixels, and a nucleus that loses
-    half of its own is left out.
-    """
-    window = (*at, *result.tile.window)
-    there = np.asarray(labels[window])
-    count = len(result.objects)
-    free = np.where(there == 0, result.labels, 0)
-    if (free != result.labels).any():
-        free = largest_pieces(free)
-    sizes = np.bincount(free.ravel(), minlength=count + 1)[1:]
-    kept = np.asarray(2 * sizes > result.objects.area)
-    new = check_labels(keep_regions(free, np.append(False, kept)), "labels of a tile")
-    labels[window] = np.where(new > 0, new + last, there)
-    return kept

@@ -6,16 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
-from sparcell.core.dataset import KINDS, Dataset, place_of, stem, write_layout
+from sparcell.annotations.labelled_dataset import MADE, VERB
+from sparcell.core.dataset import KINDS, Dataset, place_of, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import clear_partial, whole_file
-from sparcell.core.record import read_record
 from sparcell.core.tables import find_table
 
-VERB = "label"
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
-MADE = ("labels", "points")
-"""Folders that `label` makes, and with ``ignore`` the only ones that it may ever remove."""
 
 
 def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str) -> Path:
@@ -86,32 +83,6 @@ def prepare(target: Path) -> None:
             shutil.rmtree(target / kind)
 
 
-def check_finished(dataset: Dataset) -> None:
-    """Check that no `label` was stopped in a dataset whose labels are to be learned from.
-
-    Refused fields are known only at its end.
-
-    Raises
-    ------
-    InputError
-        If one was.
-    """
-    root = dataset.root
-    if not (root / "record.json").exists():
-        return
-    record = read_record(root)
-    if record.get("verb") != VERB or record.get("finished"):
-        return
-    made = {(root / kind).resolve() for kind in MADE}
-    files = [s.files[kind] for s in dataset.samples for kind in MADE if kind in s.files]
-    if any(file.parent.resolve() in made for file in files):
-        raise InputError(
-            f"labels in {root} of a `sparcell label` that was stopped",
-            "labels that are finished and judged",
-            "run it again with --overwrite",
-        )
-
-
 def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
     """Make `target` a dataset on its own: a ``dataset.yaml`` with the original places.
 
@@ -143,22 +114,3 @@ def _place(dataset: Dataset, kind: str) -> Path:
             "put them into one folder, or label without -o",
         )
     return places.pop()
-
-
-def no_pairs(dataset: Dataset) -> InputError:
-    """Error that names what is in ``images/`` and what in ``stain/``."""
-    folder = dataset.root / "stain"
-    stains = sorted(stem(p) for p in folder.iterdir()) if folder.is_dir() else []
-    return InputError(
-        f"no field of {dataset.root} with both image and stain "
-        f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
-        "files of the same name in images/ and stain/",
-        "rename them, or say in dataset.yaml how they are called, stain: FOLDER/{name}_dapi.tif, "
-        "or which channel of the images it is, stain: {files: FOLDER, channels: NAME}",
-    )
-
-
-def _some(names: list[str]) -> str:
-    if not names:
-        return "none"
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

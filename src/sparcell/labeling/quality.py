@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.labeling.objects import Objects
+from sparcell.classical.objects import StainObjects
 
 REASONS = ("empty", "noise", "leak", "out of focus", "too few", "implausible sizes")
 
@@ -65,7 +65,7 @@ class PlaneMeasures:
         Parts of the plane that are bright but unexplained, and in doubt for any reason.
     """
 
-    objects: Objects
+    objects: StainObjects
     pixels: int
     diameter: float
     noise: float
@@ -81,7 +81,7 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
     as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``; ``focus``;
     ``size_spread``.
     """
-    objects = Objects.join([plane.objects for plane in planes])
+    objects = StainObjects.join([plane.objects for plane in planes])
     pixels = sum(plane.pixels for plane in planes)
     figures: dict[str, float | int] = {
         "n_objects": len(objects),
@@ -105,7 +105,7 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
     }
 
 
-def judge(figures: dict[str, float | int], settings: QualitySettings) -> str:
+def quality_reason(figures: dict[str, float | int], settings: QualitySettings) -> str:
     """Why a field is refused, one of `REASONS` with the figure; ``""`` if it is accepted."""
     limits = settings
     if not figures["n_objects"]:

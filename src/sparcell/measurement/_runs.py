@@ -25,7 +25,7 @@ HALO = 2
 Integers = NDArray[np.int64]
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """Anything with a shape that gives rows when sliced: an array, `PlaneIds`, `PlaneValues`."""
 
     @property
@@ -106,7 +106,7 @@ class Strip(NamedTuple):
         return self.window[self.above : self.above + self.rows.stop - self.rows.start]
 
 
-def strips(labels: Rows, rows: int | None = None) -> Iterator[Strip]:
+def strips(labels: RowSource, rows: int | None = None) -> Iterator[Strip]:
     """Cut a label image into strips of `rows` px, by default of about four million pixels."""
     if len(labels.shape) != 2 or 0 in labels.shape:
         raise InputError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.measurement._runs import Rows, Runs, count_run_components, find_runs, strips
+from sparcell.measurement._runs import RowSource, Runs, count_run_components, find_runs, strips
 from sparcell.measurement.objects import object_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SINGLE_RANGE = (0.5, 1.5)
 TOLERANCE = 0.2
 
 
-def count_components(labels: NDArray[Any] | Rows) -> int:
+def count_components(labels: NDArray[Any] | RowSource) -> int:
     """Count the 8-connected components of the mask; touching objects are one.
 
     Parameters
@@ -68,7 +68,7 @@ def typical_area(objects: pd.DataFrame) -> float | None:
     return float(areas[(areas >= low * centre) & (areas <= high * centre)].mean())
 
 
-def count_by_area(labels: NDArray[Any] | Rows, typical: float | None = None) -> float:
+def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None) -> float:
     """Count nuclei as total area over the area of a typical one (autolabel thesis, 8.6).
 
     Parameters

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.measurement._runs import (
     ArrayValues,
     Integers,
-    Rows,
+    RowSource,
     Runs,
     Strip,
     find_runs,
@@ -59,7 +59,7 @@ class _Gathered:
         lengths = np.bincount(number, np.concatenate(self.edge_lengths), len(ids))
         return lengths.astype(np.float64)
 
-    def add(self, strip: Strip, values: Rows | None) -> None:
+    def add(self, strip: Strip, values: RowSource | None) -> None:
         """Take the next rows."""
         runs, starts, objects = find_runs(strip.core, strip.rows.start)
         self.runs.append(runs)
@@ -80,8 +80,8 @@ class _Gathered:
 
 
 def object_table(
-    labels: NDArray[Any] | Rows,
-    image: NDArray[Any] | Rows | None = None,
+    labels: NDArray[Any] | RowSource,
+    image: NDArray[Any] | RowSource | None = None,
     *,
     pixel_size: float | None = None,
     scores: Mapping[int, float] | ArrayLike | None = None,
@@ -240,8 +240,8 @@ def _extreme(choose: np.ufunc, amounts: NDArray[Any], firsts: Integers) -> NDArr
 
 
 def _intensities(
-    image: NDArray[Any] | Rows | None, shape: tuple[int, ...], channels: Sequence[str]
-) -> Rows | None:
+    image: NDArray[Any] | RowSource | None, shape: tuple[int, ...], channels: Sequence[str]
+) -> RowSource | None:
     if image is None:
         return None
     if isinstance(image, np.ndarray):

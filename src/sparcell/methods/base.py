@@ -18,7 +18,7 @@ Maps = NDArray[np.uint8]
 """(K, Y, X) uint8, 0..255 standing for 0..1: what a network says about a window."""
 
 
-class Objects(NamedTuple):
+class DecodedObjects(NamedTuple):
     """Objects found in a window.
 
     Attributes
@@ -33,13 +33,13 @@ class Objects(NamedTuple):
     scores: NDArray[np.float32]
 
 
-def quantise(maps: NDArray[np.float32]) -> Maps:
+def to_uint8(maps: NDArray[np.float32]) -> Maps:
     """Turn maps of 0..1 into 0..255."""
     return (maps * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-class Answer(NamedTuple):
-    """What an exported network gives, and how it is read. Most give `MAPS`.
+class OutputSpec(NamedTuple):
+    """What an exported network gives, and how it is read. Most give `DENSE_MAPS`.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
 
 
 def _read_maps(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Maps:
-    return quantise(outputs[0])
+    return to_uint8(outputs[0])
 
 
 def _picture_maps(
@@ -77,11 +77,11 @@ def _picture_maps(
     return outputs[0]
 
 
-MAPS = Answer({"maps": ("channel", "y", "x")}, _read_maps, _picture_maps, exact=True)
+DENSE_MAPS = OutputSpec({"maps": ("channel", "y", "x")}, _read_maps, _picture_maps, exact=True)
 """Dense maps: every pixel of the window has its values."""
 
 
-Needs = dict[str, tuple[str, tuple[object, ...]]]
+RequiredAnnotations = dict[str, tuple[str, tuple[object, ...]]]
 """Settings that have an effect only with some values of another: its name and those values."""
 
 
@@ -95,7 +95,7 @@ class MethodConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    needs: ClassVar[Needs] = {}
+    needs: ClassVar[RequiredAnnotations] = {}
 
 
 class DecodeSettings(BaseModel):
@@ -142,9 +142,9 @@ class Method:
     config: type[Any]
     decode_settings: type[Any]
     targets: Callable[[Any, Any], NDArray[np.float32]]
-    decode: Callable[[Any, Any], Objects]
+    decode: Callable[[Any, Any], DecodedObjects]
     candidates: Callable[[Any, float], Sequence[Any]]
-    answer: Answer = MAPS
+    answer: OutputSpec = DENSE_MAPS
     own_network: bool = False
     learns_from: Literal["labels", "stain", "any"] = "labels"
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import largest_pieces
-from sparcell.methods.base import Answer, Maps, Objects
+from sparcell.methods.base import DecodedObjects, Maps, OutputSpec
 
 MARGIN = 0.5
 """Detections so near to a cut, px, are on both sides of it.
@@ -130,7 +130,7 @@ def best_first(found: Detections, threshold: float) -> NDArray[np.int64]:
 
 def paint(
     found: Detections, order: NDArray[np.int64], mask_threshold: float, min_size: int
-) -> Objects:
+) -> DecodedObjects:
     """Paint masks one after the other, and make objects of them that share no pixel.
 
     A mask of which more than half is painted already is the same object again and left out. Other
@@ -158,7 +158,7 @@ def paint(
         taken[mine] = number
         sure[mine] = values[mine]
     labels, numbers = largest_pieces(owner, min_size)
-    return Objects(labels, found.scores[order[numbers - 1]].astype(np.float32))
+    return DecodedObjects(labels, found.scores[order[numbers - 1]].astype(np.float32))
 
 
 def read(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Detections:
@@ -181,13 +181,13 @@ def picture(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> N
     return drawn
 
 
-DETECTIONS = Answer(
+DETECTIONS = OutputSpec(
     outputs={"boxes": ("detection", 4), "scores": ("detection",), "masks": ("detection", 28, 28)},
     read=read,
     picture=picture,
     exact=False,
 )
-"""A network that detects: see `sparcell.methods.base.Answer`."""
+"""A network that detects: see `sparcell.methods.base.OutputSpec`."""
 
-Reading = Maps | Detections
+NetworkOutput = Maps | Detections
 """What `decode` takes: dense maps or detections."""

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.core.self_contained import check_self_contained
-from sparcell.models.foreign import (
+from sparcell.models.external_model import (
     MEANINGS,
     SUPPORTED,
     UNUSED,
-    Layout,
+    ExternalLayout,
     OutputLayout,
-    find_reading,
+    find_mapping,
     meaning_of,
     to_cyx,
 )
-from sparcell.models.model import Model, ModelCard
+from sparcell.models.model import Model, ModelSpec
 from sparcell.models.package import Package
 from sparcell.models.rdf import Tensor, first_line, read_description, read_tensors
 
@@ -68,7 +68,7 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     prepared = image.steps.fit(seen)(seen)
     said = [_dense_output(package, one, base, seen.shape) for one in results]
     meanings = _meanings(package, results, said, outputs)
-    layout = Layout(
+    layout = ExternalLayout(
         axes=image.axes,
         smallest=(image.sizes["y"][0], image.sizes["x"][0]),
         step=(image.sizes["y"][1], image.sizes["x"][1]),
@@ -80,7 +80,7 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     )
     channels = np.concatenate([found for found in said if found is not None])
     _check_range(package, channels, meanings)
-    card = ModelCard(
+    card = ModelSpec(
         name=name,
         method=layout.reading.method,
         decode={},
@@ -223,7 +223,7 @@ def _meanings(
     unknown = [m for m in meanings if m not in (*MEANINGS, UNUSED)]
     used = [m for m in meanings if m != UNUSED]
     fits = not unknown and len(meanings) == len(listed) and len(set(used)) == len(used)
-    if not fits or find_reading(meanings) is None:
+    if not fits or find_mapping(meanings) is None:
         what = f" called {','.join(meanings)}" if chosen else ""
         raise InputError(
             f"{len(listed)} output channels ({', '.join(listed)}){what} in {package.source}",

@@ -25,7 +25,7 @@ LARGEST_BUNDLED = 10_000_000
 """Bytes that a model which comes with Sparcell may have."""
 
 
-class Card(BaseModel):
+class ModelInfo(BaseModel):
     """What people need to know of a model, in words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,9 +56,9 @@ class Entry:
     where: Literal["bundled", "cached"]
 
     @property
-    def card(self) -> Card | None:
-        """The card beside the model; see `card_of`."""
-        return card_of(self.path)
+    def card(self) -> ModelInfo | None:
+        """The card beside the model; see `info_of`."""
+        return info_of(self.path)
 
 
 def bundled_folder() -> Path:
@@ -72,7 +72,7 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sparcell")) / "models"
 
 
-def card_of(path: Path) -> Card | None:
+def info_of(path: Path) -> ModelInfo | None:
     """Read the card beside a model that has a name; None for other files.
 
     Raises
@@ -84,7 +84,7 @@ def card_of(path: Path) -> Card | None:
     if path.parent not in (bundled_folder(), cache_folder()) or not place.exists():
         return None
     try:
-        return Card.model_validate(yaml.safe_load(place.read_text("utf8")))
+        return ModelInfo.model_validate(yaml.safe_load(place.read_text("utf8")))
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InputError(
@@ -92,7 +92,7 @@ def card_of(path: Path) -> Card | None:
         ) from error
 
 
-def write_card(card: Card, path: Path) -> None:
+def write_info(card: ModelInfo, path: Path) -> None:
     """Write a card as YAML, completely or not at all."""
     with whole_file(path) as partial:
         content = card.model_dump(mode="json", exclude_defaults=True)

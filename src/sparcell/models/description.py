@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.models.normalise import Normalise
-from sparcell.models.steps import Steps, read_steps
+from sparcell.preprocessing.normalise import Normalise
+from sparcell.preprocessing.processing import Steps, read_steps
 
 if TYPE_CHECKING:
-    from sparcell.models.model import Model, ModelCard
+    from sparcell.models.model import Model, ModelSpec
 
 FORMAT_VERSION = "0.5.4"
 OPSET = 18
@@ -107,10 +107,10 @@ def _channels(names: tuple[str, ...] | list[str]) -> dict[str, Any]:
     return {"type": "channel", "channel_names": list(names)}
 
 
-def _space(letter: str, card: ModelCard) -> dict[str, Any]:
+def _space(letter: str, card: ModelSpec) -> dict[str, Any]:
     size = card.window or {"min": card.multiple, "step": card.multiple}
     return {"type": "space", "id": letter, "size": size, **_scale(card)}
 
 
-def _scale(card: ModelCard) -> dict[str, Any]:
+def _scale(card: ModelSpec) -> dict[str, Any]:
     return {"unit": "micrometer", "scale": card.pixel_size} if card.pixel_size else {}

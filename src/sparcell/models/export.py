@@ -12,13 +12,13 @@ import yaml
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.models.catalogue import Card
+from sparcell.models.catalogue import ModelInfo
 from sparcell.models.description import TEST_TENSOR, describe, normalised, preprocessing
+from sparcell.models.float16 import to_float16
 from sparcell.models.loading import own_card
-from sparcell.models.model import Model, ModelCard, npy, write_zip
-from sparcell.models.normalise import Normalise
-from sparcell.models.public import public_record
-from sparcell.models.weights import halve_weights
+from sparcell.models.model import Model, ModelSpec, npy, write_zip
+from sparcell.models.redaction import redact_record
+from sparcell.preprocessing.normalise import Normalise
 
 FORMATS = ("bioimageio", "onnx")
 
@@ -27,7 +27,7 @@ def export_model(
     model: Model,
     out: Path,
     format: str = "bioimageio",
-    card: Card | None = None,
+    card: ModelInfo | None = None,
     half_weights: bool = False,
 ) -> None:
     """Write a model for other programs.
@@ -44,7 +44,7 @@ def export_model(
     card : Card, optional
         Who made the model and under which licence, what it was trained on, its limits.
     half_weights : bool
-        Store the weights in float16; see `sparcell.models.weights.halve_weights`.
+        Store the weights in float16; see `sparcell.models.float16.to_float16`.
 
     Raises
     ------
@@ -58,10 +58,10 @@ def export_model(
     if format == "bioimageio":
         _check_package(model, out)
     card = card or own_card(model.card)
-    about = model.card.model_copy(update={"record": public_record(model.card.record)})
+    about = model.card.model_copy(update={"record": redact_record(model.card.record)})
     model = replace(model, card=about)
     if half_weights:
-        model = halve_weights(model)
+        model = to_float16(model)
     if format == "onnx":
         _write_onnx(model, out, card)
     else:
@@ -88,7 +88,7 @@ def another_tools(source: str) -> InputError:
     )
 
 
-def bioimageio_parts(model: Model, card: Card) -> dict[str, bytes]:
+def bioimageio_parts(model: Model, card: ModelInfo) -> dict[str, bytes]:
     """Give the files of a bioimage.io package by their names.
 
     The network is run once, so the test tensors are what this machine's reference runtime says of
@@ -117,7 +117,7 @@ def bioimageio_parts(model: Model, card: Card) -> dict[str, bytes]:
     return parts
 
 
-def _write_onnx(model: Model, out: Path, card: Card) -> None:
+def _write_onnx(model: Model, out: Path, card: ModelInfo) -> None:
     settings = model.card
     about: dict[str, Any] = {
         "input": {
@@ -147,7 +147,7 @@ def _write_onnx(model: Model, out: Path, card: Card) -> None:
         (partial / "README.md").write_text(readme(model, card), "utf8")
 
 
-def readme(model: Model, card: Card) -> str:
+def readme(model: Model, card: ModelInfo) -> str:
     """Tell users of ImageJ, QuPath and scripts what goes in, what comes out, what to do with it."""
     parts = [
         f"# {model.card.name}",
@@ -165,7 +165,7 @@ def readme(model: Model, card: Card) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(card: Card) -> list[str]:
+def _facts(card: ModelInfo) -> list[str]:
     facts = [
         ("Licence", card.licence),
         ("Made by", ", ".join(card.authors)),
@@ -177,7 +177,7 @@ def _facts(card: Card) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _listed(card: Card) -> str:
+def _listed(card: ModelInfo) -> str:
     scores = ", ".join(f"{name} {value:g}" for name, value in card.scores.items())
     return f"{scores} ({card.scores_of})" if scores and card.scores_of else scores
 
@@ -205,7 +205,7 @@ def _input_text(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _size_text(card: ModelCard) -> str:
+def _size_text(card: ModelSpec) -> str:
     if not card.window:
         return f"are multiples of {card.multiple} px; pad by reflection and cut the result."
     return (

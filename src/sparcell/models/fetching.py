@@ -11,7 +11,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import sha256 as file_sha256
 from sparcell.core.files import whole_file
 from sparcell.core.progress import say
-from sparcell.models.catalogue import Entry, cache_folder, entries, write_card
+from sparcell.models.catalogue import Entry, cache_folder, entries, write_info
 from sparcell.models.downloading import download
 from sparcell.models.loading import load_model, look_at
 from sparcell.models.runtime import candidates
@@ -78,7 +78,7 @@ def fetch_model(
         origin = {"sha256": found, "url": url, "outputs": tuple(outputs or ())}
         with whole_file(path) as partial:
             came.replace(partial)
-            write_card(card.model_copy(update=origin), path.with_suffix(".yaml"))
+            write_info(card.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
         say(f"no --sha256 was given; what came has {found}")
     return Entry(name, path, "cached")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.core.machine import processor_features
+from sparcell.system.machine import processor_features
 
 FEWEST_CHANNELS = 16
 """A convolution that takes fewer stays as it is: it is the first, where precision counts, and too

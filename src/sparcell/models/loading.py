@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from sparcell.core.errors import InputError
 from sparcell.core.self_contained import check_self_contained
 from sparcell.models.bioimageio import read_bioimageio
-from sparcell.models.catalogue import Card, card_of, find_model
-from sparcell.models.model import FORMAT, PARTS, Model, ModelCard
+from sparcell.models.catalogue import ModelInfo, find_model, info_of
+from sparcell.models.model import FORMAT, PARTS, Model, ModelSpec
 from sparcell.models.package import UNREADABLE, Package, open_package
 from sparcell.models.rdf import read_description
 
@@ -29,7 +29,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         folder that holds it, or a bioimage.io package with ONNX weights, zip or folder.
     outputs : sequence of str, optional
         Of another tool's package: what its output channels show, in their order, words of
-        `sparcell.models.foreign.MEANINGS` or ``-`` for what is not used; by default what was
+        `sparcell.models.external_model.MEANINGS` or ``-`` for what is not used; by default what was
         said when it was fetched, or what the package itself says.
 
     Raises
@@ -39,7 +39,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         run or decode.
     """
     path = find_model(name)
-    if outputs is None and (card := card_of(path)):
+    if outputs is None and (card := info_of(path)):
         outputs = card.outputs or None
     with open_package(path) as package:
         if "sparcell.json" in package.names:
@@ -55,7 +55,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         raise _no_model(package)
 
 
-def look_at(path: Path) -> tuple[Card, str]:
+def look_at(path: Path) -> tuple[ModelInfo, str]:
     """Say what a package says of itself, without loading its network.
 
     Returns
@@ -77,7 +77,7 @@ def look_at(path: Path) -> tuple[Card, str]:
             raise _no_model(package)
         described = read_description(package)
     authors = described.get("authors") or ()
-    card_of_others = Card(
+    card_of_others = ModelInfo(
         purpose=str(described.get("description") or described.get("name") or ""),
         licence=str(described.get("license") or ""),
         authors=tuple(str(one.get("name")) for one in authors if isinstance(one, dict)),
@@ -85,11 +85,11 @@ def look_at(path: Path) -> tuple[Card, str]:
     return card_of_others, "bioimage.io"
 
 
-def own_card(card: ModelCard) -> Card:
+def own_card(card: ModelSpec) -> ModelInfo:
     """Put into words what a Sparcell model knows of itself."""
     parts = {"test": "its test images", "val": "its validation images"}
     part = next((part for part in parts if part in card.scores), None)
-    return Card(
+    return ModelInfo(
         purpose=f"recipe {card.name}, method {card.method}",
         scores={k: float(card.scores[part][k]) for k in ("f1", "map") if k in card.scores[part]}
         if part
@@ -114,7 +114,7 @@ def _damaged(package: Package, reason: object) -> InputError:
     )
 
 
-def _read_card(package: Package) -> ModelCard:
+def _read_card(package: Package) -> ModelSpec:
     try:
         raw = dict(json.loads(package.read("sparcell.json")))
     except UNREADABLE as error:
@@ -126,7 +126,7 @@ def _read_card(package: Package) -> ModelCard:
             "update Sparcell",
         )
     try:
-        return ModelCard.model_validate(raw)
+        return ModelSpec.model_validate(raw)
     except ValidationError as error:
         raise InputError(
             f"{package.source} with a damaged card ({error.errors()[0]['msg']})",

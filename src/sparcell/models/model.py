@@ -22,24 +22,24 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.core.excerpt import WHOLE, Excerpt
+from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
 from sparcell.models.description import describe
-from sparcell.models.foreign import ForeignRuntime, Layout
+from sparcell.models.external_model import ExternalLayout, ExternalRuntime
 from sparcell.models.int8 import Int8
-from sparcell.models.normalise import Normalise, Scaling
 from sparcell.models.runtime import Runtime, open_runtime
 from sparcell.models.stain import StainRange
-from sparcell.models.steps import Steps
 from sparcell.models.windows import Windowed
+from sparcell.preprocessing.normalise import Normalise, Scaling
+from sparcell.preprocessing.processing import Steps
 
 FORMAT = 1
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
 
 
-class ModelCard(BaseModel):
+class ModelSpec(BaseModel):
     """What a model is, apart from its network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,7 @@ class ModelCard(BaseModel):
     decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
     normalise: Normalise | Steps = Field(description="what is done to intensities first")
     channels: int = Field(ge=1, description="input channels of one frame")
-    excerpt: Excerpt = Field(
+    excerpt: ChannelSelection = Field(
         WHOLE, description="channels and depths of the training's files that the network was shown"
     )
     frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
@@ -69,7 +69,7 @@ class ModelCard(BaseModel):
     )
     largest_diameter: float = Field(description="99th percentile of object extent, px")
     int8: Int8 | None = Field(None, description="how it is computed in 8 bits, if calibrated")
-    layout: Layout | None = Field(None, description="of another tool's network")
+    layout: ExternalLayout | None = Field(None, description="of another tool's network")
     stain: StainRange | None = Field(
         None, description="what the maps stand for, of a model that predicts stains"
     )
@@ -81,7 +81,7 @@ class ModelCard(BaseModel):
 class Model:
     """A loaded model file."""
 
-    card: ModelCard
+    card: ModelSpec
     onnx: bytes
     golden_input: NDArray[np.float32]
     golden_output: NDArray[np.float32]
@@ -126,7 +126,7 @@ class Model:
         layout, answer = self.card.layout, self.method.answer
         wrap: Callable[[Runtime], Runtime] | None = None
         if layout:
-            wrap = partial(ForeignRuntime, layout=layout)
+            wrap = partial(ExternalRuntime, layout=layout)
             # Its golden output comes from some other framework.
             answer = answer._replace(exact=False)
         elif self.card.window:

@@ -8,7 +8,7 @@ import yaml
 
 from sparcell.core.errors import InputError
 from sparcell.models.package import Package
-from sparcell.models.steps import Steps, read_steps
+from sparcell.preprocessing.processing import Steps, read_steps
 
 LARGEST_DESCRIPTION = 1 << 20
 MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3}

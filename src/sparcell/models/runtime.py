@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.machine import keep_memory
 from sparcell.core.progress import say
 from sparcell.core.registry import Registry
-from sparcell.methods.base import MAPS, Answer, Maps
-from sparcell.methods.base import quantise as to_levels
+from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec
+from sparcell.methods.base import to_uint8 as to_levels
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
 from sparcell.models.int8 import Int8, has_int8, quantise
+from sparcell.system.machine import keep_memory
 
 TOLERANCE_FULL = 1e-3
 """Largest difference of a map value (0..1) in full precision, any pixel."""
 TOLERANCE_HALF = 0.02
 """The same for bfloat16 and accelerators, for 99 % of the pixels: it moves no outline by a pixel.
 
-Of detections too 99 % of the picture must agree, not all: see `Answer.exact`.
+Of detections too 99 % of the picture must agree, not all: see `OutputSpec.exact`.
 """
 
 
@@ -103,7 +103,7 @@ class OpenVino:
 
 
 def _rounded(graph: Any) -> Any:
-    """Let a network end in 0..255 instead of 0..1, as `sparcell.methods.base.quantise` does."""
+    """Let a network end in 0..255 instead of 0..1, as `sparcell.methods.base.to_uint8` does."""
     import openvino
     from openvino import opset13 as ops
 
@@ -113,7 +113,7 @@ def _rounded(graph: Any) -> Any:
     return openvino.Model(ends, graph.get_parameters(), "levels")
 
 
-def read_levels(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
+def read_uint8(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
     """Run a network of dense maps on (C, Y, X); 0..255 for 0..1, as cheaply as the runtime can."""
     own: Callable[[NDArray[np.float32]], Maps] | None = getattr(runtime, "levels", None)
     return own(image) if own else to_levels(runtime(image)[0])
@@ -183,7 +183,7 @@ def open_runtime(
     golden_input: NDArray[np.float32],
     golden_output: NDArray[np.float32],
     threads: int = 0,
-    answer: Answer = MAPS,
+    answer: OutputSpec = DENSE_MAPS,
     wrap: Callable[[Runtime], Runtime] | None = None,
     int8: Int8 | None = None,
 ) -> Runtime:
@@ -240,7 +240,7 @@ def open_runtime(
 
 
 def _compare(
-    candidate: str, difference: NDArray[np.float32], answer: Answer, int8: Int8 | None
+    candidate: str, difference: NDArray[np.float32], answer: OutputSpec, int8: Int8 | None
 ) -> str:
     """Say by how much a runtime is off; nothing where it reproduces the golden output."""
     full = candidate in FULL

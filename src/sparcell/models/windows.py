@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.methods.base import MAPS, Answer, Maps
+from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec
 from sparcell.methods.detections import Detections, join
-from sparcell.models.runtime import Runtime, read_levels
+from sparcell.models.runtime import Runtime, read_uint8
 
 Array = NDArray[np.float32]
 
@@ -88,7 +88,7 @@ class Windowed:
         What the network gives.
     """
 
-    def __init__(self, runtime: Runtime, edge: int, answer: Answer = MAPS) -> None:
+    def __init__(self, runtime: Runtime, edge: int, answer: OutputSpec = DENSE_MAPS) -> None:
         self.name, self._runtime = runtime.name, runtime
         self._edge, self._answer = edge, answer
 
@@ -104,13 +104,13 @@ class Windowed:
         return [found.boxes, found.scores, found.masks] if self._detects else [found]
 
     def levels(self, image: Array) -> Maps:
-        """Run a network of dense maps; see `sparcell.models.runtime.read_levels`."""
-        maps: Maps = join_windows(lambda one: read_levels(self._runtime, one), image, self._edge)
+        """Run a network of dense maps; see `sparcell.models.runtime.read_uint8`."""
+        maps: Maps = join_windows(lambda one: read_uint8(self._runtime, one), image, self._edge)
         return maps
 
     @property
     def _detects(self) -> bool:
-        return self._answer is not MAPS
+        return self._answer is not DENSE_MAPS
 
     def _show(self, window: Array) -> Any:
         outputs = self._runtime(window)

@@ -9,9 +9,9 @@ from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.nets.config import NetworkConfig
-from sparcell.nets.head import Stacked
+from sparcell.nets.head import StackedHead
 from sparcell.nets.location import LOCATION_CHANNELS, see_location
-from sparcell.nets.unet import SharpUNet, ThesisUNet
+from sparcell.nets.unet import HalfResUNet, ThesisUNet
 from sparcell.nets.weights import load_weights
 
 
@@ -48,7 +48,7 @@ def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.M
         return _thesis_unet(config, channels, maps)
     network = _on_an_encoder(config, channels, 1 if config.stacked else maps)
     start = load_weights(network, config)
-    return (Stacked(network, maps) if config.stacked else network), start
+    return (StackedHead(network, maps) if config.stacked else network), start
 
 
 def build_encoder(config: NetworkConfig, channels: int) -> tuple[Any, str]:
@@ -108,7 +108,7 @@ def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module
         unet: nn.Module = on_encoder(smp.Unet, config, channels, maps)
         if not config.image_skip:
             return unet
-        return SharpUNet(unet, channels, maps, config.decoder_channels, config.shrink)
+        return HalfResUNet(unet, channels, maps, config.decoder_channels, config.shrink)
     kinds: dict[str, Callable[[NetworkConfig, int, int], nn.Module]] = {
         "unetplusplus": UNetPlusPlus,
         "fpn": SemanticFPN,

@@ -43,14 +43,14 @@ def is_pretrained(parameter: Tensor) -> bool:
     return bool(getattr(parameter, "started_from_weights", False))
 
 
-def hold_norms(network: nn.Module) -> None:
+def freeze_batchnorm(network: nn.Module) -> None:
     """Let batch norms that started from weights neither use nor learn a batch's statistics."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and is_pretrained(module.weight):
             module.eval()
 
 
-class Stacked(nn.Module):
+class StackedHead(nn.Module):
     """Two convolutions behind a network of one map (isl paper, 2.3 and figure 5b).
 
     The paper says "two Conv2d layers" from 1 to 2 channels. As in its software, they are of 3 x 3

@@ -59,7 +59,7 @@ class ThesisUNet(nn.Module):
         return logits
 
 
-class SharpUNet(nn.Module):
+class HalfResUNet(nn.Module):
     """A U-Net that decodes at half resolution, and there sees the image itself.
 
     A U-Net's layers at full resolution cost most of its time per weight, and what they are given

@@ -14,10 +14,10 @@ from sparcell.core.progress import say
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, default_threads
+from sparcell.prediction.predict_image import label_axes, predict_planes
+from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.single import label_axes, predict_planes
 from sparcell.prediction.size import Scale
-from sparcell.prediction.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def predict_array(
         If the array, its axes or its channels do not fit the model.
     """
     model = model if isinstance(model, Model) else load_model(model)
-    view = View.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
+    view = PreparedImage.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
     for plane in view.blank:
         say(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
     labels = np.zeros([view.image.size(letter) for letter in label_axes(view.image)], np.int32)

@@ -10,22 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sparcell.core.cluster import ClusterLost, carry_out
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import state_of
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, label_place, open_image, tell_apart
 from sparcell.models.runtime import default_threads
-from sparcell.prediction.engine import Engine
-from sparcell.prediction.guards import check_pieces, check_promise, say_missing
-from sparcell.prediction.large import predict_large
-from sparcell.prediction.mosaic import Mosaic
+from sparcell.prediction.blocks.plan import BlockPlan
+from sparcell.prediction.blocks.predict_blocks import predict_large
+from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.planning.input_checks import (
+    check_chunk_size,
+    check_declared_size,
+    say_missing,
+)
+from sparcell.prediction.predict_image import plan_tiles, predict_image
+from sparcell.prediction.prepared_image import PreparedImage, choose_channels
 from sparcell.prediction.settings import BLOCK, PredictSettings
-from sparcell.prediction.single import plan_tiles, predict_image
 from sparcell.prediction.size import Scale
 from sparcell.prediction.stain import predict_stain
-from sparcell.prediction.view import View, choose_excerpt
+from sparcell.system.cluster import ClusterLost, carry_out
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class Outcome(NamedTuple):
     trace: str = ""
 
     @classmethod
-    def of(cls, view: View, seconds: float) -> Outcome:
+    def of(cls, view: PreparedImage, seconds: float) -> Outcome:
         """Tell of an image whose results are written."""
         image = view.image
         pixels = image.shape[0] * image.shape[1] * len(list(image.planes()))
@@ -183,7 +187,7 @@ class Outcome(NamedTuple):
 
 
 def predict_items(
-    engine: Engine, items: Sequence[Item], client: Any = None
+    engine: RuntimeSpec, items: Sequence[Item], client: Any = None
 ) -> Iterator[tuple[Item, Outcome]]:
     """Predict images, small ones first, and tell what has become of each.
 
@@ -210,18 +214,18 @@ def predict_items(
         yield item, _predict_in_blocks(engine, item, client)
 
 
-def predict_item(engine: Engine, item: Item) -> Outcome:
+def predict_item(engine: RuntimeSpec, item: Item) -> Outcome:
     """Predict one image, unless it is one for blocks."""
     opened, settings = engine.open(), item.settings
     try:
         began = time.perf_counter()
         image = open_image(item.path, settings.axes)
-        check_promise(image, item.path, settings.max_pixels)
-        check_pieces(image)
+        check_declared_size(image, item.path, settings.max_pixels)
+        check_chunk_size(image)
         say_missing(image)
         if settings.in_blocks(image) and not item.gives_stain:
             return Outcome(in_blocks=True)
-        view = View.of(image, opened.model, opened.runtime, settings)
+        view = PreparedImage.of(image, opened.model, opened.runtime, settings)
         view.say_size()
         if item.gives_stain:
             predict_stain(view, item.stain)
@@ -233,19 +237,19 @@ def predict_item(engine: Engine, item: Item) -> Outcome:
     return Outcome.of(view, time.perf_counter() - began)
 
 
-def _predict_in_blocks(engine: Engine, item: Item, client: Any) -> Outcome:
+def _predict_in_blocks(engine: RuntimeSpec, item: Item, client: Any) -> Outcome:
     opened, settings = engine.open(), item.settings
     model = opened.model
     try:
         began = time.perf_counter()
         file = open_image(item.path, settings.axes)
-        view = View.of(file, model, opened.runtime, settings)
+        view = PreparedImage.of(file, model, opened.runtime, settings)
         image, shown, scale = view.image, view.shown, view.scale
         grids, halo = plan_tiles(image, shown, model, settings)
-        mosaic = Mosaic(
+        mosaic = BlockPlan(
             source=str(item.path),
             axes=settings.axes,
-            excerpt=choose_excerpt(file, model, settings.channels),
+            excerpt=choose_channels(file, model, settings.channels),
             frames=model.card.frames,
             factor=scale.factor,
             name=item.name,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sparcell.core.image import FIRST_PLANE, Plane
 from sparcell.methods.base import Maps
 from sparcell.methods.detections import Detections, join
-from sparcell.prediction.single import plan_tiles
-from sparcell.prediction.tiling import cut_plane, map_rows
-from sparcell.prediction.view import View
+from sparcell.prediction.predict_image import plan_tiles
+from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.tiling.tiles import cut_plane, map_rows
 
 
-def predict_maps(view: View, plane: Plane = FIRST_PLANE) -> Maps | None:
+def predict_maps(view: PreparedImage, plane: Plane = FIRST_PLANE) -> Maps | None:
     """Predict the maps of one plane, such as mask and distance.
 
     Parameters

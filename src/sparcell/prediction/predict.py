@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparcell.core.cluster import call_each, check_workers, connect
+from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.dataset import IMAGE_SUFFIXES, place_of, write_layout
 from sparcell.core.errors import InputError
-from sparcell.core.excerpt import WHOLE, Excerpt
 from sparcell.core.files import clear_partial, whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
@@ -25,14 +24,15 @@ from sparcell.measurement import stack_note
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.prediction.batch import Item, list_items, predict_items
-from sparcell.prediction.engine import Engine
 from sparcell.prediction.inputs import Inputs, find_inputs
+from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.prepared_image import choose_channels, fit_channels
 from sparcell.prediction.results import KEY as RESULTS
 from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
-from sparcell.prediction.view import choose_excerpt, fit_channels
+from sparcell.system.cluster import call_each, check_workers, connect
 
 
 @dataclass
@@ -94,7 +94,7 @@ def predict(
         Skip the inputs whose results are there already, and the blocks of those that are begun.
         Images that have changed since are predicted anew.
     dask : str
-        Where images and blocks are predicted; see `sparcell.core.cluster.check_workers`. In a
+        Where images and blocks are predicted; see `sparcell.system.cluster.check_workers`. In a
         script, call it under ``if __name__ == "__main__"``, which new processes do not run.
 
     Returns
@@ -132,7 +132,7 @@ def predict(
         for folder in {out, *folders}:
             clear_partial(folder)
     unfinished = out / "unfinished"
-    engine = Engine.start(
+    engine = RuntimeSpec.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
     )
     if any(item.scratch.exists() for item in left):
@@ -182,7 +182,7 @@ def predict(
 
 
 @contextmanager
-def _workers(dask: str, model: Model, engine: Engine) -> Iterator[Any]:
+def _workers(dask: str, model: Model, engine: RuntimeSpec) -> Iterator[Any]:
     """Connect to workers, who find the model beside the results; None where there are none."""
     if not dask:
         yield None
@@ -234,7 +234,7 @@ def _check_out(
     return record
 
 
-def _check_runtime(out: Path, earlier: dict[str, Any], engine: Engine) -> None:
+def _check_runtime(out: Path, earlier: dict[str, Any], engine: RuntimeSpec) -> None:
     """Mix no blocks of two runtimes, which differ by a hair."""
     if earlier and earlier.get("runtime") != engine.name:
         raise InputError(
@@ -298,9 +298,9 @@ def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
         write_layout(out, {"images": places.pop()}, cut)
 
 
-def _excerpt(item: Item, model: Model) -> Excerpt:
+def _excerpt(item: Item, model: Model) -> ChannelSelection:
     """Tell what of an image the model was shown; files are opened where that can differ."""
     if model.card.excerpt == WHOLE and item.settings.channels is None:
         return WHOLE
     image = open_image(item.path, item.settings.axes)
-    return choose_excerpt(image, model, item.settings.channels)
+    return choose_channels(image, model, item.settings.channels)

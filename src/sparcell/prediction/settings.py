@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.prediction.tiling import MAX_CORE
+from sparcell.prediction.tiling.tiles import MAX_CORE
 
 LARGE_PIXELS = 1 << 27
 """Images of more pixels, all planes together, are predicted in blocks."""
@@ -41,7 +41,7 @@ class PredictSettings:
         Suffix of the label images: ``.tif`` or ``.ome.zarr``.
     tta : str, optional
         Views of every window that are averaged, a name that
-        `sparcell.prediction.turning.list_views` takes; by default what the model says.
+        `sparcell.prediction.tiling.tta.list_symmetries` takes; by default what the model says.
     diameter : float or str, optional
         Median diameter of the objects, px of the images, by which they are resized for the model;
         ``auto`` to estimate it from each image; ``none`` to resize nothing. By default an image
@@ -53,7 +53,7 @@ class PredictSettings:
         Labels go into the OME-Zarr images themselves, under this name.
     max_pixels : int, optional
         Most pixels that the header of an image may promise, all planes together; by default as
-        many as are likely, see `sparcell.prediction.guards.check_promise`.
+        many as are likely, see `sparcell.prediction.planning.input_checks.check_declared_size`.
     """
 
     axes: str | None = None

@@ -12,11 +12,11 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.progress import say
 from sparcell.methods.detections import join
-from sparcell.models.model import Model, ModelCard
-from sparcell.models.normalise import ConstantImage
+from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import Runtime
-from sparcell.prediction.rescale import rescaled
-from sparcell.prediction.tiling import CONTEXT, MAX_CORE, cut_axis, map_rows
+from sparcell.prediction.tiling.rescale import rescaled
+from sparcell.prediction.tiling.tiles import CONTEXT, MAX_CORE, cut_axis, map_rows
+from sparcell.preprocessing.normalise import ConstantImage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class Scale(NamedTuple):
     found: str = "as it is"
 
 
-def model_diameter(card: ModelCard) -> float | None:
+def model_diameter(card: ModelSpec) -> float | None:
     """Diameter of the circle with the median area of the training's objects, px."""
     return None if card.typical_area is None else _diameter(card.typical_area)
 
@@ -105,7 +105,7 @@ def choose_scale(
     return _checked(Scale(wanted / float(asked), f"diameter {float(asked):g} px given"), image)
 
 
-def _by_pixel_size(image: Image, card: ModelCard) -> Scale:
+def _by_pixel_size(image: Image, card: ModelSpec) -> Scale:
     if not (image.pixel_size and card.pixel_size):
         return Scale()
     factor = image.pixel_size / card.pixel_size
@@ -140,8 +140,8 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     """Estimate the median diameter of the objects that a model sees in an image, px.
 
     A few windows are shown to the model at an eighth to twice their size, and larger if it sees
-    best then (`Look.worth`). Its objects there say by how much the windows are to be resized, and
-    are measured once more.
+    best then (`ScaleTrial.worth`). The objects found there give the factor by which windows are
+    resized; the objects are then measured once more.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     wanted = model_diameter(model.card)
     if wanted is None:
         return None
-    view = _Preview(image, model, runtime)
+    view = _PreviewImage(image, model, runtime)
     looks = {step: view.look(2.0**step) for step in STEPS}
     best = max(looks, key=lambda step: looks[step].worth(wanted))
     while best == max(looks) and best < LAST_STEP:
@@ -172,7 +172,7 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     return view.look(wanted / first).diameter or first
 
 
-class Look(NamedTuple):
+class ScaleTrial(NamedTuple):
     """What a model finds in windows that are resized by a factor.
 
     Attributes
@@ -208,7 +208,7 @@ class Look(NamedTuple):
         return float(np.sqrt(self.share) * score * np.exp(-(off**2) / 2))
 
 
-class _Preview:
+class _PreviewImage:
     """A few windows of an image, and what a model finds in them."""
 
     def __init__(self, image: Image, model: Model, runtime: Runtime) -> None:
@@ -227,7 +227,7 @@ class _Preview:
         chosen = [plane if plane in self.scalings else usable[0] for plane in chosen]
         self.places = [(chosen[i % 3], y, x) for i, (y, x) in enumerate(CENTRES)]
 
-    def look(self, factor: float) -> Look:
+    def look(self, factor: float) -> ScaleTrial:
         """Show the windows resized; the larger, the less of the image is in them."""
         edge = max(1, min(round(WINDOW / factor), LARGEST_WINDOW))
         height, width = self.image.shape
@@ -238,7 +238,7 @@ class _Preview:
         found = [self._find(plane, y, x, factor) for plane, y, x in windows]
         areas, scores, pixels = zip(*found, strict=True)
         area = np.concatenate(areas)
-        return Look(factor, area, np.concatenate(scores), float(area.sum()) / sum(pixels))
+        return ScaleTrial(factor, area, np.concatenate(scores), float(area.sum()) / sum(pixels))
 
     def _find(
         self, plane: Plane, y: range, x: range, factor: float
@@ -263,14 +263,14 @@ def _around(at: float, edge: int, length: int) -> range:
     return range(start, min(start + edge, length))
 
 
-def say_if_far(counts: pd.DataFrame, card: ModelCard) -> None:
+def say_if_far(counts: pd.DataFrame, card: ModelSpec) -> None:
     """Say so where the objects found are far from the model's size.
 
     Parameters
     ----------
     counts : DataFrame
         With the columns image, objects, diameter_px and scale.
-    card : ModelCard
+    card : ModelSpec
     """
     wanted = model_diameter(card)
     if wanted is None or not len(counts):

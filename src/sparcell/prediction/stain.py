@@ -15,11 +15,11 @@ from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.models.stain import StainRange
-from sparcell.prediction.blending import blend_rows
-from sparcell.prediction.rescale import resize_bands
+from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.tiling import CONTEXT, Windows, cut_plane
-from sparcell.prediction.view import View
+from sparcell.prediction.tiling.blending import blend_rows
+from sparcell.prediction.tiling.rescale import resize_bands
+from sparcell.prediction.tiling.tiles import CONTEXT, TileWindows, cut_plane
 
 
 def check_stain_settings(settings: PredictSettings) -> None:
@@ -38,7 +38,7 @@ def check_stain_settings(settings: PredictSettings) -> None:
         )
 
 
-def predict_stain(view: View, path: Path) -> None:
+def predict_stain(view: PreparedImage, path: Path) -> None:
     """Predict the stains of one image, plane by plane, with memory bounded by a row of tiles.
 
     Parameters
@@ -94,7 +94,7 @@ def predict_stain_array(
     model = model if isinstance(model, Model) else load_model(model)
     check_stain_settings(settings)
     stain = stain_of(model)
-    view = View.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
+    view = PreparedImage.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
     target = np.zeros(stain_shape(view.image, stain)[1], stain.dtype)
     predict_stain_planes(view, target)
     return target
@@ -124,13 +124,15 @@ def stain_shape(image: Image, stain: StainRange) -> tuple[str, list[int]]:
     return axes, [len(stain.names) if a == "C" else image.size(a) for a in axes]
 
 
-def plan_windows(shown: Image, model: Model, settings: PredictSettings) -> tuple[Windows, Windows]:
+def plan_windows(
+    shown: Image, model: Model, settings: PredictSettings
+) -> tuple[TileWindows, TileWindows]:
     """Cut rows and columns of an image, in the size in which the network sees it."""
     height, width = settings.tile_of(shown)
     return cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
 
 
-def predict_stain_planes(view: View, target: Any) -> None:
+def predict_stain_planes(view: PreparedImage, target: Any) -> None:
     """Fill `target`, of the shape `stain_shape`, with the stains of all planes."""
     image, shown, model = view.image, view.shown, view.model
     stain = stain_of(model)

@@ -9,21 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.errors import InputError
-from sparcell.core.excerpt import Excerpt
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image
+from sparcell.core.max_projection import project
 from sparcell.core.progress import say
-from sparcell.core.projection import project
 from sparcell.core.record import read_record
 from sparcell.io import open_image, read_table
-from sparcell.reports.pictures import (
-    draw_comparison,
-    draw_curves,
-    draw_overlay,
-    draw_stains,
-    png,
-)
+from sparcell.reports.pictures import draw_comparison, draw_curves, draw_overlay, draw_stains, png
 from sparcell.reports.rendering import embed, render
 
 OVERLAYS = 6
@@ -241,7 +235,7 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
 def _open(held: dict[str, Any], kind: str) -> Image:
     """Open image or stain of a field as the record names it."""
     cut = held.get("excerpts", {}).get({"image": "images"}.get(kind, kind), {})
-    return Excerpt.model_validate(cut).of(open_image(held[kind]))
+    return ChannelSelection.model_validate(cut).of(open_image(held[kind]))
 
 
 def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:

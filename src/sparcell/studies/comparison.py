@@ -21,7 +21,14 @@ from sparcell.evaluation import draw_overlay
 from sparcell.io import open_image, open_sample
 from sparcell.reports.pictures import stretch
 from sparcell.studies.design import Plan, Run, read_plan
-from sparcell.studies.panels import Panel, Window, lay_out, read_window, score_below, window_of
+from sparcell.studies.example_fields import (
+    Panel,
+    Window,
+    lay_out,
+    read_window,
+    score_below,
+    window_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.studies.power_law import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
+from sparcell.studies.curve_fit import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
 from sparcell.studies.reading import NAMES, finished, labelled_fields, tidy
 
 Values = NDArray[np.float64]
@@ -198,7 +198,7 @@ def _objects_per_field(good: pd.DataFrame) -> float | None:
     return float(ratio) if np.isfinite(ratio) else None
 
 
-class Outlook(NamedTuple):
+class CurveForecast(NamedTuple):
     """What more labels would bring.
 
     Attributes
@@ -223,12 +223,12 @@ class Outlook(NamedTuple):
     minutes: float | None
 
 
-def look_ahead(
+def forecast_curve(
     curve: LearningCurve,
     minutes_per_field: float | None = None,
     more: int | None = None,
     seconds_per_object: float | None = None,
-) -> Outlook:
+) -> CurveForecast:
     """Work out what more labels would bring, and what they cost.
 
     Parameters
@@ -256,7 +256,7 @@ def look_ahead(
     amount = curve.most + more
     reaches = curve.fit is not None and 2 * amount <= FARTHEST * curve.most
     supported = curve.fit is not None or curve.repeated
-    return Outlook(
+    return CurveForecast(
         more,
         amount / curve.most,
         curve.expect(amount) if supported else None,
@@ -271,8 +271,8 @@ def describe(
     more: int | None = None,
     seconds_per_object: float | None = None,
 ) -> str:
-    """Say in words what more labels would bring; see `look_ahead`."""
-    ahead = look_ahead(curve, minutes_per_field, more, seconds_per_object)
+    """Say in words what more labels would bring; see `forecast_curve`."""
+    ahead = forecast_curve(curve, minutes_per_field, more, seconds_per_object)
     name = NAMES.get(curve.metric, curve.metric)
     extra = f"{ahead.more} more outlined {curve.unit if ahead.more > 1 else curve.unit[:-1]}"
     if ahead.minutes is not None:

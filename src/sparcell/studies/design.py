@@ -7,17 +7,25 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
-from sparcell.labeling.folder import check_finished
 from sparcell.studies.config import Budget, Study
-from sparcell.studies.splits import HELD_OUT, Parts, deal, hold_out, rotate, rotate_validation, take
+from sparcell.studies.splits import (
+    HELD_OUT,
+    Parts,
+    fold_parts,
+    fold_validation,
+    hold_out,
+    make_folds,
+    nested_subset,
+)
+from sparcell.training.data.selection import nested_order
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Part
-from sparcell.training.selection import nested_order
 
 
 class Run(Part):
@@ -218,8 +226,8 @@ def split_fields(
     if study.fixed_test:
         return _split_beside_test(study, samples, groups, strata)
     if study.folds:
-        folds = deal(list(samples), study.folds, study.split_seed, groups, strata)
-        rotated = [rotate(folds, fold, study.val != 0) for fold in range(study.folds)]
+        folds = make_folds(list(samples), study.folds, study.split_seed, groups, strata)
+        rotated = [fold_parts(folds, fold, study.val != 0) for fold in range(study.folds)]
         return [_limit(study, parts, samples) for parts in rotated]
     by_part: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for name, sample in samples.items():
@@ -237,7 +245,7 @@ def split_fields(
         train, val = train + val, []
     elif not val:
         units = len({groups[name] if groups else name for name in train})
-        held, *rest = deal(train, min(HELD_OUT, units), study.split_seed, groups, strata)
+        held, *rest = make_folds(train, min(HELD_OUT, units), study.split_seed, groups, strata)
         if not rest:
             raise InputError(
                 "no field marked val and one field or group to train on",
@@ -265,8 +273,8 @@ def _split_beside_test(
             "a test set that stays the same for all folds",
             "mark some, or leave fixed_test out, so that every field is tested once",
         )
-    folds = deal(others, study.folds, study.split_seed, groups, strata)
-    turns = [rotate_validation(folds, fold, test) for fold in range(study.folds)]
+    folds = make_folds(others, study.folds, study.split_seed, groups, strata)
+    turns = [fold_validation(folds, fold, test) for fold in range(study.folds)]
     for parts in turns:
         _check_groups(parts, groups)
     return [_limit(study, parts, samples) for parts in turns]
@@ -322,8 +330,8 @@ def _choose(
         )
     if recipe.data.images or recipe.data.fraction < 1:
         count = recipe.data.images or max(1, round(recipe.data.fraction * len(train)))
-        train = list(take(train, count, seed))
-    taken = take(train, len(train) if budget == "all" else budget, seed)
+        train = list(nested_subset(train, count, seed))
+    taken = nested_subset(train, len(train) if budget == "all" else budget, seed)
     if study.val != 0:
         return taken, tuple(val)
     return hold_out(taken, groups) if recipe.data.val_fraction else (taken, ())

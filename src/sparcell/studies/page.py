@@ -17,12 +17,13 @@ from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
 from sparcell.reports.rendering import embed, render
 from sparcell.studies.comparison import draw_recipes
+from sparcell.studies.conclusions import conclude, fields
 from sparcell.studies.curve import (
     LearningCurve,
     describe,
     duration,
+    forecast_curve,
     learning_curve,
-    look_ahead,
     rounded_up,
 )
 from sparcell.studies.paper_tables import as_rows, paper_tables
@@ -38,7 +39,6 @@ from sparcell.studies.pictures import (
 from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets, tidy
 from sparcell.studies.size_curves import draw_sizes
 from sparcell.studies.statistics import compare, summarise, tested_images
-from sparcell.studies.verdict import conclude, fields
 
 COSTS = ("steps", "train_s", "train_cpu_s", "predict_s_per_mpx", "peak_mib", "parameters_m")
 FIGURES = ("scores", "means", "small", "errors", "costs")
@@ -185,7 +185,7 @@ def _outlooks(
     rows = []
     for recipe, curve in curves.items():
         try:
-            ahead = look_ahead(curve, *asked)
+            ahead = forecast_curve(curve, *asked)
         except InputError:
             # Tried with so few labels that nothing is known of so many more.
             continue

@@ -33,10 +33,10 @@ from sparcell.training.recipe_parts import Part
 SCORE = "score"
 NOT_RUN, FAILED, NOT_SCORED = "no run", "failed", "not scored"
 Axes = dict[str, dict[str, str]]
-Place = dict[str, str]
+CellKey = dict[str, str]
 
 
-class Layout(Part):
+class TableLayout(Part):
     """How a table is printed: axes, and of each axis its values and their printed names."""
 
     blocks: Axes = Field(default_factory=dict, description="parts of the table below each other")
@@ -61,7 +61,7 @@ class Layout(Part):
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One cell of a table.
 
     Attributes
@@ -81,11 +81,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """A row of a table: its name along each axis, and its cells."""
 
     names: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class PaperTable:
 
     title: str
     columns: tuple[str, ...]
-    blocks: tuple[tuple[str, tuple[Line, ...]], ...]
+    blocks: tuple[tuple[str, tuple[TableLine, ...]], ...]
     notes: tuple[str, ...]
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[TableCell]:
         """All cells, row by row."""
         return [cell for _, lines in self.blocks for line in lines for cell in line.cells]
 
@@ -155,7 +155,7 @@ def paper_tables(
     return tables
 
 
-def read_layout(family: Family, title: str, given: Any) -> Layout:
+def read_layout(family: Family, title: str, given: Any) -> TableLayout:
     """Read the layout of a table and check it against the axes of the family.
 
     Raises
@@ -165,7 +165,7 @@ def read_layout(family: Family, title: str, given: Any) -> Layout:
     """
     what = f"table '{title}' of {family.file.name}"
     try:
-        layout = Layout.model_validate(given)
+        layout = TableLayout.model_validate(given)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InputError(
@@ -199,7 +199,7 @@ class _Scores:
             found = list(dict.fromkeys(own["group"].astype(str)))
         return found or [f"no scores by {axis}"]
 
-    def cell(self, label: str | None, score: str, group: tuple[str, str] | None) -> Cell:
+    def cell(self, label: str | None, score: str, group: tuple[str, str] | None) -> TableCell:
         """Mean and SD over the runs of a recipe, of all test fields or of a group of them."""
         if label is None:
             return _empty(NOT_RUN)
@@ -222,14 +222,14 @@ class _Scores:
         if not len(values):
             return _empty(NOT_SCORED)
         sd = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-        return Cell(float(values.mean()), sd, len(values))
+        return TableCell(float(values.mean()), sd, len(values))
 
 
-def _empty(reason: str) -> Cell:
-    return Cell(np.nan, np.nan, 0, reason)
+def _empty(reason: str) -> TableCell:
+    return TableCell(np.nan, np.nan, 0, reason)
 
 
-def _fill(family: Family, title: str, layout: Layout, scores: _Scores) -> PaperTable:
+def _fill(family: Family, title: str, layout: TableLayout, scores: _Scores) -> PaperTable:
     columns = list(_combinations(layout.columns, family, scores))
     blocks = []
     for heading, block in _combinations(layout.blocks, family, scores):
@@ -238,7 +238,7 @@ def _fill(family: Family, title: str, layout: Layout, scores: _Scores) -> PaperT
             cells = [_look_up(family, block | row | column, scores) for _, column in columns]
             # A network that learned one cell line alone has no line for another.
             if any(cell is not None for cell in cells):
-                lines.append(Line(names, tuple(cell or _empty(NOT_RUN) for cell in cells)))
+                lines.append(TableLine(names, tuple(cell or _empty(NOT_RUN) for cell in cells)))
         blocks.append((", ".join(name for name in heading if name), tuple(lines)))
     heads = tuple(", ".join(name for name in names if name) for names, _ in columns)
     table = PaperTable(title, heads, tuple(blocks), ())
@@ -247,7 +247,7 @@ def _fill(family: Family, title: str, layout: Layout, scores: _Scores) -> PaperT
 
 def _combinations(
     axes: Axes, family: Family, scores: _Scores
-) -> Iterator[tuple[tuple[str, ...], Place]]:
+) -> Iterator[tuple[tuple[str, ...], CellKey]]:
     """Printed names and place of every combination of values along some axes."""
     listed = {}
     for axis, values in axes.items():
@@ -258,7 +258,7 @@ def _combinations(
         yield tuple(name for _, name in choice), place
 
 
-def _look_up(family: Family, place: Place, scores: _Scores) -> Cell | None:
+def _look_up(family: Family, place: CellKey, scores: _Scores) -> TableCell | None:
     """Return the cell of a place; None where its recipe does not see the group at all."""
     own = {axis: place[axis] for axis in family.axes}
     name = next((name for name, found in family.file.places.items() if found == own), None)
@@ -268,7 +268,7 @@ def _look_up(family: Family, place: Place, scores: _Scores) -> Cell | None:
     return scores.cell(family.labels.get(name), place[SCORE], groups[0] if groups else None)
 
 
-def _notes(family: Family, cells: list[Cell]) -> tuple[str, ...]:
+def _notes(family: Family, cells: list[TableCell]) -> tuple[str, ...]:
     most = max((cell.runs for cell in cells), default=0)
     notes = [f"Mean and SD over {most} runs." if most > 1 else "One run of each recipe at most."]
     if len({cell.runs for cell in cells if cell.runs}) > 1:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sparcell.studies.conclusions import fields
 from sparcell.studies.curve import FARTHEST, LearningCurve
 from sparcell.studies.reading import ALL, NAMES, labelled_fields, ordered_budgets
-from sparcell.studies.verdict import fields
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

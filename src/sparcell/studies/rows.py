@@ -64,7 +64,7 @@ def key_row(run: Run) -> Row:
     }
 
 
-class Rows(NamedTuple):
+class ScoredRows(NamedTuple):
     """What the tables of a study say of a run.
 
     Attributes
@@ -84,7 +84,7 @@ class Rows(NamedTuple):
     images: list[Row]
 
 
-def read_rows(plan: Plan, run: Run, folder: Path) -> Rows:
+def read_rows(plan: Plan, run: Run, folder: Path) -> ScoredRows:
     """Score the predictions of a finished run and read what it cost.
 
     Parameters
@@ -107,7 +107,7 @@ def read_rows(plan: Plan, run: Run, folder: Path) -> Rows:
     total = key_row(run) | set_columns(list(images.values())) | read_costs(folder)
     total["objects_train"] = count_objects(samples[name] for name in run.train)
     total["decode"] = json.dumps(load_model(folder).card.decode)
-    return Rows(total, by_group, by_image)
+    return ScoredRows(total, by_group, by_image)
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,8 @@ from typing import Any
 
 import pandas as pd
 
-from sparcell.core.cluster import check_workers
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.lock import hold, is_new
 from sparcell.core.progress import say
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
@@ -35,7 +33,9 @@ from sparcell.studies.external import Tables, read_external
 from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
 from sparcell.studies.workers import carry_out
-from sparcell.training.start import check_starts
+from sparcell.system.cluster import check_workers
+from sparcell.system.lock import hold, is_new
+from sparcell.training.initialise import check_starts
 
 
 def run_study(

@@ -17,11 +17,11 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
-from sparcell.core.lock import hold
 from sparcell.core.progress import say
 from sparcell.core.record import is_finished
 from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.rows import count_objects, key_row, read_rows
+from sparcell.system.lock import hold
 
 TIME_TO_STOP = 60
 """What a run takes at most to stop when its study ends, s."""

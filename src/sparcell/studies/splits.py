@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparcell.core.errors import InputError
-from sparcell.training.selection import nested_order
+from sparcell.training.data.selection import nested_order
 
 HELD_OUT = 5
 """One of so many fields is held out for validation where none is marked."""
@@ -24,7 +24,7 @@ class Parts:
     test: tuple[str, ...]
 
 
-def deal(
+def make_folds(
     names: Sequence[str],
     count: int,
     seed: int,
@@ -85,7 +85,7 @@ def deal(
     return folds
 
 
-def rotate(folds: Sequence[Sequence[str]], fold: int, validate: bool = True) -> Parts:
+def fold_parts(folds: Sequence[Sequence[str]], fold: int, validate: bool = True) -> Parts:
     """Take one fold for test, the next for validation and the rest for training.
 
     Over all folds every field is tested once, as in a five-fold cross-validation with a
@@ -97,7 +97,7 @@ def rotate(folds: Sequence[Sequence[str]], fold: int, validate: bool = True) -> 
     return Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(folds[fold])))
 
 
-def rotate_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[str] = ()) -> Parts:
+def fold_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[str] = ()) -> Parts:
     """Take one fold for validation and the rest for training; the test fields stay the same.
 
     The cross-validation of the mp-net study (supporting information, S2.1): the stored weights of
@@ -107,7 +107,7 @@ def rotate_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[
     return Parts(tuple(sorted(train)), tuple(sorted(folds[fold])), tuple(sorted(test)))
 
 
-def take(names: Sequence[str], budget: int, seed: int) -> tuple[str, ...]:
+def nested_subset(names: Sequence[str], budget: int, seed: int) -> tuple[str, ...]:
     """Take the first `budget` fields of a shuffled order (single-cell thesis, 2.1).
 
     A smaller budget of the same seed is contained in a larger one.

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sparcell.core.cluster import connect
 from sparcell.core.files import write_json
 from sparcell.studies.design import Run
 from sparcell.studies.single import TIME_TO_STOP, failed, result_path
+from sparcell.system.cluster import connect
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 STOPPED = 130
@@ -31,7 +31,7 @@ def carry_out(out: Path, runs: Sequence[Run], where: str = "", threads: int = 0)
         Folder of the study.
     runs : sequence of Run
     where : str
-        See `sparcell.core.cluster.check_workers`; empty: here, one after another.
+        See `sparcell.system.cluster.check_workers`; empty: here, one after another.
     threads : int
         Processor threads of a run; 0 = all.
 

@@ -18,5 +18,5 @@ def __getattr__(name: str) -> Any:
         # Threads that spin while they wait take the cores from those that work: with a second
         # busy program on two cores a step took ten times as long. Read when PyTorch is loaded.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        return importlib.import_module("sparcell.training.fit").train
+        return importlib.import_module("sparcell.training.run").train
     raise AttributeError(f"module 'sparcell.training' has no attribute '{name}'")

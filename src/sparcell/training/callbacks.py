@@ -73,7 +73,7 @@ class Budget(Callback):
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = rate * group.get("share", 1.0)
         if self.fit.freeze:
-            hold_pretrained(module.network, progress < self.fit.freeze)
+            freeze_pretrained(module.network, progress < self.fit.freeze)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -91,7 +91,7 @@ class Budget(Callback):
         return float(min(trainer.global_step / steps, 1.0))
 
 
-def hold_pretrained(network: torch.nn.Module, hold: bool) -> None:
+def freeze_pretrained(network: torch.nn.Module, hold: bool) -> None:
     """Hold the parameters that started from weights, unless all of them did."""
     parameters = list(network.parameters())
     if all(is_pretrained(parameter) for parameter in parameters):

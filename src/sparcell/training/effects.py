@@ -192,7 +192,7 @@ def check_effects(
     typed, written : collection of str
         Dotted names of what was set on the command line, and in the recipe's own file.
     pretrained : bool
-        A run is put in later and brings its network, see `sparcell.training.start`; till then
+        A run is put in later and brings its network, see `sparcell.training.initialise`; till then
         nothing can be said of what depends on that.
 
     Raises

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparcell.methods.base import MAPS, Answer
+from sparcell.methods.base import DENSE_MAPS, OutputSpec
 
 AXES = {
     "y": "height",
@@ -42,7 +42,7 @@ def export_onnx(
     network: nn.Module,
     image: NDArray[np.float32],
     activate: Callable[[Any], Any] = torch.sigmoid,
-    answer: Answer = MAPS,
+    answer: OutputSpec = DENSE_MAPS,
 ) -> tuple[bytes, NDArray[np.float32]]:
     """Write a network as ONNX for images of any size it takes.
 
@@ -71,7 +71,7 @@ def export_onnx(
         outputs = [one[0].numpy() for one in exported(example)]
     picture = answer.picture(outputs, (image.shape[1], image.shape[2]))
     stream = io.BytesIO()
-    many = {0: "batch"} if answer is MAPS else {}
+    many = {0: "batch"} if answer is DENSE_MAPS else {}
     free = {"image": {**many, 2: "height", 3: "width"}}
     for name, axes in answer.outputs.items():
         named = {at: AXES[axis] for at, axis in enumerate(axes, 1) if axis in AXES}

@@ -16,15 +16,15 @@ from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
 from sparcell.models.windows import join_windows
-from sparcell.nets.head import hold_norms, is_pretrained
-from sparcell.training.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
-from sparcell.training.fields import Fields
+from sparcell.nets.head import freeze_batchnorm, is_pretrained
+from sparcell.training.data.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
+from sparcell.training.data.fields import Fields
 from sparcell.training.recipe import Recipe, start_decoding
 from sparcell.training.recipe_parts import Optimiser
 from sparcell.training.scoring import MatchCounts, correlate, score_field
 
 
-class Trainee(lightning.LightningModule):
+class SegmentationModule(lightning.LightningModule):
     """A network, what it minimises, and how it is judged on validation fields.
 
     `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
@@ -118,7 +118,7 @@ class Trainee(lightning.LightningModule):
         """Hold what the recipe holds; Lightning lets all of it go before."""
         photographs = self.recipe.network.weights in ("imagenet", "coco")
         if self.recipe.fit.hold_norms and not photographs:
-            hold_norms(self.network)
+            freeze_batchnorm(self.network)
 
     def training_step(self, crop: Crop, index: int) -> Tensor:
         """Loss of one batch; a loss that is no number stops the run."""
@@ -233,7 +233,7 @@ class NotFiniteLoss(Exception):
         super().__init__(f"step {step}")
 
 
-class CropData(lightning.LightningDataModule):
+class CropDataModule(lightning.LightningDataModule):
     """Crops for training, whole fields for validation."""
 
     def __init__(self, train: Fields, val: Fields, recipe: Recipe, batch: int) -> None:

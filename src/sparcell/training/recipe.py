@@ -21,17 +21,10 @@ from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.semantic.config import SemanticConfig
 from sparcell.methods.stain.config import StainConfig
 from sparcell.methods.watershed.config import WatershedConfig
-from sparcell.models.normalise import Normalise
 from sparcell.nets.config import NetworkConfig, input_multiple
+from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.effects import check_effects, find_idle, name_settings, reset_idle
-from sparcell.training.recipe_parts import (
-    Augment,
-    DataConfig,
-    Fit,
-    Optimiser,
-    Part,
-    PredictConfig,
-)
+from sparcell.training.recipe_parts import Augment, DataConfig, Fit, Optimiser, Part, PredictConfig
 from sparcell.training.settings import find_recipe, override
 
 
@@ -170,7 +163,7 @@ def load_recipe(
     overrides : list of str
         ``"optimiser.lr=1e-3"``: settings by their dotted name, values as in YAML.
     pretrained : bool
-        A run to start from is put in afterwards, by `sparcell.training.start`, which then checks
+        A run to start from is set afterwards by `sparcell.training.initialise`, which then checks
         what depends on the network.
 
     Raises

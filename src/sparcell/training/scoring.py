@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
 from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects, pearson
-from sparcell.training.fields import Field
+from sparcell.training.data.fields import TrainingField
 
 NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.75))
 
@@ -40,7 +40,7 @@ class MatchCounts:
         return self.strict.confusion.dice
 
 
-def correlate(field: Field, predicted: NDArray[np.float32]) -> list[float]:
+def correlate(field: TrainingField, predicted: NDArray[np.float32]) -> list[float]:
     """Pearson correlation of each predicted stain with the field's (isl paper, equation 3).
 
     Parameters
@@ -56,7 +56,7 @@ def correlate(field: Field, predicted: NDArray[np.float32]) -> list[float]:
     ]
 
 
-def score_field(field: Field, found: Labels) -> MatchCounts:
+def score_field(field: TrainingField, found: Labels) -> MatchCounts:
     """Match objects with a field's outlines or, where it has points alone, with these."""
     if field.points is not None and not field.labels.any():
         return match_points(field.points, found, field.valid)

@@ -6,10 +6,10 @@ import torch
 from bases.methods import match_ids
 from bases.scenes import ellipses, photograph
 
+from sparcell.annotations.derive import find_points
 from sparcell.core.annotation import Annotation
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
-from sparcell.labeling.derive import find_points
 from sparcell.methods import LACSS
 from sparcell.methods.detections import Detections
 from sparcell.methods.lacss.config import LacssConfig, LacssDecode
@@ -17,11 +17,11 @@ from sparcell.methods.lacss.network import Lacss, build
 from sparcell.methods.lacss.objective import activate, objective
 from sparcell.models.description import describe
 from sparcell.models.loading import load_model
-from sparcell.models.model import Model, ModelCard
-from sparcell.models.normalise import Normalise, Scaling
+from sparcell.models.model import Model, ModelSpec
 from sparcell.nets.config import NetworkConfig
-from sparcell.prediction.tiling import Stitcher, cut_axis, map_rows
-from sparcell.prediction.turning import Turned
+from sparcell.prediction.tiling.tiles import Stitcher, cut_axis, map_rows
+from sparcell.prediction.tiling.tta import TTARuntime
+from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.training.export import export_onnx
 from sparcell.training.scoring import match_valid
 
@@ -65,7 +65,7 @@ def weak() -> Lacss:
 def model(weak: Lacss) -> Model:
     golden = photograph(ellipses(5, (96, 96), 14))
     onnx, drawn = export_onnx(weak, golden, lambda outputs: activate(outputs, CONFIG), LACSS.answer)
-    card = ModelCard(
+    card = ModelSpec(
         name="tiny",
         method="lacss",
         decode={"threshold": 0.4},
@@ -128,7 +128,7 @@ def test_an_image_in_tiles_has_the_objects_of_the_whole(model: Model) -> None:
     labels = ellipses(11, (224, 288), 60)
     image = Image(photograph(labels)[0], "YX")
     scaling = Scaling.measure(image, model.card.normalise, FIRST_PLANE)
-    engine = Turned(model.open("onnxruntime", 1), "none", LACSS.answer.assemble)
+    engine = TTARuntime(model.open("onnxruntime", 1), "none", LACSS.answer.assemble)
     results = []
     for core in (96, 1024):
         cuts = tuple(cut_axis(edge, 32, core) for edge in image.shape)
@@ -147,7 +147,7 @@ def test_an_image_in_tiles_has_the_objects_of_the_whole(model: Model) -> None:
 def test_views_are_pooled_as_detections(model: Model) -> None:
     labels = ellipses(12, (96, 96), 12)
     image = photograph(labels)
-    turned = Turned(model.open("onnxruntime", 1), "all", LACSS.answer.assemble)
+    turned = TTARuntime(model.open("onnxruntime", 1), "all", LACSS.answer.assemble)
     found = LACSS.decode(LACSS.answer.read(turned(image), labels.shape), model.decode_settings)
     counts = match_valid(labels, found.labels, np.ones(labels.shape, bool)).loose.confusion
     assert counts.tp > 4 * (counts.fp + counts.fn)

@@ -8,11 +8,11 @@ import torch
 from bases.scenes import ellipses, photograph
 from torch import Tensor
 
+from sparcell.annotations.derive import find_points
 from sparcell.core.annotation import Annotation
-from sparcell.labeling.derive import find_points
 from sparcell.methods.lacss.config import LacssConfig
-from sparcell.methods.lacss.network import Crops, Lacss, Outputs, build
-from sparcell.methods.lacss.objective import look, masked_loss, objective, proposal_loss
+from sparcell.methods.lacss.network import Lacss, LacssCrops, LacssOutputs, build
+from sparcell.methods.lacss.objective import masked_loss, objective, proposal_loss, run_on_proposals
 from sparcell.methods.lacss.targets import proposal_targets, targets
 from sparcell.nets.config import NetworkConfig
 
@@ -38,15 +38,15 @@ def known(labels: np.ndarray, *kinds: str) -> Tensor:
     return torch.from_numpy(drawn)[None]
 
 
-def saying(crop_logits: float, edges: float = 0.5, size: int = 8) -> Outputs:
+def saying(crop_logits: float, edges: float = 0.5, size: int = 8) -> LacssOutputs:
     """A network that says the same of every pixel of its crops of 4 px."""
 
-    def segment(image: Tensor, places: Tensor) -> Crops:
+    def segment(image: Tensor, places: Tensor) -> LacssCrops:
         logits = torch.full((len(places), 4, 4), crop_logits)
-        return Crops(logits, places.floor().long() - 2)
+        return LacssCrops(logits, places.floor().long() - 2)
 
     nothing = torch.zeros(1, 3, 2, 2)
-    return Outputs(
+    return LacssOutputs(
         nothing,
         nothing,
         segment,
@@ -79,10 +79,12 @@ def test_proposal_loss_by_hand() -> None:
     assert found.item() == pytest.approx(score + offset, rel=1e-5)
 
 
-def judge(outputs: Outputs, target: Tensor, config: LacssConfig) -> tuple[float, float]:
+def judge(outputs: LacssOutputs, target: Tensor, config: LacssConfig) -> tuple[float, float]:
     """L_WS-SEG and L_cb."""
     valid = torch.ones(1, 1, 8, 8)
-    losses = masked_loss(look(outputs, target, valid, config), outputs, valid.numel(), config)
+    losses = masked_loss(
+        run_on_proposals(outputs, target, valid, config), outputs, valid.numel(), config
+    )
     return losses[0].item(), losses[1].item()
 
 
@@ -221,14 +223,14 @@ def test_predicted_locations_are_mixed_in_while_training_alone() -> None:
     outputs = outputs._replace(proposals=torch.from_numpy(proposals[None]))
     seen: list[Tensor] = []
 
-    def segment(image: Tensor, places: Tensor) -> Crops:
+    def segment(image: Tensor, places: Tensor) -> LacssCrops:
         seen.append(places)
-        return Crops(torch.zeros(len(places), 32, 32), places.floor().long() - 16)
+        return LacssCrops(torch.zeros(len(places), 32, 32), places.floor().long() - 16)
 
     outputs = outputs._replace(segment=segment)
-    look(outputs, target, valid, CONFIG)
+    run_on_proposals(outputs, target, valid, CONFIG)
     with torch.no_grad():
-        look(outputs, target, valid, CONFIG)
+        run_on_proposals(outputs, target, valid, CONFIG)
     assert torch.equal(seen[1], true) and len(true) > 3
     np.testing.assert_allclose(seen[0] - true, np.tile([0, 1], (len(true), 1)), atol=1e-4)
 
@@ -238,7 +240,7 @@ def test_crowds_are_judged_by_neighbours_and_their_own_pixels() -> None:
     config = CONFIG.model_copy(update={"locations": 4})
     target, valid = known(labels, "points", "mask"), torch.ones(1, 1, 96, 96)
     outputs = network().eval()(torch.from_numpy(photograph(labels)[None]))
-    looked = look(outputs, target, valid, config)
+    looked = run_on_proposals(outputs, target, valid, config)
     assert len(looked.own) == 4 < labels.max()
     assert looked.weight.amin() == 0 and looked.weight.amax() == 1
 
@@ -249,7 +251,7 @@ def test_a_field_of_thousands_of_cells_is_judged_by_a_few() -> None:
     target = known(labels, "points", "mask")
     size = 512
     outputs = saying(0.0, size=size)._replace(proposals=torch.zeros(1, 3, 128, 128))
-    looked = look(outputs, target, torch.ones(1, 1, size, size), LacssConfig())
+    looked = run_on_proposals(outputs, target, torch.ones(1, 1, size, size), LacssConfig())
     assert len(looked.own) == LacssConfig().locations < labels.max() == 5329
     loss = objective(outputs, target, torch.ones(1, 1, size, size), LacssConfig())
     assert torch.isfinite(loss)

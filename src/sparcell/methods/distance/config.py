@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig, Needs
+from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredAnnotations
 
 
 class DistanceConfig(MethodConfig):
     """Targets and objective of the distance method."""
 
-    needs: ClassVar[Needs] = {
+    needs: ClassVar[RequiredAnnotations] = {
         "alpha": ("loss", ("combined",)),
         "distance_weight": ("loss", ("mask-mse",)),
     }

@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 
 from sparcell.core.labels import raster_order
-from sparcell.methods.base import Maps, Objects, mean_per_object
-from sparcell.methods.basins import divide, join_shallow, local_maxima
+from sparcell.methods.base import DecodedObjects, Maps, mean_per_object
 from sparcell.methods.distance.config import DistanceDecode
+from sparcell.morphology.basins import local_maxima, merge_shallow_basins, watershed_split
 
 
-def decode(maps: Maps, settings: DistanceDecode) -> Objects:
+def decode(maps: Maps, settings: DistanceDecode) -> DecodedObjects:
     """Find the objects of a window.
 
     Parameters
@@ -38,15 +38,15 @@ def decode(maps: Maps, settings: DistanceDecode) -> Objects:
     mask = foreground >= settings.threshold * 255
     distance = maps[1] * mask
     seeds = local_maxima(distance, mask)
-    basins = divide(mask, seeds, distance)
+    basins = watershed_split(mask, seeds, distance)
     flat, summits = seeds.ravel(), np.flatnonzero(seeds != 0)
     peak = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
     peak[flat[summits]] = distance.ravel()[summits]
     # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
-    owner = join_shallow(basins, distance, peak, max(settings.h * 255, 1))
+    owner = merge_shallow_basins(basins, distance, peak, max(settings.h * 255, 1))
     labels = raster_order(owner[basins], settings.min_size)
     height = np.zeros(int(labels.max(initial=0)) + 1)
     kept = summits[owner[flat[summits]] == flat[summits]]
     height[labels.ravel()[kept]] = distance.ravel()[kept]
     scores = mean_per_object(foreground, labels) / 255 * np.sqrt(height[1:] / 255)
-    return Objects(labels, scores.astype(np.float32))
+    return DecodedObjects(labels, scores.astype(np.float32))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
 from sparcell.methods.distance.config import DistanceConfig
-from sparcell.methods.outlines import relative_distance
+from sparcell.morphology.boundaries import relative_distance
 
 
 def targets(labels: Labels, config: DistanceConfig) -> NDArray[np.float32]:

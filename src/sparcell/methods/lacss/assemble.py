@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.methods import detections
-from sparcell.methods.base import Answer
+from sparcell.methods.base import OutputSpec
 from sparcell.methods.detections import Detections
 from sparcell.methods.lacss.locations import find_locations
 
@@ -131,7 +131,7 @@ def picture(outputs: Sequence[Array], shape: tuple[int, int]) -> Array:
     return detections.picture(assemble(outputs), shape)
 
 
-LOCATIONS = Answer(
+LOCATIONS = OutputSpec(
     outputs={
         "proposals": (3, "proposal_y", "proposal_x"),
         "features": ("hidden", "feature_y", "feature_x"),

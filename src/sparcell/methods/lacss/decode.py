@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sparcell.methods.base import Objects
+from sparcell.methods.base import DecodedObjects
 from sparcell.methods.detections import Detections, best_first, paint
 from sparcell.methods.lacss.config import LacssDecode
 
 
-def decode(found: Detections, settings: LacssDecode) -> Objects:
+def decode(found: Detections, settings: LacssDecode) -> DecodedObjects:
     """Find the objects of a window.
 
     Masks are painted from the best score down. A mask of which more than half is painted already

@@ -40,7 +40,7 @@ RISE, PEAK = 16.0, 2.0
 """Slope of a hidden channel over `UNIT`, and logit at a location, before training."""
 
 
-class Outputs(NamedTuple):
+class LacssOutputs(NamedTuple):
     """What the network says about N images.
 
     Attributes
@@ -61,14 +61,14 @@ class Outputs(NamedTuple):
 
     proposals: Tensor
     features: Tensor
-    segment: Callable[[Tensor, Tensor], Crops]
+    segment: Callable[[Tensor, Tensor], LacssCrops]
     edges: Callable[[], Tensor]
     encoding: Tensor
     readout: Tensor
     stride: int
 
 
-class Crops(NamedTuple):
+class LacssCrops(NamedTuple):
     """Segmentations of M locations.
 
     Attributes
@@ -155,11 +155,11 @@ class Lacss(nn.Module):
         weight = self.enlarge.weight[:, 0].flatten(1).T
         return torch.cat([weight, self.enlarge.bias.expand(4, 1)], dim=1)
 
-    def forward(self, image: Tensor) -> Outputs:
+    def forward(self, image: Tensor) -> LacssOutputs:
         """Take (N, frames * channels, Y, X), Y and X multiples of 32."""
         levels = self.pyramid(image)
         features = self.share(levels[0])
-        return Outputs(
+        return LacssOutputs(
             self.propose(levels[-1]),
             features,
             partial(self.segment, features),
@@ -169,7 +169,7 @@ class Lacss(nn.Module):
             self.stride,
         )
 
-    def segment(self, features: Tensor, image: Tensor, locations: Tensor) -> Crops:
+    def segment(self, features: Tensor, image: Tensor, locations: Tensor) -> LacssCrops:
         """Segment round locations.
 
         Parameters
@@ -199,7 +199,7 @@ class Lacss(nn.Module):
         matrix = self.readout()
         logits = hidden @ matrix[:, :-1].T + matrix[:, -1]
         logits = logits.reshape(-1, cells, cells, FINEST, FINEST).transpose(2, 3)
-        return Crops(logits.reshape(-1, FINEST * cells, FINEST * cells), FINEST * first)
+        return LacssCrops(logits.reshape(-1, FINEST * cells, FINEST * cells), FINEST * first)
 
     def _edges(self, image: Tensor) -> Tensor:
         edges: Tensor = self.auxnet(image).sigmoid()

@@ -23,11 +23,11 @@ from sparcell.methods.lacss.losses import (
     sobel,
     weighted_mean,
 )
-from sparcell.methods.lacss.network import Outputs
+from sparcell.methods.lacss.network import LacssOutputs
 from sparcell.methods.lacss.targets import choose_locations, proposal_targets
 
 
-class Looked(NamedTuple):
+class ProposalOutputs(NamedTuple):
     """The segmentations that a step is judged by, and what is known at their pixels.
 
     Attributes
@@ -53,12 +53,12 @@ class Looked(NamedTuple):
     own: Tensor
     centres: Tensor
 
-    def of(self, chosen: Tensor) -> Looked:
+    def of(self, chosen: Tensor) -> ProposalOutputs:
         """Those of some locations, (M,) bool."""
-        return Looked(*(part[chosen] for part in self))
+        return ProposalOutputs(*(part[chosen] for part in self))
 
 
-def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
+def objective(outputs: LacssOutputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
     """w0 L_LPN + w1 L_FS-SEG or L_WS-SEG + w2 L_cb (LACSS supplement).
 
     Each image is judged by what is known of it: by its points where locations are proposed, by
@@ -73,7 +73,7 @@ def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConf
         0 where the annotations are in doubt.
     config : LacssConfig
     """
-    looked = look(outputs, target, valid, config)
+    looked = run_on_proposals(outputs, target, valid, config)
     outlined = looked.own >= 0
     total = config.weights[0] * proposal_loss(outputs, target, valid, config)
     if outlined.any():
@@ -86,7 +86,9 @@ def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConf
     return total
 
 
-def proposal_loss(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
+def proposal_loss(
+    outputs: LacssOutputs, target: Tensor, valid: Tensor, config: LacssConfig
+) -> Tensor:
     """L_LPN: mean focal loss of the scores, mean Huber loss of the offsets where S_T is 1."""
     proposals, stride = outputs.proposals.float(), outputs.stride
     scores = torch.zeros_like(proposals[:, 0])
@@ -106,7 +108,9 @@ def proposal_loss(outputs: Outputs, target: Tensor, valid: Tensor, config: Lacss
     return weighted_mean(score, trusted) + weighted_mean(offset, trusted * scores)
 
 
-def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Looked:
+def run_on_proposals(
+    outputs: LacssOutputs, target: Tensor, valid: Tensor, config: LacssConfig
+) -> ProposalOutputs:
     """Segment round the true locations, or round what was proposed near them."""
     count, _, height, width = target.shape
     images, places, own, regions, true = [], [], [], [], []
@@ -133,7 +137,7 @@ def look(outputs: Outputs, target: Tensor, valid: Tensor, config: LacssConfig) -
     at = (image[:, None, None] * height + y.clamp(0, height - 1)[:, :, None]) * width
     at = at + x.clamp(0, width - 1)[:, None, :]
     weight = valid[:, 0] * torch.stack(regions).to(device)
-    return Looked(
+    return ProposalOutputs(
         crops.logits.float(),
         at,
         inside * weight.reshape(-1)[at],
@@ -149,7 +153,7 @@ def _propose(proposals: Tensor, stride: int) -> NDArray[np.float32]:
     return found
 
 
-def outlined_loss(looked: Looked) -> Tensor:
+def outlined_loss(looked: ProposalOutputs) -> Tensor:
     """L_FS-SEG: cross-entropy of each segmentation and its object's outline.
 
     A location beside its object, as at the edge of a crop, has id 0 and is left out.
@@ -160,7 +164,7 @@ def outlined_loss(looked: Looked) -> Tensor:
 
 
 def masked_loss(
-    looked: Looked, outputs: Outputs, size: int, config: LacssConfig
+    looked: ProposalOutputs, outputs: LacssOutputs, size: int, config: LacssConfig
 ) -> tuple[Tensor, Tensor]:
     """L_WS-SEG or `exclusive_claims` in its place, with the anchor; and L_cb, 0 without the auxnet.
 
@@ -187,7 +191,7 @@ def masked_loss(
     return weak, weighted_mean(error, seen)
 
 
-def activate(outputs: Outputs, config: LacssConfig) -> tuple[Tensor, ...]:
+def activate(outputs: LacssOutputs, config: LacssConfig) -> tuple[Tensor, ...]:
     """What `sparcell.methods.lacss.assemble` makes cells of, for each image.
 
     Returns

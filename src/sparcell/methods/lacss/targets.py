@@ -95,7 +95,7 @@ def proposal_targets(
     return near.astype(np.float32), offsets.transpose(2, 0, 1).astype(np.float32)
 
 
-class Choice(NamedTuple):
+class ChosenLocations(NamedTuple):
     """Locations that a step is judged by.
 
     Attributes
@@ -109,7 +109,7 @@ class Choice(NamedTuple):
     region: NDArray[np.bool_]
 
 
-def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Choice:
+def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> ChosenLocations:
     """Choose at most `limit` locations that are neighbours, so that they compete for pixels.
 
     Parameters
@@ -122,7 +122,7 @@ def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Cho
     """
     points = np.argwhere(drawn == 1).astype(np.float32)
     if len(points) <= limit:
-        return Choice(points, np.ones(drawn.shape, bool))
+        return ChosenLocations(points, np.ones(drawn.shape, bool))
     middle = points[int(draw * (len(points) - 1))]
     order = np.argsort(((points - middle) ** 2).sum(axis=1), kind="stable")
     chosen = np.zeros(drawn.shape, bool)
@@ -131,4 +131,4 @@ def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Cho
     nearest = ndimage.distance_transform_edt(
         drawn != 1, return_distances=False, return_indices=True
     )
-    return Choice(points[np.sort(order[:limit])], chosen[tuple(nearest)])
+    return ChosenLocations(points[np.sort(order[:limit])], chosen[tuple(nearest)])

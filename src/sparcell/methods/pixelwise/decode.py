@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sparcell.core.labels import connected_labels, raster_order
-from sparcell.methods.base import Maps, Objects, mean_per_object
-from sparcell.methods.basins import divide
+from sparcell.methods.base import DecodedObjects, Maps, mean_per_object
 from sparcell.methods.pixelwise.config import PixelwiseDecode
+from sparcell.morphology.basins import watershed_split
 
 
-def decode(maps: Maps, settings: PixelwiseDecode) -> Objects:
+def decode(maps: Maps, settings: PixelwiseDecode) -> DecodedObjects:
     """Find the objects of a window.
 
     Components of the interior are cores (single-cell thesis 1.2). The thesis stops there, as this
@@ -34,6 +34,6 @@ def decode(maps: Maps, settings: PixelwiseDecode) -> Objects:
     core = mask & (maps[1] >= settings.interior * 255)
     labels = connected_labels(core, settings.min_core)
     if settings.grow:
-        labels = divide(mask, labels, maps[1])
+        labels = watershed_split(mask, labels, maps[1])
     labels = raster_order(labels, settings.min_size)
-    return Objects(labels, (mean_per_object(foreground, labels) / 255).astype(np.float32))
+    return DecodedObjects(labels, (mean_per_object(foreground, labels) / 255).astype(np.float32))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
-from sparcell.methods.outlines import rim
 from sparcell.methods.pixelwise.config import PixelwiseConfig
+from sparcell.morphology.boundaries import inner_boundary
 
 
 def targets(labels: Labels, config: PixelwiseConfig) -> NDArray[np.float32]:
@@ -16,5 +16,5 @@ def targets(labels: Labels, config: PixelwiseConfig) -> NDArray[np.float32]:
     The boundary is the rim inside each object, towards the background and towards objects that
     touch. The image's edge is no boundary.
     """
-    edge = rim(labels, config.boundary)
+    edge = inner_boundary(labels, config.boundary)
     return np.stack([labels <= 0, (labels > 0) & ~edge, edge]).astype(np.float32)

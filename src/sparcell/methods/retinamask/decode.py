@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.methods.base import Objects
+from sparcell.methods.base import DecodedObjects
 from sparcell.methods.detections import Detections, best_first, paint
 from sparcell.methods.retinamask.config import RetinaMaskDecode
 
 
-def decode(found: Detections, settings: RetinaMaskDecode) -> Objects:
+def decode(found: Detections, settings: RetinaMaskDecode) -> DecodedObjects:
     """Find the objects of a window.
 
     Boxes are suppressed and their masks painted from the best score down. A mask of which more

@@ -27,7 +27,7 @@ PRIOR = 0.01
 """Score of every anchor before training (RetinaNet 4.1)."""
 
 
-class Outputs(NamedTuple):
+class RetinaMaskOutputs(NamedTuple):
     """What the network says about N images.
 
     Attributes
@@ -83,12 +83,12 @@ class RetinaMask(nn.Module):
             MaskRCNNPredictor(width, width, 1),
         )
 
-    def forward(self, image: Tensor) -> Outputs:
+    def forward(self, image: Tensor) -> RetinaMaskOutputs:
         """Take (N, frames * channels, Y, X), Y and X multiples of 32."""
         features = self.pyramid(image)
         chosen = [features[level] for level in self.levels]
         size = (image.shape[-2], image.shape[-1])
-        return Outputs(
+        return RetinaMaskOutputs(
             torch.cat([_by_anchor(self.classify(level), 1) for level in chosen], 1)[..., 0],
             torch.cat([_by_anchor(self.regress(level), 4) for level in chosen], 1),
             self._place_anchors(chosen),

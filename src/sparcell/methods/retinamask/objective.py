@@ -11,7 +11,7 @@ from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.ops import box_iou, nms, sigmoid_focal_loss
 
 from sparcell.methods.retinamask.config import RetinaMaskConfig
-from sparcell.methods.retinamask.network import Outputs
+from sparcell.methods.retinamask.network import RetinaMaskOutputs
 
 CODER = BoxCoder((1.0, 1.0, 1.0, 1.0))
 CHUNK = 1 << 11
@@ -23,7 +23,7 @@ A bound on time and memory for a network that knows nothing yet; objects rarely 
 """
 
 
-class Objects(NamedTuple):
+class BoxTargets(NamedTuple):
     """The objects of one label image.
 
     Attributes
@@ -40,7 +40,9 @@ class Objects(NamedTuple):
     sure: Tensor
 
 
-def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: RetinaMaskConfig) -> Tensor:
+def objective(
+    outputs: RetinaMaskOutputs, target: Tensor, valid: Tensor, config: RetinaMaskConfig
+) -> Tensor:
     """Focal loss of the anchors, smooth L1 of the boxes, cross-entropy of the masks.
 
     Equal weights (single-cell thesis 2.3). Focal loss and smooth L1 are divided by the number of
@@ -88,7 +90,7 @@ def objective(outputs: Outputs, target: Tensor, valid: Tensor, config: RetinaMas
     return (focal + box) / max(count, 1) + mask / max(masks, 1)
 
 
-def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> Objects:
+def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> BoxTargets:
     """Boxes of the objects of a label image (Y, X) int64; `sure` from `smallest` px on."""
     y, x = torch.nonzero(ids, as_tuple=True)
     numbers, index = torch.unique(ids[y, x], return_inverse=True)
@@ -99,11 +101,11 @@ def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> Objects:
     area = torch.bincount(index, minlength=len(numbers))
     trusted = torch.bincount(index, weights=valid[y, x], minlength=len(numbers))
     sure = (2 * trusted > area) & (area >= smallest)
-    return Objects(numbers, torch.stack(ends, 1).float(), sure)
+    return BoxTargets(numbers, torch.stack(ends, 1).float(), sure)
 
 
 def judge_anchors(
-    anchors: Tensor, objects: Objects, valid: Tensor, config: RetinaMaskConfig
+    anchors: Tensor, objects: BoxTargets, valid: Tensor, config: RetinaMaskConfig
 ) -> Tensor:
     """Give every anchor (A, 4) its object 0..G-1, -1 for none, or -2 to leave it out.
 
@@ -175,7 +177,7 @@ def inner_area(boxes: Tensor, valid: Tensor) -> Tensor:
 
 
 def choose_boxes(
-    found: Tensor, owner: Tensor, objects: Objects, limit: int
+    found: Tensor, owner: Tensor, objects: BoxTargets, limit: int
 ) -> tuple[Tensor, Tensor]:
     """Choose boxes to learn masks in: of the labels and as found, evenly, at most `limit`.
 
@@ -226,7 +228,7 @@ def mask_loss(logits: Tensor, inside: Tensor, weight: Tensor) -> Tensor:
     return each.sum()
 
 
-def activate(outputs: Outputs, config: RetinaMaskConfig) -> tuple[Tensor, Tensor, Tensor]:
+def activate(outputs: RetinaMaskOutputs, config: RetinaMaskConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Turn the outputs for ONE image into detections.
 
     Returns

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import number_in_order
-from sparcell.methods.ascent import STRIP, climb
-from sparcell.methods.base import Maps, Objects
-from sparcell.methods.basins import divide, join_shallow
+from sparcell.methods.base import DecodedObjects, Maps
 from sparcell.methods.watershed.config import WatershedDecode
+from sparcell.morphology.basins import merge_shallow_basins, watershed_split
+from sparcell.morphology.steepest_ascent import STRIP, hill_climb_basins
 
 
-def decode(maps: Maps, settings: WatershedDecode) -> Objects:
+def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     """Find the objects of a window by marker-controlled watershed.
 
     Pixels of sufficient outer distance are divided among the local maxima of the mean of both
@@ -39,13 +39,13 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     mask = outer >= settings.threshold * 255
     inner_alone = settings.centres == "inner"
     height = smooth(inner.astype(np.uint16) + (inner if inner_alone else outer))
-    basins = climb(height, mask)
+    basins = hill_climb_basins(height, mask)
     parts = np.zeros(mask.shape, np.int32)
     parts.ravel()[basins.pixels] = basins.ids
     level = (height >> 8).astype(np.uint8)
     summit = np.append(np.uint8(0), level.ravel()[basins.summits])
     # Where the picture wavers, a hill has several summits with hardly a saddle between them.
-    owner = join_shallow(parts, level, summit, max(settings.h * 255, 1))
+    owner = merge_shallow_basins(parts, level, summit, max(settings.h * 255, 1))
     centre = np.zeros(len(owner), np.uint8)
     np.maximum.at(centre, owner[basins.ids], inner.ravel()[basins.pixels])
     sure = centre >= settings.centre * 255
@@ -61,7 +61,7 @@ def decode(maps: Maps, settings: WatershedDecode) -> Objects:
     found = labels.ravel()[summits]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     scores[found] = centre[kept] / np.float32(255)
-    return Objects(labels, scores[1:])
+    return DecodedObjects(labels, scores[1:])
 
 
 def _flood(
@@ -70,7 +70,7 @@ def _flood(
     """Divide a mask among summits, indices into its pixels; pieces without a summit are 0."""
     seeds = np.zeros(mask.shape, np.int32)
     seeds.ravel()[summits] = np.arange(1, len(summits) + 1)
-    divided = divide(mask, seeds, outer)
+    divided = watershed_split(mask, seeds, outer)
     return np.where(divided <= len(summits), divided, 0)
 
 

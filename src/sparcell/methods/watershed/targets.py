@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
-from sparcell.methods.outlines import outline_distance, relative_distance
 from sparcell.methods.watershed.config import WatershedConfig
+from sparcell.morphology.boundaries import outline_distance, relative_distance
 
 
 def targets(labels: Labels, config: WatershedConfig) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Annotations of a field: read, derived from others, imported from and exported to other tools."""

@@ -1,0 +1,111 @@
+"""What is known of each object of a label image: outline, place, class, score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sparcell.annotations.derive import find_points
+from sparcell.annotations.exporting.polygons import Polygon, find_polygons
+from sparcell.core.dataset import stem
+from sparcell.core.image import Image, Plane
+from sparcell.io import read_table
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What tables say of an object; ``""`` and None where they do not."""
+
+    name: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ExportedObject:
+    """One object.
+
+    Attributes
+    ----------
+    id : int
+        In the label image.
+    plane : Plane
+    polygons : list of Polygon
+        Its pieces.
+    place : (float, float)
+        y and x of a place inside it, px from the centre of the first pixel.
+    area : int
+        Pixels.
+    facts : Facts
+    """
+
+    id: int
+    plane: Plane
+    polygons: list[Polygon]
+    place: tuple[float, float]
+    area: int
+    facts: ImageFacts = field(default_factory=ImageFacts)
+
+
+def read_objects(
+    image: Image, facts: dict[tuple[int, int, int], ImageFacts]
+) -> Iterator[ExportedObject]:
+    """Read the objects of a label image, plane by plane, in the order of their ids.
+
+    Parameters
+    ----------
+    image : Image
+        Integers, 0 = background; ids may have gaps and several pieces.
+    facts : dict
+        From `read_facts`.
+    """
+    for plane in image.planes():
+        labels = image.read_ids(plane=plane)
+        polygons = find_polygons(labels)
+        ids = np.array([0, *polygons])
+        # Of ids without gaps, for the places.
+        compact = np.searchsorted(ids, labels).astype(np.int32)
+        places = find_points(compact).tolist()
+        areas = np.bincount(compact.ravel(), minlength=len(ids))[1:].tolist()
+        for number, place, area in zip(polygons, places, areas, strict=True):
+            known = facts.get((plane.t, plane.z, number), ImageFacts())
+            yield ExportedObject(number, plane, polygons[number], (place[0], place[1]), area, known)
+
+
+def read_facts(labels: Path) -> dict[tuple[int, int, int], ImageFacts]:
+    """Read classes and scores of objects from the tables that belong to a label image.
+
+    That is the table beside it, as `sparcell import` writes it, and that of `sparcell predict`.
+
+    Parameters
+    ----------
+    labels : Path
+        ``labels/NAME.tif``; the tables are ``labels/NAME.csv`` and ``objects/NAME.csv``.
+
+    Returns
+    -------
+    dict
+        By time point, depth and id.
+    """
+    name = stem(labels)
+    known: dict[tuple[int, int, int], ImageFacts] = {}
+    for path in (labels.parent / f"{name}.csv", labels.parent.parent / "objects" / f"{name}.csv"):
+        if not path.is_file():
+            continue
+        frame = read_table(path)
+        if "id" not in frame.columns:
+            continue
+        columns = {key: frame[key] for key in ("t", "z", "id") if key in frame.columns}
+        keys = [columns.get(key, frame["id"] * 0).astype(int).tolist() for key in ("t", "z", "id")]
+        names = frame["class"].fillna("").astype(str) if "class" in frame.columns else None
+        scores = frame["score"].astype(float) if "score" in frame.columns else None
+        for row, key in enumerate(zip(*keys, strict=True)):
+            held = known.get(key, ImageFacts())
+            score = held.score if scores is None else float(scores.iloc[row])
+            finite = score is not None and np.isfinite(score)
+            known[key] = ImageFacts(
+                held.name if names is None else names.iloc[row], score if finite else None
+            )
+    return known

@@ -1,0 +1,127 @@
+"""Annotations and detections of QuPath: GeoJSON."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparcell.annotations.importing.shapes import CORNER, Point, Ring, Shapes, fill
+from sparcell.core.errors import InputError
+from sparcell.core.image import Plane
+
+KINDS = {"annotation": "annotation", "detection": "detection", "cell": "detection"}
+NO_OBJECTS = ("tile", "tma_core", "root")
+IGNORED, REGION = "Ignore*", "Region*"
+"""Classes of QuPath for what shall not be looked at, and for the part that shall."""
+GEOMETRIES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, also compressed.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        content = path.read_bytes()
+        return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} that is no JSON ({error})", "GeoJSON or COCO", "export it again"
+        ) from error
+
+
+def is_geojson(content: Any) -> bool:
+    """Whether it is a feature, a collection or a list of them."""
+    first = content[0] if isinstance(content, list) and content else content
+    kinds = ("FeatureCollection", "Feature", "GeometryCollection", *GEOMETRIES)
+    return isinstance(first, dict) and first.get("type") in kinds
+
+
+def read_geojson(content: Any, path: Path) -> Shapes:
+    """Take points and polygons from GeoJSON, with the names of their classes.
+
+    Coordinates are px from the corner of the first pixel, x first. A polygon keeps its holes; a
+    multipolygon is one outline. Lines, tiles and regions (class ``Region*``) are left out and
+    counted; what has the class ``Ignore*`` is a region in doubt.
+
+    Raises
+    ------
+    InputError
+        If coordinates are missing or no numbers.
+    """
+    shapes = Shapes(path)
+    try:
+        for feature in _features(content):
+            said = feature.get("properties") or {}
+            name, kind = _class_name(said.get("classification")), said.get("objectType", "")
+            for geometry in _geometries(feature.get("geometry", feature)):
+                if kind in NO_OBJECTS or name == REGION:
+                    shapes.skip("regions" if name == REGION else f"{kind} objects of QuPath")
+                else:
+                    _add(shapes, geometry, name, KINDS.get(kind, ""))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"a feature of {path} that cannot be used ({type(error).__name__}: {error})",
+            "GeoJSON with numbers x, y",
+            "export it again",
+        ) from error
+    return shapes
+
+
+def _features(content: Any) -> Iterator[dict[str, Any]]:
+    listed = content.get("features", [content]) if isinstance(content, dict) else content
+    yield from (entry for entry in listed if isinstance(entry, dict))
+
+
+def _geometries(geometry: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(geometry, dict):
+        return
+    if geometry.get("type") == "GeometryCollection":
+        for part in geometry.get("geometries", []):
+            yield from _geometries(part)
+    else:
+        yield geometry
+
+
+def _class_name(held: Any) -> str:
+    if isinstance(held, dict):
+        held = held.get("name") or ": ".join(held.get("names") or [])
+    return str(held) if held else ""
+
+
+def _add(shapes: Shapes, geometry: dict[str, Any], name: str, made_as: str) -> None:
+    kind = geometry.get("type")
+    if kind not in GEOMETRIES:
+        shapes.skip(f"shapes of type {kind}")
+        return
+    where = geometry.get("plane") or {}
+    plane = Plane(max(int(where.get("t", 0)), 0), max(int(where.get("z", 0)), 0))
+    held = geometry["coordinates"]
+    if "Point" in kind:
+        for y, x in _corners(held if kind == "MultiPoint" else [held]):
+            shapes.points.append(Point(float(y), float(x), name, plane))
+        return
+    polygons = held if kind == "MultiPolygon" else [held]
+    corners = [[_corners(ring) for ring in polygon] for polygon in polygons]
+    if outline := fill(corners, shapes.source, name, plane):
+        outline = replace(outline, kind=made_as)
+        (shapes.crowds if name == IGNORED else shapes.outlines).append(outline)
+    else:
+        shapes.skip("polygons without a pixel")
+
+
+def _corners(listed: Any) -> Ring:
+    corners = np.array([pair[:2] for pair in listed], np.float64).reshape(-1, 2)
+    if not np.isfinite(corners).all():
+        raise ValueError
+    return corners[:, ::-1] - CORNER

@@ -1,0 +1,56 @@
+"""Checks of a dataset that `label` has written, or is to write."""
+
+from __future__ import annotations
+
+from sparcell.core.dataset import Dataset, stem
+from sparcell.core.errors import InputError
+from sparcell.core.record import read_record
+
+VERB = "label"
+MADE = ("labels", "points")
+"""Folders that `label` makes, and with ``ignore`` the only ones that it may ever remove."""
+
+
+def check_finished(dataset: Dataset) -> None:
+    """Check that no `label` was stopped in a dataset whose labels are to be learned from.
+
+    Refused fields are known only at its end.
+
+    Raises
+    ------
+    InputError
+        If one was.
+    """
+    root = dataset.root
+    if not (root / "record.json").exists():
+        return
+    record = read_record(root)
+    if record.get("verb") != VERB or record.get("finished"):
+        return
+    made = {(root / kind).resolve() for kind in MADE}
+    files = [s.files[kind] for s in dataset.samples for kind in MADE if kind in s.files]
+    if any(file.parent.resolve() in made for file in files):
+        raise InputError(
+            f"labels in {root} of a `sparcell label` that was stopped",
+            "labels that are finished and judged",
+            "run it again with --overwrite",
+        )
+
+
+def no_pairs(dataset: Dataset) -> InputError:
+    """Error that names what is in ``images/`` and what in ``stain/``."""
+    folder = dataset.root / "stain"
+    stains = sorted(stem(p) for p in folder.iterdir()) if folder.is_dir() else []
+    return InputError(
+        f"no field of {dataset.root} with both image and stain "
+        f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
+        "files of the same name in images/ and stain/",
+        "rename them, or say in dataset.yaml how they are called, stain: FOLDER/{name}_dapi.tif, "
+        "or which channel of the images it is, stain: {files: FOLDER, channels: NAME}",
+    )
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,73 @@
+"""The stain of a field: opened, checked, and segmented without writing anything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparcell.classical.segment import segment_view
+from sparcell.classical.stain_statistics import WHOLE_PIXELS, Pixels, StainView
+from sparcell.core.dataset import Sample
+from sparcell.core.errors import InputError
+from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.labels import Labels
+from sparcell.io import open_sample
+
+SMALLEST_PX = 16
+
+
+def open_stain(sample: Sample) -> Image:
+    """Open the stain of a field and check that it fits its image.
+
+    Raises
+    ------
+    InputError
+        If it has several channels, is too small, or has another size than the image.
+    """
+    stain = open_sample(sample, "stain")
+    if stain.size("C") > 1:
+        raise InputError(
+            f"{stain.size('C')} channels in {stain.source}",
+            "the nuclear dye alone",
+            "name its channel in dataset.yaml, stain: {files: FOLDER, channels: NAME}, or save it "
+            "as a grey image",
+        )
+    if min(stain.shape) < SMALLEST_PX:
+        raise InputError(
+            f"a stain of {stain.shape[0]} x {stain.shape[1]} px in {stain.source}",
+            f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
+            "leave the field out",
+        )
+    image = open_sample(sample)
+    if image.shape != stain.shape:
+        raise InputError(
+            f"an image of {image.shape[0]} x {image.shape[1]} px with a stain of "
+            f"{stain.shape[0]} x {stain.shape[1]} px for {sample.name}",
+            "the same size",
+            "export both at the same size",
+        )
+    return stain
+
+
+def view_of(stain: Image, plane: Plane) -> StainView:
+    """One plane of a stain as the presets read it."""
+
+    def read(y: slice, x: slice) -> Pixels:
+        return np.asarray(stain.read(y, x, plane)[0])
+
+    return StainView(stain.shape, read, WHOLE_PIXELS)
+
+
+def segment_stain(sample: Sample, plane: Plane = FIRST_PLANE) -> Labels:
+    """Find the nuclei in one plane of a field's stain, without judging it or writing anything.
+
+    Returns
+    -------
+    (Y, X) int32
+        Under the label contract.
+
+    Raises
+    ------
+    InputError
+        If the stain cannot be used.
+    """
+    return segment_view(view_of(open_stain(sample), plane))

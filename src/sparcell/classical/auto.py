@@ -1,0 +1,205 @@
+"""Preset ``auto``: look at the stain, try several strategies, keep the one that fits best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparcell.classical.estimation import estimate_statistics
+from sparcell.classical.objects import StainObjects, StainSegments, find_objects
+from sparcell.classical.scoring import SCORE_PARTS, count_missed, score_objects
+from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView
+from sparcell.classical.strategies import find_strategy
+from sparcell.classical.uncertainty import find_residue, mark_uncertain
+from sparcell.core.labels import Labels
+from sparcell.core.tiles import Tile, tiles
+from sparcell.morphology.shapes import keep_regions
+
+ALIGN = 64
+HALO_DIAMETERS = 4.0
+# Found, like the weights of the score, on the training part of the Data Science Bowl 2018.
+MARGIN = 0.015
+PART_NAMES = {
+    "residue": "less left unexplained",
+    "spread": "more even sizes",
+    "clumps": "fewer clumps",
+    "missed": "fewer nuclei missed",
+}
+
+
+class AutoSettings(BaseModel):
+    """Settings of the preset ``auto``; the defaults suit any nuclear stain on dark background."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter: float | None = Field(
+        None, gt=2, description="Typical diameter of a nucleus in px; estimated if not given"
+    )
+    strategies: tuple[str, ...] = Field(
+        ("local", "levels", "otsu"),
+        min_length=1,
+        description="Strategies to try, by name; cellpose or cellpose:FILE is that tool",
+    )
+    tile: int = Field(
+        1024, ge=256, description="Edge in px of the tiles a large image is worked on in"
+    )
+    to: Literal["labels", "points"] = Field(
+        "labels", description="What is written: outlines, or a point in each nucleus"
+    )
+
+    @property
+    def preset(self) -> str:
+        """Which preset these settings stand for: ``auto``, or ``cellpose`` where that is alone."""
+        tools = {name.partition(":")[0] for name in self.strategies}
+        return "cellpose" if tools == {"cellpose"} else "auto"
+
+
+@dataclass(frozen=True)
+class StrategyChoice:
+    """Which strategy was chosen for one plane, and why.
+
+    Attributes
+    ----------
+    look : Appearance
+    strategy : str
+    reason : str
+        One sentence with the figures.
+    scores : dict
+        Strategy to its score and the parts of it.
+    contrast : float
+        Median contrast of the nuclei in the sample, in the units of the file.
+    whole : Segments or None
+        What the strategy found, where the sample was the whole plane.
+    """
+
+    look: StainStatistics
+    strategy: str
+    reason: str
+    scores: dict[str, dict[str, float]]
+    contrast: float
+    whole: StainSegments | None = None
+
+
+def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
+    """Estimate how the stain looks and run every strategy on a sample of it.
+
+    The sample is the whole plane up to 4 MP, else four windows of 1 MP. The first strategy of
+    the settings stays unless another's `score_objects` is higher by `MARGIN`.
+    """
+    look = estimate_statistics(view, settings.diameter)
+    if not look.diameter:
+        return StrategyChoice(look, "none", "nothing stands out of the noise", {}, 0.0)
+    signals = [look.signal(view, y, x) for y, x in view.sample()]
+    trials = {
+        name: [find_objects(signal, look, find_strategy(name)) for signal in signals]
+        for name in settings.strategies
+    }
+    scores = {name: _score(name, trials, signals, look) for name in trials}
+    first = settings.strategies[0]
+    best = max(
+        settings.strategies, key=lambda name: scores[name]["score"] + MARGIN * (name == first)
+    )
+    contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(look)
+    whole = trials[best][0] if view.small else None
+    return StrategyChoice(look, best, _explain(best, scores), scores, contrast, whole)
+
+
+def _score(
+    name: str, trials: dict[str, list[StainSegments]], signals: list[Pixels], look: StainStatistics
+) -> dict[str, float]:
+    mine = trials[name]
+    objects = StainObjects.join([part.objects for part in mine])
+    contrast = objects.typical_contrast(look)
+    bright = [
+        find_residue(signal, part.labels > 0, look, contrast)
+        for signal, part in zip(signals, mine, strict=True)
+    ]
+    residue = sum(int(b.sum()) for b in bright) / sum(b.size for b in bright)
+    missed = sum(
+        count_missed(part.labels, theirs, look.area)
+        for other in trials
+        if other != name
+        for part, theirs in zip(mine, trials[other], strict=True)
+    )
+    return score_objects(objects, residue, missed / max(len(trials) - 1, 1), look.area)
+
+
+def _explain(best: str, scores: dict[str, dict[str, float]]) -> str:
+    if not any(part["objects"] for part in scores.values()):
+        return "no strategy found a nucleus"
+    mine = scores[best]
+    text = f"{best} scores {mine['score']:.3f}"
+    others = sorted((name for name in scores if name != best), key=lambda n: -scores[n]["score"])
+    if not others:
+        return text
+    next_best = scores[others[0]]
+    text += f", {others[0]} {next_best['score']:.3f}"
+    if mine["score"] < next_best["score"]:
+        return text + "; the difference is too small to leave the first choice"
+    part = max(SCORE_PARTS, key=lambda p: mine[p] - next_best[p])
+    return text + f", mostly by {PART_NAMES[part]}"
+
+
+@dataclass(frozen=True)
+class LabelledTile:
+    """Nuclei and doubt found in one tile.
+
+    Attributes
+    ----------
+    tile : Tile
+    labels : (Y, X) int32
+        Of the window; only the objects whose centre lies in the core.
+    doubt : (Y, X) bool
+        Of the core.
+    residue : int
+        Bright pixels of the core that no object accounts for.
+    objects : Objects
+        One row per id of `labels`, positions in the whole plane.
+    """
+
+    tile: Tile
+    labels: Labels
+    doubt: NDArray[np.bool_]
+    residue: int
+    objects: StainObjects
+
+
+def segment_tiles(
+    view: StainView, choice: StrategyChoice, settings: AutoSettings
+) -> Iterator[LabelledTile]:
+    """Apply the choice tile by tile; every nucleus comes out of exactly one tile.
+
+    A window reaches four diameters beyond its core, and all estimates are those of the whole
+    plane, so the result does not depend on the tiles unless a clump is larger than that.
+    """
+    if not choice.look.diameter:
+        return
+    halo = _aligned(HALO_DIAMETERS * choice.look.diameter)
+    size = max(view.shape) if view.small else max(_aligned(settings.tile), 2 * halo)
+    for tile in tiles(view.shape, size, halo):
+        signal = choice.look.signal(view, *tile.window)
+        segments = choice.whole or find_objects(signal, choice.look, find_strategy(choice.strategy))
+        doubt, residue = mark_uncertain(signal, segments, choice.look, choice.contrast)
+        core = tile.core_in_window
+        labels, objects = _owned(tile, segments)
+        yield LabelledTile(tile, labels, doubt[core], int(residue[core].sum()), objects)
+
+
+def _owned(tile: Tile, segments: StainSegments) -> tuple[Labels, StainObjects]:
+    """Keep the objects whose centre lies in the tile's core, in coordinates of the plane."""
+    core, window = tile.core, tile.window
+    objects = segments.objects.moved(window[0].start, window[1].start)
+    mine = np.ones(len(objects), bool)
+    for at, side in ((objects.y, core[0]), (objects.x, core[1])):
+        mine &= (np.floor(at) >= side.start) & (np.floor(at) < side.stop)
+    labels = keep_regions(segments.labels, np.append(False, mine))
+    return labels, objects.kept(mine)
+
+
+def _aligned(length: float) -> int:
+    return int(np.ceil(length / ALIGN)) * ALIGN

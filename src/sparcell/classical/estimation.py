@@ -1,0 +1,135 @@
+"""Estimate from a stain what the strategies need to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
+from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView, grid_background
+from sparcell.classical.strategies import global_threshold
+from sparcell.morphology.shapes import Table
+
+# What stands out of the background's spread by this factor is signal.
+FAINTEST_OVER_SPREAD = 4.0
+FLOOR_OF_BRIGHT = 0.05
+FLOOR_OF_TYPICAL = 0.2
+BRIGHT_QUANTILE = 0.999
+# First look, before the size of nuclei is known: background cells a sixth of the image wide.
+FIRST_CELLS = 6
+FIRST_CELL_PX = (40, 128)
+CELL_DIAMETERS = 4
+SMALLEST_CELL = 64
+SMOOTHING = 0.7
+SMOOTHING_PER_DIAMETER = 0.03
+SMALLEST_AREA = 20
+
+
+def estimate_statistics(view: StainView, diameter: float | None = None) -> StainStatistics:
+    """Estimate noise, background, brightness and size of nuclei of one plane.
+
+    It looks twice: first with a guess for the background's grid and the smoothing, to learn the
+    typical diameter, then with both fitted to that.
+
+    Parameters
+    ----------
+    view : View
+    diameter : float, optional
+        Typical diameter in px, where it is known.
+
+    Returns
+    -------
+    Appearance
+        With `diameter` 0 if nothing stands out of the noise.
+    """
+    noise = float(np.median([estimate_noise(view.read(y, x)) for y, x in view.sample()]))
+    cell = int(np.clip(min(view.shape) / FIRST_CELLS, *FIRST_CELL_PX))
+    first = StainStatistics(view.shape, noise, grid_background(view, cell), SMOOTHING)
+    first, signals = _brightness(first, view)
+    typical, brightness = estimate_nucleus(signals, first)
+    if not typical:
+        return first
+    diameter = typical if diameter is None else diameter
+    smoothing = max(SMOOTHING, SMOOTHING_PER_DIAMETER * diameter)
+    cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL))
+    look = StainStatistics(view.shape, noise, grid_background(view, cell), smoothing)
+    look, signals = _brightness(replace(look, diameter=diameter), view)
+    values = np.concatenate([signal.ravel() for signal in signals])
+    return replace(
+        look,
+        floor=max(look.faintest, FLOOR_OF_TYPICAL * brightness),
+        threshold=global_threshold(values, look.faintest),
+    )
+
+
+def _brightness(look: StainStatistics, view: StainView) -> tuple[StainStatistics, list[Pixels]]:
+    signals = [look.signal(view, y, x) for y, x in view.sample()]
+    values = np.concatenate([signal.ravel() for signal in signals])
+    bright = float(np.quantile(values, BRIGHT_QUANTILE))
+    # A Gaussian of this sigma leaves 1 / (2 sigma sqrt(pi)) of white noise.
+    smooth_noise = look.noise / (2 * look.smoothing * np.sqrt(np.pi))
+    spread = max(smooth_noise, background_sigma(values))
+    faintest = FAINTEST_OVER_SPREAD * spread
+    floor = max(faintest, FLOOR_OF_BRIGHT * bright)
+    look = replace(look, spread=spread, faintest=faintest, floor=floor, bright=bright)
+    return look, signals
+
+
+def estimate_nucleus(signals: list[Pixels], look: StainStatistics) -> tuple[float, float]:
+    """Typical diameter in px and signal of a nucleus, from the regions most like one.
+
+    Medians over the regions of `levels`, each weighed by its area times its score, so that
+    neither specks nor clumps count for much. A region may reach to the foot of a nucleus's edge,
+    so the diameter is right to about a sixth only, which is all the strategies need. Both 0 if
+    there are no regions.
+    """
+    areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+    for signal in signals:
+        cuts = cut_levels(signal, level_series(look.floor, look.bright))
+        labels, score = choose_regions(cuts, signal.shape, None, SMALLEST_AREA)
+        area = np.bincount(labels.ravel())[1:].astype(np.float64)
+        means.append(np.bincount(labels.ravel(), signal.ravel(), len(score) + 1)[1:] / area)
+        areas.append(area)
+        weights.append(area * score)
+    weight = np.concatenate(weights)
+    if not len(weight):
+        return 0.0, 0.0
+    typical = _weighted_median(np.concatenate(areas), weight)
+    return float(2 * np.sqrt(typical / np.pi)), _weighted_median(np.concatenate(means), weight)
+
+
+def _weighted_median(values: Table, weight: Table) -> float:
+    order = np.argsort(values)
+    summed = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(summed, summed[-1] / 2)])
+
+
+def estimate_noise(pixels: Pixels) -> float:
+    """Standard deviation of pixel noise, insensitive to flat and sloping structure.
+
+    The response to the difference of two Laplacians has six times the noise's deviation
+    (Immerkaer 1996, Comput. Vis. Image Underst. 64:300); here its median absolute value is taken,
+    so that outlines of nuclei do not count. Never below that of rounding to the image's grey
+    steps (step / sqrt(12)), which is what an 8-bit image of a dark field shows.
+    """
+    if min(pixels.shape) < 3:
+        return 0.0
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    response = np.abs(ndimage.convolve(pixels, kernel)[1:-1, 1:-1])
+    return float(max(np.median(response) / 0.6745 / 6, _grey_step(pixels) / np.sqrt(12)))
+
+
+def _grey_step(pixels: Pixels) -> float:
+    values = np.unique(pixels.ravel()[:: max(1, pixels.size // 20000)])
+    return float(np.median(np.diff(values))) if len(values) > 1 else 0.0
+
+
+def background_sigma(signal: Pixels) -> float:
+    """Spread of the background of a signal: root mean square of its negative values.
+
+    Nuclei are only ever brighter than the background, so its lower side is free of them.
+    """
+    negative = signal[signal < 0]
+    return float(np.sqrt(np.mean(negative**2))) if len(negative) else 0.0

@@ -1,0 +1,148 @@
+"""From the regions of a strategy to single nuclei and what is measured of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.classical.outlines import fit_outlines, keep_outlines
+from sparcell.classical.splitting import split_touching
+from sparcell.classical.stain_statistics import Pixels, StainStatistics
+from sparcell.classical.strategies import InstanceStrategy, Strategy
+from sparcell.core.labels import Labels
+from sparcell.morphology.shapes import (
+    Table,
+    ellipse_fit,
+    keep_regions,
+    outline_pixels,
+    region_moments,
+    region_sizes,
+)
+
+# Parts of the typical area below which a piece is dropped before, and an object after, its
+# outline is drawn.
+SMALLEST_PIECE = 0.05
+SMALLEST_OBJECT = 0.1
+
+
+@dataclass(frozen=True)
+class StainObjects:
+    """Measures of nuclei, one entry per object.
+
+    Attributes
+    ----------
+    y, x : (n,) float64
+        Centre in px.
+    area : (n,) float64
+        In px.
+    fit : (n,) float64
+        Ellipse fit, 1 = an ellipse.
+    plateau, contrast : (n,) float64
+        Signal inside; signal inside less that of the surround. Units of the file.
+    steepness : (n,) float64
+        Mean gradient along the outline over the contrast, 1/px.
+    """
+
+    y: Table
+    x: Table
+    area: Table
+    fit: Table
+    plateau: Table
+    contrast: Table
+    steepness: Table
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+    @classmethod
+    def join(cls, parts: Sequence[StainObjects]) -> StainObjects:
+        """Rows of all parts, in their order."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, f.name) for part in parts] or [np.zeros(0)])
+                for f in fields(cls)
+            )
+        )
+
+    def kept(self, keep: NDArray[np.bool_]) -> StainObjects:
+        """Rows where `keep` is true."""
+        return StainObjects(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+    def moved(self, dy: int, dx: int) -> StainObjects:
+        """Rows with other positions."""
+        return replace(self, y=self.y + dy, x=self.x + dx)
+
+    def typical_contrast(self, look: StainStatistics) -> float:
+        """Median contrast of the objects that are not much smaller than usual; 0 without any."""
+        usual = self.area > 0.3 * look.area
+        return float(np.median(self.contrast[usual])) if usual.any() else 0.0
+
+
+@dataclass(frozen=True)
+class StainSegments:
+    """Nuclei of one window.
+
+    Attributes
+    ----------
+    labels : (Y, X) int32
+        Ids 1..n.
+    objects : Objects
+        Row i - 1 belongs to id i.
+    rejected : (Y, X) bool
+        Pixels of pieces that were found but dropped as too small or too faint.
+    """
+
+    labels: Labels
+    objects: StainObjects
+    rejected: NDArray[np.bool_]
+
+
+def find_objects(
+    signal: Pixels, look: StainStatistics, strategy: Strategy | InstanceStrategy
+) -> StainSegments:
+    """Run one strategy on one window: regions, splits, outlines, and what is left of them.
+
+    Parameters
+    ----------
+    signal : (Y, X) float32
+        Stain above background, from ``look.signal``.
+    look : Appearance
+    strategy : callable or Outlined
+        Of the latter, regions are neither split nor drawn anew.
+
+    Returns
+    -------
+    Segments
+    """
+    if isinstance(strategy, InstanceStrategy):
+        found = strategy.find(signal, look)
+        labels, plateau, surround = keep_outlines(found, signal, look.diameter)
+    else:
+        pieces = split_touching(strategy(signal, look), signal, look.diameter)
+        pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * look.area)
+        labels, plateau, surround = fit_outlines(pieces, signal, look.diameter)
+    contrast = plateau - surround
+    area = np.bincount(labels.ravel(), minlength=len(plateau))
+    keep = (area >= max(SMALLEST_OBJECT * look.area, 1)) & (contrast > look.faintest)
+    keep[0] = False
+    kept = keep_regions(labels, keep)
+    count = int(keep.sum())
+    moments = region_moments(kept, count)[1:]
+    area = np.maximum(moments[:, 0], 1)
+    rim = outline_pixels(kept)
+    length = np.bincount(kept[rim], minlength=count + 1)[1:]
+    slope = np.hypot(*np.gradient(signal))[rim]
+    climb = np.bincount(kept[rim], slope, count + 1)[1:] / np.maximum(length, 1)
+    objects = StainObjects(
+        y=moments[:, 1] / area,
+        x=moments[:, 2] / area,
+        area=moments[:, 0],
+        fit=ellipse_fit(moments),
+        plateau=plateau[keep],
+        contrast=contrast[keep],
+        steepness=climb / contrast[keep],
+    )
+    return StainSegments(kept, objects, (labels > 0) & (kept == 0))

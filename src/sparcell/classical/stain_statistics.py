@@ -1,0 +1,179 @@
+"""How a stain image looks: its noise, its background, how bright and how large its nuclei are.
+
+Everything here is estimated once per plane from a bounded number of pixels, so that a large image
+worked on in tiles is treated alike in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparcell.core.tiles import tiles
+
+Pixels = NDArray[np.float32]
+READ_TILE = 1024
+SAMPLE_WINDOW = 1024
+# Planes up to this many pixels are looked at, and worked on, as a whole.
+WHOLE_PIXELS = 4_000_000
+BACKGROUND_QUANTILE = 0.25
+SMALLEST_CELL = 40
+
+
+@dataclass(frozen=True)
+class StainView:
+    """One plane of a stain, read region by region.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width in px.
+    read : callable
+        ``read(rows, columns)`` gives (Y, X) float32.
+    whole_pixels : int
+        A plane of at most this many pixels is looked at as a whole.
+    """
+
+    shape: tuple[int, int]
+    read: Callable[[slice, slice], Pixels]
+    whole_pixels: int = WHOLE_PIXELS
+
+    @classmethod
+    def of(cls, array: NDArray[Any], whole_pixels: int = WHOLE_PIXELS) -> StainView:
+        """View of an array in memory."""
+        pixels = np.asarray(array, np.float32)
+        return cls((pixels.shape[0], pixels.shape[1]), lambda y, x: pixels[y, x], whole_pixels)
+
+    @property
+    def small(self) -> bool:
+        """Whether the plane is looked at as a whole."""
+        return self.shape[0] * self.shape[1] <= self.whole_pixels
+
+    def sample(self) -> Iterator[tuple[slice, slice]]:
+        """Windows to estimate from: the whole plane, or four spread over a large one."""
+        height, width = self.shape
+        if self.small:
+            yield slice(0, height), slice(0, width)
+            return
+        for part in (1, 3):
+            for other in (1, 3):
+                y, x = (
+                    slice(max(at - SAMPLE_WINDOW // 2, 0), min(at + SAMPLE_WINDOW // 2, edge))
+                    for at, edge in ((height * part // 4, height), (width * other // 4, width))
+                )
+                yield y, x
+
+
+@dataclass(frozen=True)
+class StainStatistics:
+    """What was estimated from one plane.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of the plane in px.
+    noise : float
+        Standard deviation of the pixel noise, in the units of the file.
+    background : (ny, nx) float32
+        Background level on a coarse grid over the plane.
+    smoothing : float
+        Sigma in px of the Gaussian that every step looks through.
+    spread : float
+        Standard deviation of the smoothed background.
+    faintest : float
+        Lowest signal above background that can be told from noise.
+    floor : float
+        Lowest signal where nuclei are looked for: not below `faintest`, nor below a tenth of
+        `bright`.
+    bright : float
+        Signal of the brightest nuclei (99.9 % quantile).
+    diameter : float
+        Typical diameter of a nucleus in px.
+    threshold : float
+        One threshold on the signal for the whole plane.
+    """
+
+    shape: tuple[int, int]
+    noise: float
+    background: Pixels
+    smoothing: float
+    spread: float = 0.0
+    faintest: float = 0.0
+    floor: float = 0.0
+    bright: float = 0.0
+    diameter: float = 0.0
+    threshold: float = 0.0
+
+    @property
+    def area(self) -> float:
+        """Area in px of a nucleus of typical diameter."""
+        return float(np.pi * self.diameter**2 / 4)
+
+    def signal(self, view: StainView, y: slice, x: slice) -> Pixels:
+        """Smoothed stain above its background in one window, (Y, X) float32."""
+        margin = int(np.ceil(4 * self.smoothing))
+        rows, columns = (
+            slice(max(s.start - margin, 0), min(s.stop + margin, edge))
+            for s, edge in zip((y, x), self.shape, strict=True)
+        )
+        smooth = ndimage.gaussian_filter(view.read(rows, columns), self.smoothing, truncate=4)
+        inner = tuple(
+            slice(s.start - w.start, s.stop - w.start)
+            for s, w in zip((y, x), (rows, columns), strict=True)
+        )
+        level = spread_background(self.background, self.shape, y, x)
+        return np.asarray(smooth[inner] - level, np.float32)
+
+
+def grid_background(view: StainView, cell: int) -> Pixels:
+    """Background on a grid of cells about `cell` px wide: the lower quartile of each cell.
+
+    A cell full of nuclei would come out too bright, so none may exceed the median of its 3 x 3
+    neighbourhood.
+    """
+    height, width = view.shape
+    ny, nx = max(1, round(height / cell)), max(1, round(width / cell))
+    rows = np.linspace(0, height, ny + 1).astype(int)
+    columns = np.linspace(0, width, nx + 1).astype(int)
+    grid = np.zeros((ny, nx), np.float32)
+    per_read = max(1, READ_TILE // cell)
+    for tile in tiles((ny, nx), per_read, 0):
+        cy, cx = tile.core
+        pixels = view.read(
+            slice(rows[cy.start], rows[cy.stop]), slice(columns[cx.start], columns[cx.stop])
+        )
+        for i in range(cy.start, cy.stop):
+            for j in range(cx.start, cx.stop):
+                part = pixels[
+                    rows[i] - rows[cy.start] : rows[i + 1] - rows[cy.start],
+                    columns[j] - columns[cx.start] : columns[j + 1] - columns[cx.start],
+                ]
+                grid[i, j] = np.quantile(part, BACKGROUND_QUANTILE)
+    return np.asarray(np.minimum(grid, ndimage.median_filter(grid, 3, mode="nearest")))
+
+
+def spread_background(grid: Pixels, shape: tuple[int, int], y: slice, x: slice) -> Pixels:
+    """Bilinear interpolation of a background grid to the pixels of one window."""
+    at = [
+        (np.arange(s.start, s.stop) + 0.5) / edge * cells - 0.5
+        for s, edge, cells in zip((y, x), shape, grid.shape, strict=True)
+    ]
+    # Separable: first along the rows of the grid, then along its columns.
+    weights = [_linear_weights(where, cells) for where, cells in zip(at, grid.shape, strict=True)]
+    return np.asarray(weights[0] @ grid @ weights[1].T, np.float32)
+
+
+def _linear_weights(where: NDArray[np.float64], cells: int) -> Pixels:
+    where = np.clip(where, 0, cells - 1)
+    low = np.minimum(where.astype(int), max(cells - 2, 0))
+    weights = np.zeros((len(where), cells), np.float32)
+    every = np.arange(len(where))
+    weights[every, low] = 1 - (where - low)
+    if cells > 1:
+        weights[every, low + 1] += where - low
+    return weights

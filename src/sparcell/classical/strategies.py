@@ -1,0 +1,110 @@
+"""Ways to tell nuclei from background.
+
+Each takes the signal and gives regions; touching nuclei may still be one region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from sparcell.classical.cellpose import by_cellpose, open_cellpose
+from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
+from sparcell.classical.stain_statistics import Pixels, StainStatistics
+from sparcell.core.labels import Labels
+from sparcell.core.registry import Registry
+
+Strategy = Callable[[Pixels, StainStatistics], Labels]
+
+
+@dataclass(frozen=True)
+class InstanceStrategy:
+    """A strategy whose regions are single nuclei, with outlines that stay as they are."""
+
+    find: Strategy
+
+
+STRATEGIES: Registry[Strategy] = Registry("strategy")
+
+# Below Otsu's threshold, because the dim half of the nuclei is wanted too; outlines are redrawn
+# per object afterwards.
+OTSU_FACTOR = 0.7
+LOCAL_BOX = 1.5
+LOCAL_WEIGHT = 0.85
+SMALLEST_REGION = 0.08
+# Half resolution from twice this diameter in px on, a quarter from four times.
+COARSE_DIAMETER = 16.0
+
+
+def global_threshold(signal: Pixels, floor: float) -> float:
+    """0.7 times Otsu's (1979) threshold of the positive signal in a sample; at least `floor`."""
+    positive = np.maximum(signal.ravel(), 0)
+    if np.ptp(positive) == 0:
+        return floor
+    return max(floor, OTSU_FACTOR * float(threshold_otsu(positive)))
+
+
+@STRATEGIES.register("local")
+def by_local_contrast(signal: Pixels, look: StainStatistics) -> Labels:
+    """Brighter than the mean over some two diameters around: dim nuclei, uneven glow."""
+    # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
+    box = max(3, round(LOCAL_BOX * look.diameter))
+    around = ndimage.uniform_filter(ndimage.uniform_filter(signal, box), box)
+    return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + look.floor)
+
+
+@STRATEGIES.register("levels")
+def by_levels(signal: Pixels, look: StainStatistics) -> Labels:
+    """Best region at any level: dim beside bright nuclei, nuclei in glowing cells."""
+    # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
+    scale = max(1, 2 ** int(np.log2(max(look.diameter / COARSE_DIAMETER, 1))))
+    small = _shrink(signal, scale)
+    cuts = cut_levels(small, level_series(look.floor, look.bright))
+    smallest = SMALLEST_REGION * look.area / scale**2
+    labels = choose_regions(cuts, small.shape, look.diameter / scale, smallest)[0]
+    height, width = signal.shape
+    return labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
+
+
+@STRATEGIES.register("otsu")
+def by_otsu(signal: Pixels, look: StainStatistics) -> Labels:
+    """One global threshold by Otsu's method: evenly bright nuclei, crowded fields."""
+    return _regions(signal >= look.threshold)
+
+
+def find_strategy(name: str) -> Strategy | InstanceStrategy:
+    """Look up a strategy; ``cellpose`` or ``cellpose:FILE`` is that tool, with weights of its own.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or Cellpose or its weights are not there.
+    """
+    tool, _, weights = name.partition(":")
+    if tool == "cellpose":
+        open_cellpose(weights)
+        return InstanceStrategy(partial(by_cellpose, weights=weights))
+    return STRATEGIES[name]
+
+
+def _shrink(signal: Pixels, scale: int) -> Pixels:
+    """Mean over blocks of `scale` px; blocks at the lower and right edge may be cut off."""
+    if scale == 1:
+        return signal
+    height, width = signal.shape
+    padded = np.pad(signal, ((0, -height % scale), (0, -width % scale)), mode="edge")
+    rows, columns = padded.shape[0] // scale, padded.shape[1] // scale
+    blocks = padded.reshape(rows, scale, columns, scale)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
+
+
+def _regions(mask: NDArray[np.bool_]) -> Labels:
+    filled = ndimage.binary_fill_holes(mask)
+    return np.asarray(cc3d.connected_components(filled, connectivity=4)).astype(np.int32)

@@ -1,0 +1,376 @@
+"""What was found on this machine, whether that is good, and what to do where it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, metadata, version
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sparcell.core.errors import InputError
+from sparcell.core.record import PACKAGES
+from sparcell.models.accelerators import ACCELERATORS, present, why_not
+from sparcell.models.catalogue import cache_folder
+from sparcell.models.model import Model
+from sparcell.models.runtime import candidates
+from sparcell.prediction.tiling.tiles import CONTEXT
+from sparcell.system.machine import GIB, cores, memory, processor_features
+
+Status = Literal["ok", "warn", "fail"]
+LITTLE_MEMORY, LITTLE_DISK = 2 * GIB, 1 * GIB
+WINDOW = 512
+REPEATS = 3
+FEATURES = {
+    "AVX2": ("avx2",),
+    "AVX-512": ("avx512f",),
+    "AVX-512 bf16": ("avx512_bf16",),
+    "AVX-512 int8": ("avx512_vnni",),
+    "AMX bf16": ("amx_bf16",),
+    "AMX int8": ("amx_int8",),
+    "NEON bf16": ("bf16",),
+    "NEON int8": ("i8mm",),
+}
+BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+"""Packages that bring ONNX Runtime; one of them is enough."""
+ASK_TORCH = """
+import json, torch
+mps = torch.backends.mps.is_available()
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+print(json.dumps([torch.__version__, torch.version.cuda, names, mps]))
+"""
+
+
+class Finding(NamedTuple):
+    """One line of the report.
+
+    Attributes
+    ----------
+    status : {"ok", "warn", "fail"}
+        Of a "fail" prediction cannot run.
+    topic : str
+    found : str
+    fix : str
+        What to do; empty where nothing is.
+    """
+
+    status: Status
+    topic: str
+    found: str
+    fix: str = ""
+
+
+def doctor(model: Model | None = None) -> list[Finding]:
+    """Look at everything that prediction and training need.
+
+    Parameters
+    ----------
+    model : Model, optional
+        Opened, compared with its golden output and timed on a window of 512 px, on every runtime.
+
+    Returns
+    -------
+    list of Finding
+    """
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _python, _packages, _cores, _memory, _processor, _settings, _openvino, _onnxruntime,
+        _extras, _torch, _cache,
+    ]  # fmt: skip
+    if model is not None:
+        checks.append(lambda: _model(model))
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings += check()
+        except Exception as error:
+            # Here of all places nothing may end in a traceback.
+            what = f"not known ({type(error).__name__}: {error})"
+            findings.append(Finding("warn", check.__name__.strip("_<>"), what, "please report it"))
+    usable = any(f.topic in ("openvino", "onnxruntime") and f.status == "ok" for f in findings)
+    if not usable:
+        fix = "pip install --force-reinstall openvino onnxruntime"
+        findings.append(Finding("fail", "runtime", "none that opens", fix))
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    found = f"{platform.python_version()}, {platform.machine()}, {platform.platform()}"
+    if sys.maxsize < 2**32:
+        yield Finding("fail", "python", f"{found}, 32 bit", "install a 64-bit Python")
+    else:
+        yield Finding("ok", "python", found)
+
+
+def _packages() -> Iterator[Finding]:
+    held = _installed(PACKAGES)
+    yield Finding("ok", "versions", ", ".join(f"{name} {number}" for name, number in held.items()))
+    for requirement in _requirements().get("", []):
+        name, least = _name_and_least(requirement)
+        have = _version(name)
+        if name == "onnxruntime":
+            have = next(filter(None, map(_version, BUILDS)), None)
+        if have is None or _numbers(have) < _numbers(least):
+            what = f"{name} {have or 'missing'}, {least} or later is needed"
+            yield Finding("fail", "versions", what, f"pip install --upgrade '{requirement}'")
+
+
+def _cores() -> Iterator[Finding]:
+    usable, present, quota = cores()
+    found = f"{usable} of {present} usable"
+    if quota is not None and quota < usable:
+        threads = max(1, int(quota))
+        yield Finding(
+            "warn",
+            "cores",
+            f"{found}, but the control group gives the time of {quota:g}",
+            f"add --threads {threads}, or raise the limit",
+        )
+    else:
+        yield Finding("ok", "cores", found)
+
+
+def _memory() -> Iterator[Finding]:
+    total, free, limit = memory()
+    if total is None:
+        yield Finding("warn", "memory", "not known", "watch it during the first large image")
+        return
+    found = f"{total / GIB:.1f} GiB"
+    found += f", {free / GIB:.1f} free" if free is not None else ""
+    found += f", limited to {limit / GIB:.1f} by the control group" if limit is not None else ""
+    if free is not None and free < LITTLE_MEMORY:
+        yield Finding("warn", "memory", found, "close programs, or raise the limit")
+    else:
+        yield Finding("ok", "memory", found)
+
+
+def _processor() -> Iterator[Finding]:
+    flags = processor_features()
+    if not flags:
+        yield Finding("ok", "processor", f"{platform.processor() or platform.machine()}")
+        return
+    held = [name for name, needed in FEATURES.items() if set(needed) <= flags]
+    if not held and platform.machine().lower() in ("x86_64", "amd64"):
+        fix = "an emulator may hide it; expect a tenth of the speed"
+        yield Finding("warn", "processor", "no AVX2", fix)
+    else:
+        yield Finding("ok", "processor", ", ".join(held) or platform.machine())
+
+
+def _settings() -> Iterator[Finding]:
+    usable = cores().usable
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) < usable:
+        yield Finding(
+            "warn",
+            "settings",
+            f"OMP_NUM_THREADS={threads}: training uses {threads} of {usable} cores",
+            "unset OMP_NUM_THREADS, unless several programs share the machine",
+        )
+    if os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE":
+        yield Finding(
+            "warn",
+            "settings",
+            "OMP_WAIT_POLICY=ACTIVE: training crawls beside another busy program",
+            "unset OMP_WAIT_POLICY; Sparcell sets PASSIVE",
+        )
+    for name, value in sorted(os.environ.items()):
+        if value and (name.startswith("MALLOC_") or name == "LD_PRELOAD"):
+            yield Finding(
+                "warn",
+                "settings",
+                f"{name}={value}: may keep Sparcell from holding memory between steps",
+                f"unset {name} if training or prediction is slow",
+            )
+
+
+def _openvino() -> Iterator[Finding]:
+    try:
+        import openvino
+
+        core = openvino.Core()
+        parts = []
+        for device in core.available_devices:
+            told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+            kinds = [kind for kind in ("FP32", "FP16", "BF16", "INT8") if kind in told]
+            parts.append(f"{device} ({', '.join(kinds)})")
+        found = f"{_version('openvino')}: {', '.join(parts) or 'no device'}"
+    except Exception as error:
+        yield Finding("warn", "openvino", _first_line(error), "pip install --upgrade openvino")
+        return
+    if "CPU" in core.available_devices:
+        yield Finding("ok", "openvino", found)
+    else:
+        yield Finding("warn", "openvino", found, "pip install --force-reinstall openvino")
+
+
+def _onnxruntime() -> Iterator[Finding]:
+    try:
+        import onnxruntime
+
+        providers = onnxruntime.get_available_providers()
+    except Exception as error:
+        fix = "pip install --upgrade onnxruntime"
+        yield Finding("warn", "onnxruntime", _first_line(error), fix)
+        return
+    devices = [kind.title for kind in ACCELERATORS.values() if kind.provider in providers]
+    yield Finding("ok", "onnxruntime", f"{onnxruntime.__version__}: {', '.join(['CPU', *devices])}")
+    for name in present():
+        kind = ACCELERATORS[name]
+        if reason := why_not(name):
+            yield Finding("warn", "onnxruntime", f"{kind.title} is not used: {reason}", kind.fix)
+        else:
+            yield Finding("ok", "onnxruntime", f"{kind.title} opens, predict uses it")
+    if "CUDA" not in devices and shutil.which("nvidia-smi"):
+        yield Finding(
+            "warn",
+            "onnxruntime",
+            "an NVIDIA GPU that ONNX Runtime was not built for",
+            "pip uninstall onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]', "
+            "to predict on it",
+        )
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, requirements in _requirements().items():
+        if not extra or extra in ("docs", "test", "lint"):
+            continue
+        names = [_name_and_least(requirement)[0] for requirement in requirements]
+        held = _installed(names)
+        missing = [name for name in names if name not in held]
+        if missing:
+            found = f"{extra}: not installed ({', '.join(missing)})"
+            yield Finding("ok", "extras", found, f"pip install 'sparcell[{extra}]', if needed")
+        else:
+            parts = ", ".join(f"{name} {number}" for name, number in held.items())
+            yield Finding("ok", "extras", f"{extra}: {parts}")
+
+
+def _torch() -> Iterator[Finding]:
+    if _version("torch") is None:
+        return
+    # In a process of its own: PyTorch takes seconds to load, and may crash on a bad driver.
+    asked = subprocess.run([sys.executable, "-c", ASK_TORCH], capture_output=True, text=True)
+    if asked.returncode:
+        reason = (asked.stderr.strip().splitlines() or ["it crashed"])[-1]
+        yield Finding("warn", "torch", f"does not load: {reason}", "install PyTorch again")
+        return
+    number, cuda, names, mps = json.loads(asked.stdout)
+    devices = ", ".join(names) or ("Apple GPU" if mps else "CPU")
+    built = f"built for CUDA {cuda}" if cuda else "built without CUDA"
+    if shutil.which("nvidia-smi") and not names:
+        fix = (
+            "update the NVIDIA driver: this build needs a newer one"
+            if cuda
+            else "install the CUDA build of PyTorch that pytorch.org names for your system"
+        )
+        yield Finding("warn", "torch", f"{number}, {built}: the NVIDIA GPU is not seen", fix)
+    else:
+        yield Finding("ok", "torch", f"{number}, {built}: training on {devices}")
+
+
+def _cache() -> Iterator[Finding]:
+    folder = cache_folder()
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        fix = "set SPARCELL_CACHE to a folder that can be written"
+        yield Finding("warn", "cache", f"{folder} cannot be written", fix)
+        return
+    free = shutil.disk_usage(place).free
+    found = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < LITTLE_DISK:
+        yield Finding("warn", "cache", found, "free some space, or set SPARCELL_CACHE elsewhere")
+    else:
+        yield Finding("ok", "cache", found)
+
+
+def _model(model: Model) -> Iterator[Finding]:
+    """Open a model on every runtime, the one that `auto` would choose first."""
+    try:
+        chosen = model.open("auto")
+    except InputError as error:
+        yield Finding("fail", "model", error.found, error.fix)
+        return
+    yield Finding("ok", "model", f"{model.card.name} ({model.card.method}) runs on {chosen.name}")
+    shape = (model.golden_input.shape[1], model.golden_input.shape[2])
+    answer = model.method.answer
+    window = _window(model)
+    for name in candidates(model.card.int8):
+        try:
+            runtime = model.open(name)
+            said = answer.picture(runtime(model.golden_input), shape)
+        except InputError as error:
+            # Not every machine has every runtime; only that none is left matters.
+            yield Finding("ok", "model", f"{name} is not used: {_reason(error)}")
+            continue
+        difference = np.abs(said - model.golden_output)
+        parity = (
+            f"off by {difference.max():.1e} at most, {np.percentile(difference, 99):.1e} in 99 %"
+        )
+        runtime(window)
+        seconds = []
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            runtime(window)
+            seconds.append(time.perf_counter() - began)
+        edges = " x ".join(str(edge) for edge in window.shape[1:])
+        yield Finding(
+            "ok", "model", f"{name}: {min(seconds):.3f} s per window of {edges} px, {parity}"
+        )
+
+
+def _window(model: Model) -> np.ndarray:
+    """Pixels as the network takes them, of about 512 px: the golden input, repeated."""
+    multiple, largest, _ = model.grid(WINDOW, CONTEXT)
+    edge = max(min(WINDOW, largest) // multiple, 1) * multiple
+    golden = model.golden_input
+    times = [-(-edge // length) for length in golden.shape[1:]]
+    return np.ascontiguousarray(np.tile(golden, (1, *times))[:, :edge, :edge])
+
+
+def _reason(error: InputError) -> str:
+    """Give what is in the parentheses of a message that no runtime could be opened."""
+    inner = re.search(r"\((.*)\)", error.found)
+    return inner[1] if inner else error.found
+
+
+def _requirements() -> dict[str, list[str]]:
+    """Requirements of each extra as pip takes them; of the core under the empty name."""
+    by_extra: dict[str, list[str]] = {"": []}
+    for line in metadata("sparcell").get_all("Requires-Dist") or []:
+        requirement, _, marker = line.partition(";")
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", marker)
+        by_extra.setdefault(extra[1] if extra else "", []).append(requirement.strip())
+    return by_extra
+
+
+def _name_and_least(requirement: str) -> tuple[str, str]:
+    name = re.split(r"[\s\[<>=!~(]", requirement, maxsplit=1)[0]
+    least = re.search(r">=\s*([\w.]+)", requirement)
+    return name, least[1] if least else "0"
+
+
+def _installed(names: list[str] | tuple[str, ...]) -> dict[str, str]:
+    return {name: number for name in names if (number := _version(name)) is not None}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3]]
+
+
+def _first_line(error: Exception) -> str:
+    return f"does not load: {(str(error) or type(error).__name__).splitlines()[0]}"

@@ -1,0 +1,82 @@
+"""The same network in a smaller file: weights stored in half precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sparcell.core.errors import InputError
+from sparcell.core.progress import say
+from sparcell.models.model import Model
+from sparcell.models.runtime import TOLERANCE_HALF, OnnxRuntime
+
+
+def to_float16(model: Model) -> Model:
+    """Store the weights of a model in float16, which runtimes widen when they open it.
+
+    The network computes as before, in as many bits; only its weights are rounded. The golden
+    output is made anew by the reference runtime.
+
+    Parameters
+    ----------
+    model : Model
+        One of Sparcell's own.
+
+    Returns
+    -------
+    Model
+        About half as large.
+
+    Raises
+    ------
+    InputError
+        If the package onnx is missing, or the rounded network says something else.
+    """
+    onnx = _halve(model.onnx)
+    golden, answer = model.golden_input, model.method.answer
+    said = answer.picture(OnnxRuntime(onnx, 0)(golden), (golden.shape[1], golden.shape[2]))
+    difference = np.abs(said - model.golden_output)
+    off = float(np.percentile(difference, 99))
+    if not off <= TOLERANCE_HALF:
+        raise InputError(
+            f"a network that is off by {off:.3g} with weights of 16 bits",
+            f"at most {TOLERANCE_HALF:g} in 99 % of its golden output",
+            "leave --half-weights out",
+        )
+    say(
+        f"weights of 16 bits: {len(model.onnx) / 1e6:.1f} -> {len(onnx) / 1e6:.1f} MB, "
+        f"golden output off by {off:.1g} in 99 % of it, {difference.max():.1g} at most"
+    )
+    return replace(model, onnx=onnx, golden_output=said)
+
+
+def _halve(onnx: bytes) -> bytes:
+    """Replace each array of weights by one of float16 and a cast back to float32."""
+    try:
+        from onnx import TensorProto, helper, load_from_string, numpy_helper
+    except ImportError as error:
+        raise InputError(
+            "no package onnx", "what rewriting a network needs", "pip install onnx"
+        ) from error
+    network = load_from_string(onnx)
+    graph = network.graph
+    # In old files a weight may also be an input, which keeps its type.
+    fixed = {given.name for given in graph.input}
+    casts = []
+    for weight in graph.initializer:
+        # Vectors (offsets, sizes) weigh nothing, and may need all their digits.
+        if weight.data_type != TensorProto.FLOAT or len(weight.dims) < 2 or weight.name in fixed:
+            continue
+        with np.errstate(over="ignore"):
+            rounded = numpy_helper.to_array(weight).astype(np.float16)
+        if not np.isfinite(rounded).all():
+            continue
+        name, stored = weight.name, f"{weight.name}_float16"
+        weight.CopyFrom(numpy_helper.from_array(rounded, stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    halved: bytes = network.SerializeToString()
+    return halved

@@ -1,0 +1,1 @@
+"""Shapes of objects and peaks of maps: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Before a prediction: what it needs, and what is refused."""

@@ -1,0 +1,227 @@
+"""One image to its labels and objects, in one go."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparcell.core.image import Image, Plane
+from sparcell.core.progress import say
+from sparcell.io import create_labels, write_table
+from sparcell.measurement.objects import Window, object_table
+from sparcell.models.model import Model
+from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.tiling.rescale import Restore
+from sparcell.prediction.tiling.tiles import (
+    CONTEXT,
+    Grid,
+    RowBand,
+    Stitcher,
+    TileObjects,
+    ahead,
+    cut_plane,
+    map_rows,
+)
+
+MOST_TILES = 4
+"""Tiles that are decoded at the same time, at most: each takes memory."""
+MIN_DECODED = 512
+"""Fewest columns that are worth decoding apart, px."""
+
+
+def predict_image(
+    view: PreparedImage, labels: Path, objects: Path, name: str = "", threads: int = 1
+) -> None:
+    """Find the objects of one image, plane by plane, with memory bounded by the tile.
+
+    Parameters
+    ----------
+    view : View
+    labels : Path
+        Where the label image goes: the image's axes but C, ids 1..n in every plane.
+    objects : Path
+        Where the object table goes.
+    name : str
+        Of the image, in the table.
+    threads : int
+        Tiles that are decoded and measured at the same time, but no more than `MOST_TILES`.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read, or the results cannot be written.
+    """
+    image = view.image
+    axes = label_axes(image)
+    shape = [image.size(a) for a in axes]
+    # Few programs show 32-bit labels, so they are used only where ids need them.
+    for dtype in (np.uint16, np.uint32):
+        try:
+            with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
+                table = predict_planes(view, target, name, threads)
+            break
+        except _TooManyIds:
+            continue
+    write_table(table, objects)
+
+
+def label_axes(image: Image) -> str:
+    """Axes of the labels of an image: its own but C."""
+    return "".join(a for a in "TZYX" if a in image.axes)
+
+
+def predict_planes(view: PreparedImage, target: Any, name: str, threads: int) -> pd.DataFrame:
+    """Find the objects of all planes; those that are constant have none.
+
+    Parameters
+    ----------
+    view : View
+    target : array-like
+        Filled with labels; of the axes `label_axes`.
+    name, threads
+        As for `predict_image`.
+
+    Returns
+    -------
+    DataFrame
+        The object tables of all planes.
+
+    Raises
+    ------
+    _TooManyIds
+        If the dtype of `target` cannot number the objects.
+    """
+    write = _into(target, label_axes(view.image))
+    tables: list[pd.DataFrame] = []
+    with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
+        for plane in view.planes:
+            tables += _predict_plane(view, plane, write, name, pool)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _predict_plane(
+    view: PreparedImage,
+    plane: Plane,
+    write: Callable[[Plane, RowBand], None],
+    name: str,
+    pool: Executor,
+) -> list[pd.DataFrame]:
+    """Write the labels of one plane; give its tables."""
+    image, shown, model = view.image, view.shown, view.model
+    scaling = view.scaling(plane)
+    grids, halo = plan_tiles(image, shown, model, view.settings)
+    cuts = cut_plane(shown.shape, grids)
+    decode: Callable[..., Any] = model.method.decode
+    stitcher = Stitcher(
+        lambda maps: decode(maps, model.decode_settings),
+        split_columns(cuts[1].cores, halo),
+        halo,
+        pool.map,
+    )
+    tables: list[Future[pd.DataFrame]] = []
+
+    def measure(found: TileObjects) -> pd.DataFrame:
+        table = object_table(
+            found.labels,
+            pixel_size=image.pixel_size,
+            scores=found.scores,
+            image_name=name,
+            plane=plane,
+            window=Window(found.offset, image.shape),
+        )
+        table["id"] += found.first_id - 1
+        return table
+
+    def keep(found: TileObjects) -> None:
+        tables.append(pool.submit(measure, found))
+
+    answer = model.method.answer
+    rows = ahead(map_rows(shown, plane, scaling, view.runtime, cuts, answer))
+    if shown.shape == image.shape:
+        bands = stitcher.run(rows, keep)
+    else:
+        restore = Restore(image.shape, shown.shape, keep)
+        bands = restore.bands(stitcher.run(rows, restore.take))
+    for band in bands:
+        write(plane, band)
+    if stitcher.cut:
+        say(
+            f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
+            f"give --halo over {ceil(halo * image.shape[0] / shown.shape[0])}"
+        )
+    measured = [table.result() for table in tables]
+    # An empty table gives the columns where nothing is found.
+    return [table for table in measured if len(table)] or measured[:1]
+
+
+def _into(target: Any, axes: str) -> Callable[[Plane, RowBand], None]:
+    """Write bands of planes into a label image, as long as its dtype can number the objects."""
+    largest = np.iinfo(target.dtype).max
+
+    def write(plane: Plane, band: RowBand) -> None:
+        if band.labels.max(initial=0) > largest:
+            raise _TooManyIds
+        rows = slice(band.top, band.top + len(band.labels))
+        where = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
+        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype, copy=False)
+
+    return write
+
+
+class _TooManyIds(Exception):
+    """More objects than the label image's dtype can number."""
+
+
+def plan_tiles(
+    image: Image, shown: Image, model: Model, settings: PredictSettings
+) -> tuple[tuple[Grid, Grid], int]:
+    """Choose the tiles of a plane.
+
+    Returns
+    -------
+    grids : (Grid, Grid)
+        How rows and columns are cut.
+    halo : int
+        How far a tile looks for the rest of its objects, px; not beyond its neighbours.
+    """
+    size = shown.shape[0] / image.shape[0]
+    rows, columns = settings.tile_of(image)
+    if settings.halo is None:
+        halo = int(np.clip(2 * model.card.largest_diameter, 32, columns // 2))
+    else:
+        halo = ceil(settings.halo * size)
+    if not settings.tile:
+        # Large objects need high tiles, or most would be seen several times.
+        rows = min(max(rows, 2 * halo), columns)
+    # A band of tiles shall not be more of the image because the network sees it smaller.
+    vertical, horizontal = (
+        model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT) for tile in (rows, columns)
+    )
+    for cut in cut_plane(shown.shape, (vertical, horizontal)):
+        if len(cut.cores) > 1:
+            halo = min(halo, *(core.stop - core.start - 1 for core in cut.cores))
+    return (vertical, horizontal), halo
+
+
+def split_columns(cores: list[slice], halo: int) -> list[slice]:
+    """Split tiles for decoding, which has one thread for each, until there are `MOST_TILES`.
+
+    However many threads there are: else the ids would depend on the machine.
+    """
+    columns = []
+    for core in cores:
+        width = core.stop - core.start
+        # Pieces that look far beyond themselves would do everything twice.
+        most = width // max(MIN_DECODED, 4 * halo)
+        count = max(1, min(ceil(MOST_TILES / len(cores)), most))
+        edges = [core.start + width * number // count for number in range(count + 1)]
+        columns += [slice(*pair) for pair in itertools.pairwise(edges)]
+    return columns

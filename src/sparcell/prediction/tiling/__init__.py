@@ -1,0 +1,1 @@
+"""Images larger than a network's window: tiles, test-time augmentation, sizes, stitching."""

@@ -1,0 +1,339 @@
+"""Time-lapse: cells crawl, divide and die while the stage drifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.core.labels import Labels
+from sparcell.simulation.cells import ANGLES, FocalPlane, SimulatedCell, populate, reach, separate
+from sparcell.simulation.field import check_failure
+from sparcell.simulation.optics import Lamps, fluorescence, phase_contrast, view
+from sparcell.simulation.settings import (
+    MAX_COVERAGE,
+    MotionSettings,
+    SimulationSettings,
+    StainFailure,
+)
+
+# Frames over which a cell rounds up to divide, its daughters spread again, and a dying one lasts.
+ROUND_UP = 3
+SPREAD_OUT = 4
+DYING = 6
+DAUGHTER_RADIUS = 0.8
+
+
+class Track(NamedTuple):
+    """One line of a track table as the Cell Tracking Challenge writes it; frames from 0.
+
+    `parent` is the id of the mother where this track begins in the frame after the mother's
+    last one, else 0.
+    """
+
+    id: int
+    first: int
+    last: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A time-lapse and what is in it.
+
+    Attributes
+    ----------
+    phase : (T, Y, X) uint8
+    stain : (T, Y, X) uint16
+    nuclei, cells : (T, Y, X) int32
+        Ids are those of `tracks`, 0 = none. Cells whose nucleus is outside the field are left out.
+    tracks : tuple of Track
+        Each is in all frames from `first` to `last`; a nucleus that leaves the field and returns
+        begins a new one.
+    deaths : tuple of int
+        Ids of the tracks that end because the cell died.
+    unstained : tuple of int
+        Ids of the tracks whose nuclei took no dye.
+    shifts : (T, 2) float
+        How far the picture has moved since frame 0, (y, x) in px: what does not crawl and was at
+        p in frame 0 is at p + shifts[t] in frame t.
+    stain_failures : tuple of str
+        What is wrong with the stain in each frame.
+    """
+
+    phase: NDArray[np.uint8]
+    stain: NDArray[np.uint16]
+    nuclei: Labels
+    cells: Labels
+    tracks: tuple[Track, ...]
+    deaths: tuple[int, ...]
+    unstained: tuple[int, ...]
+    shifts: NDArray[np.float64]
+    stain_failures: tuple[StainFailure, ...]
+
+
+def simulate_movie(
+    settings: SimulationSettings,
+    frames: int,
+    seed: int | np.random.Generator,
+    motion: MotionSettings | None = None,
+    stain_failures: Mapping[int, StainFailure] | None = None,
+) -> Movie:
+    """Simulate a time-lapse.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+        The field in frame 0.
+    frames : int
+        Number of frames, at least 1.
+    seed : int or Generator
+        Equal seeds give equal bytes.
+    motion : MotionSettings, optional
+    stain_failures : mapping of int to str, optional
+        Frame to what goes wrong with the stain there; ``empty`` is a frame without stain.
+
+    Raises
+    ------
+    InputError
+        If there is no frame, or a failure is unknown or in no frame of the movie.
+    """
+    failures = _failures_by_frame(frames, stain_failures or {})
+    motion = motion or MotionSettings()
+    rng = np.random.default_rng(seed)
+    shifts = _drift(motion, frames, rng)
+    # The view moves against its content.
+    origins = -shifts
+    margin = reach(settings)
+    low, high = origins.min(axis=0) - margin, origins.max(axis=0) + margin + settings.size
+    bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    dish = _Dish(populate(settings, rng, bounds), motion, bounds, rng)
+
+    shape = (frames, *settings.size)
+    phase, stain = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
+    nuclei, cells = np.empty(shape, np.int32), np.empty(shape, np.int32)
+    lamps, book = Lamps.draw(rng), _TrackBook()
+    for frame in range(frames):
+        if frame:
+            dish.step(frame)
+        scene = view(dish.plane(), settings, (origins[frame, 0], origins[frame, 1]))
+        phase[frame] = phase_contrast(scene, settings, lamps, rng)
+        stain[frame] = fluorescence(scene, settings, lamps, rng, failures[frame])
+        ids = book.enter(frame, dish.lives, np.unique(scene.nuclei))
+        nuclei[frame], cells[frame] = ids[scene.nuclei], ids[scene.cells]
+    return Movie(
+        phase, stain, nuclei, cells, book.table(), book.deaths(), book.unstained(), shifts, failures
+    )
+
+
+@dataclass(eq=False)
+class _Life:
+    """A cell in time."""
+
+    cell: SimulatedCell
+    velocity: NDArray[np.float64]
+    adult_radius: float
+    divides: float
+    born: int | None = None
+    dies: int | None = None
+    mother: _Life | None = None
+
+
+class _Dish:
+    """All cells of the plane, one frame after the other."""
+
+    def __init__(
+        self,
+        plane: FocalPlane,
+        motion: MotionSettings,
+        bounds: tuple[float, float, float, float],
+        rng: np.random.Generator,
+    ) -> None:
+        self._start, self._motion, self._rng = plane, motion, rng
+        self._low, self._high = np.array(bounds[:2]), np.array(bounds[2:])
+        self.lives: list[_Life] = []
+        for cell in plane.cells:
+            cycle = self._cycle()
+            divides = ROUND_UP + rng.uniform(0, 1) * cycle
+            if cell.rounding and motion.doubling is not None:
+                divides = rng.uniform(0, ROUND_UP)
+            velocity = rng.normal(0, motion.speed / np.sqrt(2), 2)
+            life = _Life(cell, velocity, cell.radius, divides)
+            life.cell = _age(life, 0)
+            self.lives.append(life)
+
+    def plane(self) -> FocalPlane:
+        """The plane as it is now; cell i is life i."""
+        return replace(self._start, cells=[life.cell for life in self.lives])
+
+    def step(self, frame: int) -> None:
+        """Go on to `frame`."""
+        full = self._coverage() > MAX_COVERAGE
+        survivors: list[_Life] = []
+        for life in self.lives:
+            if life.dies is not None and frame >= life.dies:
+                continue
+            # Contact inhibition: where there is no room, nobody begins to divide.
+            if full and frame <= life.divides - ROUND_UP < frame + 1:
+                life.divides += 1
+            if life.dies is None and frame >= life.divides:
+                survivors.extend(self._divide(life, frame))
+            else:
+                survivors.append(life)
+        self.lives = survivors
+        for life in self.lives:
+            calm = life.born is None or frame - life.born > SPREAD_OUT
+            if calm and life.dies is None and frame < life.divides - ROUND_UP:
+                life.dies = frame + DYING if self._rng.random() < self._motion.death else None
+        self._crawl()
+        for life in self.lives:
+            life.cell = _age(life, frame)
+
+    def _coverage(self) -> float:
+        """Part of the plane under nuclei."""
+        nuclei = np.pi * sum(life.adult_radius**2 for life in self.lives)
+        return float(nuclei / np.prod(self._high - self._low))
+
+    def _cycle(self) -> float:
+        """Draw the frames from one division to the next."""
+        doubling = self._motion.doubling
+        if doubling is None:
+            return float("inf")
+        return max(float(self._rng.normal(doubling, 0.15 * doubling)), ROUND_UP + SPREAD_OUT + 1.0)
+
+    def _divide(self, life: _Life, frame: int) -> list[_Life]:
+        """Replace a mother by two daughters on either side of where she was."""
+        direction = self._rng.uniform(0, 2 * np.pi)
+        radius = DAUGHTER_RADIUS * life.adult_radius
+        daughters = []
+        for side in (-1, 1):
+            dy, dx = side * radius * np.sin(direction), side * radius * np.cos(direction)
+            turned = np.roll(life.cell.body, int(self._rng.integers(ANGLES)))
+            cell = replace(
+                life.cell,
+                y=life.cell.y + float(dy),
+                x=life.cell.x + float(dx),
+                angle=direction + np.pi / 2,
+                radius=radius,
+                body=turned,
+            )
+            velocity = np.array([dy, dx]) / 4
+            daughters.append(
+                _Life(
+                    cell,
+                    velocity,
+                    life.adult_radius,
+                    divides=frame + self._cycle(),
+                    born=frame,
+                    mother=life,
+                )
+            )
+        return daughters
+
+    def _crawl(self) -> None:
+        """Persistent random walk (velocities autoregressive of order 1) with walls."""
+        if not self.lives or not self._motion.speed:
+            return
+        keep = self._motion.persistence
+        kick = self._motion.speed * np.sqrt((1 - keep**2) / 2)
+        at = np.array([(life.cell.y, life.cell.x) for life in self.lives])
+        for number, life in enumerate(self.lives):
+            life.velocity = keep * life.velocity + kick * self._rng.standard_normal(2)
+            at[number] += life.velocity * (1 - life.cell.rounding)
+        at = separate(at, np.array([life.cell.radius for life in self.lives]))
+        for life, place in zip(self.lives, np.clip(at, self._low, self._high), strict=True):
+            life.velocity = np.where(
+                (place <= self._low) | (place >= self._high), -life.velocity, life.velocity
+            )
+            life.cell = replace(life.cell, y=float(place[0]), x=float(place[1]))
+
+
+class _TrackBook:
+    """Gives track ids to nuclei as they come into and go out of view."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[int]] = {}
+        self._life: dict[int, _Life] = {}
+        self._open: dict[_Life, int] = {}
+
+    def enter(self, frame: int, lives: list[_Life], seen: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Note who is seen in a frame; return track ids by number of the cell in the plane."""
+        ids = np.zeros(len(lives) + 1, np.int32)
+        before, self._open = self._open, {}
+        for number in seen[seen > 0]:
+            life = lives[number - 1]
+            track = before.get(life)
+            if track is None:
+                track = len(self._rows) + 1
+                newborn = life.mother is not None and life.born == frame
+                parent = before.get(life.mother, 0) if newborn else 0
+                self._rows[track] = [frame, frame, parent]
+                self._life[track] = life
+            self._rows[track][1] = frame
+            self._open[life] = ids[number] = track
+        return ids
+
+    def table(self) -> tuple[Track, ...]:
+        """All tracks by id."""
+        return tuple(Track(i, first, last, p) for i, (first, last, p) in self._rows.items())
+
+    def deaths(self) -> tuple[int, ...]:
+        """Tracks whose last frame is the last of a dying cell."""
+        return tuple(
+            i
+            for i, life in self._life.items()
+            if life.dies is not None and self._rows[i][1] == life.dies - 1
+        )
+
+    def unstained(self) -> tuple[int, ...]:
+        """Tracks of nuclei without dye."""
+        return tuple(i for i, life in self._life.items() if not life.cell.dye)
+
+
+def _age(life: _Life, frame: int) -> SimulatedCell:
+    """The cell as its place in the cycle makes it look."""
+    cell, radius, dye = life.cell, life.adult_radius, life.cell.dye
+    rounding = cell.rounding
+    if np.isfinite(life.divides):
+        rounding = float(np.clip(1 - (life.divides - frame - 1) / ROUND_UP, 0, 1))
+    if life.born is not None:
+        grown = min((frame - life.born) / SPREAD_OUT, 1)
+        rounding = max(rounding, 1 - grown)
+        radius *= DAUGHTER_RADIUS + (1 - DAUGHTER_RADIUS) * grown
+    if life.dies is not None:
+        left = (life.dies - frame) / DYING
+        rounding = max(rounding, min(2 * (1 - left), 1.0))
+        radius *= 0.6 + 0.4 * left
+        dye *= 1.15
+    return replace(cell, rounding=rounding, radius=radius, dye=dye)
+
+
+def _drift(motion: MotionSettings, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Shift of the picture since frame 0, (T, 2) in px."""
+    angle = rng.uniform(0, 2 * np.pi)
+    steps = motion.drift * np.array([np.sin(angle), np.cos(angle)])
+    steps = steps + rng.normal(0, motion.jitter / np.sqrt(2), (frames, 2))
+    jumps = rng.random(frames) < motion.jump_rate
+    angles = rng.uniform(0, 2 * np.pi, frames)
+    steps += motion.jump * jumps[:, None] * np.column_stack([np.sin(angles), np.cos(angles)])
+    steps[0] = 0
+    return np.cumsum(steps, axis=0)
+
+
+def _failures_by_frame(
+    frames: int, failures: Mapping[int, StainFailure]
+) -> tuple[StainFailure, ...]:
+    """One failure per frame."""
+    if frames < 1:
+        raise InputError(f"{frames} frames for a movie", "at least 1", "give a larger number")
+    for frame, kind in failures.items():
+        check_failure(kind)
+        if not 0 <= frame < frames:
+            raise InputError(
+                f"a stain failure in frame {frame}", f"frames 0 to {frames - 1}", "correct it"
+            )
+    return tuple(failures.get(frame, "none") for frame in range(frames))

@@ -1,0 +1,281 @@
+"""Pretraining that costs no annotation, tried on one's own images (isl paper, figures 7b and 9b).
+
+::
+
+    OUT/
+      stain/         the run that learned to predict the stain, once
+      study/         from scratch, ImageNet, the stain, and further runs; with few and more labels
+      starts.csv     a row per start and number of fields: scores, intervals, gains
+      starts.png     how the scores grow
+      spread.png     scores of all test images and seeds after the fewest labels
+      pipeline.png   one test field: image, predicted stain, mask, distance map, objects
+      pictures.png   test fields: stain and objects as they are and as predicted
+      starts.html    these pictures and the gains on one page
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.core.progress import say
+from sparcell.core.record import read_record
+from sparcell.studies.config import Budget, Candidate, Limit, Study, as_overrides
+from sparcell.training.initialise import start_from
+from sparcell.training.recipe import Recipe, load_recipe
+
+SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
+OF_A_RUN = ("network.head", "fit.hold_norms")
+"""Settings that have an effect only on a start from a run."""
+BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Labelled fields that are tried, as far as there are so many."""
+
+
+def pretraining_study(
+    data: Path,
+    runs: Mapping[str, Path],
+    recipe: str = "isl-light/nuclei",
+    *,
+    labels: str = "labels",
+    budgets: Sequence[int] | None = None,
+    seeds: int = 3,
+    limit: Limit | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Study:
+    """Make the study that compares starts of one recipe.
+
+    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the runs alone;
+    the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
+    from the budget, so its size is all the labels that a run uses.
+
+    Parameters
+    ----------
+    data : Path
+        Dataset folder with labels, of which some are marked test.
+    runs : dict of str to Path
+        Runs to start from, by the names of these starts. Scratch and ImageNet have the network of
+        the first, which learned to predict the stain.
+    recipe : str
+        A recipe's name or path.
+    labels : str
+        Folder of the labels in the dataset.
+    budgets : sequence of int, optional
+        Numbers of labelled fields; 1, 2, 5, 10, ... and all by default.
+    seeds : int
+        Repetitions, each with its own order of the fields.
+    limit : Limit, optional
+        Length of every run instead of that of the recipe.
+    settings : dict, optional
+        Other values for settings of the recipe, by dotted name.
+
+    Raises
+    ------
+    InputError
+        If no labelled field is marked test, or there is none to train on, or the recipe finds no
+        objects.
+    """
+    settings = settings or {}
+    count = count_fields(data, labels)
+    chosen: tuple[Budget, ...] = tuple(budgets or ())
+    if not chosen:
+        chosen = (*(number for number in BUDGETS if number < count), "all")
+    # The plan chooses fields; a published row of one image would leave too few.
+    settings = {"data.images": 0, **settings}
+    if load_recipe(recipe, as_overrides(settings), pretrained=True).method.name == "stain":
+        raise InputError(
+            f"the recipe {recipe}, which predicts a stain",
+            "one that finds objects",
+            "try --recipe isl-light/nuclei",
+        )
+    from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
+    first = next(iter(from_runs.values()))
+    alike = {key: value for key, value in first.items() if not key.startswith("method.")}
+    # Scratch and ImageNet have no last convolution to keep, and no statistics.
+    for_all = {key: value for key, value in settings.items() if key not in OF_A_RUN}
+    plain = (
+        for_all
+        | alike
+        | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
+    )
+    return Study(
+        name=f"How many labels after learning the stain? {data.resolve().name}",
+        recipes=tuple(
+            Candidate(recipe=recipe, label=label, set=own)
+            for label, own in (
+                (SCRATCH, plain | {"network.weights": "none"}),
+                (IMAGENET, plain | {"network.weights": "imagenet"}),
+                *((label, settings | own) for label, own in from_runs.items()),
+            )
+        ),
+        budgets=chosen,
+        seeds=tuple(range(seeds)),
+        val=0,
+        labels=labels,
+        limit=limit,
+        metric="map",
+    )
+
+
+def count_fields(data: Path, labels: str) -> int:
+    """Count the labelled fields to train on; some others must be marked test.
+
+    Raises
+    ------
+    InputError
+        If there are none of either.
+    """
+    dataset = Dataset.open(data, labels=labels).having("labels")
+    usable = [sample for sample in dataset.samples if not sample.refused]
+    tested = sum(sample.split == "test" for sample in usable)
+    if not tested or tested == len(usable):
+        raise InputError(
+            f"{tested} of {len(usable)} labelled fields marked test in {data / 'split.csv'}",
+            "some, which neither the stain nor the objects are learned from, and others",
+            "mark fields in the column split",
+        )
+    return len(usable) - tested
+
+
+def network_settings(stain: Path, recipe: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recipe that starts from a run sets otherwise, by dotted name."""
+    overrides = as_overrides(settings)
+    before = load_recipe(recipe, overrides, pretrained=True)
+    after = start_from(stain.resolve(), before, overrides)
+    return {
+        f"{part}.{key}": value
+        for part in ("network", "normalise", "method")
+        for key, value in after.model_dump(mode="json")[part].items()
+        if value != before.model_dump(mode="json")[part][key]
+    }
+
+
+def learn_stain(
+    recipe: str, data: Path, out: Path, overrides: Sequence[str] = (), resume: bool = False
+) -> Path:
+    """Train the model that predicts the stain, or go on with it; see `sparcell.training.train`."""
+    loaded: Recipe = load_recipe(recipe, list(overrides))
+    if loaded.method.name != "stain":
+        raise InputError(
+            f"the recipe {recipe} of the method {loaded.method.name}",
+            "one that predicts a stain",
+            "try --stain-recipe isl-light/stain",
+        )
+    from sparcell.training import train
+
+    folder: Path = train(loaded, data, out, resume=resume)
+    return folder
+
+
+def name_runs(stain: Path, others: Sequence[Path]) -> dict[str, Path]:
+    """Name starts after the folders of their runs, the first of all ``stain``.
+
+    Raises
+    ------
+    InputError
+        If two of them would have one name.
+    """
+    runs = {STAIN: stain}
+    for run in others:
+        name = run.resolve().name
+        if name in (SCRATCH, IMAGENET, *runs):
+            raise InputError(
+                f"--start {run}, though a start is called {name}",
+                "folders of different names",
+                "rename the folder of the run",
+            )
+        runs[name] = run
+    return runs
+
+
+def check_runs(runs: Mapping[str, Path], study: Study, data: Path) -> None:
+    """Check that runs are finished, have not seen the test fields, and the stain's predicts one.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    for label, run in runs.items():
+        method = _check_unseen(run, study, data)
+        if label == STAIN and method != "stain":
+            raise InputError(
+                f"{run}, a run of the method {method}",
+                "one that predicts a stain",
+                "name another with --stain",
+            )
+
+
+def _check_unseen(run: Path, study: Study, data: Path) -> str:
+    """Check that a run is finished and has not seen the test fields; return its method."""
+    record = run / "record.json"
+    if not (run / "model.zip").exists() or not record.exists():
+        raise InputError(f"no finished run in {run}", "a run to start from", "train it first")
+    held = read_record(run)
+    dataset = Dataset.open(data, labels=study.labels).having("labels")
+    tested = {sample.name for sample in dataset.samples if sample.split == "test"}
+    # What it learned from labels that no hand made, it has seen too.
+    seen = {name for part, names in held["fields"].items() if part != "test" for name in names}
+    if both := sorted(tested & seen):
+        raise InputError(
+            f"{run}, which was trained on the test field {both[0]}",
+            "a run that has not seen what is tested",
+            "leave that run out, or correct split.csv",
+        )
+    method: str = held["settings"]["method"]["name"]
+    return method
+
+
+def write_pretraining(out: Path, stain: Path) -> Path:
+    """Write table, pictures and page of a study of starts: ``starts.csv`` to ``starts.html``.
+
+    Returns
+    -------
+    Path
+        ``starts.csv``.
+
+    Raises
+    ------
+    InputError
+        If its study has no results.
+    """
+    from sparcell.io import read_table, write_table
+    from sparcell.reports.pictures import png
+    from sparcell.reports.rendering import embed, render
+    from sparcell.studies.example_fields import draw_fields
+    from sparcell.studies.pretraining_figures import draw_pipeline, draw_spread
+    from sparcell.studies.pretraining_table import (
+        compare_pretraining,
+        describe_pretraining,
+        draw_pretraining,
+    )
+    from sparcell.studies.reading import tidy
+
+    folder = out / "study"
+    if not (folder / "images.csv").exists():
+        raise InputError(f"no images.csv in {folder}", "a study of starts", "check the path")
+    runs, images = (tidy(read_table(folder / f"{name}.csv")) for name in ("results", "images"))
+    table = compare_pretraining(runs, images)
+    write_table(table, out / "starts.csv")
+    drawn = {
+        "starts": draw_pretraining(table),
+        "spread": draw_spread(images),
+        "pipeline": draw_pipeline(folder, stain),
+        "pictures": draw_fields(folder, stain, images),
+    }
+    pictures = {name: png(figure) for name, figure in drawn.items() if figure is not None}
+    for name, picture in pictures.items():
+        with whole_file(out / f"{name}.png") as partial:
+            partial.write_bytes(picture)
+    said = describe_pretraining(table)
+    for line in said:
+        say(line)
+    embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
+    with whole_file(out / "starts.html") as partial:
+        partial.write_text(
+            render("starts.html", name=out.resolve().name, said=said, **embedded), "utf8"
+        )
+    return out / "starts.csv"

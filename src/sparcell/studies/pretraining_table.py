@@ -1,0 +1,167 @@
+"""How much a start gains, at every number of labels: table, sentences, curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sparcell.studies.pictures import COLOURS
+from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets
+from sparcell.studies.statistics import (
+    NOT_TESTED,
+    Difference,
+    holm,
+    interval_of_mean,
+    paired_by_image,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = ("pixel_iou", "map")
+"""Of the paper's figures 7b and 9b."""
+BASE = "imagenet"
+LEGIBLE = 0.08
+"""Numbers on an axis are at least so far apart, share of its length."""
+ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
+"""How starts are called; further ones, by the names of their runs, come after these."""
+
+
+def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Compare every start with that from ImageNet.
+
+    Parameters
+    ----------
+    runs, images : DataFrame
+        Tidy ``results.csv`` and ``images.csv``.
+
+    Returns
+    -------
+    DataFrame
+        A row per metric, number of fields and start: `score`, the mean over test images and seeds,
+        as the paper has it; `low` and `high`, its 95 % interval (images and seeds drawn anew);
+        `seed_sd`, the spread over seeds, and so over which fields were labelled; `gain` over the
+        start from ImageNet, relative; `difference` with its interval and `p` (Wilcoxon on images,
+        each a mean over seeds), `p_holm` corrected for all rows; `count_error`.
+    """
+    rows = []
+    for metric in METRICS:
+        good, amounts = finished(images, metric), labelled_fields(runs)
+        for budget in ordered_budgets(good):
+            of_budget = good[good["budget"] == budget]
+            scores = {
+                start: of_budget[of_budget["recipe"] == start]
+                .pivot_table(metric, "seed", "image")
+                .dropna(axis=1)
+                for start in _in_order(of_budget["recipe"])
+            }
+            for start, held in scores.items():
+                own = runs[(runs["budget"] == budget) & (runs["recipe"] == start)]
+                values = held.to_numpy(float)
+                low, high = interval_of_mean(values)
+                rows.append(
+                    {
+                        "metric": metric,
+                        "budget": budget,
+                        "fields": float(amounts[own.index].mean()),
+                        "start": start,
+                        "seeds": len(values),
+                        "score": values.mean(),
+                        "low": low,
+                        "high": high,
+                        "seed_sd": values.mean(axis=1).std(ddof=1) if len(values) > 1 else np.nan,
+                        **_against(scores, start),
+                        "count_error": pd.to_numeric(own["count_error"], errors="coerce").mean(),
+                    }
+                )
+    table = pd.DataFrame(rows)
+    table["p_holm"] = holm(table["p"].to_numpy(float)) if len(table) else []
+    return table
+
+
+def _in_order(starts: pd.Series[str]) -> list[str]:
+    found = list(dict.fromkeys(starts))
+    return [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
+
+
+def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
+    """Compare a start with that from ImageNet on the seeds and images that both have."""
+    found: Difference = NOT_TESTED
+    gain = np.nan
+    if start != BASE and BASE in scores:
+        own, base = scores[start], scores[BASE]
+        seeds, shared = own.index.intersection(base.index), own.columns.intersection(base.columns)
+        if len(seeds) and len(shared):
+            a, b = (held.loc[seeds, shared].to_numpy(float) for held in (own, base))
+            found = paired_by_image(a, b, same_seeds=True)
+            gain = a.mean() / b.mean() - 1 if b.mean() else np.nan
+    return {
+        "gain": gain,
+        "difference": found.difference,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "p": found.p,
+    }
+
+
+def describe_pretraining(table: pd.DataFrame) -> list[str]:
+    """Say in a sentence for each metric, number of fields and run what starting from it brought."""
+    said = []
+    for row in table[~table["start"].isin(["scratch", BASE])].to_dict("records"):
+        if pd.isna(row["difference"]):
+            continue
+        base = row["score"] - row["difference"]
+        fields = "all labelled fields" if row["budget"] == "all" else f"{row['budget']} labelled"
+        # Above nothing there is no relative gain.
+        gain = "" if pd.isna(row["gain"]) else f"{row['gain']:+.0%}; "
+        low, high = row["difference_low"], row["difference_high"]
+        # One run on one field has no spread.
+        known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
+        start = "the stain" if row["start"] == "stain" else row["start"]
+        said.append(
+            f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after {start}, {base:.3f} "
+            f"after ImageNet ({gain}{known})"
+        )
+    return said
+
+
+def draw_pretraining(table: pd.DataFrame) -> Figure:
+    """Draw the scores against labelled fields, with 95 % intervals (isl figures 7b and 9b)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    starts = _in_order(table["start"])
+    # Grey for none, then the colours of other pages.
+    colours = dict(zip(dict.fromkeys((*ORDER, *starts)), ("#808080", *COLOURS), strict=False))
+    for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
+        part = table[table["metric"] == metric]
+        for place, start in enumerate(starts):
+            own = part[part["start"] == start].sort_values("fields")
+            # A little apart, so that intervals do not hide each other.
+            x = own["fields"] * 1.04 ** (place - 1)
+            error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))
+            look = {"fmt": "o-", "color": colours[start], "capsize": 2}
+            axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **look)
+        ticks = sorted(set(part["fields"]))
+        axis.set(xscale="log", xlabel="labelled fields", ylabel=f"{NAMES[metric]}, 95 % interval")
+        axis.set_xticks(ticks, _tick_labels(ticks))
+        axis.minorticks_off()
+        axis.set_ylim(bottom=0)
+        if len(ticks):
+            axis.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
+        axis.spines[["top", "right"]].set_visible(False)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper center", ncols=len(starts), frameon=False)
+    return figure
+
+
+def _tick_labels(ticks: list[float]) -> list[str]:
+    """Write the numbers on a logarithmic axis, but those too near to a larger one to be read."""
+    labels, last = [], np.inf
+    for tick in reversed(ticks):
+        legible = np.log(last / tick) > LEGIBLE * np.log(ticks[-1] / ticks[0])
+        labels.append(f"{tick:g}" if legible else "")
+        last = tick if legible else last
+    return labels[::-1]

@@ -1,0 +1,1 @@
+"""From a dataset folder to the crops that a network learns from."""

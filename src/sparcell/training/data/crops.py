@@ -1,0 +1,299 @@
+"""Random crops, changed at random: what the network sees in training.
+
+A crop is drawn from (seed, epoch, number) alone, so a resumed run sees what an unbroken one does,
+whatever the number of worker processes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.utils.data import Dataset, Sampler
+
+from sparcell.core.annotation import Annotation
+from sparcell.methods import METHODS
+from sparcell.morphology.boundaries import BEYOND
+from sparcell.prediction.tiling.tiles import pad_to
+from sparcell.training.data.crop_placement import CropPlaces, keep_inside
+from sparcell.training.data.fields import Fields, TrainingField
+from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Augment, Border
+
+
+class Crop(NamedTuple):
+    """What one training step takes.
+
+    Attributes
+    ----------
+    image : (C, Y, X) float32
+    target : (K, Y, X) float32
+        Of every frame that is learned from (`network.every_frame`): (frames * K, Y, X), oldest
+        first.
+    valid : (1, Y, X) float32
+        Of every frame: (frames, Y, X).
+    """
+
+    image: NDArray[np.float32]
+    target: NDArray[np.float32]
+    valid: NDArray[np.float32]
+
+
+class RandomCrops(Dataset[Crop]):
+    """The crops of all epochs, by (epoch, number)."""
+
+    def __init__(self, fields: Fields, recipe: Recipe) -> None:
+        self.fields, self.recipe = fields, recipe
+        self.method = METHODS[recipe.method.name]
+        self.places = CropPlaces(fields, recipe)
+
+    def __len__(self) -> int:
+        return crops_per_epoch(self.fields, self.recipe)
+
+    def __getitem__(self, place: tuple[int, int]) -> Crop:
+        rng = np.random.default_rng([self.recipe.seed, *place])
+        augment, shape = self.recipe.augment, self.recipe.fit.shape
+        index, corner = self.places.find(*place, rng)
+        field = self.fields[index]
+        matrix, shift = draw_affine(augment, shape, rng)
+        corner = keep_inside(corner + np.trunc(shift).astype(np.int64), field, shape)
+        centre = corner + (np.array(shape) - 1) / 2
+        where = (centre, matrix, shape, self.method.learns_from, augment.border)
+        image, truth, valid = cut(field, *where)
+        image = change_intensity(image, augment, rng)
+        # Of the frames before, the image is there already.
+        before = [cut(one._replace(image=one.image[:1]), *where)[1:] for one in field.earlier]
+        known = [*before, (truth, valid)]
+        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in known]
+        trusted = np.stack([valid for _, valid in known]).astype(np.float32)
+        return Crop(image, np.concatenate(targets), trusted)
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.epoch = count, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the number of the epoch that is about to begin, also after a resume."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, number) for number in range(self.count))
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """Makes batches of an epoch's crops.
+
+    Crops that are drawn anew come in full batches alone. Of those that each epoch shows once none
+    is left out: the last batch is smaller. A single crop joins the batch before, since batch
+    normalisation cannot learn from one value.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch: int, every_crop: bool) -> None:
+        self.sampler, self.batch, self.every_crop = sampler, batch, every_crop
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        crops = iter(self.sampler)
+        return (list(itertools.islice(crops, size)) for size in self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of crops in each batch of an epoch."""
+        full, rest = divmod(len(self.sampler), self.batch)
+        sizes = [self.batch] * full
+        if not self.every_crop or not rest:
+            return sizes
+        if rest == 1 and sizes and self.batch > 1:
+            return [*sizes[:-1], self.batch + 1]
+        return [*sizes, rest]
+
+
+class WholeFields(Dataset[Crop]):
+    """Validation fields, whole, padded to what the network takes; padding is not valid."""
+
+    def __init__(self, fields: Fields, recipe: Recipe, multiple: int) -> None:
+        self.fields, self.recipe, self.multiple = fields, recipe, multiple
+        self.method = METHODS[recipe.method.name]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __getitem__(self, index: int) -> Crop:
+        field = self.fields[index]
+        target = self.method.targets(field.truth(self.method.learns_from), self.recipe.method)
+        height, width = (-(-edge // self.multiple) * self.multiple for edge in field.labels.shape)
+        grow = ((0, 0), (0, height - target.shape[1]), (0, width - target.shape[2]))
+        return Crop(
+            pad_to(field.image, (height, width)),
+            np.pad(target, grow),
+            np.pad(field.valid[None].astype(np.float32), grow),
+        )
+
+
+def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
+    """As the recipe says; or each place once; or as many crops as tile the training images."""
+    if recipe.fit.crops_per_epoch:
+        return recipe.fit.crops_per_epoch
+    if places := CropPlaces(fields, recipe).different:
+        return places
+    height, width = recipe.fit.shape
+    return max(recipe.fit.batch, round(fields.area / (height * width)))
+
+
+def draw_affine(
+    augment: Augment, crop: tuple[int, int], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw rotation, shear, size, flips (as a matrix) and a shift in px (thesis eq. 3.11, 3.12)."""
+    turn, shear = np.deg2rad(
+        [
+            rng.uniform(-augment.rotation, augment.rotation),
+            rng.uniform(-augment.shear, augment.shear),
+        ]
+    )
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    size = 1 + rng.uniform(-augment.scale, augment.scale)
+    flips = rng.choice([-1.0, 1.0], 2) if augment.flip else np.ones(2)
+    matrix = rotation @ np.array([[1, np.tan(shear)], [0, 1]]) @ np.diag(flips) / size
+    return matrix, rng.uniform(-augment.shift, augment.shift, 2) * crop
+
+
+def cut(
+    field: TrainingField,
+    centre: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    crop: tuple[int, int],
+    learns_from: str = "labels",
+    border: Border = "ignored",
+) -> tuple[NDArray[np.float32], Any, NDArray[np.bool_]]:
+    """Cut a rectangle around `centre` through an affine map.
+
+    Image and stain by linear interpolation, labels and masks by nearest pixel, all at the same
+    places. What lies beyond the image is its reflection, or with ``border="zero"`` -1, the darkest
+    value; nothing is learned there, unless `border` is ``"reflected"``.
+
+    Returns
+    -------
+    image : (C, Y, X) float32
+    truth : (Y, X) int32, (K, Y, X) float32 or Annotation
+        Labels, stains, or what is known, by `learns_from`. Labels are `BEYOND` beyond the image.
+        Points are kept that lie in the crop or up to half its edge beside it: they tell whose
+        the parts of a mask are that reach into the crop.
+    valid : (Y, X) bool
+    """
+    offset = centre - matrix @ ((np.array(crop) - 1) / 2)
+    reflected = border == "reflected"
+
+    def sample(plane: NDArray[Any], order: int, beyond: float | None = None) -> NDArray[Any]:
+        mode = "mirror" if beyond is None or reflected else "grid-constant"
+        out: NDArray[Any] = ndimage.affine_transform(
+            plane, matrix, offset, crop, order=order, mode=mode, cval=beyond or 0, prefilter=False
+        )
+        return out
+
+    dark = -1.0 if border == "zero" else None
+    image = np.stack([sample(channel, 1, dark) for channel in field.image]).astype(np.float32)
+    truth = field.truth(learns_from)
+    if isinstance(truth, Annotation):
+        labels, points, mask = truth.labels, truth.points, truth.mask
+        truth = truth._replace(
+            labels=None if labels is None else sample(labels, 0, 0),
+            points=None
+            if points is None
+            else move_points(points, field.labels.shape, matrix, offset, crop, reflected),
+            mask=None if mask is None else sample(mask.astype(np.uint8), 0, 0).astype(bool),
+        )
+    elif learns_from == "stain":
+        truth = np.stack([sample(stain, 1) for stain in truth])
+    else:
+        truth = sample(truth, 0, BEYOND)
+    valid = sample(field.valid.astype(np.uint8), 0, 0).astype(bool)
+    return image, truth, valid
+
+
+def move_points(
+    points: NDArray[np.float32],
+    shape: tuple[int, ...],
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    crop: tuple[int, int],
+    reflected: bool,
+) -> NDArray[np.float32]:
+    """Places in a crop, or half its edge beside, of an image's points, and of their reflections."""
+    edges = np.array(crop)
+    low, high = -edges / 2 - 0.5, edges * 1.5 - 0.5
+    moved = points.astype(np.float64)
+    if reflected:
+        corners = np.array([[y, x] for y in (low[0], high[0]) for x in (low[1], high[1])])
+        reached = corners @ matrix.T + offset
+        for axis, length in enumerate(shape):
+            moved = _reflect(moved, axis, length, reached[:, axis].min(), reached[:, axis].max())
+    moved = (moved - offset) @ np.linalg.inv(matrix).T
+    inside = ((moved >= low) & (moved < high)).all(1)
+    return moved[inside].astype(np.float32)
+
+
+def _reflect(
+    points: NDArray[np.float64], axis: int, length: int, low: float, high: float
+) -> NDArray[np.float64]:
+    """Add the reflections of points about the first and the last pixel, from `low` to `high`."""
+    period = 2 * (length - 1)
+    if (low >= 0 and high <= length - 1) or not period:
+        return points
+    # What lies on the mirror is its own reflection.
+    free = (points[:, axis] > 0) & (points[:, axis] < length - 1)
+    copies = []
+    for turn in range(int(low // period), int(high // period) + 2):
+        for sign, held in ((1, points), (-1, points[free])):
+            copy = held.copy()
+            copy[:, axis] = sign * held[:, axis] + turn * period
+            copies.append(copy)
+    every = np.concatenate(copies)
+    return every[(every[:, axis] >= low) & (every[:, axis] <= high)]
+
+
+def draw_out_of_focus_light(
+    shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw light from out of focus: (Y, X) float32 in 0..1, smooth over 1/2 to 1/6 of the crop.
+
+    Thick specimens have it, few outlined fields show it, and a network that has not seen it takes
+    it for objects.
+    """
+    from torch.nn import functional
+
+    grid = torch.from_numpy(rng.random((1, 1, *rng.integers(3, 8, 2)), np.float32))
+    smooth = functional.interpolate(grid, shape, mode="bicubic", align_corners=True)
+    haze: NDArray[np.float32] = smooth[0, 0].clamp(0, 1).numpy()
+    return haze
+
+
+def change_intensity(
+    image: NDArray[np.float32], augment: Augment, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Change contrast, haze, brightness, sharpness and noise of a normalised (C, Y, X) image."""
+    image = image * np.float32(1 + rng.uniform(-augment.gain, augment.gain))
+    if augment.haze and rng.random() < 0.5:
+        image += draw_out_of_focus_light(image.shape[1:], rng) * np.float32(
+            rng.uniform(0, augment.haze)
+        )
+    image += np.float32(rng.uniform(-augment.offset, augment.offset))
+    if augment.blur and rng.random() < 0.5:
+        sigma = rng.uniform(0, augment.blur)
+        image = ndimage.gaussian_filter(image, (0, sigma, sigma))
+    if augment.noise:
+        amount = np.float32(rng.uniform(0, augment.noise))
+        image += amount * rng.standard_normal(image.shape, np.float32)
+    return image.astype(np.float32, copy=False)

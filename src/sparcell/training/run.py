@@ -1,0 +1,372 @@
+"""A training run: from a recipe and labelled fields to a run folder.
+
+::
+
+    RUN/
+      recipe.yaml      every setting        record.json   versions, hashes, start weights
+      metrics.csv      a row per epoch      curves.png    the same, drawn
+      checkpoints/     best.ckpt, the weights; last.ckpt, to go on from, until the run is finished
+      model.zip        what prediction needs; without test scores until these are known
+      failure.txt      only if scores or report failed: the traceback
+      evaluation.json  scores on test fields (or validation fields)
+      predictions/     of those fields
+      teacher/         pseudo-labels of fields without annotation, where there is a teacher
+      report.html      to look at
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file, write_json
+from sparcell.core.image import FIRST_PLANE
+from sparcell.core.progress import say
+from sparcell.core.record import is_finished, peak_memory, start_record
+from sparcell.methods import METHODS
+from sparcell.models.catalogue import entries, find_entry
+from sparcell.reports import write_report
+from sparcell.system.lock import hold, is_new
+from sparcell.system.machine import keep_memory
+from sparcell.training.callbacks import (
+    LAST,
+    AveragedWeights,
+    Budget,
+    MetricsTable,
+    WholeCheckpoints,
+    drop_last,
+    mix_weights,
+)
+from sparcell.training.data.field_refs import FieldRef, check_channels
+from sparcell.training.data.fields import Fields
+from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
+from sparcell.training.data.selection import choose_stains, find_auto, find_fields, open_datasets
+from sparcell.training.finalise import export_model, keep_model, score_model
+from sparcell.training.initialise import start_from
+from sparcell.training.module import CropDataModule, NotFiniteLoss, SegmentationModule
+from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
+from sparcell.training.recipe_parts import Fit
+
+
+def train(
+    recipe: Recipe | str,
+    data: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    pretrained: Path | str | None = None,
+    resume: bool = False,
+) -> Path:
+    """Train a model on labelled fields.
+
+    Parameters
+    ----------
+    recipe : Recipe or str
+        A recipe, the name of one, or the path of a YAML file.
+    data : Path, str or sequence of them
+        Dataset folders; several make a mixed training set.
+    out : Path or str
+        The run folder: new, or with `resume` that of a run that was stopped.
+    overrides : sequence of str
+        ``"fit.epochs=20"``.
+    pretrained : Path or str, optional
+        A run folder, or what else `network.weights` may be, to start from; see `start_from`.
+    resume : bool
+        Go on from the last finished epoch; the run ends as one that was never stopped.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        If recipe, data or run folder cannot be used, another process works in the latter, or the
+        loss becomes NaN.
+    """
+    out = Path(out)
+    if isinstance(recipe, str):
+        recipe = load_recipe(recipe, list(overrides), pretrained=pretrained is not None)
+    if pretrained is not None:
+        recipe = start_from(pretrained, recipe, overrides)
+    recipe = _find_start(recipe)
+    roots = [data] if isinstance(data, str | Path) else list(data)
+    with hold(out):
+        _train(recipe, [Path(root) for root in roots], out, resume)
+    return out
+
+
+def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
+    """Train in a folder that no other process writes into."""
+    _check_run(out, recipe, resume)
+    if (out / "model.zip").exists() and is_finished(out):
+        say(f"{out} is finished already")
+        drop_last(out / "checkpoints")
+        with keep_model(out):
+            write_report(out)
+        return
+    datasets = open_datasets(roots, recipe.data)
+    learns_from = METHODS[recipe.method.name].learns_from
+    places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
+    auto = find_auto(recipe.data, places)
+    teacher = find_teacher(datasets, recipe.data, learns_from, places | {"auto": auto})
+    every = [*auto, *(place for held in places.values() for place in held)]
+    every += [FieldRef(pupil, FIRST_PLANE) for pupil in teacher.pupils] if teacher else []
+    channels, pixel_size = check_channels(every, recipe.network.frames)
+
+    _quiet()
+    keep_memory()
+    lightning.seed_everything(recipe.seed, verbose=False)
+    stains = None
+    if learns_from == "stain":
+        stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
+    reading = (recipe.normalise, recipe.network.frames)
+    val = Fields(places["val"], *reading, stains=stains)
+    trainee = SegmentationModule(recipe, channels, val)
+    # Only now, so that a setting that cannot work leaves no run folder.
+    with whole_file(out / "recipe.yaml") as partial:
+        partial.write_text(dump_recipe(recipe), "utf8")
+    taught, lesson = add_pseudo_labels(teacher, out / "teacher") if teacher else ([], None)
+    train_fields = Fields(
+        places["train"],
+        *reading,
+        auto=[*auto, *taught],
+        stains=stains,
+        every_frame=recipe.network.every_frame,
+    )
+    train_fields.read_ahead()
+    fields = {"train": train_fields, "val": val}
+    record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {
+        "datasets": [str(d.root) for d in datasets],
+        "teacher": lesson,
+    }
+    write_json(out / "record.json", record)
+    say(
+        f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
+        "fields, "
+        f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
+        f"{trainee.start}"
+    )
+    start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
+    record["training"] = _fit(trainee, fields, out)
+    best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
+    trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
+    model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
+    with keep_model(out):
+        failures = score_model(model, places, recipe.data, out)
+        drop_last(out / "checkpoints")
+        write_report(out)
+    if failures:
+        raise InputError(
+            "no prediction of " + "; ".join(f"{path} ({why})" for path, why in failures.items()),
+            "images that can be predicted",
+            f"model, report and scores of the other fields are in {out}",
+        )
+
+
+def _find_start(recipe: Recipe) -> Recipe:
+    """Put the file of a model that weights are named after in its place."""
+    start = recipe.network.weights
+    if Path(start).exists() or start not in entries():
+        return recipe
+    network = recipe.network.model_copy(update={"weights": str(find_entry(start).path)})
+    return recipe.model_copy(update={"network": network})
+
+
+def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Never write into a run by mistake, never go on with another recipe."""
+    held = out / "recipe.yaml"
+    if not held.exists():
+        if not is_new(out):
+            raise InputError(f"something else at {out}", "a new folder", "choose another -o")
+        return
+    if not resume:
+        raise InputError(
+            f"a run in {out}", "a new folder", "add --resume to go on, or choose another -o"
+        )
+    if held.read_text("utf8") != dump_recipe(recipe):
+        raise InputError(
+            f"other settings in {held} than now",
+            "the same recipe",
+            "repeat the first call's settings",
+        )
+
+
+def _fit(
+    trainee: SegmentationModule, fields: dict[str, Fields], out: Path
+) -> dict[str, float | None]:
+    """Fit until budget or patience end; halve the batch where memory does not suffice.
+
+    Returns what it cost.
+    """
+    recipe = trainee.recipe
+    batch, accumulate = recipe.fit.batch, 1
+    while True:
+        trainer, table, budget = _trainer(recipe, out, accumulate)
+        crops = CropDataModule(fields["train"], fields["val"], recipe, batch)
+        last = out / "checkpoints" / LAST
+        if last.exists():
+            _check_checkpoint(last)
+        try:
+            if not last.exists():
+                trainer.validate(trainee, crops.val_dataloader(), verbose=False)
+                table.add(trainer, 0, 0.0)
+            trainer.fit(trainee, crops, ckpt_path=str(last) if last.exists() else None)
+            return {
+                "steps": trainer.global_step,
+                "cpu_seconds": round(budget.seconds, 1),
+                "seconds": round(sum(row["seconds"] for row in table.rows), 1),
+                "parameters": sum(p.numel() for p in trainee.network.parameters()),
+                "peak_mib": peak_memory(),
+                "gpu_mib": torch.cuda.max_memory_allocated() / 2**20
+                if torch.cuda.is_available()
+                else None,
+            }
+        except NotFiniteLoss as error:
+            raise InputError(
+                f"a loss that is not a number at step {error.step}",
+                "a finite loss",
+                f"lower optimiser.lr; the last good weights are in {out / 'checkpoints'}",
+            ) from error
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error) or batch == 1:
+                raise
+            batch, accumulate = batch // 2, accumulate * 2
+            say(f"out of memory: going on with {batch} crops at once, {accumulate} times a step")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        except SystemExit as stop:
+            # Lightning ends the process on Ctrl-C; who called decides that here.
+            raise KeyboardInterrupt from stop
+
+
+def _check_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, as PyTorch's own errors on a damaged one differ and mislead.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if "state_dict" not in state:
+            raise ValueError("no weights")
+    except Exception as error:
+        raise InputError(
+            f"a damaged checkpoint {path}",
+            "the file as train wrote it",
+            f"move {path.parent} away and add --resume to begin anew, or choose another -o",
+        ) from error
+    return state
+
+
+def _trainer(
+    recipe: Recipe, out: Path, accumulate: int
+) -> tuple[lightning.Trainer, MetricsTable, Budget]:
+    fit = recipe.fit
+    precision = fit.precision
+    if precision == "auto":
+        precision = "16-mixed" if torch.cuda.is_available() else "32"
+    budget = Budget(recipe)
+    table = MetricsTable(out / "metrics.csv", budget)
+    keep: dict[str, Any] = {
+        "dirpath": out / "checkpoints",
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    average = recipe.optimiser.average
+    trainer = lightning.Trainer(
+        max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
+        accumulate_grad_batches=accumulate,
+        precision=precision,
+        callbacks=[
+            budget,
+            table,
+            *_choose_weights(fit, keep),
+            ModelCheckpoint(filename="last", **keep),
+            *([AveragedWeights(average)] if average else []),
+        ],
+        plugins=[WholeCheckpoints()],
+        num_sanity_val_steps=0,
+        # Left to itself, Lightning starts this command anew for every further GPU.
+        devices=1,
+        logger=_logger(fit.log_to, out),
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        default_root_dir=out,
+    )
+    return trainer, table, budget
+
+
+def _choose_weights(fit: Fit, keep: dict[str, Any]) -> list[lightning.Callback]:
+    """Keep the best weights, and end where none better come; or keep the last."""
+    if fit.monitor == "last":
+        # The mode tells Lightning this one from the checkpoint to go on from; it has no effect.
+        return [ModelCheckpoint(filename="best", mode="max", **keep)]
+    how: dict[str, Any] = {
+        "monitor": fit.monitor,
+        "mode": "min" if fit.monitor == "val_loss" else "max",
+    }
+    return [
+        EarlyStopping(**how, patience=fit.patience, check_on_train_epoch_end=True),
+        ModelCheckpoint(filename="best", **how, **keep),
+    ]
+
+
+def _logger(kind: str, out: Path) -> Any:
+    """Open what else shows the curves, in the run folder."""
+    from lightning.pytorch import loggers
+
+    try:
+        if kind == "tensorboard":
+            return loggers.TensorBoardLogger(out, name="tensorboard", version="")
+        if kind == "mlflow":
+            return loggers.MLFlowLogger(out.name, save_dir=str(out / "mlflow"))
+    except ImportError as error:
+        raise InputError(
+            f"fit.log_to={kind} without {kind}", f"{kind} installed", f"pip install {kind}"
+        ) from error
+    return False
+
+
+def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> dict[str, Any]:
+    """Begin the run's record with what it is trained on."""
+    used = {
+        path
+        for part in ("train", "val", "auto", "taught")
+        for place in places[part]
+        for path in place.sample.files.values()
+    }
+    record = start_record(recipe.model_dump(mode="json"), sorted(used))
+    record["fields"] = {part: [p.name for p in held] for part, held in places.items() if held}
+    record["start_weights"] = start
+    record["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    record["input_multiple"] = recipe.multiple
+    return record
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def _quiet() -> None:
+    """Leave out what the libraries say to their own developers."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (".*num_workers.*", ".*does not have many workers.*", ".*isinstance.treespec.*"):
+        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", module="lightning.*")

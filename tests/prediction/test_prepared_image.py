@@ -1,0 +1,65 @@
+"""What a model is shown of an image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import bright_model, exported
+
+from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.models import Model
+from sparcell.prediction.prepared_image import PreparedImage, fit_channels
+from sparcell.prediction.settings import PredictSettings
+from sparcell.preprocessing.normalise import Normalise
+
+
+def test_channels_and_size_are_those_of_the_model() -> None:
+    image = Image(np.arange(3 * 40 * 60, dtype=np.float32).reshape(3, 40, 60), "CYX", 0.5)
+    model, settings = bright_model(pixel_size=1.0), PredictSettings(channels=(2,))
+    view = PreparedImage.start(image, model, "onnxruntime", settings)
+    assert view.image.channels == ("2",) and view.image.shape == (40, 60)
+    assert view.shown.shape == (20, 30) and view.shown.pixel_size == 1.0
+    assert view.scale.factor == 0.5 and view.runtime.name == "onnxruntime f32"
+
+
+def test_views_of_windows_are_averaged_as_the_settings_or_the_model_say() -> None:
+    image, model = Image(np.zeros((40, 60), np.uint8), "YX"), bright_model(tta="flips")
+    assert PreparedImage.start(image, model, "onnxruntime").runtime.name.endswith("tta flips")
+    plain = PreparedImage.start(image, model, "onnxruntime", PredictSettings(tta="none"))
+    assert plain.runtime.name == "onnxruntime f32"
+
+
+def test_no_network_is_started_for_an_image_that_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(Model, "open", lambda *arguments: started.append(arguments))
+    with pytest.raises(InputError, match="3 channels"):
+        PreparedImage.start(Image(np.zeros((3, 40, 60)), "CYX"), bright_model(), "auto")
+    assert not started
+
+
+@pytest.mark.parametrize(
+    ("learned", "names", "seen"),
+    [
+        (("DNA", "phase"), ("phase", "DNA"), ("DNA", "phase")),
+        ((1, 0), ("phase", "DNA"), ("DNA", "phase")),
+        ((0, 1), ("phase", "DNA"), ("phase", "DNA")),
+        # Two channels of files with more, saved alone.
+        ((0, 2), ("phase", "DNA"), ("phase", "DNA")),
+        (("DNA", "phase"), ("a", "b"), ("a", "b")),
+        (None, ("phase", "DNA"), ("phase", "DNA")),
+    ],
+)
+def test_channels_come_in_the_order_of_the_training(
+    learned: tuple[int | str, ...] | None, names: tuple[str, ...], seen: tuple[str, ...]
+) -> None:
+    from torch import nn
+
+    excerpt = ChannelSelection(channels=learned)
+    model = exported(nn.Conv2d(2, 1, 1), 2, Normalise(), excerpt=excerpt)
+    image = Image(np.zeros((2, 40, 60)), "CYX", None, names)
+    assert fit_channels(image, model, None).channels == seen
+    assert fit_channels(image, model, (1, 0)).channels == names[::-1]
