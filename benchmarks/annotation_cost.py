@@ -78,7 +78,7 @@ def count_objects(dataset: Path, run: Path) -> int:
     """Count the true objects of the images that a run was trained on."""
     names = set(json.loads((run / "record.json").read_text())["fields"]["train"])
     samples = [one for one in Dataset.open(dataset).samples if one.name in names]
-    labels = [open_image(one.files["labels"]).read_ids() for one in samples]
+    labels = [open_image(one.files["labels"]).read_labels() for one in samples]
     return sum(int(connected_labels(one).max(initial=0)) for one in labels)
 
 

@@ -135,8 +135,8 @@ def find_fields(options: argparse.Namespace) -> list[Field]:
             Field(
                 one.name,
                 open_image(one.image).read()[0],
-                connected_labels(open_image(one.files["labels"]).read_ids()),
-                open_image(out / "labels" / f"{one.name}.tif").read_ids(),
+                connected_labels(open_image(one.files["labels"]).read_labels()),
+                open_image(out / "labels" / f"{one.name}.tif").read_labels(),
             )
             for one in samples
         ]

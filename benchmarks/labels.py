@@ -48,9 +48,9 @@ def main() -> None:
                 (copy / kind / f"{field}.tif").symlink_to(root / kind / f"{field}.tif")
         label(copy, Path(name) / "auto")
         for field in FIELDS:
-            truth = open_image(root / "labels_nuclei" / f"{field}.tif").read_ids()
+            truth = open_image(root / "labels_nuclei" / f"{field}.tif").read_labels()
             stain = open_image(root / "stain" / f"{field}.tif").read()[0]
-            auto = open_image(Path(name) / "auto" / "labels" / f"{field}.tif").read_ids()
+            auto = open_image(Path(name) / "auto" / "labels" / f"{field}.tif").read_labels()
             rows.append(
                 {
                     "field": field,

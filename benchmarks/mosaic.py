@@ -37,7 +37,7 @@ class Mosaic:
         images, labels = [], []
         for sample in Dataset.open(dataset).split(split).having("labels").samples:
             pixels = stretched(open_image(sample.image).read()[0])
-            truth = open_image(sample.files["labels"]).read_ids()
+            truth = open_image(sample.files["labels"]).read_labels()
             for y in range(0, pixels.shape[0] - EDGE + 1, EDGE):
                 for x in range(0, pixels.shape[1] - EDGE + 1, EDGE):
                     place = np.s_[y : y + EDGE, x : x + EDGE]

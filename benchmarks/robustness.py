@@ -152,7 +152,7 @@ def read_fields(dataset: Path, split: str, count: int | None) -> list[Field]:
     fields = []
     for sample in samples:
         pixels = open_image(sample.image).read()[0]
-        truth = connected_labels(open_image(sample.files["labels"]).read_ids())
+        truth = connected_labels(open_image(sample.files["labels"]).read_labels())
         # dsb2018-fluo has image types such as 256x256-small.
         group = sample.info.get("image_type", "").rpartition("-")[2]
         fields.append(Field(sample.name, group, pixels, truth))

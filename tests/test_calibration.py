@@ -66,7 +66,7 @@ def test_a_model_that_is_as_good_is_kept(model: Model, data: Path, tmp_path: Pat
     found = []
     for name in ("openvino", "openvino-int8"):
         predict(made, data / "images" / "f5.tif", tmp_path / name, runtime=name, threads=1)
-        found.append(open_image(tmp_path / name / "labels" / "f5.tif").read_ids())
+        found.append(open_image(tmp_path / name / "labels" / "f5.tif").read_labels())
     assert found[0].max() == 3 and np.array_equal(*found)
 
 

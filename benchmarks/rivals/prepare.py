@@ -64,7 +64,7 @@ def prepare(study: Study, data: Path, work: Path) -> None:
             )
         pixels = image.read()[0].astype(image.data.dtype)
         write_tiff(work / "images" / f"{sample.name}.tif", pixels)
-        labels = open_image(sample.files["labels"]).read_ids()
+        labels = open_image(sample.files["labels"]).read_labels()
         write_tiff(work / "labels" / f"{sample.name}.tif", labels)
     write_json(
         work / "plan.json",

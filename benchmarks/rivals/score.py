@@ -86,7 +86,7 @@ def score_run(work: Path, run: Path) -> None:
 
 
 def count_objects(path: Path) -> int:
-    return int(np.count_nonzero(np.unique(open_image(path).read_ids())))
+    return int(np.count_nonzero(np.unique(open_image(path).read_labels())))
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:

@@ -61,7 +61,7 @@ def draw(
     sample: Sample, edge: int, each: int, rng: np.random.Generator
 ) -> list[tuple[slice, slice]]:
     """Draw squares of a grid that hold enough objects."""
-    labels = open_image(sample.files["labels"]).read_ids()
+    labels = open_image(sample.files["labels"]).read_labels()
     height, width = (length // edge for length in labels.shape)
     squares = [
         (slice(y * edge, (y + 1) * edge), slice(x * edge, (x + 1) * edge))
@@ -78,7 +78,7 @@ def copy(
     """Write an image or a part of it under another name."""
     image = open_image(sample.image if kind == "images" else sample.files[kind])
     ids = kind in ("labels", "ignore")
-    pixels = image.read_ids()[place] if ids else np.asarray(image.data[...])[..., *place]
+    pixels = image.read_labels()[place] if ids else np.asarray(image.data[...])[..., *place]
     axes = "YX" if ids else image.axes
     (out / kind).mkdir(parents=True, exist_ok=True)
     write_image(out / kind / f"{name}.tif", pixels, axes, image.pixel_size, labels=kind == "labels")

@@ -64,7 +64,7 @@ def make(root: Path, labels: np.ndarray, name: str = "a") -> Path:
 def read_back(files: list[Path], images: Path, out: Path, name: str = "a") -> np.ndarray:
     import_annotations(files, out, images)
     image = open_image(out / "labels" / f"{name}.tif")
-    return np.stack([image.read_ids(plane=plane) for plane in image.planes()])
+    return np.stack([image.read_labels(plane=plane) for plane in image.planes()])
 
 
 @pytest.mark.parametrize("format", ["geojson", "roi", "coco"])
@@ -186,7 +186,7 @@ def test_proposals_are_corrected_elsewhere_and_come_back(tmp_path: Path) -> None
     content = json.loads(path.read_text())
     deleted = content["features"].pop(0)["properties"]["name"]
     path.write_text(json.dumps(content))
-    proposed = open_image(tmp_path / "proposed" / "labels" / "a.tif").read_ids()
+    proposed = open_image(tmp_path / "proposed" / "labels" / "a.tif").read_labels()
     expected = connected_labels(np.where(proposed == int(deleted), 0, proposed))
     found = read_back([path], tmp_path / "data" / "images", tmp_path / "back")
     np.testing.assert_array_equal(found[0], expected)

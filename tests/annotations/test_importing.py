@@ -35,7 +35,7 @@ def images(tmp_path: Path) -> Path:
 
 def labels_of(dataset: Dataset, name: str) -> np.ndarray:
     (sample,) = (s for s in dataset.samples if s.name == name)
-    return check_labels(open_image(sample.files["labels"]).read_ids())
+    return check_labels(open_image(sample.files["labels"]).read_labels())
 
 
 def points_of(dataset: Dataset, name: str) -> pandas.DataFrame:

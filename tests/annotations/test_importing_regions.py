@@ -31,7 +31,7 @@ def images(tmp_path: Path) -> Path:
 
 def sizes(root: Path) -> list[int]:
     """Pixels of each imported object."""
-    return np.bincount(open_image(root / "labels" / "A1.tif").read_ids().ravel())[1:].tolist()
+    return np.bincount(open_image(root / "labels" / "A1.tif").read_labels().ravel())[1:].tolist()
 
 
 def box(top: float, left: float, height: float, width: float) -> list[list[float]]:
@@ -96,7 +96,7 @@ def test_classes_and_tiles_of_qupath(tmp_path: Path, images: Path) -> None:
     )
     import_annotations([file], tmp_path / "out", images)
     assert sizes(tmp_path / "out") == [64]
-    ignored = open_image(tmp_path / "out" / "ignore" / "A1.tif").read_ids()
+    ignored = open_image(tmp_path / "out" / "ignore" / "A1.tif").read_labels()
     # The known cell reaches two rows of eight pixels into what shall be ignored.
     assert ignored.sum() == 4 * 20 - 2 * 8 and ignored[2:6, 2:22].sum() == ignored.sum()
 
@@ -123,7 +123,7 @@ def test_a_crowd_of_coco_is_in_doubt(
     (tmp_path / "coco.json").write_text(json.dumps(content))
     import_annotations([tmp_path / "coco.json"], tmp_path / "out", images)
     assert sorted(sizes(tmp_path / "out")) == [25, 64]
-    ignored = open_image(tmp_path / "out" / "ignore" / "A1.tif").read_ids()
+    ignored = open_image(tmp_path / "out" / "ignore" / "A1.tif").read_labels()
     expected = crowd.copy()
     expected[12:17, 32:37] = False
     np.testing.assert_array_equal(ignored > 0, expected)
@@ -162,7 +162,7 @@ def test_shapes_of_napari(tmp_path: Path, images: Path, capsys: pytest.CaptureFi
         rows += [f"{number},{kind},{i},{y},{x}" for i, (y, x) in enumerate(corners)]
     (tmp_path / "A1.csv").write_text("\n".join(rows))
     import_annotations([tmp_path / "A1.csv"], tmp_path / "out", images)
-    labels = open_image(tmp_path / "out" / "labels" / "A1.tif").read_ids()
+    labels = open_image(tmp_path / "out" / "labels" / "A1.tif").read_labels()
     by_place = {name: int((labels == labels[at]).sum()) for name, at in
                 {"polygon": (5, 5), "ellipse": (20, 35), "rectangle": (31, 5)}.items()}  # fmt: skip
     assert by_place["polygon"] == 5 * 6 and by_place["rectangle"] == 16

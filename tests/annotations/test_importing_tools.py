@@ -34,7 +34,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def ids(root: Path, name: str = "A1") -> np.ndarray:
-    return open_image(root / "labels" / f"{name}.tif").read_ids()
+    return open_image(root / "labels" / f"{name}.tif").read_labels()
 
 
 def places(root: Path, name: str = "A1") -> list[list[float]]:
@@ -324,7 +324,7 @@ def test_depths_of_cellpose_are_planes(tmp_path: Path) -> None:
     np.save(tmp_path / "s_seg.npy", {"masks": masks}, allow_pickle=True)  # type: ignore[arg-type]
     import_annotations([tmp_path / "s_seg.npy"], tmp_path / "out", tmp_path / "images")
     labels = open_image(tmp_path / "out" / "labels" / "s.tif")
-    counts = [int(labels.read_ids(plane=plane).max()) for plane in labels.planes()]
+    counts = [int(labels.read_labels(plane=plane).max()) for plane in labels.planes()]
     assert counts == [0, 2]
 
 

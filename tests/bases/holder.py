@@ -11,8 +11,8 @@ from pathlib import Path
 HOLD = """
 import sys
 from pathlib import Path
-from sparcell.core.lock import hold
-with hold(Path(sys.argv[1])):
+from sparcell.system.lock import lock_folder
+with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -63,11 +63,11 @@ def test_one_channel_or_depth_may_stand_alone() -> None:
     assert ChannelSelection.model_validate({"depths": "channels"}).depths == "channels"
 
 
-def test_the_brightest_depth_of_one_channel() -> None:
+def test_the_maximum_along_z_of_one_channel() -> None:
     pixels = np.zeros((3, 2, 2, 2), np.uint16)
     pixels[:, 1] = [[[1, 9], [0, 2]], [[5, 3], [0, 7]], [[4, 8], [6, 1]]]
     pixels[:, 0] = 99
-    found = ChannelSelection(channels=1, depths="brightest").of(Image(pixels, "ZCYX"))
+    found = ChannelSelection(channels=1, depths="max").of(Image(pixels, "ZCYX"))
     assert found.axes == "CYX" and found.read().tolist() == [[[5, 9], [6, 7]]]
 
 
@@ -109,10 +109,13 @@ def test_a_name_that_two_channels_have_is_refused() -> None:
 
 
 def test_in_words() -> None:
-    assert (
-        str(ChannelSelection(channels="dapi", depths="brightest"))
-        == "channel dapi; brightest depth"
-    )
+    assert str(ChannelSelection(channels="dapi", depths="max")) == "channel dapi; maximum along Z"
     assert str(ChannelSelection(channels=(0, 2), depths=(1, 3))) == (
         "channels 0, 2; depths 1, 3 as channels"
     )
+
+
+def test_depths_called_brightest_by_earlier_versions_are_the_maximum() -> None:
+    old = ChannelSelection.model_validate({"channels": "dapi", "depths": "brightest"})
+    assert old == ChannelSelection(channels=("dapi",), depths="max")
+    assert old.model_dump(mode="json")["depths"] == "max"

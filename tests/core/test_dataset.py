@@ -72,16 +72,16 @@ def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
         tmp_path,
         "raw/a.ome.tif", "raw/b.ome.tif",
         dataset_yaml="images: {files: raw, channels: [BF, 2], depths: channels}\n"
-        "stain: {files: raw, channels: DAPI, depths: brightest}\n",
+        "stain: {files: raw, channels: DAPI, depths: max}\n",
     )  # fmt: skip
     for sample in Dataset.open(tmp_path).samples:
         assert sample.files["stain"] == sample.image
-        assert sample.excerpts == {
+        assert sample.selections == {
             "images": ChannelSelection(channels=("BF", 2), depths="channels"),
-            "stain": ChannelSelection(channels=("DAPI",), depths="brightest"),
+            "stain": ChannelSelection(channels=("DAPI",), depths="max"),
         }
     # A folder that is named stands for itself.
-    assert not Dataset.open(tmp_path, stain="raw").samples[0].excerpts.get("stain")
+    assert not Dataset.open(tmp_path, stain="raw").samples[0].selections.get("stain")
 
 
 def test_a_layout_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_table_that_is_no_text(tmp_path: Path) -> None:
         ("images: {files: images, channel: a}", "channel: a for images in"),
         ("images: {files: images, channels: -1}", "channels: -1 for images in"),
         ("images: {files: images, channels: []}", r"channels: \[\] for images in"),
-        ("images: {files: images, depths: max}", "depths: max for images in"),
+        ("images: {files: images, depths: mean}", "depths: mean for images in"),
         ("labels: {files: images, channels: 1}", "channels or depths of labels"),
         ("images: {", "no YAML"),
         ("- images", "other things than kind: folder"),

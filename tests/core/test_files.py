@@ -13,8 +13,8 @@ import pytest
 from sparcell.core.errors import InputError
 from sparcell.core.files import (
     PARTIAL,
-    clear_partial,
     plain_os_errors,
+    remove_partial_files,
     sha256,
     whole_file,
     write_json,
@@ -76,7 +76,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / ".image.ome.zarr.7.partial.ome.zarr").mkdir()
     (tmp_path / ".hidden").touch()
     assert len(list(tmp_path.iterdir())) == 4
-    clear_partial(tmp_path)
+    remove_partial_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {target.name, ".hidden"}
 
 
@@ -166,5 +166,5 @@ def test_only_what_was_left_unwritten_is_cleared(tmp_path: Path) -> None:
     for left in (".a.tif.77.partial.tif", ".record.json.8.partial.json"):
         (tmp_path / left).touch()
     (tmp_path / ".labels.9.partial").symlink_to(tmp_path)
-    clear_partial(tmp_path)
+    remove_partial_files(tmp_path)
     assert list(tmp_path.iterdir()) == [mine]

@@ -60,13 +60,13 @@ def test_channels_without_names_are_numbered() -> None:
 
 def test_only_keeps_channels_in_the_order_asked_also_twice() -> None:
     image = Image(movie()[0, :, 0], "CYX", channels=("red", "green", "blue"))
-    two = image.only([2, 0])
+    two = image.select_channels([2, 0])
     assert two.channels == ("blue", "red") and two.size("C") == 2
     assert np.array_equal(two.read(), movie()[0, [2, 0], 0])
-    assert np.array_equal(two.only([1]).read(), movie()[0, [0], 0])
-    assert two.only([1]).channels == ("red",)
+    assert np.array_equal(two.select_channels([1]).read(), movie()[0, [0], 0])
+    assert two.select_channels([1]).channels == ("red",)
     with pytest.raises(InputError, match=r"channel 2 .* 0 to 1 \(blue, red\)"):
-        two.only([2])
+        two.select_channels([2])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -93,7 +93,7 @@ def test_an_image_without_pixels_is_refused() -> None:
 @pytest.mark.parametrize("dtype", ["?", "u1", ">u2", "i8", "u8"])
 def test_label_images_are_read_as_ids(dtype: str) -> None:
     ids = np.eye(3).astype(dtype)
-    read = Image(ids[None], "CYX").read_ids()
+    read = Image(ids[None], "CYX").read_labels()
     assert read.dtype == np.int32 and np.array_equal(read, np.eye(3))
 
 
@@ -110,15 +110,15 @@ def test_label_images_are_read_as_ids(dtype: str) -> None:
 )
 def test_what_is_no_label_image_is_refused(array: np.ndarray, axes: str) -> None:
     with pytest.raises(InputError, match="a label image"):
-        Image(array, axes).read_ids()
+        Image(array, axes).read_labels()
 
 
 def test_whole_numbers_in_floating_point_are_a_label_image() -> None:
-    ids = Image(np.array([[0, 3.0], [70_000, 1]], np.float32), "YX").read_ids()
+    ids = Image(np.array([[0, 3.0], [70_000, 1]], np.float32), "YX").read_labels()
     assert ids.dtype == np.int32 and ids.tolist() == [[0, 3], [70_000, 1]]
     half = Image(np.array([[0, 1], [1, 0.5]], np.float32), "YX")
     with pytest.raises(InputError, match=r"values such as 0\.5"):
-        half.check_ids()
+        half.check_label_image()
 
 
 def test_a_sample_of_a_small_image_is_all_of_it() -> None:
@@ -141,7 +141,7 @@ def test_a_sample_is_bounded_and_always_the_same(shape: tuple[int, int]) -> None
 def test_frames_are_read_together_the_oldest_first() -> None:
     data = np.random.default_rng(0).integers(0, 999, (4, 2, 3, 5, 6)).astype(np.uint16)
     image = Image(data, "TCZYX", channels=("a", "b"))
-    view = image.with_frames(3)
+    view = image.with_temporal_context(3)
     assert view.size("C") == 6 and view.channels == ("a", "b") and view.shape == (5, 6)
     assert list(view.planes()) == list(image.planes())
     region = view.read(slice(1, 4), slice(2, 5), Plane(3, 1))
@@ -153,7 +153,7 @@ def test_frames_are_read_together_the_oldest_first() -> None:
 
 def test_frames_share_the_statistics_of_the_last() -> None:
     data = np.random.default_rng(0).random((3, 2, 5, 6)).astype(np.float32)
-    view = Image(data, "TCYX").with_frames(2)
+    view = Image(data, "TCYX").with_temporal_context(2)
     expected = np.tile(data[2].reshape(2, -1), (2, 1))
     assert np.array_equal(view.sample(Plane(2, 0)), expected)
 
@@ -161,15 +161,18 @@ def test_frames_share_the_statistics_of_the_last() -> None:
 def test_channels_are_chosen_of_every_frame() -> None:
     data = np.random.default_rng(0).random((3, 2, 5, 6)).astype(np.float32)
     image = Image(data, "TCYX", channels=("a", "b"))
-    for view in (image.only([1]).with_frames(2), image.with_frames(2).only([1])):
+    for view in (
+        image.select_channels([1]).with_temporal_context(2),
+        image.with_temporal_context(2).select_channels([1]),
+    ):
         assert view.channels == ("b",) and view.size("C") == 2
         assert np.array_equal(view.read(plane=Plane(2, 0)), data[1:, 1])
     with pytest.raises(InputError, match="channel 2 asked"):
-        image.with_frames(2).only([2])
+        image.with_temporal_context(2).select_channels([2])
 
 
 @pytest.mark.parametrize(("axes", "shape"), [("TYX", (2, 4, 4)), ("YX", (4, 4))])
 def test_more_frames_than_the_movie_has(axes: str, shape: tuple[int, ...]) -> None:
     image = Image(np.zeros(shape), axes, source="short.tif")
     with pytest.raises(InputError, match=rf"{image.size('T')} frames in short.tif.*3 or more"):
-        image.with_frames(3)
+        image.with_temporal_context(3)

@@ -28,9 +28,9 @@ def test_pieces_of_few_numbers_are_objects(
     values: list[int], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = separate_objects(Image(squares(values), "YX", source="m.tif"))
-    ids = image.read_ids()
+    ids = image.read_labels()
     assert np.unique(ids).tolist() == list(range(len(values) + 1))
-    np.testing.assert_array_equal(image.read_ids(slice(3, 9), slice(2, 11)), ids[3:9, 2:11])
+    np.testing.assert_array_equal(image.read_labels(slice(3, 9), slice(2, 11)), ids[3:9, 2:11])
     said = capsys.readouterr().err
     assert "m.tif" in said and word in said and "counted as an object" in said
 
@@ -58,8 +58,8 @@ def test_touching_colours_stay_apart_in_every_plane() -> None:
         planes[0, 2:6, left : left + 4], planes[0, 2:6, left + 4 : left + 8] = 1, 2
     planes[1, 2:6, 0:4] = 2
     image = separate_objects(Image(planes, "TYX"))
-    assert [int(image.read_ids(plane=Plane(t)).max()) for t in range(3)] == [6, 1, 0]
-    assert int(image.read_ids(plane=Plane(0)).max()) == 6
+    assert [int(image.read_labels(plane=Plane(t)).max()) for t in range(3)] == [6, 1, 0]
+    assert int(image.read_labels(plane=Plane(0)).max()) == 6
 
 
 @pytest.mark.parametrize("background", [1, 2])

@@ -38,7 +38,7 @@ def test_grey_values_and_ids_are_kept(tmp_path: Path, name: str, array: Any) -> 
     image = open_image(path)
     assert (image.axes, image.pixel_size, image.data.dtype) == ("YX", None, array.dtype)
     np.testing.assert_array_equal(image.read(*REGION)[0], array[REGION])
-    np.testing.assert_array_equal(image.read_ids(*REGION), array[REGION])
+    np.testing.assert_array_equal(image.read_labels(*REGION), array[REGION])
 
 
 @pytest.mark.parametrize("depth", [2, 4])
@@ -57,7 +57,7 @@ def test_fewer_bits_are_not_spread(tmp_path: Path, depth: int) -> None:
         content += struct.pack(">I", len(data)) + name + data
         content += struct.pack(">I", zlib.crc32(name + data))
     (tmp_path / "a.png").write_bytes(content)
-    np.testing.assert_array_equal(open_image(tmp_path / "a.png").read_ids(), [values])
+    np.testing.assert_array_equal(open_image(tmp_path / "a.png").read_labels(), [values])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp"])
@@ -87,7 +87,7 @@ def test_equal_colours_are_one_grey_channel(tmp_path: Path, alpha: bool) -> None
     image = open_image(save(tmp_path / "a.png", array))
     assert image.axes == "YX"
     np.testing.assert_array_equal(image.read()[0], GREY)
-    np.testing.assert_array_equal(image.read_ids(), GREY)
+    np.testing.assert_array_equal(image.read_labels(), GREY)
 
 
 def test_transparent_pixels_are_said(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_palette_of_colours_and_its_ids(tmp_path: Path) -> None:
     picture.save(tmp_path / "a.png")
     image = open_image(tmp_path / "a.png")
     np.testing.assert_array_equal(image.read(), palette[GREY].transpose(2, 0, 1))
-    np.testing.assert_array_equal(image.read_ids(), GREY)
+    np.testing.assert_array_equal(image.read_labels(), GREY)
 
 
 def test_a_palette_of_greys_is_its_grey_values(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_palette_of_greys_is_its_grey_values(tmp_path: Path) -> None:
     image = open_image(tmp_path / "a.png")
     assert image.axes == "YX"
     np.testing.assert_array_equal(image.read()[0], greys[GREY % 3])
-    np.testing.assert_array_equal(image.read_ids(), greys[GREY % 3])
+    np.testing.assert_array_equal(image.read_labels(), greys[GREY % 3])
 
 
 def test_jpeg_is_read_with_a_word_but_not_as_labels(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_jpeg_is_read_with_a_word_but_not_as_labels(tmp_path: Path) -> None:
         image = open_image(path)
     assert np.abs(image.read()[0] - smooth).max() < 8
     with pytest.raises(InputError, match="JPEG, which changes numbers"):
-        image.read_ids()
+        image.read_labels()
 
 
 @pytest.mark.filterwarnings("ignore:JPEG changes")

@@ -52,7 +52,7 @@ def test_white_is_zero_of_twelve_bits(tmp_path: Path) -> None:
 def test_ids_are_never_inverted(tmp_path: Path) -> None:
     ids = np.array([[0, 0, 1], [2, 2, 0]], np.uint8)
     image = warned(save(tmp_path / "a.tif", ids, photometric="miniswhite"), "read as stored")
-    np.testing.assert_array_equal(image.read_ids(), ids)
+    np.testing.assert_array_equal(image.read_labels(), ids)
 
 
 def test_white_is_zero_of_a_mask_or_floats(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_transparency_is_no_channel(tmp_path: Path, planar: str, extra: str, col
     assert image.channels == (("red", "green", "blue") if colours == 3 else ("0",))
     np.testing.assert_array_equal(image.read(slice(3, 9), slice(40, 50)), data[:-1, 3:9, 40:])
     if colours == 1:
-        np.testing.assert_array_equal(image.read_ids(), data[0])
+        np.testing.assert_array_equal(image.read_labels(), data[0])
 
 
 def test_samples_that_are_no_colours_have_no_colour_names(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_palette_of_colours(tmp_path: Path) -> None:
     image = open_image(path)
     assert (image.axes, image.channels) == ("YXC", ("red", "green", "blue"))
     np.testing.assert_array_equal(image.read(), colours[:, GREY] * 257)
-    np.testing.assert_array_equal(image.read_ids(), GREY)
+    np.testing.assert_array_equal(image.read_labels(), GREY)
 
 
 @pytest.mark.parametrize("colours", [(0, GREYS, 0), (GREYS, GREYS, GREYS)])
@@ -158,7 +158,7 @@ def test_a_palette_of_greys_in_any_order(tmp_path: Path) -> None:
     )
     image = open_image(path)
     np.testing.assert_array_equal(image.read()[0], (255 - GREY.astype(int)) * 257)
-    np.testing.assert_array_equal(image.read_ids(), GREY)
+    np.testing.assert_array_equal(image.read_labels(), GREY)
 
 
 def test_jpeg_is_no_label_image(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_jpeg_is_no_label_image(tmp_path: Path) -> None:
     image = open_image(path)
     assert image.read().shape == (1, 40, 50)
     with pytest.raises(InputError, match="JPEG, which changes numbers"):
-        image.read_ids()
+        image.read_labels()
 
 
 def test_a_thumbnail_or_mask_before_the_image(tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def test_its_outlines_stay_and_are_judged(tool: type[Model], data: Path) -> None
     assert tool.made == [{"model_type": "nuclei"}]
     row = table.iloc[0]
     assert (row["preset"], row["strategy"], row["n_objects"]) == ("cellpose", "cellpose", 20)
-    labels = open_image(data / "labels/a.tif").read_ids()
+    labels = open_image(data / "labels/a.tif").read_labels()
     assert np.array_equal(labels > 0, tool.given[-1] > 0)
     # What it left of the nuclei is bright and in doubt.
-    ignore = open_image(data / "ignore/a.tif").read_ids()
+    ignore = open_image(data / "ignore/a.tif").read_labels()
     assert ignore[(TRUTH > 0) & (labels == 0)].mean() > 0.3 > ignore[TRUTH == 0].mean()
 
 

@@ -50,7 +50,7 @@ def test_labels_in_place_keep_the_contract(tmp_path: Path) -> None:
     for name in "ab":
         written = open_image(tmp_path / "labels" / f"{name}.tif")
         assert written.pixel_size == pytest.approx(0.5)
-        assert f1(TRUTH, check_labels(written.read_ids())) > 0.95
+        assert f1(TRUTH, check_labels(written.read_labels())) > 0.95
         ignore = tifffile.imread(tmp_path / "ignore" / f"{name}.tif")
         assert ignore.dtype == np.uint8
         assert set(np.unique(ignore)) <= {0, 1}
@@ -178,10 +178,10 @@ def test_planes_are_labelled_one_by_one(tmp_path: Path, axes: str) -> None:
     labels = open_image(tmp_path / "labels" / "a.tif")
     assert labels.axes == axes
     assert table["n_objects"][0] == sum(
-        int(labels.read_ids(plane=plane).max()) for plane in labels.planes()
+        int(labels.read_labels(plane=plane).max()) for plane in labels.planes()
     )
     for plane in labels.planes():
-        check_labels(labels.read_ids(plane=plane))
+        check_labels(labels.read_labels(plane=plane))
 
 
 def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.Monke
     write_image(tmp_path / "stain" / "a.tif", stain_of(truth).astype(np.uint16), "YX")
     monkeypatch.setattr("sparcell.labeling.field.WHOLE_PIXELS", 1)
     table = label(tmp_path, settings=AutoSettings(tile=256))
-    labels = check_labels(open_image(tmp_path / "labels" / "a.tif").read_ids())
+    labels = check_labels(open_image(tmp_path / "labels" / "a.tif").read_labels())
     assert labels.max() == table["n_objects"][0]
     assert f1(truth, labels) > 0.97
 
@@ -216,7 +216,7 @@ def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
     image = open_image(crop.files["images"])
     top, left = (int(part[1:]) for part in crop.name.split("_")[1:])
     assert np.array_equal(image.read()[0], big[top : top + 512, left : left + 512].astype(np.uint8))
-    check_labels(open_image(crop.files["labels"]).read_ids())
+    check_labels(open_image(crop.files["labels"]).read_labels())
 
 
 def lines(folder: Path, table: str) -> Path:

@@ -88,7 +88,7 @@ def test_points_become_a_dataset_of_proposals(tmp_path: Path) -> None:
     assert table["strategy"]["a"] == "image-bright" and table["objects"]["a"] == objects.max()
     proposed = Dataset.open(tmp_path / "out").having("labels", "points")
     (a,) = (s for s in proposed.samples if s.name == "a")
-    labels = check_labels(open_image(a.files["labels"]).read_ids())
+    labels = check_labels(open_image(a.files["labels"]).read_labels())
     assert f1(objects, labels) == 1
     assert (tmp_path / "out" / "contact_sheet.png").exists()
 
@@ -100,7 +100,7 @@ def test_a_mask_by_hand_stands_above_the_image(tmp_path: Path) -> None:
     (tmp_path / "set" / "masks").mkdir()
     write_image(tmp_path / "set" / "masks" / "a.tif", (objects > 0).astype(np.uint8), "YX")
     table = label(tmp_path / "set", tmp_path / "out", source="points")
-    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_ids()
+    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
     assert table["strategy"][0] == "mask" and np.array_equal(found, objects)
 
 
@@ -193,7 +193,7 @@ def test_on_real_images(data_root: Path, name: str, pixels: float, objects: floa
     samples = Dataset.open(data_root / name).split("test").having("labels").samples[:4]
     shares, scores = [], []
     for sample in samples:
-        truth = open_image(sample.files["labels"]).read_ids()
+        truth = open_image(sample.files["labels"]).read_labels()
         image, points = open_image(sample.image).read(), find_points(truth)
         mask = foreground_from_points(image, points).mask
         both = (mask & (truth > 0)).sum()
@@ -217,9 +217,9 @@ def test_outlines_grow_in_the_mask_that_is_asked_for(tmp_path: Path) -> None:
         ways[mask] = table["strategy"][0]
         assert json.loads((out / "record.json").read_text())["settings"]["mask"] == mask
     assert ways == {"auto": "mask", "mask": "mask", "stain": "stain", "image": "image-bright"}
-    found = open_image(tmp_path / "image" / "labels" / "a.tif").read_ids()
+    found = open_image(tmp_path / "image" / "labels" / "a.tif").read_labels()
     assert f1(objects, found) == 1
-    everywhere = open_image(tmp_path / "mask" / "labels" / "a.tif").read_ids()
+    everywhere = open_image(tmp_path / "mask" / "labels" / "a.tif").read_labels()
     assert (everywhere > 0).all()
     (tmp_path / "set" / "masks" / "a.tif").unlink()
     table = label(

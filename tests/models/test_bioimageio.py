@@ -77,7 +77,7 @@ def test_an_image_is_segmented_from_its_file(version: str, tmp_path: Path) -> No
     summary = predict(tmp_path / "theirs.zip", tmp_path / "a.tif", tmp_path / "out", threads=1)
     # The sigmoid's middle is the mean.
     expected, count = ndimage.label(image >= image.mean(), np.ones((3, 3)))
-    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_ids()
+    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
     assert summary.counts["objects"].tolist() == [count] and count > 3
     assert ((found > 0) != (expected > 0)).mean() < 0.02
 
@@ -165,7 +165,7 @@ def test_a_network_of_one_size_is_given_that_size(tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / f"{number}.tif", field)
         out = tmp_path / f"out{number}"
         predict(model, tmp_path / f"{number}.tif", out, runtime="onnxruntime", threads=1)
-        found = open_image(out / "labels" / f"{number}.tif").read_ids()
+        found = open_image(out / "labels" / f"{number}.tif").read_labels()
         assert ((found > 0) != (field >= field.mean())).mean() < 0.02 and found.max() > 50
 
 

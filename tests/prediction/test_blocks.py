@@ -185,7 +185,7 @@ def test_large_images_are_predicted_in_blocks_and_others_are_not(
     assert np.array_equal(found.data[1, :, :], pixels > 0)
 
 
-@pytest.mark.parametrize("depths", ["brightest", "channels", (1,)])
+@pytest.mark.parametrize("depths", ["max", "channels", (1,)])
 def test_channels_and_depths_that_a_model_learned_are_chosen_in_blocks_too(
     tmp_path: Path, depths: str | tuple[int, ...]
 ) -> None:
@@ -194,11 +194,11 @@ def test_channels_and_depths_that_a_model_learned_are_chosen_in_blocks_too(
     pixels = np.stack([stack[::-1], stack], axis=1)
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in/a.ome.tif", pixels, "ZCYX", None, ("other", "phase"))
-    excerpt = ChannelSelection(channels="phase", depths=depths)
+    selection = ChannelSelection(channels="phase", depths=depths)
     weights = (8.0, -3.0) if depths == "channels" else (8.0,)
-    model = bright_model(*weights, excerpt=excerpt)
+    model = bright_model(*weights, selection=selection)
     # What is shown, in a file of its own.
-    shown = excerpt.of(open_image(tmp_path / "in/a.ome.tif")).read().astype(np.uint16)
+    shown = selection.of(open_image(tmp_path / "in/a.ome.tif")).read().astype(np.uint16)
     (tmp_path / "alone").mkdir()
     write_image(tmp_path / "alone/a.tif", shown, "CYX")
     found = []
@@ -209,7 +209,7 @@ def test_channels_and_depths_that_a_model_learned_are_chosen_in_blocks_too(
         (labels,) = (out / "labels").iterdir()
         found.append(open_image(labels))
     assert [labels.axes for labels in found] == ["YX"] * 3
-    plain, *others = (labels.read_ids() for labels in found)
+    plain, *others = (labels.read_labels() for labels in found)
     assert plain.max() > 3
     for other in others:
         assert np.array_equal(plain, other)
@@ -220,7 +220,7 @@ def test_a_channel_that_is_asked_for_stands_above_what_was_learned(tmp_path: Pat
     pixels[0, 20:40, 20:40], pixels[1, 80:90, 100:110] = 900, 900
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in/a.ome.tif", pixels, "CYX", None, ("other", "phase"))
-    model = bright_model(excerpt=ChannelSelection(channels="phase"))
+    model = bright_model(selection=ChannelSelection(channels="phase"))
     for channels, area in ((None, 100), ((0,), 400)):
         out = tmp_path / f"out{channels}"
         settings = PredictSettings(channels=channels)

@@ -135,7 +135,7 @@ def test_odd_ranges_give_the_right_result(model: Model, tmp_path: Path, case: st
     write_image(tmp_path / "a.tif", (offset + gain * BRIGHT).astype(dtype), "YX")
     summary = predict(model, tmp_path / "a.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
     assert summary.failures == {}
-    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_ids()
+    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
     assert np.array_equal(found, TRUTH)
 
 
@@ -179,7 +179,7 @@ def test_images_smaller_than_what_the_network_sees(
         # Shrunk to one pixel, or what is left of the dot is nothing.
         assert diameter == 40 and "constant image" in next(iter(summary.failures.values()))
         return
-    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_ids()
+    found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
     assert found.shape == shape and found.max() <= 1
     if diameter is None:
         assert np.array_equal(found, pixels > 0)

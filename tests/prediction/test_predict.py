@@ -41,7 +41,7 @@ def write_scenes(folder: Path, *seeds: int) -> dict[str, Labels]:
 
 
 def read_labels(path: Path) -> Labels:
-    return open_image(path).read_ids()
+    return open_image(path).read_labels()
 
 
 def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_movie_of_stacks_plane_by_plane(model: Model, tmp_path: Path) -> None:
     table = read_table(out / "objects" / "movie.csv")
     for plane in labels.planes():
         truth = scenes[plane.t][plane.z]
-        assert np.array_equal(labels.read_ids(plane=plane), truth)
+        assert np.array_equal(labels.read_labels(plane=plane), truth)
         here = (counts["t"] == plane.t) & (counts["z"] == plane.z)
         assert counts[here]["objects"].tolist() == [truth.max()]
         rows = table[(table["t"] == plane.t) & (table["z"] == plane.z)]
@@ -334,7 +334,7 @@ def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> N
     predict_image(PreparedImage.of(image, model, engine), labels, table)
     found = open_image(labels)
     assert found.data.dtype == np.uint32
-    assert found.read_ids().max() == 257 * 258 == len(read_table(table)) > 65535
+    assert found.read_labels().max() == 257 * 258 == len(read_table(table)) > 65535
 
 
 def test_a_model_of_several_frames_sees_those_before(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_a_model_of_several_frames_sees_those_before(tmp_path: Path) -> None:
     found = open_image(tmp_path / "out" / "labels" / "movie.tif")
     seen = [scenes[0], scenes[0], scenes[1]]
     for plane, expected in zip(found.planes(), seen, strict=True):
-        assert np.array_equal(found.read_ids(plane=plane) > 0, expected > 0)
+        assert np.array_equal(found.read_labels(plane=plane) > 0, expected > 0)
 
 
 def test_a_single_image_for_a_model_of_several_frames(tmp_path: Path) -> None:

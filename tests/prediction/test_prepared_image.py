@@ -58,8 +58,8 @@ def test_channels_come_in_the_order_of_the_training(
 ) -> None:
     from torch import nn
 
-    excerpt = ChannelSelection(channels=learned)
-    model = exported(nn.Conv2d(2, 1, 1), 2, Normalise(), excerpt=excerpt)
+    selection = ChannelSelection(channels=learned)
+    model = exported(nn.Conv2d(2, 1, 1), 2, Normalise(), selection=selection)
     image = Image(np.zeros((2, 40, 60)), "CYX", None, names)
     assert fit_channels(image, model, None).channels == seen
     assert fit_channels(image, model, (1, 0)).channels == names[::-1]

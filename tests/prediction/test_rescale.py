@@ -80,7 +80,9 @@ def test_little_of_a_large_image_is_held(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_planes_channels_and_frames_stay_what_they_were() -> None:
     pixels = noise(3, 2, 4, 20, 30)
-    movie = Image(pixels, "TCZYX", 0.5, ("dye", "phase")).only([1]).with_frames(2)
+    movie = (
+        Image(pixels, "TCZYX", 0.5, ("dye", "phase")).select_channels([1]).with_temporal_context(2)
+    )
     view = rescaled(movie, 0.5)
     assert (view.size("T"), view.size("Z"), view.size("C")) == (3, 4, 2)
     assert view.pixel_size == 1.0 and view.channels == ("phase",) and view.frames == 2

@@ -88,7 +88,7 @@ def test_damaged_results_are_predicted_anew(
     assert summary.counts["objects"].tolist() == counts
     assert capsys.readouterr().err.count("not as they were written, predicted anew") == 3
     assert {path: path.read_bytes() for path in whole} == whole
-    assert open_image(out / "labels" / "2.tif").read_ids().max() == counts[2]
+    assert open_image(out / "labels" / "2.tif").read_labels().max() == counts[2]
     assert (out / "objects" / "3.csv").stat().st_mtime_ns == kept
 
 

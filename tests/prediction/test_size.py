@@ -46,7 +46,7 @@ def run(model: Model, folder: Path, out: str = "out", **settings: object) -> Lab
         runtime="onnxruntime",
         threads=1,
     )
-    return open_image(folder / out / "labels" / "field.tif").read_ids()
+    return open_image(folder / out / "labels" / "field.tif").read_labels()
 
 
 @pytest.mark.parametrize("times", [0.6, 2.5])

@@ -145,7 +145,7 @@ def test_predictions_are_made_as_the_model_says_unless_told(tmp_path: Path) -> N
         assert record["settings"]["tta"] == used
         assert record["runtime"] == "onnxruntime f32" + f", tta {used}" * (used != "none")
         # A network of one pixel sees the same from all sides.
-        found = open_image(tmp_path / name / "labels" / "scene.tif").read_ids()
+        found = open_image(tmp_path / name / "labels" / "scene.tif").read_labels()
         assert np.array_equal(found, truth)
     other = PredictSettings(tta="turns")
     with pytest.raises(InputError, match="another setting tta"):

@@ -22,8 +22,8 @@ from sparcell.io import write_image
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.system import cluster
-from sparcell.system.cluster import ClusterLost, call_each, carry_out, check_workers, connect
-from sparcell.system.machine import KEEPING_MEMORY
+from sparcell.system.cluster import ClusterLost, call_on_workers, check_workers, connect, run_jobs
+from sparcell.system.machine import MALLOC_SETTINGS
 
 distributed = pytest.importorskip("distributed")
 PATIENCE_S = 120
@@ -149,16 +149,16 @@ def test_work_that_ends_its_workers_is_one_line(
         pytest.raises(ClusterLost, match=r"ended several workers.*--resume"),
     ):
         # os._exit ends a process at once, as the kernel does when memory is short.
-        list(carry_out(client, os._exit, [1]))
+        list(run_jobs(client, os._exit, [1]))
 
 
 def test_more_jobs_than_are_handed_in_at_once(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "AHEAD", 3)
     jobs = [-number for number in range(20)]
     with distributed.Client(local) as client:
-        ended = dict(carry_out(client, abs, jobs))
+        ended = dict(run_jobs(client, abs, jobs))
     assert ended == {number: number for number in range(20)}
-    assert list(carry_out(None, abs, [-3, 2])) == [(0, 3), (1, 2)]
+    assert list(run_jobs(None, abs, [-3, 2])) == [(0, 3), (1, 2)]
 
 
 def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,13 +178,13 @@ def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> No
 def test_workers_started_here_keep_their_memory_and_go_on_until_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in KEEPING_MEMORY:
+    for name in MALLOC_SETTINGS:
         monkeypatch.delenv(name, raising=False)
     with connect("local:1") as client:
         (seen,) = client.run(lambda: dict(os.environ)).values()
         (heeds,) = client.run(lambda: signal.getsignal(signal.SIGINT)).values()
-    assert {name: seen.get(name) for name in KEEPING_MEMORY} == {
-        name: str(value) for name, value in KEEPING_MEMORY.items()
+    assert {name: seen.get(name) for name in MALLOC_SETTINGS} == {
+        name: str(value) for name, value in MALLOC_SETTINGS.items()
     }
     assert seen["OMP_NUM_THREADS"] == "1"
     # Ctrl-C is for the process that started them.
@@ -193,7 +193,7 @@ def test_workers_started_here_keep_their_memory_and_go_on_until_told(
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_jobs_of_this_process(threads: int) -> None:
-    ended = carry_out(None, lambda job: job * job, range(20), threads)
+    ended = run_jobs(None, lambda job: job * job, range(20), threads)
     assert sorted(ended) == [(number, number**2) for number in range(20)]
 
 
@@ -207,7 +207,7 @@ def test_what_fails_in_a_thread_ends_the_rest() -> None:
         done.append(job)
 
     with pytest.raises(InputError, match="a bad job"):
-        list(carry_out(None, work, range(500), 2))
+        list(run_jobs(None, work, range(500), 2))
     assert len(done) < 400
 
 
@@ -216,7 +216,7 @@ def test_every_worker_is_warmed_up(local: Any, tmp_path: Path) -> None:
         (tmp_path / str(os.getpid())).touch()
 
     with distributed.Client(local) as client:
-        call_each(client, touch)
+        call_on_workers(client, touch)
         end = time.monotonic() + PATIENCE_S
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < end:
             time.sleep(0.05)

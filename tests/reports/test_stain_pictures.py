@@ -43,7 +43,7 @@ def test_a_report_shows_the_planes_that_count_and_names_what_was_left_out(tmp_pa
     run = tmp_path / "run"
     write_image(run / "predictions/stain/f.tif", pixels[[1, 2]], "CYX", None, ("DAPI", "actin"))
     cut = {"images": {"channels": ["phase"]}, "stain": {"channels": ["DAPI", "actin"]}}
-    evaluated = {"f": {"image": str(raw), "stain": str(raw), "excerpts": cut, "kind": ""}}
+    evaluated = {"f": {"image": str(raw), "stain": str(raw), "selections": cut, "kind": ""}}
     record = {
         "started": "now", "device": "cpu", "start_weights": "none", "fields": {"train": ["a"]},
         "evaluated": evaluated, "evaluated_part": "test", "versions": {}, "platform": "",

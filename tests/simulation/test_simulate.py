@@ -350,7 +350,7 @@ def test_dataset_folder(tmp_path):
 
     stored = open_image(truth.samples[1].files["labels"])
     assert stored.pixel_size == pytest.approx(SMALL.pixel_size)
-    assert check_labels(stored.read_ids()).max() == int(truth.samples[1].info["nuclei"])
+    assert check_labels(stored.read_labels()).max() == int(truth.samples[1].info["nuclei"])
     with pytest.raises(InputError, match="already"):
         write_dataset(root, SMALL, 1, train=1)
 

@@ -64,7 +64,7 @@ def test_planes_and_stain_of_one_file(study):
         write_image(data / f"raw/{name}.tif", both, axes="ZCYX")
     (data / "dataset.yaml").write_text(
         "images: {files: raw, channels: 0, depths: channels}\n"
-        "stain: {files: raw, channels: 1, depths: brightest}\n"
+        "stain: {files: raw, channels: 1, depths: max}\n"
     )
     image, shown = (a.images[0].get_array() for a in draw_fields(out, stain, images).axes[:2])
     # Of an even number of planes the upper one of the middle: the second.

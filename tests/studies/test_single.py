@@ -145,7 +145,7 @@ def test_cost_and_labels_used_are_counted(finished, data):
     assert row["peak_mib"] > 100 and row["predict_s_per_mpx"] > 0
     assert 0 < row["parameters_m"] < 1
     (name,) = plan.runs[0].train
-    labels = open_image(data / "truth" / f"{name}.tif").read_ids()
+    labels = open_image(data / "truth" / f"{name}.tif").read_labels()
     assert (row["n_train"], row["n_val"]) == (1, 0)
     assert row["objects_train"] == len(np.unique(labels)) - 1
     assert isinstance(json.loads(row["decode"]), dict)

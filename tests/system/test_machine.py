@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparcell.system.machine import cores, keep_memory, memory, processor_features
+from sparcell.system.machine import cores, memory, processor_features, tune_malloc
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n"
 KB = 1024
@@ -98,9 +98,9 @@ def test_memory_is_kept_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
     for name in [name for name in os.environ if name.startswith("MALLOC_")]:
         monkeypatch.delenv(name)
-    keep_memory()
+    tune_malloc()
     # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD and M_ARENA_MAX of malloc.h.
     assert told == [(-4, 0), (-1, 2**31 - 1), (-2, 64 << 20), (-8, 1)]
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
-    keep_memory()
+    tune_malloc()
     assert len(told) == 4

@@ -86,7 +86,7 @@ def test_a_stain_gives_points_and_mask(tmp_path: Path) -> None:
     field = read(place)
     truth = Dataset.open(root, labels="truth")
     (sample,) = (s for s in truth.samples if s.name == place.name)
-    nuclei = open_image(sample.files["labels"]).read_ids()
+    nuclei = open_image(sample.files["labels"]).read_labels()
     assert field.annotation == {"stain"} and not field.labels.any()
     hit = nuclei[tuple(np.rint(field.points).astype(int).T)] > 0
     assert hit.mean() > 0.8 and abs(len(hit) - nuclei.max()) <= 2

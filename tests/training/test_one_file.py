@@ -20,13 +20,13 @@ from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.simulation import SimulationSettings, write_dataset
 from sparcell.training import load_recipe, train
-from sparcell.training.data.field_refs import share_excerpt
+from sparcell.training.data.field_refs import shared_selection
 from sparcell.training.data.selection import find_fields
 from sparcell.training.recipe_parts import DataConfig
 
 LAYOUT = """\
 images: {files: raw, channels: [phase, bright], depths: channels}
-stain: {files: raw, channels: DAPI, depths: brightest}
+stain: {files: raw, channels: DAPI, depths: max}
 labels: truth
 """
 
@@ -79,10 +79,10 @@ def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
 def test_a_stain_is_learned_and_predicted_from_such_files(data: Path, run: Path) -> None:
     card = load_model(run).card
     assert card.channels == 6
-    assert card.excerpt == ChannelSelection(channels=("phase", "bright"), depths="channels")
+    assert card.selection == ChannelSelection(channels=("phase", "bright"), depths="channels")
     record = json.loads((run / "record.json").read_text())
     (name,) = record["evaluated"]
-    assert record["evaluated"][name]["excerpts"]["stain"]["depths"] == "brightest"
+    assert record["evaluated"][name]["selections"]["stain"]["depths"] == "max"
     assert "data:image" in (run / "report.html").read_text()
     # The same files, and the same pixels in files of their own, give the same.
     raw = data / "raw" / f"{name}.ome.tif"
@@ -112,7 +112,7 @@ def test_a_dataset_stands_for_its_stains_where_it_says_what_they_are(data: Path,
     scores = evaluate_stains(data, data / "all")
     assert len(scores.images) == 5
     painted = Dataset.open(data / "all")
-    assert painted.samples[0].excerpts == {
+    assert painted.samples[0].selections == {
         "images": ChannelSelection(channels=("phase", "bright"), depths="channels")
     }
 
@@ -129,19 +129,19 @@ def test_nuclei_are_labelled_from_the_channel(data: Path) -> None:
     assert table["accepted"].all()
     labelled = Dataset.open(data / "labelled")
     first, own = labelled.samples[0], Dataset.open(data).samples[0]
-    assert first.excerpts == own.excerpts and first.image.resolve() == own.image.resolve()
+    assert first.selections == own.selections and first.image.resolve() == own.image.resolve()
     assert open_image(first.files["labels"]).axes == "YX"
 
 
 def test_datasets_of_one_training_choose_alike(data: Path, tmp_path: Path) -> None:
     (tmp_path / "dataset.yaml").write_text(
         f"images: {{files: {data}/raw, channels: [bright, phase], depths: channels}}\n"
-        f"stain: {{files: {data}/raw, channels: DAPI, depths: brightest}}\n"
+        f"stain: {{files: {data}/raw, channels: DAPI, depths: max}}\n"
     )
     datasets = [Dataset.open(data), Dataset.open(tmp_path)]
     places = find_fields(datasets, DataConfig(), 0, "stain")["train"]
     with pytest.raises(InputError, match="channels phase, bright; depths as channels of the"):
-        share_excerpt(places)
+        shared_selection(places)
 
 
 def test_without_the_layout_the_remedy_is_said(data: Path, tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_lessons_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, caps
     assert f"{lesson['objects']} objects of 3 of 3 fields" in capsys.readouterr().err
     truth = {name: ellipses(seed) for seed, name in ((6, "bare-train"), (7, "bare"))}
     for place in places:
-        labels = check_labels(open_image(place.sample.files["labels"]).read_ids())
-        doubt = open_image(place.sample.files["ignore"]).read_ids() > 0
+        labels = check_labels(open_image(place.sample.files["labels"]).read_labels())
+        doubt = open_image(place.sample.files["ignore"]).read_labels() > 0
         assert not (doubt & (labels == 0)).all() and labels.any()
         if place.name in truth:
             overlaps = count_overlaps(truth[place.name], labels)

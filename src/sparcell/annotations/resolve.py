@@ -14,7 +14,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.label_kinds import check_background
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.io import open_alike, open_sample
+from sparcell.io import open_aligned, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
 
 EVERYTHING = slice(None)
@@ -61,7 +61,7 @@ def read_annotation(
         stained = connected_labels(segment_stain(sample, plane)[:, x])
     mask = (labels if "mask" in kinds else stained) > 0
     if "mask" in kinds and "masks" in files:
-        mask = open_alike(sample, "masks", image).read_ids(plane=plane)[:, x] > 0
+        mask = open_aligned(sample, "masks", image).read_labels(plane=plane)[:, x] > 0
     if "points" not in kinds or "points" not in files:
         points = find_points(labels if "points" in kinds else stained)
     else:
@@ -104,8 +104,8 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
     image, files = open_sample(sample), sample.files
     for kind in ("labels", "ignore"):
         if kind in files:
-            held = open_alike(sample, kind, image)
-            held.check_ids()
+            held = open_aligned(sample, kind, image)
+            held.check_label_image()
             if kind == "labels":
                 check_background(held)
     if "outlines" in kinds or not kinds & INSTANCE_ANNOTATIONS:
@@ -115,8 +115,8 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
     masks = None
     if "mask" in kinds:
         beside = "masks" if "masks" in files else "labels"
-        masks = open_alike(sample, beside, image)
-        masks.check_ids()
+        masks = open_aligned(sample, beside, image)
+        masks.check_label_image()
     if "points" not in kinds or "points" not in files:
         return True
     count = 0
@@ -124,7 +124,7 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
         points = read_points(files["points"], image, plane)
         count += len(points)
         if masks is not None:
-            mask = masks.read_ids(plane=plane) > 0
+            mask = masks.read_labels(plane=plane) > 0
             check_against_mask(points, mask, files["points"], files[beside])
         elif math.prod(image.shape) <= look and "stain" not in kinds and len(points):
             if seem_swapped(image.read(plane=plane), points):

@@ -45,7 +45,7 @@ def _show_dataset(dataset: Dataset) -> None:
     for kind in KINDS:
         held = dataset.having(kind).samples
         if held:
-            cut = held[0].excerpts.get(kind)
+            cut = held[0].selections.get(kind)
             typer.echo(f"  {kind}: {len(held)}" + (f" ({cut})" if cut else ""))
     parts = {part: len(dataset.split(part)) for part in (*SPLITS, "")}
     typer.echo(

@@ -1,4 +1,4 @@
-"""What of a file counts: some of its channels, and what becomes of its depths."""
+"""Channels and depths of an image file that form one image."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str | int) else value
 
 
+def _read_old_name(value: Any) -> Any:
+    """Files of versions before 0.2 call the maximum along Z "brightest"."""
+    return "max" if value == "brightest" else value
+
+
 Channels = Annotated[
     tuple[Annotated[int, Field(ge=0, strict=True)] | Annotated[str, Field(strict=True)], ...],
     BeforeValidator(_as_list),
@@ -33,10 +38,10 @@ Depths = Annotated[
 
 
 class ChannelSelection(BaseModel):
-    """A part of an image file that stands for the whole.
+    """Channels and depths of an image file that form one image.
 
-    One file may hold label-free planes and stains of a field; an excerpt for each makes it two
-    images.
+    One file may hold label-free planes and stains of a field. Two channel selections make two
+    images of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,14 +49,17 @@ class ChannelSelection(BaseModel):
     channels: Channels | None = Field(
         None, description="names, or numbers from 0, in the order wanted; all if not given"
     )
-    depths: Literal["channels", "brightest"] | Depths | None = Field(
+    depths: Annotated[
+        Literal["channels", "max"] | Depths | None, BeforeValidator(_read_old_name)
+    ] = Field(
         None,
         description="channels: every depth becomes a channel; numbers from 0: these do; "
-        "brightest: the maximum along Z; each depth is an image of its own if not given",
+        "max: the maximum-intensity projection along Z; each depth is an image of its own if "
+        "not given",
     )
 
     def of(self, image: Image) -> Image:
-        """Show this part of an image, read where it is looked at.
+        """Select this part of an image; its pixels are read on demand.
 
         Raises
         ------
@@ -59,10 +67,10 @@ class ChannelSelection(BaseModel):
             If the image lacks a channel or depth, or several channels have the name.
         """
         if self.channels is not None:
-            image = image.only([_number(channel, image) for channel in self.channels])
+            image = image.select_channels([_number(channel, image) for channel in self.channels])
         if self.depths is None:
             return image
-        if self.depths == "brightest":
+        if self.depths == "max":
             return project(image)
         count = image.size("Z")
         depths = range(count) if self.depths == "channels" else self.depths
@@ -75,15 +83,15 @@ class ChannelSelection(BaseModel):
         return stack(image, depths)
 
     def __str__(self) -> str:
-        said = []
+        parts = []
         if self.channels is not None:
             plural = "s" if len(self.channels) > 1 else ""
-            said.append(f"channel{plural} " + ", ".join(map(str, self.channels)))
+            parts.append(f"channel{plural} " + ", ".join(map(str, self.channels)))
         if isinstance(self.depths, tuple):
-            said.append("depths " + ", ".join(map(str, self.depths)) + " as channels")
+            parts.append("depths " + ", ".join(map(str, self.depths)) + " as channels")
         elif self.depths:
-            said.append("brightest depth" if self.depths == "brightest" else "depths as channels")
-        return "; ".join(said) or "everything"
+            parts.append("maximum along Z" if self.depths == "max" else "depths as channels")
+        return "; ".join(parts) or "everything"
 
 
 WHOLE = ChannelSelection()
@@ -145,5 +153,5 @@ class _StackedSelections:
         *times, channels, y, x = index
         t = times[0] if times else 0
         planes = [self.image.read(y, x, Plane(t, z)) for z in self.depths]
-        chosen: NDArray[np.float32] = np.concatenate(planes)[channels]
-        return chosen
+        selected: NDArray[np.float32] = np.concatenate(planes)[channels]
+        return selected

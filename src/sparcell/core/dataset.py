@@ -54,7 +54,7 @@ KINDS = {
     "points": (".csv", ".tsv", ".xlsx"),
     "tracks": (".txt",),
 }
-CUT = ("images", "stain")
+SELECTABLE = ("images", "stain")
 """Kinds that may be a part of their files."""
 SPLITS = ("train", "val", "test")
 
@@ -66,11 +66,11 @@ class FileLocation(NamedTuple):
     ----------
     files : str
         A folder, or a pattern with ``{name}``, seen from the dataset folder.
-    excerpt : Excerpt
+    selection : ChannelSelection
     """
 
     files: str
-    excerpt: ChannelSelection = WHOLE
+    selection: ChannelSelection = WHOLE
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
@@ -129,7 +129,7 @@ class Sample:
         Why the quality gate refused the field's labels; ``""`` where it did not.
     info : dict
         The other columns of ``split.csv``, as text.
-    excerpts : dict
+    selections : dict
         Kind to what of its file counts; a kind of which everything does is absent.
     """
 
@@ -138,7 +138,7 @@ class Sample:
     split: str = ""
     refused: str = ""
     info: dict[str, str] = field(default_factory=dict)
-    excerpts: dict[str, ChannelSelection] = field(default_factory=dict)
+    selections: dict[str, ChannelSelection] = field(default_factory=dict)
 
     @property
     def image(self) -> Path:
@@ -176,7 +176,7 @@ class Dataset:
         other = {kind: FileLocation(place) for kind, place in folders.items() if place != kind}
         places = {kind: FileLocation(kind) for kind in KINDS} | read_layout(root) | other
         listed = {kind: _list_files(root, places[kind].files, KINDS[kind]) for kind in KINDS}
-        cut = {kind: each.excerpt for kind, each in places.items() if each.excerpt != WHOLE}
+        cut = {kind: each.selection for kind, each in places.items() if each.selection != WHOLE}
         for kind in folders:
             if not listed[kind]:
                 raise InputError(
@@ -208,7 +208,7 @@ class Dataset:
                     split=part,
                     refused=quality.get(name, ""),
                     info=row,
-                    excerpts={kind: part for kind, part in cut.items() if name in listed[kind]},
+                    selections={kind: part for kind, part in cut.items() if name in listed[kind]},
                 )
             )
         return cls(root, tuple(samples))
@@ -277,21 +277,22 @@ def _read_place(value: Any, kind: str, path: Path) -> FileLocation:
             "correct it",
         )
     try:
-        excerpt = ChannelSelection.model_validate({k: v for k, v in value.items() if k != "files"})
+        selected = {key: part for key, part in value.items() if key != "files"}
+        selection = ChannelSelection.model_validate(selected)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
             f"{first['loc'][0]}: {value.get(first['loc'][0])} for {kind} in {path}",
-            "files; channels: names or numbers from 0; depths: channels, brightest or numbers",
+            "files; channels: names or numbers from 0; depths: channels, max or numbers",
             "correct it",
         ) from error
-    if excerpt != WHOLE and kind not in CUT:
+    if selection != WHOLE and kind not in SELECTABLE:
         raise InputError(
             f"channels or depths of {kind} in {path}",
-            "a folder alone; channels and depths of " + " and ".join(CUT),
+            "a folder alone; channels and depths of " + " and ".join(SELECTABLE),
             f"save the {kind} as files of their own",
         )
-    return FileLocation(files, excerpt)
+    return FileLocation(files, selection)
 
 
 def dataset_images(folder: Path) -> dict[str, Path]:
@@ -313,7 +314,7 @@ def dataset_images(folder: Path) -> dict[str, Path]:
     return {sample.name: sample.image for sample in Dataset.open(folder).samples}
 
 
-def place_of(path: Path, name: str, kind: str = "images") -> Path:
+def field_pattern(path: Path, name: str, kind: str = "images") -> Path:
     """Folder or pattern that gives a file of one kind its field's name."""
     if stem(path, KINDS[kind]) == name:
         return path.parent
@@ -322,7 +323,7 @@ def place_of(path: Path, name: str, kind: str = "images") -> Path:
 
 
 def write_layout(
-    root: Path, places: dict[str, Path], excerpts: dict[str, ChannelSelection] | None = None
+    root: Path, places: dict[str, Path], selections: dict[str, ChannelSelection] | None = None
 ) -> None:
     """Write the ``dataset.yaml`` of `root`.
 
@@ -331,12 +332,12 @@ def write_layout(
     root : Path
     places : dict
         Kind to where its files are, a folder or a pattern.
-    excerpts : dict, optional
+    selections : dict, optional
         Kind to what of them counts, where that is not everything.
     """
     layout: dict[str, Any] = {}
     for kind, place in places.items():
-        files, part = _seen_from(root.resolve(), place), (excerpts or {}).get(kind, WHOLE)
+        files, part = _seen_from(root.resolve(), place), (selections or {}).get(kind, WHOLE)
         chosen = part.model_dump(mode="json", exclude_none=True)
         layout[kind] = {"files": files, **chosen} if chosen else files
     with whole_file(root / "dataset.yaml") as partial:

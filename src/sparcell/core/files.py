@@ -76,7 +76,7 @@ def _is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
 
 
-def clear_partial(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what killed processes have left of the files of a folder.
 
     Only where no other process writes there.
@@ -147,7 +147,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def state_of(path: Path) -> tuple[int, int]:
+def size_and_mtime(path: Path) -> tuple[int, int]:
     """Bytes of a file or folder, and when it was last changed, ns; zeros where there is none.
 
     Labels inside an OME-Zarr image do not count: predictions may be written there.

@@ -1,4 +1,4 @@
-"""One image, read only where it is looked at."""
+"""One image, whose pixels are read on demand."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Image:
         Channel names; numbers as text where the file names none.
     source : str
         Path or description, for messages.
-    chosen : tuple of int, optional
-        Channels that count, by number in the file; all where None. See `only`.
+    selected : tuple of int, optional
+        Channels that count, by number in the file; all where None. See `select_channels`.
     frames : int
-        Time points that are read together. See `with_frames`.
-    ids : Image, optional
+        Time points that are read together. See `with_temporal_context`.
+    label_values : Image, optional
         The numbers in the file as a label image means them, where the image shows others: colours
         of a palette, an inverted grey scale.
     """
@@ -55,9 +55,9 @@ class Image:
     pixel_size: float | None = None
     channels: tuple[str, ...] = ()
     source: str = "array"
-    chosen: tuple[int, ...] | None = None
+    selected: tuple[int, ...] | None = None
     frames: int = 1
-    ids: Image | None = None
+    label_values: Image | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, len(self.data.shape), self.source))
@@ -74,14 +74,14 @@ class Image:
     def size(self, letter: str) -> int:
         """Length of one axis as it is read; 1 where the image lacks it."""
         if letter == "C":
-            held = self._length("C") if self.chosen is None else len(self.chosen)
+            held = self._length("C") if self.selected is None else len(self.selected)
             return held * self.frames
         return self._length(letter)
 
     def _length(self, letter: str) -> int:
         return int(self.data.shape[self.axes.index(letter)]) if letter in self.axes else 1
 
-    def only(self, channels: Sequence[int]) -> Image:
+    def select_channels(self, channels: Sequence[int]) -> Image:
         """Return the image with these channels alone, in this order.
 
         Raises
@@ -98,11 +98,11 @@ class Image:
                     f"0 to {len(self.channels) - 1} ({', '.join(self.channels)})",
                     "choose one of these",
                 )
-        held = self.chosen or tuple(range(len(self.channels)))
+        held = self.selected or tuple(range(len(self.channels)))
         names = tuple(self.channels[c] for c in channels)
-        return replace(self, chosen=tuple(held[c] for c in channels), channels=names)
+        return replace(self, selected=tuple(held[c] for c in channels), channels=names)
 
-    def with_frames(self, count: int) -> Image:
+    def with_temporal_context(self, count: int) -> Image:
         """Return the image with every time point seen together with those before it.
 
         What is read of time point t are the frames t - count + 1 to t, the oldest first, all
@@ -151,7 +151,7 @@ class Image:
         Returns
         -------
         (C, Y, X) float32
-            Values in the units of the file; of several frames, see `with_frames`.
+            Values in the units of the file; of several frames, see `with_temporal_context`.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Image:
             )
         return region
 
-    def read_ids(
+    def read_labels(
         self, y: slice = slice(None), x: slice = slice(None), plane: Plane = FIRST_PLANE
     ) -> NDArray[np.int32]:
         """Read one region of one plane of a label image as (Y, X) int32.
@@ -182,8 +182,8 @@ class Image:
             If the image has several channels or does not hold whole numbers of 0 to 2^31 - 1;
             their type may be floating point.
         """
-        if self.ids is not None:
-            return self.ids.read_ids(y, x, plane)
+        if self.label_values is not None:
+            return self.label_values.read_labels(y, x, plane)
         self._check_type()
         region = self._stored(y, x, plane)
         if region.dtype.kind == "f":
@@ -203,7 +203,7 @@ class Image:
         ids: NDArray[np.int32] = region[0].astype(np.int32)
         return ids
 
-    def check_ids(self) -> None:
+    def check_label_image(self) -> None:
         """Check that it can be a label image or a mask.
 
         Only floating point is read: some programs save whole numbers so.
@@ -213,13 +213,13 @@ class Image:
         InputError
             If it has several channels, no whole numbers, or a compression that changes them.
         """
-        if self.ids is not None:
-            self.ids.check_ids()
+        if self.label_values is not None:
+            self.label_values.check_label_image()
             return
         self._check_type()
         if np.dtype(self.data.dtype).kind == "f":
             for plane in self.planes():
-                self.read_ids(plane=plane)
+                self.read_labels(plane=plane)
 
     def _check_type(self) -> None:
         if getattr(self.data, "lossy", False):
@@ -251,7 +251,7 @@ class Image:
                 f"unreadable pixels in {self.source} ({error})", "a complete file", "copy it again"
             ) from error
         region = reorder(raw, kept, "CYX")
-        return region if self.chosen is None else region[list(self.chosen)]
+        return region if self.selected is None else region[list(self.selected)]
 
     def sample(
         self, plane: Plane = FIRST_PLANE, limit: int = 1_000_000, block: int = 256

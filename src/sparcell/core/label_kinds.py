@@ -37,14 +37,14 @@ class PieceLabels(Image):
 
     known: dict[Plane, NDArray[np.int32]] = field(default_factory=dict, compare=False)
 
-    def read_ids(
+    def read_labels(
         self, y: slice = slice(None), x: slice = slice(None), plane: Plane = FIRST_PLANE
     ) -> NDArray[np.int32]:
-        """Read one region of one plane, as `Image.read_ids`, with an id for each piece."""
+        """Read one region of one plane, as `Image.read_labels`, with an id for each piece."""
         if plane not in self.known:
             # Rows are read in order: one plane is enough to keep.
             self.known.clear()
-            self.known[plane] = connected_labels(super().read_ids(plane=plane))
+            self.known[plane] = connected_labels(super().read_labels(plane=plane))
         return self.known[plane][y, x]
 
 
@@ -95,7 +95,7 @@ def check_background(image: Image) -> None:
     rows = max(1, STRIP_PIXELS // width)
     for plane in image.planes():
         for top in range(0, height, rows):
-            if image.read_ids(slice(top, min(top + rows, height)), plane=plane).min() == 0:
+            if image.read_labels(slice(top, min(top + rows, height)), plane=plane).min() == 0:
                 return
     _doubt(_look(image), image)
 
@@ -106,13 +106,13 @@ def _look(image: Image) -> _Seen:
     ids, background, pieces, largest = np.zeros(0, np.int32), False, 0, 0
     for plane in image.planes():
         for top in range(0, height, rows):
-            found = np.unique(image.read_ids(slice(top, min(top + rows, height)), plane=plane))
+            found = np.unique(image.read_labels(slice(top, min(top + rows, height)), plane=plane))
             background |= bool(found[0] == 0)
             ids = np.union1d(ids, found[found > 0]).astype(np.int32)
             if background and len(ids) > FEW:
                 return _Seen(ids, background)
         if len(ids) <= FEW and height * width <= LARGEST:
-            labels = image.read_ids(plane=plane)
+            labels = image.read_labels(plane=plane)
             pieces = max(pieces, int(number_pieces(labels).max(initial=0)))
             largest = max(largest, int(_sizes(labels, ids).max(initial=0)))
     return _Seen(ids, background, pieces, largest / (height * width))

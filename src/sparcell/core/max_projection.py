@@ -1,4 +1,4 @@
-"""A stack of depths as one image: the brightest value at each pixel."""
+"""Maximum-intensity projection along Z."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparcell.core.image import Image, Plane
 
 
 def project(image: Image) -> Image:
-    """Give a view of an image whose depths are one: the maximum along Z, computed where looked at.
+    """Project an image along Z to the maximum at each pixel, computed where it is read.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ class _MaxProjection:
         *times, channels, y, x = index
         t = times[0] if times else 0
         depths = range(self.image.size("Z"))
-        brightest = self.image.read(y, x, Plane(t, 0))
+        maximum = self.image.read(y, x, Plane(t, 0))
         for z in depths[1:]:
-            np.maximum(brightest, self.image.read(y, x, Plane(t, z)), out=brightest)
-        chosen: NDArray[np.float32] = brightest[channels]
-        return chosen
+            np.maximum(maximum, self.image.read(y, x, Plane(t, z)), out=maximum)
+        selected: NDArray[np.float32] = maximum[channels]
+        return selected

@@ -40,7 +40,7 @@ class PlaneRows:
         return self.image.shape
 
     def __getitem__(self, rows: slice) -> Labels:
-        return self.image.read_ids(y=rows, plane=self.plane)
+        return self.image.read_labels(y=rows, plane=self.plane)
 
 
 @dataclass(frozen=True)

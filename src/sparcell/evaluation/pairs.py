@@ -65,9 +65,9 @@ class Pair:
         truth, pred, ignore = self.open()
         truth, pred = separate_objects(truth), separate_objects(pred)
         for plane in truth.planes():
-            true, found = truth.read_ids(plane=plane), pred.read_ids(plane=plane)
+            true, found = truth.read_labels(plane=plane), pred.read_labels(plane=plane)
             if ignore:
-                kept = ignore.read_ids(plane=plane) == 0
+                kept = ignore.read_labels(plane=plane) == 0
                 true, found = true * kept, found * kept
             yield true, found
 

@@ -189,7 +189,7 @@ def _correlate(
             rows = slice(first, min(first + step, bottom))
             keep: NDArray[np.bool_] | slice = slice(None)
             if ignore is not None:
-                keep = ignore.read_ids(rows, x, plane) == 0
+                keep = ignore.read_labels(rows, x, plane) == 0
             true = np.concatenate([stain.read(rows, x, plane) for stain in real])
             for one, a, b in zip(found, true, predicted.read(rows, x, plane), strict=True):
                 one.add(a[keep], b[keep])

@@ -52,7 +52,7 @@ class CorrelationWindows:
         InputError
             If there is no label image of this name and size, or no such window.
         """
-        labels = self._labels(name).read_ids()
+        labels = self._labels(name).read_labels()
         if labels.shape != shape or min(shape) < self.edge:
             raise InputError(
                 f"nuclei of {labels.shape[0]} x {labels.shape[1]} px for windows of {self.edge} px "

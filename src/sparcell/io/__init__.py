@@ -22,10 +22,16 @@ can be written region by region, so neither needs the whole image in memory. Par
 ``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``.
 """
 
-from sparcell.io.label_group import create_labels, label_place
+from sparcell.io.label_group import create_labels, locate_labels
 from sparcell.io.plate import PlateField, find_plate_field
-from sparcell.io.reading import list_images, open_alike, open_image, open_sample, without_thumbnails
-from sparcell.io.result_names import name_results, tell_apart
+from sparcell.io.reading import (
+    list_images,
+    open_aligned,
+    open_image,
+    open_sample,
+    without_thumbnails,
+)
+from sparcell.io.result_names import name_results, unique_names
 from sparcell.io.tables import read_pieces, read_table, write_table
 from sparcell.io.writing import create_image, write_image
 
@@ -34,15 +40,15 @@ __all__ = [
     "create_image",
     "create_labels",
     "find_plate_field",
-    "label_place",
     "list_images",
+    "locate_labels",
     "name_results",
-    "open_alike",
+    "open_aligned",
     "open_image",
     "open_sample",
     "read_pieces",
     "read_table",
-    "tell_apart",
+    "unique_names",
     "without_thumbnails",
     "write_image",
     "write_table",

@@ -22,7 +22,7 @@ from sparcell.io.ngff_writer import Version, create_ngff
 from sparcell.io.writing import create_image
 
 
-def label_place(image: Path, name: str) -> tuple[Path, Version]:
+def locate_labels(image: Path, name: str) -> tuple[Path, Version]:
     """Tell where labels of an image belong, and in which version of OME-Zarr.
 
     Parameters
@@ -57,7 +57,7 @@ def labels_version(path: Path) -> Version | None:
     """Tell the version of OME-Zarr of labels inside an image; None where `path` is in none."""
     if path.parent.name != "labels" or not is_zarr(path.parents[1]):
         return None
-    return label_place(path.parents[1], path.name)[1]
+    return locate_labels(path.parents[1], path.name)[1]
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def list_label(path: Path, version: Version) -> None:
     Parameters
     ----------
     path : Path
-        As `label_place` gave it.
+        As `locate_labels` gave it.
     version : {"0.4", "0.5"}
 
     Raises

@@ -97,7 +97,7 @@ def open_picture(path: Path, axes: str | None = None) -> Image:
     colours = np.array(palette, np.uint8).reshape(-1, 3)
     shown = show_palette(pixels, letters, colours)
     ids = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
-    return Image(shown.pixels, shown.axes, channels=RGB, source=str(path), ids=ids)
+    return Image(shown.pixels, shown.axes, channels=RGB, source=str(path), label_values=ids)
 
 
 class DecodedPixels:

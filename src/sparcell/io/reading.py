@@ -109,10 +109,10 @@ def open_sample(sample: Sample, kind: str = "images") -> Image:
     InputError
         If it cannot be opened, or lacks a channel or depth that ``dataset.yaml`` names.
     """
-    return sample.excerpts.get(kind, WHOLE).of(open_image(sample.files[kind]))
+    return sample.selections.get(kind, WHOLE).of(open_image(sample.files[kind]))
 
 
-def open_alike(sample: Sample, kind: str, image: Image) -> Image:
+def open_aligned(sample: Sample, kind: str, image: Image) -> Image:
     """Open a sample's labels, mask, stain or ignore mask, which must fit its image.
 
     Raises

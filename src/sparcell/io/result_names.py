@@ -20,10 +20,10 @@ def name_results(paths: Sequence[Path]) -> list[str]:
     InputError
         If files of one folder have equal names.
     """
-    return tell_apart([stem(path) for path in paths], [path.parent for path in paths])
+    return unique_names([stem(path) for path in paths], [path.parent for path in paths])
 
 
-def tell_apart(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
+def unique_names(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
     """Put folders before names where names repeat, or where the folders carry meaning.
 
     Parameters

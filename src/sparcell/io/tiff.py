@@ -67,7 +67,7 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
     names = facts.channels
     if not names and "C" in shown.axes and "C" not in series.axes:
         names = channel_names(series.keyframe, shown.pixels.shape[shown.axes.index("C")])
-    return Image(shown.pixels, shown.axes, size, names, str(path), ids=stored)
+    return Image(shown.pixels, shown.axes, size, names, str(path), label_values=stored)
 
 
 class MappedPixels:

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from sparcell.annotations.labelled_dataset import MADE, VERB
-from sparcell.core.dataset import KINDS, Dataset, place_of, write_layout
+from sparcell.core.dataset import KINDS, Dataset, field_pattern, write_layout
 from sparcell.core.errors import InputError
-from sparcell.core.files import clear_partial, whole_file
+from sparcell.core.files import remove_partial_files, whole_file
 from sparcell.core.tables import find_table
 
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -77,7 +77,7 @@ def prepare(target: Path) -> None:
     Only after `check_target`.
     """
     target.mkdir(parents=True, exist_ok=True)
-    clear_partial(target)
+    remove_partial_files(target)
     for kind in _earlier(target):
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)
@@ -94,7 +94,7 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
-    cut = {other: part for s in dataset.samples for other, part in s.excerpts.items()}
+    cut = {other: part for s in dataset.samples for other, part in s.selections.items()}
     write_layout(target, places, {other: cut[other] for other in places.keys() & cut.keys()})
     if split := find_table(dataset.root, "split"):
         with whole_file(target / split.name) as partial:
@@ -104,7 +104,7 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
 def _place(dataset: Dataset, kind: str) -> Path:
     """Folder or pattern of one kind of files."""
     places = {
-        place_of(sample.files[kind].resolve(), sample.name, kind)
+        field_pattern(sample.files[kind].resolve(), sample.name, kind)
         for sample in dataset.having(kind).samples
     }
     if len(places) != 1:

@@ -54,7 +54,7 @@ def place_points(
 def _write(labels: Path, target: Path, name: str) -> None:
     image = open_image(labels)
     planes = list(image.planes())
-    found = [find_points(image.read_ids(plane=plane)) for plane in planes]
+    found = [find_points(image.read_labels(plane=plane)) for plane in planes]
     more = {
         axis: np.repeat([getattr(plane, axis) for plane in planes], [len(one) for one in found])
         for axis in "tz"

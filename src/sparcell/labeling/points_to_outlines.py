@@ -18,7 +18,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
-from sparcell.io import create_image, open_alike, open_sample
+from sparcell.io import create_image, open_aligned, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.contact_sheet import Thumbnail, downsample
 from sparcell.labeling.field import FieldResult
@@ -114,7 +114,7 @@ def _mask(
 ) -> tuple[NDArray[np.bool_], str, float]:
     """Mask, how it was made, and the share of the points that are off it."""
     if source == "mask":
-        mask = open_alike(sample, "masks", image).read_ids(plane=plane) > 0
+        mask = open_aligned(sample, "masks", image).read_labels(plane=plane) > 0
         check_against_mask(points, mask, sample.files["points"], sample.files["masks"])
     elif source == "stain":
         mask = segment_stain(sample, plane) > 0

@@ -49,7 +49,7 @@ class PlaneIds:
         return self.image.shape
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
-        return self.image.read_ids(y=rows, plane=self.plane)
+        return self.image.read_labels(y=rows, plane=self.plane)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.files import whole_file
@@ -50,8 +50,10 @@ class ModelSpec(BaseModel):
     decode: dict[str, Any] = Field(description="decode settings, tuned on validation images")
     normalise: Normalise | Steps = Field(description="what is done to intensities first")
     channels: int = Field(ge=1, description="input channels of one frame")
-    excerpt: ChannelSelection = Field(
-        WHOLE, description="channels and depths of the training's files that the network was shown"
+    selection: ChannelSelection = Field(
+        WHOLE,
+        description="channels and depths of the training's files that the network was trained on",
+        validation_alias=AliasChoices("selection", "excerpt"),
     )
     frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
     tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
@@ -105,7 +107,7 @@ class Model:
         with a model that says the same.
         """
         # What a model does not have leaves the digests of earlier versions as they were.
-        unset = {"excerpt": self.card.excerpt == WHOLE, "window": self.card.window is None}
+        unset = {"selection": self.card.selection == WHOLE, "window": self.card.window is None}
         left_out = {"name", "scores", "record"} | {part for part, is_so in unset.items() if is_so}
         settings = self.card.model_dump_json(exclude=left_out)
         return hashlib.sha256(self.onnx + settings.encode()).hexdigest()

@@ -16,7 +16,7 @@ from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec
 from sparcell.methods.base import to_uint8 as to_levels
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
 from sparcell.models.int8 import Int8, has_int8, quantise
-from sparcell.system.machine import keep_memory
+from sparcell.system.machine import tune_malloc
 
 TOLERANCE_FULL = 1e-3
 """Largest difference of a map value (0..1) in full precision, any pixel."""
@@ -212,7 +212,7 @@ def open_runtime(
     InputError
         If none does.
     """
-    keep_memory()
+    tune_malloc()
     seen = []
     for candidate in candidates(int8) if name == "auto" else [name]:
         make = RUNTIMES[candidate]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
-from sparcell.core.files import state_of
+from sparcell.core.files import size_and_mtime
 from sparcell.core.progress import say, track
-from sparcell.io import PlateField, find_plate_field, label_place, open_image, tell_apart
+from sparcell.io import PlateField, find_plate_field, locate_labels, open_image, unique_names
 from sparcell.models.runtime import default_threads
 from sparcell.prediction.blocks.plan import BlockPlan
 from sparcell.prediction.blocks.predict_blocks import predict_large
@@ -29,7 +29,7 @@ from sparcell.prediction.prepared_image import PreparedImage, choose_channels
 from sparcell.prediction.settings import BLOCK, PredictSettings
 from sparcell.prediction.size import Scale
 from sparcell.prediction.stain import predict_stain
-from sparcell.system.cluster import ClusterLost, carry_out
+from sparcell.system.cluster import ClusterLost, run_jobs
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Item:
     def labels(self, in_blocks: bool) -> Path:
         """Where labels go; those of blocks must be OME-Zarr."""
         if self.settings.into_image:
-            return label_place(self.path, self.settings.into_image)[0]
+            return locate_labels(self.path, self.settings.into_image)[0]
         suffix = ".ome.zarr" if in_blocks else self.settings.format
         return self.out / "labels" / (self.name + suffix)
 
@@ -135,7 +135,7 @@ def _names(paths: Mapping[Path, str], places: Sequence[PlateField | None]) -> li
         place.plate.parent if place else path.parent
         for path, place in zip(paths, places, strict=True)
     ]
-    return names if all(paths.values()) else tell_apart(names, folders)
+    return names if all(paths.values()) else unique_names(names, folders)
 
 
 class Outcome(NamedTuple):
@@ -204,7 +204,7 @@ def predict_items(
         If nobody is left to go on.
     """
     large = []
-    ended = carry_out(client, partial(predict_item, engine), items)
+    ended = run_jobs(client, partial(predict_item, engine), items)
     for number, outcome in track(ended, "predict", len(items), "images"):
         if outcome.in_blocks:
             large.append(items[number])
@@ -249,7 +249,7 @@ def _predict_in_blocks(engine: RuntimeSpec, item: Item, client: Any) -> Outcome:
         mosaic = BlockPlan(
             source=str(item.path),
             axes=settings.axes,
-            excerpt=choose_channels(file, model, settings.channels),
+            selection=choose_channels(file, model, settings.channels),
             frames=model.card.frames,
             factor=scale.factor,
             name=item.name,
@@ -258,7 +258,7 @@ def _predict_in_blocks(engine: RuntimeSpec, item: Item, client: Any) -> Outcome:
             grids=grids,
             halo=halo,
             block=settings.block or BLOCK,
-            state=state_of(item.path),
+            state=size_and_mtime(item.path),
             blank=view.blank,
         )
         count = len(mosaic.blocks) * len(list(image.planes()))

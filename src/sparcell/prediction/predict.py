@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.dataset import IMAGE_SUFFIXES, place_of, write_layout
+from sparcell.core.dataset import IMAGE_SUFFIXES, field_pattern, write_layout
 from sparcell.core.errors import InputError
-from sparcell.core.files import clear_partial, whole_file, write_json
+from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table
@@ -32,7 +32,7 @@ from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
-from sparcell.system.cluster import call_each, check_workers, connect
+from sparcell.system.cluster import call_on_workers, check_workers, connect
 
 
 @dataclass
@@ -130,7 +130,7 @@ def predict(
     if resume:
         folders = {out / "objects", out / "stain", *(item.labels(False).parent for item in items)}
         for folder in {out, *folders}:
-            clear_partial(folder)
+            remove_partial_files(folder)
     unfinished = out / "unfinished"
     engine = RuntimeSpec.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
@@ -190,7 +190,7 @@ def _workers(dask: str, model: Model, engine: RuntimeSpec) -> Iterator[Any]:
     model.save(engine.model)
     try:
         with connect(dask, threads=engine.threads) as client:
-            call_each(client, engine.warm_up)
+            call_on_workers(client, engine.warm_up)
             yield client
     finally:
         engine.model.unlink(missing_ok=True)
@@ -287,20 +287,20 @@ def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
     if (out / "dataset.yaml").exists():
         return
     paths = [item.path.resolve() for item in items]
-    places = {place_of(path, item.name) for item, path in zip(items, paths, strict=True)}
+    places = {field_pattern(path, item.name) for item, path in zip(items, paths, strict=True)}
     # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.
     found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
         item.settings.axes or item.settings.into_image for item in items
     )
     if found and len(places) == 1 and all(item.name in item.path.name for item in items):
-        seen = {_excerpt(item, model) for item in items}
+        seen = {_channel_selection(item, model) for item in items}
         cut = {"images": seen.pop()} if len(seen) == 1 else {}
         write_layout(out, {"images": places.pop()}, cut)
 
 
-def _excerpt(item: Item, model: Model) -> ChannelSelection:
+def _channel_selection(item: Item, model: Model) -> ChannelSelection:
     """Tell what of an image the model was shown; files are opened where that can differ."""
-    if model.card.excerpt == WHOLE and item.settings.channels is None:
+    if model.card.selection == WHOLE and item.settings.channels is None:
         return WHOLE
     image = open_image(item.path, item.settings.axes)
     return choose_channels(image, model, item.settings.channels)

@@ -167,7 +167,7 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
             f"{model.card.channels}, as the model was trained on",
             "choose with --channel NUMBER",
         )
-    return image.with_frames(model.card.frames)
+    return image.with_temporal_context(model.card.frames)
 
 
 def choose_channels(
@@ -177,7 +177,7 @@ def choose_channels(
 
     Files that hold just that are taken whole, but for the order of their channels.
     """
-    learned = model.card.excerpt
+    learned = model.card.selection
     depths = learned.depths if image.size("Z") > 1 else None
     if channels is None and depths is None and image.size("C") == model.card.channels:
         return ChannelSelection(channels=learned.channels) if _reorders(learned, image) else WHOLE
@@ -186,10 +186,10 @@ def choose_channels(
     )
 
 
-def _reorders(excerpt: ChannelSelection, image: Image) -> bool:
-    """Whether an excerpt has just the channels of an image, in another order."""
+def _reorders(selection: ChannelSelection, image: Image) -> bool:
+    """Whether a channel selection has just the channels of an image, in another order."""
     numbers = dict(zip(image.channels, range(image.size("C")), strict=True))
-    asked = excerpt.channels or ()
+    asked = selection.channels or ()
     order = [one if isinstance(one, int) else numbers.get(one, -1) for one in asked]
     everything = list(range(image.size("C")))
     return order != everything and sorted(order) == everything

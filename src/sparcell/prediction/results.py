@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparcell.core.errors import InputError
-from sparcell.core.files import plain_os_errors, state_of, whole_file
+from sparcell.core.files import plain_os_errors, size_and_mtime, whole_file
 from sparcell.core.progress import say
 from sparcell.io import open_image
 from sparcell.prediction.batch import Item
@@ -48,9 +48,9 @@ class Results:
     def is_finished(self, item: Item) -> bool:
         """Whether an item's results are whole, and made from the image as it is now."""
         entry = self.known.get(item.name, {})
-        if entry.get("bytes") is None or entry["bytes"] != state_of(item.result)[0]:
+        if entry.get("bytes") is None or entry["bytes"] != size_and_mtime(item.result)[0]:
             return False
-        if entry.get("input") != list(state_of(item.path)):
+        if entry.get("input") != list(size_and_mtime(item.path)):
             return False
         if item.gives_stain:
             return True
@@ -78,7 +78,7 @@ class Results:
                     "predict images of equal names into another folder",
                 )
         for item in left:
-            state, entry = list(state_of(item.path)), self.known.get(item.name, {})
+            state, entry = list(size_and_mtime(item.path)), self.known.get(item.name, {})
             if entry.get("input") != state and (entry or item.scratch.exists()):
                 say(f"{item.path}: changed since an earlier call, predicted anew")
                 shutil.rmtree(item.scratch, ignore_errors=True)
@@ -95,7 +95,7 @@ class Results:
         """Note that an item's results are written, but for the planes that were skipped."""
         entry = self.known[item.name]
         entry["skipped"] = list(skipped)
-        entry["bytes"] = state_of(item.result)[0]
+        entry["bytes"] = size_and_mtime(item.result)[0]
         with plain_os_errors(self.path), self.path.open("a", encoding="utf8") as stream:
             stream.write(json.dumps({item.name: entry}) + "\n")
 

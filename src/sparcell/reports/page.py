@@ -181,7 +181,7 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
             image, truth = _open(held, "image"), open_image(held["labels"])
             planes = image.read()
             shown = planes[len(planes) // 2]
-            picture = draw_overlay(shown, truth.read_ids(), open_image(found).read_ids())
+            picture = draw_overlay(shown, truth.read_labels(), open_image(found).read_labels())
         except InputError as error:
             say(f"no picture of {name} in the report: {error}")
             continue
@@ -197,7 +197,7 @@ def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
             stain, image = (project(_open(held, kind)).read() for kind in ("stain", "image"))
-            truth, predicted = (open_image(path).read_ids() for path in (held["labels"], found))
+            truth, predicted = (open_image(path).read_labels() for path in (held["labels"], found))
             if stain.shape[-2:] != truth.shape:
                 raise InputError(
                     "a stain of {} x {} px beside labels of {} x {}".format(
@@ -234,8 +234,14 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _open(held: dict[str, Any], kind: str) -> Image:
     """Open image or stain of a field as the record names it."""
-    cut = held.get("excerpts", {}).get({"image": "images"}.get(kind, kind), {})
+    cut = _selections(held).get({"image": "images"}.get(kind, kind), {})
     return ChannelSelection.model_validate(cut).of(open_image(held[kind]))
+
+
+def _selections(held: dict[str, Any]) -> dict[str, Any]:
+    """Channel selections of a field by kind; runs of versions before 0.2 call them excerpts."""
+    selections: dict[str, Any] = held.get("selections", held.get("excerpts", {}))
+    return selections
 
 
 def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def draw_comparison(
     for sample in samples:
         labels = open_image(sample.files["labels"])
         window = window_of(labels)
-        truth: Labels = labels.read_ids(*window)
+        truth: Labels = labels.read_labels(*window)
         planes = read_window(open_sample(sample), window)
         image = stretch(planes[len(planes) // 2])
         panels = {"image": Panel(image)}
@@ -102,7 +102,7 @@ def _read_prediction(
             f"{' x '.join(map(str, shape))} px, as the labels of {sample.name}",
             "compare predictions of the same image",
         )
-    found: Labels = opened.read_ids(*window)
+    found: Labels = opened.read_labels(*window)
     return found
 
 

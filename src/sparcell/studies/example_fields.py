@@ -142,7 +142,7 @@ def score_below(images: pd.DataFrame, run: Run, name: str) -> str:
 
 def window_of(labels: Image) -> Window:
     """Choose the middle of a field, the larger the larger its objects are."""
-    areas = np.bincount(labels.read_ids().ravel())[1:]
+    areas = np.bincount(labels.read_labels().ravel())[1:]
     areas = areas[areas > 0]
     width = 2 * np.sqrt(np.median(areas) / np.pi) if len(areas) else 0
     edge = int(np.clip(ACROSS * width, *EDGES))
@@ -164,7 +164,7 @@ def brighten(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def paint_objects(path: Path, window: Window) -> NDArray[np.uint8]:
     """Paint each object of a label image in a colour of its own."""
-    labels: Labels = open_image(path).read_ids(*window)
+    labels: Labels = open_image(path).read_labels(*window)
     colours = np.random.default_rng(0).integers(70, 256, (int(labels.max(initial=0)) + 1, 3))
     colours[0] = 0
     painted: NDArray[np.uint8] = colours.astype(np.uint8)[labels]

@@ -224,5 +224,5 @@ def count_objects(samples: Iterable[Sample]) -> int:
     for sample in samples:
         labels = open_image(sample.files["labels"])
         for plane in labels.planes():
-            total += int(np.max(connected_labels(labels.read_ids(plane=plane)), initial=0))
+            total += int(np.max(connected_labels(labels.read_labels(plane=plane)), initial=0))
     return total

@@ -34,7 +34,7 @@ from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
 from sparcell.studies.single import result_path
 from sparcell.studies.workers import carry_out
 from sparcell.system.cluster import check_workers
-from sparcell.system.lock import hold, is_new
+from sparcell.system.lock import is_unused, lock_folder
 from sparcell.training.initialise import check_starts
 
 
@@ -82,7 +82,7 @@ def run_study(
     external = read_external(study)
     # One start in place of another would be compared under the wrong name.
     check_starts(plan.recipes[run.recipe] for run in plan.runs if not is_finished(out, run))
-    with hold(out):
+    with lock_folder(out):
         prepare(plan, out, resume)
         results = _carry_out(plan, out, external, dask)
     good = results["error"].isna() | (results["error"] == "")
@@ -135,7 +135,7 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
                 "the same study, recipes and fields",
                 "undo the change, or choose another -o",
             )
-    elif not is_new(out):
+    elif not is_unused(out):
         raise InputError(f"something else at {out}", "a new folder", "choose another -o")
     with whole_file(out / "study.yaml") as partial:
         partial.write_text(dump_study(plan.study), "utf8")

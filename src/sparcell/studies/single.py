@@ -21,7 +21,7 @@ from sparcell.core.progress import say
 from sparcell.core.record import is_finished
 from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.rows import count_objects, key_row, read_rows
-from sparcell.system.lock import hold
+from sparcell.system.lock import lock_folder
 
 TIME_TO_STOP = 60
 """What a run takes at most to stop when its study ends, s."""
@@ -82,7 +82,7 @@ def _train(plan: Plan, run: Run, folder: Path) -> None:
 
     if folder.exists():
         # A process whose study was killed stops at its next step.
-        with hold(folder, patience=TIME_TO_STOP):
+        with lock_folder(folder, patience=TIME_TO_STOP):
             pass
     if (folder / "model.zip").exists() and is_finished(folder):
         # Another version may write the same recipe in other words, and only scores are missing.

@@ -16,7 +16,7 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.system import dask_preload
-from sparcell.system.machine import KEEPING_MEMORY
+from sparcell.system.machine import MALLOC_SETTINGS
 
 
 class ClusterLost(InputError):
@@ -89,7 +89,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
     if kind == "local":
         count = min(int(number or 1), jobs or sys.maxsize)
         # Dask has its workers give memory back at every chance, which makes them half as fast.
-        environment = dask.config.get("distributed.nanny.pre-spawn-environ") | KEEPING_MEMORY
+        environment = dask.config.get("distributed.nanny.pre-spawn-environ") | MALLOC_SETTINGS
         with (
             dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
             LocalCluster(
@@ -119,7 +119,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
             yield client
 
 
-def call_each(client: Any, work: Callable[[], Any]) -> None:
+def call_on_workers(client: Any, work: Callable[[], Any]) -> None:
     """Have every worker that is there do something first, without waiting for it."""
     from distributed import fire_and_forget
 
@@ -127,7 +127,7 @@ def call_each(client: Any, work: Callable[[], Any]) -> None:
         fire_and_forget(client.submit(work, workers=[worker], pure=False))
 
 
-def carry_out(
+def run_jobs(
     client: Any, work: Callable[[Any], Any], jobs: Sequence[Any], threads: int = 1
 ) -> Iterator[tuple[int, Any]]:
     """Do jobs; give the number and the result of each as it ends.

@@ -19,8 +19,8 @@ PAUSE = 0.2
 
 
 @contextmanager
-def hold(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Keep other processes that hold it, too, out of a folder while the block lasts.
+def lock_folder(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Keep other processes that lock it, too, out of a folder while the block lasts.
 
     The operating system frees the folder when the process ends, however it ends, also for other
     machines that see it. On file systems that know no locks nobody is kept out. The folder is made
@@ -58,8 +58,8 @@ def hold(folder: Path, patience: float = 0.0) -> Iterator[None]:
                 folder.rmdir()
 
 
-def is_new(folder: Path) -> bool:
-    """Whether there is nothing at `folder`, or a folder with nothing but what `hold` puts there."""
+def is_unused(folder: Path) -> bool:
+    """Whether nothing is at `folder`, or a folder that is empty but for the lock file."""
     if not folder.exists():
         return True
     return folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())

@@ -89,7 +89,7 @@ def memory(root: Path = ROOT) -> Memory:
     return Memory(total, free, smallest)
 
 
-KEEPING_MEMORY = {
+MALLOC_SETTINGS = {
     "MALLOC_MMAP_MAX_": 0,
     "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
     "MALLOC_TOP_PAD_": 64 << 20,
@@ -98,18 +98,18 @@ KEEPING_MEMORY = {
 """Settings of glibc, by their names in the environment: freed memory is kept for the next array,
 and threads share it. To give it back and fault it in again costs a third of a training step, and
 a fifth of a prediction."""
-_NUMBERS = dict(zip(KEEPING_MEMORY, (-4, -1, -2, -8), strict=True))
+_NUMBERS = dict(zip(MALLOC_SETTINGS, (-4, -1, -2, -8), strict=True))
 
 
-def keep_memory() -> None:
-    """Set `KEEPING_MEMORY` in this process, unless the user has set up memory by ``MALLOC_...``."""
+def tune_malloc() -> None:
+    """Set `MALLOC_SETTINGS` in this process, unless the user has set ``MALLOC_...`` variables."""
     if not sys.platform.startswith("linux") or any(n.startswith("MALLOC_") for n in os.environ):
         return
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return  # another C library; nothing to set
-    for name, value in KEEPING_MEMORY.items():
+    for name, value in MALLOC_SETTINGS.items():
         mallopt(_NUMBERS[name], value)
 
 

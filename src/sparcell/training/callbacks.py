@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from sparcell.core.files import clear_partial, whole_file
+from sparcell.core.files import remove_partial_files, whole_file
 from sparcell.core.progress import say
 from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
@@ -236,4 +236,4 @@ class WholeCheckpoints(TorchCheckpointIO):
 def drop_last(checkpoints: Path) -> None:
     """Remove what a run that is finished no longer goes on from, and what a killed one left."""
     (checkpoints / LAST).unlink(missing_ok=True)
-    clear_partial(checkpoints)
+    remove_partial_files(checkpoints)

@@ -31,7 +31,7 @@ from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.predict import predict
 from sparcell.prediction.tiling.tiles import pad_to
 from sparcell.training.callbacks import SCORES
-from sparcell.training.data.field_refs import FieldRef, share_excerpt
+from sparcell.training.data.field_refs import FieldRef, shared_selection
 from sparcell.training.data.fields import Fields, TrainingField
 from sparcell.training.data.selection import contain_objects, find_groups
 from sparcell.training.data.stain_scaling import open_stains
@@ -82,7 +82,7 @@ def export_model(
         decode=settings.model_dump(),
         normalise=recipe.normalise,
         channels=golden.shape[0] // recipe.network.frames,
-        excerpt=share_excerpt([place for held in places.values() for place in held]),
+        selection=shared_selection([place for held in places.values() for place in held]),
         frames=recipe.network.frames,
         tta=recipe.predict.tta,
         pixel_size=pixel_size,
@@ -144,9 +144,9 @@ def _describe_sample(sample: Sample, kind: str, groups: Groups | None) -> dict[s
             for one, path in sample.files.items()
             if one.partition(":")[0] in (kind, "stain")
         },
-        "excerpts": {
+        "selections": {
             which: part.model_dump(mode="json", exclude_none=True)
-            for which, part in sample.excerpts.items()
+            for which, part in sample.selections.items()
         },
         "kind": groups.values.get(sample.name, "") if groups else "",
     }

@@ -35,8 +35,8 @@ from sparcell.core.record import is_finished, peak_memory, start_record
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.reports import write_report
-from sparcell.system.lock import hold, is_new
-from sparcell.system.machine import keep_memory
+from sparcell.system.lock import is_unused, lock_folder
+from sparcell.system.machine import tune_malloc
 from sparcell.training.callbacks import (
     LAST,
     AveragedWeights,
@@ -101,7 +101,7 @@ def train(
         recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)
     roots = [data] if isinstance(data, str | Path) else list(data)
-    with hold(out):
+    with lock_folder(out):
         _train(recipe, [Path(root) for root in roots], out, resume)
     return out
 
@@ -125,7 +125,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
     _quiet()
-    keep_memory()
+    tune_malloc()
     lightning.seed_everything(recipe.seed, verbose=False)
     stains = None
     if learns_from == "stain":
@@ -187,7 +187,7 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
     """Never write into a run by mistake, never go on with another recipe."""
     held = out / "recipe.yaml"
     if not held.exists():
-        if not is_new(out):
+        if not is_unused(out):
             raise InputError(f"something else at {out}", "a new folder", "choose another -o")
         return
     if not resume:

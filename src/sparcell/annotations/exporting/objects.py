@@ -62,7 +62,7 @@ def read_objects(
         From `read_facts`.
     """
     for plane in image.planes():
-        labels = image.read_ids(plane=plane)
+        labels = image.read_labels(plane=plane)
         polygons = find_polygons(labels)
         ids = np.array([0, *polygons])
         # Of ids without gaps, for the places.

@@ -41,7 +41,7 @@ class BlockPlan:
         Path of the image.
     axes : str, optional
         Of the image, where its metadata does not say.
-    excerpt : Excerpt
+    selection : ChannelSelection
         Channels and depths that the model shall see.
     frames : int
         Time points that are seen together.
@@ -60,14 +60,14 @@ class BlockPlan:
     block : int
         Edge of a block in px of the image, about.
     state : (int, int)
-        Of the image's file, see `state_of`: one that is replaced is opened anew.
+        Of the image's file, see `size_and_mtime`: one that is replaced is opened anew.
     blank : tuple of Plane
         Planes that are constant, in which nothing is looked for.
     """
 
     source: str
     axes: str | None
-    excerpt: ChannelSelection
+    selection: ChannelSelection
     frames: int
     factor: float
     name: str
@@ -162,6 +162,6 @@ class Job(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _open(mosaic: BlockPlan) -> tuple[Image, Image]:
-    image = mosaic.excerpt.of(open_image(mosaic.source, mosaic.axes))
-    image = image.with_frames(mosaic.frames)
+    image = mosaic.selection.of(open_image(mosaic.source, mosaic.axes))
+    image = image.with_temporal_context(mosaic.frames)
     return image, rescaled(image, mosaic.factor)

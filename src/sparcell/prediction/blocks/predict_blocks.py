@@ -29,7 +29,7 @@ from sparcell.prediction.blocks.plan import BlockPlan, Job
 from sparcell.prediction.blocks.steps import TilePart, TileResult, WriteJob
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.tiling.tiles import ahead
-from sparcell.system.cluster import carry_out
+from sparcell.system.cluster import run_jobs
 
 BLOCKS_AT_ONCE = 64
 """Planes of a movie are done together until there are so many blocks to share out."""
@@ -202,7 +202,7 @@ class _Run:
         """Do jobs wherever they are done; their results in the order of the jobs."""
         results = [None] * len(jobs)
         threads = min(self.engine.threads or default_threads(), MOST_BLOCKS)
-        ended = carry_out(self.client, work, jobs, threads)
+        ended = run_jobs(self.client, work, jobs, threads)
         for number, result in track(ended, what, len(jobs), "blocks"):
             results[number] = result
         return results

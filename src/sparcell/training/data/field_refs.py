@@ -48,19 +48,19 @@ def check_channels(places: Sequence[FieldRef], frames: int = 1) -> tuple[int, fl
         If the fields differ in their number of channels or in what of their files counts, or a
         movie is shorter than `frames`.
     """
-    share_excerpt(places)
+    shared_selection(places)
     samples = {place.sample.image: place.sample for place in places}
     images = [open_sample(sample) for sample in samples.values()]
     channels = count_channels(images)
     for image in images:
-        image.with_frames(frames)
+        image.with_temporal_context(frames)
     sizes = {round(image.pixel_size, 6) for image in images if image.pixel_size}
     if len(sizes) > 1:
         say(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
     return channels, float(np.median(list(sizes))) if sizes else None
 
 
-def share_excerpt(places: Sequence[FieldRef]) -> ChannelSelection:
+def shared_selection(places: Sequence[FieldRef]) -> ChannelSelection:
     """Return what of the image files counts, for the model to choose the same of others.
 
     Files of which everything counts may be among them.
@@ -73,7 +73,7 @@ def share_excerpt(places: Sequence[FieldRef]) -> ChannelSelection:
     chosen = {
         part: place.sample.image.parent
         for place in places
-        if (part := place.sample.excerpts.get("images", WHOLE)) != WHOLE
+        if (part := place.sample.selections.get("images", WHOLE)) != WHOLE
     }
     if len(chosen) > 1:
         (first, a), (second, b) = list(chosen.items())[:2]

@@ -15,7 +15,7 @@ from sparcell.annotations.resolve import read_annotation
 from sparcell.core.annotation import Annotation, Kind
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.io import open_alike, open_sample
+from sparcell.io import open_aligned, open_sample
 from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.data.stain_scaling import Stains
@@ -171,7 +171,7 @@ def read_field(
         If image, labels, stain and ignore mask differ in size, one cannot be used, or a movie is
         shorter than `frames`.
     """
-    image = open_sample(place.sample).with_frames(frames)
+    image = open_sample(place.sample).with_temporal_context(frames)
     everything = (slice(None), slice(None))
     pixels = Scaling.measure(image, normalise, place.plane)(image.read(*everything, place.plane))
     labels, valid = _read_labels(place, image, place.plane)
@@ -198,7 +198,7 @@ def add_earlier(field: TrainingField, place: FieldRef, frames: int) -> TrainingF
     InputError
         As `read_field`.
     """
-    image = open_sample(place.sample).with_frames(frames)
+    image = open_sample(place.sample).with_temporal_context(frames)
     last = place.plane
     times = [max(last.t - back, 0) for back in reversed(range(1, frames))]
     before = [_read_labels(place, image, last._replace(t=t)) for t in times]
@@ -210,10 +210,10 @@ def _read_labels(place: FieldRef, image: Image, plane: Plane) -> tuple[Labels, N
     """Read labels and valid mask of one plane; none, and everything, where there are no files."""
     labels = np.zeros(image.shape, np.int32)
     if "labels" in place.sample.files:
-        labels = open_alike(place.sample, "labels", image).read_ids(plane=plane)
+        labels = open_aligned(place.sample, "labels", image).read_labels(plane=plane)
     valid = np.ones(labels.shape, bool)
     if "ignore" in place.sample.files:
-        valid = open_alike(place.sample, "ignore", image).read_ids(plane=plane) == 0
+        valid = open_aligned(place.sample, "ignore", image).read_labels(plane=plane) == 0
     return connected_labels(labels[:, place.x]), valid[:, place.x]
 
 

@@ -244,8 +244,8 @@ def _count(paths: dict[str, Path], totals: Counter[str], image: Image) -> int:
     labels, ignore = open_image(paths["labels"]), open_image(paths["ignore"])
     objects = 0
     for plane in image.planes():
-        objects += int(labels.read_ids(plane=plane).max(initial=0))
-        doubt = ignore.read_ids(plane=plane)
+        objects += int(labels.read_labels(plane=plane).max(initial=0))
+        doubt = ignore.read_labels(plane=plane)
         totals.update(doubt=int(np.count_nonzero(doubt)), pixels=doubt.size)
     totals["objects"] += objects
     return objects

@@ -130,7 +130,7 @@ def contain_objects(places: Iterable[FieldRef]) -> bool:
     for place in places:
         if "labels" not in place.sample.files or (place.kinds and "outlines" not in place.kinds):
             return True
-        labels = open_sample(place.sample, "labels").read_ids(plane=place.plane)
+        labels = open_sample(place.sample, "labels").read_labels(plane=place.plane)
         if labels[:, place.x].any():
             return True
     return False

@@ -119,14 +119,14 @@ def add_stains(dataset: Dataset, folders: Sequence[str]) -> Dataset:
     samples = []
     for sample in dataset.samples:
         files = {kind: path for kind, path in sample.files.items() if kind != "stain"}
-        cut = {kind: part for kind, part in sample.excerpts.items() if kind != "stain"}
+        cut = {kind: part for kind, part in sample.selections.items() if kind != "stain"}
         if all(sample.name in each for each in found):
             for kind, each in zip(kinds, found, strict=True):
                 stained = each[sample.name]
                 files[kind] = stained.files["stain"]
-                if "stain" in stained.excerpts:
-                    cut[kind] = stained.excerpts["stain"]
-        samples.append(replace(sample, files=files, excerpts=cut))
+                if "stain" in stained.selections:
+                    cut[kind] = stained.selections["stain"]
+        samples.append(replace(sample, files=files, selections=cut))
     return replace(dataset, samples=tuple(samples))
 
 
