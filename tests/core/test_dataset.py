@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from sparcell.core.channel_selection import ChannelSelection
-from sparcell.core.dataset import Dataset, FileLocation, read_layout, stem, write_layout
+from sparcell.core.dataset import Dataset, FileLocation, read_layout, write_layout
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 
 
 def make(root: Path, *files: str, **texts: str) -> Path:

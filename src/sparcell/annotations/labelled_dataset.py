@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 from sparcell.core.record import read_record
 
 VERB = "label"

@@ -39,7 +39,8 @@ def info(
 
 
 def _show_dataset(dataset: Dataset) -> None:
-    from sparcell.core.dataset import KINDS, SPLITS
+    from sparcell.core.dataset import KINDS
+    from sparcell.core.field_tables import SPLITS
 
     typer.echo(f"{dataset.root}: {len(dataset)} fields")
     for kind in KINDS:

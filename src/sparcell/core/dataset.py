@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,19 +30,12 @@ import yaml
 from pydantic import ValidationError
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.errors import InputError
+from sparcell.core.field_tables import read_quality, read_split
 from sparcell.core.files import whole_file
+from sparcell.core.image_files import IMAGE_SUFFIXES, stem, without_previews
 from sparcell.core.tables import find_table
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
-"""Images as well as previews and screenshots: images only where no other format is beside them."""
-WRITTEN = ("images", "dataset.yaml", "record.json")
-"""What is in folders that Sparcell wrote, or reads as a dataset: pictures there are reports."""
-IMAGE_SUFFIXES = (
-    ".ome.zarr", ".ome.zarr.zip", ".ozx", ".ome.tiff", ".ome.tif", ".ome.btf", ".zarr", ".zarr.zip",
-    ".tiff", ".tif", ".btf", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".czi", ".nd2", ".lif",
-    ".oib", ".oif", *PICTURES,
-)  # fmt: skip
 KINDS = {
     "images": IMAGE_SUFFIXES,
     "stain": IMAGE_SUFFIXES,
@@ -56,7 +47,6 @@ KINDS = {
 }
 SELECTABLE = ("images", "stain")
 """Kinds that may be a part of their files."""
-SPLITS = ("train", "val", "test")
 
 
 class FileLocation(NamedTuple):
@@ -71,47 +61,6 @@ class FileLocation(NamedTuple):
 
     files: str
     selection: ChannelSelection = WHOLE
-
-
-def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
-    """Name of a field: the file name without its suffix, double ones such as .ome.tif too.
-
-    Letters with accents are composed (Unicode NFC), as file names of macOS are not.
-    """
-    name = normalize("NFC", path.name)
-    for suffix in suffixes:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return Path(name).stem
-
-
-def without_previews(paths: Iterable[Path]) -> list[Path]:
-    """Leave PNG, JPEG and BMP files of one folder out where they are no images but show some.
-
-    They do beside images of other formats, which is said, and in folders that Sparcell wrote.
-
-    Warns
-    -----
-    SparcellWarning
-        If pictures are left out beside other images.
-    """
-    paths = list(paths)
-    images = [path for path in paths if not path.name.lower().endswith(PICTURES)]
-    if len(images) == len(paths):
-        return paths
-    folder = paths[0].parent
-    if any((folder / name).exists() for name in WRITTEN):
-        return images
-    if images:
-        left_out = sorted(path.name for path in set(paths) - set(images))
-        named = left_out[0] + (f" and {len(left_out) - 1} more" if len(left_out) > 1 else "")
-        warnings.warn(
-            f"{named} in {folder} not read: a PNG, JPEG or BMP beside other images is taken for a "
-            "preview; put those that are images into a folder of their own",
-            SparcellWarning,
-            stacklevel=2,
-        )
-    return images or paths
 
 
 @dataclass(frozen=True)
@@ -191,9 +140,6 @@ class Dataset:
                 "images, such as TIFF, OME-Zarr or PNG, in a folder images/",
                 "put them there or name the folder in dataset.yaml",
             )
-        # That module needs names of fields, which are defined here.
-        from sparcell.core.field_tables import read_quality, read_split
-
         table = find_table(root, "split")
         split = read_split(table, listed["images"]) if table else {}
         quality = read_quality(root / "quality.csv", listed["images"])

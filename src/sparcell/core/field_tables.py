@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sparcell.core.dataset import IMAGE_SUFFIXES, SPLITS, stem
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import IMAGE_SUFFIXES, stem
 from sparcell.core.progress import say
 from sparcell.core.tables import name_columns, read_typed_table
 
+SPLITS = ("train", "val", "test")
 ACCEPTED = {"true": True, "1": True, "yes": True, "": True, "false": False, "0": False, "no": False}
 
 

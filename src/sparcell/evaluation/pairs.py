@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sparcell.core.dataset import Dataset, dataset_images, read_layout, stem
+from sparcell.core.dataset import Dataset, dataset_images, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.image_files import stem
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels
 from sparcell.core.max_projection import project

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.image_files import stem
 from sparcell.core.labels import Labels
 from sparcell.evaluation.pairs import Source
 from sparcell.io import list_images, open_image

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparcell.core.channel_selection import WHOLE
-from sparcell.core.dataset import IMAGE_SUFFIXES, PICTURES, Sample, without_previews
+from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
+from sparcell.core.image_files import IMAGE_SUFFIXES, PICTURES, without_previews
 from sparcell.core.progress import say
 from sparcell.io.ngff import is_zarr, is_zipped_zarr, open_ngff
 from sparcell.io.plate import plate_fields

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 from sparcell.io.vendor_names import has_meaning
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sparcell.core.dataset import stem
+from sparcell.core.image_files import stem
 
 _PLATE = r"(?:(?P<plate>.+)[_-])?"
 _WELL = r"(?P<well>(?:[A-P]|A[A-F])\d{1,2})"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparcell.core.dataset import dataset_images, stem
+from sparcell.core.dataset import dataset_images
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.image_files import stem
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import say, track
 from sparcell.measurement._runs import PlaneIds, PlaneValues

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.files import size_and_mtime
+from sparcell.core.image_files import stem
 from sparcell.core.progress import say, track
 from sparcell.io import PlateField, find_plate_field, locate_labels, open_image, unique_names
 from sparcell.models.runtime import default_threads

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.dataset import IMAGE_SUFFIXES, field_pattern, write_layout
+from sparcell.core.dataset import field_pattern, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
+from sparcell.core.image_files import IMAGE_SUFFIXES
 from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table

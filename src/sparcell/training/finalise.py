@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.annotations.derive import grow_outlines
-from sparcell.core.dataset import Sample, stem
+from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
+from sparcell.core.image_files import stem
 from sparcell.core.progress import say
 from sparcell.core.record import now
 from sparcell.evaluation import Groups, evaluate, evaluate_stains

@@ -12,10 +12,11 @@ from sparcell.annotations.exporting.coco import Coco
 from sparcell.annotations.exporting.geojson import write_geojson
 from sparcell.annotations.exporting.imagej import MOST_GROUPS, write_rois
 from sparcell.annotations.exporting.objects import ExportedObject, read_facts, read_objects
-from sparcell.core.dataset import Dataset, stem
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image
+from sparcell.core.image_files import stem
 from sparcell.core.progress import say, track
 from sparcell.io import list_images, open_image
 from sparcell.io.points import write_points

@@ -10,8 +10,8 @@ import numpy as np
 
 from sparcell.annotations.derive import find_points
 from sparcell.annotations.exporting.polygons import Polygon, find_polygons
-from sparcell.core.dataset import stem
 from sparcell.core.image import Image, Plane
+from sparcell.core.image_files import stem
 from sparcell.io import read_table
 
 

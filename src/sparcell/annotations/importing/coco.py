@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.annotations.importing.shapes import CORNER, LARGEST, Outline, Shapes, fill
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 
 
 def is_coco(content: Any) -> bool:

@@ -18,10 +18,11 @@ from sparcell.annotations.importing.reading import list_annotations, read_shapes
 from sparcell.annotations.importing.regions import leave_out_regions
 from sparcell.annotations.importing.shapes import Shapes
 from sparcell.annotations.importing.tables import to_pixels
-from sparcell.core.dataset import KINDS, Dataset, FileLocation, read_layout, stem
+from sparcell.core.dataset import KINDS, Dataset, FileLocation, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
+from sparcell.core.image_files import stem
 from sparcell.core.progress import say, track
 from sparcell.io import create_image, list_images, open_image, open_sample, write_table
 from sparcell.io.points import check_places, write_points

@@ -15,8 +15,8 @@ from sparcell.annotations.importing.shapes import (
     add_place,
     add_polygon,
 )
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 

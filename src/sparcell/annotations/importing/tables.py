@@ -19,9 +19,9 @@ from sparcell.annotations.importing.corner_tables import (
 )
 from sparcell.annotations.importing.shapes import Point, Shapes
 from sparcell.annotations.importing.via import is_via_table, read_via_table
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
+from sparcell.core.image_files import stem
 from sparcell.core.progress import say
 from sparcell.core.tables import read_typed_table
 from sparcell.io.points import check_rows_are_points

@@ -10,8 +10,8 @@ import numpy as np
 
 from sparcell.annotations.importing.labelme import DAMAGED
 from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_place, add_polygon
-from sparcell.core.dataset import stem
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import stem
 
 if TYPE_CHECKING:
     from pandas import DataFrame
