@@ -61,8 +61,8 @@ def time_network(
     if not surroundings:
         vertical, horizontal = (*vertical[:2], 0), (*horizontal[:2], 0)
     cuts = cut_plane(image.shape, (vertical, horizontal))
-    timed = _Timed(TTARuntime.of(network, model, model.card.tta))
-    for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.answer):
+    timed = _Timed(TTARuntime.of(network, model, model.spec.tta))
+    for _ in map_rows(image, FIRST_PLANE, model.scaling(image), timed, cuts, model.method.output):
         pass
     return Seconds(timed.wall, timed.cpu)
 

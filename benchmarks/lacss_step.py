@@ -102,7 +102,7 @@ def time_predictions(network: torch.nn.Module, config: object) -> list[dict[str,
     window = rng.normal(size=(1, WINDOW_EDGE, WINDOW_EDGE)).astype(np.float32)
     activate = LACSS.activate()
     onnx, _ = export_onnx(
-        network, window[:, :256, :256], lambda given: activate(given, config), LACSS.answer
+        network, window[:, :256, :256], lambda given: activate(given, config), LACSS.output
     )
     rows: list[dict[str, object]] = []
     engine = RUNTIMES["openvino"](onnx, 1)

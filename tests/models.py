@@ -15,7 +15,7 @@ from sparcell.training.export import export_onnx
 TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
 
 
-def bright_model(*weights: float, **card: object) -> Model:
+def bright_model(*weights: float, **spec: object) -> Model:
     """A model that calls foreground what is brighter than the middle of the image's range.
 
     Its weights, one per input channel, are known (a single 8 if not given), so what it finds is
@@ -25,20 +25,20 @@ def bright_model(*weights: float, **card: object) -> Model:
     network = nn.Conv2d(len(weights), 1, 1)
     network.weight.data = torch.tensor(weights).view(1, -1, 1, 1)
     nn.init.zeros_(network.bias)
-    return exported(network, len(weights), Normalise(low=0, high=100), **card)
+    return exported(network, len(weights), Normalise(low=0, high=100), **spec)
 
 
-def random_model(channels: int = 1, seed: int = 0, **card: object) -> Model:
+def random_model(channels: int = 1, seed: int = 0, **spec: object) -> Model:
     """A thesis U-Net of few filters and random weights: it mixes what lies up to 94 px apart."""
     torch.manual_seed(seed)
     network, _ = build_network(TINY, channels, 1)
     with torch.no_grad():
         for _ in range(5):
             network(torch.randn(2, channels, 64, 64))
-    return exported(network, channels, Normalise(), **card)
+    return exported(network, channels, Normalise(), **spec)
 
 
-def exported(network: nn.Module, channels: int, normalise: Normalise, **card: object) -> Model:
+def exported(network: nn.Module, channels: int, normalise: Normalise, **spec: object) -> Model:
     """Make a semantic model of a network."""
     pixels = np.random.default_rng(0).standard_normal((channels, 32, 48)).astype(np.float32)
     golden = normalised(pixels, normalise)
@@ -51,6 +51,6 @@ def exported(network: nn.Module, channels: int, normalise: Normalise, **card: ob
         "typical_area": 100.0,
         "largest_diameter": 20.0,
     }
-    settings |= {"normalise": normalise, "channels": channels // int(str(card.get("frames", 1)))}
-    held = ModelSpec(**(settings | card))  # type: ignore[arg-type]
+    settings |= {"normalise": normalise, "channels": channels // int(str(spec.get("frames", 1)))}
+    held = ModelSpec(**(settings | spec))  # type: ignore[arg-type]
     return Model(held, onnx, golden, maps)

@@ -60,9 +60,9 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("fast")
 def test_a_model_that_is_as_good_is_kept(model: Model, data: Path, tmp_path: Path) -> None:
     made = quantise(model, data)
-    assert made.card.int8 is not None and made.onnx == model.onnx
-    assert made.card.int8.ap50 == (1.0, 1.0)
-    assert len(made.card.int8.ranges) == 2 and 0 <= made.card.int8.off < 0.05
+    assert made.spec.int8 is not None and made.onnx == model.onnx
+    assert made.spec.int8.ap50 == (1.0, 1.0)
+    assert len(made.spec.int8.ranges) == 2 and 0 <= made.spec.int8.off < 0.05
     found = []
     for name in ("openvino", "openvino-int8"):
         predict(made, data / "images" / "f5.tif", tmp_path / name, runtime=name, threads=1)
@@ -87,7 +87,7 @@ def test_ranges_come_from_training_images_alone(
     # What the record of the training names comes before the split.
     seen.clear()
     record = {"fields": {"train": ["f5"], "val": ["f1"]}}
-    quantise(Model(model.card.model_copy(update={"record": record}), *_parts(model)), data)
+    quantise(Model(model.spec.model_copy(update={"record": record}), *_parts(model)), data)
     assert seen == ["f5"]
 
 
@@ -110,7 +110,7 @@ def test_what_loses_objects_is_not_written(
     assert (ended.value.code or 0) == (0 if kept else 2) and out.exists() == kept
     said = capsys.readouterr().err
     assert f"0.8000 in float32, {after:.4f} in 8 bits" in said
-    assert kept == (load_model(out).card.int8 is not None if out.exists() else False)
+    assert kept == (load_model(out).spec.int8 is not None if out.exists() else False)
 
 
 def test_what_is_not_faster_is_refused(
@@ -123,7 +123,7 @@ def test_what_is_not_faster_is_refused(
         quantise(model, data)
     # Elsewhere it cannot be told.
     monkeypatch.setattr(module, "has_int8", lambda: False)
-    assert quantise(model, data).card.int8
+    assert quantise(model, data).spec.int8
     assert "not known to compute faster" in capsys.readouterr().err
 
 

@@ -56,11 +56,11 @@ def quantise(model: Model, data: Path | str) -> Model:
         If the dataset lacks a part, the network has nothing to gain, or AP50 falls by more than
         `LARGEST_LOSS`.
     """
-    if model.card.layout:
+    if model.spec.layout:
         raise InputError(
             f"{model.source}, a package of another tool", "a model of Sparcell", "use it as it is"
         )
-    if model.card.stain:
+    if model.spec.stain:
         raise InputError(
             f"{model.source}, which predicts a stain",
             "a model that finds objects, by which the loss is judged",
@@ -94,12 +94,12 @@ def quantise(model: Model, data: Path | str) -> Model:
 
 
 def _with(model: Model, int8: Int8 | None) -> Model:
-    return replace(model, card=model.card.model_copy(update={"int8": int8}))
+    return replace(model, spec=model.spec.model_copy(update={"int8": int8}))
 
 
 def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
     """Fields that the model's own record names, or those of the dataset's split."""
-    named = set(model.card.record.get("fields", {}).get(part, ()))
+    named = set(model.spec.record.get("fields", {}).get(part, ()))
     found = [sample for sample in dataset.samples if sample.name in named]
     found = found or list(dataset.split(part).samples)
     if not found:
@@ -114,19 +114,20 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
 def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
     """Middle of an image as the network sees it, at most about `WINDOW` px wide."""
     image = fit_channels(open_image(sample.image), model, None)
-    most = model.card.window or WINDOW
+    most = model.spec.window or WINDOW
     starts = [max(0, (length - most) // 2) for length in image.shape]
     rows, columns = (slice(start, start + most) for start in starts)
     pixels = model.scaling(image)(image.read(rows, columns))
-    multiple = model.card.multiple
+    multiple = model.spec.multiple
     height, width = (-(-edge // multiple) * multiple for edge in pixels.shape[1:])
     return pad_to(pixels, (height, width))
 
 
 def _difference(model: Model, exact: Runtime, rounded: Runtime) -> float:
     shape = (model.golden_input.shape[1], model.golden_input.shape[2])
-    pictures = [model.method.answer.picture(r(model.golden_input), shape) for r in (exact, rounded)]
-    return float(np.percentile(np.abs(pictures[0] - pictures[1]), 99))
+    draw = model.method.output.reference_image
+    before, after = (draw(runtime(model.golden_input), shape) for runtime in (exact, rounded))
+    return float(np.percentile(np.abs(before - after), 99))
 
 
 def _score(model: Model, runtime: str, samples: Sequence[Sample]) -> float:
@@ -144,7 +145,7 @@ def _score(model: Model, runtime: str, samples: Sequence[Sample]) -> float:
 
 def _compare_speed(model: Model, before: Runtime, after: Runtime) -> None:
     """Say what is gained, by processor time; refuse what gains nothing."""
-    edge = -(-WINDOW // model.card.multiple) * model.card.multiple
+    edge = -(-WINDOW // model.spec.multiple) * model.spec.multiple
     window = np.resize(model.golden_input, (len(model.golden_input), edge, edge))
     slow, fast = (_seconds(runtime, window) * 1e6 / edge**2 for runtime in (before, after))
     say(f"network: {slow:.3f} s per megapixel on {before.name}, {fast:.3f} on {after.name}")

@@ -298,14 +298,14 @@ def _model(model: Model) -> Iterator[Finding]:
     except InputError as error:
         yield Finding("fail", "model", error.found, error.fix)
         return
-    yield Finding("ok", "model", f"{model.card.name} ({model.card.method}) runs on {chosen.name}")
+    yield Finding("ok", "model", f"{model.spec.name} ({model.spec.method}) runs on {chosen.name}")
     shape = (model.golden_input.shape[1], model.golden_input.shape[2])
-    answer = model.method.answer
+    output = model.method.output
     window = _window(model)
-    for name in candidates(model.card.int8):
+    for name in candidates(model.spec.int8):
         try:
             runtime = model.open(name)
-            said = answer.picture(runtime(model.golden_input), shape)
+            said = output.reference_image(runtime(model.golden_input), shape)
         except InputError as error:
             # Not every machine has every runtime; only that none is left matters.
             yield Finding("ok", "model", f"{name} is not used: {_reason(error)}")

@@ -26,8 +26,8 @@ def bundled(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(catalogue, "bundled_folder", lambda: folder)
     monkeypatch.setenv("SPARCELL_CACHE", str(tmp_path / "cache"))
     bright_model().save(folder / "nuclei.zip")
-    card = ModelInfo(purpose="nuclei in tests", licence="CC0-1.0", scores={"AP50": 0.5})
-    write_info(card, folder / "nuclei.yaml")
+    info = ModelInfo(purpose="nuclei in tests", licence="CC0-1.0", scores={"AP50": 0.5})
+    write_info(info, folder / "nuclei.yaml")
     tifffile.imwrite(
         tmp_path / "a.tif", np.random.default_rng(0).integers(0, 200, (64, 80)).astype(np.uint8)
     )

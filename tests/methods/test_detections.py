@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from sparcell.methods.detections import MARGIN, Detections, join, paste, picture, read
+from sparcell.methods.detections import MARGIN, Detections, join, paste, read, reference_image
 
 
 def scattered(seed: int, count: int = 40, shape: tuple[int, int] = (60, 80)) -> Detections:
@@ -91,7 +91,7 @@ def test_pasting_takes_the_pixels_whose_centres_are_in_the_box_and_in_the_window
 def test_the_picture_has_the_best_score_times_mask_at_each_pixel() -> None:
     boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3]], np.float32)
     masks = np.stack([np.full((28, 28), 0.5), np.ones((28, 28))]).astype(np.float32)
-    drawn = picture([boxes, np.array([0.8, 0.3], np.float32), masks], (3, 4))
+    drawn = reference_image([boxes, np.array([0.8, 0.3], np.float32), masks], (3, 4))
     expected = [[0.4, 0.4, 0, 0], [0.4, 0.4, 0.3, 0], [0, 0.3, 0.3, 0]]
     np.testing.assert_allclose(drawn, [expected], rtol=1e-5)
 

@@ -439,9 +439,9 @@ def trained() -> RetinaMask:
 def model(trained: RetinaMask) -> Model:
     golden = photograph(ellipses(5, (96, 96), 14))
     onnx, drawn = export_onnx(
-        trained, golden, lambda outputs: activate(outputs, CONFIG), RETINAMASK.answer
+        trained, golden, lambda outputs: activate(outputs, CONFIG), RETINAMASK.output
     )
-    card = ModelSpec(
+    spec = ModelSpec(
         name="tiny",
         method="retinamask",
         decode={"threshold": 0.3},
@@ -450,7 +450,7 @@ def model(trained: RetinaMask) -> Model:
         typical_area=150.0,
         largest_diameter=20.0,
     )
-    return Model(card, onnx, golden, drawn)
+    return Model(spec, onnx, golden, drawn)
 
 
 def test_a_short_training_finds_most_objects(trained: RetinaMask) -> None:
@@ -459,7 +459,7 @@ def test_a_short_training_finds_most_objects(trained: RetinaMask) -> None:
     for labels in scenes:
         with torch.inference_mode():
             given = activate(trained(torch.from_numpy(photograph(labels)[None])), CONFIG)
-        read = RETINAMASK.answer.read([one[0].numpy() for one in given], labels.shape)
+        read = RETINAMASK.output.read([one[0].numpy() for one in given], labels.shape)
         objects = RETINAMASK.decode(read, RetinaMaskDecode(threshold=0.3))
         counts = match_valid(labels, objects.labels, np.ones(labels.shape, bool)).loose.confusion
         found, missed = found + counts.tp, missed + counts.fn + counts.fp
@@ -486,7 +486,7 @@ def test_an_image_in_which_nothing_is_found(trained: RetinaMask, name: str) -> N
     strict = RetinaMaskConfig(proposal_score=0.999)
     image = photograph(np.zeros((64, 64), np.int32))
     onnx, drawn = export_onnx(
-        trained, image, lambda outputs: activate(outputs, strict), RETINAMASK.answer
+        trained, image, lambda outputs: activate(outputs, strict), RETINAMASK.output
     )
     outputs = RUNTIMES[name](onnx, 1)(image)
     assert [one.shape for one in outputs] == [(0, 4), (0,), (0, 28, 28)] and not drawn.any()
@@ -504,7 +504,7 @@ def test_the_model_file_keeps_the_picture_and_describes_the_outputs(model: Model
 
 
 def test_another_picture_refuses_the_runtime(model: Model) -> None:
-    other = Model(model.card, model.onnx, model.golden_input, 1 - model.golden_output)
+    other = Model(model.spec, model.onnx, model.golden_input, 1 - model.golden_output)
     with pytest.raises(InputError, match="onnxruntime: off by"):
         other.open("onnxruntime", 1)
 
@@ -512,12 +512,12 @@ def test_another_picture_refuses_the_runtime(model: Model) -> None:
 def test_an_image_in_tiles_has_the_objects_of_the_whole(model: Model) -> None:
     labels = ellipses(11, (224, 288), 60)
     image = Image(photograph(labels)[0], "YX")
-    scaling = Scaling.measure(image, model.card.normalise, FIRST_PLANE)
+    scaling = Scaling.measure(image, model.spec.normalise, FIRST_PLANE)
     engine = model.open("onnxruntime", 1)
     results = []
     for core in (96, 1024):
         cuts = tuple(cut_axis(edge, 32, core) for edge in image.shape)
-        rows = map_rows(image, FIRST_PLANE, scaling, engine, (cuts[0], cuts[1]), RETINAMASK.answer)
+        rows = map_rows(image, FIRST_PLANE, scaling, engine, (cuts[0], cuts[1]), RETINAMASK.output)
         stitcher = Stitcher(
             lambda part: RETINAMASK.decode(part, model.decode_settings), cuts[1].cores, 48
         )

@@ -60,9 +60,9 @@ def maps(model: Model, image: np.ndarray, runtime: str = "onnxruntime") -> np.nd
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_one_channel_is_the_foreground(version: str, packed: Any, tmp_path: Path) -> None:
     model = load_model(packed(one_channel(version), tmp_path / "theirs.zip"))
-    assert model.card.method == "semantic" and model.card.channels == 1
-    assert model.card.multiple == 16 and model.card.typical_area is None
-    assert model.card.pixel_size == (0.5 if version == "0.5" else None)
+    assert model.spec.method == "semantic" and model.spec.channels == 1
+    assert model.spec.multiple == 16 and model.spec.typical_area is None
+    assert model.spec.pixel_size == (0.5 if version == "0.5" else None)
     image = RNG.gamma(2, 30, (1, 64, 32)).astype(np.float32)
     expected = sigmoid(3 * standardised(image))
     for runtime in ("onnxruntime", "openvino"):
@@ -117,12 +117,12 @@ def test_channels_are_decoded_by_what_they_show(
     names: list[str], method: str, expected: Any, tmp_path: Path
 ) -> None:
     model = load_model(zipped(several(names), tmp_path / "theirs.zip"))
-    assert model.card.method == method
+    assert model.spec.method == method
     weights = np.linspace(-2, 2, len(names))
     channels = [sigmoid(weight * standardised(RAW[0, 0])) for weight in weights]
     np.testing.assert_allclose(maps(model, RAW[0]), np.stack(expected(*channels)), atol=1e-5)
     objects = model.method.decode(
-        model.method.answer.read([maps(model, RAW[0])], (32, 48)), model.decode_settings
+        model.method.output.read([maps(model, RAW[0])], (32, 48)), model.decode_settings
     )
     assert objects.labels.shape == (32, 48)
 
@@ -132,7 +132,7 @@ def test_channels_without_names_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"2 output channels.*--outputs background,foreground"):
         load_model(path)
     model = load_model(path, ["-", "foreground"])
-    assert model.card.method == "semantic"
+    assert model.spec.method == "semantic"
     np.testing.assert_allclose(
         maps(model, RAW[0])[0], sigmoid(2 * standardised(RAW[0, 0])), atol=1e-5
     )
@@ -173,13 +173,13 @@ def test_workers_get_the_same_model_through_a_file(tmp_path: Path) -> None:
     model = load_model(zipped(several(None), tmp_path / "theirs.zip"), ["-", "foreground"])
     model.save(tmp_path / "copy.zip")
     copy = load_model(tmp_path / "copy.zip")
-    assert copy.digest == model.digest and copy.card == model.card
+    assert copy.digest == model.digest and copy.spec == model.spec
     assert np.array_equal(maps(copy, RAW[0]), maps(model, RAW[0]))
 
 
 def test_a_small_window_grows_to_the_smallest_size(tmp_path: Path) -> None:
     model = load_model(zipped(one_channel("0.5"), tmp_path / "theirs.zip"))
-    layout = model.card.layout.model_copy(update={"smallest": (40, 32), "step": (8, 0)})
+    layout = model.spec.layout.model_copy(update={"smallest": (40, 32), "step": (8, 0)})
     assert layout.window((3, 32)) == (40, 32) and layout.window((41, 9)) == (48, 32)
     assert layout.largest == 32
     with pytest.raises(ValueError, match="33 px for a network of 32 px"):

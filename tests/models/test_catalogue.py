@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.models import catalogue
 from sparcell.models.catalogue import ModelInfo, entries, find_model, info_of, write_info
 from sparcell.models.fetching import verify_model
-from sparcell.models.loading import load_model, look_at
+from sparcell.models.loading import load_model, read_info
 
 ROOT = Path(__file__).parents[2]
 CARD = ModelInfo(
@@ -47,7 +47,7 @@ def test_a_name_stands_for_a_bundled_or_fetched_model(places: Path) -> None:
         ("nuclei", "bundled"),
     ]
     assert load_model("nuclei").source == str(nuclei)
-    assert info_of(nuclei) == CARD == entries()["mine"].card
+    assert info_of(nuclei) == CARD == entries()["mine"].info
 
 
 def test_a_bundled_model_comes_before_a_fetched_one_of_its_name(places: Path) -> None:
@@ -86,15 +86,15 @@ def test_a_card_beside_any_other_file_is_not_a_card(places: Path) -> None:
     bright_model().save(Path("model.zip"))
     Path("model.yaml").write_text("name: a recipe")
     assert info_of(Path("model.zip")) is None
-    card, kind = look_at(Path("model.zip"))
-    assert kind == "semantic" and card.purpose == "recipe tiny, method semantic"
+    info, kind = read_info(Path("model.zip"))
+    assert kind == "semantic" and info.purpose == "recipe tiny, method semantic"
 
 
 @pytest.mark.parametrize("text", ["purpose: [", "purpose: x\nsurprise: 1", "[1]", "licence: MIT"])
 def test_a_damaged_card_is_named(places: Path, text: str) -> None:
     bundle(places, "cache", "mine").with_suffix(".yaml").write_text(text)
     with pytest.raises(InputError, match=r"mine\.yaml that is no model card"):
-        _ = entries()["mine"].card
+        _ = entries()["mine"].info
 
 
 def test_a_card_has_a_whole_hash_or_none() -> None:
@@ -128,11 +128,11 @@ BUNDLED = sorted(catalogue.bundled_folder().glob("*.zip"))
 def test_every_bundled_model_is_small_and_has_a_whole_card() -> None:
     for path in BUNDLED:
         assert path.stat().st_size <= catalogue.LARGEST_BUNDLED, path
-        card = info_of(path)
-        assert card is not None, path
+        info = info_of(path)
+        assert info is not None, path
         for part in ("purpose", "licence", "data", "scores", "scores_of", "limits", "rebuild"):
-            assert getattr(card, part), (path, part)
-        assert card.sha256, path
+            assert getattr(info, part), (path, part)
+        assert info.sha256, path
         entry = catalogue.Entry(path.stem, path, "bundled")
         assert verify_model(entry)["onnxruntime"] == ""
     cards = {path.stem for path in catalogue.bundled_folder().glob("*.yaml")}

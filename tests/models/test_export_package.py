@@ -36,13 +36,13 @@ IMAGE = np.random.default_rng(1).gamma(2, 50, (1, 64, 48)).astype(np.float32)
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("out") / "nuclei.zip"
-    export_model(random_model(pixel_size=0.65, decode={"threshold": 0.4}), path, card=CARD)
+    export_model(random_model(pixel_size=0.65, decode={"threshold": 0.4}), path, info=CARD)
     return path
 
 
 def test_a_package_stays_a_model_of_ours(package: Path) -> None:
     made, loaded = random_model(pixel_size=0.65, decode={"threshold": 0.4}), load_model(package)
-    assert loaded.card == made.card and loaded.digest == made.digest
+    assert loaded.spec == made.spec and loaded.digest == made.digest
     loaded.open("onnxruntime")
 
 
@@ -74,7 +74,7 @@ def test_others_who_follow_the_description_get_the_same_maps(package: Path, tmp_
         for name in set(archive.namelist()) - {"sparcell.json"}:
             copy.writestr(name, archive.read(name))
     own, theirs = load_model(package), load_model(bare)
-    assert theirs.card.layout is not None and theirs.card.method == "semantic"
+    assert theirs.spec.layout is not None and theirs.spec.method == "semantic"
     image = Image(IMAGE, "CYX")
     maps = [m.open("onnxruntime")(m.scaling(image)(IMAGE))[0] for m in (own, theirs)]
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-4)
@@ -108,7 +108,7 @@ def test_the_bare_network_comes_with_a_description(tmp_path: Path) -> None:
 
 
 DENSE = [
-    name for name in METHODS if METHODS[name].answer is DENSE_MAPS and len(METHODS[name].maps) > 1
+    name for name in METHODS if METHODS[name].output is DENSE_MAPS and len(METHODS[name].maps) > 1
 ]
 
 
@@ -172,7 +172,7 @@ def detecting() -> Model:
 
     golden = normalised(IMAGE[:, :32], Normalise())
     onnx, picture = export_onnx(Boxes(), golden, lambda outputs: outputs, DETECTIONS)
-    card = ModelSpec(
+    spec = ModelSpec(
         name="boxes",
         method="retinamask",
         decode={},
@@ -182,14 +182,14 @@ def detecting() -> Model:
         typical_area=100.0,
         largest_diameter=20.0,
     )
-    return Model(card, onnx, golden, picture)
+    return Model(spec, onnx, golden, picture)
 
 
 def test_the_validator_and_the_runner_of_bioimageio_agree(
     bioimageio: Any, package: Path, tmp_path: Path
 ) -> None:
     random_model().save(tmp_path / "model.zip")
-    export_model(detecting(), tmp_path / "boxes.zip", card=CARD)
+    export_model(detecting(), tmp_path / "boxes.zip", info=CARD)
     for path in (package, tmp_path / "model.zip", tmp_path / "boxes.zip"):
         summary = bioimageio.test_model(str(path))
         assert summary.status == "passed", summary.format()

@@ -108,9 +108,9 @@ def test_a_fetched_model_has_a_name_and_remembers_where_it_is_from(
 ) -> None:
     entry = fetch_model(f"{server.url}/model.zip", sha(content).upper(), "mine")
     assert entry.path == tmp_path / "cache" / "mine.zip" and entry.path.read_bytes() == content
-    assert load_model("mine").card.method == "semantic"
-    card = entries()["mine"].card
-    assert card.sha256 == sha(content) and card.url == f"{server.url}/model.zip"
+    assert load_model("mine").spec.method == "semantic"
+    info = entries()["mine"].info
+    assert info.sha256 == sha(content) and info.url == f"{server.url}/model.zip"
     assert verify_model(entry)["onnxruntime"] == ""
     assert sorted(leftovers(tmp_path)) == ["mine.yaml", "mine.zip"]
 
@@ -279,6 +279,6 @@ def test_outputs_are_asked_for_once(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--outputs"):
         fetch_model(f"{server.url}/theirs.zip")
     fetch_model(f"{server.url}/theirs.zip", outputs=["background", "foreground"])
-    assert load_model("theirs").card.method == "semantic"
-    card = entries()["theirs"].card
-    assert card.licence == "CC-BY-4.0" and card.authors == ("Ada Example",)
+    assert load_model("theirs").spec.method == "semantic"
+    info = entries()["theirs"].info
+    assert info.licence == "CC-BY-4.0" and info.authors == ("Ada Example",)

@@ -79,7 +79,7 @@ def test_a_network_that_rounding_changes_is_refused(tmp_path: Path) -> None:
     channel = model.golden_input[:1]
     image = np.concatenate([channel, channel])
     (said,) = RUNTIMES["onnxruntime"](model.onnx, 1)(image)
-    fragile = Model(model.card, model.onnx, image, said)
+    fragile = Model(model.spec, model.onnx, image, said)
     with pytest.raises(InputError, match=r"off by 0\.\d+ with weights of 16 bits"):
         export_model(fragile, tmp_path / "out.zip", half_weights=True)
     assert not list(tmp_path.iterdir())
@@ -103,7 +103,7 @@ def test_a_small_package_by_command(
     assert not ended.value.code
     assert "weights of 16 bits" in capsys.readouterr().err
     small = load_model(tmp_path / "small.zip")
-    assert small.card == model.card and small.digest != model.digest
+    assert small.spec == model.spec and small.digest != model.digest
     small.open("openvino", 1)
     bioimageio = pytest.importorskip("bioimageio.core", reason="pip install bioimageio.core")
     summary = bioimageio.test_model(str(tmp_path / "small.zip"))

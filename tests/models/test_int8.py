@@ -43,8 +43,8 @@ def ranges(model: Model) -> int8.Ranges:
 
 def calibrated(model: Model, ranges: int8.Ranges, off: float = 0.05) -> Model:
     settings = Int8(ranges=ranges, off=off, ap50=(0.8, 0.8))
-    card = model.card.model_copy(update={"int8": settings})
-    return Model(card, model.onnx, model.golden_input, model.golden_output)
+    spec = model.spec.model_copy(update={"int8": settings})
+    return Model(spec, model.onnx, model.golden_input, model.golden_output)
 
 
 def test_ranges_are_those_of_what_goes_in(model: Model, ranges: int8.Ranges) -> None:
@@ -112,7 +112,7 @@ def test_it_is_used_where_the_processor_is_made_for_it(
     fast: bool, first: str, model: Model, ranges: int8.Ranges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "has_int8", lambda: fast)
-    assert ("openvino-int8" in candidates(calibrated(model, ranges).card.int8)) == fast
+    assert ("openvino-int8" in candidates(calibrated(model, ranges).spec.int8)) == fast
     assert "openvino-int8" not in candidates(None)
     name = calibrated(model, ranges).open().name
     assert name.startswith(first) and (fast or name != "openvino int8")
@@ -140,5 +140,5 @@ def test_a_model_file_keeps_it(model: Model, ranges: int8.Ranges, tmp_path: Path
     made = calibrated(model, ranges)
     made.save(tmp_path / "model.zip")
     held = load_model(tmp_path / "model.zip")
-    assert held.card.int8 == made.card.int8 and held.onnx == model.onnx
+    assert held.spec.int8 == made.spec.int8 and held.onnx == model.onnx
     assert held.digest == made.digest != model.digest

@@ -29,7 +29,7 @@ def test_a_saved_model_is_the_same_model(saved: Path) -> None:
         bright_model(8.0, 8.0, pixel_size=0.65, scores={"val": {"f1": 0.9}}),
         load_model(saved),
     )
-    assert loaded.card == made.card and loaded.onnx == made.onnx
+    assert loaded.spec == made.spec and loaded.onnx == made.onnx
     assert np.array_equal(loaded.golden_input, made.golden_input)
     assert np.array_equal(loaded.golden_output, made.golden_output)
     assert loaded.source == str(saved) and len(loaded.digest) == 64
@@ -69,8 +69,8 @@ def change(saved: Path, there: Path, part: str, edit: Callable[[bytes], bytes | 
     return there
 
 
-def with_card(**settings: object) -> Callable[[bytes], bytes]:
-    return lambda card: json.dumps(json.loads(card) | settings).encode()
+def with_spec(**settings: object) -> Callable[[bytes], bytes]:
+    return lambda spec: json.dumps(json.loads(spec) | settings).encode()
 
 
 def pickled(_: bytes) -> bytes:
@@ -88,9 +88,9 @@ def test_a_part_that_is_missing(saved: Path, tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize(
     ("part", "edit", "words"),
     [
-        ("sparcell.json", with_card(format=2), "model format 2"),
-        ("sparcell.json", with_card(channels=0), "damaged card"),
-        ("sparcell.json", with_card(surprise=1), "damaged card"),
+        ("sparcell.json", with_spec(format=2), "model format 2"),
+        ("sparcell.json", with_spec(channels=0), "damaged card"),
+        ("sparcell.json", with_spec(surprise=1), "damaged card"),
         ("sparcell.json", lambda _: b"{", "no Sparcell model"),
         ("sparcell.json", lambda _: b"[1]", "no Sparcell model"),
         ("golden_input.npy", pickled, "that is no array"),

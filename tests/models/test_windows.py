@@ -109,7 +109,7 @@ def test_tiles_do_not_show_in_a_single_pixel(model: Model, shape: tuple[int, int
 def test_levels_are_the_rounded_maps_also_seen_from_all_sides(model: Model) -> None:
     runtime = model.open("openvino", 1)
     image = picture(1, 2 * EDGE, 2 * EDGE)
-    levels = runtime.levels(image)  # type: ignore[attr-defined]
+    levels = runtime.run_uint8(image)  # type: ignore[attr-defined]
     assert np.abs(levels.astype(int) - to_uint8(runtime(image)[0])).max() <= 1
     settings = [PredictSettings(tta=views) for views in ("none", "all")]
     one, all_sides = (predict_array(model, image[0], settings=one, threads=1) for one in settings)
@@ -128,7 +128,7 @@ class Spot:
 
 
 def test_detections_are_those_of_the_window_that_answers_for_their_middle() -> None:
-    boxes, scores, masks = Windowed(Spot(), EDGE, METHODS["retinamask"].answer)(
+    boxes, scores, masks = Windowed(Spot(), EDGE, METHODS["retinamask"].output)(
         np.zeros((1, EDGE, 2 * EDGE), np.float32)
     )
     # Windows at 0, 16 and 32 answer for columns 0 to 24, 24 to 40 and 40 to 64.
@@ -145,8 +145,8 @@ def test_locations_are_assembled_window_by_window() -> None:
         calls.append(len(outputs))
         return list(outputs[:3])
 
-    answer = LACSS.answer._replace(assemble=assemble)
-    boxes, _, _ = Windowed(Spot(), EDGE, answer)(np.zeros((1, EDGE, EDGE), np.float32))
+    output = LACSS.output._replace(assemble=assemble)
+    boxes, _, _ = Windowed(Spot(), EDGE, output)(np.zeros((1, EDGE, EDGE), np.float32))
     assert calls == [3] and len(boxes) == 2
 
 
@@ -158,7 +158,7 @@ def test_an_image_that_no_windows_fill_is_a_fault_of_the_program(model: Model) -
 def test_the_model_file_and_its_description_say_the_size(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.zip")
     loaded = load_model(tmp_path / "model.zip")
-    assert loaded.card.window == EDGE and loaded.digest == model.digest
+    assert loaded.spec.window == EDGE and loaded.digest == model.digest
     assert [axis["size"] for axis in describe(loaded)["inputs"][0]["axes"][2:]] == [EDGE, EDGE]
     export_model(loaded, tmp_path / "bare", "onnx")
     assert '"window_px": 32' in (tmp_path / "bare" / "model.json").read_text("utf8")
@@ -169,8 +169,8 @@ def test_the_model_file_and_its_description_say_the_size(model: Model, tmp_path:
 
 def test_models_without_a_location_are_the_same_as_before() -> None:
     plain = exported(nn.Conv2d(1, 1, 1), 1, Normalise())
-    assert plain.card.window is None
+    assert plain.spec.window is None
     assert not isinstance(plain.open("onnxruntime", 1), Windowed)
     # What an earlier version wrote has no word of windows; its digest stays.
-    held = plain.card.model_dump_json(exclude={"name", "scores", "record", "selection", "window"})
+    held = plain.spec.model_dump_json(exclude={"name", "scores", "record", "selection", "window"})
     assert plain.digest == hashlib.sha256(plain.onnx + held.encode()).hexdigest()

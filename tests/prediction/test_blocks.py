@@ -36,7 +36,7 @@ class Blurs:
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         pixels = image.mean(axis=0)
-        if METHODS[self.method].answer is DENSE_MAPS:
+        if METHODS[self.method].output is DENSE_MAPS:
             count = len(METHODS[self.method].maps)
             # The grid of 16 px shows, as that of a network that pools does.
             grid = np.add.outer(np.arange(pixels.shape[0]) % 16, np.arange(pixels.shape[1]) % 16)
@@ -53,7 +53,7 @@ class Blurs:
         return [part.astype(np.float32) for part in given]
 
 
-def stand_in(method: str, **card: object) -> Model:
+def stand_in(method: str, **spec: object) -> Model:
     settings: dict[str, object] = {
         "name": "tiny",
         "method": method,
@@ -65,12 +65,12 @@ def stand_in(method: str, **card: object) -> Model:
         "largest_diameter": 20.0,
     }
     nothing = np.zeros((1, 16, 16), np.float32)
-    return Model(ModelSpec(**(settings | card)), b"", nothing, nothing)
+    return Model(ModelSpec(**(settings | spec)), b"", nothing, nothing)
 
 
 @pytest.fixture
 def blurs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Model, "open", lambda self, runtime, threads: Blurs(self.card.method))
+    monkeypatch.setattr(Model, "open", lambda self, runtime, threads: Blurs(self.spec.method))
     # Its detections are assembled already.
     monkeypatch.setattr(
         loaded_model.Turned, "of", lambda network, model, tta: TTARuntime(network, tta)

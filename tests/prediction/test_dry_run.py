@@ -85,10 +85,10 @@ def test_windows_are_those_of_the_prediction(
     settings = PredictSettings(tile=256, halo=20)
     seen = run(model, tmp_path / "a.tif", tmp_path / "out", settings=settings)
     shapes = []
-    look = TTARuntime.levels
+    look = TTARuntime.run_uint8
     monkeypatch.setattr(
         TTARuntime,
-        "levels",
+        "run_uint8",
         lambda self, image: shapes.append(image.shape[1:]) or look(self, image),
     )
     predict.predict(

@@ -66,7 +66,7 @@ def test_one_channel_is_the_mean_of_four_predictions() -> None:
     assert np.abs(expected - network(image)[0]).max() > 0.01
     assert photometric.name == "onnxruntime f32, tta photometric"
     assert len(photometric.views) == 4 and photometric.views[0] == Light()
-    off = photometric.levels(image).astype(int) - np.rint(expected * 255)
+    off = photometric.run_uint8(image).astype(int) - np.rint(expected * 255)
     assert np.abs(off).max() <= 1
 
 
@@ -118,7 +118,7 @@ def test_predictions_are_made_as_the_model_says(tmp_path: Path) -> None:
 
 def test_a_package_of_another_tool_is_one_line() -> None:
     model = bright_model()
-    model.card = model.card.model_copy(update={"normalise": Steps()})
+    model.spec = model.spec.model_copy(update={"normalise": Steps()})
     with pytest.raises(InputError, match="'photometric' for tiny, a package of another tool") as e:
         TTARuntime.of(model.open("onnxruntime", 1), model, "photometric")
     assert "\n" not in str(e.value)

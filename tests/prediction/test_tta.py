@@ -112,7 +112,7 @@ def test_flips_are_the_mean_of_four_predictions(engine: Runtime) -> None:
 def test_levels_are_rounded_after_the_views_are_put_together(engine: Runtime, group: str) -> None:
     image = np.random.default_rng(1).standard_normal((1, 32, 48)).astype(np.float32)
     turned = TTARuntime(engine, group)
-    off = turned.levels(image).astype(int) - to_uint8(turned(image)[0])
+    off = turned.run_uint8(image).astype(int) - to_uint8(turned(image)[0])
     assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.01
 
 
@@ -123,7 +123,7 @@ def test_the_maps_of_a_turned_image_are_the_turned_maps(model: Model, engine: Ru
 
     def maps(plane: NDArray[np.float32]) -> NDArray[np.int16]:
         image = Image(plane, "YX")
-        scaling = Scaling.measure(image, model.card.normalise)
+        scaling = Scaling.measure(image, model.spec.normalise)
         cuts = (cut_axis(plane.shape[0], 16), cut_axis(plane.shape[1], 16))
         rows = [part for _, part in map_rows(image, FIRST_PLANE, scaling, turned, cuts)]
         return np.concatenate(rows, axis=1).astype(np.int16)

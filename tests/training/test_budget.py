@@ -130,7 +130,7 @@ def test_a_stain_is_learned_and_judged_by_its_correlation(data, tmp_path) -> Non
     run = train(str(recipe), data, tmp_path / "run", overrides=overrides)
     from sparcell.models import load_model
 
-    scores = load_model(run).card.scores
+    scores = load_model(run).spec.scores
     assert scores["test"]["stain"]["pcc"] > 0.3 and scores["test"]["fields"] == ["field_005"]
     start = scores["before_training"]
     assert start["best_val_pcc"] > start["val_pcc"] and "val_f1" not in start

@@ -47,7 +47,7 @@ def test_suffix_patterns_hold_from_training_to_report(patterned: Path, run: Path
     (tested,) = json.loads((run / "evaluation.json").read_text())["images"]
     assert not tested.endswith("_phase")
     assert [path.name for path in (run / "predictions" / "labels").iterdir()] == [f"{tested}.tif"]
-    assert load_model(run).card.scores["test"]["fields"] == [tested]
+    assert load_model(run).spec.scores["test"]["fields"] == [tested]
     page = (run / "report.html").read_text()
     assert f"{tested}: stain, labels, prediction" in page and "no picture" not in page
 
@@ -78,10 +78,10 @@ def test_a_failing_evaluation_leaves_the_model_and_is_taken_up_again(
             train("nuclei-light", patterned, out, overrides=SHORT)
     assert "\n" not in str(raised.value) and "by zero" in (out / "failure.txt").read_text()
     assert load_model(out).digest == load_model(run).digest and not is_finished(out)
-    assert "test" not in load_model(out).card.scores
+    assert "test" not in load_model(out).spec.scores
     train("nuclei-light", patterned, out, overrides=SHORT, resume=True)
     assert is_finished(out) and (out / "report.html").exists()
-    assert load_model(out).card.scores == load_model(run).card.scores
+    assert load_model(out).spec.scores == load_model(run).spec.scores
     assert not (out / "failure.txt").exists() and not (out / "checkpoints" / "last.ckpt").exists()
 
 
@@ -95,7 +95,7 @@ def test_a_failing_report_leaves_the_model(
         patch.setattr("sparcell.training.run.write_report", fail)
         with pytest.raises(InputError, match=r"a full disk.*the model is whole"):
             train("nuclei-light", patterned, tmp_path / "run", overrides=SHORT)
-    assert load_model(tmp_path / "run").card.scores["test"]
+    assert load_model(tmp_path / "run").spec.scores["test"]
     train("nuclei-light", patterned, tmp_path / "run", overrides=SHORT, resume=True)
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -109,7 +109,7 @@ def test_what_holds_no_object_has_no_score(
         empty = np.zeros((96, 112), np.int32)
         write_image(data / "truth" / f"{name}.tif", empty, "YX")
     out = train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
-    scores = load_model(out).card.scores
+    scores = load_model(out).spec.scores
     assert set(scores) == {"test"} and set(scores["test"]) == {"count", "fields"}
     said = capsys.readouterr().err
     assert "F1 none, no object" in said and "F1 1.000" not in said and "F1 0" not in said
@@ -126,5 +126,5 @@ def test_a_black_test_field_costs_the_others_no_score(tmp_path: Path) -> None:
     write_image(data / "truth" / "black.tif", np.zeros((96, 112), np.int32), "YX")
     with pytest.raises(InputError, match=r"no prediction of .*black\.tif.*constant"):
         train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
-    assert load_model(tmp_path / "run").card.scores["test"]["fields"] == [name]
+    assert load_model(tmp_path / "run").spec.scores["test"]["fields"] == [name]
     assert is_finished(tmp_path / "run") and (tmp_path / "run" / "report.html").exists()

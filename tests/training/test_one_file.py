@@ -77,9 +77,9 @@ def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
 
 
 def test_a_stain_is_learned_and_predicted_from_such_files(data: Path, run: Path) -> None:
-    card = load_model(run).card
-    assert card.channels == 6
-    assert card.selection == ChannelSelection(channels=("phase", "bright"), depths="channels")
+    spec = load_model(run).spec
+    assert spec.channels == 6
+    assert spec.selection == ChannelSelection(channels=("phase", "bright"), depths="channels")
     record = json.loads((run / "record.json").read_text())
     (name,) = record["evaluated"]
     assert record["evaluated"][name]["selections"]["stain"]["depths"] == "max"

@@ -110,7 +110,7 @@ def test_crops_are_drawn_once_and_shuffled_in_each_epoch(tmp_path: Path) -> None
 def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
     data = simulate_fields(tmp_path / "set")
     run = train("isl-light/stain", data, tmp_path / "stain", overrides=STAIN)
-    assert load_model(run).card.stain is not None
+    assert load_model(run).spec.stain is not None
     recipe = start_from(run, load_recipe("isl-light/nuclei"))
     assert recipe.network.decoder == "thesis-unet" and recipe.network.filters == 4
     assert recipe.network.weights == str(run) and recipe.network.head == "copied"
@@ -132,7 +132,7 @@ def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
         pretrained=run,
     )  # fmt: skip
     record = (nuclei / "record.json").read_text()
-    assert f"{run}: " in record and load_model(nuclei).card.method == "watershed"
+    assert f"{run}: " in record and load_model(nuclei).spec.method == "watershed"
     before, after = (
         torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
         for folder in (run, nuclei)
@@ -185,7 +185,7 @@ def test_one_field_is_learned_from_whole_where_nothing_is_validated(tmp_path: Pa
     # The last weights are kept, those of step 4.
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     assert best["global_step"] == 4
-    tuning = load_model(run).card.scores["tuning"]
+    tuning = load_model(run).spec.scores["tuning"]
     assert tuning["fields"] == 1 and "shift_tuned" in tuning
 
 

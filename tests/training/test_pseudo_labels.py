@@ -59,7 +59,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_of_stains_is_no_teacher(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("nuclei")
-    model.card = model.card.model_copy(update={"stain": "of any kind"})
+    model.spec = model.spec.model_copy(update={"stain": "of any kind"})
     monkeypatch.setattr("sparcell.training.data.pseudo_labels.load_model", lambda name: model)
     config = load_recipe("nuclei-light", ["data.teacher=stains"]).data
     datasets = [Dataset.open(mixed)]
@@ -71,7 +71,7 @@ def test_a_single_field_judged_by_its_other_half_is_no_leak(
     mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_model("nuclei")
-    model.card = model.card.model_copy(update={"record": {"fields": {"train": ["f0"]}}})
+    model.spec = model.spec.model_copy(update={"record": {"fields": {"train": ["f0"]}}})
     monkeypatch.setattr("sparcell.training.data.pseudo_labels.load_model", lambda name: model)
     settings = ["data.teacher=first", "data.parts={train: [f0], test: [f3]}"]
     config = load_recipe("nuclei-light", settings).data
@@ -184,7 +184,7 @@ def test_a_teacher_that_knows_the_test_fields_is_told_of(
 ) -> None:
     model = load_model("nuclei")
     record = {"fields": {"train": ["f3", "elsewhere"], "val": ["f2"]}}
-    model.card = model.card.model_copy(update={"record": record})
+    model.spec = model.spec.model_copy(update={"record": record})
     model.save(tmp_path / "knowing.zip")
     config = load_recipe("nuclei-light", [f"data.teacher={tmp_path / 'knowing.zip'}"]).data
     datasets = [Dataset.open(mixed)]

@@ -325,12 +325,12 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
     assert np.mean(moved) > 0.9
     trainee.eval()
     method, golden = trainee.method, batch.image[0].numpy()
-    onnx, picture = export_onnx(trainee.network, golden, trainee.activate, method.answer)
+    onnx, picture = export_onnx(trainee.network, golden, trainee.activate, method.output)
     # Raises where the export says something else than PyTorch.
-    runtime = open_runtime("onnxruntime", onnx, golden, picture, 1, method.answer)
+    runtime = open_runtime("onnxruntime", onnx, golden, picture, 1, method.output)
     shape = (golden.shape[1], golden.shape[2])
     answer = TTARuntime(runtime, recipe.predict.tta)(golden)
-    found = method.decode(method.answer.read(answer, shape), trainee.decode_settings)
+    found = method.decode(method.output.read(answer, shape), trainee.decode_settings)
     assert found.labels.shape == shape and found.labels.max(initial=0) == len(found.scores)
     check_labels(found.labels)
 

@@ -85,8 +85,8 @@ def test_the_model_file_says_what_the_best_checkpoint_says(finished):
     model = load_model(finished)
     engine = model.open("onnxruntime")
     np.testing.assert_allclose(engine(model.golden_input)[0], model.golden_output, atol=1e-4)
-    assert model.card.pixel_size == pytest.approx(0.65)
-    assert model.card.scores["before_training"]["val_f1"] == float(metrics(finished)[0]["val_f1"])
+    assert model.spec.pixel_size == pytest.approx(0.65)
+    assert model.spec.scores["before_training"]["val_f1"] == float(metrics(finished)[0]["val_f1"])
 
 
 def test_the_same_seed_gives_the_same_metrics(data, finished, tmp_path):
@@ -232,7 +232,7 @@ def test_one_field_is_split_into_training_and_validation(tmp_path):
     assert held["train"] == held["val"] == ["field_000"]
     # Its own training pixels are no test of a model.
     assert not (run / "evaluation.json").exists()
-    assert (run / "report.html").exists() and load_model(run).card.typical_area > 1
+    assert (run / "report.html").exists() and load_model(run).spec.typical_area > 1
 
 
 def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, capsys):

@@ -100,7 +100,7 @@ def test_a_run_ends_in_a_model_that_says_what_validation_saw(tmp_path: Path) -> 
     data = simulate_fields(tmp_path / "data")
     run = train("nuclei-light", data, tmp_path / "run", overrides=[*LOCATED, "fit.max_steps=4"])
     model = load_model(run)
-    assert (model.card.window, model.card.multiple) == (64, 64)
+    assert (model.spec.window, model.spec.multiple) == (64, 64)
     assert model.golden_input.shape == (1, 64, 64)
     # The network as it was trained, and the same field through the public way.
     recipe = load_recipe("nuclei-light", LOCATED)

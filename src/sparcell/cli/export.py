@@ -64,16 +64,16 @@ def _export_model(
     from sparcell.core.progress import say
     from sparcell.models.catalogue import find_model, info_of
     from sparcell.models.export import another_tools, export_model
-    from sparcell.models.loading import load_model, look_at
+    from sparcell.models.loading import load_model, read_info
 
     path = find_model(model)
-    own, kind = look_at(path)
+    own, kind = read_info(path)
     if kind == "bioimage.io":
         raise another_tools(model)
-    card = info_of(path) or own
-    said = {"authors": tuple(authors or card.authors), "licence": licence or card.licence}
-    card = card.model_copy(update=said)
-    export_model(load_model(path), out, format, card, half_weights)
+    info = info_of(path) or own
+    said = {"authors": tuple(authors or info.authors), "licence": licence or info.licence}
+    info = info.model_copy(update=said)
+    export_model(load_model(path), out, format, info, half_weights)
     say(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not said[what]:

@@ -19,7 +19,7 @@ def list_models() -> None:
     """List the models that have a name."""
     from sparcell.core.errors import InputError
     from sparcell.models.catalogue import cache_folder, entries
-    from sparcell.models.loading import look_at
+    from sparcell.models.loading import read_info
 
     found = entries()
     for where in ("bundled", "cached"):
@@ -28,15 +28,15 @@ def list_models() -> None:
         typer.echo(f"{len(here)} {place}")
         for entry in here:
             try:
-                own, kind = look_at(entry.path)
-                card = entry.card or own
+                own, kind = read_info(entry.path)
+                info = entry.info or own
             except InputError as error:
                 typer.echo(f"  {entry.name}: {error}")
                 continue
             size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
-            facts = [kind, size, card.licence or "licence unknown"]
-            facts += [f"{name} {value:g}" for name, value in list(card.scores.items())[:1]]
-            typer.echo(f"  {entry.name}: {', '.join(facts)}\n    {card.purpose}")
+            facts = [kind, size, info.licence or "licence unknown"]
+            facts += [f"{name} {value:g}" for name, value in list(info.scores.items())[:1]]
+            typer.echo(f"  {entry.name}: {', '.join(facts)}\n    {info.purpose}")
     if not found:
         typer.echo("Get one with sparcell models fetch URL, or train one with sparcell train.")
 
@@ -49,12 +49,12 @@ def show(
     import yaml
 
     from sparcell.models.catalogue import find_model, info_of
-    from sparcell.models.loading import look_at
+    from sparcell.models.loading import read_info
 
     path = find_model(model)
-    own, kind = look_at(path)
-    card = info_of(path) or own
-    facts = {"file": str(path), "kind": kind} | card.model_dump(mode="json", exclude_defaults=True)
+    own, kind = read_info(path)
+    info = info_of(path) or own
+    facts = {"file": str(path), "kind": kind} | info.model_dump(mode="json", exclude_defaults=True)
     typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=88), nl=False)
 
 

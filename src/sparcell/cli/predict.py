@@ -98,9 +98,9 @@ def predict(
         resume=resume,
         dask=_where(workers, scheduler),
     )
-    if loaded.card.stain:
+    if loaded.spec.stain:
         say(
-            f"{len(summary.stains)} images of {', '.join(loaded.card.stain.names)}: {out / 'stain'}"
+            f"{len(summary.stains)} images of {', '.join(loaded.spec.stain.names)}: {out / 'stain'}"
         )
         _tell_failures(summary)
         return

@@ -49,21 +49,21 @@ class OutputSpec(NamedTuple):
     read : callable
         ``read(outputs without batch axis, (Y, X) of the window) -> what decode takes``, which can
         be cut along Y and X.
-    picture : callable
-        ``picture(the same) -> (K, Y, X) float32 in 0..1``, by which runtimes are compared.
-    exact : bool
-        A runtime in full precision must agree in every pixel of the picture, not in most: a
+    reference_image : callable
+        ``reference_image(the same) -> (K, Y, X) float32 in 0..1``, by which runtimes are compared.
+    every_pixel : bool
+        A runtime in full precision must agree in every pixel of the reference image, not in most: a
         detection just above a threshold in one may be just below it in the other.
     assemble : callable, optional
         ``assemble(outputs without batch axis) -> [boxes, scores, masks]``, where the last steps of
-        a network that detects are taken outside its graph. `read` and `picture` take what it
-        gives, too.
+        a network that detects are taken outside its graph. `read` and `reference_image` take
+        what it gives, too.
     """
 
     outputs: dict[str, tuple[str | int, ...]]
     read: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], Any]
-    picture: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], NDArray[np.float32]]
-    exact: bool
+    reference_image: Callable[[Sequence[NDArray[np.float32]], tuple[int, int]], NDArray[np.float32]]
+    every_pixel: bool
     assemble: Callable[[Sequence[NDArray[np.float32]]], list[NDArray[np.float32]]] | None = None
 
 
@@ -71,13 +71,15 @@ def _read_maps(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -
     return to_uint8(outputs[0])
 
 
-def _picture_maps(
+def _reference_maps(
     outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
     return outputs[0]
 
 
-DENSE_MAPS = OutputSpec({"maps": ("channel", "y", "x")}, _read_maps, _picture_maps, exact=True)
+DENSE_MAPS = OutputSpec(
+    {"maps": ("channel", "y", "x")}, _read_maps, _reference_maps, every_pixel=True
+)
 """Dense maps: every pixel of the window has its values."""
 
 
@@ -126,7 +128,7 @@ class Method:
         ``decode(maps (K, Y, X) uint8 or Detections, settings) -> Objects``.
     candidates : callable
         ``candidates(settings, typical_area px) -> settings to try on validation images``.
-    answer : Answer
+    output : OutputSpec
         What the exported network gives.
     own_network : bool
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
@@ -144,7 +146,7 @@ class Method:
     targets: Callable[[Any, Any], NDArray[np.float32]]
     decode: Callable[[Any, Any], DecodedObjects]
     candidates: Callable[[Any, float], Sequence[Any]]
-    answer: OutputSpec = DENSE_MAPS
+    output: OutputSpec = DENSE_MAPS
     own_network: bool = False
     learns_from: Literal["labels", "stain", "any"] = "labels"
 

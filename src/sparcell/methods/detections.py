@@ -171,7 +171,9 @@ def read(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Dete
     return Detections(boxes, scores, levels, (1, *shape))
 
 
-def picture(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> NDArray[np.float32]:
+def reference_image(
+    outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]
+) -> NDArray[np.float32]:
     """Draw (1, Y, X) float32 in 0..1: at each pixel the highest score times mask."""
     drawn = np.zeros((1, *shape), np.float32)
     for box, score, mask in zip(*outputs, strict=True):
@@ -184,8 +186,8 @@ def picture(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> N
 DETECTIONS = OutputSpec(
     outputs={"boxes": ("detection", 4), "scores": ("detection",), "masks": ("detection", 28, 28)},
     read=read,
-    picture=picture,
-    exact=False,
+    reference_image=reference_image,
+    every_pixel=False,
 )
 """A network that detects: see `sparcell.methods.base.OutputSpec`."""
 

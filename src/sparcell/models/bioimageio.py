@@ -80,7 +80,7 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     )
     channels = np.concatenate([found for found in said if found is not None])
     _check_range(package, channels, meanings)
-    card = ModelSpec(
+    spec = ModelSpec(
         name=name,
         method=layout.reading.method,
         decode={},
@@ -93,7 +93,7 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
         layout=layout,
         record={"source": package.source, "format_version": described["format_version"]},
     )
-    return Model(card, onnx, prepared, layout.maps(channels), package.source)
+    return Model(spec, onnx, prepared, layout.maps(channels), package.source)
 
 
 def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:

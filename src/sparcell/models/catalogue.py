@@ -56,7 +56,7 @@ class Entry:
     where: Literal["bundled", "cached"]
 
     @property
-    def card(self) -> ModelInfo | None:
+    def info(self) -> ModelInfo | None:
         """The card beside the model; see `info_of`."""
         return info_of(self.path)
 
@@ -92,10 +92,10 @@ def info_of(path: Path) -> ModelInfo | None:
         ) from error
 
 
-def write_info(card: ModelInfo, path: Path) -> None:
+def write_info(info: ModelInfo, path: Path) -> None:
     """Write a card as YAML, completely or not at all."""
     with whole_file(path) as partial:
-        content = card.model_dump(mode="json", exclude_defaults=True)
+        content = info.model_dump(mode="json", exclude_defaults=True)
         partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf8")
 
 

@@ -29,26 +29,26 @@ def describe(model: Model) -> dict[str, Any]:
         The content of ``rdf.yaml``. Author, licence and documentation are left to who publishes
         the model.
     """
-    card, answer = model.card, model.method.answer
-    if card.layout:
+    spec, output = model.spec, model.method.output
+    if spec.layout:
         # Its own package describes it; this file is for Sparcell alone.
-        return {"type": "model", "name": card.name, "description": "see sparcell.json"}
-    many = len(answer.outputs) > 1
+        return {"type": "model", "name": spec.name, "description": "see sparcell.json"}
+    many = len(output.outputs) > 1
     return {
         "format_version": FORMAT_VERSION,
         "type": "model",
-        "name": re.sub(r"[^\w+\- ()]", "-", f"Sparcell {card.name}")[:128],
-        "description": f"Sparcell model, method {card.method}",
+        "name": re.sub(r"[^\w+\- ()]", "-", f"Sparcell {spec.name}")[:128],
+        "description": f"Sparcell model, method {spec.method}",
         "attachments": [{"source": "sparcell.json"}],
         "inputs": [
             {
                 "id": "image",
                 "axes": [
                     {"type": "batch", **({"size": 1} if many else {})},
-                    _channels([f"channel{n}" for n in range(card.channels * card.frames)]),
-                    *(_space(letter, card) for letter in "yx"),
+                    _channels([f"channel{n}" for n in range(spec.channels * spec.frames)]),
+                    *(_space(letter, spec) for letter in "yx"),
                 ],
-                "preprocessing": [] if card.frames > 1 else preprocessing(card.normalise),
+                "preprocessing": [] if spec.frames > 1 else preprocessing(spec.normalise),
                 "test_tensor": {"source": "golden_input.npy"},
             }
         ],
@@ -60,7 +60,7 @@ def describe(model: Model) -> dict[str, Any]:
                     "source": TEST_TENSOR.format(name) if many else "golden_output.npy"
                 },
             }
-            for name, axes in answer.outputs.items()
+            for name, axes in output.outputs.items()
         ],
         "weights": {"onnx": {"source": "model.onnx", "opset_version": OPSET}},
     }
@@ -96,7 +96,7 @@ def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list
             described.append(_channels(model.maps))
         elif axis in ("y", "x"):
             same = {"tensor_id": "image", "axis_id": axis}
-            described.append({"type": "space", "id": axis, "size": same, **_scale(model.card)})
+            described.append({"type": "space", "id": axis, "size": same, **_scale(model.spec)})
         else:
             fixed = axis if isinstance(axis, int) else {"min": 1}
             described.append({"type": "index", "id": f"{output}_{number}", "size": fixed})
@@ -107,10 +107,10 @@ def _channels(names: tuple[str, ...] | list[str]) -> dict[str, Any]:
     return {"type": "channel", "channel_names": list(names)}
 
 
-def _space(letter: str, card: ModelSpec) -> dict[str, Any]:
-    size = card.window or {"min": card.multiple, "step": card.multiple}
-    return {"type": "space", "id": letter, "size": size, **_scale(card)}
+def _space(letter: str, spec: ModelSpec) -> dict[str, Any]:
+    size = spec.window or {"min": spec.multiple, "step": spec.multiple}
+    return {"type": "space", "id": letter, "size": size, **_scale(spec)}
 
 
-def _scale(card: ModelSpec) -> dict[str, Any]:
-    return {"unit": "micrometer", "scale": card.pixel_size} if card.pixel_size else {}
+def _scale(spec: ModelSpec) -> dict[str, Any]:
+    return {"unit": "micrometer", "scale": spec.pixel_size} if spec.pixel_size else {}

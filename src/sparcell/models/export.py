@@ -15,7 +15,7 @@ from sparcell.core.files import whole_file
 from sparcell.models.catalogue import ModelInfo
 from sparcell.models.description import TEST_TENSOR, describe, normalised, preprocessing
 from sparcell.models.float16 import to_float16
-from sparcell.models.loading import own_card
+from sparcell.models.loading import info_from_spec
 from sparcell.models.model import Model, ModelSpec, npy, write_zip
 from sparcell.models.redaction import redact_record
 from sparcell.preprocessing.normalise import Normalise
@@ -27,7 +27,7 @@ def export_model(
     model: Model,
     out: Path,
     format: str = "bioimageio",
-    card: ModelInfo | None = None,
+    info: ModelInfo | None = None,
     half_weights: bool = False,
 ) -> None:
     """Write a model for other programs.
@@ -41,7 +41,7 @@ def export_model(
         ``model.onnx``, ``model.json`` and ``README.md``.
     format : str
         A name in `FORMATS`.
-    card : Card, optional
+    info : Card, optional
         Who made the model and under which licence, what it was trained on, its limits.
     half_weights : bool
         Store the weights in float16; see `sparcell.models.float16.to_float16`.
@@ -53,19 +53,19 @@ def export_model(
     """
     if format not in FORMATS:
         raise InputError(f"format {format}", "one of " + ", ".join(FORMATS), "choose --format")
-    if model.card.layout:
+    if model.spec.layout:
         raise another_tools(model.source)
     if format == "bioimageio":
         _check_package(model, out)
-    card = card or own_card(model.card)
-    about = model.card.model_copy(update={"record": redact_record(model.card.record)})
-    model = replace(model, card=about)
+    info = info or info_from_spec(model.spec)
+    about = model.spec.model_copy(update={"record": redact_record(model.spec.record)})
+    model = replace(model, spec=about)
     if half_weights:
         model = to_float16(model)
     if format == "onnx":
-        _write_onnx(model, out, card)
+        _write_onnx(model, out, info)
     else:
-        write_zip(out, bioimageio_parts(model, card))
+        write_zip(out, bioimageio_parts(model, info))
 
 
 def _check_package(model: Model, out: Path) -> None:
@@ -73,9 +73,9 @@ def _check_package(model: Model, out: Path) -> None:
         raise InputError(
             f"-o {out} for a bioimage.io package", "a name that ends in .zip", "add it"
         )
-    if model.card.frames > 1:
+    if model.spec.frames > 1:
         raise InputError(
-            f"a model that sees {model.card.frames} frames together",
+            f"a model that sees {model.spec.frames} frames together",
             "one of single images, which is all that bioimage.io describes",
             "use --format onnx",
         )
@@ -88,37 +88,37 @@ def another_tools(source: str) -> InputError:
     )
 
 
-def bioimageio_parts(model: Model, card: ModelInfo) -> dict[str, bytes]:
+def bioimageio_parts(model: Model, info: ModelInfo) -> dict[str, bytes]:
     """Give the files of a bioimage.io package by their names.
 
     The network is run once, so the test tensors are what this machine's reference runtime says of
     an input that other tools normalise to itself.
     """
     runtime = model.open("onnxruntime")
-    image = normalised(model.golden_input, model.card.normalise)
-    outputs, answer = runtime(image), model.method.answer
-    picture = answer.picture(outputs, (image.shape[1], image.shape[2]))
+    image = normalised(model.golden_input, model.spec.normalise)
+    outputs, output = runtime(image), model.method.output
+    picture = output.reference_image(outputs, (image.shape[1], image.shape[2]))
     settled = replace(model, golden_input=image, golden_output=picture)
-    authors = {"authors": [{"name": name} for name in card.authors]} if card.authors else {}
+    authors = {"authors": [{"name": name} for name in info.authors]} if info.authors else {}
     rdf = describe(settled) | authors | {
-        "description": card.purpose[:1024],
+        "description": info.purpose[:1024],
         "documentation": {"source": "README.md"},
-        "tags": ["sparcell", "segmentation", "2d", "cells", model.card.method],
+        "tags": ["sparcell", "segmentation", "2d", "cells", model.spec.method],
     }  # fmt: skip
-    if card.licence:
-        rdf["license"] = card.licence
+    if info.licence:
+        rdf["license"] = info.licence
     parts = settled.parts() | {
         "rdf.yaml": yaml.safe_dump(rdf, sort_keys=False, allow_unicode=True).encode(),
-        "README.md": (readme(settled, card) + PACKAGE).encode(),
+        "README.md": (readme(settled, info) + PACKAGE).encode(),
     }
     if len(outputs) > 1:
-        for name, said in zip(answer.outputs, outputs, strict=True):
+        for name, said in zip(output.outputs, outputs, strict=True):
             parts[TEST_TENSOR.format(name)] = npy(said[None])
     return parts
 
 
-def _write_onnx(model: Model, out: Path, card: ModelInfo) -> None:
-    settings = model.card
+def _write_onnx(model: Model, out: Path, info: ModelInfo) -> None:
+    settings = model.spec
     about: dict[str, Any] = {
         "input": {
             "name": "image",
@@ -134,25 +134,25 @@ def _write_onnx(model: Model, out: Path, card: ModelInfo) -> None:
         "outputs": {
             name: {"axes": ["batch", *map(str, axes)]}
             | ({"channels": list(model.maps)} if "channel" in axes else {})
-            for name, axes in model.method.answer.outputs.items()
+            for name, axes in model.method.output.outputs.items()
         },
         "method": settings.method,
         "decode": model.decode_settings.model_dump(),
-        "licence": card.licence,
+        "licence": info.licence,
     }
     with whole_file(out) as partial:
         partial.mkdir()
         (partial / "model.onnx").write_bytes(model.onnx)
         (partial / "model.json").write_text(json.dumps(about, indent=1) + "\n", "utf8")
-        (partial / "README.md").write_text(readme(model, card), "utf8")
+        (partial / "README.md").write_text(readme(model, info), "utf8")
 
 
-def readme(model: Model, card: ModelInfo) -> str:
+def readme(model: Model, info: ModelInfo) -> str:
     """Tell users of ImageJ, QuPath and scripts what goes in, what comes out, what to do with it."""
     parts = [
-        f"# {model.card.name}",
-        card.purpose,
-        *_facts(card),
+        f"# {model.spec.name}",
+        info.purpose,
+        *_facts(info),
         "## What the network is shown",
         _input_text(model),
         "## What it says",
@@ -160,42 +160,42 @@ def readme(model: Model, card: ModelInfo) -> str:
         "## From there to objects",
         _decoding_text(model),
         "## Programs",
-        PROGRAMS.format(edges=model.card.window or f"multiples of {model.card.multiple}"),
+        PROGRAMS.format(edges=model.spec.window or f"multiples of {model.spec.multiple}"),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(card: ModelInfo) -> list[str]:
+def _facts(info: ModelInfo) -> list[str]:
     facts = [
-        ("Licence", card.licence),
-        ("Made by", ", ".join(card.authors)),
-        ("Trained on", card.data),
-        ("Scores", _listed(card)),
-        ("Limits", " ".join(card.limits)),
+        ("Licence", info.licence),
+        ("Made by", ", ".join(info.authors)),
+        ("Trained on", info.data),
+        ("Scores", _listed(info)),
+        ("Limits", " ".join(info.limits)),
     ]
     lines = [f"- {name}: {text}" for name, text in facts if text]
     return ["\n".join(lines)] if lines else []
 
 
-def _listed(card: ModelInfo) -> str:
-    scores = ", ".join(f"{name} {value:g}" for name, value in card.scores.items())
-    return f"{scores} ({card.scores_of})" if scores and card.scores_of else scores
+def _listed(info: ModelInfo) -> str:
+    scores = ", ".join(f"{name} {value:g}" for name, value in info.scores.items())
+    return f"{scores} ({info.scores_of})" if scores and info.scores_of else scores
 
 
 def _input_text(model: Model) -> str:
-    card = model.card
+    spec = model.spec
     lines = [
-        f"`image`: batch, channel ({card.channels * card.frames}), y, x; float32. Height and width "
-        + _size_text(card)
+        f"`image`: batch, channel ({spec.channels * spec.frames}), y, x; float32. Height and width "
+        + _size_text(spec)
     ]
-    if card.frames > 1:
-        lines.append(f"Channels are those of {card.frames} frames, the oldest frame first.")
-    if card.pixel_size:
-        lines.append(f"The training images have {card.pixel_size:g} um per pixel.")
-    if card.typical_area:
-        lines.append(f"Their objects have a median area of {card.typical_area:g} px.")
-    if isinstance(card.normalise, Normalise):
-        settings = card.normalise
+    if spec.frames > 1:
+        lines.append(f"Channels are those of {spec.frames} frames, the oldest frame first.")
+    if spec.pixel_size:
+        lines.append(f"The training images have {spec.pixel_size:g} um per pixel.")
+    if spec.typical_area:
+        lines.append(f"Their objects have a median area of {spec.typical_area:g} px.")
+    if isinstance(spec.normalise, Normalise):
+        settings = spec.normalise
         lines.append(
             f"Intensities of each channel are scaled so that the percentile {settings.low:g} "
             f"becomes -1 and the percentile {settings.high:g} becomes 1, and cut at "
@@ -205,19 +205,19 @@ def _input_text(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _size_text(card: ModelSpec) -> str:
-    if not card.window:
-        return f"are multiples of {card.multiple} px; pad by reflection and cut the result."
+def _size_text(spec: ModelSpec) -> str:
+    if not spec.window:
+        return f"are multiples of {spec.multiple} px; pad by reflection and cut the result."
     return (
-        f"are {card.window} px, for the network sees where in its window a pixel lies. Cut larger "
-        f"images into windows every {card.window // 2} px and take the middle half of each answer; "
+        f"are {spec.window} px, for the network sees where in its window a pixel lies. Cut larger "
+        f"images into windows every {spec.window // 2} px and take the middle half of each answer; "
         "pad smaller ones by reflection."
     )
 
 
 def _output_text(model: Model) -> str:
     lines = []
-    for name, axes in model.method.answer.outputs.items():
+    for name, axes in model.method.output.outputs.items():
         lines.append(f"- `{name}`: batch, {', '.join(map(str, axes))}")
         if "channel" in axes:
             lines[-1] += f"; channels {', '.join(model.maps)}, each 0 to 1"

@@ -13,7 +13,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.progress import say
 from sparcell.models.catalogue import Entry, cache_folder, entries, write_info
 from sparcell.models.downloading import download
-from sparcell.models.loading import load_model, look_at
+from sparcell.models.loading import load_model, read_info
 from sparcell.models.runtime import candidates
 
 
@@ -74,11 +74,11 @@ def fetch_model(
                 "do not use it; ask where the hash comes from",
             )
         load_model(came, outputs)
-        card, _ = look_at(came)
+        info, _ = read_info(came)
         origin = {"sha256": found, "url": url, "outputs": tuple(outputs or ())}
         with whole_file(path) as partial:
             came.replace(partial)
-            write_info(card.model_copy(update=origin), path.with_suffix(".yaml"))
+            write_info(info.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
         say(f"no --sha256 was given; what came has {found}")
     return Entry(name, path, "cached")
@@ -103,16 +103,16 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
     InputError
         If the file is not the one that the card tells of, or no runtime gives the golden output.
     """
-    card = entry.card
-    if card and card.sha256 and (found := file_sha256(entry.path)) != card.sha256:
+    info = entry.info
+    if info and info.sha256 and (found := file_sha256(entry.path)) != info.sha256:
         raise InputError(
             f"{entry.path} with SHA-256 {found}",
-            f"{card.sha256}, as its card says",
+            f"{info.sha256}, as its card says",
             "delete it and fetch it again",
         )
     model = load_model(entry.path, outputs)
     results = {}
-    for runtime in candidates(model.card.int8):
+    for runtime in candidates(model.spec.int8):
         try:
             model.open(runtime)
             results[runtime] = ""

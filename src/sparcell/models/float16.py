@@ -34,8 +34,8 @@ def to_float16(model: Model) -> Model:
         If the package onnx is missing, or the rounded network says something else.
     """
     onnx = _halve(model.onnx)
-    golden, answer = model.golden_input, model.method.answer
-    said = answer.picture(OnnxRuntime(onnx, 0)(golden), (golden.shape[1], golden.shape[2]))
+    golden, output = model.golden_input, model.method.output
+    said = output.reference_image(OnnxRuntime(onnx, 0)(golden), (golden.shape[1], golden.shape[2]))
     difference = np.abs(said - model.golden_output)
     off = float(np.percentile(difference, 99))
     if not off <= TOLERANCE_HALF:

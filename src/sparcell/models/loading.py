@@ -39,8 +39,8 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         run or decode.
     """
     path = find_model(name)
-    if outputs is None and (card := info_of(path)):
-        outputs = card.outputs or None
+    if outputs is None and (info := info_of(path)):
+        outputs = info.outputs or None
     with open_package(path) as package:
         if "sparcell.json" in package.names:
             if outputs:
@@ -55,12 +55,12 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
         raise _no_model(package)
 
 
-def look_at(path: Path) -> tuple[ModelInfo, str]:
+def read_info(path: Path) -> tuple[ModelInfo, str]:
     """Say what a package says of itself, without loading its network.
 
     Returns
     -------
-    card : Card
+    info : Card
     kind : str
         Method of a Sparcell model, or ``bioimage.io``.
 
@@ -71,8 +71,8 @@ def look_at(path: Path) -> tuple[ModelInfo, str]:
     """
     with open_package(path) as package:
         if "sparcell.json" in package.names:
-            card = _read_card(package)
-            return own_card(card), card.method
+            spec = _read_spec(package)
+            return info_from_spec(spec), spec.method
         if not package.description:
             raise _no_model(package)
         described = read_description(package)
@@ -85,13 +85,13 @@ def look_at(path: Path) -> tuple[ModelInfo, str]:
     return card_of_others, "bioimage.io"
 
 
-def own_card(card: ModelSpec) -> ModelInfo:
+def info_from_spec(spec: ModelSpec) -> ModelInfo:
     """Put into words what a Sparcell model knows of itself."""
     parts = {"test": "its test images", "val": "its validation images"}
-    part = next((part for part in parts if part in card.scores), None)
+    part = next((part for part in parts if part in spec.scores), None)
     return ModelInfo(
-        purpose=f"recipe {card.name}, method {card.method}",
-        scores={k: float(card.scores[part][k]) for k in ("f1", "map") if k in card.scores[part]}
+        purpose=f"recipe {spec.name}, method {spec.method}",
+        scores={k: float(spec.scores[part][k]) for k in ("f1", "map") if k in spec.scores[part]}
         if part
         else {},
         scores_of=parts[part] if part else "",
@@ -114,7 +114,7 @@ def _damaged(package: Package, reason: object) -> InputError:
     )
 
 
-def _read_card(package: Package) -> ModelSpec:
+def _read_spec(package: Package) -> ModelSpec:
     try:
         raw = dict(json.loads(package.read("sparcell.json")))
     except UNREADABLE as error:
@@ -138,14 +138,14 @@ def _read_card(package: Package) -> ModelSpec:
 def _read_own(package: Package) -> Model:
     if missing := [part for part in PARTS if part not in package.names]:
         raise _damaged(package, f"no {missing[0]}")
-    card = _read_card(package)
+    spec = _read_spec(package)
     golden_input, golden_output = (
         without_batch(package.array(f"golden_{end}.npy")) for end in ("input", "output")
     )
     onnx = package.read("model.onnx")
     check_self_contained(onnx, package.source)
     return Model(
-        card=card,
+        spec=spec,
         onnx=onnx,
         golden_input=golden_input,
         golden_output=golden_output,

@@ -83,7 +83,7 @@ class ModelSpec(BaseModel):
 class Model:
     """A loaded model file."""
 
-    card: ModelSpec
+    spec: ModelSpec
     onnx: bytes
     golden_input: NDArray[np.float32]
     golden_output: NDArray[np.float32]
@@ -92,12 +92,12 @@ class Model:
     @property
     def maps(self) -> tuple[str, ...]:
         """Names of the network's output channels."""
-        return self.card.stain.names if self.card.stain else self.method.maps
+        return self.spec.stain.names if self.spec.stain else self.method.maps
 
     @property
     def method(self) -> Method:
         """The method that decodes the maps."""
-        return METHODS[self.card.method]
+        return METHODS[self.spec.method]
 
     @cached_property
     def digest(self) -> str:
@@ -107,15 +107,15 @@ class Model:
         with a model that says the same.
         """
         # What a model does not have leaves the digests of earlier versions as they were.
-        unset = {"selection": self.card.selection == WHOLE, "window": self.card.window is None}
+        unset = {"selection": self.spec.selection == WHOLE, "window": self.spec.window is None}
         left_out = {"name", "scores", "record"} | {part for part, is_so in unset.items() if is_so}
-        settings = self.card.model_dump_json(exclude=left_out)
+        settings = self.spec.model_dump_json(exclude=left_out)
         return hashlib.sha256(self.onnx + settings.encode()).hexdigest()
 
     @cached_property
     def decode_settings(self) -> Any:
         """The decode settings as the method's own type."""
-        return self.method.decode_settings(**self.card.decode)
+        return self.method.decode_settings(**self.spec.decode)
 
     def open(self, runtime: str = "auto", threads: int = 0) -> Runtime:
         """Start the network and compare it with the golden output.
@@ -125,16 +125,16 @@ class Model:
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
-        layout, answer = self.card.layout, self.method.answer
+        layout, output = self.spec.layout, self.method.output
         wrap: Callable[[Runtime], Runtime] | None = None
         if layout:
             wrap = partial(ExternalRuntime, layout=layout)
             # Its golden output comes from some other framework.
-            answer = answer._replace(exact=False)
-        elif self.card.window:
-            wrap = partial(Windowed, edge=self.card.window, answer=answer)
+            output = output._replace(every_pixel=False)
+        elif self.spec.window:
+            wrap = partial(Windowed, edge=self.spec.window, output=output)
         golden = (self.golden_input, self.golden_output)
-        return open_runtime(runtime, self.onnx, *golden, threads, answer, wrap, self.card.int8)
+        return open_runtime(runtime, self.onnx, *golden, threads, output, wrap, self.spec.int8)
 
     def scaling(
         self, image: Image, plane: Plane = FIRST_PLANE
@@ -146,16 +146,16 @@ class Model:
         callable
             (C, Y, X) float32 to the same shape.
         """
-        settings = self.card.normalise
+        settings = self.spec.normalise
         if isinstance(settings, Steps):
             return settings.measure(image, plane)
         return Scaling.measure(image, settings, plane)
 
     def grid(self, tile: int, context: int) -> tuple[int, int, int]:
         """Multiple, largest core and context of windows, px, for those that are wanted."""
-        limit = self.card.layout and self.card.layout.largest
+        limit = self.spec.layout and self.spec.layout.largest
         if not limit:
-            return self.card.multiple, tile, context
+            return self.spec.multiple, tile, context
         context = min(context, limit // 4)
         return 1, min(tile, limit - 2 * context), context
 
@@ -164,7 +164,7 @@ class Model:
         return {
             "rdf.yaml": yaml.safe_dump(describe(self), sort_keys=False).encode(),
             "model.onnx": self.onnx,
-            "sparcell.json": self.card.model_dump_json(indent=1).encode(),
+            "sparcell.json": self.spec.model_dump_json(indent=1).encode(),
             # bioimage.io's tensors have a batch axis.
             "golden_input.npy": npy(self.golden_input[None]),
             "golden_output.npy": npy(self.golden_output[None]),

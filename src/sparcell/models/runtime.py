@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.progress import say
 from sparcell.core.registry import Registry
-from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec
-from sparcell.methods.base import to_uint8 as to_levels
+from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
 from sparcell.models.int8 import Int8, has_int8, quantise
 from sparcell.system.machine import tune_malloc
@@ -23,7 +22,7 @@ TOLERANCE_FULL = 1e-3
 TOLERANCE_HALF = 0.02
 """The same for bfloat16 and accelerators, for 99 % of the pixels: it moves no outline by a pixel.
 
-Of detections too 99 % of the picture must agree, not all: see `OutputSpec.exact`.
+Of detections too 99 % of the reference image must agree, not all: see `OutputSpec.every_pixel`.
 """
 
 
@@ -68,38 +67,38 @@ class OpenVino:
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on one window."""
-        network = self._compile(image.shape, levels=False)
+        network = self._compile(image.shape, as_uint8=False)
         given = network(image[None])
         return [given[number][0] for number in range(len(network.outputs))]
 
-    def levels(self, image: NDArray[np.float32]) -> Maps:
+    def run_uint8(self, image: NDArray[np.float32]) -> Maps:
         """Run a network of dense maps; they are rounded where they are made.
 
         A quarter of the memory is written and moved.
         """
-        maps: Maps = self._compile(image.shape, levels=True)(image[None])[0][0]
+        maps: Maps = self._compile(image.shape, as_uint8=True)(image[None])[0][0]
         return maps
 
-    def _compile(self, shape: tuple[int, ...], levels: bool) -> Any:
-        network = self._compiled.pop((shape, levels), None)
+    def _compile(self, shape: tuple[int, ...], as_uint8: bool) -> Any:
+        network = self._compiled.pop((shape, as_uint8), None)
         if network is None:
             if len(self._compiled) >= MOST_COMPILED:
                 self._compiled.pop(next(iter(self._compiled)))
-            graph = self._graph(levels).clone()
+            graph = self._graph(as_uint8).clone()
             graph.reshape([1, *shape])
             network = self._core.compile_model(graph, "CPU", self._options)
         # The one that is not used for the longest time stands first.
-        self._compiled[shape, levels] = network
+        self._compiled[shape, as_uint8] = network
         return network
 
-    def _graph(self, levels: bool) -> Any:
+    def _graph(self, as_uint8: bool) -> Any:
         """Read the network for any size, once: that is a quarter of what compiling takes."""
-        if levels not in self._graphs:
+        if as_uint8 not in self._graphs:
             graph = self._core.read_model(self._onnx, b"")
             if self._int8:
                 quantise(graph, self._int8.ranges)
-            self._graphs[levels] = _rounded(graph) if levels else graph
-        return self._graphs[levels]
+            self._graphs[as_uint8] = _rounded(graph) if as_uint8 else graph
+        return self._graphs[as_uint8]
 
 
 def _rounded(graph: Any) -> Any:
@@ -108,15 +107,15 @@ def _rounded(graph: Any) -> Any:
     from openvino import opset13 as ops
 
     maps = graph.output(0).get_node().input_value(0)
-    levels = ops.add(ops.multiply(maps, np.float32(255)), np.float32(0.5))
-    ends = [ops.result(ops.convert(levels, "u8"))]
-    return openvino.Model(ends, graph.get_parameters(), "levels")
+    scaled = ops.add(ops.multiply(maps, np.float32(255)), np.float32(0.5))
+    ends = [ops.result(ops.convert(scaled, "u8"))]
+    return openvino.Model(ends, graph.get_parameters(), "uint8")
 
 
 def read_uint8(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
     """Run a network of dense maps on (C, Y, X); 0..255 for 0..1, as cheaply as the runtime can."""
-    own: Callable[[NDArray[np.float32]], Maps] | None = getattr(runtime, "levels", None)
-    return own(image) if own else to_levels(runtime(image)[0])
+    own: Callable[[NDArray[np.float32]], Maps] | None = getattr(runtime, "run_uint8", None)
+    return own(image) if own else to_uint8(runtime(image)[0])
 
 
 class OnnxRuntime:
@@ -183,7 +182,7 @@ def open_runtime(
     golden_input: NDArray[np.float32],
     golden_output: NDArray[np.float32],
     threads: int = 0,
-    answer: OutputSpec = DENSE_MAPS,
+    output: OutputSpec = DENSE_MAPS,
     wrap: Callable[[Runtime], Runtime] | None = None,
     int8: Int8 | None = None,
 ) -> Runtime:
@@ -197,11 +196,11 @@ def open_runtime(
     onnx : bytes
         The graph.
     golden_input, golden_output : (C, Y, X), (K, Y, X) float32
-        One input and the picture of what the network said about it at the time of export.
+        One input, and the reference image of the network's output for it at the time of export.
     threads : int
         0 lets the runtime choose.
-    answer : Answer
-        How the picture is made.
+    output : OutputSpec
+        How the reference image is made.
     wrap : callable, optional
         Stands between a network of another tool and what Sparcell gives and takes.
     int8 : Int8, optional
@@ -220,8 +219,10 @@ def open_runtime(
             runtime: Runtime = make(onnx, threads, int8)
             runtime = wrap(runtime) if wrap else runtime
             shape = (golden_input.shape[1], golden_input.shape[2])
-            difference = np.abs(answer.picture(runtime(golden_input), shape) - golden_output)
-            if not (reason := _compare(candidate, difference, answer, int8)):
+            difference = np.abs(
+                output.reference_image(runtime(golden_input), shape) - golden_output
+            )
+            if not (reason := _compare(candidate, difference, output, int8)):
                 return runtime
         except ImportError as error:
             reason = f"not installed ({error.name})"
@@ -240,11 +241,13 @@ def open_runtime(
 
 
 def _compare(
-    candidate: str, difference: NDArray[np.float32], answer: OutputSpec, int8: Int8 | None
+    candidate: str, difference: NDArray[np.float32], output: OutputSpec, int8: Int8 | None
 ) -> str:
     """Say by how much a runtime is off; nothing where it reproduces the golden output."""
     full = candidate in FULL
-    worst = float(difference.max() if answer.exact and full else np.percentile(difference, 99))
+    worst = float(
+        difference.max() if output.every_pixel and full else np.percentile(difference, 99)
+    )
     allowed = TOLERANCE_FULL if full else TOLERANCE_HALF
     if candidate == "openvino-int8" and int8:
         # What it was off by where it was calibrated, and as much as bfloat16 may be off elsewhere.

@@ -84,13 +84,13 @@ class Windowed:
         Or anything that gives a network's outputs for (C, edge, edge).
     edge : int
         Of a window, px.
-    answer : Answer
+    output : OutputSpec
         What the network gives.
     """
 
-    def __init__(self, runtime: Runtime, edge: int, answer: OutputSpec = DENSE_MAPS) -> None:
+    def __init__(self, runtime: Runtime, edge: int, output: OutputSpec = DENSE_MAPS) -> None:
         self.name, self._runtime = runtime.name, runtime
-        self._edge, self._answer = edge, answer
+        self._edge, self._output = edge, output
 
     def __call__(self, image: Array) -> list[Array]:
         """Run the network on (C, Y, X), multiples of the window's edge.
@@ -103,21 +103,21 @@ class Windowed:
         found = join_windows(self._show, image, self._edge)
         return [found.boxes, found.scores, found.masks] if self._detects else [found]
 
-    def levels(self, image: Array) -> Maps:
+    def run_uint8(self, image: Array) -> Maps:
         """Run a network of dense maps; see `sparcell.models.runtime.read_uint8`."""
         maps: Maps = join_windows(lambda one: read_uint8(self._runtime, one), image, self._edge)
         return maps
 
     @property
     def _detects(self) -> bool:
-        return self._answer is not DENSE_MAPS
+        return self._output is not DENSE_MAPS
 
     def _show(self, window: Array) -> Any:
         outputs = self._runtime(window)
         if not self._detects:
             return outputs[0]
-        if self._answer.assemble:
-            outputs = self._answer.assemble(outputs)
+        if self._output.assemble:
+            outputs = self._output.assemble(outputs)
         boxes, scores, masks = outputs
         # Masks stay 0..1 here: they are rounded where they are read.
         return Detections(boxes, scores, masks, (1, *window.shape[1:]))  # type: ignore[arg-type]

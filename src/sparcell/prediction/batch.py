@@ -250,7 +250,7 @@ def _predict_in_blocks(engine: RuntimeSpec, item: Item, client: Any) -> Outcome:
             source=str(item.path),
             axes=settings.axes,
             selection=choose_channels(file, model, settings.channels),
-            frames=model.card.frames,
+            frames=model.spec.frames,
             factor=scale.factor,
             name=item.name,
             folder=item.scratch,

@@ -28,6 +28,6 @@ def predict_maps(view: PreparedImage, plane: Plane = FIRST_PLANE) -> Maps | None
     grids, _ = plan_tiles(view.image, shown, model, view.settings)
     cuts = cut_plane(shown.shape, grids)
     scaling = model.scaling(shown, plane)
-    rows = map_rows(shown, plane, scaling, view.runtime, cuts, model.method.answer)
+    rows = map_rows(shown, plane, scaling, view.runtime, cuts, model.method.output)
     maps: Maps | Detections = join([reading for _, reading in rows], axis=1)
     return None if isinstance(maps, Detections) else maps

@@ -116,9 +116,9 @@ def predict(
     if dask:
         # Workers may have been started in another folder.
         out, paths = out.absolute(), {path.absolute(): name for path, name in paths.items()}
-    settings = replace(settings, tta=settings.tta or model.card.tta)
+    settings = replace(settings, tta=settings.tta or model.spec.tta)
     check_diameter(settings.diameter)
-    gives_stain = model.card.stain is not None
+    gives_stain = model.spec.stain is not None
     if gives_stain:
         check_stain_settings(settings)
     items = list_items(paths, out, settings, resume, gives_stain)
@@ -138,7 +138,7 @@ def predict(
     )
     if any(item.scratch.exists() for item in left):
         _check_runtime(out, earlier, engine)
-    say(f"{len(paths)} images, {model.card.name} ({model.card.method}) on {engine.name}")
+    say(f"{len(paths)} images, {model.spec.name} ({model.spec.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
     scales: dict[str, Any] = dict(earlier.get("scales", {}))
     record |= {"runtime": engine.name, "scales": scales}
@@ -166,7 +166,7 @@ def predict(
         counts = _count_all(finished, model, scales)
         write_table(counts, out / "counts.csv")
         if settings.diameter is None:
-            say_if_far(counts, model.card)
+            say_if_far(counts, model.spec)
         if settings.axes is None and len(counts) and (note := stack_note(counts)):
             say(note)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
@@ -301,7 +301,7 @@ def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
 
 def _channel_selection(item: Item, model: Model) -> ChannelSelection:
     """Tell what of an image the model was shown; files are opened where that can differ."""
-    if model.card.selection == WHOLE and item.settings.channels is None:
+    if model.spec.selection == WHOLE and item.settings.channels is None:
         return WHOLE
     image = open_image(item.path, item.settings.axes)
     return choose_channels(image, model, item.settings.channels)

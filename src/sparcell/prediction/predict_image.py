@@ -143,8 +143,8 @@ def _predict_plane(
     def keep(found: TileObjects) -> None:
         tables.append(pool.submit(measure, found))
 
-    answer = model.method.answer
-    rows = ahead(map_rows(shown, plane, scaling, view.runtime, cuts, answer))
+    output = model.method.output
+    rows = ahead(map_rows(shown, plane, scaling, view.runtime, cuts, output))
     if shown.shape == image.shape:
         bands = stitcher.run(rows, keep)
     else:
@@ -195,7 +195,7 @@ def plan_tiles(
     size = shown.shape[0] / image.shape[0]
     rows, columns = settings.tile_of(image)
     if settings.halo is None:
-        halo = int(np.clip(2 * model.card.largest_diameter, 32, columns // 2))
+        halo = int(np.clip(2 * model.spec.largest_diameter, 32, columns // 2))
     else:
         halo = ceil(settings.halo * size)
     if not settings.tile:

@@ -90,7 +90,7 @@ class PreparedImage:
         image = fit_channels(image, model, settings.channels)
         if isinstance(runtime, str):
             runtime = model.open(runtime, threads)
-        network = TTARuntime.of(runtime, model, settings.tta or model.card.tta)
+        network = TTARuntime.of(runtime, model, settings.tta or model.spec.tta)
         scale = choose_scale(image, model, settings.diameter, network)
         return cls(image, model, network, settings, scale)
 
@@ -161,13 +161,13 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
             raise
         learned = f"the {chosen} that the model was trained on"
         raise InputError(error.found, learned, "choose with --channel NUMBER") from error
-    if image.size("C") != model.card.channels:
+    if image.size("C") != model.spec.channels:
         raise InputError(
             f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
-            f"{model.card.channels}, as the model was trained on",
+            f"{model.spec.channels}, as the model was trained on",
             "choose with --channel NUMBER",
         )
-    return image.with_temporal_context(model.card.frames)
+    return image.with_temporal_context(model.spec.frames)
 
 
 def choose_channels(
@@ -177,9 +177,9 @@ def choose_channels(
 
     Files that hold just that are taken whole, but for the order of their channels.
     """
-    learned = model.card.selection
+    learned = model.spec.selection
     depths = learned.depths if image.size("Z") > 1 else None
-    if channels is None and depths is None and image.size("C") == model.card.channels:
+    if channels is None and depths is None and image.size("C") == model.spec.channels:
         return ChannelSelection(channels=learned.channels) if _reorders(learned, image) else WHOLE
     return ChannelSelection(
         channels=learned.channels if channels is None else channels, depths=depths

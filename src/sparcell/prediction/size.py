@@ -54,9 +54,9 @@ class Scale(NamedTuple):
     found: str = "as it is"
 
 
-def model_diameter(card: ModelSpec) -> float | None:
+def model_diameter(spec: ModelSpec) -> float | None:
     """Diameter of the circle with the median area of the training's objects, px."""
-    return None if card.typical_area is None else _diameter(card.typical_area)
+    return None if spec.typical_area is None else _diameter(spec.typical_area)
 
 
 def check_diameter(asked: float | str | None) -> None:
@@ -92,11 +92,11 @@ def choose_scale(
     if asked == "none":
         return Scale()
     if asked is None:
-        return _by_pixel_size(image, model.card)
-    wanted = model_diameter(model.card)
+        return _by_pixel_size(image, model.spec)
+    wanted = model_diameter(model.spec)
     if wanted is None:
         raise InputError(
-            f"--diameter for {model.card.name}, which does not say how large its objects are",
+            f"--diameter for {model.spec.name}, which does not say how large its objects are",
             "a model with a typical area",
             "resample the images, or leave --diameter out",
         )
@@ -105,13 +105,13 @@ def choose_scale(
     return _checked(Scale(wanted / float(asked), f"diameter {float(asked):g} px given"), image)
 
 
-def _by_pixel_size(image: Image, card: ModelSpec) -> Scale:
-    if not (image.pixel_size and card.pixel_size):
+def _by_pixel_size(image: Image, spec: ModelSpec) -> Scale:
+    if not (image.pixel_size and spec.pixel_size):
         return Scale()
-    factor = image.pixel_size / card.pixel_size
+    factor = image.pixel_size / spec.pixel_size
     if max(factor, 1 / factor) <= PIXEL_SIZE_TOLERANCE:
         return Scale()
-    sizes = f"{image.pixel_size:g} um per pixel, the model was trained at {card.pixel_size:g}"
+    sizes = f"{image.pixel_size:g} um per pixel, the model was trained at {spec.pixel_size:g}"
     return _checked(Scale(factor, sizes), image)
 
 
@@ -157,7 +157,7 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     float or None
         Diameter of the circle with the objects' median area; None if nothing is found.
     """
-    wanted = model_diameter(model.card)
+    wanted = model_diameter(model.spec)
     if wanted is None:
         return None
     view = _PreviewImage(image, model, runtime)
@@ -249,7 +249,7 @@ class _PreviewImage:
         cuts = [cut_axis(length, *self.model.grid(MAX_CORE, CONTEXT)) for length in shown.shape]
         method, scaling = self.model.method, self.scalings[plane]
         rows = map_rows(
-            shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.answer
+            shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.output
         )
         maps = join([reading for _, reading in rows], axis=1)
         labels, scores = method.decode(maps, self.model.decode_settings)
@@ -263,16 +263,16 @@ def _around(at: float, edge: int, length: int) -> range:
     return range(start, min(start + edge, length))
 
 
-def say_if_far(counts: pd.DataFrame, card: ModelSpec) -> None:
+def say_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     """Say so where the objects found are far from the model's size.
 
     Parameters
     ----------
     counts : DataFrame
         With the columns image, objects, diameter_px and scale.
-    card : ModelSpec
+    spec : ModelSpec
     """
-    wanted = model_diameter(card)
+    wanted = model_diameter(spec)
     if wanted is None or not len(counts):
         return
     ratio = counts["diameter_px"] * counts["scale"] / wanted

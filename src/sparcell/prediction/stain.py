@@ -108,13 +108,13 @@ def stain_of(model: Model) -> StainRange:
     InputError
         If it predicts none.
     """
-    if model.card.stain is None:
+    if model.spec.stain is None:
         raise InputError(
-            f"{model.card.name}, a model of the method {model.card.method}",
+            f"{model.spec.name}, a model of the method {model.spec.method}",
             "a model that predicts a stain",
             "name the run of a recipe whose method is stain",
         )
-    return model.card.stain
+    return model.spec.stain
 
 
 def stain_shape(image: Image, stain: StainRange) -> tuple[str, list[int]]:

@@ -106,7 +106,7 @@ def read_rows(plan: Plan, run: Run, folder: Path) -> ScoredRows:
             by_group.append(named | about | set_columns([images[name] for name in names]))
     total = key_row(run) | set_columns(list(images.values())) | read_costs(folder)
     total["objects_train"] = count_objects(samples[name] for name in run.train)
-    total["decode"] = json.dumps(load_model(folder).card.decode)
+    total["decode"] = json.dumps(load_model(folder).spec.decode)
     return ScoredRows(total, by_group, by_image)
 
 

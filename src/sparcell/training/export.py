@@ -42,7 +42,7 @@ def export_onnx(
     network: nn.Module,
     image: NDArray[np.float32],
     activate: Callable[[Any], Any] = torch.sigmoid,
-    answer: OutputSpec = DENSE_MAPS,
+    output: OutputSpec = DENSE_MAPS,
 ) -> tuple[bytes, NDArray[np.float32]]:
     """Write a network as ONNX for images of any size it takes.
 
@@ -55,8 +55,8 @@ def export_onnx(
     image : (C, Y, X) float32
         Normalised example input.
     activate : callable
-        Turns the network's outputs into those of `answer`.
-    answer : Answer
+        Turns the network's outputs into those of `output`.
+    output : OutputSpec
         What the exported network gives.
 
     Returns
@@ -69,11 +69,11 @@ def export_onnx(
     example = torch.from_numpy(image[None])
     with torch.inference_mode():
         outputs = [one[0].numpy() for one in exported(example)]
-    picture = answer.picture(outputs, (image.shape[1], image.shape[2]))
+    picture = output.reference_image(outputs, (image.shape[1], image.shape[2]))
     stream = io.BytesIO()
-    many = {0: "batch"} if answer is DENSE_MAPS else {}
+    many = {0: "batch"} if output is DENSE_MAPS else {}
     free = {"image": {**many, 2: "height", 3: "width"}}
-    for name, axes in answer.outputs.items():
+    for name, axes in output.outputs.items():
         named = {at: AXES[axis] for at, axis in enumerate(axes, 1) if axis in AXES}
         free[name] = many | named
     with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def export_onnx(
             (example,),
             stream,
             input_names=["image"],
-            output_names=list(answer.outputs),
+            output_names=list(output.outputs),
             dynamic_axes=free,
             opset_version=18,
             dynamo=False,

@@ -74,10 +74,10 @@ def export_model(
     elif recipe.fit.tune_decoding and typical_area and judged:
         settings, scores["tuning"] = tune_decoding(trainee, val, typical_area)
     golden = _golden_input(val, recipe)
-    onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.answer)
+    onnx, maps = export_onnx(trainee.network, golden, trainee.activate, trainee.method.output)
     if stains:
         record["left_out"] = stains.faults
-    card = ModelSpec(
+    spec = ModelSpec(
         name=recipe.name,
         method=recipe.method.name,
         decode=settings.model_dump(),
@@ -95,7 +95,7 @@ def export_model(
         scores=scores,
         record=record,
     )
-    model = Model(card, onnx, golden, maps)
+    model = Model(spec, onnx, golden, maps)
     write_json(out / "record.json", record)
     model.save(out / "model.zip")
     return model
@@ -110,9 +110,9 @@ def score_model(
     finished once ``record.json`` says when. Returns the images that could not be predicted, and
     why; they cost the others no score.
     """
-    scores, record = dict(model.card.scores), dict(model.card.record)
+    scores, record = dict(model.spec.scores), dict(model.spec.record)
     part = "test" if places["test"] else "val"
-    kind = "stain" if model.card.stain else "labels"
+    kind = "stain" if model.spec.stain else "labels"
     samples = {
         place.sample.name: place.sample
         for place in places[part]
@@ -122,7 +122,7 @@ def score_model(
     if samples:
         samples, failures = _predict_files(model, samples, out / "predictions")
         groups = find_groups(samples.values(), config)
-        if model.card.stain:
+        if model.spec.stain:
             scores[part] = _correlate_files(samples, out)
         else:
             scores[part] = _evaluate_files(samples, out, groups)
@@ -130,7 +130,7 @@ def score_model(
         record["evaluated"] = {
             name: _describe_sample(sample, kind, groups) for name, sample in samples.items()
         }
-    model.card = model.card.model_copy(update={"scores": scores, "record": record})
+    model.spec = model.spec.model_copy(update={"scores": scores, "record": record})
     model.save(out / "model.zip")
     write_json(out / "record.json", record | {"finished": now()})
     return failures

@@ -78,7 +78,7 @@ class SegmentationModule(lightning.LightningModule):
         given = self.activate(outputs)
         given = (given,) if isinstance(given, Tensor) else given
         arrays = [one[0].float().cpu().numpy() for one in given]
-        return self.method.answer.read(arrays, shape)
+        return self.method.output.read(arrays, shape)
 
     def read_stains(self, outputs: Any, shape: tuple[int, int]) -> NDArray[np.float32]:
         """Turn the outputs for one image into its stains, (K, Y, X) in 0..1."""

@@ -64,8 +64,8 @@ def weak() -> Lacss:
 @pytest.fixture(scope="module")
 def model(weak: Lacss) -> Model:
     golden = photograph(ellipses(5, (96, 96), 14))
-    onnx, drawn = export_onnx(weak, golden, lambda outputs: activate(outputs, CONFIG), LACSS.answer)
-    card = ModelSpec(
+    onnx, drawn = export_onnx(weak, golden, lambda outputs: activate(outputs, CONFIG), LACSS.output)
+    spec = ModelSpec(
         name="tiny",
         method="lacss",
         decode={"threshold": 0.4},
@@ -74,7 +74,7 @@ def model(weak: Lacss) -> Model:
         typical_area=150.0,
         largest_diameter=20.0,
     )
-    return Model(card, onnx, golden, drawn)
+    return Model(spec, onnx, golden, drawn)
 
 
 def errors(learner: Lacss) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def errors(learner: Lacss) -> tuple[int, int]:
         labels = ellipses(seed, (96, 96), 14)
         with torch.inference_mode():
             given = activate(learner(torch.from_numpy(photograph(labels)[None])), CONFIG)
-        read = LACSS.answer.read([one[0].numpy() for one in given], labels.shape)
+        read = LACSS.output.read([one[0].numpy() for one in given], labels.shape)
         objects = LACSS.decode(read, LacssDecode())
         counts = match_valid(labels, objects.labels, np.ones(labels.shape, bool)).loose.confusion
         found, wrong = found + counts.tp, wrong + counts.fn + counts.fp
@@ -127,12 +127,12 @@ def test_the_model_file_keeps_the_picture_and_describes_the_outputs(model: Model
 def test_an_image_in_tiles_has_the_objects_of_the_whole(model: Model) -> None:
     labels = ellipses(11, (224, 288), 60)
     image = Image(photograph(labels)[0], "YX")
-    scaling = Scaling.measure(image, model.card.normalise, FIRST_PLANE)
-    engine = TTARuntime(model.open("onnxruntime", 1), "none", LACSS.answer.assemble)
+    scaling = Scaling.measure(image, model.spec.normalise, FIRST_PLANE)
+    engine = TTARuntime(model.open("onnxruntime", 1), "none", LACSS.output.assemble)
     results = []
     for core in (96, 1024):
         cuts = tuple(cut_axis(edge, 32, core) for edge in image.shape)
-        rows = map_rows(image, FIRST_PLANE, scaling, engine, (cuts[0], cuts[1]), LACSS.answer)
+        rows = map_rows(image, FIRST_PLANE, scaling, engine, (cuts[0], cuts[1]), LACSS.output)
         stitcher = Stitcher(
             lambda part: LACSS.decode(part, model.decode_settings), cuts[1].cores, 48
         )
@@ -147,8 +147,8 @@ def test_an_image_in_tiles_has_the_objects_of_the_whole(model: Model) -> None:
 def test_views_are_pooled_as_detections(model: Model) -> None:
     labels = ellipses(12, (96, 96), 12)
     image = photograph(labels)
-    turned = TTARuntime(model.open("onnxruntime", 1), "all", LACSS.answer.assemble)
-    found = LACSS.decode(LACSS.answer.read(turned(image), labels.shape), model.decode_settings)
+    turned = TTARuntime(model.open("onnxruntime", 1), "all", LACSS.output.assemble)
+    found = LACSS.decode(LACSS.output.read(turned(image), labels.shape), model.decode_settings)
     counts = match_valid(labels, found.labels, np.ones(labels.shape, bool)).loose.confusion
     assert counts.tp > 4 * (counts.fp + counts.fn)
 

@@ -15,7 +15,7 @@ LACSS = Method(
     decode=decode,
     candidates=candidates,
     own_network=True,
-    answer=LOCATIONS,
+    output=LOCATIONS,
     learns_from="any",
 )
 METHODS.register("lacss")(LACSS)

@@ -126,9 +126,9 @@ def read(outputs: Sequence[Array], shape: tuple[int, int]) -> Detections:
     return detections.read(assemble(outputs), shape)
 
 
-def picture(outputs: Sequence[Array], shape: tuple[int, int]) -> Array:
+def reference_image(outputs: Sequence[Array], shape: tuple[int, int]) -> Array:
     """Draw (1, Y, X) float32 in 0..1: at each pixel the highest score times mask."""
-    return detections.picture(assemble(outputs), shape)
+    return detections.reference_image(assemble(outputs), shape)
 
 
 LOCATIONS = OutputSpec(
@@ -139,8 +139,8 @@ LOCATIONS = OutputSpec(
         "readout": (4, "hidden_and_1"),
     },
     read=read,
-    picture=picture,
-    exact=False,
+    reference_image=reference_image,
+    every_pixel=False,
     assemble=assemble,
 )
 """A network that proposes locations and says what is needed to segment round them."""

@@ -15,6 +15,6 @@ RETINAMASK = Method(
     decode=decode,
     candidates=candidates,
     own_network=True,
-    answer=DETECTIONS,
+    output=DETECTIONS,
 )
 METHODS.register("retinamask")(RETINAMASK)

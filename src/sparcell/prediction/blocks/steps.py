@@ -57,12 +57,12 @@ def tiles_to_infer(engine: RuntimeSpec, job: Job) -> Iterator[TilePosition]:
     opened = engine.open()
     image = mosaic.open()[1]
     scaling = _scaling(opened, mosaic, plane)
-    answer = opened.model.method.answer
+    output = opened.model.method.output
 
     def answers() -> Iterator[NetworkOutput]:
         for tile in missing:
             one = (_only(mosaic.cuts[0], tile.row), _only(mosaic.cuts[1], tile.column))
-            for _, reading in tiles.map_rows(image, plane, scaling, opened.runtime, one, answer):
+            for _, reading in tiles.map_rows(image, plane, scaling, opened.runtime, one, output):
                 yield reading
 
     # The next tile is computed while this one is compressed.

@@ -143,9 +143,9 @@ def estimate_prediction(
     out = Path(out)
     model = model if isinstance(model, Model) else load_model(model)
     check_diameter(settings.diameter)
-    settings = replace(settings, tta=settings.tta or model.card.tta)
+    settings = replace(settings, tta=settings.tta or model.spec.tta)
     paths = find_inputs(inputs, out)
-    gives_stain = model.card.stain is not None
+    gives_stain = model.spec.stain is not None
     if gives_stain:
         check_stain_settings(settings)
     items = list_items(paths, out, settings, resume, gives_stain)
@@ -209,8 +209,8 @@ def _time_windows(
     work: Counter[tuple[int, int]] = Counter()
     for needs in (one.needs for one in seen):
         work[needs.window] += needs.windows * needs.window[0] * needs.window[1]
-    channels = model.card.channels * model.card.frames
-    rounded = model.method.answer is DENSE_MAPS and model.card.stain is None
+    channels = model.spec.channels * model.spec.frames
+    rounded = model.method.output is DENSE_MAPS and model.spec.stain is None
     look = partial(read_uint8, runtime) if rounded else runtime
     timed: dict[tuple[int, int], float] = {}
     preparing = 0.0

@@ -125,4 +125,4 @@ def _planes(image: Image) -> int:
 
 
 def _area(model: Model) -> float:
-    return model.card.typical_area or (model.card.largest_diameter / 2) ** 2
+    return model.spec.typical_area or (model.spec.largest_diameter / 2) ** 2

@@ -93,7 +93,7 @@ def map_rows(
     scaling: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     runtime: Runtime,
     cuts: tuple[TileWindows, TileWindows],
-    answer: OutputSpec = DENSE_MAPS,
+    output: OutputSpec = DENSE_MAPS,
 ) -> Iterator[tuple[slice, NetworkOutput]]:
     """Run the network over a plane, a row of tiles at a time.
 
@@ -116,8 +116,8 @@ def map_rows(
             window = pad_to(pixels, size)
             maps = (
                 read_uint8(runtime, window)
-                if answer is DENSE_MAPS
-                else answer.read(runtime(window), size)
+                if output is DENSE_MAPS
+                else output.read(runtime(window), size)
             )
             parts.append(
                 maps[

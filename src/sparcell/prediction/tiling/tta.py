@@ -149,13 +149,13 @@ class TTARuntime:
         InputError
             If there is no such group, or brightness has no fixed meaning to the model.
         """
-        if group == PHOTOMETRIC and not isinstance(model.card.normalise, Normalise):
+        if group == PHOTOMETRIC and not isinstance(model.spec.normalise, Normalise):
             raise InputError(
-                f"augmentation '{group}' for {model.card.name}, a package of another tool",
+                f"augmentation '{group}' for {model.spec.name}, a package of another tool",
                 "a model that Sparcell trained, whose intensities are scaled to -1..1",
                 "choose --tta " + " or ".join(GROUPS),
             )
-        return cls(runtime, group, model.method.answer.assemble, model.card.channels == 3)
+        return cls(runtime, group, model.method.output.assemble, model.spec.channels == 3)
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on every view of one window."""
@@ -171,7 +171,7 @@ class TTARuntime:
                 maps += more
         return [maps / np.float32(len(self.views)) for maps in total]
 
-    def levels(self, image: NDArray[np.float32]) -> Maps:
+    def run_uint8(self, image: NDArray[np.float32]) -> Maps:
         """Run a network of dense maps on one window; see `sparcell.models.runtime.read_uint8`."""
         if len(self.views) == 1:
             return read_uint8(self.runtime, image)

@@ -89,7 +89,7 @@ def find_teacher(
     if not config.teacher:
         return None
     model = load_model(config.teacher)
-    if model.card.stain:
+    if model.spec.stain:
         raise InputError(
             f"data.teacher={config.teacher}, which predicts stains",
             "a model that finds objects",
@@ -112,7 +112,7 @@ def find_teacher(
         raise InputError(
             f"several fields called {twice[0]}", "different names", "rename one of them"
         )
-    learned = model.card.record.get("fields", {})
+    learned = model.spec.record.get("fields", {})
     own = {name for part in ("train", "auto", "taught") for name in learned.get(part, [])}
     judged = {place.name for part in ("val", "test") for place in places[part]}
     # Of a single field, one part is learned from and the other judged.
