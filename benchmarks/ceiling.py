@@ -15,7 +15,7 @@ column `verdict`:
 `count` reads the verdicts. *Counted as right* is AP50 with the labels' faults put right: what the
 model found there is a true positive, what it missed is nothing. The *ceiling* is the AP50 of a
 model that finds every true object but shares those faults: (true objects - label's missed) / (true
-objects + label's gained). Intervals are 95 %, from the number of verdicts alone: shares drawn
+objects + label's spurious). Intervals are 95 %, from the number of verdicts alone: shares drawn
 10,000 times from their posteriors under Jeffreys' prior (Brown, Cai & DasGupta 2001, Stat. Sci.
 16(2):101). Unclear ones are left out, or count for the model or the label.
 
@@ -52,7 +52,7 @@ from sparcell.prediction.predict import predict
 
 IOU = 0.5
 VERDICTS = ("label", "model", "unclear")
-KINDS = ("missed", "gained")
+KINDS = ("missed", "spurious")
 COLUMNS, ROWS = 4, 6
 """Pictures on a page."""
 LEAST_EDGE, AROUND = 64, 2.5
@@ -150,7 +150,7 @@ def list_errors(field: Field) -> pd.DataFrame:
     tables = []
     for kind, labels, areas, pair in (
         ("missed", field.truth, overlaps.truth_areas, overlaps.pair_truth),
-        ("gained", field.found, overlaps.pred_areas, overlaps.pair_pred),
+        ("spurious", field.found, overlaps.pred_areas, overlaps.pair_pred),
     ):
         best = np.zeros(len(areas))
         np.maximum.at(best, pair, iou)
@@ -249,7 +249,7 @@ def count_verdicts(out: Path) -> None:
     if not len(judged):
         raise SystemExit(f"no verdict in {out / 'errors.csv'}: fill in the column")
     print(f"{len(judged)} of {len(errors)} errors judged; of the whole set {totals['true']} true,")
-    print(f"{totals['missed']} missed, {totals['gained']} gained")
+    print(f"{totals['missed']} missed, {totals['spurious']} spurious")
     table = pd.crosstab(judged["kind"], judged["verdict"])
     table = table.reindex(index=KINDS, columns=VERDICTS, fill_value=0)
     print(table.to_string())
@@ -266,13 +266,13 @@ def count_verdicts(out: Path) -> None:
             print(f"unclear {unclear}: {name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
-def corrected(totals: dict[str, int], missed_share: Any, gained_share: Any) -> dict[str, Any]:
-    """AP50 if these shares of the missed and gained objects are the labels' fault."""
-    true, missed, gained = totals["true"], totals["missed"], totals["gained"]
-    unjust, unseen = missed * missed_share, gained * gained_share
+def corrected(totals: dict[str, int], missed_share: Any, spurious_share: Any) -> dict[str, Any]:
+    """AP50 if these shares of the missed and spurious objects are the labels' fault."""
+    true, missed, spurious = totals["true"], totals["missed"], totals["spurious"]
+    unjust, unseen = missed * missed_share, spurious * spurious_share
     hits = true - missed
     return {
-        "counted as right": (hits + unseen) / (hits + missed - unjust + gained),
+        "counted as right": (hits + unseen) / (hits + missed - unjust + spurious),
         "ceiling": (true - unjust) / (true + unseen),
     }
 

@@ -37,7 +37,7 @@ def missed() -> Case:
     return draw((10, 10, 20, 20), (30, 30, 40, 40)), draw((10, 10, 20, 20))
 
 
-def gained() -> Case:
+def spurious() -> Case:
     """One object, found, and another where nothing is."""
     return missed()[1], missed()[0]
 
@@ -83,6 +83,6 @@ def catastrophe() -> Case:
 CASES: dict[str, Callable[[], Case]] = {
     function.__name__: function
     for function in (
-        empty, one_object, missed, gained, touching, hole, border, split, merge, catastrophe,
+        empty, one_object, missed, spurious, touching, hole, border, split, merge, catastrophe,
     )
 }  # fmt: skip

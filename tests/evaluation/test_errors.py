@@ -41,7 +41,7 @@ def test_deepcell_toolbox_gives_the_same(data_root, which, forced):
         assert found.counts == ErrorCounts(
             correct=row["correct_detections"] - row["catastrophe"],
             missed=row["missed_detections"],
-            gained=row["gained_detections"],
+            spurious=row["gained_detections"],
             split=row["split"],
             merge=row["merge"],
             catastrophe=row["catastrophe"],
@@ -59,7 +59,7 @@ def test_deepcell_toolbox_gives_the_same(data_root, which, forced):
         ("empty", ErrorCounts()),
         ("one_object", ErrorCounts(correct=1)),
         ("missed", ErrorCounts(correct=1, missed=1)),
-        ("gained", ErrorCounts(correct=1, gained=1)),
+        ("spurious", ErrorCounts(correct=1, spurious=1)),
         ("touching", ErrorCounts(correct=2)),
         ("split", ErrorCounts(split=1)),
         ("merge", ErrorCounts(merge=1)),
@@ -78,14 +78,14 @@ def test_cases_by_hand(name, counts, rules):
             draw((0, 0, 10, 10)),
             draw((0, 0, 6, 10)),
             ErrorCounts(correct=1),
-            ErrorCounts(missed=1, gained=1),
+            ErrorCounts(missed=1, spurious=1),
             id="an IoU of exactly 0.6",
         ),
         pytest.param(
             # IoU 0.15 and 0.075: the second piece is joined because it lies inside alone.
             draw((0, 0, 20, 20)),
             draw((0, 0, 10, 6), (12, 0, 17, 6)),
-            ErrorCounts(missed=1, gained=2),
+            ErrorCounts(missed=1, spurious=2),
             ErrorCounts(split=1),
             id="a small piece inside",
         ),
@@ -114,7 +114,7 @@ def test_the_rules_differ_where_the_thesis_and_the_toolbox_do(truth, pred, thesi
     # Exchanged images turn splits into merges.
     swapped = ErrorCounts(
         toolbox.correct,
-        toolbox.gained,
+        toolbox.spurious,
         toolbox.missed,
         toolbox.merge,
         toolbox.split,
@@ -128,7 +128,7 @@ def test_links_and_matches_at_06_are_one_answer():
     (level,) = match_objects(overlaps, [0.6])
     assert classify_errors(overlaps).counts.correct == level.confusion.tp == 1
     below = count_overlaps(draw((0, 0, 10, 10)), draw((0, 0, 6, 9)))
-    assert classify_errors(below).counts == ErrorCounts(missed=1, gained=1)
+    assert classify_errors(below).counts == ErrorCounts(missed=1, spurious=1)
 
 
 @given(label_pairs())
@@ -144,16 +144,16 @@ def test_undoing_links_is_an_option_of_the_toolbox():
         classes(*CASES["split"](), force_event_links=True)
 
 
-def test_a_poor_overlap_is_a_missed_and_a_gained_object():
+def test_a_poor_overlap_is_a_missed_and_a_spurious_object():
     # Half shifted: IoU 1/3, enough to be joined, not to be linked.
     found = classes(draw((10, 10, 20, 20)), draw((10, 15, 20, 25)))
-    assert found.counts == ErrorCounts(missed=1, gained=1)
+    assert found.counts == ErrorCounts(missed=1, spurious=1)
     assert found.table()["event"].nunique() == 2
 
 
 def test_a_fragment_counts_as_split_only_when_links_may_be_undone():
     truth, pred = draw((10, 10, 20, 30)), draw((10, 10, 20, 28), (10, 28, 20, 30))
-    assert classes(truth, pred, rules="toolbox").counts == ErrorCounts(correct=1, gained=1)
+    assert classes(truth, pred, rules="toolbox").counts == ErrorCounts(correct=1, spurious=1)
     forced = classes(truth, pred, force_event_links=True, rules="toolbox")
     assert forced.counts == ErrorCounts(split=1)
 
@@ -203,7 +203,7 @@ def test_exchanging_the_images_exchanges_the_errors(pair, order, way):
     new = np.array([0, *order], np.int32)
     a = classes(truth, pred, force_event_links=forced, rules=rules).counts
     b = classes(pred, new[truth], force_event_links=forced, rules=rules).counts
-    assert b == ErrorCounts(a.correct, a.gained, a.missed, a.merge, a.split, a.catastrophe)
+    assert b == ErrorCounts(a.correct, a.spurious, a.missed, a.merge, a.split, a.catastrophe)
 
 
 @given(label_pairs(), ways)

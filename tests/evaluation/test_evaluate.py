@@ -47,7 +47,7 @@ def test_totals_are_sums_over_images(folders, tmp_path):
     assert found.pop("images") == single
     pooled = ["pixel", "overlap", "matching", "map", "errors", "count"]
     assert list(found) == [*pooled, "mean_of_images", "rules"]
-    for key in ("missed", "gained", "split", "merge", "catastrophe"):
+    for key in ("missed", "spurious", "split", "merge", "catastrophe"):
         assert found["errors"][key] == 1
     assert found["overlap"]["tp"] == sum(s["overlap"]["tp"] for s in single.values())
     assert found["matching"][0]["tp"] == 10

@@ -72,7 +72,7 @@ def test_stardist_gives_the_same(data_root, which):
         ("empty", 0, 0, 0, 0),
         ("one_object", 1, 0, 0, 0.8),
         ("missed", 1, 0, 1, 1),
-        ("gained", 1, 1, 0, 1),
+        ("spurious", 1, 1, 0, 1),
         ("touching", 2, 0, 0, 2),
         ("hole", 1, 0, 0, 0.84),
         ("border", 2, 0, 0, 2),

@@ -20,8 +20,8 @@ def whole_image(truth, pred):
     true_marks, n_truth = ndimage.label(truth > 0, eight)
     pred_marks, n_pred = ndimage.label(pred > 0, eight)
     missed = set(range(1, n_truth + 1)) - set((overlap * true_marks).ravel().tolist())
-    gained = set(range(1, n_pred + 1)) - set((overlap * pred_marks).ravel().tolist())
-    return Confusion(tp=n_pred - len(gained), fp=len(gained), fn=len(missed))
+    spurious = set(range(1, n_pred + 1)) - set((overlap * pred_marks).ravel().tolist())
+    return Confusion(tp=n_pred - len(spurious), fp=len(spurious), fn=len(missed))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def whole_image(truth, pred):
         ("empty", (0, 0, 0), (0, 0, 0)),
         ("one_object", (1, 0, 0), (1, 0, 0)),
         ("missed", (1, 0, 1), (1, 0, 1)),
-        ("gained", (1, 1, 0), (1, 1, 0)),
+        ("spurious", (1, 1, 0), (1, 1, 0)),
         ("touching", (1, 0, 0), (2, 0, 0)),
         ("split", (1, 0, 0), (2, 0, 0)),
         ("merge", (1, 0, 0), (1, 0, 0)),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import empty, gained, missed, one_object
+from cases import empty, missed, one_object, spurious
 from hypothesis import given, settings
 from label_pairs import label_pairs
 
@@ -41,7 +41,7 @@ def test_empty_prediction_of_something_scores_zero():
 
 
 def test_pooled_counts_come_before_ratios():
-    pooled = scores(missed()) + scores(gained())
+    pooled = scores(missed()) + scores(spurious())
     assert pooled.confusion == Confusion(tp=200, fp=100, fn=100)
     assert pooled.confusion.iou == 0.5
 

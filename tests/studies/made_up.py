@@ -47,7 +47,7 @@ def costs(recipe, budget, f1):
         "ap50": f1 / (2 - f1),
         "f1_no_small": min(1.0, f1 + 0.02),
         "missed": wrong,
-        "gained": wrong // 2,
+        "spurious": wrong // 2,
         "split": 1,
         "merge": 2,
         "catastrophe": 0,

@@ -101,8 +101,8 @@ def test_all_pictures_are_on_one_page(study):
     table.to_csv(out / "study/images.csv", index=False)
     table.to_csv(out / "study/results.csv", index=False)
     write_pretraining(out, stain)
-    page = (out / "starts.html").read_text("utf8")
+    page = (out / "pretraining.html").read_text("utf8")
     assert page.count("data:image/png;base64,") == 4 and "http" not in page
-    for name in ("starts", "spread", "pipeline", "pictures"):
+    for name in ("pretraining", "spread", "pipeline", "pictures"):
         assert (out / f"{name}.png").stat().st_size > 2000
     assert "after the stain" in page

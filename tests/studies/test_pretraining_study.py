@@ -47,7 +47,9 @@ def tables(gain=0.2, seeds=3, images=12):
 
 
 def row(table, metric, budget, start):
-    chosen = (table["metric"] == metric) & (table["budget"] == budget) & (table["start"] == start)
+    chosen = (
+        (table["metric"] == metric) & (table["budget"] == budget) & (table["pretraining"] == start)
+    )
     return table[chosen].iloc[0]
 
 
@@ -73,7 +75,7 @@ def test_one_seed_has_no_spread_and_unfinished_starts_are_left_out():
     runs, images = tables(seeds=1)
     images = images[images["recipe"] != "scratch"]
     table = compare_pretraining(runs, images)
-    assert set(table["start"]) == {"imagenet", "stain"} and table["seed_sd"].isna().all()
+    assert set(table["pretraining"]) == {"imagenet", "stain"} and table["seed_sd"].isna().all()
     alone = compare_pretraining(runs, images[images["recipe"] == "stain"])
     assert alone["gain"].isna().all() and describe_pretraining(alone) == []
 
@@ -224,7 +226,7 @@ def test_further_starts_are_compared_said_and_drawn():
         for held in (runs, images)
     ]
     table = compare_pretraining(*(held.reset_index(drop=True) for held in more))
-    assert list(dict.fromkeys(table["start"])) == ["scratch", "imagenet", "stain", "cells"]
+    assert list(dict.fromkeys(table["pretraining"])) == ["scratch", "imagenet", "stain", "cells"]
     assert row(table, "map", "1", "cells")["gain"] == row(table, "map", "1", "stain")["gain"]
     assert sum("after cells" in line for line in describe_pretraining(table)) == 4
     names = [text.get_text() for text in draw_pretraining(table).legends[0].get_texts()]
@@ -281,7 +283,7 @@ def test_the_whole_way_in_small(tmp_path, capsys):
             main([*asked, *again])
         assert not end.value.code
     out = tmp_path / "out"
-    assert len(pd.read_csv(out / "starts.csv")) == 12
-    assert (out / "starts.png").stat().st_size > 5000
+    assert len(pd.read_csv(out / "pretraining.csv")) == 12
+    assert (out / "pretraining.png").stat().st_size > 5000
     assert (out / "pictures.png").stat().st_size > 5000
     assert (out / "study/study.html").exists() and "is finished already" in capsys.readouterr().err

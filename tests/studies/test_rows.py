@@ -36,9 +36,9 @@ def score(root, pairs, **settings):
 
 def test_errors_are_named_by_the_rules_of_the_study(tmp_path):
     row = as_columns(score(tmp_path, [PIECES]))
-    assert (row["missed"], row["gained"], row["split"]) == (1, 2, 0)
+    assert (row["missed"], row["spurious"], row["split"]) == (1, 2, 0)
     row = as_columns(score(tmp_path, [PIECES], rules="toolbox"))
-    assert (row["missed"], row["gained"], row["split"]) == (0, 0, 1)
+    assert (row["missed"], row["spurious"], row["split"]) == (0, 0, 1)
 
 
 def test_f1_at_06_with_and_without_small_objects(tmp_path):
@@ -56,7 +56,7 @@ def test_errors_with_and_without_small_objects(tmp_path):
     row = as_columns(score(tmp_path, [(truth, nothing), (truth, speck)], min_size=50))
     # Missed: both of the first image, the small one of the second. Gained: a speck of 4 px.
     assert (row["missed"], row["missed_no_small"]) == (3, 1)
-    assert (row["gained"], row["gained_no_small"]) == (1, 0)
+    assert (row["spurious"], row["spurious_no_small"]) == (1, 0)
     assert (row["count_true"], row["count_true_no_small"]) == (4, 2)
 
 

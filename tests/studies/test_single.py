@@ -90,7 +90,7 @@ def test_images_add_up_to_the_run(finished):
     _, plan, result = finished
     row, images = result["row"], result["images"]
     assert [image["image"] for image in images] == list(plan.runs[0].test)
-    for name in ("missed", "gained", "split", "merge", "catastrophe", "count_true", "count_pred"):
+    for name in ("missed", "spurious", "split", "merge", "catastrophe", "count_true", "count_pred"):
         assert row[name] == sum(image[name] for image in images)
     difference = sum(abs(image["count_pred"] - image["count_true"]) for image in images)
     assert row["count_error"] == pytest.approx(difference / row["count_true"])

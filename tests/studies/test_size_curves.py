@@ -11,7 +11,7 @@ from sparcell.studies.reading import tidy
 from sparcell.studies.size_curves import draw_sizes
 
 SIZES = {"0.01": 20, "0.1": 200, "0.25": 500, "0.5": 1000, "1": 2000}
-ERRORS = ("missed", "gained", "split", "merge", "catastrophe")
+ERRORS = ("missed", "spurious", "split", "merge", "catastrophe")
 
 
 def study(methods=("watershed", "pixelwise"), endings=("",)):
@@ -71,7 +71,7 @@ def test_f1_with_its_spread_over_seeds_at_the_mean_number_of_annotations():
 def test_errors_by_class_for_100_true_objects():
     _, errors = draw_sizes(*study(methods=("watershed",))).values()
     assert [axis.get_title() for axis in errors.axes[:2]] == [
-        "resnet50: missed", "resnet50: gained",
+        "resnet50: missed", "resnet50: spurious",
     ]  # fmt: skip
     assert len(errors.axes) == 2 * len(ERRORS)
     _, y, _ = drawn(errors.axes[0])["watershed"]

@@ -128,9 +128,9 @@ def test_a_clear_winner_is_found_and_a_draw_is_called_one():
     assert (table["p_holm"] >= table["p"]).all()
     said = conclude(runs, summarise(runs), compare(runs, images))
     assert said[0].endswith(
-        "level at the top with 5 labelled fields: these data cannot tell them apart."
+        "are best with 5 labelled fields, without a clear difference between them."
     )
-    assert f"3 seeds cannot tell it from {twin} (difference " in said[1]
+    assert f"With 3 seeds there is no clear difference from {twin} (difference " in said[1]
     assert "It is ahead of bad (difference 0.1" in said[1]
 
 
@@ -151,8 +151,8 @@ def test_too_few_images_decide_nothing():
     table = compare(runs, images)
     assert not table["ahead"].any()
     said = conclude(runs, summarise(runs), table)
-    assert said[0] == "These data cannot tell the recipes apart with 1 labelled field."
-    assert "4 test images are too few to tell it from b" in said[1]
+    assert said[0] == "There is no clear difference between the recipes with 1 labelled field."
+    assert "4 test images are too few to show a difference from b" in said[1]
 
 
 def test_different_winners_are_all_named():
@@ -160,7 +160,7 @@ def test_different_winners_are_all_named():
     runs, images = map(tidy, made_up_study(scores))
     said = conclude(runs, summarise(runs), compare(runs, images))
     assert said[0] == (
-        "No recipe is best throughout. In front: with 1 labelled field few; "
+        "No recipe is best throughout. The best: with 1 labelled field few; "
         "with 100 labelled fields many."
     )
 

@@ -162,7 +162,7 @@ def isl(
     if not dry_run:
         check_runs({STAIN: run}, study, data)
     if _carry_out(study, data, out / "study", resume, dask, dry_run, coming):
-        typer.echo(f"starts: {write_pretraining(out, run)}")
+        typer.echo(f"pretraining: {write_pretraining(out, run)}")
 
 
 def _numbers(text: str) -> list[int]:

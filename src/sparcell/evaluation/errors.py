@@ -1,4 +1,4 @@
-"""What went wrong with each object: missed, gained, split, merged, or a catastrophe."""
+"""What went wrong with each object: missed, spurious, split, merged, or a catastrophe."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Rules = Literal["thesis", "toolbox"]
 LINK_IOU = 0.6
 MIN_IOU = 0.1
 MOSTLY_INSIDE = 0.5
-CLASSES = np.array(["correct", "missed", "gained", "split", "merge", "catastrophe"])
-CORRECT, MISSED, GAINED, SPLIT, MERGE, CATASTROPHE = range(6)
+CLASSES = np.array(["correct", "missed", "spurious", "split", "merge", "catastrophe"])
+CORRECT, MISSED, SPURIOUS, SPLIT, MERGE, CATASTROPHE = range(6)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ErrorCounts:
     ----------
     correct : int
         True objects linked to a predicted one.
-    missed, gained : int
+    missed, spurious : int
         True objects without prediction, predicted objects without truth.
     split, merge, catastrophe : int
         Events, each with all its objects: one true object as several, several as one, both.
@@ -40,7 +40,7 @@ class ErrorCounts:
 
     correct: int = 0
     missed: int = 0
-    gained: int = 0
+    spurious: int = 0
     split: int = 0
     merge: int = 0
     catastrophe: int = 0
@@ -118,7 +118,7 @@ def classify_errors(
        - toolbox: there, and where more than half of one lies inside the other, so that a fragment
          counts however small it is.
     3. Each group of joined objects gets a name. A single object, or one of each kind: missed and
-       gained. In larger groups the degree of an object, its number of partners, decides.
+       spurious. In larger groups the degree of an object, its number of partners, decides.
 
        - thesis: one object alone has the highest degree: split if it is a true one, merge if
          it is predicted. Several have it: catastrophe.
@@ -131,7 +131,7 @@ def classify_errors(
     force_event_links : bool
         A link is undone where more than half of a third object lies inside one of the two, so
         that a large object which lost or swallowed a small one counts as split or merged, not
-        as correct beside a gained or missed one. An option of the toolbox alone.
+        as correct beside a spurious or missed one. An option of the toolbox alone.
     rules : {"thesis", "toolbox"}
         The single-cell thesis, section 2.4, or deepcell-toolbox 0.12 (``ObjectMetrics``).
 
@@ -179,10 +179,10 @@ def classify_errors(
     number = np.select(
         [correct[event], catastrophe[event], split[event], merged[event], is_truth],
         [CORRECT, CATASTROPHE, SPLIT, MERGE, MISSED],
-        GAINED,
+        SPURIOUS,
     )
-    # A missed and a gained object that are joined are still two events.
-    lonely = (number == MISSED) | (number == GAINED)
+    # A missed and a spurious object that are joined are still two events.
+    lonely = (number == MISSED) | (number == SPURIOUS)
     event = np.where(lonely, events + np.arange(size), event)
     event = np.unique(event, return_inverse=True)[1]
     return ErrorClasses(

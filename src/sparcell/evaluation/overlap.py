@@ -77,8 +77,8 @@ class OverlapScorer:
     def confusion(self) -> Confusion:
         """Return the counts of all strips so far."""
         _, missed = self._truth.count()
-        seen, gained = self._pred.count()
-        return Confusion(tp=seen, fp=gained, fn=missed)
+        seen, spurious = self._pred.count()
+        return Confusion(tp=seen, fp=spurious, fn=missed)
 
 
 def overlap_scores(

@@ -136,7 +136,7 @@ class Evaluation:
         table = Table(caption=self._caption(groups, notes), box=None, padding=(0, 1, 0, 0))
         table.add_column("image", max_width=18, overflow="ellipsis", no_wrap=True)
         for column in (
-            "px", "obj", "F1", "mAP", "true", "found", "miss", "gain", "split", "merge", "cat.",
+            "px", "obj", "F1", "mAP", "true", "found", "miss", "spur.", "split", "merge", "cat.",
         ):  # fmt: skip
             table.add_column(column, justify="right", no_wrap=True)
         shown = ("pixel_dice", "object_dice", "f1", "map")

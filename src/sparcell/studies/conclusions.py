@@ -13,7 +13,7 @@ MAX_DETAILS = 2
 def conclude(
     runs: pd.DataFrame, summary: pd.DataFrame, comparisons: pd.DataFrame, metric: str = "f1"
 ) -> list[str]:
-    """Say what a study shows and what it cannot tell.
+    """State which recipes differ, and where the data show no clear difference.
 
     Parameters
     ----------
@@ -51,16 +51,16 @@ def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     where = f"with {fields(budgets[0])}" if len(budgets) == 1 else "at every number of labels"
     if not comparisons["ahead"].any():
         where = where.replace("every", "any")
-        return f"These data cannot tell the recipes apart {where}."
+        return f"There is no clear difference between the recipes {where}."
     always = [name for name in front[budgets[0]] if all(name in front[b] for b in budgets)]
     if len(always) > 1:
-        return f"{listed(always)} are level at the top {where}: these data cannot tell them apart."
+        return f"{listed(always)} are best {where}, without a clear difference between them."
     if always and all(len(names) == 1 for names in front.values()):
         return f"{always[0]} is ahead of all others {where}."
     if always:
-        return f"{always[0]} is the best or level with the best {where}."
+        return f"{always[0]} is the best, or not clearly behind the best, {where}."
     leaders = "; ".join(f"with {fields(b)} {listed(front[b])}" for b in budgets)
-    return f"No recipe is best throughout. In front: {leaders}."
+    return f"No recipe is best throughout. The best: {leaders}."
 
 
 def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, metric: str) -> str:
@@ -82,7 +82,7 @@ def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, met
 
 
 def _against(others: pd.DataFrame, repeats: str) -> list[str]:
-    """Say which of the others are behind the first, and which cannot be told from it."""
+    """State which recipes are behind the first, and which show no clear difference."""
     tested = others["test"] != ""
     reversed_ = tested & (others["p_holm"] < LEVEL) & (others["high"] < 0)
     behind, untested = others[others["ahead"]], others[~tested]
@@ -94,9 +94,9 @@ def _against(others: pd.DataFrame, repeats: str) -> list[str]:
         said.append(f"It is ahead of {_names(behind)}.")
     if len(level) and (level["p_least"] * len(others) > LEVEL).all():
         count = int(level["pairs"].max())
-        said.append(f"{count} test images are too few to tell it from {_names(level)}.")
+        said.append(f"{count} test images are too few to show a difference from {_names(level)}.")
     elif len(level):
-        said.append(f"{repeats[:1].upper()}{repeats[1:]} cannot tell it from {_names(level)}.")
+        said.append(f"With {repeats} there is no clear difference from {_names(level)}.")
     for alike, why in (
         (True, "the score of the whole set weighs images with many objects more"),
         (False, "the scores of the whole sets are of different images"),

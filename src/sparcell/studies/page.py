@@ -107,7 +107,7 @@ def write_study_page(
         metric=metric,
         names=NAMES,
         headline=said[0],
-        verdicts=said[1:],
+        conclusions=said[1:],
         several=several,
         others=sorted(set(runs["recipe"]) - _own(study)) if study else [],
         blocks=_blocks(table),
@@ -154,7 +154,7 @@ def make_table(
             table["p"].notna(),
             table["best"].notna(),
         ],
-        ["failed", "first", "behind", "not told apart", "not tested"],
+        ["failed", "first", "behind", "no clear difference", "not tested"],
         "",
     )
     return table.drop(columns="ahead")

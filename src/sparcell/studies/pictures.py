@@ -25,7 +25,7 @@ COLOURS = (
 )  # fmt: skip
 ERRORS = {
     "missed": "#56B4E9",
-    "gained": "#D55E00",
+    "spurious": "#D55E00",
     "split": "#F0E442",
     "merge": "#CC79A7",
     "catastrophe": "#333333",

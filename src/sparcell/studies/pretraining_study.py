@@ -1,16 +1,16 @@
-"""Pretraining that costs no annotation, tried on one's own images (isl paper, figures 7b and 9b).
+"""Comparison of pretraining that costs no annotation, on one's own images (isl, figures 7b, 9b).
 
 ::
 
     OUT/
-      stain/         the run that learned to predict the stain, once
-      study/         from scratch, ImageNet, the stain, and further runs; with few and more labels
-      starts.csv     a row per start and number of fields: scores, intervals, gains
-      starts.png     how the scores grow
-      spread.png     scores of all test images and seeds after the fewest labels
-      pipeline.png   one test field: image, predicted stain, mask, distance map, objects
-      pictures.png   test fields: stain and objects as they are and as predicted
-      starts.html    these pictures and the gains on one page
+      stain/            the run that learned to predict the stain, once
+      study/            from scratch, ImageNet, the stain, and further runs; few and more labels
+      pretraining.csv   a row per pretraining and number of fields: scores, intervals, gains
+      pretraining.png   scores against labelled fields
+      spread.png        scores of all test images and seeds with the fewest labels
+      pipeline.png      one test field: image, predicted stain, mask, distance map, objects
+      pictures.png      test fields: true and predicted stain, true and predicted objects
+      pretraining.html  these pictures and the gains on one page
 """
 
 from __future__ import annotations
@@ -230,12 +230,12 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
 
 
 def write_pretraining(out: Path, stain: Path) -> Path:
-    """Write table, pictures and page of a study of starts: ``starts.csv`` to ``starts.html``.
+    """Write tables, pictures and page of a pretraining study: ``pretraining.*`` and other PNGs.
 
     Returns
     -------
     Path
-        ``starts.csv``.
+        ``pretraining.csv``.
 
     Raises
     ------
@@ -259,9 +259,9 @@ def write_pretraining(out: Path, stain: Path) -> Path:
         raise InputError(f"no images.csv in {folder}", "a study of starts", "check the path")
     runs, images = (tidy(read_table(folder / f"{name}.csv")) for name in ("results", "images"))
     table = compare_pretraining(runs, images)
-    write_table(table, out / "starts.csv")
+    write_table(table, out / "pretraining.csv")
     drawn = {
-        "starts": draw_pretraining(table),
+        "pretraining": draw_pretraining(table),
         "spread": draw_spread(images),
         "pipeline": draw_pipeline(folder, stain),
         "pictures": draw_fields(folder, stain, images),
@@ -274,8 +274,8 @@ def write_pretraining(out: Path, stain: Path) -> Path:
     for line in said:
         say(line)
     embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
-    with whole_file(out / "starts.html") as partial:
+    with whole_file(out / "pretraining.html") as partial:
         partial.write_text(
-            render("starts.html", name=out.resolve().name, said=said, **embedded), "utf8"
+            render("pretraining.html", name=out.resolve().name, said=said, **embedded), "utf8"
         )
-    return out / "starts.csv"
+    return out / "pretraining.csv"

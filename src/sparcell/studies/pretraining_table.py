@@ -66,7 +66,7 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
                         "metric": metric,
                         "budget": budget,
                         "fields": float(amounts[own.index].mean()),
-                        "start": start,
+                        "pretraining": start,
                         "seeds": len(values),
                         "score": values.mean(),
                         "low": low,
@@ -109,7 +109,7 @@ def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
 def describe_pretraining(table: pd.DataFrame) -> list[str]:
     """Say in a sentence for each metric, number of fields and run what starting from it brought."""
     said = []
-    for row in table[~table["start"].isin(["scratch", BASE])].to_dict("records"):
+    for row in table[~table["pretraining"].isin(["scratch", BASE])].to_dict("records"):
         if pd.isna(row["difference"]):
             continue
         base = row["score"] - row["difference"]
@@ -119,7 +119,7 @@ def describe_pretraining(table: pd.DataFrame) -> list[str]:
         low, high = row["difference_low"], row["difference_high"]
         # One run on one field has no spread.
         known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
-        start = "the stain" if row["start"] == "stain" else row["start"]
+        start = "the stain" if row["pretraining"] == "stain" else row["pretraining"]
         said.append(
             f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after {start}, {base:.3f} "
             f"after ImageNet ({gain}{known})"
@@ -132,13 +132,13 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    starts = _in_order(table["start"])
+    starts = _in_order(table["pretraining"])
     # Grey for none, then the colours of other pages.
     colours = dict(zip(dict.fromkeys((*ORDER, *starts)), ("#808080", *COLOURS), strict=False))
     for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
         part = table[table["metric"] == metric]
         for place, start in enumerate(starts):
-            own = part[part["start"] == start].sort_values("fields")
+            own = part[part["pretraining"] == start].sort_values("fields")
             # A little apart, so that intervals do not hide each other.
             x = own["fields"] * 1.04 ** (place - 1)
             error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))

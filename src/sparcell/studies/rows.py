@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 KEYS = ("recipe", "budget", "fold", "seed")
 FIELDS = ("n_train", "n_val", "n_test", "objects_train")
-ERRORS = ("missed", "gained", "split", "merge", "catastrophe")
+ERRORS = ("missed", "spurious", "split", "merge", "catastrophe")
 SCORES = (
     "f1", "precision", "recall", "ap50", "ap75", "map", "f1_no_small", "ap50_no_small",
     "f1_60", "f1_60_no_small",

@@ -1,4 +1,4 @@
-"""Which recipe is best, how sure that is, and when the runs cannot tell."""
+"""Means, intervals and paired tests of the scores of recipes."""
 
 from __future__ import annotations
 
