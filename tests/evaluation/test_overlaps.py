@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from sparcell.core import rows as core_rows
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
-from sparcell.evaluation import _strips, count_overlaps
-from sparcell.evaluation._strips import PlaneRows
+from sparcell.core.rows import LabelPlane
+from sparcell.evaluation import count_overlaps
 
 few = settings(deadline=None, max_examples=40)
 
@@ -43,7 +44,7 @@ def test_split_object_by_hand():
 @few
 def test_equals_counting_pixel_by_pixel(truth, pred, ignore, rows):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_strips, "STRIP_PIXELS", rows * 5)
+        patch.setattr(core_rows, "STRIP_PIXELS", rows * 5)
         truths, preds, pairs, pixels = as_sets(count_overlaps(truth, pred, ignore))
     kept = list(zip(truth[~ignore].tolist(), pred[~ignore].tolist(), strict=True))
     assert pixels == len(kept)
@@ -63,7 +64,7 @@ def test_large_ids_keep_apart():
 def test_planes_of_an_image_read_lazily(name):
     truth, pred = CASES[name]()
     stack = Image(np.stack([np.zeros_like(truth), truth]), "TYX")
-    rows = PlaneRows(stack, Plane(t=1))
+    rows = LabelPlane(stack, Plane(t=1))
     assert as_sets(count_overlaps(rows, pred)) == as_sets(count_overlaps(truth, pred))
 
 

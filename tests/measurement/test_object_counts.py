@@ -9,9 +9,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.draw import disk
 
+from sparcell.core import rows as core_rows
 from sparcell.core.labels import connected_labels
 from sparcell.measurement import (
-    _runs,
     clumping_note,
     count_by_area,
     count_components,
@@ -45,7 +45,7 @@ def test_cases_by_hand(name, components):
 @few
 def test_components_are_those_of_the_whole_mask(labels, rows):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_runs, "STRIP_PIXELS", rows * labels.shape[1])
+        patch.setattr(core_rows, "STRIP_PIXELS", rows * labels.shape[1])
         assert count_components(labels) == ndimage.label(labels > 0, np.ones((3, 3)))[1]
 
 

@@ -10,10 +10,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops_table
 
+from sparcell.core import rows as core_rows
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
-from sparcell.measurement import Window, _runs, object_table
-from sparcell.measurement._runs import PlaneIds, PlaneValues
+from sparcell.core.rows import IntensityPlane, LabelPlane
+from sparcell.measurement import Window, object_table
 
 few = settings(deadline=None, max_examples=40)
 SAME_NAME = {
@@ -50,7 +51,7 @@ def cells(seed, edge=150):
 def test_scikit_image_gives_the_same(monkeypatch, rows):
     labels = cells(1)
     image = np.random.default_rng(2).normal(1000, 20, (2, *labels.shape))
-    monkeypatch.setattr(_runs, "STRIP_PIXELS", rows * labels.shape[1])
+    monkeypatch.setattr(core_rows, "STRIP_PIXELS", rows * labels.shape[1])
     table = object_table(labels, image, channels=("dapi", "phase"))
     reference = by_skimage(labels, image)
     for ours, theirs in SAME_NAME.items():
@@ -144,7 +145,7 @@ def test_planes_are_read_lazily():
     stack = Image(np.stack([0 * labels, labels]), "TYX")
     values = Image(np.stack([0 * labels, 7 * labels]).astype(np.float32), "TYX")
     plane = Plane(t=1)
-    table = object_table(PlaneIds(stack, plane), PlaneValues(values, plane))
+    table = object_table(LabelPlane(stack, plane), IntensityPlane(values, plane))
     assert table["mean_0"].tolist() == [7]
     assert table["area_px"].tolist() == [42]
 

@@ -127,6 +127,11 @@ class Image:
         """Height and width in pixels."""
         return self.size("Y"), self.size("X")
 
+    @property
+    def tzyx(self) -> tuple[int, int, int, int]:
+        """Number of time points and depths, height and width in pixels."""
+        return self.size("T"), self.size("Z"), *self.shape
+
     def planes(self) -> Iterator[Plane]:
         """Every time point and depth, in order."""
         for t in range(self.size("T")):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
-from sparcell.evaluation._strips import PlaneRows
+from sparcell.core.rows import LabelPlane
 from sparcell.evaluation.errors import Rules
 from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
@@ -82,9 +82,9 @@ def evaluate(
         for plane in planes:
             painter = OverlayPainter(true.shape, overlay) if overlays else None
             scores, errors = score(
-                PlaneRows(true, plane),
-                PlaneRows(predicted, plane),
-                PlaneRows(left_out, plane) if left_out else None,
+                LabelPlane(true, plane),
+                LabelPlane(predicted, plane),
+                LabelPlane(left_out, plane) if left_out else None,
                 objects=objects,
                 force_event_links=force_event_links,
                 rules=rules,

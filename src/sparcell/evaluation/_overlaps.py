@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.evaluation._strips import LabelRows, Strip, strips
+from sparcell.core.rows import RowSource
+from sparcell.evaluation._strips import Strip, strips
 
 Counts = NDArray[np.int64]
 
@@ -89,14 +90,14 @@ class OverlapCounter:
         )
 
 
-def count_overlaps(truth: LabelRows, pred: LabelRows, ignore: LabelRows | None = None) -> Overlaps:
+def count_overlaps(truth: RowSource, pred: RowSource, ignore: RowSource | None = None) -> Overlaps:
     """Count the common pixels of all objects of two label images.
 
     Parameters
     ----------
-    truth, pred : (Y, X) integer or bool, or LabelRows
+    truth, pred : (Y, X) integer or bool, or RowSource
         0 = background; any ids of 0 or more.
-    ignore : (Y, X) integer or bool, or LabelRows, optional
+    ignore : (Y, X) integer or bool, or RowSource, optional
         Non-zero pixels are left out of both images: objects there shrink or vanish.
 
     Raises

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.labels import Labels
-
-STRIP_PIXELS = 1 << 22
-
-
-class LabelRows(Protocol):
-    """Anything with a shape that gives rows when sliced: an array, or `PlaneRows`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Height and width in px."""
-
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
-        """Rows of the label image, (Y, X) integer or bool."""
-
-
-@dataclass(frozen=True)
-class PlaneRows:
-    """One plane of a label image on disk, read by rows."""
-
-    image: Image
-    plane: Plane = FIRST_PLANE
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width in px."""
-        return self.image.shape
-
-    def __getitem__(self, rows: slice) -> Labels:
-        return self.image.read_labels(y=rows, plane=self.plane)
+from sparcell.core.rows import RowSource, check_ids, row_strips
 
 
 @dataclass(frozen=True)
 class WithoutObjects:
     """A label image whose objects of some ids are background."""
 
-    rows: LabelRows
+    rows: RowSource
     dropped: NDArray[np.int64]
 
     @property
@@ -77,15 +48,15 @@ class Strip(NamedTuple):
 
 
 def strips(
-    truth: LabelRows, pred: LabelRows, ignore: LabelRows | None = None, rows: int | None = None
+    truth: RowSource, pred: RowSource, ignore: RowSource | None = None, rows: int | None = None
 ) -> Iterator[Strip]:
     """Read two label images together from top to bottom.
 
     Parameters
     ----------
-    truth, pred : (Y, X) integer or bool, or LabelRows
+    truth, pred : (Y, X) integer or bool, or RowSource
         0 = background.
-    ignore : (Y, X) integer or bool, or LabelRows, optional
+    ignore : (Y, X) integer or bool, or RowSource, optional
         Non-zero pixels are left out.
     rows : int, optional
         Height of a strip in px; by default about four million pixels.
@@ -103,9 +74,7 @@ def strips(
                 "compare images of the same field",
             )
     height, width = truth.shape
-    rows = rows or max(1, STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        window = slice(top, min(top + rows, height))
+    for window in row_strips(height, width, rows):
         a, b = _ids(truth[window]), _ids(pred[window])
         pixels = a.size
         if ignore is not None:
@@ -115,10 +84,5 @@ def strips(
 
 
 def _ids(region: NDArray[Any]) -> Labels:
-    if region.dtype.kind not in "iub" or (region.dtype.kind == "i" and region.min(initial=0) < 0):
-        raise InputError(
-            f"labels of dtype {region.dtype}, or below 0",
-            "whole numbers, 0 = background",
-            "give a label image",
-        )
+    check_ids(region)
     return np.ascontiguousarray(region, np.int32)

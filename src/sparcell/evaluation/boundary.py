@@ -102,21 +102,27 @@ def boundary_distance(
     InputError
         If the sizes differ.
     """
+    from skimage.segmentation import find_boundaries
+
     true, found = connected_labels(truth, min_size), connected_labels(pred, min_size)
     overlaps = count_overlaps(true, found)
     pairs = match_pairs(overlaps.pair_truth, overlaps.pair_pred, overlaps.iou, MATCH)
     boxes = ndimage.find_objects(true), ndimage.find_objects(found)
+    true_edge, found_edge = (find_boundaries(ids, mode="inner") for ids in (true, found))
     total = BoundaryDistance()
     for a, b in zip(overlaps.pair_truth[pairs], overlaps.pair_pred[pairs], strict=True):
-        # A pixel more, so that neighbours outside the object are seen.
+        # The smallest window that contains both objects.
         window = tuple(
-            slice(max(min(one.start, other.start) - 1, 0), max(one.stop, other.stop) + 1)
+            slice(min(one.start, other.start), max(one.stop, other.stop))
             for one, other in zip(boxes[0][a], boxes[1][b], strict=True)
         )
-        rims = _rim(true[window] == a + 1), _rim(found[window] == b + 1)
-        if rims[0].any() and rims[1].any():
-            away = [ndimage.distance_transform_edt(~rim) for rim in rims]
-            both = np.concatenate([away[1][rims[0]], away[0][rims[1]]])
+        outline = true_edge[window] & (true[window] == a + 1)
+        found_outline = found_edge[window] & (found[window] == b + 1)
+        if outline.any() and found_outline.any():
+            # The transform measures the distance to the nearest False.
+            to_found = ndimage.distance_transform_edt(~found_outline)[outline]
+            to_true = ndimage.distance_transform_edt(~outline)[found_outline]
+            both = np.concatenate([to_found, to_true])
             total += BoundaryDistance(1, float(both.mean()))
     return total
 
@@ -161,27 +167,17 @@ def outline_shift(truth: NDArray[Any], pred: NDArray[Any]) -> OutlineShift:
     truth, pred : (Y, X) integer
         0 = background.
     """
+    from skimage.segmentation import find_boundaries
+
     true, found = connected_labels(truth), connected_labels(pred)
     overlaps = count_overlaps(true, found)
     pairs = match_pairs(overlaps.pair_truth, overlaps.pair_pred, overlaps.iou, MATCH)
     a, b = overlaps.pair_truth[pairs], overlaps.pair_pred[pairs]
     # Pixels with a neighbour of another id, counted by object.
-    rim = np.bincount(true[rim_of_objects(true)], minlength=int(true.max(initial=0)) + 1)
+    edge = true[find_boundaries(true, mode="inner")]
+    lengths = np.bincount(edge, minlength=int(true.max(initial=0)) + 1)
     grown = int(overlaps.pred_areas[b].sum()) - int(overlaps.truth_areas[a].sum())
-    return OutlineShift(len(pairs), grown, int(rim[a + 1].sum()))
-
-
-def rim_of_objects(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the pixels of objects that have another id above, below, left or right of them."""
-    rim = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        lower, upper = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(labels, axis, 0)[1:]
-        differ = lower != upper
-        view = np.moveaxis(rim, axis, 0)
-        view[:-1] |= differ
-        view[1:] |= differ
-    marked: NDArray[np.bool_] = rim & (labels > 0)
-    return marked
+    return OutlineShift(len(pairs), grown, int(lengths[a + 1].sum()))
 
 
 def evaluate_boundaries(
@@ -218,8 +214,3 @@ def evaluate_boundaries(
         by_plane = (boundary_distance(a, b, min_size) for a, b in pair.planes())
         images[pair.name] = reduce(add, by_plane)
     return BoundaryReport(images)
-
-
-def _rim(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    rim: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside, border_value=1)
-    return rim

@@ -255,15 +255,21 @@ def _close_pairs(
     truth: Labels, pred: Labels, radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Every true and predicted object within the radius, numbered from 0, and their distance."""
+    from skimage.segmentation import find_boundaries
+
     overlapping = (truth > 0) & (pred > 0)
     parts = [np.stack([truth[overlapping], pred[overlapping], np.zeros(overlapping.sum())])]
-    rims = [np.argwhere(_rim(ids)) for ids in (truth, pred)]
-    if all(map(len, rims)):
-        # Objects that do not overlap are closest at their rims.
-        near = KDTree(rims[0]).sparse_distance_matrix(
-            KDTree(rims[1]), radius, output_type="ndarray"
+    # Objects that do not overlap are closest at their boundaries. Padded, since an object that the
+    # image's edge cuts may be closest there.
+    truth_edge, pred_edge = (
+        np.argwhere(find_boundaries(np.pad(ids, 1), mode="inner")[1:-1, 1:-1])
+        for ids in (truth, pred)
+    )
+    if len(truth_edge) and len(pred_edge):
+        near = KDTree(truth_edge).sparse_distance_matrix(
+            KDTree(pred_edge), radius, output_type="ndarray"
         )
-        i, j = rims[0][near["i"]], rims[1][near["j"]]
+        i, j = truth_edge[near["i"]], pred_edge[near["j"]]
         parts.append(np.stack([truth[tuple(i.T)], pred[tuple(j.T)], near["v"]]))
     a, b, distance = np.concatenate(parts, axis=1)
     order = np.lexsort([distance, b, a])
@@ -271,11 +277,3 @@ def _close_pairs(
     first = np.ones(len(a), np.bool_)
     first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     return a[first] - 1, b[first] - 1, distance[first]
-
-
-def _rim(ids: Labels) -> NDArray[np.bool_]:
-    """Pixels of objects that have a neighbour of another id, or lie on the image's edge."""
-    from skimage.segmentation import find_boundaries
-
-    rim: NDArray[np.bool_] = find_boundaries(np.pad(ids, 1), mode="inner")[1:-1, 1:-1]
-    return rim

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from sparcell.core.rows import RowSource
 from sparcell.evaluation._overlaps import Overlaps
-from sparcell.evaluation._strips import LabelRows, Strip, strips
+from sparcell.evaluation._strips import Strip, strips
 from sparcell.evaluation.confusion import Confusion
 
 ObjectDefinition = Literal["components", "ids"]
@@ -82,7 +83,7 @@ class OverlapScorer:
 
 
 def overlap_scores(
-    truth: LabelRows, pred: LabelRows, ignore: LabelRows | None = None, rows: int | None = None
+    truth: RowSource, pred: RowSource, ignore: RowSource | None = None, rows: int | None = None
 ) -> Confusion:
     """Compare the connected components of two masks (autolabel thesis, 5.4.2).
 
@@ -97,9 +98,9 @@ def overlap_scores(
 
     Parameters
     ----------
-    truth, pred : (Y, X) integer or bool, or LabelRows
+    truth, pred : (Y, X) integer or bool, or RowSource
         Non-zero = object.
-    ignore : (Y, X) integer or bool, or LabelRows, optional
+    ignore : (Y, X) integer or bool, or RowSource, optional
         Non-zero pixels are left out.
     rows : int, optional
         Height of a strip in px; does not change the result.

@@ -46,10 +46,10 @@ class Pair:
             truth = project(truth)
         ignore = _open(self.ignore) if self.ignore else None
         for other in (pred, ignore):
-            if other and _sizes(other) != _sizes(truth):
+            if other and other.tzyx != truth.tzyx:
                 raise InputError(
-                    f"{other.source} of T, Z, Y, X = {_sizes(other)} beside {truth.source} of "
-                    f"{_sizes(truth)}",
+                    f"{other.source} of T, Z, Y, X = {other.tzyx} beside {truth.source} of "
+                    f"{truth.tzyx}",
                     "images of the same size",
                     "check that they show the same field",
                 )
@@ -220,7 +220,3 @@ def _as_fields(
     # Two files of one field stay apart: the line on names without partner tells of both.
     unique = len(set(named.values())) == len(named)
     return {named[name]: file for name, file in files.items()} if unique else files
-
-
-def _sizes(image: Image) -> tuple[int, ...]:
-    return tuple(image.size(letter) for letter in "TZYX")

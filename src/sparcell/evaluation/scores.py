@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sparcell.core.rows import RowSource
 from sparcell.evaluation._overlaps import OverlapCounter, count_overlaps
-from sparcell.evaluation._strips import LabelRows, WithoutObjects, strips
+from sparcell.evaluation._strips import WithoutObjects, strips
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
@@ -92,9 +93,9 @@ class Scores:
 
 
 def score(
-    truth: LabelRows,
-    pred: LabelRows,
-    ignore: LabelRows | None = None,
+    truth: RowSource,
+    pred: RowSource,
+    ignore: RowSource | None = None,
     *,
     objects: ObjectDefinition = "components",
     force_event_links: bool = False,
@@ -106,9 +107,9 @@ def score(
 
     Parameters
     ----------
-    truth, pred : (Y, X) integer or bool, or LabelRows
+    truth, pred : (Y, X) integer or bool, or RowSource
         0 = background.
-    ignore : (Y, X) integer or bool, or LabelRows, optional
+    ignore : (Y, X) integer or bool, or RowSource, optional
         Non-zero pixels are left out.
     objects : {"components", "ids"}
         What an object is for the overlap scores; see `overlap_scores`.
@@ -149,8 +150,8 @@ def score(
 
 
 def _without_small(
-    truth: LabelRows, pred: LabelRows, ignore: LabelRows | None, min_size: int
-) -> tuple[LabelRows, LabelRows]:
+    truth: RowSource, pred: RowSource, ignore: RowSource | None, min_size: int
+) -> tuple[RowSource, RowSource]:
     all_objects = count_overlaps(truth, pred, ignore)
     return (
         WithoutObjects(truth, all_objects.truth_ids[all_objects.truth_areas < min_size]),

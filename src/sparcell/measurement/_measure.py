@@ -10,11 +10,10 @@ import numpy as np
 
 from sparcell.core.dataset import dataset_images
 from sparcell.core.errors import InputError
-from sparcell.core.image import Image
 from sparcell.core.image_files import stem
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import say, track
-from sparcell.measurement._runs import PlaneIds, PlaneValues
+from sparcell.core.rows import IntensityPlane, LabelPlane
 from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
 from sparcell.measurement.names import Wells, find_wells
 from sparcell.measurement.objects import object_table
@@ -178,18 +177,18 @@ def _measure_image(
 
     labels = separate_objects(open_image(path))
     image = open_image(image_path) if image_path else None
-    if image is not None and _sizes(image) != _sizes(labels):
+    if image is not None and image.tzyx != labels.tzyx:
         raise InputError(
-            f"{image_path} of T, Z, Y, X = {_sizes(image)} beside {path} of {_sizes(labels)}",
+            f"{image_path} of T, Z, Y, X = {image.tzyx} beside {path} of {labels.tzyx}",
             "images of the same size",
             "give the images that were segmented",
         )
     pixel_size = labels.pixel_size or (image.pixel_size if image else None)
     for plane in labels.planes():
-        rows = PlaneIds(labels, plane)
+        rows = LabelPlane(labels, plane)
         table = object_table(
             rows,
-            PlaneValues(image, plane) if image else None,
+            IntensityPlane(image, plane) if image else None,
             pixel_size=pixel_size,
             image_name=name,
             plane=plane,
@@ -207,10 +206,6 @@ def _measure_image(
                 "total_area_px": int(table["area_px"].sum()),
             },
         )
-
-
-def _sizes(image: Image) -> tuple[int, ...]:
-    return tuple(image.size(letter) for letter in "TZYX")
 
 
 def _find_images(names: list[str], folder: Path) -> dict[str, Path]:

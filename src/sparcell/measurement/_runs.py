@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,71 +16,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from sparcell.core.errors import InputError
-from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.rows import RowSource, check_ids, row_strips
 
-STRIP_PIXELS = 1 << 22
 # Whether a neighbour is on its object's edge depends on the neighbour's neighbours.
 HALO = 2
 
 Integers = NDArray[np.int64]
-
-
-class RowSource(Protocol):
-    """Anything with a shape that gives rows when sliced: an array, `PlaneIds`, `PlaneValues`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Height and width in px come last."""
-
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
-        """Return some rows."""
-
-
-@dataclass(frozen=True)
-class PlaneIds:
-    """One plane of a label image on disk, read by rows as (Y, X) int32."""
-
-    image: Image
-    plane: Plane = FIRST_PLANE
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Height and width in px."""
-        return self.image.shape
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        return self.image.read_labels(y=rows, plane=self.plane)
-
-
-@dataclass(frozen=True)
-class PlaneValues:
-    """One plane of an image on disk, read by rows as (C, Y, X) float32."""
-
-    image: Image
-    plane: Plane = FIRST_PLANE
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Channels, height and width in px."""
-        return self.image.size("C"), *self.image.shape
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        return self.image.read(y=rows, plane=self.plane)
-
-
-@dataclass(frozen=True)
-class ArrayValues:
-    """An array of intensities, (C, Y, X), given out by rows."""
-
-    array: NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Channels, height and width in px."""
-        return self.array.shape
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        return self.array[:, rows]
 
 
 class Strip(NamedTuple):
@@ -115,18 +56,11 @@ def strips(labels: RowSource, rows: int | None = None) -> Iterator[Strip]:
             "select one plane",
         )
     height, width = labels.shape
-    rows = rows or max(1, STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        first = max(top - HALO, 0)
-        window = np.ascontiguousarray(labels[slice(first, min(bottom + HALO, height))])
-        if window.dtype.kind not in "iub" or (window.dtype.kind == "i" and window.min() < 0):
-            raise InputError(
-                f"labels of dtype {window.dtype}, or below 0",
-                "whole numbers, 0 = background",
-                "give a label image",
-            )
-        yield Strip(window, slice(top, bottom), top - first)
+    for core in row_strips(height, width, rows):
+        first = max(core.start - HALO, 0)
+        window = np.ascontiguousarray(labels[first : min(core.stop + HALO, height)])
+        check_ids(window)
+        yield Strip(window, core, core.start - first)
 
 
 @dataclass(frozen=True)

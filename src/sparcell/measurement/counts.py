@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.measurement._runs import RowSource, Runs, count_run_components, find_runs, strips
+from sparcell.core.rows import RowSource
+from sparcell.measurement._runs import Runs, count_run_components, find_runs, strips
 from sparcell.measurement.objects import object_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def count_components(labels: NDArray[Any] | RowSource) -> int:
 
     Parameters
     ----------
-    labels : (Y, X) integer or bool, or Rows
+    labels : (Y, X) integer or bool, or RowSource
         Non-zero = object.
     """
     runs = [find_runs(strip.core, strip.rows.start)[0] for strip in strips(labels)]
@@ -73,7 +74,7 @@ def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None
 
     Parameters
     ----------
-    labels : (Y, X) integer, or Rows
+    labels : (Y, X) integer, or RowSource
         0 = background.
     typical : float, optional
         Area of a nucleus in px; by default estimated from these labels, see `typical_area`.

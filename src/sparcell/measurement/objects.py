@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparcell.core.errors import InputError
+from sparcell.core.rows import IntensityArray, RowSource
 from sparcell.measurement._runs import (
-    ArrayValues,
     Integers,
-    RowSource,
     Runs,
     Strip,
     find_runs,
@@ -97,9 +96,9 @@ def object_table(
 
     Parameters
     ----------
-    labels : (Y, X) integer, or Rows
+    labels : (Y, X) integer, or RowSource
         0 = background; any ids of 1 or more.
-    image : (Y, X) or (C, Y, X) array, or Rows, optional
+    image : (Y, X) or (C, Y, X) array, or RowSource, optional
         Intensities.
     pixel_size : float, optional
         Edge of a pixel in um; adds the columns in um.
@@ -245,7 +244,7 @@ def _intensities(
     if image is None:
         return None
     if isinstance(image, np.ndarray):
-        image = ArrayValues(image[None] if image.ndim == 2 else image)
+        image = IntensityArray(image[None] if image.ndim == 2 else image)
     if len(image.shape) != 3 or tuple(image.shape[1:]) != tuple(shape):
         raise InputError(
             f"an image of shape {tuple(image.shape)} for labels of {tuple(shape)}",

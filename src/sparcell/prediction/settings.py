@@ -90,7 +90,7 @@ class PredictSettings:
 
     def in_blocks(self, image: Image) -> bool:
         """Tell whether an image is predicted in blocks."""
-        pixels = math.prod(image.size(letter) for letter in "TZYX")
+        pixels = math.prod(image.tzyx)
         return self.block is not None or pixels > LARGE_PIXELS
 
 

@@ -36,7 +36,7 @@ def check_declared_size(image: Image, path: Path, limit: int | None = None) -> N
         If there are more; without a limit, if a plane has more than 2^34, or a file is more than
         1100 times as small as its pixels.
     """
-    pixels = math.prod(image.size(letter) for letter in "TZYX")
+    pixels = math.prod(image.tzyx)
     height, width = image.shape
     found = f"{height} x {width} px, {pixels:.3g} in all, in the header of {image.source}"
     fix = f"if that is right add --max-pixels {pixels}"
