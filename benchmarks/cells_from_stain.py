@@ -9,8 +9,8 @@ stain; from the points and the phase contrast image alone it proposes outlines. 
 
 - points: the recipe points-light, from the points, without the proposals;
 - outlines: the recipe nuclei-light, from the proposals, after ImageNet;
-- cells: the recipe isl-light/cells, from the proposals, after the stain (of `--stain`, a run of
-  isl-light/stain on DATASET, which is trained first where none is named);
+- cells: the recipe bonte2023-light/cells, from the proposals, after the stain (of `--stain`, a
+  run of bonte2023-light/stain on DATASET, which is trained first where none is named);
 - again: the same network goes on, from the outlines that `cells` finds in the training fields.
 
 Prediction sees phase contrast alone. All fields with labels by hand are scored, those of `train`
@@ -61,7 +61,7 @@ def main() -> None:
     show(rows)
     stain = options.stain or out / "stain"
     if {"cells", "again"} & {*options.only} and not options.stain:
-        train_run("isl-light/stain", options.dataset, stain, [])
+        train_run("bonte2023-light/stain", options.dataset, stain, [])
     runs = {way: out / f"run-{way}" for way in WAYS}
     for way in (way for way in WAYS if way in options.only):
         if way == "points":
@@ -69,14 +69,14 @@ def main() -> None:
         elif way == "outlines":
             train_run("nuclei-light", out / "proposed", runs[way], limit)
         elif way == "cells":
-            train_run("isl-light/cells", out / "proposed", runs[way], limit, stain)
+            train_run("bonte2023-light/cells", out / "proposed", runs[way], limit, stain)
         else:
             data = out / "again"
             data.mkdir(exist_ok=True)
             found = out / "predicted-cells" / "labels"
             write_layout(data, {"images": images[0].parent, "labels": found})
             shutil.copy(options.dataset / "split.csv", data)
-            train_run("isl-light/cells", data, runs[way], limit, runs["cells"])
+            train_run("bonte2023-light/cells", data, runs[way], limit, runs["cells"])
         predict(load_model(str(runs[way])), images, out / f"predicted-{way}", resume=True)
         cost = json.loads((runs[way] / "record.json").read_text())["training"]
         scored = report(samples, out / f"predicted-{way}" / "labels", way)

@@ -1,6 +1,6 @@
 """Does each published recipe learn? A few steps of one row of every paper, on real images.
 
-    python benchmarks/published.py DATA -o FOLDER [--rows thesis-unet ...] [--steps 8]
+    python benchmarks/published.py DATA -o FOLDER [--rows salomon2023-unet ...] [--steps 8]
 
 DATA is the folder of the sets that the tests use. Each row is trained at its published settings:
 network, crop, batch, loss and optimiser. The start is random where the row's own cannot be had
@@ -42,13 +42,13 @@ class Row(NamedTuple):
 
 ROWS = (
     # Labels by hand of whole cells; the thesis's own images are not public.
-    Row("thesis-unet", "dc16-phase-nuclear"),
-    Row("mp-net/unet-3", "mpnet-microplastics"),
-    Row("mp-net/nested-unet", "mpnet-microplastics"),
-    Row("single-cell-transfer/watershed-resnet50-scratch", "dsb2018-fluo"),
-    Row("isl/nuclei-dapi", "dc16-phase-nuclear"),
-    Row("isl/nuclei-imagenet-1", "dc16-phase-nuclear", ("data.labels=labels_nuclei",)),
-    Row("lacss/cil-weak", "usiigaci-t98g-phase"),
+    Row("salomon2023-unet", "dc16-phase-nuclear"),
+    Row("park2022/unet-3", "mpnet-microplastics"),
+    Row("park2022/nested-unet", "mpnet-microplastics"),
+    Row("cui2020-transfer/watershed-resnet50-scratch", "dsb2018-fluo"),
+    Row("bonte2023/nuclei-dapi", "dc16-phase-nuclear"),
+    Row("bonte2023/nuclei-imagenet-1", "dc16-phase-nuclear", ("data.labels=labels_nuclei",)),
+    Row("shrestha2023/cil-weak", "usiigaci-t98g-phase"),
 )
 
 

@@ -12,7 +12,7 @@ from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.training.export import export_onnx
 
-TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
+TINY = NetworkConfig(decoder="salomon2023-unet", weights="none", filters=4)
 
 
 def bright_model(*weights: float, **spec: object) -> Model:

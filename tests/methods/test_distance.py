@@ -144,7 +144,7 @@ def test_h_is_10_of_255_levels_as_published(saddle: int, objects: int) -> None:
     # (isl paper, 2.3: h is the least local contrast of a maximum that is kept).
     ridge = np.array([60, 80, 100, 80, saddle, 75, 80, 75, 60], np.uint8)
     maps = np.stack([np.full((3, 9), 255, np.uint8), np.tile(ridge, (3, 1))])
-    h = load_recipe("isl/cells-isl-1").decode["h"]
+    h = load_recipe("bonte2023/cells-isl-1").decode["h"]
     assert DISTANCE.decode(maps, DistanceDecode(h=h)).labels.max() == objects
 
 
@@ -167,7 +167,7 @@ def test_an_h_of_30_is_the_authors_software(
     assert two_steps(maps[1], 10, 20) == by_the_software
     software = DISTANCE.decode(maps, DistanceDecode(h=30 / 255))
     assert software.labels.max() == by_the_software
-    h = load_recipe("isl/cells-isl-1").decode["h"]
+    h = load_recipe("bonte2023/cells-isl-1").decode["h"]
     assert DISTANCE.decode(maps, DistanceDecode(h=h)).labels.max() == by_the_text
 
 

@@ -251,7 +251,7 @@ def test_matching_in_parts_is_that_of_torchvision(seed: int) -> None:
 def test_published_anchors_miss_objects_that_are_too_small_or_too_large(
     edge: int, iou: float
 ) -> None:
-    config = load_recipe("single-cell-transfer/retinamask-resnet50-scratch").method
+    config = load_recipe("cui2020-transfer/retinamask-resnet50-scratch").method
     anchors = network(config)(torch.zeros(1, 1, 256, 256)).anchors
     middle, half = 128, edge / 2
     box = torch.tensor([[middle - half, middle - half, middle + half, middle + half]])
@@ -264,7 +264,7 @@ def test_published_anchors_miss_objects_that_are_too_small_or_too_large(
 
 @pytest.mark.parametrize("edge", [12, 16, 30, 45])
 def test_objects_within_the_range_of_the_anchors_are_matched_alike(edge: int) -> None:
-    config = load_recipe("single-cell-transfer/retinamask-resnet50-scratch").method
+    config = load_recipe("cui2020-transfer/retinamask-resnet50-scratch").method
     anchors = network(config)(torch.zeros(1, 1, 256, 256)).anchors
     box = torch.tensor([[128 - edge / 2, 128 - edge / 2, 128 + edge / 2, 128 + edge / 2]])
     quality = box_iou(box, anchors)

@@ -247,7 +247,7 @@ def test_inner_centres_leave_out_foreground_without_a_centre() -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backbone", ["resnet50", "mobilenet_v2"])
 def test_published_relu_heads_are_alive_at_the_first_step(backbone: str, seed: int) -> None:
-    recipe = load_recipe(f"single-cell-transfer/watershed-{backbone}-scratch")
+    recipe = load_recipe(f"cui2020-transfer/watershed-{backbone}-scratch")
     torch.manual_seed(seed)
     network, _ = WATERSHED.build(recipe.network, 1, recipe.method)
     scenes = [ellipses(seed + number, (64, 64), 6) for number in range(2)]

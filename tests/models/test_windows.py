@@ -29,7 +29,7 @@ from sparcell.preprocessing.normalise import Normalise, Scaling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EDGE = 32
-SEEN = NetworkConfig(decoder="thesis-unet", weights="none", filters=2, location=True)
+SEEN = NetworkConfig(decoder="salomon2023-unet", weights="none", filters=2, location=True)
 
 
 @pytest.fixture(scope="module")

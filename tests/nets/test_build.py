@@ -6,16 +6,16 @@ import torch
 from sparcell.core.errors import InputError
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig, input_multiple
-from sparcell.nets.unet import ThesisUNet
+from sparcell.nets.unet import Salomon2023UNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=2)
+TINY = NetworkConfig(decoder="salomon2023-unet", weights="none", filters=2)
 
 
 def test_words_of_a_recipe_make_the_network() -> None:
     network, start = build_network(TINY, 3, 2)
-    assert isinstance(network, ThesisUNet) and start.startswith("He normal")
+    assert isinstance(network, Salomon2023UNet) and start.startswith("He normal")
     assert network.output.out_channels == 2 and network.down[0][0].in_channels == 3
     assert input_multiple(TINY) == 16 and input_multiple(NetworkConfig()) == 32
 

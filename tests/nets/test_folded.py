@@ -21,7 +21,7 @@ SHARP = NetworkConfig(
     encoder="mobilenet_v2",
     weights="none",
     decoder_channels=(8, 8, 8, 8, 4),
-    image_skip=True,
+    pixel_unshuffle_skip=True,
     shrink=2,
 )
 RESNET = NetworkConfig(encoder="resnet18", weights="none", decoder="fpn", pyramid_width=8)
@@ -55,7 +55,9 @@ def start_from(path: Path, config: NetworkConfig, maps: int = 2) -> tuple[torch.
     return build_network(config.model_copy(update={"weights": str(path)}), 1, maps)
 
 
-@pytest.mark.parametrize("config", [TINY, SHARP, RESNET], ids=["thesis-unet", "sharp", "resnet"])
+@pytest.mark.parametrize(
+    "config", [TINY, SHARP, RESNET], ids=["salomon2023-unet", "sharp", "resnet"]
+)
 def test_a_network_answers_as_the_model_it_starts_from(
     config: NetworkConfig, tmp_path: Path
 ) -> None:

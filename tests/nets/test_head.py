@@ -24,7 +24,7 @@ from sparcell.preprocessing.normalise import Normalise
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LIGHT = NetworkConfig(encoder="mobilenet_v2", weights="none", decoder_channels=(8, 8, 8, 8, 4))
-SHARP = LIGHT.model_copy(update={"image_skip": True})
+SHARP = LIGHT.model_copy(update={"pixel_unshuffle_skip": True})
 
 
 @pytest.fixture(params=[LIGHT, SHARP], ids=["unet", "sharp"])
@@ -103,7 +103,7 @@ def test_stacked_keeps_the_one_map_and_adds_two_convolutions(
     trained: tuple[NetworkConfig, nn.Module],
 ) -> None:
     config, before = trained
-    network, start = build_network(config.model_copy(update={"stacked": True}), 1, 2)
+    network, start = build_network(config.model_copy(update={"stacked_head": True}), 1, 2)
     assert isinstance(network, StackedHead) and "left random" not in start
     convolutions = [m for m in network.added if isinstance(m, nn.Conv2d)]
     assert [(m.in_channels, m.out_channels) for m in convolutions] == [(1, 2), (2, 2)]
@@ -112,8 +112,8 @@ def test_stacked_keeps_the_one_map_and_adds_two_convolutions(
         assert network.eval()(image).shape == (1, 2, 64, 64)
         torch.testing.assert_close(network.network(image), before.eval()(image))
     assert not any(is_pretrained(parameter) for parameter in network.added.parameters())
-    with pytest.raises(InputError, match=r"network\.stacked with decoder fpn"):
-        NetworkConfig(decoder="fpn", stacked=True)
+    with pytest.raises(InputError, match=r"network\.stacked_head with decoder fpn"):
+        NetworkConfig(decoder="fpn", stacked_head=True)
 
 
 def test_maps_are_repeated_in_turn() -> None:

@@ -43,7 +43,7 @@ def test_the_exported_location_follows_the_size_of_the_image() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"decoder": "thesis-unet", "filters": 2},
+        {"decoder": "salomon2023-unet", "filters": 2},
         {"decoder": "unet"},
         {"decoder": "unetplusplus"},
         {"decoder": "fpn", "pyramid_width": 8},

@@ -7,8 +7,8 @@ from sparcell.nets.config import NetworkConfig
 NARROW = (16, 16, 8, 8, 4)
 
 
-class TestThesisUNet(NetworkContract):
-    config = NetworkConfig(decoder="thesis-unet", weights="none", filters=4)
+class TestSalomon2023UNet(NetworkContract):
+    config = NetworkConfig(decoder="salomon2023-unet", weights="none", filters=4)
 
 
 class TestUNetOnAnEncoder(NetworkContract):

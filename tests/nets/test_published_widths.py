@@ -21,7 +21,7 @@ from sparcell.training.settings import recipe_names
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 UNETS = {"unet": smp.Unet, "unetplusplus": smp.UnetPlusPlus}
-ROWS = {"unet": "mp-net/unet-1", "unetplusplus": "mp-net/nested-unet"}
+ROWS = {"unet": "park2022/unet-1", "unetplusplus": "park2022/nested-unet"}
 WIDTH = 256
 """Channels of every pyramid."""
 
@@ -59,7 +59,7 @@ def normalised(before: int, after: int) -> int:
 
 
 def test_every_published_unet_states_the_librarys_decoder() -> None:
-    families = ("isl", "mp-net")
+    families = ("bonte2023", "park2022")
     names = [name for name in recipe_names() if name.split("/")[0] in families]
     assert len(names) == 22 + 9
     for name in names:
@@ -93,10 +93,10 @@ def test_a_file_of_the_librarys_weights_fits_whole_and_answers_alike(
 @pytest.mark.parametrize(
     ("name", "decoder", "encoder", "weights"),
     [
-        ("mp-net/unet-1", "unet", "resnet101", 51_513_233),
-        ("mp-net/nested-unet", "unetplusplus", "resnet101", 67_977_873),
-        ("isl/nuclei-dapi", "unet", "densenet121", 13_607_633),
-        ("isl/nuclei-isl-1", "unet", "densenet121", 13_607_633),
+        ("park2022/unet-1", "unet", "resnet101", 51_513_233),
+        ("park2022/nested-unet", "unetplusplus", "resnet101", 67_977_873),
+        ("bonte2023/nuclei-dapi", "unet", "densenet121", 13_607_633),
+        ("bonte2023/nuclei-isl-1", "unet", "densenet121", 13_607_633),
     ],
 )
 def test_unets_are_the_librarys_tensor_by_tensor(
@@ -114,9 +114,9 @@ def test_two_convolutions_behind_the_stain_are_all_that_isl_adds_for_cells() -> 
     theirs = smp.Unet("densenet121", encoder_weights=None, in_channels=3, classes=1)
     # From 1 to 2 maps and from 2 to 2, a normalisation between.
     added = normalised(1, 2) + 2 + convolution(2, 2)
-    assert count(build("isl/cells-isl-1", 3)) == count(theirs) + added
+    assert count(build("bonte2023/cells-isl-1", 3)) == count(theirs) + added
     # Without the stain's network before, the last 3x3 convolution has one map more.
-    assert count(build("isl/cells-imagenet-1", 3)) == count(theirs) + convolution(16, 1)
+    assert count(build("bonte2023/cells-imagenet-1", 3)) == count(theirs) + convolution(16, 1)
 
 
 @pytest.mark.usefixtures("meta")
@@ -129,14 +129,14 @@ def test_two_convolutions_behind_the_stain_are_all_that_isl_adds_for_cells() -> 
 )
 def test_fcn_and_deeplabv3_are_torchvisions(row: str, theirs: Any, weights: int) -> None:
     reference = theirs(weights=None, weights_backbone=None, num_classes=1, aux_loss=False)
-    assert count(build(f"mp-net/{row}", 3)) == count(reference) == weights
+    assert count(build(f"park2022/{row}", 3)) == count(reference) == weights
 
 
 # The autolabel thesis
 
 
 @pytest.mark.usefixtures("meta")
-@pytest.mark.parametrize("name", ["thesis-unet", "autolabel/mixed"])
+@pytest.mark.parametrize("name", ["salomon2023-unet", "salomon2023/mixed"])
 def test_the_autolabel_thesiss_unet_has_31_million_weights(name: str) -> None:
     widths = [64, 128, 256, 512, 1024]
     # Every hidden convolution has an offset beside its normalisation; so has every growth of 2x2.
@@ -181,9 +181,9 @@ def pyramid(name: str, seen: int, levels: int) -> int:
 @pytest.mark.parametrize(
     ("row", "location", "maps"),
     [
-        ("single-cell-transfer/watershed-{}-scratch", True, 2),
-        ("single-cell-transfer/pixelwise-{}-scratch", False, 3),
-        ("single-cell-location/{}-plain-1", False, 2),
+        ("cui2020-transfer/watershed-{}-scratch", True, 2),
+        ("cui2020-transfer/pixelwise-{}-scratch", False, 3),
+        ("cui2020-location/{}-plain-1", False, 2),
     ],
 )
 def test_a_pyramid_with_a_semantic_head(encoder: str, row: str, location: bool, maps: int) -> None:
@@ -212,7 +212,7 @@ def test_a_pyramid_with_the_heads_of_retinamask(encoder: str, row: str, merge: i
     masks = 4 * convolution(256, 256) + convolution(256, 256, 2) + convolution(256, 1, 1)
     # Levels 3 and 4 and the finer one below them.
     expected = pyramid(encoder, 1, 3) + 3 * merge + boxes + masks
-    assert count(build(f"single-cell-temporal/{encoder}-{row}")) == expected
+    assert count(build(f"cui2020-temporal/{encoder}-{row}")) == expected
 
 
 # LACSS
@@ -233,4 +233,4 @@ def test_lacss_on_its_backbone(level: int) -> None:
     segment = convolution(256, 64) + 2 * convolution(64, 64) + 2 * 64 + (4 * 64 + 1)
     auxnet = convolution(1, 16) + 2 * convolution(16, 16) + convolution(16, 1)
     expected = backbone + stem + attention + lateral + levels + propose + segment + auxnet
-    assert count(build(f"lacss/livecell-weak-{level}")) == expected
+    assert count(build(f"shrestha2023/livecell-weak-{level}")) == expected

@@ -9,22 +9,22 @@ from torch import nn
 
 from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.nets.unet import ThesisUNet
+from sparcell.nets.unet import Salomon2023UNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def published() -> ThesisUNet:
+def published() -> Salomon2023UNet:
     torch.manual_seed(0)
-    return ThesisUNet(1, 1)
+    return Salomon2023UNet(1, 1)
 
 
 def of_kind(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, kind)]
 
 
-def test_31_million_weights_and_64_to_1024_filters(published: ThesisUNet) -> None:
+def test_31_million_weights_and_64_to_1024_filters(published: Salomon2023UNet) -> None:
     widths = [64, 128, 256, 512, 1024]
     # By hand: pairs of 3x3 convolutions with two numbers per norm, 2x2 growths, 1x1 output.
     down = sum(
@@ -44,14 +44,14 @@ def test_31_million_weights_and_64_to_1024_filters(published: ThesisUNet) -> Non
     assert published.output.kernel_size == (1, 1)
 
 
-def test_norm_relu_and_dropout_follow_every_hidden_convolution(published: ThesisUNet) -> None:
+def test_norm_relu_and_dropout_follow_every_hidden_convolution(published: Salomon2023UNet) -> None:
     for block in (*published.down, *published.up):
         kinds = [type(layer) for layer in block]
         assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout] * 2
     assert {layer.p for layer in of_kind(published, nn.Dropout)} == {0.05}
 
 
-def test_weights_are_he_normal(published: ThesisUNet) -> None:
+def test_weights_are_he_normal(published: Salomon2023UNet) -> None:
     for layer in of_kind(published, nn.Conv2d):
         fan_in = layer.in_channels * math.prod(layer.kernel_size)
         weight = layer.weight.detach()
@@ -63,7 +63,7 @@ def test_weights_are_he_normal(published: ThesisUNet) -> None:
 
 def test_links_carry_detail_around_the_lowest_resolution() -> None:
     torch.manual_seed(0)
-    network = ThesisUNet(1, 1, filters=2).eval()
+    network = Salomon2023UNet(1, 1, filters=2).eval()
     image = torch.zeros(1, 1, 32, 32)
     seen = []
     handle = network.up[-1].register_forward_hook(lambda module, given, result: seen.append(given))
@@ -84,7 +84,7 @@ class TestSharpUNet(NetworkContract):
         encoder="mobilenetv3_small_050",
         weights="none",
         decoder_channels=(16, 16, 8, 8, 8),
-        image_skip=True,
+        pixel_unshuffle_skip=True,
     )
 
 

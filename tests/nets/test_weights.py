@@ -19,7 +19,7 @@ from sparcell.nets.weights import fetch_published, imagenet_from_wheel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = NetworkConfig(decoder="thesis-unet", weights="none", filters=2)
+TINY = NetworkConfig(decoder="salomon2023-unet", weights="none", filters=2)
 LIGHT = NetworkConfig(encoder="mobilenet_v2", weights="none", decoder_channels=(8, 8, 8, 8, 4))
 
 
@@ -301,8 +301,8 @@ def test_coco_weights_exist_for_every_published_pair(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("settings", "part"),
     [
-        ({"decoder": "thesis-unet", "weights": "imagenet"}, "'imagenet' for thesis-unet"),
-        ({"decoder": "thesis-unet", "weights": "coco"}, "'coco' for thesis-unet"),
+        ({"decoder": "salomon2023-unet", "weights": "imagenet"}, "'imagenet' for salomon2023-unet"),
+        ({"decoder": "salomon2023-unet", "weights": "coco"}, "'coco' for salomon2023-unet"),
         ({"encoder": "featurenet", "weights": "imagenet"}, "'imagenet' for encoder featurenet"),
         ({"decoder": "unet", "weights": "coco"}, "'coco' for unet"),
         ({"decoder": "fcn", "weights": "coco"}, "'coco' for fcn on mobilenet_v2"),

@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_one_plain_line(data):
 
 
 def test_the_recipes_of_a_study_on_the_same_fields(data):
-    made = {"name": "s", "recipes": [f"autolabel-alpha/{a}" for a in ("0.25", "0.5", "0.75")]}
+    made = {"name": "s", "recipes": [f"salomon2023-alpha/{a}" for a in ("0.25", "0.5", "0.75")]}
     made |= {"val": 0, "seeds": [0, 1], "set": {"data.where": {}}}
     plan = plan_study(Study.model_validate(made), data / "set")
     out = data / "out"
@@ -95,12 +95,12 @@ def test_the_recipes_of_a_study_on_the_same_fields(data):
         for name in run.test:
             path = out / "runs" / run.key / "predictions/labels" / f"{name}.tif"
             write_image(path, square(30, 40 if run.seed else 50), axes="YX")
-    keys = {"recipe": "autolabel-alpha-0.25", "budget": "all", "fold": 0, "seed": 0}
+    keys = {"recipe": "salomon2023-alpha-0.25", "budget": "all", "fold": 0, "seed": 0}
     images = tidy(pd.DataFrame([keys | {"image": "f1", "pixel_iou": 1 / 3, "map": 0.0}]))
     figure = draw_recipes(out, images)
     axes = figure.axes
     assert [axis.get_title() for axis in axes[2:5]] == [
-        f"autolabel-alpha-{a}" for a in ("0.25", "0.5", "0.75")
+        f"salomon2023-alpha-{a}" for a in ("0.25", "0.5", "0.75")
     ]
     # Of the first seed, which lies beside.
     assert all(axis.images[0].get_array()[40, 65].tolist() == RED for axis in axes[2:5])

@@ -42,7 +42,7 @@ MARKED = ["train"] * 8 + ["val"] * 4 + ["test"] * 3
 
 def test_runs_are_all_combinations_and_their_keys_differ(tmp_path):
     data = dataset(tmp_path / "set", MARKED)
-    recipes = ["nuclei-light", {"recipe": "thesis-unet", "label": "unet"}]
+    recipes = ["nuclei-light", {"recipe": "salomon2023-unet", "label": "unet"}]
     plan = plan_study(study(recipes=recipes, budgets=[2, "all"], seeds=[0, 1, 2]), data)
     assert len({run.key for run in plan.runs}) == len(plan.runs) == 2 * 2 * 3
     assert "12 runs" in describe_plan(plan)
@@ -54,7 +54,7 @@ def test_runs_are_all_combinations_and_their_keys_differ(tmp_path):
 
 def test_smaller_budgets_are_within_larger_ones_and_alike_for_all_recipes(tmp_path):
     data = dataset(tmp_path / "set", MARKED)
-    recipes = ["nuclei-light", "thesis-unet"]
+    recipes = ["nuclei-light", "salomon2023-unet"]
     plan = plan_study(study(recipes=recipes, budgets=[1, 3, 6, "all"], seeds=[0, 1]), data)
     for seed in (0, 1):
         by_recipe = [
@@ -128,7 +128,7 @@ def test_a_fixed_test_set_shares_no_group_with_the_folds(tmp_path):
 
 
 def test_the_published_rows_of_mp_net_have_four_folds(tmp_path):
-    path = Path(__file__).parents[2] / "benchmarks/studies/mp-net.yaml"
+    path = Path(__file__).parents[2] / "benchmarks/studies/park2022.yaml"
     made = load_study(path).model_copy(update={"recipes": load_study(path).recipes[:2]})
     runs = plan_study(made, dataset(tmp_path / "set", MARKED)).runs
     assert len(load_study(path).recipes) == 9
@@ -182,7 +182,7 @@ def test_a_fraction_of_a_recipe_counts_once(tmp_path):
 def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, capsys):
     data = dataset(tmp_path / "set", MARKED, refused=("field_00", "field_14"))
     recipes = ["nuclei-light", {"recipe": "nuclei-light", "label": "all"}]
-    recipes[1]["set"] = {"data.use_refused": True}
+    recipes[1]["set"] = {"data.use_rejected": True}
     careful, greedy = plan_study(study(recipes=recipes, seeds=[0]), data).runs
     assert len(careful.train) == 7 and len(greedy.train) == 8
     assert careful.test == greedy.test == ("field_12", "field_13")

@@ -18,8 +18,8 @@ from sparcell.studies.paper_tables import as_rows, paper_tables, read_layout
 from sparcell.studies.reading import tidy
 from sparcell.training.settings import open_recipe_file, recipe_files
 
-TRANSFER = "single-cell-transfer/watershed-resnet50-transfer"
-SCRATCH = "single-cell-transfer/watershed-resnet50-scratch"
+TRANSFER = "cui2020-transfer/watershed-resnet50-transfer"
+SCRATCH = "cui2020-transfer/watershed-resnet50-scratch"
 
 
 def study_of(*recipes, **settings):
@@ -85,13 +85,13 @@ def test_mean_and_sd_over_seeds_in_the_layout_of_tables_6_and_7():
 
 
 def test_both_halves_of_table_8_and_both_sizes_of_table_4():
-    name = "single-cell-location-transfer/mobilenet_v2-none"
+    name = "cui2020-location-transfer/mobilenet_v2-none"
     runs = runs_of({name: [{"f1_60": 0.5, "f1_60_no_small": 0.6}]})
     tables = paper_tables(study_of(name), runs)
     for block, mean in (("Before", 0.5), ("After", 0.6)):
         found = cell(tables, "Table 8", f"{block} removing small objects", "MobileNetV2, None", "")
         assert found["mean"] == mean
-    names = [f"single-cell-location/resnet50-plain-{part}" for part in ("0.1", "1")]
+    names = [f"cui2020-location/resnet50-plain-{part}" for part in ("0.1", "1")]
     runs = runs_of({name: [{"f1_60": 0.1 + k}] for k, name in enumerate(names)})
     tables = paper_tables(study_of(*names), runs)
     blocks = [f"Watershed model trained on {part}" for part in ("10 % of data", "full data")]
@@ -103,7 +103,7 @@ def test_both_halves_of_table_8_and_both_sizes_of_table_4():
 
 
 def test_tables_2_and_3_have_a_row_for_each_cell_line():
-    names = [f"single-cell-temporal/resnet50-{n}-convgru" for n in (3, 5)]
+    names = [f"cui2020-temporal/resnet50-{n}-convgru" for n in (3, 5)]
     runs = runs_of({name: [{"f1_60": 0.9}, {"f1_60": 0.9}] for name in names})
     groups = tidy(
         pd.DataFrame(
@@ -132,7 +132,7 @@ def test_tables_2_and_3_have_a_row_for_each_cell_line():
 
 
 def test_a_pure_network_has_no_row_for_another_line():
-    names = ["autolabel/pure-bj-ras", "autolabel/mixed"]
+    names = ["salomon2023/pure-bj-ras", "salomon2023/mixed"]
     runs = runs_of({name: [{"f1": 0.5}] for name in names})
     groups = tidy(
         pd.DataFrame(

@@ -146,14 +146,14 @@ def test_the_three_starts_differ_in_nothing_but_the_start(data, tmp_path):
     assert (scratch.network.weights, imagenet.network.weights) == ("none", "imagenet")
     assert stain.network.weights == str(tmp_path / "stain")
     for plain in (scratch, imagenet):
-        assert (plain.optimiser.pretrained_lr, plain.fit.freeze) == (1, 0)
+        assert (plain.optimiser.pretrained_lr, plain.fit.freeze_fraction) == (1, 0)
         first, second = (one.model_dump() for one in (plain, stain))
         assert first["network"].pop("weights") != second["network"].pop("weights")
         assert first == second
     slow = pretraining_study(
-        data, {STAIN: tmp_path / "stain"}, settings={"fit.freeze": 0.2}
+        data, {STAIN: tmp_path / "stain"}, settings={"fit.freeze_fraction": 0.2}
     ).resolve()
-    assert [one.fit.freeze for one in slow.values()] == [0, 0, 0.2]
+    assert [one.fit.freeze_fraction for one in slow.values()] == [0, 0, 0.2]
 
 
 def test_published_rows_may_be_compared_too(data, tmp_path):
@@ -163,7 +163,7 @@ def test_published_rows_may_be_compared_too(data, tmp_path):
     text = json.dumps(settings | {"network": network})
     (tmp_path / "stain/recipe.yaml").write_text(text)
     study = pretraining_study(
-        data, {STAIN: tmp_path / "stain"}, "isl/nuclei-imagenet-1", budgets=[1, 2]
+        data, {STAIN: tmp_path / "stain"}, "bonte2023/nuclei-imagenet-1", budgets=[1, 2]
     )
     scratch, _, stain = study.resolve().values()
     assert (stain.method.offset, scratch.method.offset) == (0.5, 0)
@@ -256,7 +256,7 @@ def test_on_the_command_line(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (["--recipe", "isl-light/stain"], "one that finds objects"),
+        (["--recipe", "bonte2023-light/stain"], "one that finds objects"),
         (["--budgets", "7"], "at most the 6"),
         (["--set", "fit.lenght=3"], "fit.lenght"),
     ],

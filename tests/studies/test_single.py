@@ -25,7 +25,7 @@ from sparcell.studies.single import result_path, run_single
 from sparcell.training import train
 
 TINY = {
-    "network.decoder": "thesis-unet",
+    "network.decoder": "salomon2023-unet",
     "network.weights": "none",
     "network.filters": 4,
     "fit.crop": 64,

@@ -20,7 +20,7 @@ def study(methods=("watershed", "pixelwise"), endings=("",)):
     for method in methods:
         for backbone in ("resnet50", "mobilenet_v2"):
             for k, (fraction, objects) in enumerate(SIZES.items()):
-                name = f"single-cell-size/{method}-{backbone}-{fraction}"
+                name = f"cui2020-size/{method}-{backbone}-{fraction}"
                 names.append(name)
                 for seed in (0, 1):
                     f1 = 0.5 + k / 10 + 0.02 * seed
@@ -48,11 +48,11 @@ def drawn(axis):
 def test_f1_with_its_spread_over_seeds_at_the_mean_number_of_annotations():
     figures = draw_sizes(*study(endings=("", "_no_small")))
     assert list(figures) == [
-        "F1 against training annotations, single-cell-size",
-        "Errors against training annotations, before removing small objects, single-cell-size",
-        "Errors against training annotations, after removing small objects, single-cell-size",
+        "F1 against training annotations, cui2020-size",
+        "Errors against training annotations, before removing small objects, cui2020-size",
+        "Errors against training annotations, after removing small objects, cui2020-size",
     ]
-    before, after = figures["F1 against training annotations, single-cell-size"].axes
+    before, after = figures["F1 against training annotations, cui2020-size"].axes
     curves = drawn(before)
     assert set(curves) == {
         f"{method}, {backbone}"
@@ -83,7 +83,7 @@ def test_empty_columns_are_not_drawn():
     empty = dict.fromkeys(["f1_60_no_small", *(f"{error}_no_small" for error in ERRORS)])
     figures = draw_sizes(plan, runs.assign(**empty))
     assert len(figures) == 2
-    assert len(figures["F1 against training annotations, single-cell-size"].axes) == 1
+    assert len(figures["F1 against training annotations, cui2020-size"].axes) == 1
 
 
 def test_nothing_is_drawn_of_one_size_or_of_other_recipes():

@@ -17,7 +17,7 @@ def write(path, **settings):
 
 def test_overrides_of_the_study_lie_beneath_those_of_a_recipe(tmp_path):
     recipes = [
-        "thesis-unet",
+        "salomon2023-unet",
         {"recipe": "nuclei-light", "label": "light", "set": {"fit.crop": 64, "data.where": {}}},
     ]
     study = load_study(
@@ -25,7 +25,7 @@ def test_overrides_of_the_study_lie_beneath_those_of_a_recipe(tmp_path):
     )
     resolved = study.resolve()
     assert {label: recipe.fit.crop for label, recipe in resolved.items()} == {
-        "thesis-unet": 128,
+        "salomon2023-unet": 128,
         "light": 64,
     }
     assert all(recipe.optimiser.lr == 0.001 for recipe in resolved.values())

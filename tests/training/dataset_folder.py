@@ -17,7 +17,7 @@ from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.data.fields import Fields, TrainingField
 
 TINY = [
-    "network.decoder=thesis-unet",
+    "network.decoder=salomon2023-unet",
     "network.weights=none",
     "network.filters=4",
     "data.labels=truth",

@@ -79,7 +79,7 @@ def test_automatic_labels_are_learned_from_beside_the_outlined_fields(data, tmp_
     from sparcell.training.recipe import load_recipe
 
     recipe = load_recipe("nuclei-light", [*TINY, "data.images=1", f"data.auto={data}"])
-    config = recipe.data.model_copy(update={"auto_worth": 3.0})
+    config = recipe.data.model_copy(update={"auto_weight": 3.0})
     places = find_fields([Dataset.open(data, labels="truth")], config, 0)
     everything = {s.name for s in Dataset.open(data).samples if s.split == "train"}
     with pytest.raises(InputError, match="no further training field"):
@@ -87,13 +87,13 @@ def test_automatic_labels_are_learned_from_beside_the_outlined_fields(data, tmp_
     from sparcell.labeling import label
 
     label(data, tmp_path / "auto")
-    config = config.model_copy(update={"auto": str(tmp_path / "auto"), "use_refused": True})
+    config = config.model_copy(update={"auto": str(tmp_path / "auto"), "use_rejected": True})
     auto = find_auto(config, places)
     outlined = {place.name for place in places["train"]}
     assert len(outlined) == 1 and {place.name for place in auto} == everything - outlined
     fields = Fields(places["train"], recipe.normalise, auto=auto)
     rng = np.random.default_rng(0)
-    drawn = [fields.draw(rng, config.auto_worth) for _ in range(2000)]
+    drawn = [fields.draw(rng, config.auto_weight) for _ in range(2000)]
     # Three outlined fields' worth beside one outlined field: three crops of four.
     assert np.mean(np.array(drawn) >= fields.outlined) == pytest.approx(0.75, abs=0.03)
     assert set(drawn) == set(range(4))

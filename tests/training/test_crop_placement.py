@@ -63,25 +63,25 @@ def first_crops(name: str, shape: tuple[int, int], count: int, *overrides: str) 
 # Fields as the papers have them, or pieces of these, px; the largest share of pixels in a crop that
 # lie beyond the image; the smallest and largest SD of a noise image, 1 where none is interpolated.
 FAMILIES = {
-    "thesis-unet": ((512, 512), 0.15, (0.6, 0.85)),
-    "autolabel/mixed": ((512, 512), 0.15, (0.6, 0.85)),
-    "autolabel-alpha/0.25": ((512, 512), 0.15, (0.6, 0.85)),
-    "isl/nuclei-dapi": ((640, 700), 0, (1, 1)),
-    "isl/nuclei-imagenet-1": ((640, 700), 0, (1, 1)),
-    "isl/cells-isl-1": ((640, 512), 0, (1, 1)),
-    "mp-net/unet-1": ((256, 256), 0, (1, 1)),
-    "mp-net/nested-unet": ((256, 256), 0, (1, 1)),
-    "single-cell-transfer/watershed-resnet50-scratch": ((512, 512), 0, (1, 1)),
-    "single-cell-size/pixelwise-resnet50-1": ((540, 630), 0, (1, 1)),
-    "single-cell-location/resnet50-plain-1": ((256, 256), 0, (1, 1)),
-    "single-cell-location-transfer/resnet50-none": ((128, 128), 0, (1, 1)),
-    "single-cell-temporal/featurenet-3-convgru": ((512, 512), 0, (1, 1)),
+    "salomon2023-unet": ((512, 512), 0.15, (0.6, 0.85)),
+    "salomon2023/mixed": ((512, 512), 0.15, (0.6, 0.85)),
+    "salomon2023-alpha/0.25": ((512, 512), 0.15, (0.6, 0.85)),
+    "bonte2023/nuclei-dapi": ((640, 700), 0, (1, 1)),
+    "bonte2023/nuclei-imagenet-1": ((640, 700), 0, (1, 1)),
+    "bonte2023/cells-isl-1": ((640, 512), 0, (1, 1)),
+    "park2022/unet-1": ((256, 256), 0, (1, 1)),
+    "park2022/nested-unet": ((256, 256), 0, (1, 1)),
+    "cui2020-transfer/watershed-resnet50-scratch": ((512, 512), 0, (1, 1)),
+    "cui2020-size/pixelwise-resnet50-1": ((540, 630), 0, (1, 1)),
+    "cui2020-location/resnet50-plain-1": ((256, 256), 0, (1, 1)),
+    "cui2020-location-transfer/resnet50-none": ((128, 128), 0, (1, 1)),
+    "cui2020-temporal/featurenet-3-convgru": ((512, 512), 0, (1, 1)),
     # Resized by up to 10 %; 24 of 544 rows are beyond an image of LIVECell.
-    "lacss/livecell-full": ((520, 704), 0.15, (0.6, 1)),
-    "lacss/cil-full": ((768, 600), 0.03, (0.6, 1)),
+    "shrestha2023/livecell-full": ((520, 704), 0.15, (0.6, 1)),
+    "shrestha2023/cil-full": ((768, 600), 0.03, (0.6, 1)),
     "nuclei-light": ((512, 512), 0.06, (0.3, 1)),
     "points-light": ((512, 512), 0.08, (0.3, 1)),
-    "isl-light/cells": ((600, 800), 0.08, (0.3, 1)),
+    "bonte2023-light/cells": ((600, 800), 0.08, (0.3, 1)),
     "bundled/nuclei": ((256, 256), 0.31, (0.3, 1)),
 }
 
@@ -90,7 +90,10 @@ FAMILIES = {
 def test_what_a_family_shows_is_its_image(name: str) -> None:
     shape, mirrored, (low, high) = FAMILIES[name]
     # Intensities are not what is tested here.
-    still = ["augment." + setting + "=0" for setting in ("gain", "offset", "noise", "blur", "haze")]
+    still = [
+        "augment." + setting + "=0"
+        for setting in ("gain", "offset", "noise", "blur", "out_of_focus")
+    ]
     # Reflected pixels count as valid in the thesis; here they shall be seen.
     count = 5 if mirrored == 0 else 40
     crops = first_crops(name, shape, count, *still, "augment.border=ignored")
@@ -113,7 +116,7 @@ def test_every_family_of_published_rows_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("row", ["unet-1", "tta-unet-3", "fcn", "nested-unet"])
 def test_an_epoch_of_mp_net_shows_each_patch_once_and_whole(row: str) -> None:
-    recipe = load_recipe(f"mp-net/{row}", ["augment.flip=false", "augment.gain=0"])
+    recipe = load_recipe(f"park2022/{row}", ["augment.flip=false", "augment.gain=0"])
     recipe = recipe.model_copy(update={"augment": type(recipe.augment)(**STILL)})
     fields = MadeUp([noise_field((256, 256), seed) for seed in range(45)])
     crops = RandomCrops(fields, recipe)
@@ -165,7 +168,7 @@ def test_tiles_cover_a_field_by_hand() -> None:
 
 
 def test_each_tile_is_shown_once_in_an_epoch() -> None:
-    recipe = load_recipe("single-cell-transfer/watershed-resnet50-scratch")
+    recipe = load_recipe("cui2020-transfer/watershed-resnet50-scratch")
     fields = MadeUp([noise_field((128, 224)), noise_field((224, 128))])
     crops = RandomCrops(fields, recipe)
     assert len(crops) == crops_per_epoch(fields, recipe) == 4
@@ -201,7 +204,7 @@ def test_a_crop_stays_inside_a_larger_field_whatever_the_shift() -> None:
         "name": "t",
         "method": {"name": "semantic"},
         "augment": STILL | {"shift": 0.5},
-        "fit": {"crop": 64, "near_objects": 0.5},
+        "fit": {"crop": 64, "foreground_fraction": 0.5},
     }
     crops = RandomCrops(MadeUp([noise_field((80, 100))]), Recipe.model_validate(settings))
     assert all(crops[0, number].valid.all() for number in range(100))
@@ -218,7 +221,7 @@ def test_fixed_crops_of_isl_are_not_empty() -> None:
     anywhere = np.random.default_rng(0).integers(0, 2160 - 512 + 1, (200, 2))
     empty = np.mean([not labels[y : y + 512, x : x + 512].any() for y, x in anywhere])
     assert empty > 0.5
-    recipe = load_recipe("isl/nuclei-imagenet-1")
+    recipe = load_recipe("bonte2023/nuclei-imagenet-1")
     crops = RandomCrops(MadeUp([field] * 10), recipe)
     assert len(crops) == 5 and crops.places.different == 50
     places = [crops.places.find(0, number, None) for number in range(50)]
@@ -252,7 +255,7 @@ def test_tiles_and_fixed_crops_exclude_each_other() -> None:
     from sparcell.core.errors import InputError
 
     with pytest.raises(InputError, match=r"fit\.tiles=1\.0 and fit\.fixed_crops=5") as caught:
-        load_recipe("mp-net/unet-1", ["fit.fixed_crops=5"])
+        load_recipe("park2022/unet-1", ["fit.fixed_crops=5"])
     assert "\n" not in str(caught.value)
 
 

@@ -41,7 +41,7 @@ def recipe(**fit: object) -> Recipe:
             "name": "test",
             "method": {"name": "distance"},
             "augment": {"gain": 0.2, "offset": 0.1, "noise": 0.1, "blur": 1.0, "scale": 0.1},
-            "fit": {"crop": 32, "near_objects": 0.5} | fit,
+            "fit": {"crop": 32, "foreground_fraction": 0.5} | fit,
         }
     )
 
@@ -251,7 +251,7 @@ def test_crops_near_objects() -> None:
     field = field_of(ellipses(0))._replace(centres=np.array([[50.0, 60.0]]))
 
     def draw(near: float, field: TrainingField = field) -> np.ndarray:
-        return draw_corner(field, Fit(crop=32, near_objects=near), rng)
+        return draw_corner(field, Fit(crop=32, foreground_fraction=near), rng)
 
     drawn = [tuple(draw(0.5)) for _ in range(400)]
     near = sum(corner == (34, 44) for corner in drawn)
@@ -278,16 +278,16 @@ def test_intensities_change_as_much_as_asked() -> None:
         assert blurred.std() <= image.std() + 1e-6 and blurred.dtype == np.float32
 
 
-def test_haze_is_smooth_light_on_half_the_crops() -> None:
+def test_out_of_focus_light_is_smooth_light_on_half_the_crops() -> None:
     dark = np.full((2, 96, 64), -1, np.float32)
     rng = np.random.default_rng(1)
-    hazy = [change_intensity(dark, Augment(haze=0.8), rng) - dark for _ in range(200)]
-    lit = [haze for haze in hazy if haze.any()]
+    changes = [change_intensity(dark, Augment(out_of_focus=0.8), rng) - dark for _ in range(200)]
+    lit = [added for added in changes if added.any()]
     assert 70 < len(lit) < 130
-    for haze in lit:
-        assert haze.min() >= 0 and haze.max() <= 0.8
-        assert np.array_equal(haze[0], haze[1])  # of all channels alike
-        assert max(np.abs(np.diff(haze[0], axis=axis)).max() for axis in (0, 1)) < 0.25
+    for added in lit:
+        assert added.min() >= 0 and added.max() <= 0.8
+        assert np.array_equal(added[0], added[1])  # of all channels alike
+        assert max(np.abs(np.diff(added[0], axis=axis)).max() for axis in (0, 1)) < 0.25
 
 
 def test_an_epoch_names_its_crops_also_after_a_resume() -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def movie_recipe(method: str, *more: str) -> Recipe:
     """A row of three frames, with RetinaMask or another method in its place."""
     text = [] if method == "retinamask" else [f"method={{name: {method}}}"]
-    return load_recipe("single-cell-temporal/featurenet-3-convgru", [*SMALL, *text, *more])
+    return load_recipe("cui2020-temporal/featurenet-3-convgru", [*SMALL, *text, *more])
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_finished_network_answers_for_the_last_frame(place: FieldRef) -> None:
 
 def test_frames_that_cannot_be_learned_from_are_refused() -> None:
     with pytest.raises(InputError, match="every_frame with a single frame"):
-        load_recipe("single-cell-temporal/featurenet-3-none", ["network.every_frame=true"])
+        load_recipe("cui2020-temporal/featurenet-3-none", ["network.every_frame=true"])
     movie = ["network.frames=3", "network.temporal=convgru", "network.every_frame=true"]
     with pytest.raises(InputError, match="every_frame for the method lacss"):
         load_recipe("points-light", movie)

@@ -21,7 +21,7 @@ METHODS = ("pixelwise", "retinamask", "watershed")
 
 def row(method: str, *overrides: str) -> Recipe:
     return load_recipe(
-        f"single-cell-transfer/{method}-mobilenet_v2-scratch", ["fit.batch=2", *overrides]
+        f"cui2020-transfer/{method}-mobilenet_v2-scratch", ["fit.batch=2", *overrides]
     )
 
 

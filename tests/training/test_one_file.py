@@ -62,7 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path) -> Path:
     tiny = [setting for setting in TINY if "data.labels" not in setting]
     settings = [*tiny, "network.shrink=1", "fit.max_steps=4"]
-    return train("isl-light/stain", data, data / "run", overrides=settings)
+    return train("bonte2023-light/stain", data, data / "run", overrides=settings)
 
 
 def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
@@ -147,7 +147,7 @@ def test_datasets_of_one_training_choose_alike(data: Path, tmp_path: Path) -> No
 def test_without_the_layout_the_remedy_is_said(data: Path, tmp_path: Path) -> None:
     (tmp_path / "dataset.yaml").write_text(f"images: {data}/raw\n")
     with pytest.raises(InputError, match=r"stain: \{files: FOLDER, channels: NAME\}"):
-        train(load_recipe("isl-light/stain"), tmp_path, tmp_path / "run")
+        train(load_recipe("bonte2023-light/stain"), tmp_path, tmp_path / "run")
 
 
 def test_info_says_what_counts_and_what_is_lacking(
@@ -164,4 +164,6 @@ def test_info_says_what_counts_and_what_is_lacking(
     assert "no channel 'Hoechst' in" in said and "bright, phase, DAPI" in said
     with pytest.raises(SystemExit):
         main(["info", str(data)])
-    assert f"5 fields: sparcell train isl-light/stain --data {data}" in capsys.readouterr().out
+    assert (
+        f"5 fields: sparcell train bonte2023-light/stain --data {data}" in capsys.readouterr().out
+    )

@@ -22,7 +22,7 @@ from sparcell.training.module import group_parameters
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Optimiser
 
-STAIN = [*TINY, "fit.max_steps=4", "network.image_skip=false", "network.shrink=1"]
+STAIN = [*TINY, "fit.max_steps=4", "network.pixel_unshuffle_skip=false", "network.shrink=1"]
 
 
 def network() -> nn.Sequential:
@@ -109,27 +109,27 @@ def test_crops_are_drawn_once_and_shuffled_in_each_epoch(tmp_path: Path) -> None
 
 def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
     data = simulate_fields(tmp_path / "set")
-    run = train("isl-light/stain", data, tmp_path / "stain", overrides=STAIN)
+    run = train("bonte2023-light/stain", data, tmp_path / "stain", overrides=STAIN)
     assert load_model(run).spec.stain is not None
-    recipe = start_from(run, load_recipe("isl-light/nuclei"))
-    assert recipe.network.decoder == "thesis-unet" and recipe.network.filters == 4
+    recipe = start_from(run, load_recipe("bonte2023-light/nuclei"))
+    assert recipe.network.decoder == "salomon2023-unet" and recipe.network.filters == 4
     assert recipe.network.weights == str(run) and recipe.network.head == "copied"
     # Equation 1 of the isl paper, where the stain's own output goes on.
-    semantic = load_recipe("isl/nuclei-imagenet-1")
+    semantic = load_recipe("bonte2023/nuclei-imagenet-1")
     assert start_from(run, semantic).method.offset == 0.5
-    new = load_recipe("isl/nuclei-imagenet-1", ["network.head=new"], pretrained=True)
+    new = load_recipe("bonte2023/nuclei-imagenet-1", ["network.head=new"], pretrained=True)
     assert start_from(run, new).method.offset == 0
     said = ["network.filters=8"]
     assert (
         start_from(
-            run, load_recipe("isl-light/nuclei", said, pretrained=True), said
+            run, load_recipe("bonte2023-light/nuclei", said, pretrained=True), said
         ).network.filters
         == 8
     )
     small = [f"fit.{key}" for key in ("crop=64", "batch=4", "crops_per_epoch=8", "max_steps=3")]
     nuclei = train(
-        "isl-light/nuclei", data, tmp_path / "nuclei", overrides=[*small, "data.labels=truth"],
-        pretrained=run,
+        "bonte2023-light/nuclei", data, tmp_path / "nuclei",
+        overrides=[*small, "data.labels=truth"], pretrained=run,
     )  # fmt: skip
     record = (nuclei / "record.json").read_text()
     assert f"{run}: " in record and load_model(nuclei).spec.method == "watershed"
@@ -138,7 +138,7 @@ def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
         for folder in (run, nuclei)
     )
     means = [name for name in after if name.endswith("running_mean")]
-    # `isl-light` holds the norms of the run that it starts from, of many more fields.
+    # `bonte2023-light` holds the norms of the run that it starts from, of many more fields.
     assert means
     for name in means:
         torch.testing.assert_close(before[name], after[name])
@@ -147,9 +147,9 @@ def test_a_recipe_takes_over_what_the_weights_need(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no recipe\.yaml"):
-        start_from(tmp_path, load_recipe("isl-light/nuclei"))
+        start_from(tmp_path, load_recipe("bonte2023-light/nuclei"))
     # Of a file nothing is known but its weights.
-    recipe = load_recipe("isl-light/nuclei")
+    recipe = load_recipe("bonte2023-light/nuclei")
     changed = start_from("weights.pt", recipe)
     assert changed.network.weights == "weights.pt"
     assert changed.network.model_dump(exclude={"weights"}) == recipe.network.model_dump(
@@ -159,9 +159,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_the_score_of_a_method_decides_its_monitor() -> None:
     with pytest.raises(InputError, match=r"set fit\.monitor=val_pcc"):
-        load_recipe("isl-light/stain", ["fit.monitor=val_f1"])
+        load_recipe("bonte2023-light/stain", ["fit.monitor=val_f1"])
     with pytest.raises(InputError, match=r"set fit\.monitor=val_f1"):
-        load_recipe("isl-light/nuclei", ["fit.monitor=val_pcc"])
+        load_recipe("bonte2023-light/nuclei", ["fit.monitor=val_pcc"])
 
 
 def test_weights_are_mixed_by_hand() -> None:
@@ -179,7 +179,7 @@ def test_one_field_is_learned_from_whole_where_nothing_is_validated(tmp_path: Pa
         "fit.crops_per_epoch=4", "fit.max_steps=4", "data.val_fraction=0", "fit.monitor=last",
         "fit.tune_decoding=outlines",
     ]  # fmt: skip
-    run = train("thesis-unet", data, tmp_path / "run", overrides=settings)
+    run = train("salomon2023-unet", data, tmp_path / "run", overrides=settings)
     record = json.loads((run / "record.json").read_text())
     assert record["fields"] == {"train": ["f0"], "val": ["f0"], "test": ["f1"]}
     # The last weights are kept, those of step 4.

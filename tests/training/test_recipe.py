@@ -24,20 +24,20 @@ def test_every_recipe_loads_and_survives_being_written_out(name: str) -> None:
 
 
 def test_the_thesis_recipe_has_the_published_values() -> None:
-    recipe = load_recipe("thesis-unet")
+    recipe = load_recipe("salomon2023-unet")
     # Thesis 5.3.1: the list of hyperparameters.
     method = recipe.method
     assert isinstance(method, SemanticConfig)
     assert (method.loss, method.gamma, method.alpha) == ("focal", 2.0, 0.5)
     network = recipe.network
-    assert (network.decoder, network.weights) == ("thesis-unet", "none")
+    assert (network.decoder, network.weights) == ("salomon2023-unet", "none")
     assert (network.filters, network.dropout) == (64, 0.05)
     optimiser = recipe.optimiser
     assert (optimiser.name, optimiser.lr, optimiser.schedule) == ("adam", 2e-4, "constant")
     assert optimiser.weight_decay == optimiser.clip_norm == 0
     fit = recipe.fit
     assert (fit.batch, fit.epochs, fit.patience) == (4, 3000, 250)
-    assert (fit.monitor, fit.tune_decoding, fit.near_objects) == ("val_loss", False, 0)
+    assert (fit.monitor, fit.tune_decoding, fit.foreground_fraction) == ("val_loss", False, 0)
     # 5.3.2: rotation, shifts, shear and flips, and nothing else.
     augment = recipe.augment
     assert augment.rotation > 0 and augment.shift > 0 and augment.shear > 0 and augment.flip
@@ -61,7 +61,7 @@ def test_settings_say_what_they_are() -> None:
 
 def test_reading_a_recipe_needs_no_pytorch() -> None:
     code = (
-        "import sys; from sparcell.training import load_recipe; load_recipe('thesis-unet');"
+        "import sys; from sparcell.training import load_recipe; load_recipe('salomon2023-unet');"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -102,9 +102,9 @@ def test_the_last_of_several_settings_counts() -> None:
         ("fit.epochs=many", r"setting fit\.epochs"),
         ("fit.crop=500", r"setting fit\.crop.*multiple of 32"),
         ("network.shrink=2", r"fit\.crop=160.*multiples of 64"),
-        ("network={decoder: fpn, shrink: 2}", "shrink=2 without image_skip"),
+        ("network={decoder: fpn, shrink: 2}", "shrink=2 without pixel_unshuffle_skip"),
         ("optimiser.lr=nan", r"setting optimiser\.lr"),
-        ("schema_version=2", "setting schema_version"),
+        ("schema_version=3", "setting schema_version"),
         ("method.name=magic", "setting method"),
         ("fit.epochs", "key=value"),
         ("name.first=3", "name has no parts"),
@@ -166,11 +166,11 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, content: bytes, part: str) -> 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        InputError, match=r"no recipe 'thesis'.*mp-net, nuclei-light, .*thesis-unet"
+        InputError, match=r"no recipe 'thesis'.*nuclei-light, park2022, .*salomon2023-unet"
     ):
         load_recipe("thesis")
-    with pytest.raises(InputError, match=r"did you mean isl-light/nuclei\?"):
-        load_recipe("isl-nuclei")
+    with pytest.raises(InputError, match=r"did you mean bonte2023-light/nuclei\?"):
+        load_recipe("bonte-light/nuclei")
 
 
 def test_a_recipe_does_not_change() -> None:

@@ -80,7 +80,7 @@ LACSS = {
 }
 TINY = ["fit.crop=64", "fit.batch=2", "data.images=1", "network.weights=none"]
 SMALL = {
-    "thesis-unet": ["network.filters=4"],
+    "salomon2023-unet": ["network.filters=4"],
     "unet": ["network.encoder=lcnet_035", "network.decoder_channels=[8, 8, 8, 8, 8]"],
     "unetplusplus": ["network.encoder=lcnet_035", "network.decoder_channels=[8, 8, 8, 8, 8]"],
     "fcn": ["network.encoder=lcnet_035"],
@@ -106,23 +106,23 @@ def what_is_learned(recipe: Recipe) -> Hashable:
 
 def test_families_have_as_many_rows_as_the_papers_tables() -> None:
     counts = {
-        "mp-net": 9,
-        "isl": 11 + 11,
-        "single-cell-temporal": 3 * 4 * 2,
-        "single-cell-location": 2 * 2 * 2,
-        "single-cell-transfer": 3 * 2 * 2,
-        "single-cell-location-transfer": 2 * 4,
-        "single-cell-size": 5 * 3 * 2,
-        "autolabel": 3 + 1,
-        "lacss": 2 + (1 + 3) + 1,
+        "park2022": 9,
+        "bonte2023": 11 + 11,
+        "cui2020-temporal": 3 * 4 * 2,
+        "cui2020-location": 2 * 2 * 2,
+        "cui2020-transfer": 3 * 2 * 2,
+        "cui2020-location-transfer": 2 * 4,
+        "cui2020-size": 5 * 3 * 2,
+        "salomon2023": 3 + 1,
+        "shrestha2023": 2 + (1 + 3) + 1,
     }
     assert {name: len(open_recipe_file(name).rows) for name in counts} == counts
 
 
 def test_the_rows_of_mp_net() -> None:
-    assert list(open_recipe_file("mp-net").rows) == list(MP_NET)
+    assert list(open_recipe_file("park2022").rows) == list(MP_NET)
     for row, (decoder, weights, loss, positive, optimiser) in MP_NET.items():
-        recipe = load_recipe(f"mp-net/{row}")
+        recipe = load_recipe(f"park2022/{row}")
         network, method = recipe.network, recipe.method
         assert (network.decoder, network.encoder, network.weights) == (
             decoder, "resnet101", weights,
@@ -141,17 +141,17 @@ def test_the_rows_of_mp_net() -> None:
         light = (augment.flip, augment.gain, augment.offset)
         assert light == ((True, 0.4, 0.4) if tta else (False, 0, 0))
         assert not any((augment.rotation, augment.shift, augment.shear, augment.scale))
-        assert not any((augment.noise, augment.blur, augment.haze))
+        assert not any((augment.noise, augment.blur, augment.out_of_focus))
 
 
 def test_the_rows_of_in_silico_labeling() -> None:
-    assert list(open_recipe_file("isl").rows) == list(ISL)
+    assert list(open_recipe_file("bonte2023").rows) == list(ISL)
     for row, (images, crops, steps, epochs, rate) in ISL.items():
-        recipe = load_recipe(f"isl/{row}")
+        recipe = load_recipe(f"bonte2023/{row}")
         fit, network = recipe.fit, recipe.network
         assert (network.decoder, network.encoder) == ("unet", "densenet121")
         assert (recipe.data.images, fit.epochs, fit.crop) == (images, epochs, 512)
-        assert fit.fixed_crops == 5 and network.stacked == row.startswith("cells-isl")
+        assert fit.fixed_crops == 5 and network.stacked_head == row.startswith("cells-isl")
         # The tables count a batch as a sample; a last batch that is not full counts too.
         assert -(-crops // fit.batch) * epochs == steps
         assert fit.crops_per_epoch == crops
@@ -163,9 +163,9 @@ def test_the_rows_of_in_silico_labeling() -> None:
             assert network.weights == "imagenet"
         elif kind == "semantic":
             # Equation 1.
-            assert network.weights == "runs/isl/nuclei-dapi" and recipe.method.offset == 0.5
+            assert network.weights == "runs/bonte2023/nuclei-dapi" and recipe.method.offset == 0.5
         else:
-            assert network.weights == "runs/isl/cells-cellmask"
+            assert network.weights == "runs/bonte2023/cells-cellmask"
         if kind == "distance":
             # Equation 2 and section 2.3: alpha = 2000, h = 10 of 255.
             assert recipe.method.alpha == 2000
@@ -173,17 +173,17 @@ def test_the_rows_of_in_silico_labeling() -> None:
 
 
 def test_a_row_that_goes_on_from_a_stain_asks_for_its_run() -> None:
-    recipe = load_recipe("isl/nuclei-isl-10", ["network.encoder=lcnet_035"])
-    with pytest.raises(InputError, match="no weights at runs/isl/nuclei-dapi") as caught:
+    recipe = load_recipe("bonte2023/nuclei-isl-10", ["network.encoder=lcnet_035"])
+    with pytest.raises(InputError, match="no weights at runs/bonte2023/nuclei-dapi") as caught:
         METHODS["semantic"].build(recipe.network, 1, recipe.method)
     assert "\n" not in str(caught.value)
 
 
 def test_three_weights_of_the_rarer_class():
     """Autolabel thesis, 7.2.2: the mixed network with alpha 0.25, 0.5 and 0.75."""
-    mixed = load_recipe("autolabel/mixed")
+    mixed = load_recipe("salomon2023/mixed")
     for alpha in (0.25, 0.5, 0.75):
-        recipe = load_recipe(f"autolabel-alpha/{alpha}")
+        recipe = load_recipe(f"salomon2023-alpha/{alpha}")
         assert recipe.method.alpha == alpha
         assert recipe.method.model_copy(update={"alpha": 0.5}) == mixed.method
         assert recipe.data == mixed.data and recipe.fit == mixed.fit
@@ -193,7 +193,7 @@ def test_three_weights_of_the_rarer_class():
 def test_the_rows_of_the_single_cell_thesis() -> None:
     seen = set()
     for name in recipe_names():
-        if not name.startswith("single-cell"):
+        if not name.startswith("cui2020"):
             continue
         recipe = load_recipe(name)
         # Section 2.3.
@@ -203,7 +203,7 @@ def test_the_rows_of_the_single_cell_thesis() -> None:
         assert (optimiser.l2, optimiser.weight_decay) == (1e-5, 0)
         assert (optimiser.clip, optimiser.eps) == ("tensor", 1e-7)
         assert (fit.batch, fit.crop) == (4, 128)
-        assert fit.epochs == (10 if name.startswith("single-cell-temporal") else 15)
+        assert fit.epochs == (10 if name.startswith("cui2020-temporal") else 15)
         assert network.decoder == "fpn"
         # Section 3.1: several frames in a batch, all of them learned.
         assert network.every_frame == (network.frames > 1)
@@ -236,8 +236,8 @@ def test_the_rows_that_answer_a_question_differ_in_that_alone() -> None:
         method = recipe.method.name
         return method, network.encoder, network.location, network.weights, recipe.data.fraction
 
-    location, both = "single-cell-location", "single-cell-location-transfer"
-    transfer, size = "single-cell-transfer", "single-cell-size"
+    location, both = "cui2020-location", "cui2020-location-transfer"
+    transfer, size = "cui2020-transfer", "cui2020-size"
     expected = ("watershed", "resnet50", True, "imagenet", 1)
     # One network of the tables 4 to 8 is the same.
     assert setting(location, "resnet50-location-1") == expected
@@ -257,29 +257,29 @@ def test_the_rows_that_answer_a_question_differ_in_that_alone() -> None:
 
 
 def test_the_rows_of_lacss() -> None:
-    assert list(open_recipe_file("lacss").rows) == list(LACSS)
+    assert list(open_recipe_file("shrestha2023").rows) == list(LACSS)
     for row, (level, crop, steps, every, auxnet) in LACSS.items():
         recipe = load_recipe(f"lacss/{row}")
         method, fit, network = recipe.method, recipe.fit, recipe.network
         assert (method.level, method.crop, method.auxnet) == (level, crop, auxnet)
         assert (method.alpha, method.gamma, method.delta) == (0.25, 2, 1)
         assert (method.radius, method.boundary_delta, method.weights) == (1.5, 0.5, (1, 1, 1))
-        assert method.anchor == 0
+        assert method.location_weight == 0
         assert (fit.max_steps, fit.crops_per_epoch // fit.batch) == (steps, every)
         assert (network.encoder, network.pyramid_width) == ("fineresnet50", 256)
         assert (recipe.augment.flip, recipe.augment.scale) == (True, 0.1)
         assert (recipe.augment.rotation, recipe.augment.shear) == (0, 0)
         wanted = ("outlines",) if row.endswith("full") else ("points", "mask")
         assert tuple(recipe.data.annotations) == wanted
-        start = "runs/lacss/livecell-full" if row == "fluorescence-weak" else "none"
+        start = "runs/shrestha2023/livecell-full" if row == "fluorescence-weak" else "none"
         assert network.weights == start
 
 
-def test_the_rows_of_autolabel() -> None:
+def test_the_rows_of_salomon2023() -> None:
     lines = {"pure-bj-ras": "BJ-RAS", "pure-bj-tert": "BJ-TERT", "pure-bj-sv40": "BJ-SV40"}
-    base = load_recipe("thesis-unet")
+    base = load_recipe("salomon2023-unet")
     for row, cell in {**lines, "mixed": list(lines.values())}.items():
-        recipe = load_recipe(f"autolabel/{row}")
+        recipe = load_recipe(f"salomon2023/{row}")
         assert recipe.data.where == {"cell": cell}
         assert (recipe.method, recipe.network, recipe.fit) == (base.method, base.network, base.fit)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 
@@ -167,6 +168,19 @@ def test_a_run_is_never_overwritten(data, finished, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
+def test_a_run_of_schema_version_1_goes_on(data, finished, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    settings = yaml.safe_load((run / "recipe.yaml").read_text())
+    settings |= {"schema_version": 1, "description": "as it was"}
+    settings["network"]["decoder"] = "thesis-unet"
+    settings["fit"]["near_objects"] = settings["fit"].pop("foreground_fraction")
+    (run / "recipe.yaml").write_text(yaml.safe_dump(settings))
+    train("nuclei-light", data, run, overrides=SHORT, resume=True)
+    said = capsys.readouterr().err
+    assert "fit.near_objects is now fit.foreground_fraction" in said and "finished already" in said
+
+
 def test_nobody_trains_where_another_process_does(data, finished, tmp_path):
     run = tmp_path / "run"
     for resume in (False, True):
@@ -278,7 +292,7 @@ def test_an_encoder_that_does_not_exist_is_named_with_its_neighbours(data, tmp_p
 
 
 def test_recipe_settings_reach_the_optimiser(data):
-    recipe = load_recipe("thesis-unet")
+    recipe = load_recipe("salomon2023-unet")
     assert recipe.optimiser.name == "adam" and recipe.optimiser.lr == 2e-4
 
 

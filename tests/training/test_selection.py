@@ -47,7 +47,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {name for part in places.values() for name in names(part)} == {"f2"}
     said = capsys.readouterr().err
     assert "f1 (too dark)" in said and "no labels: 1 fields" in said
-    with_refused = find_fields([dataset], DataConfig(use_refused=True), 0)
+    with_refused = find_fields([dataset], DataConfig(use_rejected=True), 0)
     assert sorted(names(with_refused["train"] + with_refused["val"])) == ["f1", "f2"]
 
 

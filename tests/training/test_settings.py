@@ -126,13 +126,13 @@ def test_the_method_s_name_may_come_after_its_settings() -> None:
     settings = {"method": {"name": "semantic", "alpha": 0.1}}
     changed = override(settings, ["method.distance_weight=2", "method.name=distance"])
     assert changed == {"method": {"name": "distance", "distance_weight": 2}}
-    recipe = load_recipe("thesis-unet", ["method.name=distance", "network.weights=none"])
+    recipe = load_recipe("salomon2023-unet", ["method.name=distance", "network.weights=none"])
     assert recipe.method.name == "distance"
 
 
 def test_the_families_that_come_with_sparcell_are_listed_by_their_size() -> None:
     listed = CliRunner().invoke(app, ["list"]).output
-    assert "nuclei-light\n" in listed and "mp-net/ROW, 9 recipes\n" in listed
+    assert "nuclei-light\n" in listed and "park2022/ROW, 9 recipes\n" in listed
     assert "_published" not in listed and max(map(len, listed.splitlines())) <= 80
     assert len(set(recipe_names())) == len(recipe_names()) > 100
     assert [f for f in recipe_files() if f"{f}\n" in listed or f"{f}/ROW" in listed] == (
@@ -141,9 +141,9 @@ def test_the_families_that_come_with_sparcell_are_listed_by_their_size() -> None
 
 
 def test_a_family_shows_its_rows_and_a_row_its_settings_and_source() -> None:
-    rows = CliRunner().invoke(app, ["show", "autolabel"]).output
-    assert "autolabel/pure-bj-ras\n" in rows and "autolabel/mixed\n" in rows
-    shown = yaml.safe_load(CliRunner().invoke(app, ["show", "autolabel/mixed"]).output)
-    assert shown["name"] == "autolabel/mixed" and "5.5.1" in shown["source"]
+    rows = CliRunner().invoke(app, ["show", "salomon2023"]).output
+    assert "salomon2023/pure-bj-ras\n" in rows and "salomon2023/mixed\n" in rows
+    shown = yaml.safe_load(CliRunner().invoke(app, ["show", "salomon2023/mixed"]).output)
+    assert shown["name"] == "salomon2023/mixed" and "5.5.1" in shown["source"]
     assert shown["data"]["where"] == {"cell": ["BJ-RAS", "BJ-TERT", "BJ-SV40"]}
-    assert shown["network"]["decoder"] == "thesis-unet"
+    assert shown["network"]["decoder"] == "salomon2023-unet"

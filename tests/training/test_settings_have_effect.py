@@ -49,8 +49,8 @@ METADATA = {"schema_version", "name", "description", "source"}
 SHAPE = (56, 192)
 """Size of the fields, px."""
 LATER = {
-    "epochs", "max_steps", "cpu_seconds", "patience", "freeze", "hold_norms", "monitor",
-    "precision", "log_to", "tune_decoding", "keep_start",
+    "epochs", "max_steps", "cpu_seconds", "patience", "freeze_fraction", "freeze_batchnorm",
+    "monitor", "precision", "log_to", "tune_decoding", "initial_weight_fraction",
 }  # fmt: skip
 """Settings of `fit` that decide about no crop."""
 TINY = ["fit.crop=64", "fit.batch=2", "fit.crops_per_epoch=4"]
@@ -60,29 +60,29 @@ UNET = [*LIGHT, "network.decoder_channels=[8, 8, 8, 8, 8]"]
 FPN = [*LIGHT, "network.pyramid_width=16"]
 FAMILIES = {
     "nuclei-light": UNET,
-    "isl-light/cells": [*UNET, *STARTED, "data.auto=AUTO", "network.shrink=1"],
-    "isl-light/stain": UNET,
+    "bonte2023-light/cells": [*UNET, *STARTED, "data.auto=AUTO", "network.shrink=1"],
+    "bonte2023-light/stain": UNET,
     "points-light": [*FPN, "data.annotations=[points, mask]"],
-    "thesis-unet": ["network.filters=4"],
-    "mp-net/nested-unet": [*UNET, "network.deep_supervision=true"],
-    "single-cell-transfer/pixelwise-mobilenet_v2-scratch": FPN,
-    "single-cell-size/retinamask-mobilenet_v2-0.5": [*FPN, "method.proposal_score=0.001"],
+    "salomon2023-unet": ["network.filters=4"],
+    "park2022/nested-unet": [*UNET, "network.deep_supervision=true"],
+    "cui2020-transfer/pixelwise-mobilenet_v2-scratch": FPN,
+    "cui2020-size/retinamask-mobilenet_v2-0.5": [*FPN, "method.proposal_score=0.001"],
 }
 """Recipes of every method and kind of network, made small."""
 OTHERS = {
-    "autolabel/mixed": ["network.filters=4", "data.where={}", "method.loss=dice-bce"],
+    "salomon2023/mixed": ["network.filters=4", "data.where={}", "method.loss=dice-bce"],
     "bundled/nuclei": UNET,
-    "isl/cells-imagenet-1": UNET,
-    "isl/nuclei-dapi": UNET,
-    "isl/nuclei-imagenet-1": UNET,
+    "bonte2023/cells-imagenet-1": UNET,
+    "bonte2023/nuclei-dapi": UNET,
+    "bonte2023/nuclei-imagenet-1": UNET,
     # Level 2: a coarser one proposes nothing in so small a crop.
-    "lacss/cil-full": [*FPN, "method.level=2"],
-    "lacss/cil-weak": [*FPN, "method.level=2", "method.auxnet=true"],
-    "mp-net/deeplabv3": LIGHT,
-    "mp-net/unet-1": UNET,
-    "single-cell-location/mobilenet_v2-location-0.1": FPN,
-    "single-cell-location-transfer/mobilenet_v2-location": FPN,
-    "single-cell-temporal/mobilenet_v2-3-none": [*FPN, "method.proposal_score=0.001"],
+    "shrestha2023/cil-full": [*FPN, "method.level=2"],
+    "shrestha2023/cil-weak": [*FPN, "method.level=2", "method.auxnet=true"],
+    "park2022/deeplabv3": LIGHT,
+    "park2022/unet-1": UNET,
+    "cui2020-location/mobilenet_v2-location-0.1": FPN,
+    "cui2020-location-transfer/mobilenet_v2-location": FPN,
+    "cui2020-temporal/mobilenet_v2-3-none": [*FPN, "method.proposal_score=0.001"],
 }
 """Families whose parts are those of `FAMILIES` in other combinations."""
 WORDS = {
@@ -181,7 +181,9 @@ class Prints:
         """What the model's card gets, and whether decoding is tuned."""
         tuned = recipe.fit.tune_decoding and recipe.method.name != "stain"
         tuned = tuned and recipe.fit.tune_decoding
-        mixed = mix_weights({"": torch.ones(1)}, {"": torch.zeros(1)}, recipe.fit.keep_start)
+        mixed = mix_weights(
+            {"": torch.ones(1)}, {"": torch.zeros(1)}, recipe.fit.initial_weight_fraction
+        )
         read = (start_decoding(recipe), recipe.predict.tta, recipe.normalise)
         return digest(*read, tuned, mixed[""])
 

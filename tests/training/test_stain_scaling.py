@@ -81,7 +81,7 @@ def test_the_published_rows_leave_out_no_field_but_one_of_one_value(tmp_path, ro
     fields = {"bright": stained(200, 9000), "faint": faint, "clipped": clipped}
     for name, stain in (fields | {"flat": np.full_like(faint, 7)}).items():
         write(tmp_path, name, stain)
-    recipe = load_recipe(f"isl/{row}")
+    recipe = load_recipe(f"bonte2023/{row}")
     assert recipe.method.name == "stain" and recipe.optimiser.lr == 0.001
     stains = measure_stains(spots(tmp_path), [], recipe.method)
     assert list(stains.faults) == ["flat.tif"] and not stains.own_span

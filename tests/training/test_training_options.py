@@ -172,6 +172,6 @@ def test_a_stain_that_does_not_fit_its_image_is_named(tmp_path: Path) -> None:
         write(tmp_path, name, "s")
     small("stain")(tmp_path)
     found = find_options(Dataset.open(tmp_path))
-    (stain,) = (offer for offer in found.training if "isl-light/stain" in offer.command)
+    (stain,) = (offer for offer in found.training if "bonte2023-light/stain" in offer.command)
     assert stain.names == ["b"] and "(50, 40) px" in stain.faults["a"]
     assert ("a", stain.faults["a"]) in found.faults

@@ -24,12 +24,12 @@ from sparcell.training.module import SegmentationModule, in_tiles, stack
 from sparcell.training.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-LOCATED = [*TINY, "network.image_skip=false", "network.location=true"]
+LOCATED = [*TINY, "network.pixel_unshuffle_skip=false", "network.location=true"]
 
 
 def test_only_recipes_with_a_location_have_a_window() -> None:
-    located = load_recipe("single-cell-location/resnet50-location-1")
-    plain = load_recipe("single-cell-location/resnet50-plain-1")
+    located = load_recipe("cui2020-location/resnet50-location-1")
+    plain = load_recipe("cui2020-location/resnet50-plain-1")
     assert (located.window, located.multiple) == (128, 128)
     assert (plain.window, plain.multiple) == (None, 32)
     with pytest.raises(

@@ -97,9 +97,11 @@ def curve(
 def isl(
     data: Path = DATA,
     out: Path = OUT,
-    recipe: str = typer.Option("isl-light/nuclei", help="Recipe that finds objects."),
+    recipe: str = typer.Option("bonte2023-light/nuclei", help="Recipe that finds objects."),
     labels: str = typer.Option("labels", help="Folder of the labels in the dataset."),
-    stain_recipe: str = typer.Option("isl-light/stain", help="Recipe that predicts the stain."),
+    stain_recipe: str = typer.Option(
+        "bonte2023-light/stain", help="Recipe that predicts the stain."
+    ),
     stain: Path = typer.Option(None, metavar="RUN", help="A finished run of it, instead."),
     start: list[Path] = typer.Option(
         [], metavar="RUN", help="A further run to start from, named by its folder; repeatable."

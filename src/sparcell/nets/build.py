@@ -11,7 +11,7 @@ from sparcell.core.errors import InputError
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.head import StackedHead
 from sparcell.nets.location import LOCATION_CHANNELS, see_location
-from sparcell.nets.unet import HalfResUNet, ThesisUNet
+from sparcell.nets.unet import HalfResUNet, Salomon2023UNet
 from sparcell.nets.weights import load_weights
 
 
@@ -44,11 +44,11 @@ def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.M
             "decoder fpn, which has temporal modules",
             "set network.decoder=fpn or network.frames=1",
         )
-    if config.decoder == "thesis-unet":
-        return _thesis_unet(config, channels, maps)
-    network = _on_an_encoder(config, channels, 1 if config.stacked else maps)
+    if config.decoder == "salomon2023-unet":
+        return _salomon2023_unet(config, channels, maps)
+    network = _on_an_encoder(config, channels, 1 if config.stacked_head else maps)
     start = load_weights(network, config)
-    return (StackedHead(network, maps) if config.stacked else network), start
+    return (StackedHead(network, maps) if config.stacked_head else network), start
 
 
 def build_encoder(config: NetworkConfig, channels: int) -> tuple[Any, str]:
@@ -80,15 +80,15 @@ def build_encoder(config: NetworkConfig, channels: int) -> tuple[Any, str]:
     return holder["encoder"], start
 
 
-def _thesis_unet(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.Module, str]:
+def _salomon2023_unet(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.Module, str]:
     if config.weights in ("imagenet", "coco"):
         raise InputError(
-            f"weights '{config.weights}' for thesis-unet",
+            f"weights '{config.weights}' for salomon2023-unet",
             "none or a run",
             "set network.weights=none",
         )
     seen = channels + LOCATION_CHANNELS * config.location
-    network = ThesisUNet(seen, maps, config.filters, config.dropout)
+    network = Salomon2023UNet(seen, maps, config.filters, config.dropout)
     if config.location:
         see_location(network)
     start = load_weights(network, config)
@@ -96,7 +96,7 @@ def _thesis_unet(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.Mo
 
 
 def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module:
-    # Loading the libraries of encoders takes seconds, which thesis-unet does not need.
+    # Loading the libraries of encoders takes seconds, which salomon2023-unet does not need.
     import segmentation_models_pytorch as smp
 
     from sparcell.nets.dilated import Dilated
@@ -106,7 +106,7 @@ def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module
 
     if config.decoder == "unet":
         unet: nn.Module = on_encoder(smp.Unet, config, channels, maps)
-        if not config.image_skip:
+        if not config.pixel_unshuffle_skip:
             return unet
         return HalfResUNet(unet, channels, maps, config.decoder_channels, config.shrink)
     kinds: dict[str, Callable[[NetworkConfig, int, int], nn.Module]] = {

@@ -14,8 +14,8 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    decoder: Literal["thesis-unet", "unet", "unetplusplus", "fpn", "fcn", "deeplabv3"] = Field(
-        "unet", description="thesis-unet: the autolabel thesis's; the others: on any encoder"
+    decoder: Literal["salomon2023-unet", "unet", "unetplusplus", "fpn", "fcn", "deeplabv3"] = Field(
+        "unet", description="salomon2023-unet: the autolabel thesis's; the others: on any encoder"
     )
     encoder: str = Field(
         "tf_efficientnet_lite0",
@@ -32,7 +32,7 @@ class NetworkConfig(BaseModel):
         description="the last convolution, where weights are those of a run or file: kept where it "
         "fits; new; or copied, every map beginning as one of the run's, the stain for example",
     )
-    stacked: bool = Field(
+    stacked_head: bool = Field(
         False,
         description="unet: one map, as the network has that it starts from, and the method's maps "
         "by two convolutions behind it (isl 2.3)",
@@ -44,13 +44,13 @@ class NetworkConfig(BaseModel):
         description="widths of unet and unetplusplus from coarse to fine; by default those of "
         "segmentation-models-pytorch",
     )
-    image_skip: bool = Field(
+    pixel_unshuffle_skip: bool = Field(
         False,
         description="unet: decode at half resolution, beside the image itself folded to it; each "
         "place answers for its four pixels",
     )
     shrink: Literal[1, 2] = Field(
-        1, description="unet with image_skip: 2 shows the encoder the image at half size"
+        1, description="unet with pixel_unshuffle_skip: 2 shows the encoder the image at half size"
     )
     deep_supervision: bool = Field(
         False, description="unetplusplus: train each nested depth to predict"
@@ -78,8 +78,8 @@ class NetworkConfig(BaseModel):
         description="add each pixel's row and column, -1..1 over the window, as channels; images "
         "are then predicted in windows of the crop's size",
     )
-    filters: int = Field(64, ge=1, description="first width of thesis-unet")
-    dropout: float = Field(0.05, ge=0, lt=1, description="dropout of thesis-unet")
+    filters: int = Field(64, ge=1, description="first width of salomon2023-unet")
+    dropout: float = Field(0.05, ge=0, lt=1, description="dropout of salomon2023-unet")
 
     @model_validator(mode="after")
     def _check(self) -> NetworkConfig:
@@ -101,17 +101,17 @@ class NetworkConfig(BaseModel):
                 "decoder unetplusplus",
                 "set network.decoder=unetplusplus or network.deep_supervision=false",
             )
-        if self.shrink > 1 and not (self.image_skip and self.decoder == "unet"):
+        if self.shrink > 1 and not (self.pixel_unshuffle_skip and self.decoder == "unet"):
             raise InputError(
-                f"network.shrink={self.shrink} without image_skip on a unet",
-                "decoder unet with image_skip, which gives back the detail",
-                "set network.image_skip=true",
+                f"network.shrink={self.shrink} without pixel_unshuffle_skip on a unet",
+                "decoder unet with pixel_unshuffle_skip, which gives back the detail",
+                "set network.pixel_unshuffle_skip=true",
             )
-        if self.stacked and self.decoder != "unet":
+        if self.stacked_head and self.decoder != "unet":
             raise InputError(
-                f"network.stacked with decoder {self.decoder}",
+                f"network.stacked_head with decoder {self.decoder}",
                 "decoder unet",
-                "set network.decoder=unet or network.stacked=false",
+                "set network.decoder=unet or network.stacked_head=false",
             )
         if self.nested_depth < 4 and not self.deep_supervision:
             raise InputError(
@@ -124,4 +124,4 @@ class NetworkConfig(BaseModel):
 
 def input_multiple(config: NetworkConfig) -> int:
     """Height and width of an input must be a multiple of this, px."""
-    return 16 if config.decoder == "thesis-unet" else 32 * config.shrink
+    return 16 if config.decoder == "salomon2023-unet" else 32 * config.shrink

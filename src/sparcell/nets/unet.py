@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class ThesisUNet(nn.Module):
+class Salomon2023UNet(nn.Module):
     """U-Net with `filters` kernels at full resolution, doubled at each of four poolings.
 
     3x3 convolutions with padding 1, each with batch normalisation, ReLU and dropout; 2x2 max

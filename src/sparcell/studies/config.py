@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Rules
 from sparcell.training.effects import name_settings
+from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.recipe_parts import Part
 from sparcell.training.settings import override, parse_settings, recipe_names
@@ -72,7 +73,7 @@ class Limit(Part):
 class Study(Part):
     """Every setting of a study: the runs are all combinations of recipe, budget, fold and seed."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str = Field(description="title of the page")
     description: str = ""
     recipes: tuple[Candidate, ...] = Field(min_length=1, description="what is compared")
@@ -239,7 +240,7 @@ def load_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise InputError(f"no study {path}", "a YAML file", "check the path")
-    settings = parse_settings(path.read_bytes(), f"study {path}")
+    settings = migrate(parse_settings(path.read_bytes(), f"study {path}"), f"study {path}")
     try:
         study = Study.model_validate(settings)
     except ValidationError as error:

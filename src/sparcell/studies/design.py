@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
@@ -24,6 +25,7 @@ from sparcell.studies.splits import (
     nested_subset,
 )
 from sparcell.training.data.selection import nested_order
+from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Part
 
@@ -82,8 +84,9 @@ def read_plan(study: Path) -> Plan:
     """
     path = study / "plan.json"
     try:
-        return Plan.model_validate_json(path.read_text("utf8"))
-    except (OSError, ValueError) as error:
+        settings = json.loads(path.read_text("utf8"))
+        return Plan.model_validate_json(json.dumps(migrate(settings, path)))
+    except (OSError, ValueError, AttributeError) as error:
         raise InputError(
             f"a damaged {path}", "the plan as it was written", "choose another folder with -o"
         ) from error
@@ -125,7 +128,7 @@ def plan_study(study: Study, data: Path) -> Plan:
     for seed, fold, budget, label in product(
         study.seeds, range(len(parts)), study.budgets, recipes
     ):
-        allowed, refused_too = fields_of[label], recipes[label].data.use_refused
+        allowed, refused_too = fields_of[label], recipes[label].data.use_rejected
         train = [
             name
             for name in parts[fold].train
@@ -378,6 +381,6 @@ def _network(recipe: Recipe) -> str:
     network = recipe.network
     return (
         network.decoder
-        if network.decoder == "thesis-unet"
+        if network.decoder == "salomon2023-unet"
         else (f"{network.decoder} on {network.encoder}")
     )

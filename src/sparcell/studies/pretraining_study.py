@@ -29,7 +29,7 @@ from sparcell.training.initialise import start_from
 from sparcell.training.recipe import Recipe, load_recipe
 
 SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
-OF_A_RUN = ("network.head", "fit.hold_norms")
+OF_A_RUN = ("network.head", "fit.freeze_batchnorm")
 """Settings that have an effect only on a start from a run."""
 BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Labelled fields that are tried, as far as there are so many."""
@@ -38,7 +38,7 @@ BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 def pretraining_study(
     data: Path,
     runs: Mapping[str, Path],
-    recipe: str = "isl-light/nuclei",
+    recipe: str = "bonte2023-light/nuclei",
     *,
     labels: str = "labels",
     budgets: Sequence[int] | None = None,
@@ -48,9 +48,9 @@ def pretraining_study(
 ) -> Study:
     """Make the study that compares starts of one recipe.
 
-    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze` holds for the runs alone;
-    the others move all weights from the beginning, as `nuclei-light` does. Validation fields come
-    from the budget, so its size is all the labels that a run uses.
+    What the recipe says of `optimiser.pretrained_lr` and `fit.freeze_fraction` holds for the runs
+    alone; the others move all weights from the beginning, as `nuclei-light` does. Validation fields
+    come from the budget, so its size is all the labels that a run uses.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def pretraining_study(
         raise InputError(
             f"the recipe {recipe}, which predicts a stain",
             "one that finds objects",
-            "try --recipe isl-light/nuclei",
+            "try --recipe bonte2023-light/nuclei",
         )
     from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
     first = next(iter(from_runs.values()))
@@ -99,7 +99,11 @@ def pretraining_study(
     plain = (
         for_all
         | alike
-        | {"optimiser.pretrained_lr": 1.0, "fit.freeze": 0.0, "network.stacked": False}
+        | {
+            "optimiser.pretrained_lr": 1.0,
+            "fit.freeze_fraction": 0.0,
+            "network.stacked_head": False,
+        }
     )
     return Study(
         name=f"How many labels after learning the stain? {data.resolve().name}",
@@ -162,7 +166,7 @@ def learn_stain(
         raise InputError(
             f"the recipe {recipe} of the method {loaded.method.name}",
             "one that predicts a stain",
-            "try --stain-recipe isl-light/stain",
+            "try --stain-recipe bonte2023-light/stain",
         )
     from sparcell.training import train
 

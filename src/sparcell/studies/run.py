@@ -146,7 +146,10 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
 def _what_decides(plan: Plan) -> Plan:
     """Return a plan without what may change while its runs stay the same."""
     free = {"name": "", "description": "", "external": (), "threads": 0}
-    return plan.model_copy(update={"study": plan.study.model_copy(update=free)})
+    words = {"description": "", "source": ""}
+    recipes = {label: recipe.model_copy(update=words) for label, recipe in plan.recipes.items()}
+    study = plan.study.model_copy(update=free)
+    return plan.model_copy(update={"study": study, "recipes": recipes})
 
 
 def is_finished(out: Path, run: Run) -> bool:

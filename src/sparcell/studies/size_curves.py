@@ -1,6 +1,6 @@
 """Scores and errors against the number of training annotations (single-cell thesis, figs. 3 to 5).
 
-The family `single-cell-size` has the share of the training fields as an axis, `fraction`, of its
+The family `cui2020-size` has the share of the training fields as an axis, `fraction`, of its
 recipes, so that a study of it has one budget. Any family with such an axis is drawn.
 """
 

@@ -72,8 +72,8 @@ class Budget(Callback):
         rate = self.optimiser.lr * schedule_rate(progress, self.optimiser.schedule)
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = rate * group.get("share", 1.0)
-        if self.fit.freeze:
-            freeze_pretrained(module.network, progress < self.fit.freeze)
+        if self.fit.freeze_fraction:
+            freeze_pretrained(module.network, progress < self.fit.freeze_fraction)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -13,12 +13,13 @@ from sparcell.core.progress import say
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries
 from sparcell.training.effects import check_effects, name_settings, reset_idle
+from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
 from sparcell.training.settings import override
 
 ARCHITECTURE = (
-    "decoder", "encoder", "decoder_channels", "image_skip", "shrink", "pyramid_width", "location",
-    "frames", "temporal", "every_frame", "deep_supervision", "nested_depth", "filters",
+    "decoder", "encoder", "decoder_channels", "pixel_unshuffle_skip", "shrink", "pyramid_width",
+    "location", "frames", "temporal", "every_frame", "deep_supervision", "nested_depth", "filters",
 )  # fmt: skip
 """Settings of a network that decide the shapes of its weights."""
 CENTRE = 0.5
@@ -94,7 +95,7 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
         raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
     path, own = run / "recipe.yaml", recipe.network.model_dump(mode="json")
     try:
-        held = yaml.safe_load(path.read_text("utf8"))
+        held = migrate(dict(yaml.safe_load(path.read_text("utf8"))), path)
         theirs, method_of_run = dict(held["network"]), str(held["method"]["name"])
         normalise = dict(held["normalise"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:

@@ -117,7 +117,7 @@ class SegmentationModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Hold what the recipe holds; Lightning lets all of it go before."""
         photographs = self.recipe.network.weights in ("imagenet", "coco")
-        if self.recipe.fit.hold_norms and not photographs:
+        if self.recipe.fit.freeze_batchnorm and not photographs:
             freeze_batchnorm(self.network)
 
     def training_step(self, crop: Crop, index: int) -> Tensor:

@@ -24,6 +24,7 @@ from sparcell.methods.watershed.config import WatershedConfig
 from sparcell.nets.config import NetworkConfig, input_multiple
 from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.effects import check_effects, find_idle, name_settings, reset_idle
+from sparcell.training.migration import check_former
 from sparcell.training.recipe_parts import Augment, DataConfig, Fit, Optimiser, Part, PredictConfig
 from sparcell.training.settings import find_recipe, override
 
@@ -31,7 +32,7 @@ from sparcell.training.settings import find_recipe, override
 class Recipe(Part):
     """All settings of a training."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     description: str = ""
     source: str = Field("", description="publication and place the settings come from")
@@ -197,6 +198,7 @@ def _check(settings: dict[str, Any], name: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         place_name = ".".join(str(part) for part in first["loc"])
+        check_former(f"{first['loc'][0]}.{first['loc'][-1]}", first["input"])
         raise InputError(
             f"setting {place_name} in recipe {name}: {first['msg'].lower()}",
             "a setting of `sparcell recipes show`",

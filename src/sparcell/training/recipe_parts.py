@@ -43,7 +43,7 @@ class DataConfig(Part):
         description="what is used of each field, where a method learns from any annotation; "
         "[points, mask] makes points and masks of outlines",
     )
-    use_refused: bool = Field(
+    use_rejected: bool = Field(
         False, description="train also on labels that the quality gate refused"
     )
     parts: dict[Literal["train", "val", "test"], list[str]] | None = Field(
@@ -58,7 +58,7 @@ class DataConfig(Part):
         description="dataset folder that `sparcell label` wrote: its fields are learned from too, "
         "those apart that are outlined, or kept for validation or test",
     )
-    auto_worth: float = Field(
+    auto_weight: float = Field(
         20.0,
         gt=0,
         description="all automatic labels together count as much as so many outlined fields",
@@ -67,7 +67,7 @@ class DataConfig(Part):
         "",
         description="a finished model, by name, file or run folder, that labels the training "
         "fields without annotation; what it is sure of is learned from beside automatic labels, "
-        "and counts with them in data.auto_worth. Empty: such fields are left out",
+        "and counts with them in data.auto_weight. Empty: such fields are left out",
     )
     val_fraction: float = Field(
         0.2,
@@ -99,7 +99,7 @@ class Augment(Part):
     offset: float = Field(0.0, ge=0, description="largest change of brightness, of the range -1..1")
     noise: float = Field(0.0, ge=0, description="largest SD of added noise, of the range -1..1")
     blur: float = Field(0.0, ge=0, description="largest sigma of a Gaussian blur, px")
-    haze: float = Field(
+    out_of_focus: float = Field(
         0.0,
         ge=0,
         description="largest brightness of added light from out of focus, of the range -1..1, in "
@@ -140,7 +140,7 @@ class Optimiser(Part):
         description="clip the norm of all gradients together, or of each tensor by itself, as "
         "Keras does",
     )
-    average: float = Field(
+    ema_decay: float = Field(
         0.0,
         ge=0,
         lt=1,
@@ -177,14 +177,14 @@ class Fit(Part):
         description="show each field tile by tile, each tile once in an epoch: the largest step "
         "between tiles, share of the crop. 1 = side by side; 0 = crops drawn at random",
     )
-    freeze: float = Field(
+    freeze_fraction: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="what started from weights is held for this share of the training, while the "
         "rest finds its feet",
     )
-    hold_norms: bool = Field(
+    freeze_batchnorm: bool = Field(
         False,
         description="batch norms that came with another run or model, not those of ImageNet, keep "
         "their means and variances, instead of those of the few images that are learned from",
@@ -193,7 +193,7 @@ class Fit(Part):
         512, description="edge of a square crop, or rows and columns, [544, 704]; px"
     )
     batch: int = Field(4, ge=1, description="crops in a step")
-    near_objects: float = Field(
+    foreground_fraction: float = Field(
         0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
     )
     monitor: Literal["val_loss", "val_f1", "val_pcc", "last"] = Field(
@@ -201,7 +201,7 @@ class Fit(Part):
         description="what decides which weights are best; val_pcc: of method stain, in place of "
         "val_f1; last: the last ones are kept",
     )
-    keep_start: float = Field(
+    initial_weight_fraction: float = Field(
         0.0,
         ge=0,
         lt=1,

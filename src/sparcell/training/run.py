@@ -52,9 +52,11 @@ from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
 from sparcell.training.data.selection import choose_stains, find_auto, find_fields, open_datasets
 from sparcell.training.finalise import export_model, keep_model, score_model
 from sparcell.training.initialise import start_from
+from sparcell.training.migration import migrate
 from sparcell.training.module import CropDataModule, NotFiniteLoss, SegmentationModule
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
 from sparcell.training.recipe_parts import Fit
+from sparcell.training.settings import parse_settings
 
 
 def train(
@@ -160,7 +162,9 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
     record["training"] = _fit(trainee, fields, out)
     best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
-    trainee.load_state_dict(mix_weights(start, best["state_dict"], recipe.fit.keep_start))
+    trainee.load_state_dict(
+        mix_weights(start, best["state_dict"], recipe.fit.initial_weight_fraction)
+    )
     model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
         failures = score_model(model, places, recipe.data, out)
@@ -194,12 +198,20 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
         raise InputError(
             f"a run in {out}", "a new folder", "add --resume to go on, or choose another -o"
         )
-    if held.read_text("utf8") != dump_recipe(recipe):
+    if _what_decides(migrate(parse_settings(held.read_bytes(), str(held)), held)) != _what_decides(
+        recipe.model_dump(mode="json")
+    ):
         raise InputError(
             f"other settings in {held} than now",
             "the same recipe",
             "repeat the first call's settings",
         )
+
+
+def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what may change while a run stays the same."""
+    free = ("schema_version", "description", "source")
+    return {key: value for key, value in settings.items() if key not in free}
 
 
 def _fit(
@@ -285,7 +297,7 @@ def _trainer(
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
-    average = recipe.optimiser.average
+    decay = recipe.optimiser.ema_decay
     trainer = lightning.Trainer(
         max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
         accumulate_grad_batches=accumulate,
@@ -295,7 +307,7 @@ def _trainer(
             table,
             *_choose_weights(fit, keep),
             ModelCheckpoint(filename="last", **keep),
-            *([AveragedWeights(average)] if average else []),
+            *([AveragedWeights(decay)] if decay else []),
         ],
         plugins=[WholeCheckpoints()],
         num_sanity_val_steps=0,

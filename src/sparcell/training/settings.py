@@ -26,6 +26,7 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.training.migration import check_former, current_recipe, migrate
 
 Settings = dict[str, Any]
 ROW = "row"
@@ -134,6 +135,8 @@ def find_recipe(
     InputError
         If there is no such recipe, or its file cannot be understood.
     """
+    if not _is_there(name, folder):
+        name = current_recipe(name)
     if _is_there(name, folder):
         return open_recipe_file(name, folder, above), ""
     file, _, row = name.rpartition("/")
@@ -164,6 +167,8 @@ def parse_settings(text: bytes, what: str) -> dict[str, Any]:
 
 def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> RecipeFile:
     """Read a file by its name or path; see `find_recipe`."""
+    if not _is_there(name, folder):
+        name = current_recipe(name)
     path = folder / name
     bundled = _bundled(name)
     source, key = (bundled, name) if bundled.is_file() else (path, str(path.resolve()))
@@ -171,7 +176,7 @@ def open_recipe_file(name: str, folder: Path = Path(), above: tuple[str, ...] = 
         raise _unknown(name)
     if key in above:
         raise InputError(f"recipe {name} that is its own base", "another base", "correct it")
-    settings = parse_settings(source.read_bytes(), f"recipe {name}")
+    settings = migrate(parse_settings(source.read_bytes(), f"recipe {name}"), f"recipe {name}")
     rows, places = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
     tables = settings.pop("tables", None) or {}
     if rows:
@@ -264,10 +269,12 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
     """
     pairs = []
     for text in overrides:
-        key, equals, value = text.partition("=")
+        key, equals, text_value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
-        pairs.append((key.strip(), _value(value)))
+        setting, value = key.strip(), _value(text_value)
+        check_former(setting, value)
+        pairs.append((setting, value))
     settings = deepcopy(settings)
     # The name decides which other settings a method has.
     for key, value in sorted(pairs, key=lambda pair: pair[0] != "method.name"):

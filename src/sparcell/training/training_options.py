@@ -126,7 +126,7 @@ def _offer_stain(dataset: Dataset) -> TrainingOption:
         except InputError as error:
             faults[sample.name] = str(error)
     fine = [sample for sample in stained if sample.name not in faults]
-    command = f"sparcell train isl-light/stain --data {dataset.root}"
+    command = f"sparcell train bonte2023-light/stain --data {dataset.root}"
     names = [sample.name for sample in fine]
     return TrainingOption(
         "the stain of unstained images", command, names, faults, _find_stop(fine, set())

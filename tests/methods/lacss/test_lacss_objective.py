@@ -18,7 +18,7 @@ from sparcell.nets.config import NetworkConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = NetworkConfig(decoder="fpn", encoder="featurenet", weights="none", pyramid_width=8)
-PRINTED = LacssConfig(exclusive=False, anchor=0, auxnet=False)
+PRINTED = LacssConfig(exclusive=False, location_weight=0, auxnet=False)
 CONFIG = LacssConfig(crop=32, segment_width=8, level=2)
 
 
@@ -96,7 +96,7 @@ def test_weak_loss_of_one_cell_by_hand() -> None:
     weak, boundary = judge(outputs, target, PRINTED)
     # -(4 x 0.75 + 12 x 0.25) / 16.
     assert weak == pytest.approx(-0.375) and boundary == 0
-    anchored, _ = judge(outputs, target, PRINTED.model_copy(update={"anchor": 2.0}))
+    anchored, _ = judge(outputs, target, PRINTED.model_copy(update={"location_weight": 2.0}))
     assert anchored == pytest.approx(-0.375 - 2 * np.log(0.75))
 
 
@@ -110,7 +110,7 @@ def test_exclusive_loss_of_two_cells_by_hand() -> None:
     """The same crops, G = 0.75, odds 3; of the shared 8 pixels 4 are of the mask, of others 2."""
     target = drawn_points((4, 3), (4, 5))
     target[0, 1, :, :4] = 1
-    config = LacssConfig(anchor=0, auxnet=False)
+    config = LacssConfig(location_weight=0, auxnet=False)
     weak, _ = judge(saying(np.log(3)), target, config)
     # Nobody claims: 0.25 for each crop. One of two claims: 2 x 0.75 x 0.25; of one: 0.75.
     on_mask = 4 * np.log(2 * 0.75 * 0.25) + 8 * np.log(0.75)

@@ -56,7 +56,7 @@ class LacssConfig(MethodConfig):
         description="without outlines, ask of every pixel of the mask that exactly one location "
         "claims it, and of every other that none does; false as published",
     )
-    anchor: float = Field(
+    location_weight: float = Field(
         1.0,
         ge=0,
         description="without outlines, weight of each location being its own cell's; 0 as "

@@ -182,7 +182,9 @@ def masked_loss(
         weak = weighted_mean(loss, known)
     y, x = looked.centres.unbind(1)
     trusted = looked.weight[torch.arange(len(y), device=y.device), y, x]
-    weak = weak + config.anchor * weighted_mean(anchoring(looked.logits, looked.centres), trusted)
+    weak = weak + config.location_weight * weighted_mean(
+        anchoring(looked.logits, looked.centres), trusted
+    )
     if not config.auxnet:
         return weak, weak * 0
     edges = add_up(sobel(probability) * inside, looked.at, size).tanh()

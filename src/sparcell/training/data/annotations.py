@@ -49,7 +49,7 @@ def sort_samples(datasets: Sequence[Dataset], config: DataConfig, learns_from: s
             continue
         kinds, wanted = NO_KINDS, learns_from in sample.files
         if learns_from == "any":
-            if sample.refused and not config.use_refused and "points" in sample.files:
+            if sample.refused and not config.use_rejected and "points" in sample.files:
                 # What the quality gate refused is the stain and the labels from it.
                 left = {k: v for k, v in sample.files.items() if k not in ("labels", "stain")}
                 sample = replace(sample, files=left, refused="")
@@ -57,7 +57,7 @@ def sort_samples(datasets: Sequence[Dataset], config: DataConfig, learns_from: s
             wanted = bool(kinds & INSTANCE_ANNOTATIONS)
         if not wanted:
             found.lacking.append((sample, kinds))
-        elif sample.refused and not config.use_refused:
+        elif sample.refused and not config.use_rejected:
             found.refused.append((sample, kinds))
         else:
             found.usable.append((sample, kinds))
@@ -93,7 +93,7 @@ def auto_samples(config: DataConfig) -> list[Sample]:
     return [
         sample
         for sample in dataset.samples
-        if sample.split in ("", "train") and (config.use_refused or not sample.refused)
+        if sample.split in ("", "train") and (config.use_rejected or not sample.refused)
     ]
 
 

@@ -51,7 +51,7 @@ class CropPlaces:
         """Return the place of a crop; `rng` decides where it is drawn anew."""
         fit, seed = self.recipe.fit, self.recipe.seed
         if not self.different:
-            index = self.fields.draw(rng, self.recipe.data.auto_worth)
+            index = self.fields.draw(rng, self.recipe.data.auto_weight)
             return CropPlace(index, draw_corner(self.fields[index], fit, rng))
         # A number beyond the last place begins again, in another order.
         rounds, rest = divmod(number, self.different)
@@ -88,13 +88,13 @@ def tile_corners(field: tuple[int, int], crop: tuple[int, int], step: float) -> 
 
 
 def draw_corner(field: TrainingField, fit: Fit, rng: np.random.Generator) -> Pixels:
-    """Draw a crop: around an object in a share `fit.near_objects` of the draws, else anywhere.
+    """Draw a crop: around an object with probability `fit.foreground_fraction`, else anywhere.
 
     Its middle may be any pixel, and what would reach beyond the field is moved back inside. So
     pixels at the border are seen about half as often as others, not once in a hundred crops.
     """
     middle = rng.random(2) * field.labels.shape
-    if len(field.centres) and rng.random() < fit.near_objects:
+    if len(field.centres) and rng.random() < fit.foreground_fraction:
         middle = field.centres[rng.integers(len(field.centres))]
     corner = np.rint(middle - (np.array(fit.shape) - 1) / 2).astype(np.int64)
     return keep_inside(centre_small(corner, field, fit.shape), field, fit.shape)

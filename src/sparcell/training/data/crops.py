@@ -276,18 +276,18 @@ def draw_out_of_focus_light(
 
     grid = torch.from_numpy(rng.random((1, 1, *rng.integers(3, 8, 2)), np.float32))
     smooth = functional.interpolate(grid, shape, mode="bicubic", align_corners=True)
-    haze: NDArray[np.float32] = smooth[0, 0].clamp(0, 1).numpy()
-    return haze
+    out_of_focus: NDArray[np.float32] = smooth[0, 0].clamp(0, 1).numpy()
+    return out_of_focus
 
 
 def change_intensity(
     image: NDArray[np.float32], augment: Augment, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Change contrast, haze, brightness, sharpness and noise of a normalised (C, Y, X) image."""
+    """Change contrast, out-of-focus light, brightness, blur and noise of a normalised image."""
     image = image * np.float32(1 + rng.uniform(-augment.gain, augment.gain))
-    if augment.haze and rng.random() < 0.5:
+    if augment.out_of_focus and rng.random() < 0.5:
         image += draw_out_of_focus_light(image.shape[1:], rng) * np.float32(
-            rng.uniform(0, augment.haze)
+            rng.uniform(0, augment.out_of_focus)
         )
     image += np.float32(rng.uniform(-augment.offset, augment.offset))
     if augment.blur and rng.random() < 0.5:

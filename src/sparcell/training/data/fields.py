@@ -114,10 +114,10 @@ class Fields(Sequence[TrainingField]):
         """Stay one where a network is copied with what it is judged on: images are only read."""
         return self
 
-    def draw(self, rng: np.random.Generator, auto_worth: float) -> int:
-        """Draw a field; those with automatic labels count as `auto_worth` outlined ones."""
+    def draw(self, rng: np.random.Generator, auto_weight: float) -> int:
+        """Draw a field; those with automatic labels count as `auto_weight` outlined ones."""
         auto = len(self) - self.outlined
-        if auto and rng.random() < auto_worth / (auto_worth + self.outlined):
+        if auto and rng.random() < auto_weight / (auto_weight + self.outlined):
             return self.outlined + int(rng.integers(auto))
         return int(rng.integers(self.outlined))
 
