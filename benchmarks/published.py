@@ -99,28 +99,28 @@ def open_row(row: Row, data: Path) -> tuple[Recipe, str, Iterator[float]]:
     fields = Fields(places["train"], *reading, stains=stains)
     val = Fields(places["val"], *reading, stains=stains)
     try:
-        trainee = SegmentationModule(recipe, channels, val)
+        module = SegmentationModule(recipe, channels, val)
     except InputError:
         network = recipe.network.model_copy(update={"weights": "none"})
         recipe = recipe.model_copy(update={"network": network})
-        trainee = SegmentationModule(recipe, channels, val)
-    return recipe, trainee.start, steps(recipe, trainee, fields)
+        module = SegmentationModule(recipe, channels, val)
+    return recipe, module.start, steps(recipe, module, fields)
 
 
-def steps(recipe: Recipe, trainee: SegmentationModule, fields: Fields) -> Iterator[float]:
+def steps(recipe: Recipe, module: SegmentationModule, fields: Fields) -> Iterator[float]:
     """Take steps as a training does, epoch after epoch, and give their losses."""
     crops = RandomCrops(fields, recipe)
-    optimiser = trainee.configure_optimizers()
+    optimiser = module.configure_optimizers()
     sampler = EpochSampler(len(crops))
     batches = Batches(sampler, recipe.fit.batch, crops.places.different > 0)
     for epoch in range(recipe.fit.epochs):
         sampler.set_epoch(epoch)
         for numbers in batches:
             batch = stack([crops[number] for number in numbers])
-            loss = trainee.compute_loss(trainee(batch.image), batch)
+            loss = module.compute_loss(module(batch.image), batch)
             optimiser.zero_grad()
-            (loss + trainee.penalty()).backward()
-            clip_gradients(trainee.network.parameters(), recipe.optimiser)
+            (loss + module.penalty()).backward()
+            clip_gradients(module.network.parameters(), recipe.optimiser)
             optimiser.step()
             yield float(loss.detach())
 

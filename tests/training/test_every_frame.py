@@ -84,9 +84,9 @@ def test_the_loss_is_that_of_all_frames(place: FieldRef, method: str) -> None:
     crops = RandomCrops(read(place, recipe), recipe)
     batch = stack([crops[0, 0], crops[0, 1]])
     torch.manual_seed(0)
-    trainee = SegmentationModule(recipe, 1, crops.fields)
-    outputs = trainee(batch.image)
-    loss = trainee.compute_loss(outputs, batch)
+    module = SegmentationModule(recipe, 1, crops.fields)
+    outputs = module(batch.image)
+    loss = module.compute_loss(outputs, batch)
     # Each frame of each crop is one item of the method's own loss.
     target = torch.stack([frame for crop in batch.target for frame in crop.chunk(3)])
     valid = torch.stack([frame for crop in batch.valid for frame in crop.chunk(3)])
@@ -95,20 +95,20 @@ def test_the_loss_is_that_of_all_frames(place: FieldRef, method: str) -> None:
     # Labels of an earlier frame count.
     changed = batch.target.clone()
     changed[:, 0] = 0
-    other = trainee.compute_loss(outputs, batch._replace(target=changed))
+    other = module.compute_loss(outputs, batch._replace(target=changed))
     assert other.item() != pytest.approx(loss.item(), rel=1e-4)
     loss.backward()
-    idle = [name for name, one in trainee.network.named_parameters() if one.grad is None]
+    idle = [name for name, one in module.network.named_parameters() if one.grad is None]
     assert not idle
 
 
 def test_a_finished_network_answers_for_the_last_frame(place: FieldRef) -> None:
     recipe = movie_recipe("watershed")
     crops = RandomCrops(read(place, recipe), recipe)
-    trainee = SegmentationModule(recipe, 1, crops.fields)
+    module = SegmentationModule(recipe, 1, crops.fields)
     image = torch.from_numpy(crops[0, 0].image[None])
-    assert trainee(image).shape == (3, 2, 64, 64)
-    assert trainee.eval()(image).shape == (1, 2, 64, 64)
+    assert module(image).shape == (3, 2, 64, 64)
+    assert module.eval()(image).shape == (1, 2, 64, 64)
 
 
 def test_frames_that_cannot_be_learned_from_are_refused() -> None:

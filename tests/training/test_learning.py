@@ -26,13 +26,13 @@ def row(method: str, *overrides: str) -> Recipe:
 
 
 def take_step(
-    recipe: Recipe, trainee: SegmentationModule, optimiser: torch.optim.Optimizer, batch
+    recipe: Recipe, module: SegmentationModule, optimiser: torch.optim.Optimizer, batch
 ) -> float:  # type: ignore[no-untyped-def]
     """One step as Lightning takes it: loss with its penalty, gradients, clipping, Adam."""
-    loss = trainee.compute_loss(trainee(batch.image), batch)
+    loss = module.compute_loss(module(batch.image), batch)
     optimiser.zero_grad()
-    (loss + trainee.penalty()).backward()
-    clip_gradients(trainee.network.parameters(), recipe.optimiser)
+    (loss + module.penalty()).backward()
+    clip_gradients(module.network.parameters(), recipe.optimiser)
     optimiser.step()
     return float(loss.detach())
 
@@ -42,15 +42,15 @@ def test_the_first_step_goes_down_the_loss() -> None:
     torch.manual_seed(0)
     recipe = row("watershed")
     fields = MadeUp([noise_field((128, 128))])
-    trainee = SegmentationModule(recipe, 1, fields)
+    module = SegmentationModule(recipe, 1, fields)
     crops = RandomCrops(fields, recipe)
     batch = stack([crops[0, 0], crops[1, 0]])
-    weights = list(trainee.network.parameters())
-    trainee.compute_loss(trainee(batch.image), batch).backward()
+    weights = list(module.network.parameters())
+    module.compute_loss(module(batch.image), batch).backward()
     downhill = [-weight.grad.sign() for weight in weights]
     before = [weight.detach().clone() for weight in weights]
     # The same forward pass again, so batch norms see the same batch.
-    take_step(recipe, trainee, trainee.configure_optimizers(), batch)
+    take_step(recipe, module, module.configure_optimizers(), batch)
     right = shrunk = moved = 0
     for old, new, down in zip(before, weights, downhill, strict=True):
         step = (new.detach() - old).sign()
@@ -84,25 +84,25 @@ def test_each_method_learns_a_tile_by_heart(method: str) -> None:
         image=image[None].astype(np.float32), valid=np.ones(labels.shape, bool)
     )
     fields = MadeUp([field])
-    trainee = SegmentationModule(recipe, 1, fields)
+    module = SegmentationModule(recipe, 1, fields)
     crops = RandomCrops(fields, recipe)
     batch = stack([crops[0, 0], crops[1, 0]])
-    optimiser = trainee.configure_optimizers()
-    losses = [take_step(recipe, trainee, optimiser, batch) for _ in range(60)]
+    optimiser = module.configure_optimizers()
+    losses = [take_step(recipe, module, optimiser, batch) for _ in range(60)]
     assert losses[-1] < 0.35 * losses[0]
 
 
 def test_the_penalty_is_that_of_the_convolutions_by_hand() -> None:
     recipe = row("watershed", "network.encoder=lcnet_050", "optimiser.l2=0.5")
-    trainee = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
-    kernels = [p for p in trainee.network.parameters() if p.ndim == 4]
+    module = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
+    kernels = [p for p in module.network.parameters() if p.ndim == 4]
     by_hand = 0.5 * sum(float((kernel.detach().double() ** 2).sum()) for kernel in kernels)
-    assert float(trainee.penalty().detach()) == pytest.approx(by_hand, rel=1e-5)
+    assert float(module.penalty().detach()) == pytest.approx(by_hand, rel=1e-5)
     with torch.no_grad():
-        for parameter in trainee.network.parameters():
+        for parameter in module.network.parameters():
             parameter.fill_(0 if parameter.ndim == 4 else 7)
     # Neither biases nor norms count.
-    assert float(trainee.penalty().detach()) == 0
+    assert float(module.penalty().detach()) == 0
 
 
 def test_gradients_are_clipped_together_or_one_by_one_by_hand() -> None:
@@ -122,5 +122,5 @@ def test_gradients_are_clipped_together_or_one_by_one_by_hand() -> None:
 
 def test_epsilon_reaches_adam() -> None:
     recipe = row("watershed", "network.encoder=lcnet_050")
-    trainee = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
-    assert {group["eps"] for group in trainee.configure_optimizers().param_groups} == {1e-7}
+    module = SegmentationModule(recipe, 1, MadeUp([noise_field((128, 128))]))
+    assert {group["eps"] for group in module.configure_optimizers().param_groups} == {1e-7}

@@ -23,21 +23,21 @@ from sparcell.training.data.selection import find_auto, find_fields
 SHORT = ["fit.max_steps=2", "fit.crops_per_epoch=4", "fit.batch=2", "fit.crop=64"]
 
 
-def test_what_all_views_show_alike_is_kept_and_the_rest_is_in_doubt() -> None:
+def test_confident_objects_are_kept_and_the_rest_is_ignored() -> None:
     first = np.zeros((9, 20), np.int32)
     first[1:6, 1:6], first[1:6, 7:12], first[1:4, 14:18] = 1, 2, 3
     other = np.zeros_like(first)
     other[1:6, 1:5] = 5  # a column less: IoU 0.8
     other[1:6, 7:9], other[1:6, 9:12] = 2, 1  # split
     other[7, 15:18] = 3  # another object instead of the third
-    labels, doubt = agree([first, first, other])
+    labels, ignore = agree([first, first, other])
     np.testing.assert_array_equal(labels, first == 1)
     expected = np.zeros(first.shape, bool)
     expected[1:6, 5] = expected[1:6, 7:12] = expected[1:4, 14:18] = expected[7, 15:18] = True
-    np.testing.assert_array_equal(doubt, expected)
-    labels, doubt = agree([first, first])
+    np.testing.assert_array_equal(ignore, expected)
+    labels, ignore = agree([first, first])
     np.testing.assert_array_equal(labels, first)
-    assert not doubt.any()
+    assert not ignore.any()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_fields_of_validation_and_test_are_never_taught(mixed: Path, tmp_path: P
     teacher = find_teacher(datasets, config, "labels", places)
     assert teacher is not None and not teacher.seen
     # Nor is the outlined field that data.images leaves out.
-    assert [pupil.name for pupil in teacher.pupils] == ["bare", "bare-train"]
+    assert [sample.name for sample in teacher.unlabelled] == ["bare", "bare-train"]
     off = load_recipe("nuclei-light").data
     assert off.teacher == "" and find_teacher(datasets, off, "labels", places) is None
     unknown = config.model_copy(update={"teacher": "nobody"})
@@ -118,17 +118,17 @@ def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, capsys, l
     places["train"] = []
     narrow = config.model_copy(update={"annotations": ("points",)})
     teacher = find_teacher(datasets, narrow, learns_from, places)
-    assert teacher is not None and len(teacher.pupils) == 3
+    assert teacher is not None and len(teacher.unlabelled) == 3
 
 
-def test_lessons_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, capsys) -> None:
+def test_pseudo_labels_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, capsys) -> None:
     datasets = [Dataset.open(mixed)]
     config = load_recipe("nuclei-light", ["data.teacher=nuclei"]).data
     teacher = find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
     assert teacher is not None
-    places, lesson = add_pseudo_labels(teacher, tmp_path)
-    assert lesson["fields"] == lesson["fields_without_annotation"] == len(places) == 3
-    assert f"{lesson['objects']} objects of 3 of 3 fields" in capsys.readouterr().err
+    places, summary = add_pseudo_labels(teacher, tmp_path)
+    assert summary["fields"] == summary["fields_without_annotation"] == len(places) == 3
+    assert f"{summary['objects']} objects of 3 of 3 fields" in capsys.readouterr().err
     truth = {name: ellipses(seed) for seed, name in ((6, "bare-train"), (7, "bare"))}
     for place in places:
         labels = check_labels(open_image(place.sample.files["labels"]).read_labels())
@@ -139,7 +139,7 @@ def test_lessons_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, caps
             confusion = match_objects(overlaps, (0.5,))[0].confusion
             assert confusion.precision > 0.8
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tif")}
-    assert add_pseudo_labels(teacher, tmp_path)[1] == lesson
+    assert add_pseudo_labels(teacher, tmp_path)[1] == summary
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tif")} == before
 
 
@@ -152,8 +152,8 @@ def test_movies_are_taught_frame_by_frame(tmp_path: Path) -> None:
     datasets = [Dataset.open(tmp_path)]
     teacher = find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
     assert teacher is not None
-    places, lesson = add_pseudo_labels(teacher, tmp_path / "out")
-    assert [place.plane.t for place in places] == [0, 1, 2] and lesson["fields"] == 1
+    places, summary = add_pseudo_labels(teacher, tmp_path / "out")
+    assert [place.plane.t for place in places] == [0, 1, 2] and summary["fields"] == 1
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_run_says_that_it_was_taught(
     run = train(recipe, mixed, tmp_path / "run", overrides=overrides)
     assert "pseudo-labels by nuclei" in capsys.readouterr().err
     record = json.loads((run / "record.json").read_text())
-    assert sorted(record["fields"]["taught"]) == ["bare", "bare-auto", "bare-train"]
+    assert sorted(record["fields"]["pseudo_labelled"]) == ["bare", "bare-auto", "bare-train"]
     assert record["teacher"]["objects"] > 0 and record["teacher"]["model"] == "nuclei"
     assert sorted(record["fields"]["train"]) == ["f0", "f1"]
     report = (run / "report.html").read_text()
@@ -190,6 +190,6 @@ def test_a_teacher_that_knows_the_test_fields_is_told_of(
     datasets = [Dataset.open(mixed)]
     teacher = find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
     assert teacher is not None and teacher.seen == ("f3",)
-    _, lesson = add_pseudo_labels(teacher, tmp_path / "out")
-    assert lesson["has_learned_from_judged_fields"] == ["f3"]
-    assert "scores on them will be too good" in capsys.readouterr().err
+    _, summary = add_pseudo_labels(teacher, tmp_path / "out")
+    assert summary["has_learned_from_judged_fields"] == ["f3"]
+    assert "scores on them are too high" in capsys.readouterr().err

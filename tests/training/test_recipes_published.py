@@ -310,27 +310,27 @@ def train_and_export(recipe: Recipe, movie: Sample) -> None:
         places, recipe.normalise, network.frames, stains=stains, every_frame=network.every_frame
     )
     crops = RandomCrops(fields, recipe)
-    trainee = SegmentationModule(recipe, 1, fields)
-    optimiser = trainee.configure_optimizers()
-    before = [weight.detach().clone() for weight in trainee.parameters()]
+    module = SegmentationModule(recipe, 1, fields)
+    optimiser = module.configure_optimizers()
+    before = [weight.detach().clone() for weight in module.parameters()]
     for step in range(2):
         batch = stack([crops[step, number] for number in range(recipe.fit.batch)])
-        loss = trainee.compute_loss(trainee(batch.image), batch)
+        loss = module.compute_loss(module(batch.image), batch)
         assert torch.isfinite(loss)
         optimiser.zero_grad()
         loss.backward()
-        clip_gradients(trainee.parameters(), recipe.optimiser)
+        clip_gradients(module.parameters(), recipe.optimiser)
         optimiser.step()
-    moved = [not torch.equal(a, b) for a, b in zip(before, trainee.parameters(), strict=True)]
+    moved = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
     assert np.mean(moved) > 0.9
-    trainee.eval()
-    method, golden = trainee.method, batch.image[0].numpy()
-    onnx, picture = export_onnx(trainee.network, golden, trainee.activate, method.output)
+    module.eval()
+    method, golden = module.method, batch.image[0].numpy()
+    onnx, picture = export_onnx(module.network, golden, module.activate, method.output)
     # Raises where the export says something else than PyTorch.
     runtime = open_runtime("onnxruntime", onnx, golden, picture, 1, method.output)
     shape = (golden.shape[1], golden.shape[2])
     answer = TTARuntime(runtime, recipe.predict.tta)(golden)
-    found = method.decode(method.output.read(answer, shape), trainee.decode_settings)
+    found = method.decode(method.output.read(answer, shape), module.decode_settings)
     assert found.labels.shape == shape and found.labels.max(initial=0) == len(found.scores)
     check_labels(found.labels)
 

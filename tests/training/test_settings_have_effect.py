@@ -135,8 +135,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (data / "quality.csv").write_text("name,accepted,reason\nf5,false,blurred\n")
     torch.manual_seed(1)
     recipe = load_recipe("nuclei-light", UNET)
-    trainee = SegmentationModule(recipe, 1, Fields([], recipe.normalise))
-    torch.save(trainee.network.state_dict(), root / "run.pt")
+    module = SegmentationModule(recipe, 1, Fields([], recipe.normalise))
+    torch.save(module.network.state_dict(), root / "run.pt")
     return {"DATA": data, "AUTO": root / "auto", "RUN": root / "run.pt", "OUT": root / "out"}
 
 
@@ -189,7 +189,7 @@ class Prints:
 
     def fields(self, recipe: Recipe) -> str:
         """Which fields are trained, validated and tested on."""
-        places, auto, pupils, _ = self.choose(recipe)
+        places, auto, unlabelled, _ = self.choose(recipe)
         named = [
             (part, place.name, place.kinds, place.x) for part in places for place in places[part]
         ]
@@ -199,10 +199,10 @@ class Prints:
         read = files if METHODS[recipe.method.name].learns_from != "labels" else ""
         every = [place.sample for held in places.values() for place in held]
         groups = find_groups(every, recipe.data)
-        return digest(named, read, [place.name for place in auto], pupils, groups)
+        return digest(named, read, [place.name for place in auto], unlabelled, groups)
 
     def choose(self, recipe: Recipe) -> Any:
-        """Fields by part, automatic ones, pupils of a teacher, and stains."""
+        """Fields by part, automatic ones, unlabelled ones, and stains."""
         learns_from = METHODS[recipe.method.name].learns_from
 
         def make() -> Any:
@@ -213,7 +213,8 @@ class Prints:
             stains = None
             if learns_from == "stain":
                 stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
-            return places, auto, [pupil.name for pupil in teacher.pupils] if teacher else [], stains
+            names = [sample.name for sample in teacher.unlabelled] if teacher else []
+            return places, auto, names, stains
 
         method = recipe.method if learns_from == "stain" else learns_from
         return self.keep(make, "choose", recipe.data, recipe.seed, method)
@@ -263,39 +264,39 @@ class Prints:
         def make() -> str:
             torch.manual_seed(recipe.seed)
             _, drawn, stains = self.batches(recipe)
-            trainee = SegmentationModule(recipe, 1, Fields([], recipe.normalise, stains=stains))
-            state = trainee.network.state_dict()
+            module = SegmentationModule(recipe, 1, Fields([], recipe.normalise, stains=stains))
+            state = module.network.state_dict()
             start = [*state, *state.values()]
-            rates, held = self.step(recipe, trainee)
+            rates, held = self.step(recipe, module)
             said = []
             # As after some training: small changes, then such that there are detections.
             for spread in (0, 3):
                 torch.manual_seed(0)
-                for parameter in trainee.network.parameters():
+                for parameter in module.network.parameters():
                     change = 0.05 * torch.randn_like(parameter)
                     parameter.data += change + spread * (parameter.ndim == 1) * change.abs() * 20
-                said += self.answer(trainee, stack(drawn[:2]))
+                said += self.answer(module, stack(drawn[:2]))
             return digest(start, rates, held, said)
 
         decides = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
         return self.keep(make, "network", *decides, recipe.fit, self.crops(recipe))
 
-    def answer(self, trainee: SegmentationModule, crop: Crop) -> list[Any]:
+    def answer(self, module: SegmentationModule, crop: Crop) -> list[Any]:
         """Loss, gradients, and what the exported network gives."""
-        trainee.zero_grad()
-        trainee.train()
-        trainee.on_train_epoch_start()
-        loss = trainee.compute_loss(trainee(crop.image), crop) + trainee.penalty()
+        module.zero_grad()
+        module.train()
+        module.on_train_epoch_start()
+        loss = module.compute_loss(module(crop.image), crop) + module.penalty()
         loss.backward()
-        clip_gradients(trainee.network.parameters(), trainee.recipe.optimiser)
-        gradients = [p.grad.clone() for p in trainee.parameters() if p.grad is not None]
-        trainee.eval()
+        clip_gradients(module.network.parameters(), module.recipe.optimiser)
+        gradients = [p.grad.clone() for p in module.parameters() if p.grad is not None]
+        module.eval()
         with torch.inference_mode():
-            return [loss, gradients, trainee.activate(trainee(crop.image[:1]))]
+            return [loss, gradients, module.activate(module(crop.image[:1]))]
 
-    def step(self, recipe: Recipe, trainee: SegmentationModule) -> tuple[Any, Any]:
+    def step(self, recipe: Recipe, module: SegmentationModule) -> tuple[Any, Any]:
         """Optimiser, learning rates and what is held, along the budget."""
-        optimiser = trainee.configure_optimizers()
+        optimiser = module.configure_optimizers()
         groups = [
             {key: value for key, value in group.items() if key != "params"}
             | {"n": len(group["params"])}
@@ -310,11 +311,11 @@ class Prints:
                 optimizers=[optimiser], global_step=steps, num_training_batches=2,
                 accumulate_grad_batches=1,
             )  # fmt: skip
-            budget.on_train_batch_start(trainer, trainee, None, 0)
+            budget.on_train_batch_start(trainer, module, None, 0)
             course += [round(budget.progress(trainer), 9)]
             course += [group["lr"] for group in optimiser.param_groups]
-            held.append([p.requires_grad for p in trainee.network.parameters()])
-        for parameter in trainee.network.parameters():
+            held.append([p.requires_grad for p in module.network.parameters()])
+        for parameter in module.network.parameters():
             parameter.requires_grad_(True)
         return course, held
 

@@ -39,52 +39,52 @@ def test_only_recipes_with_a_location_have_a_window() -> None:
     assert "\n" not in str(told.value)
 
 
-def trainee_of(method: str, tmp_path: Path) -> tuple[SegmentationModule, Recipe]:
+def module_of(method: str, tmp_path: Path) -> tuple[SegmentationModule, Recipe]:
     """A network of random weights whose normalisations have seen images."""
     recipe = load_recipe("nuclei-light", [*LOCATED, f"method={{name: {method}}}"])
     torch.manual_seed(0)
     fields = fields_of(write_fields(tmp_path, 1))
-    trainee = SegmentationModule(recipe, 1, fields)
+    module = SegmentationModule(recipe, 1, fields)
     with torch.no_grad():
         for _ in range(10):
-            trainee(torch.randn(4, 1, 64, 64))
-    return trainee.eval(), recipe
+            module(torch.randn(4, 1, 64, 64))
+    return module.eval(), recipe
 
 
 def test_a_validation_field_is_seen_in_the_windows_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainee, recipe = trainee_of("watershed", tmp_path)
-    crop = stack([WholeFields(trainee.val_fields, recipe, recipe.multiple)[0]])
+    module, recipe = module_of("watershed", tmp_path)
+    crop = stack([WholeFields(module.val_fields, recipe, recipe.multiple)[0]])
     assert crop.image.shape == (1, 1, 128, 128)
     logged: dict[str, Any] = {}
-    monkeypatch.setattr(trainee, "log", lambda name, value, **how: logged.update({name: value}))
+    monkeypatch.setattr(module, "log", lambda name, value, **how: logged.update({name: value}))
     decoded = []
-    decode = trainee.method.decode
+    decode = module.method.decode
 
     def look(maps: np.ndarray, settings: Any) -> Any:
         decoded.append(maps)
         return decode(maps, settings)
 
     monkeypatch.setattr(
-        trainee, "method", trainee.method.__class__(**vars(trainee.method) | {"decode": look})
+        module, "method", module.method.__class__(**vars(module.method) | {"decode": look})
     )
     with torch.no_grad():
-        trainee.validation_step(crop, 0)
+        module.validation_step(crop, 0)
         # Row 70, column 90: in the parts of the windows from 32, 48 to 80, and from 64, 80 to 128.
-        own = trainee.activate(trainee(crop.image[:, :, 32:96, 64:128]))[0, :, 70 - 32, 90 - 64]
+        own = module.activate(module(crop.image[:, :, 32:96, 64:128]))[0, :, 70 - 32, 90 - 64]
         losses = []
         for top in (0, 64):
             for left in (0, 64):
                 tile = Crop(*(part[..., top : top + 64, left : left + 64] for part in crop))
-                losses.append(trainee.compute_loss(trainee(tile.image), tile) * tile.valid.sum())
+                losses.append(module.compute_loss(module(tile.image), tile) * tile.valid.sum())
     (maps,) = decoded
     assert maps.shape == (2, 96, 128)
     assert np.abs(maps[:, 70, 90] / 255 - own.numpy()).max() < 0.003
     assert logged["val_loss"].item() == pytest.approx(
         (sum(losses) / crop.valid.sum()).item(), rel=1e-4
     )
-    assert trainee.counts.loose.confusion.fn + trainee.counts.loose.confusion.tp > 0
+    assert module.counts.loose.confusion.fn + module.counts.loose.confusion.tp > 0
 
 
 def test_tiles_hold_every_pixel_once() -> None:
@@ -104,9 +104,9 @@ def test_a_run_ends_in_a_model_that_says_what_validation_saw(tmp_path: Path) -> 
     assert model.golden_input.shape == (1, 64, 64)
     # The network as it was trained, and the same field through the public way.
     recipe = load_recipe("nuclei-light", LOCATED)
-    trainee = SegmentationModule(recipe, 1, fields_of(write_fields(tmp_path / "other", 1)))
+    module = SegmentationModule(recipe, 1, fields_of(write_fields(tmp_path / "other", 1)))
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    trainee.load_state_dict(best["state_dict"])
+    module.load_state_dict(best["state_dict"])
     pixels = np.random.default_rng(0).standard_normal((96, 112)).astype(np.float32)
     image = Image(pixels, "YX")
     scaling = Scaling.measure(image, Normalise())
@@ -114,5 +114,5 @@ def test_a_run_ends_in_a_model_that_says_what_validation_saw(tmp_path: Path) -> 
     engine = model.open("onnxruntime", 1)
     rows = map_rows(image, FIRST_PLANE, scaling, engine, (cuts[0], cuts[1]))
     found = np.concatenate([maps for _, maps in rows], axis=1)
-    expected = trainee.eval().predict_maps(pad_to(scaling(pixels[None]), (128, 128)), (96, 112))
+    expected = module.eval().predict_maps(pad_to(scaling(pixels[None]), (128, 128)), (96, 112))
     assert np.abs(found.astype(int) - expected).max() <= 1 and found.std() > 1

@@ -123,7 +123,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     auto = find_auto(recipe.data, places)
     teacher = find_teacher(datasets, recipe.data, learns_from, places | {"auto": auto})
     every = [*auto, *(place for held in places.values() for place in held)]
-    every += [FieldRef(pupil, FIRST_PLANE) for pupil in teacher.pupils] if teacher else []
+    every += [FieldRef(sample, FIRST_PLANE) for sample in teacher.unlabelled] if teacher else []
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
     _quiet()
@@ -134,38 +134,42 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
         stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
     reading = (recipe.normalise, recipe.network.frames)
     val = Fields(places["val"], *reading, stains=stains)
-    trainee = SegmentationModule(recipe, channels, val)
+    module = SegmentationModule(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
     with whole_file(out / "recipe.yaml") as partial:
         partial.write_text(dump_recipe(recipe), "utf8")
-    taught, lesson = add_pseudo_labels(teacher, out / "teacher") if teacher else ([], None)
+    pseudo_labelled, summary = (
+        add_pseudo_labels(teacher, out / "teacher") if teacher else ([], None)
+    )
     train_fields = Fields(
         places["train"],
         *reading,
-        auto=[*auto, *taught],
+        auto=[*auto, *pseudo_labelled],
         stains=stains,
         every_frame=recipe.network.every_frame,
     )
     train_fields.read_ahead()
     fields = {"train": train_fields, "val": val}
-    record = _record(recipe, places | {"auto": auto, "taught": taught}, trainee.start) | {
+    record = _record(
+        recipe, places | {"auto": auto, "pseudo_labelled": pseudo_labelled}, module.start
+    ) | {
         "datasets": [str(d.root) for d in datasets],
-        "teacher": lesson,
+        "teacher": summary,
     }
     write_json(out / "record.json", record)
     say(
         f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
         "fields, "
-        f"{sum(p.numel() for p in trainee.network.parameters()) / 1e6:.1f} M weights from "
-        f"{trainee.start}"
+        f"{sum(p.numel() for p in module.network.parameters()) / 1e6:.1f} M weights from "
+        f"{module.start}"
     )
-    start = {name: value.detach().clone() for name, value in trainee.state_dict().items()}
-    record["training"] = _fit(trainee, fields, out)
+    start = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    record["training"] = _fit(module, fields, out)
     best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
-    trainee.load_state_dict(
+    module.load_state_dict(
         mix_weights(start, best["state_dict"], recipe.fit.initial_weight_fraction)
     )
-    model = export_model(trainee.cpu(), fields, places, out, record, pixel_size)
+    model = export_model(module.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
         failures = score_model(model, places, recipe.data, out)
         drop_last(out / "checkpoints")
@@ -215,13 +219,13 @@ def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fit(
-    trainee: SegmentationModule, fields: dict[str, Fields], out: Path
+    module: SegmentationModule, fields: dict[str, Fields], out: Path
 ) -> dict[str, float | None]:
     """Fit until budget or patience end; halve the batch where memory does not suffice.
 
     Returns what it cost.
     """
-    recipe = trainee.recipe
+    recipe = module.recipe
     batch, accumulate = recipe.fit.batch, 1
     while True:
         trainer, table, budget = _trainer(recipe, out, accumulate)
@@ -231,14 +235,14 @@ def _fit(
             _check_checkpoint(last)
         try:
             if not last.exists():
-                trainer.validate(trainee, crops.val_dataloader(), verbose=False)
+                trainer.validate(module, crops.val_dataloader(), verbose=False)
                 table.add(trainer, 0, 0.0)
-            trainer.fit(trainee, crops, ckpt_path=str(last) if last.exists() else None)
+            trainer.fit(module, crops, ckpt_path=str(last) if last.exists() else None)
             return {
                 "steps": trainer.global_step,
                 "cpu_seconds": round(budget.seconds, 1),
                 "seconds": round(sum(row["seconds"] for row in table.rows), 1),
-                "parameters": sum(p.numel() for p in trainee.network.parameters()),
+                "parameters": sum(p.numel() for p in module.network.parameters()),
                 "peak_mib": peak_memory(),
                 "gpu_mib": torch.cuda.max_memory_allocated() / 2**20
                 if torch.cuda.is_available()
@@ -356,7 +360,7 @@ def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> di
     """Begin the run's record with what it is trained on."""
     used = {
         path
-        for part in ("train", "val", "auto", "taught")
+        for part in ("train", "val", "auto", "pseudo_labelled")
         for place in places[part]
         for path in place.sample.files.values()
     }

@@ -1,9 +1,9 @@
 """Fields without annotation, labelled by a finished model: pseudo-labels.
 
-The model looks at each field four times, mirrored. What it finds alike each time is learned from;
-where the views differ, the pixel is in doubt and weighs nothing. After Lee (2013, ICML workshop on
-challenges in representation learning), who kept the surest class of each unlabelled image; here
-objects are kept, by whether they survive a change that should not matter.
+The model predicts each field four times, mirrored. Objects that all four predictions share are
+learned from; where predictions differ, the pixel is ignored. After Lee (2013, ICML workshop on
+challenges in representation learning), who took the most probable class of each unlabelled image.
+Here an object is confident if mirroring does not change it.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.recipe_parts import DataConfig
 
 VIEWS: tuple[tuple[str, ...], ...] = ((), ("Y",), ("X",), ("Y", "X"))
-"""Axes along which each view is mirrored."""
+"""Axes along which the field is mirrored for each prediction."""
 OUTLINES: frozenset[Kind] = frozenset({"outlines"})
 AGREE = 0.8
-"""IoU of an object with its like in every other view, from which on it is learned from."""
+"""Least IoU of a confident object with an object of every other prediction."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A finished model, and what it labels.
+    """A finished model and the fields that it labels.
 
     Attributes
     ----------
     model : Model
     name : str
         As the recipe has it.
-    pupils : tuple of Sample
+    unlabelled : tuple of Sample
         Training fields without annotation.
     seen : tuple of str
         Validation and test fields of this run that the model itself has learned from.
@@ -60,7 +60,7 @@ class Teacher:
 
     model: Model
     name: str
-    pupils: tuple[Sample, ...]
+    unlabelled: tuple[Sample, ...]
     seen: tuple[str, ...] = ()
 
 
@@ -70,11 +70,10 @@ def find_teacher(
     learns_from: str,
     places: dict[str, list[FieldRef]],
 ) -> Teacher | None:
-    """Open the model of `config.teacher`, and find the fields that it shall label.
+    """Open the model of `config.teacher` and find the fields that it labels.
 
-    These are fields for training that have no annotation that could be learned from. Fields of
-    validation and test are never among them, nor is what `config.images` leaves out of the
-    annotated ones.
+    These are training fields without usable annotation. Validation and test fields are never among
+    them, nor are annotated fields that `config.images` leaves out.
 
     Parameters
     ----------
@@ -96,80 +95,82 @@ def find_teacher(
             "choose another",
         )
     taken = {place.sample.name for held in places.values() for place in held}
-    pupils = [
+    unlabelled = [
         sample
         for dataset in datasets
         for sample in dataset.where(**config.where).samples
         if is_pseudo_labelled(sample, config, learns_from) and sample.name not in taken
     ]
-    if not pupils:
+    if not unlabelled:
         raise InputError(
             f"no training field without annotation, for data.teacher={config.teacher}",
             "images beside the annotated ones",
             "add some, or leave data.teacher out",
         )
-    if twice := [name for name, n in Counter(s.name for s in pupils).items() if n > 1]:
+    if twice := [name for name, n in Counter(s.name for s in unlabelled).items() if n > 1]:
         raise InputError(
             f"several fields called {twice[0]}", "different names", "rename one of them"
         )
     learned = model.spec.record.get("fields", {})
-    own = {name for part in ("train", "auto", "taught") for name in learned.get(part, [])}
+    # Records of earlier versions say "taught".
+    trained = ("train", "auto", "pseudo_labelled", "taught")
+    own = {name for part in trained for name in learned.get(part, [])}
     judged = {place.name for part in ("val", "test") for place in places[part]}
     # Of a single field, one part is learned from and the other judged.
     judged -= {place.name for place in places["train"]}
-    return Teacher(model, config.teacher, tuple(pupils), tuple(sorted(own & judged)))
+    return Teacher(model, config.teacher, tuple(unlabelled), tuple(sorted(own & judged)))
 
 
 def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict[str, Any]]:
-    """Label the fields of a teacher into ``labels/`` and ``ignore/`` of `out`.
+    """Write pseudo-labels of all unlabelled fields to ``labels/`` and ``ignore/`` of `out`.
 
-    Fields that are labelled there already are taken as they are.
+    Fields with files there already are not predicted again.
 
     Returns
     -------
     places : list of FieldRef
-        The fields in which it was sure of an object.
-    lesson : dict
-        What was learned from, for the record.
+        The fields with a confident object.
+    summary : dict
+        Model, numbers of fields and objects, and ignored pixels, for ``record.json``.
     """
     runtime = teacher.model.open()
     places: list[FieldRef] = []
     totals: Counter[str] = Counter()
-    pupils = teacher.pupils
-    for sample in track(pupils, f"labelling by {teacher.name}", len(pupils), "fields"):
+    fields = teacher.unlabelled
+    for sample in track(fields, f"labelling by {teacher.name}", len(fields), "fields"):
         kinds = {kind: out / kind / f"{sample.name}.tif" for kind in ("labels", "ignore")}
         image = open_sample(sample)
-        # The ignore mask comes last.
+        # The ignore mask is written last, so a field that has one is complete.
         if not kinds["ignore"].exists():
-            write_summary(teacher.model, runtime, image, kinds)
+            label_field(teacher.model, runtime, image, kinds)
         objects = _count(kinds, totals, image)
         if objects:
-            taught = replace(sample, files={"images": sample.image, **kinds}, refused="")
-            places += [FieldRef(taught, plane, kinds=OUTLINES) for plane in image.planes()]
-    lesson = {
+            labelled = replace(sample, files={"images": sample.image, **kinds}, refused="")
+            places += [FieldRef(labelled, plane, kinds=OUTLINES) for plane in image.planes()]
+    summary = {
         "model": teacher.name,
         "network_sha256": teacher.model.digest,
         "fields": len({place.sample.name for place in places}),
-        "fields_without_annotation": len(pupils),
+        "fields_without_annotation": len(fields),
         "objects": totals["objects"],
-        "doubtful_share": round(totals["doubt"] / max(totals["pixels"], 1), 4),
+        "doubtful_share": round(totals["ignored"] / max(totals["pixels"], 1), 4),
         "has_learned_from_judged_fields": list(teacher.seen),
     }
     say(
-        f"pseudo-labels by {teacher.name}: {lesson['objects']} objects of {lesson['fields']} of "
-        f"{len(pupils)} fields without annotation; {lesson['doubtful_share']:.1%} of the pixels "
-        "are in doubt and left out"
+        f"pseudo-labels by {teacher.name}: {summary['objects']} objects of {summary['fields']} of "
+        f"{len(fields)} fields without annotation; {summary['doubtful_share']:.1%} of the pixels "
+        "differ between mirrored predictions and are ignored"
     )
     if teacher.seen:
         say(
             f"{teacher.name} has learned from {len(teacher.seen)} fields that are validation or "
-            f"test here, such as {teacher.seen[0]}: scores on them will be too good"
+            f"test here, such as {teacher.seen[0]}: scores on them are too high"
         )
-    return places, lesson
+    return places, summary
 
 
-def write_summary(model: Model, runtime: Runtime, image: Image, paths: dict[str, Path]) -> None:
-    """Label one image, and mark what is in doubt.
+def label_field(model: Model, runtime: Runtime, image: Image, paths: dict[str, Path]) -> None:
+    """Write pseudo-labels and ignore mask of one image.
 
     Parameters
     ----------
@@ -178,25 +179,26 @@ def write_summary(model: Model, runtime: Runtime, image: Image, paths: dict[str,
         Its network.
     image : Image
     paths : dict
-        Where ``labels`` and ``ignore`` go.
+        Files of ``labels`` and ``ignore``.
     """
     found = [predict_symmetric(model, runtime, image, mirrored) for mirrored in VIEWS]
     labels = np.zeros_like(found[0])
-    doubt = np.zeros(labels.shape, np.uint8)
+    ignore = np.zeros(labels.shape, np.uint8)
+    # All axes but Y and X: planes agree one by one.
     for plane in np.ndindex(labels.shape[:-2]):
-        labels[plane], doubt[plane] = agree([view[plane] for view in found])
+        labels[plane], ignore[plane] = agree([prediction[plane] for prediction in found])
     axes = label_axes(image)
     write_image(paths["labels"], labels, axes, image.pixel_size, labels=True)
-    write_image(paths["ignore"], doubt, axes, image.pixel_size)
+    write_image(paths["ignore"], ignore, axes, image.pixel_size)
 
 
 def predict_symmetric(
     model: Model, runtime: Runtime, image: Image, mirrored: Iterable[str]
 ) -> Labels:
-    """Predict a mirrored image; its labels, mirrored back, have the axes of `label_axes`."""
+    """Predict a mirrored image; return labels mirrored back, with the axes of `label_axes`."""
     pixels = np.asarray(image.data[tuple(slice(None) for _ in image.axes)])
     pixels = np.flip(pixels, tuple(image.axes.index(axis) for axis in mirrored))
-    # Averaging over mirrored views would hide what this asks.
+    # Test-time augmentation averages mirrored predictions, whose difference is needed here.
     settings = PredictSettings(tta="none")
     labels = predict_array(
         model,
@@ -210,42 +212,44 @@ def predict_symmetric(
     return back
 
 
-def agree(views: Sequence[Labels]) -> tuple[Labels, NDArray[np.bool_]]:
-    """Keep the objects of the first view that every other shows alike.
+def agree(predictions: Sequence[Labels]) -> tuple[Labels, NDArray[np.bool_]]:
+    """Keep the confident objects: those of the first prediction that all others share.
 
     Parameters
     ----------
-    views : sequence of (Y, X) int32
-        Objects of the same image, found several times.
+    predictions : sequence of (Y, X) int32
+        Labels of the same image.
 
     Returns
     -------
     labels : (Y, X) int32
         Under the label contract.
-    doubt : (Y, X) bool
-        Where an object was found but not kept, and where views differ about the rim of one that is.
+    ignore : (Y, X) bool
+        Pixels of objects that are not confident, and pixels at the outline of a confident object
+        on which predictions differ.
     """
-    first, *others = views
-    sure = np.ones(int(first.max(initial=0)) + 1, bool)
+    first, *others = predictions
+    confident = np.ones(int(first.max(initial=0)) + 1, bool)
     for other in others:
         overlaps = count_overlaps(first, other)
-        best = np.zeros(len(sure))
+        # Largest IoU of each object of the first prediction with any object of this one.
+        best = np.zeros(len(confident))
         np.maximum.at(best, overlaps.truth_ids[overlaps.pair_truth], overlaps.iou)
-        sure &= best >= AGREE
-    kept = np.where(sure[first], first, 0)
-    anywhere = reduce(np.logical_or, (view > 0 for view in views))
-    everywhere = reduce(np.logical_and, (view > 0 for view in views))
-    doubt = np.where(kept > 0, ~everywhere, anywhere)
-    return connected_labels(kept), doubt
+        confident &= best >= AGREE
+    kept = np.where(confident[first], first, 0)
+    anywhere = reduce(np.logical_or, (labels > 0 for labels in predictions))
+    everywhere = reduce(np.logical_and, (labels > 0 for labels in predictions))
+    ignore = np.where(kept > 0, ~everywhere, anywhere)
+    return connected_labels(kept), ignore
 
 
 def _count(paths: dict[str, Path], totals: Counter[str], image: Image) -> int:
-    """Add what a labelled field holds to the totals; its objects."""
-    labels, ignore = open_image(paths["labels"]), open_image(paths["ignore"])
+    """Add objects, ignored pixels and pixels of a field to the totals; return its objects."""
+    labels, ignore_masks = open_image(paths["labels"]), open_image(paths["ignore"])
     objects = 0
     for plane in image.planes():
         objects += int(labels.read_labels(plane=plane).max(initial=0))
-        doubt = ignore.read_labels(plane=plane)
-        totals.update(doubt=int(np.count_nonzero(doubt)), pixels=doubt.size)
+        ignore = ignore_masks.read_labels(plane=plane)
+        totals.update(ignored=int(np.count_nonzero(ignore)), pixels=ignore.size)
     totals["objects"] += objects
     return objects
