@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sparcell import methods
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
 from sparcell.methods.semantic.config import SemanticConfig
@@ -44,10 +45,26 @@ def test_the_thesis_recipe_has_the_published_values() -> None:
     assert augment.scale == augment.gain == augment.offset == augment.noise == augment.blur == 0
 
 
-def test_every_method_can_be_asked_for_in_a_recipe() -> None:
+def test_every_folder_of_methods_is_registered_and_can_be_asked_for() -> None:
     configs = get_args(Recipe.model_fields["method"].annotation)
-    assert {config.model_fields["name"].default for config in configs} == set(METHODS)
-    assert {METHODS[name].config for name in METHODS} == set(configs)
+    folders = {path.parent.name for path in Path(methods.__file__).parent.glob("*/config.py")}
+    assert {config.model_fields["name"].default for config in configs} == set(METHODS) == folders
+
+
+def test_a_recipe_takes_whatever_method_is_registered() -> None:
+    code = (
+        "from dataclasses import replace\n"
+        "from typing import Literal\n"
+        "from sparcell.methods import METHODS, SEMANTIC\n"
+        "class NewConfig(SEMANTIC.config):\n"
+        "    name: Literal['new'] = 'new'\n"
+        "    power: int = 1\n"
+        "METHODS.register('new')(replace(SEMANTIC, name='new', config=NewConfig))\n"
+        "from sparcell.training import load_recipe\n"
+        "print(load_recipe('nuclei-light', ['method.name=new', 'method.power=3']).method.power)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n"
 
 
 def test_settings_say_what_they_are() -> None:

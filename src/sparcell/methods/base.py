@@ -83,8 +83,8 @@ DENSE_MAPS = OutputSpec(
 """Dense maps: every pixel of the window has its values."""
 
 
-RequiredAnnotations = dict[str, tuple[str, tuple[object, ...]]]
-"""Settings that have an effect only with some values of another: its name and those values."""
+RequiredSettings = dict[str, tuple[str, tuple[object, ...]]]
+"""Setting without effect of its own to the setting and the values that it requires."""
 
 
 class MethodConfig(BaseModel):
@@ -92,12 +92,16 @@ class MethodConfig(BaseModel):
 
     Attributes
     ----------
-    needs : Needs
-        Settings of this method that have no effect beside others of it.
+    requires : RequiredSettings
+        Settings of this method that have an effect only with some values of another.
+    name : str
+        Name of the method; each method narrows it to a literal.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    needs: ClassVar[RequiredAnnotations] = {}
+    requires: ClassVar[RequiredSettings] = {}
+
+    name: str
 
 
 class DecodeSettings(BaseModel):

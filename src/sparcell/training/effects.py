@@ -1,7 +1,7 @@
 """Settings that have no effect beside others.
 
 Who writes such a setting, in a recipe file or by ``--set``, is told so; one that comes from a base
-goes back to its default. `NO_EFFECT` lists them all, together with `MethodConfig.needs`.
+goes back to its default. `NO_EFFECT` lists them all, together with `MethodConfig.requires`.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def _idle(recipe: Recipe, pretrained: bool = False) -> Iterator[NoEffect]:
     """What differs from its default without an effect."""
     own = (
         _needs(f"method.{name}", f"method.{beside}", *values)
-        for name, (beside, values) in recipe.method.needs.items()
+        for name, (beside, values) in recipe.method.requires.items()
     )
     for entry in (*NO_EFFECT, *own):
         part, name = entry.setting.split(".")

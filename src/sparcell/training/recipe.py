@@ -7,26 +7,26 @@ files build on each other is told in `sparcell.training.settings`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
-from sparcell.methods.distance.config import DistanceConfig
-from sparcell.methods.lacss.config import LacssConfig
-from sparcell.methods.pixelwise.config import PixelwiseConfig
-from sparcell.methods.retinamask.config import RetinaMaskConfig
-from sparcell.methods.semantic.config import SemanticConfig
-from sparcell.methods.stain.config import StainConfig
-from sparcell.methods.watershed.config import WatershedConfig
+from sparcell.methods.base import MethodConfig
 from sparcell.nets.config import NetworkConfig, input_multiple
 from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.effects import check_effects, find_idle, name_settings, reset_idle
 from sparcell.training.migration import check_former
 from sparcell.training.recipe_parts import Augment, DataConfig, Fit, Optimiser, Part, PredictConfig
 from sparcell.training.settings import find_recipe, override
+
+if TYPE_CHECKING:
+    AnyMethodConfig = MethodConfig
+else:
+    # Pydantic chooses among the settings of all registered methods by `name`.
+    AnyMethodConfig = Union[tuple(METHODS[name].config for name in METHODS)]  # noqa: UP007
 
 
 class Recipe(Part):
@@ -39,15 +39,7 @@ class Recipe(Part):
     seed: int = 0
     data: DataConfig = DataConfig()
     normalise: Normalise = Normalise()
-    method: (
-        SemanticConfig
-        | PixelwiseConfig
-        | WatershedConfig
-        | DistanceConfig
-        | StainConfig
-        | RetinaMaskConfig
-        | LacssConfig
-    ) = Field(discriminator="name")
+    method: AnyMethodConfig = Field(discriminator="name")
     network: NetworkConfig = NetworkConfig()
     augment: Augment = Augment()
     optimiser: Optimiser = Optimiser()

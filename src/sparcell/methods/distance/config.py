@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredAnnotations
+from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredSettings
 
 
 class DistanceConfig(MethodConfig):
     """Targets and objective of the distance method."""
 
-    needs: ClassVar[RequiredAnnotations] = {
+    requires: ClassVar[RequiredSettings] = {
         "alpha": ("loss", ("combined",)),
         "distance_weight": ("loss", ("mask-mse",)),
     }

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredAnnotations
+from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredSettings
 
 
 class LacssConfig(MethodConfig):
@@ -15,7 +15,7 @@ class LacssConfig(MethodConfig):
     Lengths in steps are multiples of the stride of `level`: of 8 px on level 3.
     """
 
-    needs: ClassVar[RequiredAnnotations] = {
+    requires: ClassVar[RequiredSettings] = {
         "auxnet_width": ("auxnet", (True,)),
         "boundary_delta": ("auxnet", (True,)),
     }

@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredAnnotations
+from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredSettings
 
 
 class SemanticConfig(MethodConfig):
     """Targets and objective of the semantic method."""
 
-    needs: ClassVar[RequiredAnnotations] = {
+    requires: ClassVar[RequiredSettings] = {
         "gamma": ("loss", ("focal",)),
         "alpha": ("loss", ("focal",)),
         "positive_weight": ("loss", ("bce", "dice-bce", "bce-dice")),

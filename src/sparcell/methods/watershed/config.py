@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredAnnotations
+from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredSettings
 
 
 class WatershedConfig(MethodConfig):
     """Targets and objective of the watershed method."""
 
-    needs: ClassVar[RequiredAnnotations] = {"reach": ("outer", ("px",))}
+    requires: ClassVar[RequiredSettings] = {"reach": ("outer", ("px",))}
 
     name: Literal["watershed"] = "watershed"
     alpha: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
