@@ -114,7 +114,7 @@ def test_what_loses_objects_is_not_written(
 
 
 def test_what_is_not_faster_is_refused(
-    model: Model, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Model, data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_score", lambda *_: 0.8)
     monkeypatch.setattr(module, "_seconds", lambda *_: 1.0)
@@ -124,7 +124,7 @@ def test_what_is_not_faster_is_refused(
     # Elsewhere it cannot be told.
     monkeypatch.setattr(module, "has_int8", lambda: False)
     assert quantise(model, data).spec.int8
-    assert "not known to compute faster" in capsys.readouterr().err
+    assert "not known to compute faster" in caplog.text
 
 
 def test_what_cannot_be_calibrated_is_one_line(model: Model, data: Path, tmp_path: Path) -> None:

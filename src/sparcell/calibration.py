@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image
 from sparcell.models.int8 import Int8, has_int8, measure_ranges
@@ -22,6 +23,8 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.predict import predict
 from sparcell.prediction.prepared_image import fit_channels
 from sparcell.prediction.tiling.tiles import pad_to
+
+logger = logging.getLogger(__name__)
 
 MOST_IMAGES = 100
 """Training images that ranges are measured on."""
@@ -88,7 +91,7 @@ def quantise(model: Model, data: Path | str) -> Model:
     told = f"AP50 of {len(val)} validation images {before:.4f} in float32, {after:.4f} in 8 bits"
     if not before - after <= LARGEST_LOSS:
         raise InputError(told, f"a loss of at most {LARGEST_LOSS}", "keep the model as it is")
-    say(f"{told}; {len(ranges)} inputs of convolutions")
+    logger.info(f"{told}; {len(ranges)} inputs of convolutions")
     _compare_speed(model, plain.open("auto"), rounded)
     return _with(model, Int8(ranges=ranges, off=off, ap50=(before, after)))
 
@@ -148,9 +151,11 @@ def _compare_speed(model: Model, before: Runtime, after: Runtime) -> None:
     edge = -(-WINDOW // model.spec.multiple) * model.spec.multiple
     window = np.resize(model.golden_input, (len(model.golden_input), edge, edge))
     slow, fast = (_seconds(runtime, window) * 1e6 / edge**2 for runtime in (before, after))
-    say(f"network: {slow:.3f} s per megapixel on {before.name}, {fast:.3f} on {after.name}")
+    logger.info(f"network: {slow:.3f} s per megapixel on {before.name}, {fast:.3f} on {after.name}")
     if not has_int8():
-        say("this processor is not known to compute faster in 8 bits; others will use them")
+        logger.warning(
+            "this processor is not known to compute faster in 8 bits; others will use them"
+        )
     elif fast >= slow:
         raise InputError(
             f"{fast:.3f} s per megapixel in 8 bits, {slow:.3f} without",

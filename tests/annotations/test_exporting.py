@@ -118,7 +118,7 @@ def test_other_programs_see_the_same_objects(tmp_path: Path) -> None:
     assert sorted(rois) == sorted(one.bounds for one in shapes)
 
 
-def test_classes_and_scores_go_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_classes_and_scores_go_along(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels = np.zeros((12, 20), np.int32)
     labels[2:5, 2:6], labels[7:10, 11:15] = 1, 2
     make(tmp_path / "run", labels)
@@ -134,7 +134,7 @@ def test_classes_and_scores_go_along(tmp_path: Path, capsys: pytest.CaptureFixtu
     (path,) = export_labels(tmp_path / "run", tmp_path / "points", "points")
     assert path.read_text() == "y,x,id,class,score\n3.0,3.5,1,Tumor,0.25\n8.0,12.5,2,,\n"
     (path,) = export_labels(tmp_path / "run", tmp_path / "roi", "roi")
-    assert "groups: 1 Tumor" in capsys.readouterr().err
+    assert "groups: 1 Tumor" in caplog.text
     assert [(r.name, r.group) for r in roiread(path)] == [("00001 Tumor 0.25", 1), ("00002", 0)]
     assert zipfile.ZipFile(path).namelist() == ["00001 Tumor 0.25.roi", "00002.roi"]
     (path,) = export_labels(tmp_path / "run", tmp_path / "coco", "coco")

@@ -98,18 +98,18 @@ def test_tables_by_many_names(
 
 
 def test_a_table_without_rows_says_that_there_is_no_cell(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tables = [tmp_path / "A1.csv", tmp_path / "B1.csv"]
     tables[0].write_text("y,x,class\n3,4,live\n")
     tables[1].write_text("X (µm),Y (µm)\n", "utf8")
     dataset = import_annotations(tables, tmp_path / "out", images)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "1 points in 1 of 3 images" in said and "without rows, so no cell: B1\n" in said
     assert "without annotation: A1_2\n" in said
     assert len(points_of(dataset, "A1")) == 1 and len(points_of(dataset, "B1")) == 0
     import_annotations(tables[1:], tmp_path / "none", images)
-    assert "nothing in 0 of 3 images" in capsys.readouterr().err
+    assert "nothing in 0 of 3 images" in caplog.text
     # That no cell is of a class does not say that there is none.
     with pytest.raises(InputError, match="of class dead"):
         import_annotations(tables[:1], tmp_path / "dead", images, classes=["dead"])
@@ -124,12 +124,12 @@ def test_napari_numbers_planes_before_rows(tmp_path: Path) -> None:
 
 
 def test_what_of_a_table_is_left_out_is_said(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = "Label,X,Y\nunit,(px),(px)\nA1.tif,4,3\nMean,9,9\nSD,9,9\nMin,9,9\nMax,9,9\n"
     (tmp_path / "A1.csv").write_text(rows)
     import_annotations([tmp_path / "A1.csv"], tmp_path / "out", images)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "1 points in" in said and "left out: 4 rows of a summary" in said
     assert "left out: 1 rows below a header without numbers" in said
 
@@ -142,12 +142,12 @@ def test_a_pixel_has_a_size(tmp_path: Path, images: Path, size: float) -> None:
 
 
 def test_a_table_of_several_images_with_classes(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = tmp_path / "all.csv"
     table.write_text("Image,x,y,Class\nA1.tif,4,3,live\nB1.tif:0001,9,8,dead\nC9.tif,1,1,live\n")
     dataset = import_annotations([table], tmp_path / "out", images)
-    assert "names 1 images that are not here, such as C9" in capsys.readouterr().err
+    assert "names 1 images that are not here, such as C9" in caplog.text
     assert points_of(dataset, "A1").values.tolist() == [[3, 4, "live"]]
     assert points_of(dataset, "B1").values.tolist() == [[8, 9, "dead"]]
     live = import_annotations([table], tmp_path / "live", images, classes=["live"])
@@ -243,7 +243,7 @@ def test_positions_in_a_stack(tmp_path: Path) -> None:
 
 
 def test_geojson_with_holes_pieces_and_classes(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_geojson(
         tmp_path / "A1.geojson",
@@ -261,7 +261,7 @@ def test_geojson_with_holes_pieces_and_classes(
     assert names.values.tolist() == [[1, "tumour"], [2, "stroma"], [3, "stroma"]]
     frame = points_of(dataset, "A1")
     assert frame[["y", "x"]].values.tolist() == [[2, 1], [8, 7], [4, 3]]
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "3 points and 3 outlines in 1 of 3 images" in said
     assert "gave 1 objects more" in said and "left out: 1 shapes of type LineString" in said
     assert "without annotation: A1_2, B1" in said
@@ -278,7 +278,7 @@ def test_compressed_geojson_and_a_folder_of_files(tmp_path: Path, images: Path) 
 
 
 def test_of_outlines_that_overlap_the_smaller_stays_whole(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_geojson(
         tmp_path / "B1.json",
@@ -290,7 +290,7 @@ def test_of_outlines_that_overlap_the_smaller_stays_whole(
     labels = labels_of(import_annotations([path], tmp_path / "out", images), "B1")
     # The second of equal outlines hides the first; the large one lies beneath.
     assert sorted(np.bincount(labels.ravel())[1:]) == [8, 16, 400 - 24]
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "overlap in 24 px" in said and "1 outlines left out" in said
 
 

@@ -59,19 +59,19 @@ REGION = box(2, 2, 30, 30)
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_qupath_annotation_that_holds_detections_is_a_region(
-    tmp_path: Path, images: Path, count: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     cells = [(box(*cell, EDGE, EDGE), "detection", "") for cell in CELLS[:count]]
     file = qupath(tmp_path / "A1.geojson", [(REGION, "annotation", "Tumor"), *cells])
     import_annotations([file], tmp_path / "out", images)
     assert sizes(tmp_path / "out") == [EDGE * EDGE] * count
-    assert "left out: 1 regions, which hold other shapes" in capsys.readouterr().err
+    assert "left out: 1 regions, which hold other shapes" in caplog.text
     import_annotations([file], tmp_path / "region", images, classes=["Tumor"])
     assert sizes(tmp_path / "region") == [900]
 
 
 def test_what_holds_three_others_is_a_region_of_whatever_kind(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cells = [(box(*cell, EDGE, EDGE), "annotation", "") for cell in CELLS]
     file = qupath(tmp_path / "A1.geojson", [(REGION, "annotation", ""), *cells[:3]])
@@ -81,7 +81,7 @@ def test_what_holds_three_others_is_a_region_of_whatever_kind(
     file = qupath(tmp_path / "A1.geojson", [(REGION, "annotation", ""), *cells[:2]])
     import_annotations([file], tmp_path / "two", images)
     assert sorted(sizes(tmp_path / "two")) == [64, 64, 900 - 128]
-    assert "outline of 900 px" in capsys.readouterr().err
+    assert "outline of 900 px" in caplog.text
 
 
 def test_classes_and_tiles_of_qupath(tmp_path: Path, images: Path) -> None:
@@ -102,7 +102,7 @@ def test_classes_and_tiles_of_qupath(tmp_path: Path, images: Path) -> None:
 
 
 def test_a_crowd_of_coco_is_in_doubt(
-    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     crowd = np.zeros(SHAPE, bool)
     crowd[10:30, 30:50] = True
@@ -127,7 +127,7 @@ def test_a_crowd_of_coco_is_in_doubt(
     expected = crowd.copy()
     expected[12:17, 32:37] = False
     np.testing.assert_array_equal(ignored > 0, expected)
-    assert "1 regions of objects not separated" in capsys.readouterr().err
+    assert "1 regions of objects not separated" in caplog.text
     with pytest.raises(InputError, match=r"ignore.*A1\.tif already"):
         import_annotations([tmp_path / "coco.json"], tmp_path / "out")
 
@@ -149,7 +149,7 @@ def test_a_region_among_rois_and_what_a_mac_adds(tmp_path: Path, images: Path) -
     assert sizes(tmp_path / "out") == [64] * 4
 
 
-def test_shapes_of_napari(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shapes_of_napari(tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture) -> None:
     # napari counts from the centre of the first pixel.
     shapes = [
         ("polygon", [(3.5, 3.5), (3.5, 9.5), (8.5, 9.5), (8.5, 3.5)]),
@@ -169,7 +169,7 @@ def test_shapes_of_napari(tmp_path: Path, images: Path, capsys: pytest.CaptureFi
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     distance = np.hypot((y - 20) / 10, (x - 35) / 15)
     assert (distance < 0.995).sum() <= by_place["ellipse"] <= (distance <= 1).sum()
-    assert "left out: 1 shapes of type path" in capsys.readouterr().err
+    assert "left out: 1 shapes of type path" in caplog.text
     assert not (tmp_path / "out" / "points").exists()
 
 

@@ -151,7 +151,7 @@ def test_a_split_in_an_unread_spreadsheet_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_name_never_moves_a_test_field_to_training(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make(tmp_path, "images/a.tif", "images/c1.tif", split_csv="name,split\na,train\nc_1,test\n")
     with pytest.raises(InputError, match=r"1 of 2 names .* such as 'c_1'.* such as 'c1'"):
@@ -159,7 +159,7 @@ def test_a_misspelt_name_never_moves_a_test_field_to_training(
     # Rows of images that are elsewhere leave no image without a row.
     make(tmp_path, split_csv="name,split\na,train\nc1,test\nc2,test\n")
     assert names(Dataset.open(tmp_path).split("test")) == ["c1"]
-    assert "names 1 without image: c2" in capsys.readouterr().err
+    assert "names 1 without image: c2" in caplog.text
 
 
 def test_a_split_may_give_the_names_of_files(tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ def squares(values: list[int], shape: tuple[int, int] = (40, 40)) -> np.ndarray:
      ([1, 2, 3, 4] * 3, "12 pieces of 4 numbers"), ([5, 9] * 4, "8 pieces of 2 numbers")],
 )  # fmt: skip
 def test_pieces_of_few_numbers_are_objects(
-    values: list[int], word: str, capsys: pytest.CaptureFixture[str]
+    values: list[int], word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     image = separate_objects(Image(squares(values), "YX", source="m.tif"))
     ids = image.read_labels()
     assert np.unique(ids).tolist() == list(range(len(values) + 1))
     np.testing.assert_array_equal(image.read_labels(slice(3, 9), slice(2, 11)), ids[3:9, 2:11])
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "m.tif" in said and word in said and "counted as an object" in said
 
 
@@ -39,16 +39,16 @@ def test_pieces_of_few_numbers_are_objects(
     "values", [[], [255], [1, 2, 3], [*range(1, 10), 9, 9], list(range(1, 21))]
 )
 def test_objects_with_ids_of_their_own_stay(
-    values: list[int], capsys: pytest.CaptureFixture[str]
+    values: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     image = Image(squares(values), "YX")
-    assert separate_objects(image) is image and not capsys.readouterr().err
+    assert separate_objects(image) is image and not caplog.text
 
 
-def test_few_torn_objects_stay_and_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_torn_objects_stay_and_are_said(caplog: pytest.LogCaptureFixture) -> None:
     image = Image(squares([1, 1, 2, 3]), "YX", source="torn.tif")
     assert separate_objects(image) is image
-    assert "torn.tif has 4 pieces of 3 numbers" in capsys.readouterr().err
+    assert "torn.tif has 4 pieces of 3 numbers" in caplog.text
 
 
 def test_touching_colours_stay_apart_in_every_plane() -> None:
@@ -71,11 +71,11 @@ def test_classes_of_pixels_are_refused(background: int) -> None:
             call(classes)
 
 
-def test_a_full_image_of_objects_is_doubted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_image_of_objects_is_doubted(caplog: pytest.LogCaptureFixture) -> None:
     quarters = np.kron(np.array([[1, 2], [3, 4]]), np.ones((8, 8), int))
     image = Image(quarters, "YX", source="full.tif")
     assert separate_objects(image) is image
-    assert "full.tif has no background" in capsys.readouterr().err
+    assert "full.tif has no background" in caplog.text
 
 
 def test_background_in_a_later_row_or_plane_is_found() -> None:

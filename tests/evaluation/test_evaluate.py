@@ -189,10 +189,10 @@ def test_truth_may_be_named_file_by_file(tmp_path):
         evaluate({"other": true}, predicted)
 
 
-def test_masks_are_scored_piece_by_piece(tmp_path, capsys):
+def test_masks_are_scored_piece_by_piece(tmp_path, caplog):
     labels = draw(*[(4, 4 + 14 * k, 12, 12 + 14 * k) for k in range(4)])
     truth = write(tmp_path / "truth", a=labels)
     pred = write(tmp_path / "pred", a=(labels > 0).astype(np.uint8))
     found = evaluate(truth, pred).images["a"]
     assert found.to_dict() == evaluate(truth, truth).images["a"].to_dict()
-    assert "is a mask" in " ".join(capsys.readouterr().err.split())
+    assert "is a mask" in " ".join(caplog.text.split())

@@ -84,14 +84,14 @@ def test_brackets_in_file_names(tmp_path) -> None:
     assert found == ["well[1]_a.tif", "well[1]_b.tif"]
 
 
-def test_thumbnails_are_left_out_and_said(tmp_path, capsys) -> None:
+def test_thumbnails_are_left_out_and_said(tmp_path, caplog) -> None:
     for name in ("p_B03_s1_w1.TIF", "p_B03_s1_w1_thumb.TIF", "p_B03_s2_w1_thumb.TIF"):
         (tmp_path / name).touch()
     for entry in (tmp_path, f"{tmp_path}/*.TIF", *[sorted(tmp_path.iterdir())]):
         inputs = entry if isinstance(entry, list) else [entry]
         assert names(list_images(inputs), tmp_path) == ["p_B03_s1_w1.TIF"]
-        said = capsys.readouterr().err
-        assert said == "2 thumbnails left out, such as p_B03_s1_w1_thumb.TIF\n"
+        assert caplog.messages == ["2 thumbnails left out, such as p_B03_s1_w1_thumb.TIF"]
+        caplog.clear()
     # One that is asked for by its name alone is meant.
     thumbnail = tmp_path / "p_B03_s1_w1_thumb.TIF"
     assert list_images([thumbnail]) == [thumbnail]

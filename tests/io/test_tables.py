@@ -184,13 +184,13 @@ def test_numbers_in_typed_tables(tmp_path: Path, content: str, values: list[str]
     assert read_typed_table(tmp_path / "a.csv").values.tolist()[0] == values
 
 
-def test_another_code_page_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_code_page_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.csv").write_bytes("name\nMüller\n".encode("cp1252"))
     assert read_typed_table(tmp_path / "a.csv")["name"].tolist() == ["Müller"]
-    assert "Western code page, such as 'Müller'" in capsys.readouterr().err
+    assert "Western code page, such as 'Müller'" in caplog.text
 
 
-def test_workbooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_workbooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     sheet = book.create_sheet("plate")
@@ -203,7 +203,7 @@ def test_workbooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "name": ["007", "None"], "time": ["12.5", "24"], "on": ["True", ""]
     }  # fmt: skip
     assert frame.index.tolist() == [3, 4]
-    assert "2 sheets: read is the first, 'plate'" in capsys.readouterr().err
+    assert "2 sheets: read is the first, 'plate'" in caplog.text
     sheet["B3"] = "=6+6.5"
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(InputError, match="a formula without a value in B3"):

@@ -120,7 +120,7 @@ def test_out_with_other_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_bad_file_does_not_stop_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nan = good().astype(np.float32)
     nan[3, 3] = np.nan
@@ -150,7 +150,7 @@ def test_one_bad_file_does_not_stop_the_others(
         "size": "100 x 200 px.*same size",
         "tiny": "1 x 1 px",
     }
-    said = capsys.readouterr().err
+    said = caplog.text
     for name, words in expected.items():
         assert pandas.Series([table.loc[name, "reason"]]).str.contains(words).all()
         assert f"{name}: refused" in said
@@ -230,14 +230,14 @@ def lines(folder: Path, table: str) -> Path:
 
 
 def test_the_thesis_filters_each_cell_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = "a,,X,1\nb,,X,1\nc,,X,2\nd,,X,2\ne,,Y,2\n"
     data = lines(tmp_path / "d", "name,split,cell,day\n" + rows)
     settings = ThesisSettings(lowest_share=0.5)
     table = label(data, tmp_path / "by-cell", "thesis", settings=settings)
     assert table["accepted"].tolist() == [False, False, True, True, True]
-    assert "Y: only 1 crop, so the 50% with fewest nucleus pixels stay" in capsys.readouterr().err
+    assert "Y: only 1 crop, so the 50% with fewest nucleus pixels stay" in caplog.text
     settings = ThesisSettings(lowest_share=0.5, by="day")
     table = label(data, tmp_path / "by-day", "thesis", settings=settings)
     # Half of a and b, and of c, d and e.

@@ -73,10 +73,10 @@ def test_without_wells_there_are_two_tables(tmp_path):
     assert counts.loc["three", ["n_objects", "n_by_area"]].tolist() == [0, 0]
 
 
-def test_names_without_wells_are_said(tmp_path, capsys):
+def test_names_without_wells_are_said(tmp_path, caplog):
     labels = write(tmp_path / "labels", cells_1=missed()[0])
     measure(labels, out=tmp_path / "tables")
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "no wells.csv: names such as cells_1 tell no well; --wells" in said
 
 
@@ -100,7 +100,7 @@ def test_depths_in_names_are_no_tiles(tmp_path, maker):
     assert wells[columns].values.tolist() == [["B03", 1, 3, 3 * 64]]
 
 
-def test_a_stack_may_be_a_movie(tmp_path, capsys):
+def test_a_stack_may_be_a_movie(tmp_path, caplog):
     truth = missed()[0]
     (tmp_path / "labels").mkdir()
     tifffile.imwrite(
@@ -111,7 +111,7 @@ def test_a_stack_may_be_a_movie(tmp_path, capsys):
     )
     out = measure(tmp_path / "labels", out=tmp_path / "tables")
     assert pd.read_csv(out / "wells.csv")["n_objects"].tolist() == [2]
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "exp_B03_s1 has 4 depths and 1 time" in said
     assert "predict with --axes and T for Z, such as TYX" in said
 
@@ -188,7 +188,7 @@ def test_the_way_out_must_be_writable(tmp_path):
         measure(labels, out=tmp_path / "file")
 
 
-def test_masks_colours_and_floats_give_objects(tmp_path, capsys):
+def test_masks_colours_and_floats_give_objects(tmp_path, caplog):
     labels = draw(*[(y, x, y + 8, x + 8) for y in (4, 20) for x in (4, 20, 36)])
     write(
         tmp_path / "labels",
@@ -205,7 +205,7 @@ def test_masks_colours_and_floats_give_objects(tmp_path, capsys):
         "colours": [64],
         "whole": [64],
     }
-    assert "mask.tif is a mask" in " ".join(capsys.readouterr().err.split())
+    assert "mask.tif is a mask" in " ".join(caplog.text.split())
 
 
 def test_classes_of_pixels_are_not_measured(tmp_path):

@@ -163,7 +163,7 @@ def test_unusable_tables_are_plain(tmp_path, content, message):
         find_wells(["a"], tmp_path / "wells.csv")
 
 
-def test_tables_of_spreadsheets(tmp_path, capsys):
+def test_tables_of_spreadsheets(tmp_path, caplog):
     path = tmp_path / "plate.csv"
     path.write_text(
         "Name;Well;Time [h];condition;dose\na.tif;A1;12,5;None;1\nb;A2;24;NA;2\nx;A3;1;;3\n"
@@ -171,7 +171,7 @@ def test_tables_of_spreadsheets(tmp_path, capsys):
     wells = find_wells(["a", "b"], path)
     assert rows(wells) == [["A01", "1", 12.5], ["A02", "1", 24]]
     assert wells.table["condition"].tolist() == ["None", "NA"] and wells.unit == "h"
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "names 1 images that are not here, such as x" in said and "leave out: dose" in said
 
 

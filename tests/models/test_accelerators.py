@@ -97,11 +97,11 @@ def test_what_does_not_work_is_one_line_and_the_cpu_takes_over(
     says: str,
     model: Model,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     play(monkeypatch, "cuda", fault=fault)
     assert model.open().name.startswith("openvino")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert line.startswith("cuda is not used: ") and says in line and "onnxruntime-gpu" in line
     with pytest.raises(InputError, match=says):
         model.open("cuda")

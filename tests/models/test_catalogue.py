@@ -57,15 +57,15 @@ def test_a_bundled_model_comes_before_a_fetched_one_of_its_name(places: Path) ->
 
 
 def test_a_run_folder_comes_before_a_name_and_says_so(
-    places: Path, capsys: pytest.CaptureFixture[str]
+    places: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundled = bundle(places, "bundled", "nuclei")
     Path("nuclei").mkdir()
     assert find_model("nuclei") == bundled
-    assert not capsys.readouterr().err
+    assert not caplog.text
     bright_model().save(Path("nuclei/model.zip"))
     assert find_model("nuclei") == Path("nuclei/model.zip")
-    assert "nuclei/model.zip is used" in capsys.readouterr().err
+    assert "nuclei/model.zip is used" in caplog.text
 
 
 def test_an_unknown_name_says_which_there_are(places: Path) -> None:

@@ -116,10 +116,10 @@ def test_a_fetched_model_has_a_name_and_remembers_where_it_is_from(
 
 
 def test_the_name_is_the_files_and_the_hash_is_told(
-    server: Server, content: bytes, capsys: pytest.CaptureFixture[str]
+    server: Server, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert fetch_model(f"{server.url}/model.zip?download=1").name == "model"
-    assert sha(content) in capsys.readouterr().err
+    assert sha(content) in caplog.text
 
 
 def test_the_same_again_is_not_downloaded_twice(server: Server, content: bytes) -> None:
@@ -132,16 +132,16 @@ def test_the_same_again_is_not_downloaded_twice(server: Server, content: bytes) 
 
 @pytest.mark.parametrize("faults", [["cut"], ["busy", "cut"]])
 def test_a_broken_download_begins_anew(
-    server: Server, content: bytes, faults: list[str], capsys: pytest.CaptureFixture[str]
+    server: Server, content: bytes, faults: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     server.breaks["/model.zip"] = list(faults)
     entry = fetch_model(f"{server.url}/model.zip", sha(content))
     assert entry.path.read_bytes() == content and len(server.asked) == len(faults) + 1
-    assert capsys.readouterr().err.count("beginning anew") == len(faults)
+    assert caplog.text.count("beginning anew") == len(faults)
 
 
 def test_a_download_goes_on_where_it_was_interrupted(
-    server: Server, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.etag = '"1"'
     half, rest = len(content) // 2, len(content) - len(content) // 2
@@ -150,7 +150,7 @@ def test_a_download_goes_on_where_it_was_interrupted(
         fetch_model(f"{server.url}/model.zip", sha(content))
     third = half + rest // 2
     assert server.ranges == ["", f"bytes={half}-", f"bytes={third}-"]
-    assert capsys.readouterr().err.count("going on at") == 2
+    assert caplog.text.count("going on at") == 2
     # Of three quarters and of half of the rest.
     kept = third + (len(content) - third) // 2
     entry = fetch_model(f"{server.url}/model.zip", sha(content))

@@ -166,7 +166,7 @@ def test_blocks_of_several_chunks_and_levels(tmp_path: Path) -> None:
 
 
 def test_large_images_are_predicted_in_blocks_and_others_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pixels = np.zeros((40, 50), np.uint8)
     pixels[5:20, 5:20] = 200
@@ -179,7 +179,7 @@ def test_large_images_are_predicted_in_blocks_and_others_are_not(
     assert summary.counts["objects"].tolist() == [1, 1, 1]
     names = {path.name for path in (out / "labels").iterdir()}
     assert names == {"image.tif", "movie.ome.zarr"}
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "movie.tif: 2 blocks" in said and "image.tif" not in said
     found = open_image(Item(tmp_path, "movie", out, PredictSettings()).written)
     assert np.array_equal(found.data[1, :, :], pixels > 0)

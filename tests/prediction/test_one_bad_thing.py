@@ -134,14 +134,14 @@ def test_foreign_words_on_channels_are_one_plain_line(tmp_path: Path, omero: obj
 
 
 def test_chunks_that_are_not_there_are_told(
-    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "a.ome.zarr"
     write_image(path, np.tile(squares(3), (20, 10)), "YX")
     array = zarr.open_array(path / "0")
     run(model, path, tmp_path / "whole")
-    assert "chunks are not there" not in capsys.readouterr().err
+    assert "chunks are not there" not in caplog.text
     first, *_ = sorted(file for file in (path / "0" / "c").rglob("*") if file.is_file())
     first.unlink()
     run(model, path, tmp_path / "out")
-    assert f"1 of {array.nchunks} chunks are not there" in capsys.readouterr().err
+    assert f"1 of {array.nchunks} chunks are not there" in caplog.text

@@ -297,28 +297,29 @@ def test_times_in_folders_reach_the_growth_curve(tmp_path: Path) -> None:
 
 
 def test_a_stack_may_be_a_movie(
-    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     stack = np.stack([photograph(ellipses(seed, (48, 64), 3)) for seed in (1, 2)])
     write_image(tmp_path / "m.tif", stack, "ZYX")
     line = "m has 2 depths and 1 time; if these are times, predict with --axes"
     predict(model, tmp_path / "m.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert line in capsys.readouterr().err
+    assert line in caplog.text
+    caplog.clear()
     # Whoever names the axes has answered.
     for axes in ("ZYX", "TYX"):
         settings = PredictSettings(axes=axes)
         out = tmp_path / axes
         predict(model, tmp_path / "m.tif", out, settings=settings, runtime="onnxruntime")
-        assert "depths" not in capsys.readouterr().err
+        assert "depths" not in caplog.text
 
 
 def test_another_pixel_size_than_in_training_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_scenes(tmp_path / "in", 0)
     trained = bright_model(pixel_size=0.2)
     predict(trained, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "resized by 2.5, 0.5 um per pixel, the model was trained at 0.2" in said
 
 

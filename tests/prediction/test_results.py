@@ -72,7 +72,7 @@ def test_measure_replaces_its_own_tables_alone(model: Model, tmp_path: Path, nam
 
 
 def test_damaged_results_are_predicted_anew(
-    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     counts = [write_scene(tmp_path / "in" / f"{n}.tif", n) for n in range(4)]
     out = tmp_path / "out"
@@ -83,10 +83,10 @@ def test_damaged_results_are_predicted_anew(
     empty.write_bytes(b"")
     (out / "labels" / "2.tif").write_bytes(b"")
     kept = (out / "objects" / "3.csv").stat().st_mtime_ns
-    capsys.readouterr()
+    caplog.clear()
     summary = run(model, tmp_path / "in", out, resume=True)
     assert summary.counts["objects"].tolist() == counts
-    assert capsys.readouterr().err.count("not as they were written, predicted anew") == 3
+    assert caplog.text.count("not as they were written, predicted anew") == 3
     assert {path: path.read_bytes() for path in whole} == whole
     assert open_image(out / "labels" / "2.tif").read_labels().max() == counts[2]
     assert (out / "objects" / "3.csv").stat().st_mtime_ns == kept
@@ -94,7 +94,7 @@ def test_damaged_results_are_predicted_anew(
 
 @pytest.mark.parametrize("block", [None, 64])
 def test_images_that_have_changed_are_predicted_anew(
-    model: Model, tmp_path: Path, block: int | None, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, block: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_scene(tmp_path / "a.tif", 0)
     settings, out = PredictSettings(block=block), tmp_path / "out"
@@ -103,7 +103,7 @@ def test_images_that_have_changed_are_predicted_anew(
     other[10:20, 10:20] = 3100
     write_image(tmp_path / "a.tif", other, "YX")
     summary = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
-    assert "changed since an earlier call" in capsys.readouterr().err
+    assert "changed since an earlier call" in caplog.text
     assert summary.counts["objects"].tolist() == [1]
     (labels,) = (out / "labels").iterdir()
     assert open_image(labels).shape == (50, 60)

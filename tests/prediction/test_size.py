@@ -51,13 +51,13 @@ def run(model: Model, folder: Path, out: str = "out", **settings: object) -> Lab
 
 @pytest.mark.parametrize("times", [0.6, 2.5])
 def test_a_given_diameter_shows_the_model_its_own_size(
-    model: Model, tmp_path: Path, times: float, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, times: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     truth = enlarged(ellipses(1), times)
     write_image(tmp_path / "field.tif", photograph(truth), "YX", pixel_size=0.5)
     found = run(model, tmp_path, diameter=KNOWN * times)
     check_labels(found)
-    assert found.shape == truth.shape and f"resized by {1 / times:.3g}" in capsys.readouterr().err
+    assert found.shape == truth.shape and f"resized by {1 / times:.3g}" in caplog.text
     ids = match_ids(found, truth)
     assert (ids[found] != truth).mean() < 0.02
     # Tables are those of the labels, in the image's own pixels.
@@ -132,16 +132,17 @@ def test_a_model_that_does_not_know_its_size() -> None:
 
 
 def test_objects_far_from_the_models_size_are_said(
-    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     truth = enlarged(ellipses(1), 3)
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "1 images show objects of" in said and "the model knows such of 11" in said
     assert f"--diameter {median_diameter(truth):.0f} or --diameter auto" in said
+    caplog.clear()
     run(model, tmp_path, "again", diameter="none")
-    assert "repeat with" not in capsys.readouterr().err
+    assert "repeat with" not in caplog.text
 
 
 def test_a_resumed_run_knows_how_finished_images_were_resized(model: Model, tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_auto_resizes_by_the_estimate(model: Model, tmp_path: Path) -> None:
 
 
 def test_auto_leaves_alone_what_is_near_or_shows_nothing(
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     truth = ellipses(6, (150, 150), 25)
     near = bright_model(typical_area=1.2 * float(np.median(np.bincount(truth.ravel())[1:])))
@@ -217,7 +218,7 @@ def test_auto_leaves_alone_what_is_near_or_shows_nothing(
     assert scale.factor == 1 and "near the model's" in scale.found
     blind = bright_model(decode={"threshold": 0.5, "min_size": 10_000})
     scale = choose_scale(Image(photograph(truth), "YX"), blind, "auto")
-    assert scale == (1.0, "no diameter estimated") and "no objects" in capsys.readouterr().err
+    assert scale == (1.0, "no diameter estimated") and "no objects" in caplog.text
 
 
 def test_a_look_is_worth_more_where_sizes_fit() -> None:

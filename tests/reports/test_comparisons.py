@@ -49,7 +49,7 @@ def test_wide_fields_are_thinned() -> None:
 
 
 def test_a_report_has_a_row_where_there_is_a_stain(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = tmp_path / "run"
     fields = {}
@@ -79,5 +79,5 @@ def test_a_report_has_a_row_where_there_is_a_stain(
     assert 'alt="plain: stain' not in page and 'alt="odd: stain' not in page
     assert 'alt="plain"' in page and 'alt="odd"' in page
     assert "odd in the report: found a stain of 30 x 50 px beside labels of 40 x 50" in (
-        capsys.readouterr().err
+        caplog.text
     )

@@ -179,14 +179,14 @@ def test_a_fraction_of_a_recipe_counts_once(tmp_path):
     assert plan.recipe(plan.runs[0]).data.fraction == 1
 
 
-def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, capsys):
+def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, caplog):
     data = dataset(tmp_path / "set", MARKED, refused=("field_00", "field_14"))
     recipes = ["nuclei-light", {"recipe": "nuclei-light", "label": "all"}]
     recipes[1]["set"] = {"data.use_rejected": True}
     careful, greedy = plan_study(study(recipes=recipes, seeds=[0]), data).runs
     assert len(careful.train) == 7 and len(greedy.train) == 8
     assert careful.test == greedy.test == ("field_12", "field_13")
-    assert "2 fields were refused" in capsys.readouterr().err
+    assert "2 fields were refused" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def study(**settings):
     return Study.model_validate(SETTINGS | settings)
 
 
-def test_a_study_leaves_its_tables_and_its_plan(data, runs, tmp_path, capsys):
+def test_a_study_leaves_its_tables_and_its_plan(data, runs, tmp_path, caplog):
     out = run_study(study(), data, tmp_path / "out")
     results, images = pd.read_csv(out / "results.csv"), pd.read_csv(out / "images.csv")
     assert tuple(results.columns) == RUN_COLUMNS and tuple(images.columns) == IMAGE_COLUMNS
@@ -79,7 +79,7 @@ def test_a_study_leaves_its_tables_and_its_plan(data, runs, tmp_path, capsys):
     assert len(results) == len(groups) == len(images) == 4 and results["error"].isna().all()
     assert runs.pages == [out]
     assert (out / "study.yaml").exists() and (out / "plan.json").exists()
-    assert "4/4  nuclei-light/2-f0-s1  F1 0.600" in capsys.readouterr().err
+    assert "4/4  nuclei-light/2-f0-s1  F1 0.600" in caplog.text
 
 
 def test_a_stopped_study_goes_on_where_it_was(data, runs, tmp_path):
@@ -110,12 +110,12 @@ def test_a_run_that_a_former_version_scored_is_scored_again(data, runs, tmp_path
     assert runs.keys == ["nuclei-light/1-f0-s0"]
 
 
-def test_a_failed_run_is_noted_and_tried_again(data, runs, tmp_path, capsys):
+def test_a_failed_run_is_noted_and_tried_again(data, runs, tmp_path, caplog):
     runs.fails = "nuclei-light/2-f0-s0"
     out = run_study(study(), data, tmp_path / "out")
     results = pd.read_csv(out / "results.csv")
     assert results["error"].notna().sum() == 1 and results["f1"].notna().sum() == 3
-    assert "1 runs failed" in capsys.readouterr().err
+    assert "1 runs failed" in caplog.text
     runs.fails, runs.keys = "", []
     run_study(study(), data, out, resume=True)
     assert runs.keys == ["nuclei-light/2-f0-s0"]
@@ -155,7 +155,7 @@ def test_a_study_is_carried_out_once_at_a_time(data, runs, tmp_path):
     assert not (out / ".lock").exists()
 
 
-def test_results_of_other_tools_are_joined(data, runs, tmp_path, capsys):
+def test_results_of_other_tools_are_joined(data, runs, tmp_path, caplog):
     table = pd.DataFrame({"recipe": ["rival"], "budget": ["1"], "fold": [0], "seed": [0]})
     table = table.assign(f1=0.4)
     table.assign(mood="good").to_csv(tmp_path / "rival.csv", index=False)
@@ -168,7 +168,7 @@ def test_results_of_other_tools_are_joined(data, runs, tmp_path, capsys):
     assert list(results["recipe"]).count("rival") == list(images["recipe"]).count("rival") == 1
     groups = pd.read_csv(out / "groups.csv")
     assert groups.loc[groups["recipe"] == "rival", "group"].tolist() == ["TERT"]
-    assert len(results) == 5 and "columns mood" in capsys.readouterr().err
+    assert len(results) == 5 and "columns mood" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,13 @@ def read(place: FieldRef) -> TrainingField:
 
 
 def test_every_mix_gives_points_and_a_mask(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mixes = {"o": ["outlines"], "pm": ["points", "mask"], "p": ["points"], "m": ["mask"], "n": []}
     objects = {name: write_mix(tmp_path, name, *kinds) for name, kinds in mixes.items()}
     places = find(tmp_path)
     assert set(places) == {"o", "pm", "p"}
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "a mask but no points: 1 fields" in said
     assert "no annotation that can be used: 1 fields" in said
     assert "mask from the image" in said

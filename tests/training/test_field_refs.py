@@ -15,7 +15,7 @@ from sparcell.training.data.field_refs import FieldRef, check_channels
 
 
 def test_all_fields_have_the_same_channels(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     labels = ellipses(0)
     for name, size in (("a", 0.5), ("b", 0.7), ("c", 0.6)):
@@ -24,7 +24,7 @@ def test_all_fields_have_the_same_channels(
         write_image(tmp_path / "images" / f"{name}.tif", image, "YX", pixel_size=size)
     places = [FieldRef(sample, Plane()) for sample in Dataset.open(tmp_path).samples]
     assert check_channels(places) == (1, pytest.approx(0.6))
-    assert "0.5 to 0.7 um" in capsys.readouterr().err
+    assert "0.5 to 0.7 um" in caplog.text
     write_field(tmp_path, "d", labels, images=np.stack([labels, labels]).astype(np.uint16))
     places = [FieldRef(sample, Plane()) for sample in Dataset.open(tmp_path).samples]
     with pytest.raises(InputError, match=r"1 channels in .* but 2 in .*d\.tif"):

@@ -101,7 +101,7 @@ def test_a_failing_report_leaves_the_model(
 
 
 def test_what_holds_no_object_has_no_score(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = simulate_fields(tmp_path / "set")
     rows = (data / "split.csv").read_text().splitlines()
@@ -111,7 +111,7 @@ def test_what_holds_no_object_has_no_score(
     out = train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
     scores = load_model(out).spec.scores
     assert set(scores) == {"test"} and set(scores["test"]) == {"count", "fields"}
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "F1 none, no object" in said and "F1 1.000" not in said and "F1 0" not in said
     assert "the ratios are no score" in (out / "report.html").read_text()
 

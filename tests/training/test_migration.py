@@ -47,12 +47,12 @@ def test_settings_of_version_1_become_those_of_today(name: str) -> None:
 
 
 def test_a_recipe_file_with_former_names_is_read_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = {"base": "nuclei-light", "fit": {"near_objects": 0.4}, "name": "mine"}
     path = write(tmp_path / "mine.yaml", content)
     assert load_recipe(str(path)).fit.foreground_fraction == 0.4
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert "fit.near_objects is now fit.foreground_fraction" in line and str(path) in line
 
 
@@ -82,14 +82,14 @@ def test_the_command_line_tells_the_present_name(override: str, present: str) ->
     assert "\n" not in str(caught.value)
 
 
-def test_recipes_are_found_by_their_former_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_are_found_by_their_former_names(caplog: pytest.LogCaptureFixture) -> None:
     names = set(recipe_names())
     for old, new in RECIPES.items():
         assert open_recipe_file(old).name == new
         assert not names & {old, f"{old}/"}
-    capsys.readouterr()
+    caplog.clear()
     assert load_recipe("mp-net/unet-1") == load_recipe("park2022/unet-1")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert "mp-net/unet-1 is now park2022/unet-1" in line
 
 

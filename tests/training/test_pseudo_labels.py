@@ -106,7 +106,7 @@ def test_fields_of_validation_and_test_are_never_taught(mixed: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("learns_from", ["labels", "any"])
-def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, capsys, learns_from) -> None:
+def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, caplog, learns_from) -> None:
     datasets = [Dataset.open(mixed)]
     for settings, left in (([], 5), (["data.teacher=nuclei"], 2)):
         config = load_recipe("nuclei-light", settings).data
@@ -114,21 +114,22 @@ def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, capsys, l
         used = [place.name for held in places.values() for place in held]
         assert used == ["f0", "f1", "f2", "f3"]
         # Validation and test fields without labels are of no use, with a teacher or without.
-        assert f": {left} fields" in capsys.readouterr().err
+        assert f": {left} fields" in caplog.text
+        caplog.clear()
     places["train"] = []
     narrow = config.model_copy(update={"annotations": ("points",)})
     teacher = find_teacher(datasets, narrow, learns_from, places)
     assert teacher is not None and len(teacher.unlabelled) == 3
 
 
-def test_pseudo_labels_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, capsys) -> None:
+def test_pseudo_labels_are_right_and_not_given_twice(mixed: Path, tmp_path: Path, caplog) -> None:
     datasets = [Dataset.open(mixed)]
     config = load_recipe("nuclei-light", ["data.teacher=nuclei"]).data
     teacher = find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
     assert teacher is not None
     places, summary = add_pseudo_labels(teacher, tmp_path)
     assert summary["fields"] == summary["fields_without_annotation"] == len(places) == 3
-    assert f"{summary['objects']} objects of 3 of 3 fields" in capsys.readouterr().err
+    assert f"{summary['objects']} objects of 3 of 3 fields" in caplog.text
     truth = {name: ellipses(seed) for seed, name in ((6, "bare-train"), (7, "bare"))}
     for place in places:
         labels = check_labels(open_image(place.sample.files["labels"]).read_labels())
@@ -166,11 +167,11 @@ def test_movies_are_taught_frame_by_frame(tmp_path: Path) -> None:
     ids=["watershed", "distance", "lacss"],
 )
 def test_a_run_says_that_it_was_taught(
-    mixed: Path, tmp_path: Path, recipe: str, settings: list[str], capsys, one_thread
+    mixed: Path, tmp_path: Path, recipe: str, settings: list[str], caplog, one_thread
 ) -> None:
     overrides = [*SHORT, *settings, "data.teacher=nuclei", "network.weights=none"]
     run = train(recipe, mixed, tmp_path / "run", overrides=overrides)
-    assert "pseudo-labels by nuclei" in capsys.readouterr().err
+    assert "pseudo-labels by nuclei" in caplog.text
     record = json.loads((run / "record.json").read_text())
     assert sorted(record["fields"]["pseudo_labelled"]) == ["bare", "bare-auto", "bare-train"]
     assert record["teacher"]["objects"] > 0 and record["teacher"]["model"] == "nuclei"
@@ -180,7 +181,7 @@ def test_a_run_says_that_it_was_taught(
 
 
 def test_a_teacher_that_knows_the_test_fields_is_told_of(
-    mixed: Path, tmp_path: Path, capsys
+    mixed: Path, tmp_path: Path, caplog
 ) -> None:
     model = load_model("nuclei")
     record = {"fields": {"train": ["f3", "elsewhere"], "val": ["f2"]}}
@@ -192,4 +193,4 @@ def test_a_teacher_that_knows_the_test_fields_is_told_of(
     assert teacher is not None and teacher.seen == ("f3",)
     _, summary = add_pseudo_labels(teacher, tmp_path / "out")
     assert summary["has_learned_from_judged_fields"] == ["f3"]
-    assert "scores on them are too high" in capsys.readouterr().err
+    assert "scores on them are too high" in caplog.text

@@ -168,7 +168,7 @@ def test_a_run_is_never_overwritten(data, finished, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
-def test_a_run_of_schema_version_1_goes_on(data, finished, tmp_path, capsys):
+def test_a_run_of_schema_version_1_goes_on(data, finished, tmp_path, caplog):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     settings = yaml.safe_load((run / "recipe.yaml").read_text())
@@ -177,7 +177,7 @@ def test_a_run_of_schema_version_1_goes_on(data, finished, tmp_path, capsys):
     settings["fit"]["near_objects"] = settings["fit"].pop("foreground_fraction")
     (run / "recipe.yaml").write_text(yaml.safe_dump(settings))
     train("nuclei-light", data, run, overrides=SHORT, resume=True)
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "fit.near_objects is now fit.foreground_fraction" in said and "finished already" in said
 
 
@@ -212,7 +212,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_weights(data, tmp_
     assert [row["epoch"] for row in metrics(tmp_path / "run")] == list("012")
 
 
-def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, monkeypatch, capsys):
+def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, monkeypatch, caplog):
     real = SegmentationModule.training_step
 
     def crowded(self, crop, index):
@@ -222,7 +222,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, mo
 
     monkeypatch.setattr(SegmentationModule, "training_step", crowded)
     run = train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
-    assert "2 crops at once, 2 times a step" in capsys.readouterr().err
+    assert "2 crops at once, 2 times a step" in caplog.text
     # As many steps of the optimiser as with the whole batch.
     assert metrics(run)[-1]["step"] == metrics(finished)[-1]["step"]
 
@@ -249,12 +249,12 @@ def test_one_field_is_split_into_training_and_validation(tmp_path):
     assert (run / "report.html").exists() and load_model(run).spec.typical_area > 1
 
 
-def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, capsys):
+def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, caplog):
     start = f"network.weights={finished}"
     run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, start, "fit.epochs=1"])
     begun = float(metrics(run)[0]["val_f1"])
     assert begun == pytest.approx(max(float(r["val_f1"]) for r in metrics(finished)), abs=1e-6)
-    assert "before training" in capsys.readouterr().err
+    assert "before training" in caplog.text
     recorded = json.loads((run / "record.json").read_text())["start_weights"]
     assert "136 of 136 tensors" in recorded
 

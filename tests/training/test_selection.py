@@ -38,14 +38,14 @@ def test_validation_fields_are_drawn_where_none_are_marked(tmp_path: Path) -> No
     assert names(again["val"]) == names(drawn[3]["val"])
 
 
-def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_fields(tmp_path, 3)
     (tmp_path / "labels" / "f0.tif").unlink()
     (tmp_path / "quality.csv").write_text("name,accepted,reason\nf1,False,too dark\n")
     dataset = Dataset.open(tmp_path)
     places = find_fields([dataset], DataConfig(), 0)
     assert {name for part in places.values() for name in names(part)} == {"f2"}
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "f1 (too dark)" in said and "no labels: 1 fields" in said
     with_refused = find_fields([dataset], DataConfig(use_rejected=True), 0)
     assert sorted(names(with_refused["train"] + with_refused["val"])) == ["f1", "f2"]
@@ -53,7 +53,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("learns_from", ["labels", "any"])
 def test_what_automatic_labels_stand_in_for_is_not_said_to_be_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], learns_from: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, learns_from: str
 ) -> None:
     for root in ("hand", "auto"):
         write_fields(tmp_path / root, 6)
@@ -67,10 +67,11 @@ def test_what_automatic_labels_stand_in_for_is_not_said_to_be_left_out(
     for auto, left in (("", 4), (str(tmp_path / "auto"), 2)):
         config = DataConfig(auto=auto)
         places = find_fields(datasets, config, 0, learns_from)
-        said = capsys.readouterr().err
+        said = caplog.text
+        caplog.clear()
         assert f": {left} fields" in said and ("too dark" in said) == (not auto)
     assert names(find_auto(config, places)) == ["f1", "f4", "f5"]
-    assert "3 fields with automatic labels" in capsys.readouterr().err
+    assert "3 fields with automatic labels" in caplog.text
 
 
 def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_automatic_labels_alone_are_trained_on_as_the_dataset(tmp_path: Path) ->
 
 
 def test_fields_without_any_object_are_nothing_to_learn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_fields(tmp_path, 2)
     for name in ("e0", "e1"):
@@ -112,8 +113,8 @@ def test_fields_without_any_object_are_nothing_to_learn(
     with pytest.raises(InputError, match="no object in the labels of 2 training fields"):
         find("val", "test", "train", "train")
     find("train", "val", "train", "test")
-    assert "labels of 1 test fields: no score" in capsys.readouterr().err
+    assert "labels of 1 test fields: no score" in caplog.text
     find("train", "test", "val", "train")
-    assert "labels of 1 validation fields: no score" in capsys.readouterr().err
+    assert "labels of 1 validation fields: no score" in caplog.text
     find("train", "val", "train", "train")
-    assert "no score" not in capsys.readouterr().err
+    assert "no score" not in caplog.text

@@ -65,11 +65,11 @@ def test_offsets_are_taken_away_and_one_span_is_kept(tmp_path):
         assert read.max() == pytest.approx((900 + 100 * number) / 1115, abs=0.06)
 
 
-def test_exposures_that_differ_much_have_spans_of_their_own(tmp_path, capsys):
+def test_exposures_that_differ_much_have_spans_of_their_own(tmp_path, caplog):
     for number, bright in enumerate((700, 9000)):
         write(tmp_path, f"f{number}", stained(200, bright, number))
     stains = measure(tmp_path)
-    assert stains.own_span and "times in brightness" in capsys.readouterr().err
+    assert stains.own_span and "times in brightness" in caplog.text
     for spot in spots(tmp_path):
         assert np.percentile(stains.read(spot), 99.8) == pytest.approx(1, abs=0.01)
     assert not measure(tmp_path, range="set").own_span
@@ -142,7 +142,7 @@ def hot_stripe():
         (hot_stripe(), "empty: nothing stands"),
     ],
 )
-def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, capsys, stain, reason):
+def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, caplog, stain, reason):
     for name in "abcd":
         write(tmp_path, name, stained(seed=ord(name)))
     write(tmp_path, "bad", stain)
@@ -151,7 +151,7 @@ def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, capsys, stain,
     stains, left = choose_stains(places, StainConfig())
     assert list(stains.faults) == ["bad.tif"] and re.search(reason, stains.faults["bad.tif"])
     assert [place.name for place in left["train"]] == ["a", "b"]
-    (line,) = (s for s in capsys.readouterr().err.splitlines() if "bad" in s)
+    (line,) = (s for s in caplog.messages if "bad" in s)
     assert line.startswith("left out, stain of bad ")
     assert re.search(reason, line)
     with pytest.raises(InputError, match="no training field with a usable stain"):
@@ -167,18 +167,19 @@ def test_of_a_stain_saved_as_colours_the_empty_channel_is_named(tmp_path):
     assert measure(tmp_path).range.names == ("stain",)
 
 
-def test_depths_of_an_image_are_learned_apart_or_together_and_it_is_said(tmp_path, capsys):
+def test_depths_of_an_image_are_learned_apart_or_together_and_it_is_said(tmp_path, caplog):
     stack = np.stack([stained(seed=seed) for seed in (1, 2, 3)])
     write(tmp_path, "f", stack, axes="ZYX")
     write_image(tmp_path / "images/f.tif", stack, "ZYX")
     measure(tmp_path)
-    assert "3 depths are learned depth by depth" in capsys.readouterr().err
+    assert "3 depths are learned depth by depth" in caplog.text
+    caplog.clear()
     write_image(tmp_path / "stain/f.tif", stack[:2], "ZYX")
     with pytest.raises(InputError, match=r"images: \{files: FOLDER, depths: channels\}"):
         measure(tmp_path)
     (tmp_path / "dataset.yaml").write_text("images: {files: images, depths: channels}")
     (levels,) = measure(tmp_path).levels.values()
-    assert not levels.fault and not capsys.readouterr().err
+    assert not levels.fault and not caplog.text
     assert spots(tmp_path)[0].image.size("C") == 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from typing import Any
@@ -10,7 +11,9 @@ import typer
 
 from sparcell import __version__
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.progress import say
+from sparcell.core.log import print_messages, printed_messages
+
+logger = logging.getLogger(__name__)
 
 # Whatever library Typer parses with: the base of what is wrong with the command line itself.
 CommandLineError: Any = typer.BadParameter.__mro__[2]
@@ -31,10 +34,13 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def _options(
     version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    quiet: bool = typer.Option(False, "--quiet", help="Print warnings and errors only."),
 ) -> None:
     if version:
         typer.echo(f"sparcell {__version__}")
         raise typer.Exit()
+    if quiet:
+        print_messages(logging.WARNING)
 
 
 def _register() -> None:
@@ -72,12 +78,18 @@ def _register() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
+    with printed_messages():
+        sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> Any:
+    """Run the command line and return its exit code."""
     try:
         _register()
         warnings.showwarning = _show_warning
         code = app(args=arguments, standalone_mode=False)
     except InputError as error:
-        say(f"sparcell: {error}")
+        logger.error(f"sparcell: {error}")
         code = YOURS
     except CommandLineError as error:
         error.show()
@@ -89,8 +101,8 @@ def main(arguments: list[str] | None = None) -> None:
     # Typer itself turns Ctrl-C into this code.
     if code == STOPPED:
         how = ", the same command with --resume goes on" if _resumes(arguments) else ""
-        say(f"stopped; what is finished is kept{how}")
-    sys.exit(code)
+        logger.error(f"stopped; what is finished is kept{how}")
+    return code
 
 
 def _resumes(arguments: list[str] | None) -> bool:
@@ -106,4 +118,4 @@ def _resumes(arguments: list[str] | None) -> bool:
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Show our own warnings as plain lines, and those of libraries not at all."""
     if issubclass(category, SparcellWarning):
-        say(f"note: {message}")
+        logger.warning(f"note: {message}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 WELLS = {"A1": 40.0, "B1": 90.0}
 """Wells of the simulated experiment and the doubling times of their cells, hours."""
@@ -20,7 +23,6 @@ def demo(
 
     need_torch()
     from sparcell.core.dataset import Dataset
-    from sparcell.core.progress import say
     from sparcell.evaluation import evaluate
     from sparcell.io import read_table
     from sparcell.labeling import label
@@ -31,15 +33,15 @@ def demo(
 
     data, run, counted = out / "plate", out / "run", out / "counted"
     if not data.exists():
-        say("1. a plate of simulated wells, phase contrast and nuclear stain")
+        logger.info("1. a plate of simulated wells, phase contrast and nuclear stain")
         settings = SimulationSettings(size=(384, 384), density=80)
         write_dataset(
             data, settings, seed, train=20, val=4, test=8, failures=("empty", "leak"), wells=WELLS
         )
     if not (data / "quality.csv").exists():
-        say("2. labels from the stain; two stains have failed and should be refused")
+        logger.info("2. labels from the stain; two stains have failed and should be refused")
         label(data)
-    say("3. training: phase contrast in, nuclei out; nobody has outlined a cell")
+    logger.info("3. training: phase contrast in, nuclei out; nobody has outlined a cell")
     train(
         "nuclei-light",
         data,
@@ -47,17 +49,17 @@ def demo(
         overrides=[f"fit.epochs={EPOCHS}", f"seed={seed}"],
         resume=run.exists(),
     )
-    say("4. counting every field from phase contrast alone")
+    logger.info("4. counting every field from phase contrast alone")
     predict(run, data / "images", counted, resume=True)
     measure(counted, images=data / "images", out=out / "tables")
-    say("5. test fields against the simulator's truth, which no step above has seen")
+    logger.info("5. test fields against the simulator's truth, which no step above has seen")
     tested = [sample.name for sample in Dataset.open(data).split("test").samples]
     truth = {name: data / "truth" / f"{name}.tif" for name in tested}
     scores = evaluate(truth, {name: counted / "labels" / f"{name}.tif" for name in tested}).total
     growth = read_table(out / "tables" / "growth.csv").set_index("well")["doubling_time"]
     measured = ", ".join(f"{well} {hours:.0f} h" for well, hours in growth.items())
     simulated = ", ".join(f"{well} {hours:.0f} h" for well, hours in WELLS.items())
-    say(
+    logger.info(
         f"object-level F1 {scores.overlap.dice:.3f}, one-to-one F1 at IoU 0.5 "
         f"{scores.matching[0].confusion.dice:.3f}\n"
         f"doubling times: {measured} measured, {simulated} simulated\n"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 class Format(StrEnum):
@@ -61,7 +64,6 @@ def export(
 def _export_model(
     model: str, out: Path, format: str, authors: list[str], licence: str, half_weights: bool
 ) -> None:
-    from sparcell.core.progress import say
     from sparcell.models.catalogue import find_model, info_of
     from sparcell.models.export import another_tools, export_model
     from sparcell.models.loading import load_model, read_info
@@ -74,7 +76,7 @@ def _export_model(
     said = {"authors": tuple(authors or info.authors), "licence": licence or info.licence}
     info = info.model_copy(update=said)
     export_model(load_model(path), out, format, info, half_weights)
-    say(f"written: {out}")
+    logger.info(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not said[what]:
-            say(f"it names no {what}: give {option} before you publish it")
+            logger.warning(f"it names no {what}: give {option} before you publish it")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 def measure(
@@ -26,7 +29,6 @@ def measure(
     ),
 ) -> None:
     """Measure objects, count them two ways, and sum up wells over time."""
-    from sparcell.core.progress import say
     from sparcell.measurement import measure as run
 
-    say(f"tables: {run(predictions, images=images, wells=wells, out=out, typical=typical)}")
+    logger.info(f"tables: {run(predictions, images=images, wells=wells, out=out, typical=typical)}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
+
+logger = logging.getLogger(__name__)
 
 OUTPUTS = (
     "What the output channels of another tool's model show, such as background,foreground;"
@@ -66,11 +70,10 @@ def fetch(
     outputs: str = typer.Option(None, help=OUTPUTS),
 ) -> None:
     """Download a model, so that it can be used by name."""
-    from sparcell.core.progress import say
     from sparcell.models.fetching import fetch_model
 
     entry = fetch_model(url, sha256, name, outputs.split(",") if outputs else None)
-    say(f"sparcell predict {entry.name} IMAGES -o OUT")
+    logger.info(f"sparcell predict {entry.name} IMAGES -o OUT")
 
 
 @app.command("verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from sparcell.cli.models import OUTPUTS
 
 if TYPE_CHECKING:
     from sparcell.prediction.predict import Summary
+
+logger = logging.getLogger(__name__)
 
 
 def predict(
@@ -62,7 +65,6 @@ def predict(
     ),
 ) -> None:
     """Find objects in images: label images, object tables, counts; or predict their stain."""
-    from sparcell.core.progress import say
     from sparcell.models import load_model
     from sparcell.prediction.predict import predict as run
     from sparcell.prediction.settings import PredictSettings
@@ -99,28 +101,26 @@ def predict(
         dask=_where(workers, scheduler),
     )
     if loaded.spec.stain:
-        say(
+        logger.info(
             f"{len(summary.stains)} images of {', '.join(loaded.spec.stain.names)}: {out / 'stain'}"
         )
         _tell_failures(summary)
         return
     total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
-    say(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
+    logger.info(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
     _tell_failures(summary)
 
 
 def _tell_failures(summary: Summary) -> None:
     """List what has no result, and end with exit code 2 if there is any."""
-    from sparcell.core.progress import say
-
     for what, told in (
         ("inputs without result", summary.failures),
         ("inputs of which parts have no result", summary.skipped),
     ):
         if told:
-            say(f"{len(told)} {what}:")
+            logger.warning(f"{len(told)} {what}:")
         for path, reason in told.items():
-            say(f"  {path}: {reason}")
+            logger.warning(f"  {path}: {reason}")
     if summary.failures or summary.skipped:
         raise typer.Exit(2)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 def quantise(
@@ -15,10 +18,9 @@ def quantise(
     """Make a model faster on processors that compute in 8 bits, if that loses nothing."""
     from sparcell.calibration import quantise as run
     from sparcell.core.errors import InputError
-    from sparcell.core.progress import say
     from sparcell.models.loading import load_model
 
     if out.suffix != ".zip":
         raise InputError(f"-o {out} for a model file", "a name that ends in .zip", "add it")
     run(load_model(model), data).save(out)
-    say(f"written: {out}")
+    logger.info(f"written: {out}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
 
+logger = logging.getLogger(__name__)
+
 
 def report(run: Path = typer.Argument(..., help="Run folder.")) -> None:
     """Write report.html and curves.png of a run again."""
-    from sparcell.core.progress import say
     from sparcell.reports import write_report
 
-    say(f"report: {write_report(run)}")
+    logger.info(f"report: {write_report(run)}")

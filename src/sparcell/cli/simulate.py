@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 def simulate(
@@ -16,9 +19,8 @@ def simulate(
     seed: int = typer.Option(0, help="Equal seeds give equal images."),
 ) -> None:
     """Write a dataset of simulated phase-contrast and stain images."""
-    from sparcell.core.progress import say
     from sparcell.simulation import SimulationSettings, write_dataset
 
     settings = SimulationSettings(size=(size, size))
     write_dataset(out, settings, seed, train=train, val=val, test=test)
-    say(f"{train + val + test} fields: {out}")
+    logger.info(f"{train + val + test} fields: {out}")

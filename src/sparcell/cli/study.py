@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+logger = logging.getLogger(__name__)
 
 DATA = typer.Option(..., "--data", help="Dataset folder.")
 OUT = typer.Option(..., "-o", "--out", help="Folder of the study.")
@@ -196,10 +199,9 @@ def page(
     seconds_per_object: float = SECONDS,
 ) -> None:
     """Write study.html of a study again."""
-    from sparcell.core.progress import say
     from sparcell.studies.page import write_study_page
 
-    say(f"study: {write_study_page(out, minutes_per_field, more, seconds_per_object)}")
+    logger.info(f"study: {write_study_page(out, minutes_per_field, more, seconds_per_object)}")
 
 
 def _carry_out(

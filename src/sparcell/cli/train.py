@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -25,8 +28,7 @@ def train(
     from sparcell.cli.extras import need_torch
 
     need_torch()
-    from sparcell.core.progress import say
     from sparcell.training import train as run
 
     folder = run(recipe, data, out, overrides=settings, pretrained=pretrained, resume=resume)
-    say(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")
+    logger.info(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")

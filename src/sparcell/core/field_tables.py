@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import IMAGE_SUFFIXES, stem
-from sparcell.core.progress import say
 from sparcell.core.tables import name_columns, read_typed_table
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 ACCEPTED = {"true": True, "1": True, "yes": True, "": True, "false": False, "0": False, "no": False}
@@ -80,7 +82,7 @@ def _check_names(
     if not strangers:
         return
     if len(strangers) < len(table) and not (strict and without):
-        say(f"{path} names {len(strangers)} without image: {strangers[0]}, ...")
+        logger.warning(f"{path} names {len(strangers)} without image: {strangers[0]}, ...")
         return
     near = get_close_matches(strangers[0], without or images, n=1)
     raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.labels import connected_labels, number_pieces
-from sparcell.core.progress import say
+
+logger = logging.getLogger(__name__)
 
 FEW = 8
 """More ids are no mask and no colours."""
@@ -67,7 +69,7 @@ def separate_objects(image: Image) -> Image:
     count = len(seen.ids)
     if not 0 < count <= FEW or seen.pieces < (2 if count == 1 else PIECES * count):
         if 0 < count < seen.pieces:
-            say(
+            logger.warning(
                 f"{image.source} has {seen.pieces} pieces of {count} numbers; each number is taken "
                 "for an object"
             )
@@ -77,7 +79,7 @@ def separate_objects(image: Image) -> Image:
         if count == 1
         else f"no image of objects: it has {seen.pieces} pieces of {count} numbers"
     )
-    say(f"{image.source} is {what}; each of its pieces is counted as an object")
+    logger.warning(f"{image.source} is {what}; each of its pieces is counted as an object")
     return PieceLabels(**{f.name: getattr(image, f.name) for f in fields(Image)})
 
 
@@ -134,7 +136,9 @@ def _doubt(seen: _Seen, image: Image) -> None:
             "a label image: 0 = background, and a number for each object",
             "set the class of the background to 0 (ilastik numbers classes from 1)",
         )
-    say(f"{image.source} has no background: no pixel is 0; check that it is a label image")
+    logger.warning(
+        f"{image.source} has no background: no pixel is 0; check that it is a label image"
+    )
 
 
 def _is_ours(image: Image) -> bool:

@@ -1,8 +1,8 @@
-"""Progress of long work: a bar with an estimate on a terminal, log lines elsewhere."""
+"""Progress of long work: a bar with an estimate on a terminal, log messages elsewhere."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -17,14 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 LOG_EVERY_S = 10.0
-
-
-def say(line: str) -> None:
-    """Print one plain line for the user, on standard error."""
-    console.print(line, markup=False)
 
 
 def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator[T]:
@@ -38,7 +35,7 @@ def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator
     total : int
         Number of items.
     unit : str
-        What an item is, for the log lines.
+        What an item is, for the log messages.
     """
     if console.is_terminal:
         columns = (
@@ -62,8 +59,4 @@ def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator
         if time.monotonic() - last >= LOG_EVERY_S and done < total:
             last = time.monotonic()
             left = passed / done * (total - done)
-            print(
-                f"{what}: {done}/{total} {unit} about {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            logger.info(f"{what}: {done}/{total} {unit} about {left:.0f} s left")

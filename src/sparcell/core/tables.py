@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.core.workbook import is_workbook, read_workbook
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+logger = logging.getLogger(__name__)
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx")
 OTHER_SUFFIXES = (".xls", ".ods")
@@ -176,7 +178,7 @@ def _decode(raw: bytes, path: Path) -> str:
                 continue
             if code == "cp1252":
                 word = next(word for word in re.findall(r"\S+", text) if not word.isascii())
-                say(
+                logger.warning(
                     f"{path} is not UTF-8 and was read in Windows' Western code page, such as "
                     f"{word!r}; save it as CSV UTF-8 if this is wrong"
                 )

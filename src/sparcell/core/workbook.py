@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
+
+logger = logging.getLogger(__name__)
 
 ZIP = b"PK\x03\x04"
 
@@ -49,7 +51,7 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
     if not sheets:
         return []
     if len(sheets) > 1:
-        say(f"{path} has {len(sheets)} sheets: read is the first, '{sheets[0].title}'")
+        logger.warning(f"{path} has {len(sheets)} sheets: read is the first, '{sheets[0].title}'")
     written = formulas[sheets[0].title]
     rows = []
     for number, cells in enumerate(sheets[0].iter_rows(), 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import warnings
 from collections import Counter
@@ -14,10 +15,11 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.core.image_files import IMAGE_SUFFIXES, PICTURES, without_previews
-from sparcell.core.progress import say
 from sparcell.io.ngff import is_zarr, is_zipped_zarr, open_ngff
 from sparcell.io.plate import plate_fields
 from sparcell.io.vendors import VENDORS, open_vendor
+
+logger = logging.getLogger(__name__)
 
 # Formats that people have and that need converting; any other suffix is tried as TIFF, for
 # many TIFF files are called otherwise.
@@ -210,7 +212,7 @@ def without_thumbnails(paths: list[Path]) -> list[Path]:
     if not small or len(small) == len(paths):
         return paths
     left = [path for path in paths if path in small]
-    say(f"{len(left)} thumbnails left out, such as {left[0].name}")
+    logger.warning(f"{len(left)} thumbnails left out, such as {left[0].name}")
     return [path for path in paths if path not in small]
 
 

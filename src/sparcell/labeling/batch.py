@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from sparcell.annotations.labelled_dataset import VERB, no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.core.record import now, start_record
 from sparcell.labeling.folder import check_target, link_dataset, prepare
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sparcell.labeling.field import FieldResult
     from sparcell.labeling.points_to_outlines import ProposalSettings
     from sparcell.labeling.quality import QualitySettings
+
+logger = logging.getLogger(__name__)
 
 PRESETS = ("auto", "thesis", "cellpose", "cellpose:FILE")
 SOURCES = ("stain", "points")
@@ -100,7 +103,7 @@ def label(
     write_json(target / "record.json", record)
     for sample in data.samples:
         if source not in sample.files:
-            say(f"{sample.name}: no {source}, not labelled")
+            logger.warning(f"{sample.name}: no {source}, not labelled")
 
     sheet = ContactSheet(target / "contact_sheet.png")
     if source == "stain" and preset == "thesis":
@@ -270,5 +273,7 @@ def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
 
 def _summarize(frame: DataFrame, target: Path) -> None:
     for row in frame[~frame["accepted"]].to_dict("records"):
-        say(f"{row['name']}: refused, {row['reason']}")
-    say(f"{int(frame['accepted'].sum())} of {len(frame)} accepted; see {target}/contact_sheet.png")
+        logger.warning(f"{row['name']}: refused, {row['reason']}")
+    logger.info(
+        f"{int(frame['accepted'].sum())} of {len(frame)} accepted; see {target}/contact_sheet.png"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
-from sparcell.core.progress import say
 from sparcell.io import open_sample, write_image
 from sparcell.labeling.contact_sheet import Thumbnail
 from sparcell.labeling.field import FieldResult
+
+logger = logging.getLogger(__name__)
 
 
 def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Iterator[FieldResult]:
@@ -104,7 +106,9 @@ def apply_filter(
         if not int(settings.lowest_share * count):
             crops = "1 crop" if count == 1 else f"{count} crops"
             share = f"{settings.lowest_share:.0%}"
-            say(f"{group or 'all'}: only {crops}, so the {share} with fewest nucleus pixels stay")
+            logger.warning(
+                f"{group or 'all'}: only {crops}, so the {share} with fewest nucleus pixels stay"
+            )
     coverage = np.array([verdict.row["coverage"] for verdict in verdicts])
     return [
         FieldResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from sparcell.core.dataset import dataset_images
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
 from sparcell.core.label_kinds import separate_objects
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
 from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
 from sparcell.measurement.names import Wells, find_wells
@@ -21,6 +22,8 @@ from sparcell.measurement.wells import doubling_times, plot_growth, summarise_we
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 KEYS = ["image", "t", "z", "id"]
 WRITTEN = {
@@ -76,7 +79,7 @@ def measure(
     """
     names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
     if names:
-        say(
+        logger.warning(
             f"no wells.csv: names such as {names[0]} tell no well; --wells TABLE or PATTERN tells "
             "wells and times"
         )
@@ -128,7 +131,7 @@ def write_tables(
         _write_wells(counts, places, names, out)
     if failures:
         for failed, reason in failures.items():
-            say(f"{failed}: {reason}")
+            logger.warning(f"{failed}: {reason}")
         raise InputError(
             f"{len(failures)} of {len(paths)} label images that cannot be measured: "
             + ", ".join(failures),
@@ -266,7 +269,7 @@ def _with_area_counts(
 def _say_clumping(counts: pd.DataFrame) -> None:
     clumped = int(counts["clumped"].sum())
     if clumped:
-        say(
+        logger.warning(
             f"{clumped} of {len(counts)} planes look clumped: count by area exceeds count by "
             "objects; see the column note of counts.csv"
         )
@@ -277,14 +280,14 @@ def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Pat
 
     left = len(set(names)) - places.table["name"].nunique()
     if left:
-        say(
+        logger.warning(
             f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks "
             "them: tell their wells with --wells"
         )
     for note in places.notes:
-        say(note)
+        logger.warning(note)
     if note := stack_note(counts[counts["image"].isin(places.table["name"])]):
-        say(f"{note}; wells.csv has the mean over depths")
+        logger.info(f"{note}; wells.csv has the mean over depths")
     timed = places.table.loc[places.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):

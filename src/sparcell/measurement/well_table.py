@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from sparcell.core.errors import InputError
 from sparcell.core.field_tables import match_name
-from sparcell.core.progress import say
 from sparcell.core.tables import name_columns, read_typed_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("name", "well", "tile", "time", "condition", "plate", "channel", "depth")
 HOURS = re.compile(r"time[ _]*[\[(]?h(ours?|rs?)?[\])]?", re.IGNORECASE)
@@ -66,7 +68,9 @@ def read_well_rows(names: Sequence[str], path: Path) -> list[dict[str, str]]:
             "correct the table",
         )
     if strangers:
-        say(f"{path} names {len(strangers)} images that are not here, such as {strangers[0]}")
+        logger.warning(
+            f"{path} names {len(strangers)} images that are not here, such as {strangers[0]}"
+        )
     return list(rows.values())
 
 
@@ -87,5 +91,7 @@ def _find_columns(frame: DataFrame, path: Path) -> DataFrame:
                 f"a column '{name}' in {path}", "a column 'time', in hours", "convert and rename it"
             )
     if further:
-        say(f"columns of {path} that the tables of wells leave out: {', '.join(further)}")
+        logger.warning(
+            f"columns of {path} that the tables of wells leave out: {', '.join(further)}"
+        )
     return frame[[name for name in frame.columns if name]]

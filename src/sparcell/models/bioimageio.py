@@ -7,6 +7,7 @@ takes: axes, sizes, processing, test tensors. Nothing of a package is executed b
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from math import lcm
 from pathlib import PurePosixPath
@@ -16,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.core.self_contained import check_self_contained
 from sparcell.models.external_model import (
     MEANINGS,
@@ -31,6 +31,8 @@ from sparcell.models.external_model import (
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.package import Package
 from sparcell.models.rdf import Tensor, first_line, read_description, read_tensors
+
+logger = logging.getLogger(__name__)
 
 REACH = 64.0
 """Extent in px that objects are taken to have at most, where nobody has measured them."""
@@ -148,7 +150,9 @@ def _check_input(package: Package, inputs: list[Tensor]) -> Tensor:
                 "use a model of 2-D images",
             )
     if dataset := [s.name for s in image.steps.steps if s.kwargs.get("mode") == "per_dataset"]:
-        say(f"{package.source}: {dataset[0]} is measured on each image, not on a whole data set")
+        logger.warning(
+            f"{package.source}: {dataset[0]} is measured on each image, not on a whole data set"
+        )
     return image
 
 
@@ -217,7 +221,9 @@ def _meanings(
             "use another model",
         )
     if chosen is None and guessed == [UNUSED]:
-        say(f"{package.source}: its one output, {listed[0]}, is taken for the foreground")
+        logger.warning(
+            f"{package.source}: its one output, {listed[0]}, is taken for the foreground"
+        )
         return ("foreground",)
     meanings = tuple(guessed if chosen is None else chosen)
     unknown = [m for m in meanings if m not in (*MEANINGS, UNUSED)]

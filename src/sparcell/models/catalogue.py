@@ -5,6 +5,7 @@ Each is a file ``NAME.zip`` beside its card ``NAME.yaml``.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
 from sparcell.models.package import DESCRIPTIONS
+
+logger = logging.getLogger(__name__)
 
 LARGEST_BUNDLED = 10_000_000
 """Bytes that a model which comes with Sparcell may have."""
@@ -155,5 +157,5 @@ def find_model(name: Path | str) -> Path:
             )
         return find_entry(str(name)).path
     if str(name) in entries():
-        say(f"{found} is used; give the model named {name} from another folder")
+        logger.warning(f"{found} is used; give the model named {name} from another folder")
     return found

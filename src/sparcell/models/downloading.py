@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import logging
 import re
 import ssl
 import time
@@ -20,8 +21,10 @@ from pathlib import Path
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.models.package import LARGEST
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 TIMEOUT_S = 30
@@ -93,7 +96,7 @@ def _attempt(url: str, part: Path) -> None:
                     "check the address and the connection, then run it again",
                 ) from error
             how = "going on" if _validator(part).exists() else "beginning anew"
-            say(f"{url}: {reason}; {how}")
+            logger.warning(f"{url}: {reason}; {how}")
             time.sleep(attempt)
     raise AssertionError
 
@@ -109,7 +112,7 @@ def _stream(url: str, part: Path) -> None:
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
             _check_range(response, done, part)
-            say(f"going on at {done / 1e6:.1f} MB")
+            logger.info(f"going on at {done / 1e6:.1f} MB")
         else:
             done = 0
             _forget(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -10,11 +11,12 @@ from urllib.parse import unquote, urlsplit
 from sparcell.core.errors import InputError
 from sparcell.core.files import sha256 as file_sha256
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
 from sparcell.models.catalogue import Entry, cache_folder, entries, write_info
 from sparcell.models.downloading import download
 from sparcell.models.loading import load_model, read_info
 from sparcell.models.runtime import candidates
+
+logger = logging.getLogger(__name__)
 
 
 def fetch_model(
@@ -57,7 +59,7 @@ def fetch_model(
         )
     if held := entries().get(name):
         if held.where == "cached" and wanted and wanted == file_sha256(held.path):
-            say(f"{name} is here already: {held.path}")
+            logger.info(f"{name} is here already: {held.path}")
             return held
         raise InputError(
             f"a {held.where} model that has the name {name}",
@@ -80,7 +82,7 @@ def fetch_model(
             came.replace(partial)
             write_info(info.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
-        say(f"no --sha256 was given; what came has {found}")
+        logger.info(f"no --sha256 was given; what came has {found}")
     return Entry(name, path, "cached")
 
 

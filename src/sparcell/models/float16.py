@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.models.model import Model
 from sparcell.models.runtime import TOLERANCE_HALF, OnnxRuntime
+
+logger = logging.getLogger(__name__)
 
 
 def to_float16(model: Model) -> Model:
@@ -44,7 +46,7 @@ def to_float16(model: Model) -> Model:
             f"at most {TOLERANCE_HALF:g} in 99 % of its golden output",
             "leave --half-weights out",
         )
-    say(
+    logger.info(
         f"weights of 16 bits: {len(model.onnx) / 1e6:.1f} -> {len(onnx) / 1e6:.1f} MB, "
         f"golden output off by {off:.1g} in 99 % of it, {difference.max():.1g} at most"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.core.registry import Registry
 from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
 from sparcell.models.int8 import Int8, has_int8, quantise
 from sparcell.system.machine import tune_malloc
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE_FULL = 1e-3
 """Largest difference of a map value (0..1) in full precision, any pixel."""
@@ -231,7 +233,7 @@ def open_runtime(
             reason = first_line(error.__cause__ or error)
         seen.append(f"{candidate}: {reason}")
         if name == "auto" and candidate in ACCELERATORS:
-            say(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
+            logger.warning(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
     again = "try --runtime onnxruntime, or export the model again"
     raise InputError(
         "no runtime that reproduces the model's golden output (" + "; ".join(seen) + ")",

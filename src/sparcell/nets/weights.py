@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.folded import load_folded
 from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
 from sparcell.nets.location import LOCATION_CHANNELS
+
+logger = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 COCO_ENCODERS = ("resnet50", "resnet101")
@@ -109,7 +110,7 @@ def _imagenet(config: NetworkConfig) -> tuple[State, str]:
             "an encoder that was trained on it, none, or a run",
             "set network.weights=none",
         )
-    say(f"fetching ImageNet weights for {config.encoder}")
+    logger.info(f"fetching ImageNet weights for {config.encoder}")
     # Without a connection the hub reports each of its attempts; one line of ours says it all.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     encoder = smp.encoders.get_encoder(name, weights=True if name[:3] == "tu-" else "imagenet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
-from sparcell.core.progress import say
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, default_threads
@@ -21,6 +21,8 @@ from sparcell.prediction.size import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 
 class Prediction(NamedTuple):
@@ -85,7 +87,7 @@ def predict_array(
     model = model if isinstance(model, Model) else load_model(model)
     view = PreparedImage.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
     for plane in view.blank:
-        say(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
+        logger.warning(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
     labels = np.zeros([view.image.size(letter) for letter in label_axes(view.image)], np.int32)
     table = predict_planes(view, labels, view.image.source, threads or default_threads())
     return Prediction(labels, table, view.scale)

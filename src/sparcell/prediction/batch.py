@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from sparcell.core.errors import InputError
 from sparcell.core.files import size_and_mtime
 from sparcell.core.image_files import stem
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.io import PlateField, find_plate_field, locate_labels, open_image, unique_names
 from sparcell.models.runtime import default_threads
 from sparcell.prediction.blocks.plan import BlockPlan
@@ -30,6 +31,8 @@ from sparcell.prediction.settings import BLOCK, PredictSettings
 from sparcell.prediction.size import Scale
 from sparcell.prediction.stain import predict_stain
 from sparcell.system.cluster import ClusterLost, run_jobs
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,7 @@ def _predict_in_blocks(engine: RuntimeSpec, item: Item, client: Any) -> Outcome:
         )
         count = len(mosaic.blocks) * len(list(image.planes()))
         resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
-        say(f"{item.path}: {count} blocks{resized}")
+        logger.info(f"{item.path}: {count} blocks{resized}")
         predict_large(mosaic, engine, item.labels(in_blocks=True), item.objects, client)
     except ClusterLost:
         raise

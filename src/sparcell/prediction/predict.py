@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,7 +19,6 @@ from sparcell.core.dataset import field_pattern, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.image_files import IMAGE_SUFFIXES
-from sparcell.core.progress import say
 from sparcell.core.record import now, read_record, start_record
 from sparcell.io import open_image, read_pieces, write_table
 from sparcell.measurement import stack_note
@@ -34,6 +34,8 @@ from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
 from sparcell.prediction.stain import check_stain_settings
 from sparcell.system.cluster import call_on_workers, check_workers, connect
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -138,7 +140,7 @@ def predict(
     )
     if any(item.scratch.exists() for item in left):
         _check_runtime(out, earlier, engine)
-    say(f"{len(paths)} images, {model.spec.name} ({model.spec.method}) on {engine.name}")
+    logger.info(f"{len(paths)} images, {model.spec.name} ({model.spec.method}) on {engine.name}")
     record = start_record({"model": model.source, **asked})
     scales: dict[str, Any] = dict(earlier.get("scales", {}))
     record |= {"runtime": engine.name, "scales": scales}
@@ -153,7 +155,7 @@ def predict(
             if outcome.scale is None:
                 failures[str(item.path)] = outcome.failure
                 traces += outcome.trace and f"{item.path}\n{outcome.trace}\n"
-                say(f"{item.path}: {outcome.failure}")
+                logger.warning(f"{item.path}: {outcome.failure}")
             else:
                 scales[item.name] = outcome.scale._asdict()
                 results.finish(item, outcome.skipped)
@@ -168,7 +170,7 @@ def predict(
         if settings.diameter is None:
             say_if_far(counts, model.spec)
         if settings.axes is None and len(counts) and (note := stack_note(counts)):
-            say(note)
+            logger.warning(note)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.known}
     write_json(out / "record.json", record)

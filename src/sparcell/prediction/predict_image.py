@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from math import ceil
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.image import Image, Plane
-from sparcell.core.progress import say
 from sparcell.io import create_labels, write_table
 from sparcell.measurement.objects import Window, object_table
 from sparcell.models.model import Model
@@ -30,6 +30,8 @@ from sparcell.prediction.tiling.tiles import (
     cut_plane,
     map_rows,
 )
+
+logger = logging.getLogger(__name__)
 
 MOST_TILES = 4
 """Tiles that are decoded at the same time, at most: each takes memory."""
@@ -153,7 +155,7 @@ def _predict_plane(
     for band in bands:
         write(plane, band)
     if stitcher.cut:
-        say(
+        logger.warning(
             f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
             f"give --halo over {ceil(halo * image.shape[0] / shown.shape[0])}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
-from sparcell.core.progress import say
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
@@ -21,6 +21,8 @@ from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling.rescale import rescaled
 from sparcell.prediction.tiling.tta import TTARuntime
 from sparcell.preprocessing.normalise import ConstantImage
+
+logger = logging.getLogger(__name__)
 
 Measured = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Maps intensities to what a network expects."""
@@ -142,7 +144,9 @@ class PreparedImage:
     def say_size(self) -> None:
         """Say by how much the image is resized, if it is."""
         if self.scale.factor != 1:
-            say(f"{self.image.source}: resized by {self.scale.factor:.3g}, {self.scale.found}")
+            logger.info(
+                f"{self.image.source}: resized by {self.scale.factor:.3g}, {self.scale.found}"
+            )
 
 
 def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:

@@ -8,6 +8,7 @@ same goes into ``record.json``.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,9 +17,10 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, size_and_mtime, whole_file
-from sparcell.core.progress import say
 from sparcell.io import open_image
 from sparcell.prediction.batch import Item
+
+logger = logging.getLogger(__name__)
 
 KEY = "results"
 """Where they stand in ``record.json``."""
@@ -80,10 +82,12 @@ class Results:
         for item in left:
             state, entry = list(size_and_mtime(item.path)), self.known.get(item.name, {})
             if entry.get("input") != state and (entry or item.scratch.exists()):
-                say(f"{item.path}: changed since an earlier call, predicted anew")
+                logger.info(f"{item.path}: changed since an earlier call, predicted anew")
                 shutil.rmtree(item.scratch, ignore_errors=True)
             elif entry.get("bytes") is not None:
-                say(f"{item.path}: its results are not as they were written, predicted anew")
+                logger.warning(
+                    f"{item.path}: its results are not as they were written, predicted anew"
+                )
             with plain_os_errors(item.result):
                 item.result.unlink(missing_ok=True)
             self.known[item.name] = {"image": str(item.path), "input": state, "bytes": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.core.progress import say
 from sparcell.methods.detections import join
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import Runtime
@@ -20,6 +20,8 @@ from sparcell.preprocessing.normalise import ConstantImage
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 PIXEL_SIZE_TOLERANCE = 1.25
 """Images whose pixel size is that near to the model's are left as they are."""
@@ -128,7 +130,7 @@ def _checked(scale: Scale, image: Image) -> Scale:
 def _by_estimate(image: Image, model: Model, runtime: Runtime, wanted: float) -> Scale:
     found = estimate_diameter(image, model, runtime)
     if found is None:
-        say(f"{image.source}: no objects to estimate a diameter from; not resized")
+        logger.warning(f"{image.source}: no objects to estimate a diameter from; not resized")
         return Scale(1.0, "no diameter estimated")
     factor = wanted / found
     if max(factor, 1 / factor) <= PIXEL_SIZE_TOLERANCE:
@@ -282,7 +284,7 @@ def say_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
         return
     found = there["diameter_px"]
     sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(there) > 1 else "")
-    say(
+    logger.warning(
         f"{there['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
         f"the model knows such of {wanted:.0f}; if they look wrong repeat with "
         f"--diameter {found.median():.0f} or --diameter auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,12 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.max_projection import project
-from sparcell.core.progress import say
 from sparcell.core.record import read_record
 from sparcell.io import open_image, read_table
 from sparcell.reports.pictures import draw_comparison, draw_curves, draw_overlay, draw_stains, png
 from sparcell.reports.rendering import embed, render
+
+logger = logging.getLogger(__name__)
 
 OVERLAYS = 6
 COMPARISONS = 3
@@ -183,7 +185,7 @@ def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
             shown = planes[len(planes) // 2]
             picture = draw_overlay(shown, truth.read_labels(), open_image(found).read_labels())
         except InputError as error:
-            say(f"no picture of {name} in the report: {error}")
+            logger.warning(f"no picture of {name} in the report: {error}")
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures
@@ -208,7 +210,7 @@ def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
                 )
             picture = draw_comparison(stain[0], truth, predicted, image[len(image) // 2])
         except InputError as error:
-            say(f"no row of pictures of {name} in the report: {error}")
+            logger.warning(f"no row of pictures of {name} in the report: {error}")
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures
@@ -226,7 +228,7 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
             predicted = project(open_image(found)).read()
             picture = draw_stains(image[len(image) // 2], np.concatenate(real), predicted)
         except InputError as error:
-            say(f"no picture of {name} in the report: {error}")
+            logger.warning(f"no picture of {name} in the report: {error}")
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures

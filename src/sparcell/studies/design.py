@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
@@ -28,6 +28,8 @@ from sparcell.training.data.selection import nested_order
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Part
+
+logger = logging.getLogger(__name__)
 
 
 class Run(Part):
@@ -117,7 +119,9 @@ def plan_study(study: Study, data: Path) -> Plan:
             f"no labelled field in {data}", "images with labels", "check labels and where"
         )
     if refused := len(samples) - len(usable):
-        say(f"labels of {refused} fields were refused: they are neither tested nor validated on")
+        logger.warning(
+            f"labels of {refused} fields were refused: they are neither tested nor validated on"
+        )
     groups = column(samples, study.group, "group")
     strata = column(samples, study.stratify, "stratify")
     find_groups(study, samples)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.io import read_table
 from sparcell.studies.config import Study
 from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, KEYS, RUN_COLUMNS
+
+logger = logging.getLogger(__name__)
 
 
 class Tables(NamedTuple):
@@ -45,7 +47,7 @@ def read_external(study: Study) -> Tables:
         _check(table, path, kind, labels)
         known = COLUMNS[kind]
         if strange := [name for name in table if name not in known]:
-            say(f"left out of {path}: columns {', '.join(map(str, strange))}")
+            logger.warning(f"left out of {path}: columns {', '.join(map(str, strange))}")
         found[kind].append(table.reindex(columns=list(known)))
     return Tables(*(_stack(found[kind]) for kind in COLUMNS))
 

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ from typing import Any
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
 from sparcell.core.record import read_record
 from sparcell.studies.config import Budget, Candidate, Limit, Study, as_overrides
 from sparcell.training.initialise import start_from
 from sparcell.training.recipe import Recipe, load_recipe
+
+logger = logging.getLogger(__name__)
 
 SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
 OF_A_RUN = ("network.head", "fit.freeze_batchnorm")
@@ -276,7 +278,7 @@ def write_pretraining(out: Path, stain: Path) -> Path:
             partial.write_bytes(picture)
     said = describe_pretraining(table)
     for line in said:
-        say(line)
+        logger.info(line)
     embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
     with whole_file(out / "pretraining.html") as partial:
         partial.write_text(

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ import pandas as pd
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.progress import say
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
 from sparcell.studies.design import Plan, Run, describe_plan, plan_study, read_plan
@@ -36,6 +36,8 @@ from sparcell.studies.workers import carry_out
 from sparcell.system.cluster import check_workers
 from sparcell.system.lock import is_unused, lock_folder
 from sparcell.training.initialise import check_starts
+
+logger = logging.getLogger(__name__)
 
 
 def run_study(
@@ -93,8 +95,10 @@ def run_study(
             "correct that and add --resume",
         )
     if not good.all():
-        say(f"{(~good).sum()} runs failed; see the column error of {out / 'results.csv'}")
-    say(f"study: {write_study_page(out)}")
+        logger.warning(
+            f"{(~good).sum()} runs failed; see the column error of {out / 'results.csv'}"
+        )
+    logger.info(f"study: {write_study_page(out)}")
     return out
 
 
@@ -102,12 +106,12 @@ def _carry_out(plan: Plan, out: Path, external: Tables, dask: str) -> pd.DataFra
     """Carry out the runs that are not finished; return the table of all."""
     done = [run for run in plan.runs if is_finished(out, run)]
     left = [run for run in plan.runs if not is_finished(out, run)]
-    say(describe_plan(plan) + (f"\n  {len(done)} runs are finished" if done else ""))
+    logger.info(describe_plan(plan) + (f"\n  {len(done)} runs are finished" if done else ""))
     began = time.monotonic()
     for number, run in enumerate(carry_out(out, left, dask, plan.study.threads), 1):
         passed = time.monotonic() - began
         remaining = passed / number * (len(left) - number)
-        say(
+        logger.info(
             f"{len(done) + number}/{len(plan.runs)}  {run.key}  {_outcome(out, run)}  "
             f"about {_duration(remaining)} left"
         )

@@ -7,6 +7,7 @@ lets a crash end one run and not the study. It reads ``OUT/plan.json`` and leave
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -17,11 +18,14 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
-from sparcell.core.progress import say
+from sparcell.core.log import print_messages
 from sparcell.core.record import is_finished
 from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.rows import count_objects, key_row, read_rows
 from sparcell.system.lock import lock_folder
+
+# As a process of its own this module has the name `__main__`.
+logger = logging.getLogger("sparcell.studies.single")
 
 TIME_TO_STOP = 60
 """What a run takes at most to stop when its study ends, s."""
@@ -52,7 +56,7 @@ def run_single(out: Path, key: str) -> dict[str, Any]:
         result: dict[str, Any] = {"row": plain(row), "groups": list(map(plain, groups))}
         result["images"] = list(map(plain, images))
     except InputError as error:
-        say(f"{key}: {error}")
+        logger.warning(f"{key}: {error}")
         result = failed(run, str(error))
     write_json(result_path(out, run), result)
     return result
@@ -123,6 +127,7 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
+    print_messages(logging.INFO)
     try:
         run_single(Path(sys.argv[1]), sys.argv[2])
     except KeyboardInterrupt:

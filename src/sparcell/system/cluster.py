@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from sparcell.core.errors import InputError
+from sparcell.core.log import printing_like_here
 from sparcell.system import dask_preload
 from sparcell.system.machine import MALLOC_SETTINGS
 
@@ -158,10 +159,11 @@ def run_jobs(
     from distributed.comm import CommClosedError
 
     left: Iterable[tuple[int, Any]] = iter(enumerate(jobs))
+    prepare = printing_like_here()
 
     def hand_in(count: int) -> dict[Any, int]:
         return {
-            client.submit(work, job, pure=False): number
+            client.submit(_work_elsewhere, prepare, work, job, pure=False): number
             for number, job in itertools.islice(left, count)
         }
 
@@ -185,6 +187,12 @@ def run_jobs(
         raise ClusterLost(
             "a Dask scheduler that is gone", "one that runs", "start it and go on with --resume"
         ) from error
+
+
+def _work_elsewhere(prepare: Callable[[], None], work: Callable[[Any], Any], job: Any) -> Any:
+    """Do a job in a worker process, which prints its messages as the process that asked does."""
+    prepare()
+    return work(job)
 
 
 def _in_threads(

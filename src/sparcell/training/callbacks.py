@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import time
 from pathlib import Path
@@ -15,9 +16,10 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from sparcell.core.files import remove_partial_files, whole_file
-from sparcell.core.progress import say
 from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 SCORES = {"val_f1": "F1", "val_pcc": "correlation"}
 LAST = "last.ckpt"
@@ -192,7 +194,7 @@ class MetricsTable(Callback):
         if trainer.is_global_zero:
             judged = score != "val_f1" or module.counts.objects
             reached = f"{row[score]:.3f}" if judged else "none, no object"
-            say(
+            logger.info(
                 f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
                 f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {reached}  "
                 f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"

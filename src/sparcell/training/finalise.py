@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image_files import stem
-from sparcell.core.progress import say
 from sparcell.core.record import now
 from sparcell.evaluation import Groups, evaluate, evaluate_stains
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
@@ -41,6 +41,8 @@ from sparcell.training.module import SegmentationModule
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.scoring import MatchCounts, score_field
+
+logger = logging.getLogger(__name__)
 
 GOLDEN_EDGE = 256
 TUNING_FIELDS = 50
@@ -207,7 +209,7 @@ def tune_decoding(
     for candidate in method.candidates(trainee.decode_settings, typical_area):
         if (reached := score(candidate)) > best_score:
             best, best_score = candidate, reached
-    say(
+    logger.info(
         f"decoding tuned on {len(judged)} validation fields: "
         f"F1 {start:.3f} -> {best_score:.3f}, {best}"
     )
@@ -243,7 +245,7 @@ def fit_outlines(trainee: SegmentationModule, val: Fields) -> tuple[Any, dict[st
     most = max(found.pairs for found in shifts.values())
     usual = [threshold for threshold, found in shifts.items() if found.pairs > most / 2]
     best = min(usual, key=lambda threshold: abs(shifts[threshold].mean)) if usual else start
-    say(
+    logger.info(
         f"threshold {best:.2f}: outlines lie {shifts[best].mean:+.2f} px outside the true ones on "
         f"{len(judged)} fields, {shifts[start].mean:+.2f} px with {start:.2f}"
     )
@@ -304,7 +306,7 @@ def _start_scores(out: Path, score: str) -> dict[str, float]:
         rows = list(csv.DictReader(stream))
     start, best = float(rows[0][score]), max(float(row[score]) for row in rows[1:])
     verdict = "better than" if best > start else "NOT better than"
-    say(f"validation {SCORES[score]} {best:.3f}, {verdict} {start:.3f} before training")
+    logger.info(f"validation {SCORES[score]} {best:.3f}, {verdict} {start:.3f} before training")
     return {score: start, f"best_{score}": best}
 
 
@@ -334,7 +336,7 @@ def _correlate_files(samples: dict[str, Sample], out: Path) -> dict[str, Any]:
     content = found.to_json()
     write_json(out / "evaluation.json", content)
     for name in found.stains:
-        say(f"{name} of {len(samples)} fields: correlation {found.describe(name)}")
+        logger.info(f"{name} of {len(samples)} fields: correlation {found.describe(name)}")
     return {**content["stains"], "fields": sorted(samples)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries
 from sparcell.training.effects import check_effects, name_settings, reset_idle
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
 from sparcell.training.settings import override
+
+logger = logging.getLogger(__name__)
 
 ARCHITECTURE = (
     "decoder", "encoder", "decoder_channels", "pixel_unshuffle_skip", "shrink", "pyramid_width",
@@ -108,7 +110,7 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
     network = {key: theirs[key] for key in shared if key in theirs}
     changed = [f"{key}={network[key]}" for key in network if network[key] != own[key]]
     if changed:
-        say(f"network as in {run}: {', '.join(changed)}")
+        logger.info(f"network as in {run}: {', '.join(changed)}")
     update = {"network": {"weights": str(run), **network}, "normalise": normalise}
     stained = method_of_run == "stain" and recipe.network.head == "kept"
     if stained and recipe.method.name == "semantic":

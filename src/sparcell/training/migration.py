@@ -7,11 +7,13 @@ present one.
 
 from __future__ import annotations
 
+import logging
 from pathlib import PurePath
 from typing import Any
 
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
+
+logger = logging.getLogger(__name__)
 
 SETTINGS = {
     "augment.haze": "augment.out_of_focus",
@@ -67,7 +69,7 @@ def migrate(settings: dict[str, Any], source: object) -> dict[str, Any]:
     migrated: dict[str, Any] = _rename(settings, "", renamed)
     if renamed:
         pairs = ", ".join(f"{old} is now {new}" for old, new in renamed.items())
-        say(f"former names in {source}: {pairs}")
+        logger.warning(f"former names in {source}: {pairs}")
     return migrated
 
 
@@ -105,7 +107,7 @@ def current_recipe(name: str) -> str:
     """Return the present name of a recipe or family; a former one is reported in one line."""
     current = _rename_recipe(name)
     if current != name:
-        say(f"recipe {name} is now {current}; the next release drops the former name")
+        logger.warning(f"recipe {name} is now {current}; the next release drops the former name")
     return current
 
 

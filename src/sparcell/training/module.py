@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sparcell.core.log import printing_like_here
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
 from sparcell.models.runtime import default_threads
@@ -253,6 +254,7 @@ class CropDataModule(lightning.LightningDataModule):
             collate_fn=stack,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=printing_like_here(),
         )
 
     def val_dataloader(self) -> DataLoader[Crop]:

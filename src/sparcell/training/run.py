@@ -30,7 +30,6 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image import FIRST_PLANE
-from sparcell.core.progress import say
 from sparcell.core.record import is_finished, peak_memory, start_record
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
@@ -57,6 +56,8 @@ from sparcell.training.module import CropDataModule, NotFiniteLoss, Segmentation
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
 from sparcell.training.recipe_parts import Fit
 from sparcell.training.settings import parse_settings
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -112,7 +113,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     """Train in a folder that no other process writes into."""
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists() and is_finished(out):
-        say(f"{out} is finished already")
+        logger.info(f"{out} is finished already")
         drop_last(out / "checkpoints")
         with keep_model(out):
             write_report(out)
@@ -157,7 +158,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
         "teacher": summary,
     }
     write_json(out / "record.json", record)
-    say(
+    logger.info(
         f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
         "fields, "
         f"{sum(p.numel() for p in module.network.parameters()) / 1e6:.1f} M weights from "
@@ -258,7 +259,9 @@ def _fit(
             if not _out_of_memory(error) or batch == 1:
                 raise
             batch, accumulate = batch // 2, accumulate * 2
-            say(f"out of memory: going on with {batch} crops at once, {accumulate} times a step")
+            logger.warning(
+                f"out of memory: going on with {batch} crops at once, {accumulate} times a step"
+            )
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         except SystemExit as stop:

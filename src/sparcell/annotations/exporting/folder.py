@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.image_files import stem
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.io import list_images, open_image
 from sparcell.io.points import write_points
+
+logger = logging.getLogger(__name__)
 
 FORMATS = ("geojson", "roi", "coco", "points")
 COCO_FILE = "annotations.json"
@@ -84,9 +87,9 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
                 total += coco.add(objects, f"{name}.tif", image.shape)
         if format == "coco":
             (folder / COCO_FILE).write_text(json.dumps(coco.content()) + "\n", "utf8")
-    say(f"{total} objects of {len(files)} images: {out}")
+    logger.info(f"{total} objects of {len(files)} images: {out}")
     if format == "roi" and groups:
-        say("groups: " + ", ".join(f"{number} {name}" for name, number in groups.items()))
+        logger.info("groups: " + ", ".join(f"{number} {name}" for name, number in groups.items()))
     return sorted(out.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections import Counter
@@ -23,9 +24,11 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
 from sparcell.core.image_files import stem
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.io import create_image, list_images, open_image, open_sample, write_table
 from sparcell.io.points import check_places, write_points
+
+logger = logging.getLogger(__name__)
 
 UNITS = ("auto", "px", "um")
 
@@ -288,25 +291,27 @@ def _tell(
     written = [f"{totals[kind]} {kind}" for kind in ("points", "outlines") if totals[kind]]
     held = [n for n, parts in found.items() if any(part.points or part.outlines for part in parts)]
     what = " and ".join(written) or "nothing"
-    say(f"{what} in {len(held)} of {len(opened)} images: {root}")
+    logger.info(f"{what} in {len(held)} of {len(opened)} images: {root}")
     if empty := [
         n for n, parts in found.items() if n not in held and any(p.nothing for p in parts)
     ]:
-        say(f"tables without rows, so no cell: {', '.join(empty)}")
+        logger.warning(f"tables without rows, so no cell: {', '.join(empty)}")
     if totals["disputed"]:
-        say(f"outlines overlap in {totals['disputed']} px, which went to the smallest of them")
+        logger.warning(
+            f"outlines overlap in {totals['disputed']} px, which went to the smallest of them"
+        )
     if totals["hidden"]:
-        say(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
+        logger.warning(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
     if totals["crowds"]:
-        say(f"{totals['crowds']} regions of objects not separated are in doubt: ignore/")
+        logger.warning(f"{totals['crowds']} regions of objects not separated are in doubt: ignore/")
     if totals["pieces"]:
-        say(f"outlines in several pieces gave {totals['pieces']} objects more")
+        logger.info(f"outlines in several pieces gave {totals['pieces']} objects more")
     skipped: Counter[str] = Counter()
     for parts in found.values():
         for part in parts:
             skipped.update(part.skipped)
     for kind, count in skipped.items():
-        say(f"left out: {count} {kind}")
+        logger.warning(f"left out: {count} {kind}")
     without = sorted(opened.keys() - set(held) - set(empty))
     if without:
-        say(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))
+        logger.info(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -26,8 +27,9 @@ from sparcell.annotations.importing.via import is_via, read_via
 from sparcell.core.errors import InputError
 from sparcell.core.field_tables import match_name
 from sparcell.core.image import Image
-from sparcell.core.progress import say
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 TABLES = (*TABLE_SUFFIXES, *OTHER_SUFFIXES)
 ROIS = (".roi", ".zip")
@@ -112,7 +114,9 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
         )
     if len(known) < len(found):
         strange = next(name for name in found if name not in known)
-        say(f"{path} names {len(found) - len(known)} images that are not here, such as {strange}")
+        logger.warning(
+            f"{path} names {len(found) - len(known)} images that are not here, such as {strange}"
+        )
     return known
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.annotations.importing.shapes import Outline, Shapes
-from sparcell.core.progress import say
+
+logger = logging.getLogger(__name__)
 
 MANY = 3
 """A cell may hold a nucleus or two; what holds so many objects is a region."""
@@ -53,7 +55,7 @@ def leave_out_regions(shapes: Shapes) -> Shapes:
             continue
         kept.append(outline)
         if objects:
-            say(
+            logger.warning(
                 f"an outline of {area[number]} px in {shapes.source} holds {objects} smaller ones; "
                 "delete it if it is a region"
             )

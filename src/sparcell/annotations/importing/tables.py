@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -22,12 +23,13 @@ from sparcell.annotations.importing.via import is_via_table, read_via_table
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 from sparcell.core.image_files import stem
-from sparcell.core.progress import say
 from sparcell.core.tables import read_typed_table
 from sparcell.io.points import check_rows_are_points
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+logger = logging.getLogger(__name__)
 
 # In the order of preference. Letters alone count: "X (px)" and "pos_x" are "xpx" and "posx".
 NAMES = {
@@ -128,7 +130,7 @@ def to_pixels(
     if said == "?":
         said = _guess(shapes, shape, pixel_size)
         if pixel_size:
-            say(f"points of {shapes.source} are taken for {said}")
+            logger.warning(f"points of {shapes.source} are taken for {said}")
     if said == "px":
         return shapes
     if pixel_size is None:
@@ -191,7 +193,7 @@ def _with_middles(frame: DataFrame, path: Path) -> DataFrame:
     middles = box_middles(frame, path)
     if middles is None:
         return frame
-    say(f"{path} is a table of boxes: points are set in their middles")
+    logger.info(f"{path} is a table of boxes: points are set in their middles")
     y, x = middles.T.astype(str)
     kept = [name for name in frame.columns if plain(name) not in ("width", "height")]
     return frame[kept].assign(**{"y (px)": y, "x (px)": x})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 
 from sparcell.core.files import plain_os_errors, whole_file
 from sparcell.core.image import Plane
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.core.tiles import tiles
 from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import PixelLayout
@@ -30,6 +31,8 @@ from sparcell.prediction.blocks.steps import TilePart, TileResult, WriteJob
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.tiling.tiles import ahead
 from sparcell.system.cluster import run_jobs
+
+logger = logging.getLogger(__name__)
 
 BLOCKS_AT_ONCE = 64
 """Planes of a movie are done together until there are so many blocks to share out."""
@@ -138,7 +141,9 @@ class _Run:
             level += 1
         if cut:
             halo = ceil(self.mosaic.halo * self.mosaic.open()[0].shape[0] / self.mosaic.shape[0])
-            say(f"{self.mosaic.source}: {cut} objects may be cut at tiles; give --halo over {halo}")
+            logger.warning(
+                f"{self.mosaic.source}: {cut} objects may be cut at tiles; give --halo over {halo}"
+            )
 
     def _fill_planes(self, planes: Sequence[Plane]) -> int:
         """Write full resolution, and tell how many objects may be cut."""

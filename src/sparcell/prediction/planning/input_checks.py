@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.core.progress import say
 from sparcell.system.machine import GIB, memory
+
+logger = logging.getLogger(__name__)
 
 LARGEST_PLANE = 1 << 34
 """Pixels of one plane, unless the user allows more."""
@@ -81,7 +83,7 @@ def say_missing(image: Image) -> None:
     """Say how many chunks of a Zarr image are not there: read as 0, they look like background."""
     missing, expected = getattr(image.data, "missing_chunks", (0, 0))
     if missing:
-        say(
+        logger.warning(
             f"{image.source}: {missing} of {expected} chunks are not there and are read as 0; "
             "if these parts should show something, copy the image again"
         )

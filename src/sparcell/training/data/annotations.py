@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,9 +13,10 @@ from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.annotations.resolve import check_annotation
 from sparcell.core.annotation import INSTANCE_ANNOTATIONS, Kind, available_annotations
 from sparcell.core.dataset import Dataset, Sample
-from sparcell.core.progress import say
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.recipe_parts import DataConfig
+
+logger = logging.getLogger(__name__)
 
 NO_KINDS: frozenset[Kind] = frozenset()
 
@@ -70,12 +72,14 @@ def report_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None
     refused = [f"{s.name} ({s.refused})" for s, _ in found.refused if s.name not in auto]
     lacking = [kinds for sample, kinds in found.lacking if sample.name not in auto]
     if refused:
-        say(f"left out, labels refused: {', '.join(refused)}")
+        logger.warning(f"left out, labels refused: {', '.join(refused)}")
     if masked := sum("mask" in kinds for kinds in lacking):
-        say(f"left out, a mask but no points: {masked} fields; set a point in each object")
+        logger.warning(
+            f"left out, a mask but no points: {masked} fields; set a point in each object"
+        )
     if rest := len(lacking) - masked:
         what = "annotation that can be used" if learns_from == "any" else learns_from
-        say(f"left out, no {what}: {rest} fields")
+        logger.warning(f"left out, no {what}: {rest} fields")
 
 
 def auto_samples(config: DataConfig) -> list[Sample]:
@@ -110,7 +114,7 @@ def report_annotations(places: Iterable[FieldRef]) -> None:
     """Say what is learned from, and what of it is derived from what."""
     counts = Counter(_source(place) for place in places if place.kinds)
     for source, count in counts.most_common():
-        say(f"{count} fields: {source}")
+        logger.info(f"{count} fields: {source}")
 
 
 def check_fields(places: Iterable[FieldRef]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +13,10 @@ from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
-from sparcell.core.progress import say
 from sparcell.io import open_sample
 from sparcell.training.data.stain_scaling import PlaneRef
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def check_channels(places: Sequence[FieldRef], frames: int = 1) -> tuple[int, fl
         image.with_temporal_context(frames)
     sizes = {round(image.pixel_size, 6) for image in images if image.pixel_size}
     if len(sizes) > 1:
-        say(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
+        logger.warning(f"images of different pixel sizes: {min(sizes):g} to {max(sizes):g} um")
     return channels, float(np.median(list(sizes))) if sizes else None
 
 

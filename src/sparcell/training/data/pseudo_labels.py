@@ -8,6 +8,7 @@ Here an object is confident if mirroring does not change it.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.core.progress import say, track
+from sparcell.core.progress import track
 from sparcell.evaluation import count_overlaps
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.models import load_model
@@ -35,6 +36,8 @@ from sparcell.prediction.settings import PredictSettings
 from sparcell.training.data.annotations import is_pseudo_labelled
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.recipe_parts import DataConfig
+
+logger = logging.getLogger(__name__)
 
 VIEWS: tuple[tuple[str, ...], ...] = ((), ("Y",), ("X",), ("Y", "X"))
 """Axes along which the field is mirrored for each prediction."""
@@ -156,13 +159,13 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
         "doubtful_share": round(totals["ignored"] / max(totals["pixels"], 1), 4),
         "has_learned_from_judged_fields": list(teacher.seen),
     }
-    say(
+    logger.info(
         f"pseudo-labels by {teacher.name}: {summary['objects']} objects of {summary['fields']} of "
         f"{len(fields)} fields without annotation; {summary['doubtful_share']:.1%} of the pixels "
         "differ between mirrored predictions and are ignored"
     )
     if teacher.seen:
-        say(
+        logger.warning(
             f"{teacher.name} has learned from {len(teacher.seen)} fields that are validation or "
             f"test here, such as {teacher.seen[0]}: scores on them are too high"
         )

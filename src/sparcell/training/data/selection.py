@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,6 @@ import numpy as np
 from sparcell.annotations.labelled_dataset import check_finished, no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.progress import say
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
@@ -25,6 +25,8 @@ from sparcell.training.data.annotations import (
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.data.stain_scaling import Stains, add_stains, measure_stains
 from sparcell.training.recipe_parts import DataConfig
+
+logger = logging.getLogger(__name__)
 
 
 def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
@@ -90,14 +92,14 @@ def find_fields(
     if not places["train"]:
         raise _nothing_to_train(datasets, config, learns_from)
     if not places["val"] and not config.val_fraction:
-        say("no field for validation: every training field is learned from whole")
+        logger.warning("no field for validation: every training field is learned from whole")
         places["train"] = _subset(places["train"], config, seed)
         places["val"] = list(places["train"])
     elif not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
         alone = any(place.x != slice(None) for place in places["val"])
         kept = "the right part of the only field" if alone else str(len(places["val"]))
-        say(f"no field is marked val: {kept} kept for validation")
+        logger.info(f"no field is marked val: {kept} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     report_annotations(places["train"])
     check_fields(places["val"] + places["test"])
@@ -122,7 +124,9 @@ def _check_objects(places: dict[str, list[FieldRef]]) -> None:
         )
     for part, name in (("val", "validation"), ("test", "test")):
         if places[part] and not contain_objects(places[part]):
-            say(f"no object in the labels of {len(places[part])} {name} fields: no score on these")
+            logger.warning(
+                f"no object in the labels of {len(places[part])} {name} fields: no score on these"
+            )
 
 
 def contain_objects(places: Iterable[FieldRef]) -> bool:
@@ -183,7 +187,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
             "set data.auto to it, or to nothing",
         )
     check_fields(found)
-    say(f"{len(found)} fields with automatic labels")
+    logger.info(f"{len(found)} fields with automatic labels")
     return found
 
 
@@ -244,7 +248,7 @@ def choose_stains(
     for part, held in places.items():
         for place, spot in zip(held, spots[part], strict=True):
             if fault := stains.levels[spot.key].fault:
-                say(f"left out, stain of {place.name} {fault}")
+                logger.warning(f"left out, stain of {place.name} {fault}")
             else:
                 left[part].append(place)
     if not left["val"]:

@@ -7,6 +7,7 @@ its backgrounds. Where exposures differ too much for one span, each image has it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +21,11 @@ from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.max_projection import project
-from sparcell.core.progress import say
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
 from sparcell.models.stain import StainRange
+
+logger = logging.getLogger(__name__)
 
 LIMITS = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16))
 """Largest values of detectors."""
@@ -256,7 +258,7 @@ def measure_stains(
         )
     depths = max(spot.image.size("Z") for spot in training)
     if depths > 1:
-        say(
+        logger.info(
             f"image and stain of {depths} depths are learned depth by depth; depths: channels in "
             "dataset.yaml would show those of an image together"
         )
@@ -276,7 +278,7 @@ def measure_stains(
     if own_span:
         span = np.median(spans, axis=0)
         if config.range == "auto":
-            say(f"stains differ {apart:.0f} times in brightness: each is scaled by its own")
+            logger.info(f"stains differ {apart:.0f} times in brightness: each is scaled by its own")
     else:
         span = _pooled_span(usable, levels, config.high)
     dtype = open_stains(usable[0].sample, usable[0].image)[0].data.dtype
