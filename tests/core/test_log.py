@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from sparcell.core.log import package, printed_messages, printing_like_here
-from sparcell.system.cluster import carry_out, connect
+from sparcell.system.cluster import connect, run_jobs
 
 logger = logging.getLogger("sparcell.somewhere")
 
@@ -42,7 +42,7 @@ def test_a_worker_prints_what_its_parent_prints(capsys: pytest.CaptureFixture[st
 def test_messages_of_dask_workers_reach_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("distributed")
     with printed_messages(), connect("local:1") as client:
-        assert list(carry_out(client, _log_job, [5])) == [(0, 5)]
+        assert list(run_jobs(client, _log_job, [5])) == [(0, 5)]
     assert "job 5\n" in capfd.readouterr().err
 
 

@@ -116,5 +116,6 @@ def test_fields_without_any_object_are_nothing_to_learn(
     assert "labels of 1 test fields: no score" in caplog.text
     find("train", "test", "val", "train")
     assert "labels of 1 validation fields: no score" in caplog.text
+    caplog.clear()
     find("train", "val", "train", "train")
     assert "no score" not in caplog.text

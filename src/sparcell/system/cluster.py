@@ -163,7 +163,7 @@ def run_jobs(
 
     def hand_in(count: int) -> dict[Any, int]:
         return {
-            client.submit(_work_elsewhere, prepare, work, job, pure=False): number
+            client.submit(_run_on_worker, prepare, work, job, pure=False): number
             for number, job in itertools.islice(left, count)
         }
 
@@ -189,7 +189,7 @@ def run_jobs(
         ) from error
 
 
-def _work_elsewhere(prepare: Callable[[], None], work: Callable[[Any], Any], job: Any) -> Any:
+def _run_on_worker(prepare: Callable[[], None], work: Callable[[Any], Any], job: Any) -> Any:
     """Do a job in a worker process, which prints its messages as the process that asked does."""
     prepare()
     return work(job)
