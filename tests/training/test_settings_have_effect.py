@@ -7,8 +7,6 @@ setting is given other values, found by its type alone; so a new setting is test
 
 from __future__ import annotations
 
-import copy
-import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +25,6 @@ from dataset_folder import write_field
 
 from sparcell.core.errors import InputError
 from sparcell.methods import METHODS
-from sparcell.training import settings
 from sparcell.training.callbacks import Budget, mix_weights
 from sparcell.training.data.crops import Crop, RandomCrops
 from sparcell.training.data.fields import Fields
@@ -356,12 +353,8 @@ def settings_of(recipe: Recipe) -> Iterator[tuple[str, Any, Any]]:
 
 
 @pytest.fixture(scope="module")
-def prints(folders: dict[str, Path]) -> Iterator[Prints]:
-    parse = functools.cache(settings.parse_settings)
-    with pytest.MonkeyPatch.context() as patch:
-        # Files of recipes are read some thousand times.
-        patch.setattr(settings, "parse_settings", lambda *text: copy.deepcopy(parse(*text)))
-        yield Prints(folders)
+def prints(folders: dict[str, Path]) -> Prints:
+    return Prints(folders)
 
 
 def named(text: str, folders: dict[str, Path]) -> str:

@@ -15,7 +15,7 @@ from sparcell.training.effects import name_settings
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.recipe_parts import Part
-from sparcell.training.settings import override, parse_settings, recipe_names
+from sparcell.training.settings import dump_settings, override, parse_settings, recipe_names
 
 Metric = Literal[
     "f1", "f1_60", "f1_60_no_small", "map", "ap50", "ap75", "pixel_iou", "pixel_dice",
@@ -262,7 +262,7 @@ def load_study(path: Path) -> Study:
 
 def dump_study(study: Study) -> str:
     """Return a study as YAML, every setting written out."""
-    return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
+    return dump_settings(study.model_dump(mode="json"))
 
 
 def _beside(candidate: Candidate, folder: Path) -> Candidate:

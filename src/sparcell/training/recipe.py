@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from sparcell.core.errors import InputError
@@ -20,7 +19,7 @@ from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.effects import check_effects, find_idle, name_settings, reset_idle
 from sparcell.training.migration import check_former
 from sparcell.training.recipe_parts import Augment, DataConfig, Fit, Optimiser, Part, PredictConfig
-from sparcell.training.settings import find_recipe, override
+from sparcell.training.settings import dump_settings, find_recipe, override
 
 if TYPE_CHECKING:
     AnyMethodConfig = MethodConfig
@@ -220,4 +219,4 @@ def start_decoding(recipe: Recipe) -> Any:
 
 def dump_recipe(recipe: Recipe) -> str:
     """Return a recipe as YAML, every setting written out."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    return dump_settings(recipe.model_dump(mode="json"))
