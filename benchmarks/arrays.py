@@ -14,7 +14,7 @@ from sparcell.core.labels import Labels
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
-from sparcell.prediction.predict_image import plan_tiles
+from sparcell.prediction.predict_instances import plan_tiles
 from sparcell.prediction.settings import DEFAULTS
 from sparcell.prediction.tiling.tiles import cut_plane, map_rows
 from sparcell.prediction.tiling.tta import TTARuntime

@@ -14,7 +14,7 @@ import sparcell
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io import open_image, write_image
-from sparcell.prediction import predict_image
+from sparcell.prediction import predict_instances
 from sparcell.prediction.settings import PredictSettings
 
 
@@ -52,11 +52,11 @@ def test_axes_and_channels_must_fit() -> None:
 def test_columns_are_decoded_apart_and_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.tile((ellipses(1) > 0) * np.uint8(200), (1, 4))
     settings = PredictSettings(halo=20)
-    assert pixels.shape[1] < 2 * predict_image.MIN_DECODED
+    assert pixels.shape[1] < 2 * predict_instances.MIN_DECODED
     whole = sparcell.predict_array(bright_model(), pixels, settings=settings)
-    monkeypatch.setattr(predict_image, "MIN_DECODED", 80)
+    monkeypatch.setattr(predict_instances, "MIN_DECODED", 80)
     apart = sparcell.predict_array(bright_model(), pixels, settings=settings)
-    assert len(predict_image.split_columns([slice(0, pixels.shape[1])], 20)) >= 4
+    assert len(predict_instances.split_columns([slice(0, pixels.shape[1])], 20)) >= 4
     pairs = np.unique(np.stack([whole.labels.ravel(), apart.labels.ravel()]), axis=1)
     assert pairs.shape[1] == len(whole.objects) + 1 == len(apart.objects) + 1
     measured = ["y", "x", "area_px", "score", "touches_border"]
@@ -65,14 +65,17 @@ def test_columns_are_decoded_apart_and_found_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_columns_partition_the_tiles_and_are_wider_than_what_they_look_beyond() -> None:
-    assert predict_image.split_columns([slice(0, 2048)], 200) == [slice(0, 1024), slice(1024, 2048)]
-    assert predict_image.split_columns([slice(0, 2048)], 300) == [slice(0, 2048)]
-    assert len(predict_image.split_columns([slice(0, 4096)], 0)) == predict_image.MOST_TILES
-    assert predict_image.split_columns([slice(0, 900), slice(900, 2001)], 0) == [
+    assert predict_instances.split_columns([slice(0, 2048)], 200) == [
+        slice(0, 1024),
+        slice(1024, 2048),
+    ]
+    assert predict_instances.split_columns([slice(0, 2048)], 300) == [slice(0, 2048)]
+    assert len(predict_instances.split_columns([slice(0, 4096)], 0)) == predict_instances.MOST_TILES
+    assert predict_instances.split_columns([slice(0, 900), slice(900, 2001)], 0) == [
         slice(0, 900), slice(900, 1450), slice(1450, 2001),
     ]  # fmt: skip
     many = [slice(left, left + 2048) for left in range(0, 8192, 2048)]
-    assert predict_image.split_columns(many, 0) == many
+    assert predict_instances.split_columns(many, 0) == many
 
 
 @pytest.mark.parametrize(
@@ -91,5 +94,5 @@ def test_tiles_of_images_by_width_and_object(
 ) -> None:
     model = bright_model(largest_diameter=largest)
     image = Image(np.broadcast_to(np.uint8(0), (8192, width)), "YX")
-    grids, halo = predict_image.plan_tiles(image, image, model, PredictSettings(tile=tile))
+    grids, halo = predict_instances.plan_tiles(image, image, model, PredictSettings(tile=tile))
     assert (grids[0][1], grids[1][1], halo) == expected

@@ -12,14 +12,14 @@ from torch import nn
 
 from sparcell.core.errors import InputError
 from sparcell.io import write_image
+from sparcell.methods.stain.intensities import StainRange
 from sparcell.models import Model
-from sparcell.models.stain import StainRange
 from sparcell.prediction import predict
 from sparcell.prediction.planning import dry_run
 from sparcell.prediction.planning.dry_run import PredictionEstimate
 from sparcell.prediction.planning.dry_run import estimate_prediction as foresee
+from sparcell.prediction.predict_stain import predict_stain_array
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.stain import predict_stain_array
 from sparcell.prediction.tiling.tta import TTARuntime
 from sparcell.preprocessing.normalise import Normalise
 from sparcell.system.machine import GIB, Memory

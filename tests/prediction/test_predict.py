@@ -324,15 +324,16 @@ def test_another_pixel_size_than_in_training_is_said(
 
 
 def test_more_objects_than_16_bits_can_number(model: Model, tmp_path: Path) -> None:
-    from sparcell.prediction.predict_image import predict_image
+    from sparcell.prediction.loaded_model import LoadedModel
+    from sparcell.prediction.predict_instances import predict_instances
     from sparcell.prediction.prepared_image import PreparedImage
 
     pixels = np.zeros((514, 516), np.uint8)
     pixels[::2, ::2] = 255
     image = Image(pixels, "YX")
-    engine = model.open("onnxruntime", 1)
+    loaded = LoadedModel(model, "onnxruntime", 1)
     labels, table = tmp_path / "labels.tif", tmp_path / "objects.csv"
-    predict_image(PreparedImage.of(image, model, engine), labels, table)
+    predict_instances(PreparedImage.of(image, loaded), labels, table)
     found = open_image(labels)
     assert found.data.dtype == np.uint32
     assert found.read_labels().max() == 257 * 258 == len(read_table(table)) > 65535

@@ -151,11 +151,15 @@ def test_what_was_damaged_meanwhile_is_done_again(
     # All but the last plane's mark is written.
     stop(monkeypatch, 57, place, tmp_path)
     kept = tmp_path / "unfinished" / "image" / "t0000-z0000"
-    for step, tile in (("look", "r0000-c0001"), ("claim", "r0001-c0001"), ("table", "r0000-c0000")):
+    for step, tile in (
+        ("infer", "r0000-c0001"),
+        ("decode", "r0001-c0001"),
+        ("table", "r0000-c0000"),
+    ):
         content = bytearray((kept / step / tile).read_bytes())
         content[len(content) // 2] ^= 1
         (kept / step / tile).write_bytes(content)
-    (kept / "settle" / "r0000-c0002").write_bytes(b"")
+    (kept / "resolve" / "r0000-c0002").write_bytes(b"")
     chunk = tmp_path / "labels" / ".image.ome.zarr.unfinished" / "0" / "c" / "0" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:-20])
     run(place / "image.ome.zarr", tmp_path, place, resume=True)
@@ -169,17 +173,17 @@ def test_finished_planes_are_checked_and_not_done_again(
     # The first plane is finished and tidied up, the second begun.
     stop(monkeypatch, 40, place, tmp_path)
     first, second = (tmp_path / "unfinished" / "image" / f"t000{t}-z0000" for t in (0, 1))
-    assert not (first / "look").exists() and (second / "look").exists()
-    looked: list[int] = []
-    look_tiles = steps.tiles_to_infer
+    assert not (first / "infer").exists() and (second / "infer").exists()
+    inferred: list[int] = []
+    tiles_to_infer = steps.tiles_to_infer
 
     def noted(engine: RuntimeSpec, job: Job) -> Iterator[TilePosition]:
-        looked.append(job.plane.t)
-        return look_tiles(engine, job)
+        inferred.append(job.plane.t)
+        return tiles_to_infer(engine, job)
 
-    monkeypatch.setattr(steps, "look_tiles", noted)
+    monkeypatch.setattr(steps, "tiles_to_infer", noted)
     run(place / "image.ome.zarr", tmp_path, place, resume=True)
-    assert set(looked) == {1}
+    assert set(inferred) == {1}
     assert files(tmp_path) == files(place / "unbroken")
 
 
@@ -205,7 +209,7 @@ def test_a_damaged_chunk_of_the_image_is_named_and_what_is_finished_stays(
     summary = run(image, tmp_path / "out", place)
     (reason,) = summary.failures.values()
     assert "chunk c/1/0/0" in reason and "copy it again" in reason and "\n" not in reason
-    kept = tmp_path / "out" / "unfinished" / "image" / "t0000-z0000" / "look"
+    kept = tmp_path / "out" / "unfinished" / "image" / "t0000-z0000" / "infer"
     before = {path: path.stat().st_mtime_ns for path in kept.iterdir()}
     assert len(before) == 6
     chunk.write_bytes(whole)
@@ -297,7 +301,7 @@ def test_labels_inside_an_image_whose_table_was_not_written(
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("sparcell.prediction.predict_image.write_table", stop_here)
+        patch.setattr("sparcell.prediction.predict_instances.write_table", stop_here)
         predict(place / "model.zip", image, tmp_path / "out", settings=settings)
     assert (image / "labels" / "cells").is_dir()
     predict(place / "model.zip", image, tmp_path / "out", settings=settings, resume=True)

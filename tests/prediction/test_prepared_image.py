@@ -10,6 +10,7 @@ from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.models import Model
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.prepared_image import PreparedImage, fit_channels
 from sparcell.prediction.settings import PredictSettings
 from sparcell.preprocessing.normalise import Normalise
@@ -18,16 +19,17 @@ from sparcell.preprocessing.normalise import Normalise
 def test_channels_and_size_are_those_of_the_model() -> None:
     image = Image(np.arange(3 * 40 * 60, dtype=np.float32).reshape(3, 40, 60), "CYX", 0.5)
     model, settings = bright_model(pixel_size=1.0), PredictSettings(channels=(2,))
-    view = PreparedImage.start(image, model, "onnxruntime", settings)
-    assert view.image.channels == ("2",) and view.image.shape == (40, 60)
-    assert view.shown.shape == (20, 30) and view.shown.pixel_size == 1.0
-    assert view.scale.factor == 0.5 and view.runtime.name == "onnxruntime f32"
+    prepared = PreparedImage.of(image, LoadedModel(model, "onnxruntime"), settings)
+    assert prepared.image.channels == ("2",) and prepared.image.shape == (40, 60)
+    assert prepared.network_image.shape == (20, 30) and prepared.network_image.pixel_size == 1.0
+    assert prepared.scale.factor == 0.5 and prepared.runtime.name == "onnxruntime f32"
 
 
-def test_views_of_windows_are_averaged_as_the_settings_or_the_model_say() -> None:
+def test_prepareds_of_windows_are_averaged_as_the_settings_or_the_model_say() -> None:
     image, model = Image(np.zeros((40, 60), np.uint8), "YX"), bright_model(tta="flips")
-    assert PreparedImage.start(image, model, "onnxruntime").runtime.name.endswith("tta flips")
-    plain = PreparedImage.start(image, model, "onnxruntime", PredictSettings(tta="none"))
+    flips = PreparedImage.of(image, LoadedModel(model, "onnxruntime"))
+    assert flips.runtime.name.endswith("tta flips")
+    plain = PreparedImage.of(image, LoadedModel(model, "onnxruntime", tta="none"))
     assert plain.runtime.name == "onnxruntime f32"
 
 
@@ -37,7 +39,7 @@ def test_no_network_is_started_for_an_image_that_does_not_fit(
     started: list[object] = []
     monkeypatch.setattr(Model, "open", lambda *arguments: started.append(arguments))
     with pytest.raises(InputError, match="3 channels"):
-        PreparedImage.start(Image(np.zeros((3, 40, 60)), "CYX"), bright_model(), "auto")
+        PreparedImage.of(Image(np.zeros((3, 40, 60)), "CYX"), LoadedModel(bright_model()))
     assert not started
 
 

@@ -13,11 +13,12 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.io import open_image, write_image
-from sparcell.models.stain import StainRange
+from sparcell.methods.stain.intensities import StainRange
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict import predict
+from sparcell.prediction.predict_stain import predict_stain_array, predict_stain_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.stain import predict_stain_array, predict_stain_planes
 from sparcell.prediction.tiling.blending import blend_rows, fade
 from sparcell.prediction.tiling.tiles import cut_axis
 
@@ -145,7 +146,7 @@ def test_a_large_image_that_is_resized_is_written_row_by_row(size, monkeypatch):
             written[index] = rows
 
     cut = PredictSettings(tile=64)
-    predict_stain_planes(PreparedImage.start(image, model, "onnxruntime", cut), Target())
+    predict_stain_planes(PreparedImage.of(image, LoadedModel(model, "onnxruntime"), cut), Target())
     assert sum(heights) == 300 and max(heights) <= 30
     monkeypatch.undo()
     whole = predict_stain_array(model, pixels, settings=cut, runtime="onnxruntime", pixel_size=1.0)

@@ -19,10 +19,10 @@ from sparcell.prediction.tiling.tiles import (
     Stitcher,
     TileObjects,
     TileWindows,
-    ahead,
     cut_axis,
     map_rows,
     pad_to,
+    run_ahead,
 )
 from sparcell.preprocessing.normalise import Normalise, Scaling
 
@@ -257,14 +257,14 @@ def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.is_alive()}
 
 
-def test_ahead_gives_all_items_in_order_and_ends_its_thread() -> None:
+def test_run_ahead_gives_all_items_in_order_and_ends_its_thread() -> None:
     before = threads()
-    assert list(ahead(iter(range(20)))) == list(range(20))
-    assert list(ahead(iter(()))) == []
+    assert list(run_ahead(iter(range(20)))) == list(range(20))
+    assert list(run_ahead(iter(()))) == []
     assert threads() == before
 
 
-def test_ahead_works_at_most_so_far_ahead() -> None:
+def test_run_ahead_works_at_most_so_far_ahead() -> None:
     drawn: list[int] = []
 
     def items() -> Iterator[int]:
@@ -272,14 +272,14 @@ def test_ahead_works_at_most_so_far_ahead() -> None:
             drawn.append(number)
             yield number
 
-    for taken in ahead(items(), depth=2):
+    for taken in run_ahead(items(), depth=2):
         # In the queue, and one waiting to get in.
         assert len(drawn) <= taken + 1 + 2 + 1
     assert drawn == list(range(10))
 
 
 @pytest.mark.parametrize("error", [ValueError("bad block"), KeyboardInterrupt()])
-def test_ahead_passes_errors_on_after_the_items_before_them(error: BaseException) -> None:
+def test_run_ahead_passes_errors_on_after_the_items_before_them(error: BaseException) -> None:
     before = threads()
 
     def items() -> Iterator[int]:
@@ -288,12 +288,12 @@ def test_ahead_passes_errors_on_after_the_items_before_them(error: BaseException
 
     taken = []
     with pytest.raises(type(error)) as caught:
-        for item in ahead(items()):
+        for item in run_ahead(items()):
             taken.append(item)
     assert taken == [1] and caught.value is error and threads() == before
 
 
-def test_ahead_stops_its_thread_when_nobody_wants_more() -> None:
+def test_run_ahead_stops_its_thread_when_nobody_wants_more() -> None:
     before = threads()
 
     def forever() -> Iterator[int]:
@@ -301,7 +301,7 @@ def test_ahead_stops_its_thread_when_nobody_wants_more() -> None:
         while True:
             yield (number := number + 1)
 
-    rows = ahead(forever())
+    rows = run_ahead(forever())
     assert next(rows) == 1
     rows.close()
     assert threads() == before

@@ -9,6 +9,7 @@ from models import bright_model
 
 from sparcell.io import write_image
 from sparcell.models.model import Model
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.maps import predict_maps
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.studies.design import plan_study
@@ -86,7 +87,7 @@ def test_maps_are_those_of_the_network(study):
 
     rng = np.random.default_rng(0)
     pixels = rng.random((70, 110)).astype(np.float32)
-    maps = predict_maps(PreparedImage.start(Image(pixels, "YX"), bright_model(), "auto"))
+    maps = predict_maps(PreparedImage.of(Image(pixels, "YX"), LoadedModel(bright_model())))
     # Scaled from the image's range to 0..1 or around it, times 8, through a logistic function:
     # it keeps the order of the pixels.
     assert maps.shape == (1, 70, 110) and maps.dtype == np.uint8

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.methods.stain.config import StainConfig
-from sparcell.models.stain import StainRange
+from sparcell.methods.stain.intensities import StainRange
 from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.data.fields import read_field
 from sparcell.training.data.selection import choose_stains, find_fields, open_datasets

@@ -100,14 +100,7 @@ def predict(
         resume=resume,
         dask=_where(workers, scheduler),
     )
-    if loaded.spec.stain:
-        logger.info(
-            f"{len(summary.stains)} images of {', '.join(loaded.spec.stain.names)}: {out / 'stain'}"
-        )
-        _tell_failures(summary)
-        return
-    total = int(summary.counts["objects"].sum()) if len(summary.counts) else 0
-    logger.info(f"{total} objects in {len(summary.counts)} planes: {out / 'counts.csv'}")
+    logger.info(summary.headline)
     _tell_failures(summary)
 
 

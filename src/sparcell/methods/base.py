@@ -83,6 +83,8 @@ DENSE_MAPS = OutputSpec(
 """Dense maps: every pixel of the window has its values."""
 
 
+Task = Literal["instances", "image"]
+"""What a model predicts."""
 RequiredSettings = dict[str, tuple[str, tuple[object, ...]]]
 """Setting without effect of its own to the setting and the values that it requires."""
 
@@ -137,6 +139,10 @@ class Method:
     own_network : bool
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
         stands in for the decoders of `sparcell.nets`.
+    task : {"instances", "image"}
+        What a model predicts: objects, which `decode` finds in its maps, or an image, which its
+        maps are. The layers above have an object for each task that does what differs:
+        `sparcell.prediction.tasks`, `sparcell.training.tasks`.
     learns_from : {"labels", "stain", "any"}
         What of a field `targets` is given: its labels; its stains, (K, Y, X) float32, which the
         network predicts as an image of as many maps; or whatever annotation there is, a
@@ -152,6 +158,7 @@ class Method:
     candidates: Callable[[Any, float], Sequence[Any]]
     output: OutputSpec = DENSE_MAPS
     own_network: bool = False
+    task: Task = "instances"
     learns_from: Literal["labels", "stain", "any"] = "labels"
 
     @property

@@ -26,11 +26,11 @@ from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
+from sparcell.methods.stain.intensities import StainRange
 from sparcell.models.description import describe
 from sparcell.models.external_model import ExternalLayout, ExternalRuntime
 from sparcell.models.int8 import Int8
 from sparcell.models.runtime import Runtime, open_runtime
-from sparcell.models.stain import StainRange
 from sparcell.models.windows import Windowed
 from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.preprocessing.processing import Steps

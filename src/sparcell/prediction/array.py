@@ -1,4 +1,4 @@
-"""An array in memory to labels and objects, for notebooks and other programs."""
+"""Predict an array in memory, for notebooks and other programs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
-from sparcell.models.runtime import Runtime, default_threads
-from sparcell.prediction.predict_image import label_axes, predict_planes
+from sparcell.models.runtime import Runtime
+from sparcell.prediction.loaded_model import LoadedModel
+from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale
+from sparcell.system.machine import cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Prediction(NamedTuple):
-    """What was found in an array.
+    """Labels and objects of an array.
 
     Attributes
     ----------
@@ -56,7 +58,7 @@ def predict_array(
     """Find objects in an array; what `predict` would find in a file of the same pixels.
 
     Of a model that predicts a stain, its bright regions; for the stain itself see
-    `sparcell.prediction.stain.predict_stain_array`.
+    `sparcell.prediction.predict_stain.predict_stain_array`.
 
     Parameters
     ----------
@@ -85,9 +87,12 @@ def predict_array(
         If the array, its axes or its channels do not fit the model.
     """
     model = model if isinstance(model, Model) else load_model(model)
-    view = PreparedImage.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
-    for plane in view.blank:
+    loaded = LoadedModel(model, runtime, threads, settings.tta)
+    prepared = PreparedImage.of(Image(pixels, axes, pixel_size), loaded, settings)
+    for plane in prepared.blank:
         logger.warning(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
-    labels = np.zeros([view.image.size(letter) for letter in label_axes(view.image)], np.int32)
-    table = predict_planes(view, labels, view.image.source, threads or default_threads())
-    return Prediction(labels, table, view.scale)
+    labels = np.zeros(
+        [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
+    )
+    table = predict_planes(prepared, labels, prepared.image.source, threads or cores().usable)
+    return Prediction(labels, table, prepared.scale)

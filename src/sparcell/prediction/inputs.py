@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sparcell.core.dataset import dataset_images
+from sparcell.core.image_ref import ImageRef
 from sparcell.io import list_images, without_thumbnails
 
-Inputs = Mapping[str, Path] | Sequence[Path | str] | Path | str
+Inputs = Mapping[str, Path | ImageRef] | Mapping[str, Path] | Sequence[Path | str] | Path | str
 
 
-def find_inputs(inputs: Inputs, out: Path) -> dict[Path, str]:
+def find_inputs(inputs: Inputs, out: Path) -> dict[ImageRef, str]:
     """List images, each with the name that its dataset gives it.
 
     Parameters
     ----------
-    inputs : mapping from name to Path, sequence of Path or str, Path or str
+    inputs : mapping from name to Path or ImageRef, sequence of Path or str, Path or str
         Images by the names of their results; or what `sparcell.io.list_images` takes, and dataset
         folders, which stand for their images.
     out : Path
@@ -33,15 +34,15 @@ def find_inputs(inputs: Inputs, out: Path) -> dict[Path, str]:
         If one of the inputs gives no image, or a dataset cannot be read.
     """
     if isinstance(inputs, Mapping):
-        return {path: name for name, path in inputs.items()}
+        return {ImageRef.of(image): name for name, image in inputs.items()}
     target = dataset_images(out)
     names = {path.resolve(): name for name, path in target.items()}
     found: dict[Path, str] = {}
     for entry in [inputs] if isinstance(inputs, str | Path) else inputs:
-        if held := dataset_images(Path(entry)):
-            found.update({path: name for name, path in held.items()})
+        if images := dataset_images(Path(entry)):
+            found.update({path: name for name, path in images.items()})
         else:
             for path in list_images([entry]):
                 found.setdefault(path, names.get(path.resolve(), ""))
     # A shell lists the files of a pattern one by one.
-    return {path: found[path] for path in without_thumbnails(list(found))}
+    return {ImageRef(path): found[path] for path in without_thumbnails(list(found))}

@@ -1,27 +1,61 @@
-"""A network that is ready to run, described so that other processes can open the same."""
+"""A model with the runtime that runs it, and its description for other processes."""
 
 from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sparcell.core.errors import InputError
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime
 from sparcell.prediction.tiling.tta import TTARuntime
 
 
 class LoadedModel:
-    """A model and the runtime that runs it."""
+    """A model, and the runtime that runs it, which is started when it is first needed.
 
-    def __init__(self, model: Model, runtime: TTARuntime) -> None:
-        self.model, self.runtime = model, runtime
+    Parameters
+    ----------
+    model : Model
+    runtime : Runtime or str
+        One that `Model.open` gave, or the name of one.
+    threads : int
+        Of one that is started; 0 lets it choose.
+    tta : str, optional
+        See `sparcell.prediction.tiling.tta.list_symmetries`; None: what the model says.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        runtime: Runtime | str = "auto",
+        threads: int = 0,
+        tta: str | None = None,
+    ) -> None:
+        self.model, self.threads = model, threads
+        self._given, self._tta = runtime, tta or model.spec.tta
+
+    @cached_property
+    def runtime(self) -> TTARuntime:
+        """The network, with test-time augmentation before it.
+
+        Raises
+        ------
+        InputError
+            If the runtime is unknown or does not reproduce the golden output, or the model does
+            not work with the augmentation.
+        """
+        given = self._given
+        network = self.model.open(given, self.threads) if isinstance(given, str) else given
+        return TTARuntime.of(network, self.model, self._tta)
 
 
 @dataclass(frozen=True)
 class RuntimeSpec:
-    """What is run, and on what.
+    """Which model runs on what: enough for another process to start the same.
 
     Attributes
     ----------
@@ -33,8 +67,8 @@ class RuntimeSpec:
         As `Model.open` takes it.
     threads : int
         Of the network.
-    tta : str
-        Views of a window that are averaged.
+    tta : str or None
+        Test-time augmentation.
     name : str
         What the first process runs it on; the others must do the same.
     """
@@ -43,11 +77,13 @@ class RuntimeSpec:
     digest: str
     runtime: str
     threads: int
-    tta: str
+    tta: str | None
     name: str
 
     @classmethod
-    def start(cls, model: Model, path: Path, runtime: str, threads: int, tta: str) -> RuntimeSpec:
+    def start(
+        cls, model: Model, path: Path, runtime: str, threads: int, tta: str | None
+    ) -> RuntimeSpec:
         """Start the network in this process, and describe it.
 
         Parameters
@@ -63,10 +99,10 @@ class RuntimeSpec:
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
-        opened = _start(model, runtime, threads, tta)
-        engine = cls(path, model.digest, runtime, threads, tta, opened.runtime.name)
-        _hold(engine, opened)
-        return engine
+        loaded = LoadedModel(model, runtime, threads, tta)
+        spec = cls(path, model.digest, runtime, threads, tta, loaded.runtime.name)
+        _cache(spec, loaded)
+        return spec
 
     def open(self) -> LoadedModel:
         """Start the network, once in each process.
@@ -76,36 +112,30 @@ class RuntimeSpec:
         InputError
             If the model cannot be read, or another runtime is the fastest that is right here.
         """
-        if self not in _held:
-            model = load_model(self.model)
-            opened = _start(model, self.runtime, self.threads, self.tta)
-            if opened.runtime.name != self.name:
+        if self not in _loaded:
+            loaded = LoadedModel(load_model(self.model), self.runtime, self.threads, self.tta)
+            if loaded.runtime.name != self.name:
                 raise InputError(
-                    f"{opened.runtime.name} on {socket.gethostname()}, {self.name} elsewhere",
+                    f"{loaded.runtime.name} on {socket.gethostname()}, {self.name} elsewhere",
                     "one runtime for all, so that results do not depend on the machine",
                     "choose one with --runtime that every machine has",
                 )
-            _hold(self, opened)
-        return _held[self]
+            _cache(self, loaded)
+        return _loaded[self]
 
     def warm_up(self) -> None:
         """Start the network before it is needed."""
         self.open()
 
     def close(self) -> None:
-        """Let go of the network in this process."""
-        _held.pop(self, None)
+        """Free the network in this process."""
+        _loaded.pop(self, None)
 
 
-def _start(model: Model, runtime: str, threads: int, tta: str) -> LoadedModel:
-    network = model.open(runtime, threads)
-    return LoadedModel(model, TTARuntime.of(network, model, tta))
+_loaded: dict[RuntimeSpec, LoadedModel] = {}
 
 
-_held: dict[RuntimeSpec, LoadedModel] = {}
-
-
-def _hold(engine: RuntimeSpec, opened: LoadedModel) -> None:
-    # Each network holds buffers: one at a time.
-    _held.clear()
-    _held[engine] = opened
+def _cache(spec: RuntimeSpec, loaded: LoadedModel) -> None:
+    # A network has large buffers, so there is one at a time.
+    _loaded.clear()
+    _loaded[spec] = loaded

@@ -1,33 +1,33 @@
-"""What a network says about an image before it is decoded, as pictures need it."""
+"""The maps of a network before they are decoded, for figures."""
 
 from __future__ import annotations
 
 from sparcell.core.image import FIRST_PLANE, Plane
 from sparcell.methods.base import Maps
 from sparcell.methods.detections import Detections, join
-from sparcell.prediction.predict_image import plan_tiles
+from sparcell.prediction.predict_instances import plan_tiles
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.tiling.tiles import cut_plane, map_rows
 
 
-def predict_maps(view: PreparedImage, plane: Plane = FIRST_PLANE) -> Maps | None:
+def predict_maps(prepared: PreparedImage, plane: Plane = FIRST_PLANE) -> Maps | None:
     """Predict the maps of one plane, such as mask and distance.
 
     Parameters
     ----------
-    view : View
+    prepared : PreparedImage
     plane : Plane
 
     Returns
     -------
     (K, Y, X) uint8 or None
-        0..255 for 0..1, in the size in which the network sees the image; the names are those of
+        0..255 for 0..1, in the size that the network takes; the names are those of
         `Model.maps`. None for a method that detects objects one by one and has no maps.
     """
-    model, shown = view.model, view.shown
-    grids, _ = plan_tiles(view.image, shown, model, view.settings)
-    cuts = cut_plane(shown.shape, grids)
-    scaling = model.scaling(shown, plane)
-    rows = map_rows(shown, plane, scaling, view.runtime, cuts, model.method.output)
-    maps: Maps | Detections = join([reading for _, reading in rows], axis=1)
+    model, network_image = prepared.model, prepared.network_image
+    grids, _ = plan_tiles(prepared.image, network_image, model, prepared.settings)
+    cuts = cut_plane(network_image.shape, grids)
+    scaling = model.scaling(network_image, plane)
+    rows = map_rows(network_image, plane, scaling, prepared.runtime, cuts, model.method.output)
+    maps: Maps | Detections = join([network_output for _, network_output in rows], axis=1)
     return None if isinstance(maps, Detections) else maps

@@ -1,38 +1,27 @@
-"""Images in; label images, object tables and counts out."""
+"""Images in; label images, object tables and counts out, or predicted stains."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.dataset import field_pattern, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
-from sparcell.core.image_files import IMAGE_SUFFIXES
-from sparcell.core.record import now, read_record, start_record
-from sparcell.io import open_image, read_pieces, write_table
-from sparcell.measurement import stack_note
-from sparcell.models.loading import load_model
+from sparcell.core.record import now, start_record
 from sparcell.models.model import Model
-from sparcell.prediction.batch import Item, list_items, predict_items
-from sparcell.prediction.inputs import Inputs, find_inputs
+from sparcell.prediction.batch import predict_items
+from sparcell.prediction.inputs import Inputs
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.prepared_image import choose_channels, fit_channels
+from sparcell.prediction.planning.prediction_plan import PredictionPlan, plan_prediction
+from sparcell.prediction.result_dataset import describe_dataset
 from sparcell.prediction.results import KEY as RESULTS
-from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
-from sparcell.prediction.size import check_diameter, choose_scale, median_diameter, say_if_far
-from sparcell.prediction.stain import check_stain_settings
 from sparcell.system.cluster import call_on_workers, check_workers, connect
 
 logger = logging.getLogger(__name__)
@@ -40,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Summary:
-    """What a batch came to.
+    """The outcome of a prediction.
 
     Attributes
     ----------
@@ -52,13 +41,16 @@ class Summary:
     stains : list of Path
         Images of predicted stains, of a model that predicts them; `counts` is then empty.
     skipped : dict
-        Image to its planes in which nothing was looked for, and why; the others have results.
+        Image to its constant planes, which were skipped; the other planes have results.
+    headline : str
+        The outcome in one line.
     """
 
     counts: pd.DataFrame
     failures: dict[str, str] = field(default_factory=dict)
     stains: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    headline: str = ""
 
 
 def predict(
@@ -83,7 +75,7 @@ def predict(
     ----------
     model : Model, Path or str
         A model, or what `load_model` takes.
-    inputs : sequence of Path or str, or mapping from name to Path
+    inputs : sequence of Path or str, or mapping from name to Path or ImageRef
         Images, folders of images, patterns, OME-Zarr folders, plates, dataset folders. A mapping
         names the results.
     out : Path or str
@@ -111,68 +103,69 @@ def predict(
         If the model, the list of inputs or the output folder cannot be used, such as one that
         holds files of others, or the cluster is lost.
     """
-    out = Path(out)
     check_workers(dask, "--workers or --scheduler")
-    model = model if isinstance(model, Model) else load_model(model)
-    paths = find_inputs(inputs, out)
-    if dask:
-        # Workers may have been started in another folder.
-        out, paths = out.absolute(), {path.absolute(): name for path, name in paths.items()}
-    settings = replace(settings, tta=settings.tta or model.spec.tta)
-    check_diameter(settings.diameter)
-    gives_stain = model.spec.stain is not None
-    if gives_stain:
-        check_stain_settings(settings)
-    items = list_items(paths, out, settings, resume, gives_stain)
-    asked: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
-    # What may be read does not change what is found.
-    del asked["max_pixels"]
-    earlier = _check_out(out, asked, resume, _written_kinds(settings, gives_stain))
-    results = Results(out, earlier)
-    left = [item for item in items if not (resume and results.is_finished(item))]
-    if resume:
-        folders = {out / "objects", out / "stain", *(item.labels(False).parent for item in items)}
-        for folder in {out, *folders}:
-            remove_partial_files(folder)
+    plan = plan_prediction(model, inputs, out, settings, resume=resume, absolute=bool(dask))
+    return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
+
+
+def run_plan(
+    plan: PredictionPlan, *, runtime: str = "auto", threads: int = 0, dask: str = ""
+) -> Summary:
+    """Run a prediction that is planned.
+
+    Parameters
+    ----------
+    plan : PredictionPlan
+    runtime, threads, dask
+        As for `predict`.
+
+    Raises
+    ------
+    InputError
+        If the output folder or the runtime cannot be used, or the cluster is lost.
+    """
+    if plan.conflict:
+        raise plan.conflict
+    model, out, results = plan.model, plan.out, plan.results
+    if plan.resume:
+        _remove_partial_files(plan)
     unfinished = out / "unfinished"
-    engine = RuntimeSpec.start(
-        model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), str(settings.tta)
+    runtime_spec = RuntimeSpec.start(
+        model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), plan.settings.tta
     )
-    if any(item.scratch.exists() for item in left):
-        _check_runtime(out, earlier, engine)
-    logger.info(f"{len(paths)} images, {model.spec.name} ({model.spec.method}) on {engine.name}")
-    record = start_record({"model": model.source, **asked})
-    scales: dict[str, Any] = dict(earlier.get("scales", {}))
-    record |= {"runtime": engine.name, "scales": scales}
-    write_json(out / "record.json", record | {RESULTS: earlier.get(RESULTS, {})})
-    results.begin(left)
+    if any(item.unfinished.exists() for item in plan.remaining):
+        _check_runtime(plan, runtime_spec)
+    logger.info(
+        f"{len(plan.items)} images, {model.spec.name} ({model.spec.method}) on {runtime_spec.name}"
+    )
+    record = start_record({"model": model.source, **plan.recorded})
+    scales: dict[str, Any] = dict(plan.earlier.get("scales", {}))
+    record |= {"runtime": runtime_spec.name, "scales": scales}
+    write_json(out / "record.json", record | {RESULTS: plan.earlier.get(RESULTS, {})})
+    results.begin(plan.remaining)
 
     failures: dict[str, str] = {}
     traces = ""
     seconds = megapixels = 0.0
-    with closing(engine), _workers(dask if left else "", model, engine) as client:
-        for item, outcome in predict_items(engine, left, client):
+    with (
+        closing(runtime_spec),
+        _workers(dask if plan.remaining else "", model, runtime_spec) as client,
+    ):
+        for item, outcome in predict_items(runtime_spec, plan.remaining, client):
             if outcome.scale is None:
-                failures[str(item.path)] = outcome.failure
-                traces += outcome.trace and f"{item.path}\n{outcome.trace}\n"
-                logger.warning(f"{item.path}: {outcome.failure}")
+                failures[str(item.image)] = outcome.failure
+                traces += outcome.trace and f"{item.image}\n{outcome.trace}\n"
+                logger.warning(f"{item.image}: {outcome.failure}")
             else:
                 scales[item.name] = outcome.scale._asdict()
                 results.finish(item, outcome.skipped)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
-    finished = [item for item in items if item in results]
-    counts = pd.DataFrame(columns=["image"])
-    _make_dataset(finished, out, model)
-    if not gives_stain:
-        counts = _count_all(finished, model, scales)
-        write_table(counts, out / "counts.csv")
-        if settings.diameter is None:
-            say_if_far(counts, model.spec)
-        if settings.axes is None and len(counts) and (note := stack_note(counts)):
-            logger.warning(note)
+    finished = [item for item in plan.items if item in results]
+    describe_dataset(finished, out, model)
+    of_all = plan.task.finish(finished, model, scales, out)
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
-    record |= {"finished": now(), "failures": failures, RESULTS: results.known}
+    record |= {"finished": now(), "failures": failures, RESULTS: results.entries}
     write_json(out / "record.json", record)
     results.close()
     if traces:
@@ -180,130 +173,40 @@ def predict(
             partial.write_text(traces, "utf8")
     with suppress(OSError):
         unfinished.rmdir()
-    stains = [item.stain for item in finished if gives_stain]
-    return Summary(counts, failures, stains, results.skipped(finished))
+    return Summary(
+        of_all.counts, failures, of_all.images, results.skipped(finished), of_all.summary
+    )
 
 
-@contextmanager
-def _workers(dask: str, model: Model, engine: RuntimeSpec) -> Iterator[Any]:
-    """Connect to workers, who find the model beside the results; None where there are none."""
-    if not dask:
-        yield None
-        return
-    model.save(engine.model)
-    try:
-        with connect(dask, threads=engine.threads) as client:
-            call_on_workers(client, engine.warm_up)
-            yield client
-    finally:
-        engine.model.unlink(missing_ok=True)
+def _remove_partial_files(plan: PredictionPlan) -> None:
+    """Remove what a killed call has left of files that it was writing."""
+    folders = {plan.out / "objects", plan.out / "stain"}
+    folders |= {item.labels(in_blocks=False).parent for item in plan.items}
+    for folder in {plan.out, *folders}:
+        remove_partial_files(folder)
 
 
-def _written_kinds(settings: PredictSettings, gives_stain: bool) -> tuple[str, ...]:
-    """Names of what is written into the folder of results, beside the record."""
-    if gives_stain:
-        return ("stain", "unfinished")
-    labels = () if settings.into_image else ("labels",)
-    return (*labels, "objects", "counts.csv", "unfinished")
-
-
-def _check_out(
-    out: Path, asked: dict[str, Any], resume: bool, written: tuple[str, ...]
-) -> dict[str, Any]:
-    """Mix no results of two calls, replace no others; give the record of an earlier call."""
-    if not (out / "record.json").exists():
-        for path in (out / name for name in written):
-            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-                raise InputError(
-                    f"{path}, which no prediction wrote",
-                    "a folder without",
-                    "choose another with -o",
-                )
-        return {}
-    if not resume:
+def _check_runtime(plan: PredictionPlan, runtime_spec: RuntimeSpec) -> None:
+    """Refuse to mix blocks of two runtimes, whose numbers differ in the last bits."""
+    earlier = plan.earlier.get("runtime")
+    if plan.earlier and earlier != runtime_spec.name:
         raise InputError(
-            f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
-        )
-    record = read_record(out)
-    settings = record.get("settings")
-    settings = settings if isinstance(settings, dict) else {}
-    # As JSON, in which tuples are lists.
-    for name, value in json.loads(json.dumps(asked)).items():
-        if settings.get(name) != value:
-            what = "model" if name == "model_sha256" else f"setting {name}"
-            raise InputError(
-                f"results of another {what} in {out}", "those of this one", "choose another -o"
-            )
-    return record
-
-
-def _check_runtime(out: Path, earlier: dict[str, Any], engine: RuntimeSpec) -> None:
-    """Mix no blocks of two runtimes, which differ by a hair."""
-    if earlier and earlier.get("runtime") != engine.name:
-        raise InputError(
-            f"an unfinished image in {out} on {earlier.get('runtime')}",
-            f"the same runtime as now, {engine.name}",
+            f"an unfinished image in {plan.out} on {earlier}",
+            f"the same runtime as now, {runtime_spec.name}",
             "choose with --runtime, or choose another -o",
         )
 
 
-def _count_all(items: list[Item], model: Model, scales: dict[str, Any]) -> pd.DataFrame:
-    """Objects and their area in every plane of all images, and how these were resized."""
-    rows = []
-    for item in items:
-        if item.name not in scales:
-            # Finished by a call that did not live to write it down.
-            image = open_image(item.path, item.settings.axes)
-            image = fit_channels(image, model, item.settings.channels)
-            scales[item.name] = choose_scale(image, model, item.settings.diameter)._asdict()
-        rows += _count(item, scales[item.name])
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["image"])
-
-
-def _count(item: Item, scale: dict[str, Any]) -> list[dict[str, Any]]:
-    areas: defaultdict[Any, list[Any]] = defaultdict(list)
-    for piece in read_pieces(item.objects, ["t", "z", "area_px"]):
-        for plane, part in piece.groupby(["t", "z"])["area_px"]:
-            areas[plane].append(part.to_numpy())
-    place = {"well": item.place.well, "field": item.place.field} if item.place else {}
-    return [
-        {
-            "image": item.name,
-            **place,
-            **plane._asdict(),
-            "objects": len(area),
-            "area_px": int(area.sum()),
-            "diameter_px": round(median_diameter(area), 3),
-            "scale": scale["factor"],
-            "scale_from": scale["found"],
-        }
-        for plane in open_image(item.written).planes()
-        for area in [np.concatenate([np.zeros(0, np.int64), *areas[plane]])]
-    ]
-
-
-def _make_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
-    """Say in ``dataset.yaml`` where the images of predictions are, if in one folder.
-
-    One that is there stays: whoever predicts into a dataset has said where its images are.
-    """
-    if (out / "dataset.yaml").exists():
+@contextmanager
+def _workers(dask: str, model: Model, runtime_spec: RuntimeSpec) -> Iterator[Any]:
+    """Connect to workers, who read the model from a file; None where there are none."""
+    if not dask:
+        yield None
         return
-    paths = [item.path.resolve() for item in items]
-    places = {field_pattern(path, item.name) for item, path in zip(items, paths, strict=True)}
-    # Whoever opens the dataset is told no axes, and looks for labels beside the images alone.
-    found = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
-        item.settings.axes or item.settings.into_image for item in items
-    )
-    if found and len(places) == 1 and all(item.name in item.path.name for item in items):
-        seen = {_channel_selection(item, model) for item in items}
-        cut = {"images": seen.pop()} if len(seen) == 1 else {}
-        write_layout(out, {"images": places.pop()}, cut)
-
-
-def _channel_selection(item: Item, model: Model) -> ChannelSelection:
-    """Tell what of an image the model was shown; files are opened where that can differ."""
-    if model.spec.selection == WHOLE and item.settings.channels is None:
-        return WHOLE
-    image = open_image(item.path, item.settings.axes)
-    return choose_channels(image, model, item.settings.channels)
+    model.save(runtime_spec.model)
+    try:
+        with connect(dask, threads=runtime_spec.threads) as client:
+            call_on_workers(client, runtime_spec.warm_up)
+            yield client
+    finally:
+        runtime_spec.model.unlink(missing_ok=True)

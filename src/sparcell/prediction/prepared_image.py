@@ -1,4 +1,4 @@
-"""An image as a model sees it: which channels and frames of it, and how large."""
+"""An image as the input of a model: its channels and frames, resized and scaled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
 from sparcell.prediction.tiling.rescale import rescaled
-from sparcell.prediction.tiling.tta import TTARuntime
 from sparcell.preprocessing.normalise import ConstantImage
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ Measured = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image that a model is shown.
+    """An image with all that a model needs to predict it.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class PreparedImage:
     settings : PredictSettings
     scale : Scale
         By how much the image is resized for the network.
+    selection : ChannelSelection
+        Channels and depths of the file that form `image`.
     """
 
     image: Image
@@ -49,10 +51,11 @@ class PreparedImage:
     runtime: Runtime
     settings: PredictSettings
     scale: Scale
+    selection: ChannelSelection = WHOLE
 
     @classmethod
     def of(
-        cls, image: Image, model: Model, runtime: Runtime, settings: PredictSettings = DEFAULTS
+        cls, image: Image, loaded: LoadedModel, settings: PredictSettings = DEFAULTS
     ) -> PreparedImage:
         """Choose channels, frames and size of any image.
 
@@ -61,44 +64,16 @@ class PreparedImage:
         InputError
             If the image cannot be read or does not fit the model.
         """
+        model = loaded.model
+        selection = choose_channels(image, model, settings.channels)
+        # Before the runtime is used: no network is started for an image that does not fit.
         image = fit_channels(image, model, settings.channels)
-        scale = choose_scale(image, model, settings.diameter, runtime)
-        return cls(image, model, runtime, settings, scale)
-
-    @classmethod
-    def start(
-        cls,
-        image: Image,
-        model: Model,
-        runtime: Runtime | str,
-        settings: PredictSettings = DEFAULTS,
-        threads: int = 0,
-    ) -> PreparedImage:
-        """Start a network, or put test-time augmentation before one, and do as `of`.
-
-        Parameters
-        ----------
-        image, model, settings
-        runtime : Runtime or str
-            One that `Model.open` gave, or the name of one.
-        threads : int
-            Of one that is started; 0 lets it choose.
-
-        Raises
-        ------
-        InputError
-            As `of`; also if the runtime does not reproduce the model's golden output.
-        """
-        image = fit_channels(image, model, settings.channels)
-        if isinstance(runtime, str):
-            runtime = model.open(runtime, threads)
-        network = TTARuntime.of(runtime, model, settings.tta or model.spec.tta)
-        scale = choose_scale(image, model, settings.diameter, network)
-        return cls(image, model, network, settings, scale)
+        scale = choose_scale(image, model, settings.diameter, loaded.runtime)
+        return cls(image, model, loaded.runtime, settings, scale, selection)
 
     @cached_property
-    def shown(self) -> Image:
-        """The image in the size in which the network sees it."""
+    def network_image(self) -> Image:
+        """The image in the size that the network takes."""
         return rescaled(self.image, self.scale.factor)
 
     @cached_property
@@ -115,7 +90,7 @@ class PreparedImage:
         """
         if plane not in self._scalings:
             try:
-                self._scalings[plane] = self.model.scaling(self.shown, plane)
+                self._scalings[plane] = self.model.scaling(self.network_image, plane)
             except ConstantImage as error:
                 self._scalings[plane] = error
         found = self._scalings[plane]
@@ -125,12 +100,12 @@ class PreparedImage:
 
     @cached_property
     def blank(self) -> tuple[Plane, ...]:
-        """Planes that are constant beside others that are not; nothing is found in them."""
+        """Constant planes of an image that has others; they are skipped."""
         planes = list(self.image.planes())
         if len(planes) == 1:
             return ()
         for plane in planes:
-            # What cannot be read is told of when its turn comes.
+            # A plane that cannot be read is reported when it is predicted.
             with suppress(InputError):
                 self.scaling(plane)
         blank = [p for p in planes if isinstance(self._scalings.get(p), ConstantImage)]
@@ -138,11 +113,11 @@ class PreparedImage:
 
     @property
     def planes(self) -> list[Plane]:
-        """Planes in which objects are looked for."""
+        """Planes that are predicted."""
         return [plane for plane in self.image.planes() if plane not in self.blank]
 
-    def say_size(self) -> None:
-        """Say by how much the image is resized, if it is."""
+    def log_size(self) -> None:
+        """Report by how much the image is resized, if it is."""
         if self.scale.factor != 1:
             logger.info(
                 f"{self.image.source}: resized by {self.scale.factor:.3g}, {self.scale.found}"
@@ -150,7 +125,7 @@ class PreparedImage:
 
 
 def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:
-    """Show an image with the channels and frames that a model takes.
+    """Select the channels and frames of an image that a model takes.
 
     Raises
     ------
@@ -177,7 +152,7 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
 def choose_channels(
     image: Image, model: Model, channels: tuple[int, ...] | None
 ) -> ChannelSelection:
-    """Choose what of a file a model is shown: what it was trained on, unless told otherwise.
+    """Choose channels and depths of a file: those of the training, unless told otherwise.
 
     Files that hold just that are taken whole, but for the order of their channels.
     """

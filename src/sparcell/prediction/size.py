@@ -253,7 +253,7 @@ class _PreviewImage:
         rows = map_rows(
             shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.output
         )
-        maps = join([reading for _, reading in rows], axis=1)
+        maps = join([network_output for _, network_output in rows], axis=1)
         labels, scores = method.decode(maps, self.model.decode_settings)
         areas = np.bincount(labels.ravel(), minlength=len(scores) + 1)[1:]
         return areas.astype(np.float64), scores.astype(np.float64), labels.size
@@ -265,7 +265,7 @@ def _around(at: float, edge: int, length: int) -> range:
     return range(start, min(start + edge, length))
 
 
-def say_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
+def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     """Say so where the objects found are far from the model's size.
 
     Parameters

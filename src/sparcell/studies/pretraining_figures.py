@@ -11,6 +11,7 @@ import pandas as pd
 from sparcell.core.dataset import Dataset
 from sparcell.io import open_image, open_sample
 from sparcell.models import load_model
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.maps import predict_maps
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.reports.pictures import stretch
@@ -128,8 +129,7 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
         pixels = read_window(open_image(predicted), window)[0]
         panels["predicted stain"] = Panel(brighten(stretch(pixels)))
     model = load_model(folder)
-    view = PreparedImage.start(open_sample(sample), model, "auto")
-    maps = predict_maps(view)
+    maps = predict_maps(PreparedImage.of(open_sample(sample), LoadedModel(model)))
     if maps is not None:
         place = _scaled(window, maps.shape[1] / open_image(sample.files["labels"]).shape[0])
         for name, values in zip(model.maps, maps, strict=True):

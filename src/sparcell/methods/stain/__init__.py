@@ -16,6 +16,7 @@ STAIN = Method(
     targets=targets,
     decode=decode,
     candidates=candidates,
+    task="image",
     learns_from="stain",
 )
 METHODS.register("stain")(STAIN)

@@ -23,49 +23,55 @@ from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import PixelLayout
 from sparcell.io.ngff_writer import CHUNK, Region, create_levels
 from sparcell.measurement.objects import object_table
-from sparcell.models.runtime import default_threads
 from sparcell.prediction.blocks import steps
 from sparcell.prediction.blocks.cache import load
 from sparcell.prediction.blocks.plan import BlockPlan, Job
 from sparcell.prediction.blocks.steps import TilePart, TileResult, WriteJob
+from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.tiling.tiles import ahead
+from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.tiling.tiles import run_ahead
 from sparcell.system.cluster import run_jobs
+from sparcell.system.machine import cores
 
 logger = logging.getLogger(__name__)
 
 BLOCKS_AT_ONCE = 64
-"""Planes of a movie are done together until there are so many blocks to share out."""
+"""Planes of a movie are predicted together until there are so many blocks to share out."""
 MOST_BLOCKS = 4
-"""Blocks that one process has in hand at the same time, at most: each takes memory."""
+"""Most blocks that one process works on at the same time: each takes memory."""
 
 
-def predict_large(
-    mosaic: BlockPlan, engine: RuntimeSpec, labels: Path, objects: Path, client: Any = None
+def predict_in_blocks(
+    prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any = None
 ) -> None:
     """Find the objects of an image block by block, with memory bounded by the block.
 
-    What is finished stays in ``mosaic.folder``, and a later call goes on from there.
+    Intermediate results stay in ``item.unfinished``, and a later call goes on from there. Labels
+    are OME-Zarr with the axes of the image but C, uint32, the objects of `predict_instances`; those
+    of wide tiles may be numbered in another order. The object table is in the order of the ids.
 
     Parameters
     ----------
-    mosaic : Mosaic
-    engine : Engine
-    labels : Path
-        OME-Zarr for the labels: the axes of the image but C, uint32, the objects of
-        `predict_image`; those of wide tiles may be numbered in another order.
-    objects : Path
-        Where the object table goes, in the order of the ids.
+    prepared : PreparedImage
+    item : Item
+    runtime_spec : RuntimeSpec
     client : distributed.Client, optional
-        Its workers do the blocks; without, this process does.
+        Its workers predict the blocks; without, this process does.
 
     Raises
     ------
     InputError
         If the image cannot be read, a place cannot be written, or the cluster is lost.
     """
-    run = _Run(mosaic, engine, labels.with_name(f".{labels.name}.unfinished"), client)
-    finished = mosaic.folder / "finished"
+    plan = BlockPlan.of(prepared, item)
+    labels, objects = item.labels(in_blocks=True), item.objects
+    count = len(plan.blocks) * len(list(prepared.image.planes()))
+    scale = prepared.scale
+    resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
+    logger.info(f"{item.path}: {count} blocks{resized}")
+    run = _Run(plan, runtime_spec, labels.with_name(f".{labels.name}.unfinished"), client)
+    finished = plan.folder / "finished"
     if not finished.exists():
         run.prepare(labels)
         run.fill()
@@ -79,46 +85,46 @@ def predict_large(
                 run.target.replace(labels)
         if version := labels_version(labels):
             list_label(labels, version)
-    shutil.rmtree(mosaic.folder, ignore_errors=True)
+    shutil.rmtree(plan.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One large image on its way.
+    """The prediction of one large image.
 
     Attributes
     ----------
-    mosaic : Mosaic
-    engine : Engine
+    plan : BlockPlan
+    runtime_spec : RuntimeSpec
     target : Path
         The labels until they are finished.
     client : distributed.Client or None
     """
 
-    mosaic: BlockPlan
-    engine: RuntimeSpec
+    plan: BlockPlan
+    runtime_spec: RuntimeSpec
     target: Path
     client: Any
 
     @property
     def axes(self) -> str:
         """Axes of the labels."""
-        return "".join(letter for letter in "TZYX" if letter in self.mosaic.open()[0].axes)
+        return "".join(letter for letter in "TZYX" if letter in self.plan.open()[0].axes)
 
     @property
     def planes(self) -> list[Plane]:
-        """All planes of the image that show something; labels of the others stay empty."""
-        return [p for p in self.mosaic.open()[0].planes() if p not in self.mosaic.blank]
+        """Planes that are predicted; labels of constant planes stay empty."""
+        return [p for p in self.plan.open()[0].planes() if p not in self.plan.blank]
 
     def prepare(self, labels: Path) -> None:
-        """Make the pyramid that is filled, or tidy up the one that an earlier run left."""
-        image = self.mosaic.open()[0]
+        """Create the empty label pyramid, or tidy up the one that an earlier run left."""
+        image = self.plan.open()[0]
         shape = tuple(map(image.size, self.axes))
-        if not self.mosaic.folder.exists():
+        if not self.plan.folder.exists():
             shutil.rmtree(self.target, ignore_errors=True)
         if self.target.exists():
-            for torn in self.target.rglob("*.partial"):
-                torn.unlink()
+            for partial_file in self.target.rglob("*.partial"):
+                partial_file.unlink()
             return
         layout = PixelLayout(
             self.axes, shape, np.dtype(np.uint32), image.pixel_size, (), str(labels)
@@ -129,120 +135,127 @@ class _Run:
 
     def fill(self) -> None:
         """Find all objects and write the whole pyramid."""
-        together = max(1, BLOCKS_AT_ONCE // len(self.mosaic.blocks))
+        together = max(1, BLOCKS_AT_ONCE // len(self.plan.blocks))
         planes = self.planes
         cut = 0
         for start in range(0, len(planes), together):
             cut += self._fill_planes(planes[start : start + together])
         level = 1
         while (self.target / str(level)).exists():
-            jobs = [job for plane in planes for job in self._writes(plane, level, [])]
-            self._do(steps.write_block, jobs, f"level {level}")
+            jobs = [job for plane in planes for job in self._write_jobs(plane, level, [])]
+            self._run_jobs(steps.write_block, jobs, f"level {level}")
             level += 1
         if cut:
-            halo = ceil(self.mosaic.halo * self.mosaic.open()[0].shape[0] / self.mosaic.shape[0])
+            halo = ceil(self.plan.halo * self.plan.open()[0].shape[0] / self.plan.shape[0])
             logger.warning(
-                f"{self.mosaic.source}: {cut} objects may be cut at tiles; give --halo over {halo}"
+                f"{self.plan.source}: {cut} objects may be cut at tiles; give --halo over {halo}"
             )
 
     def _fill_planes(self, planes: Sequence[Plane]) -> int:
-        """Write full resolution, and tell how many objects may be cut."""
-        left = [plane for plane in planes if not self._is_finished(plane)]
-        jobs = [Job(self.mosaic, plane, block) for plane in left for block in self.mosaic.blocks]
-        self._look_and_claim(jobs)
-        self._do(steps.resolve_tile, jobs, "objects")
-        settled = {plane: self._settled(plane) for plane in planes}
-        writes = [job for plane in left for job in self._writes(plane, 0, settled[plane])]
-        self._do(steps.write_block, writes, "labels")
-        for plane in left:
+        """Write labels in full resolution; return how many objects may be cut by the halo."""
+        unfinished = [plane for plane in planes if not self._is_finished(plane)]
+        jobs = [Job(self.plan, plane, block) for plane in unfinished for block in self.plan.blocks]
+        self._infer_and_decode(jobs)
+        self._run_jobs(steps.resolve_tile, jobs, "objects")
+        results = {plane: self._tile_results(plane) for plane in planes}
+        writes = [job for plane in unfinished for job in self._write_jobs(plane, 0, results[plane])]
+        self._run_jobs(steps.write_block, writes, "labels")
+        for plane in unfinished:
             # The tables are still needed; the rest of many planes would fill a disk.
-            for step in ("settle", "claim", "look"):
-                shutil.rmtree(self.mosaic.part(step, plane), ignore_errors=True)
-        return sum(one.cut for plane in planes for one in settled[plane])
+            for step in ("resolve", "decode", "infer"):
+                shutil.rmtree(self.plan.step_folder(step, plane), ignore_errors=True)
+        return sum(one.cut for plane in planes for one in results[plane])
 
     def _is_finished(self, plane: Plane) -> bool:
-        """Tell whether an earlier run has finished a plane and what it wrote is whole."""
-        if not self.mosaic.part("written", plane).exists():
+        """Whether an earlier run has finished a plane, and its files are whole."""
+        if not self.plan.step_folder("written", plane).exists():
             return False
-        if any(
-            load(self.mosaic.file("table", plane, tile)) is None for tile in self.mosaic.tiles()
-        ):
+        if any(load(self.plan.file("table", plane, tile)) is None for tile in self.plan.tiles()):
             return False
-        writes = list(self._writes(plane, 0, self._settled(plane)))
-        return all(self._do(steps.is_written, writes, "checking"))
+        writes = list(self._write_jobs(plane, 0, self._tile_results(plane)))
+        return all(self._run_jobs(steps.is_written, writes, "checking"))
 
-    def _settled(self, plane: Plane) -> list[TileResult]:
-        """What the tiles of a plane have come to, in raster order."""
-        return [steps.resolved_tile(self.mosaic, plane, tile) for tile in self.mosaic.tiles()]
+    def _tile_results(self, plane: Plane) -> list[TileResult]:
+        """Results of the tiles of a plane, in raster order."""
+        return [steps.tile_result(self.plan, plane, tile) for tile in self.plan.tiles()]
 
-    def _look_and_claim(self, jobs: list[Job]) -> None:
+    def _infer_and_decode(self, jobs: list[Job]) -> None:
+        """Run the network and decode its output; a single process does both at the same time."""
         if self.client is not None:
-            self._do(partial(steps.infer_tile, self.engine), jobs, "network")
-            self._do(partial(steps.decode_tile, self.engine), jobs, "decoding")
+            self._run_jobs(partial(steps.infer_tile, self.runtime_spec), jobs, "network")
+            self._run_jobs(partial(steps.decode_tile, self.runtime_spec), jobs, "decoding")
             return
-        # A block is decoded as soon as its neighbours are looked at, the last of them below it to
-        # the right; meanwhile the network is at the next ones.
-        count, across = len(self.mosaic.blocks), self.mosaic.blocks_across
-        first = [number - number % count for number in range(len(jobs))]
-        last = [min(n + across + 1, f + count - 1) for n, f in enumerate(first)]
-        waiting = deque(zip(last, jobs, strict=True))
+        # A block is decoded once the network has run on all its neighbours, the last of them below
+        # it to the right. Meanwhile the network runs on the next blocks.
+        count, across = len(self.plan.blocks), self.plan.blocks_across
+        first_of_plane = [number - number % count for number in range(len(jobs))]
+        last_neighbour = [
+            min(number + across + 1, first + count - 1)
+            for number, first in enumerate(first_of_plane)
+        ]
+        waiting = deque(zip(last_neighbour, jobs, strict=True))
 
-        def looked() -> Iterator[int]:
+        def inferred() -> Iterator[int]:
+            """Number of the last block on which the network has run, after each tile."""
             for number, job in enumerate(jobs):
-                for _ in steps.tiles_to_infer(self.engine, job):
+                for _ in steps.tiles_to_infer(self.runtime_spec, job):
                     yield number - 1
                 yield number
 
         def decoded() -> Iterator[Job]:
-            for number in ahead(looked()):
+            for number in run_ahead(inferred()):
                 while waiting and waiting[0][0] <= number:
                     _, job = waiting.popleft()
-                    steps.decode_tile(self.engine, job)
+                    steps.decode_tile(self.runtime_spec, job)
                     yield job
 
         for _ in track(decoded(), "network and decoding", len(jobs), "blocks"):
             pass
 
-    def _do(self, work: Callable[[Any], Any], jobs: Sequence[Any], what: str) -> list[Any]:
-        """Do jobs wherever they are done; their results in the order of the jobs."""
+    def _run_jobs(self, work: Callable[[Any], Any], jobs: Sequence[Any], what: str) -> list[Any]:
+        """Run jobs here or on the workers; results are in the order of the jobs."""
         results = [None] * len(jobs)
-        threads = min(self.engine.threads or default_threads(), MOST_BLOCKS)
-        ended = run_jobs(self.client, work, jobs, threads)
-        for number, result in track(ended, what, len(jobs), "blocks"):
+        threads = min(self.runtime_spec.threads or cores().usable, MOST_BLOCKS)
+        finished = run_jobs(self.client, work, jobs, threads)
+        for number, result in track(finished, what, len(jobs), "blocks"):
             results[number] = result
         return results
 
-    def _writes(
-        self, plane: Plane, level: int, settled: Sequence[TileResult]
+    def _write_jobs(
+        self, plane: Plane, level: int, results: Sequence[TileResult]
     ) -> Iterator[WriteJob]:
         """Cut one level of a plane into regions that share no chunk."""
         where = {"T": plane.t, "Z": plane.z}
-        lead: Region = tuple(where[letter] for letter in self.axes[:-2])
-        edge = max(1, self.mosaic.block // (CHUNK * (2 if level else 1))) * CHUNK
-        pieces: dict[tuple[int, ...], list[TilePart]] = {}
+        leading: Region = tuple(where[letter] for letter in self.axes[:-2])
+        edge = max(1, self.plan.block // (CHUNK * (2 if level else 1))) * CHUNK
+        parts: dict[tuple[int, ...], list[TilePart]] = {}
         first_id = 1
-        for one in settled:
-            for place in product(*(range(a.start // edge, -(-a.stop // edge)) for a in one.area)):
-                pieces.setdefault(place, []).append(TilePart(one.tile, one.area, first_id))
-            first_id += one.objects
-        height, width = self.mosaic.open()[0].shape
+        for result in results:
+            # Regions of `edge` px that the tile's objects reach into, by row and column.
+            reached = (range(a.start // edge, -(-a.stop // edge)) for a in result.area)
+            for position in product(*reached):
+                part = TilePart(result.tile, result.area, first_id)
+                parts.setdefault(position, []).append(part)
+            first_id += result.objects
+        height, width = self.plan.open()[0].shape
         shape = (-(-height // 2**level), -(-width // 2**level))
-        for part in tiles(shape, edge, 0):
-            here = pieces.get(tuple(side.start // edge for side in part.core), [])
-            yield WriteJob(self.mosaic, plane, self.target, level, lead + part.core, here)
+        for region in tiles(shape, edge, 0):
+            position = tuple(side.start // edge for side in region.core)
+            inside = parts.get(position, [])
+            yield WriteJob(self.plan, plane, self.target, level, leading + region.core, inside)
 
     def write_table(self, path: Path) -> None:
         """Write the tables of all tiles one after the other, with ids as in the labels."""
         nothing = np.zeros((1, 1), np.int32)
-        pixel_size = self.mosaic.open()[0].pixel_size
-        empty = object_table(nothing, pixel_size=pixel_size, image_name=self.mosaic.name)
+        pixel_size = self.plan.open()[0].pixel_size
+        empty = object_table(nothing, pixel_size=pixel_size, image_name=self.plan.name)
         empty.to_csv(path, index=False)
         with path.open("a", encoding="utf8", newline="") as stream:
             for plane in self.planes:
                 first_id = 1
-                for tile in self.mosaic.tiles():
-                    table = steps.table_of(self.mosaic, plane, tile)
+                for tile in self.plan.tiles():
+                    table = steps.table_of(self.plan, plane, tile)
                     table["id"] += first_id - 1
                     first_id += len(table)
-                    table.insert(0, "image", self.mosaic.name)
+                    table.insert(0, "image", self.plan.name)
                     table.to_csv(stream, index=False, header=False)

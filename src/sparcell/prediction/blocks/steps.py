@@ -3,14 +3,14 @@
 1. `infer_tile`: run the network on every tile.
 2. `decode_tile`: decode each tile's maps within its halo; its candidates are the objects that begin
    in its core.
-3. `resolve_tile`: pixels of several candidates go to the first tile; objects are measured.
+3. `resolve_tile`: pixels of several tiles' candidates go to the first tile; objects are measured.
 4. `write_block`: number all objects and write each block of the label image from the tiles that
    reach into it. Coarser levels follow.
 
-Each step reads what the step before has left of the block and its neighbours, and leaves files
-of its own; it skips what is there already and whole. So blocks of one step can be done in any
-order, at the same time, twice, or again after a crash, and the result is the same. The objects are
-those of the image in one go, where tiles may lie elsewhere.
+Each step reads the files of the step before, of its block and the neighbours, and writes its own.
+Files that exist and are whole are skipped. So blocks of one step can be done in any order, at the
+same time, twice, or again after a crash, and the result is the same. The objects are those of the
+image in one go, whose tiles may lie elsewhere.
 """
 
 from __future__ import annotations
@@ -42,71 +42,71 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def infer_tile(engine: RuntimeSpec, job: Job) -> None:
+def infer_tile(runtime_spec: RuntimeSpec, job: Job) -> None:
     """Run the network on the tiles of a block."""
-    for _ in tiles_to_infer(engine, job):
+    for _ in tiles_to_infer(runtime_spec, job):
         pass
 
 
-def tiles_to_infer(engine: RuntimeSpec, job: Job) -> Iterator[TilePosition]:
-    """Run the network on the tiles of a block, and tell when each is done."""
-    mosaic, plane, block = job
-    missing = [tile for tile in block if load(mosaic.file("look", plane, tile)) is None]
+def tiles_to_infer(runtime_spec: RuntimeSpec, job: Job) -> Iterator[TilePosition]:
+    """Run the network on the tiles of a block, and yield each when it is done."""
+    plan, plane, block = job
+    missing = [tile for tile in block if load(plan.file("infer", plane, tile)) is None]
     if not missing:
         return
-    opened = engine.open()
-    image = mosaic.open()[1]
-    scaling = _scaling(opened, mosaic, plane)
-    output = opened.model.method.output
+    loaded = runtime_spec.open()
+    image = plan.open()[1]
+    scaling = _scaling(loaded, plan, plane)
+    output = loaded.model.method.output
 
-    def answers() -> Iterator[NetworkOutput]:
+    def outputs() -> Iterator[NetworkOutput]:
         for tile in missing:
-            one = (_only(mosaic.cuts[0], tile.row), _only(mosaic.cuts[1], tile.column))
-            for _, reading in tiles.map_rows(image, plane, scaling, opened.runtime, one, output):
-                yield reading
+            cuts = (_only(plan.cuts[0], tile.row), _only(plan.cuts[1], tile.column))
+            rows = tiles.map_rows(image, plane, scaling, loaded.runtime, cuts, output)
+            yield from (network_output for _, network_output in rows)
 
     # The next tile is computed while this one is compressed.
-    for tile, reading in zip(missing, tiles.ahead(answers()), strict=True):
-        save(mosaic.file("look", plane, tile), **_pack(reading))
+    for tile, network_output in zip(missing, tiles.run_ahead(outputs()), strict=True):
+        save(plan.file("infer", plane, tile), **_pack(network_output))
         yield tile
 
 
-def decode_tile(engine: RuntimeSpec, job: Job) -> None:
+def decode_tile(runtime_spec: RuntimeSpec, job: Job) -> None:
     """Decode the tiles of a block, each with its halo."""
-    mosaic, plane, block = job
-    model = engine.open().model
+    plan, plane, block = job
+    model = runtime_spec.open().model
     decode: Callable[[Any, Any], DecodedObjects] = model.method.decode
-    load_tile = _loader(mosaic, plane, "look", len({tile.column for tile in block}))
+    load_tile = _loader(plan, plane, "infer", len({tile.column for tile in block}))
     for tile in block:
-        if load(mosaic.file("claim", plane, tile)) is not None:
+        if load(plan.file("decode", plane, tile)) is not None:
             continue
-        y, x = window = mosaic.window(tile)
+        y, x = window = plan.window(tile)
         rows = []
-        # Detections lie on both sides of a cut if they are near it: one pixel beyond is asked too.
-        for _, near in groupby(mosaic.touching(window, 1), lambda other: other.row):
-            parts = [(mosaic.core(other), _unpack(load_tile(other))) for other in near]
+        # Detections near a cut are on both sides of it, so tiles one pixel beyond the window count.
+        for _, near in groupby(plan.touching(window, 1), lambda other: other.row):
+            parts = [(plan.core(other), _unpack(load_tile(other))) for other in near]
             rows.append(join([part[_inside(window, core)] for core, part in parts], axis=2))
         found = decode(join(rows, axis=1), model.decode_settings)
-        height, width = mosaic.shape
+        height, width = plan.shape
         inner = (y.start > 0, y.stop < height, x.start > 0, x.stop < width)
-        core = _inside(mosaic.core(tile), window)[1:]
-        mine = tiles.claim_objects(found, core, inner)
-        arrays = {"labels": mine.labels, "scores": mine.scores, "cut": np.array(mine.cut)}
-        save(mosaic.file("claim", plane, tile), **arrays)
+        core = _inside(plan.core(tile), window)[1:]
+        objects = tiles.select_candidates(found, core, inner)
+        arrays = {"labels": objects.labels, "scores": objects.scores, "cut": np.array(objects.cut)}
+        save(plan.file("decode", plane, tile), **arrays)
 
 
 class TileResult(NamedTuple):
-    """What a tile has come to.
+    """The objects of a tile after all steps but the last.
 
     Attributes
     ----------
     tile : TilePosition
     area : Area
-        Where its objects may lie, px of the image.
+        Region that contains its objects, px of the image.
     objects : int
-        How many they are.
+        Number of objects.
     cut : int
-        How many may be cut by the halo.
+        Number of objects that the halo may cut.
     """
 
     tile: TilePosition
@@ -116,70 +116,71 @@ class TileResult(NamedTuple):
 
 
 def resolve_tile(job: Job) -> None:
-    """Decide between the claims on the tiles of a block, and measure the objects."""
-    mosaic, plane, block = job
-    load_tile = _loader(mosaic, plane, "claim", len({tile.column for tile in block}))
+    """Resolve overlaps between the tiles of a block and others, and measure the objects."""
+    plan, plane, block = job
+    load_tile = _loader(plan, plane, "decode", len({tile.column for tile in block}))
     for tile in block:
-        files = (mosaic.file(step, plane, tile) for step in ("settle", "table"))
+        files = (plan.file(step, plane, tile) for step in ("resolve", "table"))
         if any(load(file) is None for file in files):
-            _settle_tile(mosaic, plane, tile, load_tile)
+            _resolve_tile(plan, plane, tile, load_tile)
 
 
-def resolved_tile(mosaic: BlockPlan, plane: Plane, tile: TilePosition) -> TileResult:
-    """Tell what a tile has come to."""
-    kept = require(mosaic.file("table", plane, tile))
-    (top, left, height, width), count, cut = kept["area"].tolist(), len(kept["table"]), kept["cut"]
-    return TileResult(tile, (slice(top, top + height), slice(left, left + width)), count, int(cut))
+def tile_result(plan: BlockPlan, plane: Plane, tile: TilePosition) -> TileResult:
+    """Read area and number of the objects of a tile."""
+    arrays = require(plan.file("table", plane, tile))
+    top, left, height, width = arrays["area"].tolist()
+    area = (slice(top, top + height), slice(left, left + width))
+    return TileResult(tile, area, len(arrays["table"]), int(arrays["cut"]))
 
 
-def table_of(mosaic: BlockPlan, plane: Plane, tile: TilePosition) -> pd.DataFrame:
+def table_of(plan: BlockPlan, plane: Plane, tile: TilePosition) -> pd.DataFrame:
     """Table of a tile's objects without the column image; ids count within the tile."""
     import pandas as pd
 
-    return pd.DataFrame.from_records(require(mosaic.file("table", plane, tile))["table"])
+    return pd.DataFrame.from_records(require(plan.file("table", plane, tile))["table"])
 
 
-def _settle_tile(
-    mosaic: BlockPlan,
+def _resolve_tile(
+    plan: BlockPlan,
     plane: Plane,
     tile: TilePosition,
     load_tile: Callable[[TilePosition], dict[str, NDArray[Any]]],
 ) -> None:
-    """Keep a tile's objects and their table."""
-    own, seen = mosaic.open()
-    window = mosaic.window(tile)
-    mine = load_tile(tile)
-    taken = np.zeros(mine["labels"].shape, np.bool_)
-    for other in mosaic.touching(window, mosaic.halo):
+    """Save the objects that a tile gets, in the size of the image, and their table."""
+    image, network_image = plan.open()
+    window = plan.window(tile)
+    decoded = load_tile(tile)
+    taken = np.zeros(decoded["labels"].shape, np.bool_)
+    for other in plan.touching(window, plan.halo):
         if other < tile:
-            theirs = mosaic.window(other)
-            shared = load_tile(other)["labels"][_inside(window, theirs)[1:]]
-            taken[_inside(theirs, window)[1:]] |= shared > 0
-    own_claim = tiles.CandidateObjects(mine["labels"], mine["scores"], int(mine["cut"]))
-    labels, scores = tiles.resolve_candidates(own_claim, taken)
+            other_window = plan.window(other)
+            shared = load_tile(other)["labels"][_inside(window, other_window)[1:]]
+            taken[_inside(other_window, window)[1:]] |= shared > 0
+    candidates = tiles.CandidateObjects(decoded["labels"], decoded["scores"], int(decoded["cut"]))
+    labels, scores = tiles.resolve_candidates(candidates, taken)
     offset = (window[0].start, window[1].start)
-    if seen.shape != own.shape:
-        labels, offset = restore_labels(labels, offset, seen.shape, own.shape)
+    if network_image.shape != image.shape:
+        labels, offset = restore_labels(labels, offset, network_image.shape, image.shape)
         labels, ids = largest_pieces(labels)
         scores = scores[ids - 1]
     table = object_table(
         labels,
-        pixel_size=own.pixel_size,
+        pixel_size=image.pixel_size,
         scores=scores,
         plane=plane,
-        window=Window(offset, own.shape),
+        window=Window(offset, image.shape),
     )
-    save(mosaic.file("settle", plane, tile), labels=labels)
+    save(plan.file("resolve", plane, tile), labels=labels)
     save(
-        mosaic.file("table", plane, tile),
+        plan.file("table", plane, tile),
         table=table.drop(columns="image").to_records(index=False),
         area=np.array([*offset, *labels.shape]),
-        cut=mine["cut"],
+        cut=decoded["cut"],
     )
 
 
 class TilePart(NamedTuple):
-    """A tile's share in a block of the label image."""
+    """The objects of one tile in a block of the label image."""
 
     tile: TilePosition
     area: Area
@@ -191,7 +192,7 @@ class WriteJob(NamedTuple):
 
     Attributes
     ----------
-    mosaic : Mosaic
+    plan : BlockPlan
     plane : Plane
     target : Path
         The OME-Zarr that is filled.
@@ -199,23 +200,23 @@ class WriteJob(NamedTuple):
         0 = full resolution.
     region : Region
         A part of the level that shares no chunk with another one.
-    pieces : list of Piece
+    parts : list of TilePart
         Of level 0: the tiles that reach into it.
     """
 
-    mosaic: BlockPlan
+    plan: BlockPlan
     plane: Plane
     target: Path
     level: int
     region: Region
-    pieces: list[TilePart]
+    parts: list[TilePart]
 
     @property
-    def mark(self) -> Path:
+    def checksum_file(self) -> Path:
         """File with the checksum of the pixels that were written."""
         y, x = self._area
         name = f"l{self.level}-y{y.start}-x{x.start}"
-        return self.mosaic.part("written", self.plane) / name
+        return self.plan.step_folder("written", self.plane) / name
 
     @property
     def _area(self) -> Area:
@@ -223,12 +224,12 @@ class WriteJob(NamedTuple):
         assert isinstance(y, slice) and isinstance(x, slice)
         return y, x
 
-    def put_together(self) -> NDArray[np.uint32]:
-        """Number the objects of the tiles and put them in their places."""
+    def assemble(self) -> NDArray[np.uint32]:
+        """Draw the objects of all tiles that reach into the block, with their ids in the image."""
         y, x = self._area
         pixels = np.zeros((y.stop - y.start, x.stop - x.start), np.uint32)
-        for tile, area, first_id in self.pieces:
-            labels = require(self.mosaic.file("settle", self.plane, tile))["labels"]
+        for tile, area, first_id in self.parts:
+            labels = require(self.plan.file("resolve", self.plane, tile))["labels"]
             labels = labels[_inside(self._area, area)[1:]]
             ids = labels.astype(np.uint32) + np.uint32(first_id - 1)
             np.copyto(pixels[_inside(area, self._area)[1:]], ids, where=labels > 0)
@@ -236,29 +237,29 @@ class WriteJob(NamedTuple):
 
 
 def write_block(job: WriteJob) -> None:
-    """Write one block of the label image, unless it is there as it was written."""
+    """Write one block of the label image, unless it is written already and whole."""
     if is_written(job):
         return
     with plain_os_errors(job.target):
         if job.level:
             pixels = coarsen(_level(job, job.level - 1), _level(job), job.region, labels=True)
         else:
-            pixels = job.put_together()
+            pixels = job.assemble()
             _level(job)[job.region] = pixels
-    save(job.mark, digest=_digest(pixels))
+    save(job.checksum_file, digest=_digest(pixels))
 
 
 def is_written(job: WriteJob) -> bool:
-    """Compare the pixels that are there with the checksum of those that were written."""
-    mark = load(job.mark)
-    if mark is None:
+    """Whether the pixels in the file have the checksum of those that were written."""
+    checksum = load(job.checksum_file)
+    if checksum is None:
         return False
     try:
         pixels = np.asarray(_level(job)[job.region])
     except Exception:
-        # Codecs raise whatever they like on a damaged chunk.
+        # Codecs raise errors of many kinds on a damaged chunk.
         return False
-    return np.array_equal(_digest(pixels), mark["digest"])
+    return np.array_equal(_digest(pixels), checksum["digest"])
 
 
 def _level(job: WriteJob, level: int | None = None) -> Any:
@@ -272,8 +273,8 @@ def _digest(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=8)
-def _scaling(opened: LoadedModel, mosaic: BlockPlan, plane: Plane) -> Callable[[Any], Any]:
-    return opened.model.scaling(mosaic.open()[1], plane)
+def _scaling(loaded: LoadedModel, plan: BlockPlan, plane: Plane) -> Callable[[Any], Any]:
+    return loaded.model.scaling(plan.open()[1], plane)
 
 
 def _only(cut: tiles.TileWindows, number: int) -> tiles.TileWindows:
@@ -281,7 +282,10 @@ def _only(cut: tiles.TileWindows, number: int) -> tiles.TileWindows:
 
 
 def _inside(area: Area, other: Area) -> tuple[slice, slice, slice]:
-    """Everything along the first axis, and the part of `other` that `area` shares, in `other`."""
+    """Index of the pixels of `other` that `area` shares, from the first pixel of `other`.
+
+    The first of the three slices takes all channels.
+    """
     y, x = (
         slice(max(a.start - b.start, 0), max(min(a.stop, b.stop) - b.start, 0))
         for a, b in zip(area, other, strict=True)
@@ -290,26 +294,26 @@ def _inside(area: Area, other: Area) -> tuple[slice, slice, slice]:
 
 
 def _loader(
-    mosaic: BlockPlan, plane: Plane, step: str, columns: int
+    plan: BlockPlan, plane: Plane, step: str, columns: int
 ) -> Callable[[TilePosition], dict[str, NDArray[Any]]]:
-    """Read what a step kept of tiles; those of the last rows are remembered."""
+    """Read a step's results of tiles; those of the last rows of tiles are cached."""
 
     @lru_cache(maxsize=3 * (columns + 2))
     def load_tile(tile: TilePosition) -> dict[str, NDArray[Any]]:
-        return require(mosaic.file(step, plane, tile))
+        return require(plan.file(step, plane, tile))
 
     return load_tile
 
 
-def _pack(reading: NetworkOutput) -> dict[str, NDArray[Any]]:
-    if isinstance(reading, Detections):
+def _pack(network_output: NetworkOutput) -> dict[str, NDArray[Any]]:
+    if isinstance(network_output, Detections):
         return {
-            "boxes": reading.boxes,
-            "scores": reading.scores,
-            "masks": reading.masks,
-            "shape": np.array(reading.shape),
+            "boxes": network_output.boxes,
+            "scores": network_output.scores,
+            "masks": network_output.masks,
+            "shape": np.array(network_output.shape),
         }
-    return {"maps": np.asarray(reading)}
+    return {"maps": np.asarray(network_output)}
 
 
 def _unpack(arrays: dict[str, NDArray[Any]]) -> NetworkOutput:

@@ -1,4 +1,4 @@
-"""What the prediction of one image takes: windows, memory, disk; from its header alone."""
+"""Estimate windows, memory and disk space of one image from its header."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import numpy as np
 from sparcell.core.image import Image
 from sparcell.models.model import Model
 from sparcell.prediction.planning.input_checks import chunk_bytes
-from sparcell.prediction.predict_image import plan_tiles
+from sparcell.prediction.predict_instances import plan_tiles
+from sparcell.prediction.predict_stain import plan_windows, stain_of
 from sparcell.prediction.settings import BLOCK, PredictSettings
-from sparcell.prediction.stain import plan_windows, stain_of
 from sparcell.prediction.tiling.rescale import PIXELS_AT_ONCE
 from sparcell.prediction.tiling.tiles import CONTEXT, cut_plane
 
 BUFFER = 64 << 20
-"""Bytes of a TIFF's pixels that are held in memory; of more, a store of tiles is filled first."""
+"""Most bytes of a TIFF's pixels in memory; larger ones are written to a store of tiles first."""
 LABELS_PACKED, MAPS_PACKED, STAIN_PACKED = 0.15, 0.4, 0.4
 """Bytes on disk per byte of label image, of maps between the steps of blocks, and of stains in
 whole numbers. Those in floats hardly pack."""
 COVERED, ROW_BYTES = 0.25, 260
 """Share of an image in objects, and bytes of a row of the object table."""
 BLENDED, RESTORED = 2, 3
-"""Copies of a band of stains that are held to blend it, and to give it its grey values."""
+"""Copies of a band of stains in memory: for blending, and for its grey values."""
 
 
 @dataclass(frozen=True)
 class ResourceEstimate:
-    """What one image takes.
+    """Resources for one image.
 
     Attributes
     ----------
     windows : int
-        That the network sees.
+        Number of windows that the network runs on.
     window : (int, int)
         Height and width of each, px.
     memory : int
-        Bytes beyond what the program and the network take.
+        Bytes beyond those of the program and the network.
     disk : int
         Bytes at most at a time.
     """
@@ -49,36 +49,36 @@ class ResourceEstimate:
 
 
 def estimate_instances(
-    image: Image, shown: Image, model: Model, settings: PredictSettings, in_blocks: bool
+    image: Image, network_image: Image, model: Model, settings: PredictSettings, in_blocks: bool
 ) -> ResourceEstimate:
-    """Estimate what finding the objects of an image takes.
+    """Estimate the resources for finding the objects of an image.
 
     Parameters
     ----------
-    image, shown : Image
-        As the model takes it, and the same in the size in which the network sees it.
+    image, network_image : Image
+        With the channels that the model takes, and the same in the size that the network takes.
     model : Model
     settings : PredictSettings
     in_blocks : bool
         Whether it is predicted in blocks.
     """
-    grids, halo = plan_tiles(image, shown, model, settings)
-    vertical, horizontal = cut_plane(shown.shape, grids)
+    grids, halo = plan_tiles(image, network_image, model, settings)
+    vertical, horizontal = cut_plane(network_image.shape, grids)
     planes = _planes(image)
     maps = len(model.maps)
     rows = max(core.stop - core.start for core in vertical.cores) + 2 * halo
-    rows = min(rows, shown.shape[0])
-    edges = (settings.block or BLOCK, settings.block or BLOCK) if in_blocks else shown.shape
+    rows = min(rows, network_image.shape[0])
+    edges = (settings.block or BLOCK, settings.block or BLOCK) if in_blocks else network_image.shape
     pixels = image.shape[0] * image.shape[1] * planes
-    shown_pixels = shown.shape[0] * shown.shape[1] * planes
+    shown_pixels = network_image.shape[0] * network_image.shape[1] * planes
     disk = pixels * 4 * LABELS_PACKED + shown_pixels * COVERED / _area(model) * ROW_BYTES
     if in_blocks:
         disk += shown_pixels * (maps * MAPS_PACKED + 2 * 4 * LABELS_PACKED)
     elif pixels * 2 > BUFFER:
         disk += pixels * 4 * LABELS_PACKED
     columns = max(core.stop - core.start for core in horizontal.cores) + 2 * halo
-    band = rows * edges[1] * (2 * maps + 10) + rows * min(columns, shown.shape[1]) * 40
-    band += int(rows * image.shape[0] / shown.shape[0]) * min(image.shape[1], edges[1]) * 8
+    band = rows * edges[1] * (2 * maps + 10) + rows * min(columns, network_image.shape[1]) * 40
+    band += int(rows * image.shape[0] / network_image.shape[0]) * min(image.shape[1], edges[1]) * 8
     window = vertical.size * horizontal.size * 4 * image.size("C") * 3
     return ResourceEstimate(
         windows=len(vertical.cores) * len(horizontal.cores) * planes,
@@ -89,24 +89,25 @@ def estimate_instances(
 
 
 def estimate_image(
-    image: Image, shown: Image, model: Model, settings: PredictSettings
+    image: Image, network_image: Image, model: Model, settings: PredictSettings
 ) -> ResourceEstimate:
-    """Estimate what predicting the stains of an image takes; see `estimate_instances`."""
+    """Estimate the resources for predicting the stains of an image; see `estimate_instances`."""
     stain = stain_of(model)
-    vertical, horizontal = plan_windows(shown, model, settings)
+    vertical, horizontal = plan_windows(network_image, model, settings)
     planes, stains, dtype = _planes(image), len(stain.names), np.dtype(stain.dtype)
-    # Neighbouring windows fade over into each other.
+    # Neighbouring windows are cross-faded.
     rows = max(core.stop - core.start for core in vertical.cores) + CONTEXT
-    band = min(rows, shown.shape[0]) * shown.shape[1] * stains * 4
+    band = min(rows, network_image.shape[0]) * network_image.shape[1] * stains * 4
     pixels = image.shape[0] * image.shape[1]
-    if shown.shape == image.shape:
-        held = (BLENDED + RESTORED) * band
+    if network_image.shape == image.shape:
+        bands = (BLENDED + RESTORED) * band
     else:
-        # Both sizes of what is resized at a time, and its bands besides.
+        # A part in both sizes, and its bands besides.
         before, after = (
-            min(one.shape[0] * one.shape[1], PIXELS_AT_ONCE) * stains * 4 for one in (shown, image)
+            min(one.shape[0] * one.shape[1], PIXELS_AT_ONCE) * stains * 4
+            for one in (network_image, image)
         )
-        held = 2 * BLENDED * band + before + (1 + RESTORED) * after
+        bands = 2 * BLENDED * band + before + (1 + RESTORED) * after
     written = pixels * planes * stains * dtype.itemsize
     disk = written * (1.0 if dtype.kind == "f" else STAIN_PACKED)
     if settings.format == ".tif" and written > BUFFER:
@@ -115,7 +116,7 @@ def estimate_image(
     return ResourceEstimate(
         windows=len(vertical.cores) * len(horizontal.cores) * planes,
         window=(vertical.size, horizontal.size),
-        memory=held + window + min(written, BUFFER) + 2 * chunk_bytes(image),
+        memory=bands + window + min(written, BUFFER) + 2 * chunk_bytes(image),
         disk=int(disk),
     )
 

@@ -1,22 +1,25 @@
-"""An image through a network in windows, and the objects of the windows into one label image.
+"""Run a network over an image in windows, and stitch the objects of the tiles into one label image.
 
-Four rules make the result independent of the tiles. Windows lie on the grid that the network's
-poolings lay over the whole image. A window shows the network `CONTEXT` pixels more than it is
-asked about. An object belongs to the tile that holds its first pixel in raster order; that tile
-sees `halo` pixels around itself, so it sees the object whole. And a pixel that several tiles claim
-for objects of theirs goes to the first of them in raster order, whatever becomes of that object:
-so a tile must know only what its neighbours claim, and tiles can be settled in any order.
+Four rules make the result independent of the tiles:
 
-Only a band of rows is held at a time: memory grows with the width of the image, not its height.
+- Windows lie on the grid of the network's poolings over the whole image.
+- A window has `CONTEXT` pixels more on each side than the part of its output that is used.
+- An object belongs to the tile that has its first pixel in raster order. That tile is decoded with
+  a halo of `halo` pixels around its core, so it has the object whole.
+- A pixel in candidate objects of several tiles goes to the first of these tiles in raster order,
+  even if that tile's object is removed in the end. So a tile needs only the candidates of its
+  neighbours, and tiles can be resolved in any order.
+
+Only a band of rows is in memory: memory grows with the width of the image, not its height.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -40,14 +43,14 @@ Grid = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class TileWindows:
-    """How one axis is cut.
+    """The windows along one axis.
 
     Attributes
     ----------
     cores : list of slice
-        Parts of the axis that the windows answer for; they partition it.
+        Parts of the axis for which the output of each window is used; they partition it.
     starts : list of int
-        Where each window begins.
+        First pixel of each window.
     size : int
         Length of every window, px: one size, so the network is compiled once.
     """
@@ -60,12 +63,12 @@ class TileWindows:
 def cut_axis(
     length: int, multiple: int, max_core: int = MAX_CORE, context: int = CONTEXT
 ) -> TileWindows:
-    """Cut an axis of `length` px into even cores, with windows that look `context` px beyond.
+    """Cut an axis of `length` px into even cores, with windows of `context` px more on each side.
 
-    Cores and windows begin at multiples of `multiple`, for a network that pools answers
-    differently where its grid lies differently. So the last window may end up to `multiple` px
-    beyond the image, where a window of the whole image would end. A network that is shown windows
-    of one size (`sparcell.models.windows`) has that size as its multiple.
+    Cores and windows begin at multiples of `multiple`: the output of a network that pools depends
+    on where its grid lies. So the last window may end up to `multiple` px beyond the image, where a
+    window of the whole image would end. A network that takes windows of one size only
+    (`sparcell.models.windows`) has that size as its multiple.
     """
 
     def up(edge: float) -> int:
@@ -95,14 +98,14 @@ def map_rows(
     cuts: tuple[TileWindows, TileWindows],
     output: OutputSpec = DENSE_MAPS,
 ) -> Iterator[tuple[slice, NetworkOutput]]:
-    """Run the network over a plane, a row of tiles at a time.
+    """Run a network over a plane, a row of tiles at a time.
 
     Yields
     ------
     rows : slice
         Rows of the image, px, from top to bottom without gap.
     maps : (K, len(rows), X) uint8, or Detections
-        The network's maps, 0..255 for 0..1, or what it detected.
+        The network's maps, 0..255 for 0..1, or its detections.
     """
     height, width = image.shape
     vertical, horizontal = cuts
@@ -111,14 +114,14 @@ def map_rows(
         for columns, left in zip(horizontal.cores, horizontal.starts, strict=True):
             y = slice(top, min(top + vertical.size, height))
             x = slice(left, min(left + horizontal.size, width))
-            pixels = scaling(image.read(y, x, plane))
             size = (vertical.size, horizontal.size)
-            window = pad_to(pixels, size)
+            window = pad_to(scaling(image.read(y, x, plane)), size)
             maps = (
                 read_uint8(runtime, window)
                 if output is DENSE_MAPS
                 else output.read(runtime(window), size)
             )
+            # Of the window's output, only that of the core is used.
             parts.append(
                 maps[
                     :,
@@ -146,7 +149,7 @@ class RowBand(NamedTuple):
 
 
 class TileObjects(NamedTuple):
-    """Objects that one tile answers for.
+    """The objects of one tile.
 
     Attributes
     ----------
@@ -175,10 +178,10 @@ class Stitcher:
     columns : list of slice
         Cores along X, px.
     halo : int
-        How far a tile looks beyond its core, px. Objects that reach further are cut; they are
-        counted in `cut`.
-    each : callable
-        ``map``, or one that calls at the same time what does not depend on each other.
+        Pixels around its core that a tile is decoded from. Objects that reach further are cut;
+        `cut` counts them.
+    map_tiles : callable
+        ``map``, or the same in several threads.
     """
 
     def __init__(
@@ -186,82 +189,85 @@ class Stitcher:
         decode: Callable[[Any], DecodedObjects],
         columns: list[slice],
         halo: int,
-        each: Callable[..., Iterable[Any]] = map,
+        map_tiles: Callable[..., Iterable[Any]] = map,
     ) -> None:
-        self.decode, self.columns, self.halo, self.each = decode, columns, halo, each
+        self.decode, self.columns, self.halo, self.map_tiles = decode, columns, halo, map_tiles
         self.count = 0
         self.cut = 0
 
     def run(
         self, rows: Iterator[tuple[slice, Any]], on_found: Callable[[TileObjects], None]
     ) -> Iterator[RowBand]:
-        """Take maps from top to bottom, give finished bands and tell `on_found` every object."""
+        """Decode maps from top to bottom; call `on_found` for each tile, yield finished rows."""
         current = next(rows)
+        # Of the row of tiles above: its last maps, labels and taken pixels, a halo high.
         above = current[1][:, :0]
-        carried = np.zeros((0, current[1].shape[2]), np.int32)
-        taken_above = carried > 0
+        labels_above = np.zeros((0, current[1].shape[2]), np.int32)
+        taken_above = labels_above > 0
         while True:
             following = next(rows, None)
             core, maps = current
-            # An empty part of detections holds those at its cut, so it is cut where it will lie.
+            # An empty part of detections still has those at its edge: it must be the lower edge.
             below = following[1][:, : self.halo] if following else maps[:, maps.shape[1] :]
-            seen = join([above, maps, below], axis=1)
-            canvas = np.zeros(seen.shape[1:], np.int32)
-            canvas[: len(carried)] = carried
-            taken = np.zeros(seen.shape[1:], np.bool_)
+            band = join([above, maps, below], axis=1)
+            canvas = np.zeros(band.shape[1:], np.int32)
+            canvas[: len(labels_above)] = labels_above
+            taken = np.zeros(band.shape[1:], np.bool_)
             taken[: len(taken_above)] = taken_above
             top = core.start - above.shape[1]
             core_rows = slice(above.shape[1], above.shape[1] + maps.shape[1])
             inner = (top > 0, following is not None)
-            look = partial(self._claim, seen, core_rows, inner)
-            for left, claim in self.each(look, self.columns):
-                self._paint(canvas, taken, claim, (top, left), on_found)
+            decode = partial(self._decode_tile, band, core_rows, inner)
+            for left, candidates in self.map_tiles(decode, self.columns):
+                self._draw(canvas, taken, candidates, (top, left), on_found)
             if following is None:
                 yield RowBand(top, canvas)
                 return
+            # Tiles of the next row may still draw into the last `halo` rows of this one.
             done = max(core_rows.stop - self.halo, 0)
             yield RowBand(top, canvas[:done])
-            carried, taken_above = canvas[done:], taken[done:]
-            above = seen[:, done : core_rows.stop]
+            labels_above, taken_above = canvas[done:], taken[done:]
+            above = band[:, done : core_rows.stop]
             current = following
 
-    def _claim(
+    def _decode_tile(
         self, maps: NetworkOutput, rows: slice, inner: tuple[bool, bool], columns: slice
     ) -> tuple[int, CandidateObjects]:
-        """Decode one window of a band; say where it begins and what its tile claims."""
+        """Decode one tile of a band; return the window's first column and the tile's candidates."""
         width = maps.shape[2]
         left = max(columns.start - self.halo, 0)
         right = min(columns.stop + self.halo, width)
         window = join([maps[:, :, left:right]], axis=2)
         core = (rows, slice(columns.start - left, columns.stop - left))
         edges = (*inner, left > 0, right < width)
-        return left, claim_objects(self.decode(window), core, edges)
+        return left, select_candidates(self.decode(window), core, edges)
 
-    def _paint(
+    def _draw(
         self,
         canvas: Labels,
         taken: NDArray[np.bool_],
-        claim: CandidateObjects,
+        candidates: CandidateObjects,
         offset: tuple[int, int],
         on_found: Callable[[TileObjects], None],
     ) -> None:
-        """Paint the objects that a tile answers for."""
+        """Draw a tile's objects into the band, and mark the pixels of its candidates as taken."""
         left = offset[1]
-        window = np.s_[:, left : left + claim.labels.shape[1]]
-        labels, scores = resolve_candidates(claim, taken[window])
+        window = np.s_[:, left : left + candidates.labels.shape[1]]
+        labels, scores = resolve_candidates(candidates, taken[window])
         on_found(TileObjects(labels, scores, offset, self.count + 1))
-        pixels = np.flatnonzero(claim.labels != 0)
-        y, x = np.divmod(pixels, claim.labels.shape[1])
+        # Most of a field is background: only the candidates' pixels are visited.
+        pixels = np.flatnonzero(candidates.labels != 0)
+        y, x = np.divmod(pixels, candidates.labels.shape[1])
         taken[y, x + left] = True
         ids = labels.ravel()[pixels]
-        kept = ids > 0
-        canvas[y[kept], x[kept] + left] = ids[kept] + np.int32(self.count)
-        self.cut += claim.cut
+        drawn = ids > 0
+        canvas[y[drawn], x[drawn] + left] = ids[drawn] + np.int32(self.count)
+        self.cut += candidates.cut
         self.count += len(scores)
 
 
 class CandidateObjects(NamedTuple):
-    """Objects whose first pixel is in a tile's core, before other tiles are heard.
+    """Objects whose first pixel is in a tile's core, before overlaps with other tiles.
 
     Attributes
     ----------
@@ -269,7 +275,7 @@ class CandidateObjects(NamedTuple):
         Of the tile's window; ids 1..n.
     scores : (n,) float32
     cut : int
-        How many of them reach an edge of the window inside the image.
+        Number of those that reach an edge of the window inside the image.
     """
 
     labels: Labels
@@ -277,50 +283,53 @@ class CandidateObjects(NamedTuple):
     cut: int
 
 
-def claim_objects(
+def select_candidates(
     objects: DecodedObjects, core: tuple[slice, slice], inner: tuple[bool, bool, bool, bool]
 ) -> CandidateObjects:
-    """Keep the objects of a window whose first pixel in raster order is in the core.
+    """Select the objects of a window whose first pixel in raster order is in the core.
 
     Parameters
     ----------
-    objects : Objects
+    objects : DecodedObjects
     core : (slice, slice)
         In pixels of the window.
     inner : (bool, bool, bool, bool)
         Whether the window's upper, lower, left and right edge are inside the image.
     """
     labels, scores = objects
-    # Everything here visits the objects' pixels alone: most of a field is background.
+    # Most of a field is background: only the objects' pixels are visited.
     inside = np.flatnonzero(labels.ravel() != 0)
     ids = labels.ravel()[inside]
+    # Written from the last pixel to the first, so that the first one of each object remains.
     first = np.zeros(len(scores) + 1, np.int64)
     first[ids[::-1]] = inside[::-1]
     y, x = np.divmod(first, labels.shape[1])
-    owned = (y >= core[0].start) & (y < core[0].stop)
-    owned &= (x >= core[1].start) & (x < core[1].stop)
-    owned[0] = False
+    selected = (y >= core[0].start) & (y < core[0].stop)
+    selected &= (x >= core[1].start) & (x < core[1].stop)
+    selected[0] = False
     edges = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
     touching = np.concatenate([e for e, i in zip(edges, inner, strict=True) if i] or [[]])
-    cut = int(owned[np.unique(touching.astype(np.int32))].sum())
-    mine = np.zeros(labels.shape, np.int32)
-    mine.ravel()[inside] = (np.cumsum(owned) * owned)[ids]
-    return CandidateObjects(mine, scores[owned[1:]], cut)
+    cut = int(selected[np.unique(touching.astype(np.int32))].sum())
+    # The selected ids become 1..n in their order, the others 0.
+    new_ids = np.cumsum(selected) * selected
+    candidates = np.zeros(labels.shape, np.int32)
+    candidates.ravel()[inside] = new_ids[ids]
+    return CandidateObjects(candidates, scores[selected[1:]], cut)
 
 
-def resolve_candidates(claim: CandidateObjects, taken: NDArray[np.bool_]) -> DecodedObjects:
-    """Leave pixels to the tiles before, and number what is left 1..n.
+def resolve_candidates(candidates: CandidateObjects, taken: NDArray[np.bool_]) -> DecodedObjects:
+    """Remove pixels that earlier tiles have taken, and number the remaining objects 1..n.
 
-    What keeps less than half of itself was the same object seen from another tile; of what else
-    is torn, the largest piece stays.
+    An object that loses more than half of its pixels is the same one that an earlier tile has
+    found, and is removed. Of an object in several pieces, the largest stays.
 
     Parameters
     ----------
-    claim : Claim
+    candidates : CandidateObjects
     taken : (h, w) bool
-        What tiles before this one in raster order claim of its window.
+        Pixels of the window in candidates of tiles before this one in raster order.
     """
-    labels, scores = claim.labels, claim.scores
+    labels, scores = candidates.labels, candidates.scores
     lost = labels[taken]
     if not lost.any():
         return DecodedObjects(labels, scores)
@@ -332,39 +341,15 @@ def resolve_candidates(claim: CandidateObjects, taken: NDArray[np.bool_]) -> Dec
     return DecodedObjects(labels, scores[ids - 1])
 
 
-def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
-    """Run `items` in a thread, at most `depth` results ahead of who takes them."""
-    passed: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(entry: tuple[bool, T | BaseException | None]) -> bool:
-        while not stopped.is_set():
-            try:
-                passed.put(entry, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not put((True, item)):
-                    return
-            put((False, None))
-        except BaseException as error:  # handed to the other thread, which raises it
-            put((False, error))
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+def run_ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
+    """Compute `items` in a thread, at most `depth` + 1 ahead of the one that is in use."""
+    end = object()
+    pool = ThreadPoolExecutor(1)
     try:
-        while True:
-            more, item = passed.get()
-            if not more:
-                if isinstance(item, BaseException):
-                    raise item
-                return
+        # One thread takes the calls in order, so the items keep theirs.
+        pending = deque(pool.submit(next, items, end) for _ in range(depth + 1))
+        while (item := pending.popleft().result()) is not end:
+            pending.append(pool.submit(next, items, end))
             yield item  # type: ignore[misc]
     finally:
-        stopped.set()
-        thread.join()
+        pool.shutdown(cancel_futures=True)

@@ -31,7 +31,7 @@ from sparcell.models import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
-from sparcell.prediction.predict_image import label_axes
+from sparcell.prediction.predict_instances import label_axes
 from sparcell.prediction.settings import PredictSettings
 from sparcell.training.data.annotations import is_pseudo_labelled
 from sparcell.training.data.field_refs import FieldRef

@@ -23,7 +23,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.max_projection import project
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
-from sparcell.models.stain import StainRange
+from sparcell.methods.stain.intensities import StainRange
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One image to its labels and objects, in one go."""
+"""Find the objects of one image in one go: labels and object table."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from sparcell.prediction.tiling.tiles import (
     RowBand,
     Stitcher,
     TileObjects,
-    ahead,
     cut_plane,
     map_rows,
+    run_ahead,
 )
 
 logger = logging.getLogger(__name__)
 
 MOST_TILES = 4
-"""Tiles that are decoded at the same time, at most: each takes memory."""
+"""Most tiles that are decoded at the same time: each takes memory."""
 MIN_DECODED = 512
-"""Fewest columns that are worth decoding apart, px."""
+"""Fewest columns that are decoded as a tile of their own, px."""
 
 
-def predict_image(
-    view: PreparedImage, labels: Path, objects: Path, name: str = "", threads: int = 1
+def predict_instances(
+    prepared: PreparedImage, labels: Path, objects: Path, name: str = "", threads: int = 1
 ) -> None:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
     Parameters
     ----------
-    view : View
+    prepared : PreparedImage
     labels : Path
         Where the label image goes: the image's axes but C, ids 1..n in every plane.
     objects : Path
@@ -61,14 +61,14 @@ def predict_image(
     InputError
         If the image cannot be read, or the results cannot be written.
     """
-    image = view.image
+    image = prepared.image
     axes = label_axes(image)
     shape = [image.size(a) for a in axes]
     # Few programs show 32-bit labels, so they are used only where ids need them.
     for dtype in (np.uint16, np.uint32):
         try:
             with create_labels(labels, axes, shape, dtype, image.pixel_size) as target:
-                table = predict_planes(view, target, name, threads)
+                table = predict_planes(prepared, target, name, threads)
             break
         except _TooManyIds:
             continue
@@ -80,16 +80,16 @@ def label_axes(image: Image) -> str:
     return "".join(a for a in "TZYX" if a in image.axes)
 
 
-def predict_planes(view: PreparedImage, target: Any, name: str, threads: int) -> pd.DataFrame:
-    """Find the objects of all planes; those that are constant have none.
+def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int) -> pd.DataFrame:
+    """Find the objects of all planes; constant planes have none.
 
     Parameters
     ----------
-    view : View
+    prepared : PreparedImage
     target : array-like
         Filled with labels; of the axes `label_axes`.
     name, threads
-        As for `predict_image`.
+        As for `predict_instances`.
 
     Returns
     -------
@@ -101,26 +101,26 @@ def predict_planes(view: PreparedImage, target: Any, name: str, threads: int) ->
     _TooManyIds
         If the dtype of `target` cannot number the objects.
     """
-    write = _into(target, label_axes(view.image))
+    write = _into(target, label_axes(prepared.image))
     tables: list[pd.DataFrame] = []
     with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
-        for plane in view.planes:
-            tables += _predict_plane(view, plane, write, name, pool)
+        for plane in prepared.planes:
+            tables += _predict_plane(prepared, plane, write, name, pool)
     return pd.concat(tables, ignore_index=True)
 
 
 def _predict_plane(
-    view: PreparedImage,
+    prepared: PreparedImage,
     plane: Plane,
     write: Callable[[Plane, RowBand], None],
     name: str,
     pool: Executor,
 ) -> list[pd.DataFrame]:
-    """Write the labels of one plane; give its tables."""
-    image, shown, model = view.image, view.shown, view.model
-    scaling = view.scaling(plane)
-    grids, halo = plan_tiles(image, shown, model, view.settings)
-    cuts = cut_plane(shown.shape, grids)
+    """Write the labels of one plane; return its object tables."""
+    image, network_image, model = prepared.image, prepared.network_image, prepared.model
+    scaling = prepared.scaling(plane)
+    grids, halo = plan_tiles(image, network_image, model, prepared.settings)
+    cuts = cut_plane(network_image.shape, grids)
     decode: Callable[..., Any] = model.method.decode
     stitcher = Stitcher(
         lambda maps: decode(maps, model.decode_settings),
@@ -142,25 +142,25 @@ def _predict_plane(
         table["id"] += found.first_id - 1
         return table
 
-    def keep(found: TileObjects) -> None:
+    def submit(found: TileObjects) -> None:
         tables.append(pool.submit(measure, found))
 
     output = model.method.output
-    rows = ahead(map_rows(shown, plane, scaling, view.runtime, cuts, output))
-    if shown.shape == image.shape:
-        bands = stitcher.run(rows, keep)
+    rows = run_ahead(map_rows(network_image, plane, scaling, prepared.runtime, cuts, output))
+    if network_image.shape == image.shape:
+        bands = stitcher.run(rows, submit)
     else:
-        restore = Restore(image.shape, shown.shape, keep)
+        restore = Restore(image.shape, network_image.shape, submit)
         bands = restore.bands(stitcher.run(rows, restore.take))
     for band in bands:
         write(plane, band)
     if stitcher.cut:
         logger.warning(
             f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
-            f"give --halo over {ceil(halo * image.shape[0] / shown.shape[0])}"
+            f"give --halo over {ceil(halo * image.shape[0] / network_image.shape[0])}"
         )
     measured = [table.result() for table in tables]
-    # An empty table gives the columns where nothing is found.
+    # Without objects, one empty table still has the columns.
     return [table for table in measured if len(table)] or measured[:1]
 
 
@@ -172,8 +172,8 @@ def _into(target: Any, axes: str) -> Callable[[Plane, RowBand], None]:
         if band.labels.max(initial=0) > largest:
             raise _TooManyIds
         rows = slice(band.top, band.top + len(band.labels))
-        where = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
-        target[tuple(where[a] for a in axes)] = band.labels.astype(target.dtype, copy=False)
+        index = {"T": plane.t, "Z": plane.z, "Y": rows, "X": slice(None)}
+        target[tuple(index[a] for a in axes)] = band.labels.astype(target.dtype, copy=False)
 
     return write
 
@@ -183,7 +183,7 @@ class _TooManyIds(Exception):
 
 
 def plan_tiles(
-    image: Image, shown: Image, model: Model, settings: PredictSettings
+    image: Image, network_image: Image, model: Model, settings: PredictSettings
 ) -> tuple[tuple[Grid, Grid], int]:
     """Choose the tiles of a plane.
 
@@ -192,22 +192,24 @@ def plan_tiles(
     grids : (Grid, Grid)
         How rows and columns are cut.
     halo : int
-        How far a tile looks for the rest of its objects, px; not beyond its neighbours.
+        Pixels that a tile sees around its core, for objects that reach beyond it; not more than its
+        neighbours have.
     """
-    size = shown.shape[0] / image.shape[0]
+    factor = network_image.shape[0] / image.shape[0]
     rows, columns = settings.tile_of(image)
     if settings.halo is None:
         halo = int(np.clip(2 * model.spec.largest_diameter, 32, columns // 2))
     else:
-        halo = ceil(settings.halo * size)
+        halo = ceil(settings.halo * factor)
     if not settings.tile:
-        # Large objects need high tiles, or most would be seen several times.
+        # Large objects need high tiles, or most pixels would be in several halos.
         rows = min(max(rows, 2 * halo), columns)
-    # A band of tiles shall not be more of the image because the network sees it smaller.
+    # Where the image is shrunk for the network, a band of tiles stays the same part of it.
     vertical, horizontal = (
-        model.grid(min(tile, max(int(tile * size), 2 * halo)), CONTEXT) for tile in (rows, columns)
+        model.grid(min(tile, max(int(tile * factor), 2 * halo)), CONTEXT)
+        for tile in (rows, columns)
     )
-    for cut in cut_plane(shown.shape, (vertical, horizontal)):
+    for cut in cut_plane(network_image.shape, (vertical, horizontal)):
         if len(cut.cores) > 1:
             halo = min(halo, *(core.stop - core.start - 1 for core in cut.cores))
     return (vertical, horizontal), halo
@@ -216,12 +218,12 @@ def plan_tiles(
 def split_columns(cores: list[slice], halo: int) -> list[slice]:
     """Split tiles for decoding, which has one thread for each, until there are `MOST_TILES`.
 
-    However many threads there are: else the ids would depend on the machine.
+    The number of threads does not count, or the ids would depend on the machine.
     """
     columns = []
     for core in cores:
         width = core.stop - core.start
-        # Pieces that look far beyond themselves would do everything twice.
+        # Parts that are small beside their halos would be decoded almost twice.
         most = width // max(MIN_DECODED, 4 * halo)
         count = max(1, min(ceil(MOST_TILES / len(cores)), most))
         edges = [core.start + width * number // count for number in range(count + 1)]

@@ -1,4 +1,4 @@
-"""One image to the image of its stains."""
+"""Predict the stains of one image: an image of intensities."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io import create_image
+from sparcell.methods.stain.intensities import StainRange
 from sparcell.models.loading import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
-from sparcell.models.stain import StainRange
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.tiling.blending import blend_rows
@@ -23,7 +24,7 @@ from sparcell.prediction.tiling.tiles import CONTEXT, TileWindows, cut_plane
 
 
 def check_stain_settings(settings: PredictSettings) -> None:
-    """Raise `InputError` for what a prediction of stains cannot follow."""
+    """Raise `InputError` for settings that have no meaning for a predicted stain."""
     if settings.into_image:
         raise InputError(
             "--into-image with a model that predicts a stain",
@@ -38,12 +39,12 @@ def check_stain_settings(settings: PredictSettings) -> None:
         )
 
 
-def predict_stain(view: PreparedImage, path: Path) -> None:
+def predict_stain(prepared: PreparedImage, path: Path) -> None:
     """Predict the stains of one image, plane by plane, with memory bounded by a row of tiles.
 
     Parameters
     ----------
-    view : View
+    prepared : PreparedImage
         Its model is one that predicts stains.
     path : Path
         Where the stains go: the image's axes, with one channel for each stain where there are
@@ -54,11 +55,11 @@ def predict_stain(view: PreparedImage, path: Path) -> None:
     InputError
         If the image cannot be read, or the stains cannot be written.
     """
-    stain = stain_of(view.model)
-    axes, shape = stain_shape(view.image, stain)
+    stain = stain_of(prepared.model)
+    axes, shape = stain_shape(prepared.image, stain)
     names = stain.names if "C" in axes else ()
-    with create_image(path, axes, shape, stain.dtype, view.image.pixel_size, names) as target:
-        predict_stain_planes(view, target)
+    with create_image(path, axes, shape, stain.dtype, prepared.image.pixel_size, names) as target:
+        predict_stain_planes(prepared, target)
 
 
 def predict_stain_array(
@@ -94,14 +95,15 @@ def predict_stain_array(
     model = model if isinstance(model, Model) else load_model(model)
     check_stain_settings(settings)
     stain = stain_of(model)
-    view = PreparedImage.start(Image(pixels, axes, pixel_size), model, runtime, settings, threads)
-    target = np.zeros(stain_shape(view.image, stain)[1], stain.dtype)
-    predict_stain_planes(view, target)
+    loaded = LoadedModel(model, runtime, threads, settings.tta)
+    prepared = PreparedImage.of(Image(pixels, axes, pixel_size), loaded, settings)
+    target = np.zeros(stain_shape(prepared.image, stain)[1], stain.dtype)
+    predict_stain_planes(prepared, target)
     return target
 
 
 def stain_of(model: Model) -> StainRange:
-    """Return what the stains of a model mean.
+    """Return names and grey values of the stains that a model predicts.
 
     Raises
     ------
@@ -125,22 +127,22 @@ def stain_shape(image: Image, stain: StainRange) -> tuple[str, list[int]]:
 
 
 def plan_windows(
-    shown: Image, model: Model, settings: PredictSettings
+    network_image: Image, model: Model, settings: PredictSettings
 ) -> tuple[TileWindows, TileWindows]:
-    """Cut rows and columns of an image, in the size in which the network sees it."""
-    height, width = settings.tile_of(shown)
-    return cut_plane(shown.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
+    """Cut rows and columns of an image in the size that the network takes."""
+    height, width = settings.tile_of(network_image)
+    return cut_plane(network_image.shape, (model.grid(height, CONTEXT), model.grid(width, CONTEXT)))
 
 
-def predict_stain_planes(view: PreparedImage, target: Any) -> None:
+def predict_stain_planes(prepared: PreparedImage, target: Any) -> None:
     """Fill `target`, of the shape `stain_shape`, with the stains of all planes."""
-    image, shown, model = view.image, view.shown, view.model
+    image, network_image, model = prepared.image, prepared.network_image, prepared.model
     stain = stain_of(model)
     axes, _ = stain_shape(image, stain)
-    cuts = plan_windows(shown, model, view.settings)
-    for plane in view.planes:
-        bands = blend_rows(shown, plane, view.scaling(plane), view.runtime, cuts)
-        for rows, maps in resize_bands(bands, len(stain.names), shown.shape, image.shape):
-            where = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
+    cuts = plan_windows(network_image, model, prepared.settings)
+    for plane in prepared.planes:
+        bands = blend_rows(network_image, plane, prepared.scaling(plane), prepared.runtime, cuts)
+        for rows, maps in resize_bands(bands, len(stain.names), network_image.shape, image.shape):
+            index = {"T": plane.t, "Z": plane.z, "C": slice(None), "Y": rows, "X": slice(None)}
             grey = stain.restore(maps)
-            target[tuple(where[a] for a in axes)] = grey if "C" in axes else grey[0]
+            target[tuple(index[a] for a in axes)] = grey if "C" in axes else grey[0]

@@ -1,0 +1,247 @@
+"""What differs between models that find objects and models that predict an image.
+
+Everything else about a prediction is the same for all models: reading, tiling, resuming, sharing
+the work out. A further kind of result is one more class here, under the name that its methods have
+as `sparcell.methods.base.Method.task`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pandas as pd
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.io import open_image, write_table
+from sparcell.measurement import stack_note
+from sparcell.methods.base import DENSE_MAPS
+from sparcell.models.model import Model
+from sparcell.models.runtime import Runtime, read_uint8
+from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
+from sparcell.prediction.counts import count_objects
+from sparcell.prediction.items import Item
+from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.planning.resources import (
+    ResourceEstimate,
+    estimate_image,
+    estimate_instances,
+)
+from sparcell.prediction.predict_instances import predict_instances
+from sparcell.prediction.predict_stain import check_stain_settings, predict_stain
+from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.size import warn_if_far
+from sparcell.system.machine import cores
+
+logger = logging.getLogger(__name__)
+
+
+class TaskResults(NamedTuple):
+    """The results of all images together.
+
+    Attributes
+    ----------
+    summary : str
+        One line for the user.
+    counts : DataFrame
+        Objects in every image and plane; without rows where none are looked for.
+    images : list of Path
+        Images that were predicted.
+    """
+
+    summary: str
+    counts: pd.DataFrame
+    images: list[Path]
+
+
+class PredictionTask(ABC):
+    """How one kind of result is predicted, what it costs and which files it makes."""
+
+    memory_advice: ClassVar[str]
+    """What to choose where memory does not suffice."""
+
+    def check_settings(self, settings: PredictSettings) -> None:  # noqa: B027
+        """Raise `InputError` for settings that this task cannot follow; most can follow all."""
+
+    @abstractmethod
+    def written(self, settings: PredictSettings) -> tuple[str, ...]:
+        """Names of what is written into the folder of results, beside the record."""
+
+    @abstractmethod
+    def result(self, item: Item, in_blocks: bool) -> Path:
+        """Path of the image that is predicted."""
+
+    @abstractmethod
+    def last_file(self, item: Item) -> Path:
+        """The file of an item that is written last: the others are whole if it is there."""
+
+    def is_whole(self, item: Item) -> bool:
+        """Whether the other files of an item can be read."""
+        return True
+
+    def in_blocks(self, settings: PredictSettings, image: Image) -> bool:
+        """Whether an image is predicted in blocks."""
+        return False
+
+    @abstractmethod
+    def estimate(
+        self, image: Image, network_image: Image, model: Model, settings: PredictSettings
+    ) -> ResourceEstimate:
+        """Estimate windows, memory and disk space of one image."""
+
+    @abstractmethod
+    def window_function(self, model: Model, runtime: Runtime) -> Callable[[Any], Any]:
+        """How the network is run on one window, for its time to be measured."""
+
+    @abstractmethod
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
+        """Predict one image in one go, and write its results."""
+
+    def predict_in_blocks(
+        self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
+    ) -> None:
+        """Predict one image block by block, here or on the workers of `client`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def finish(
+        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+    ) -> TaskResults:
+        """Write what is about all images together.
+
+        Parameters
+        ----------
+        items : sequence of Item
+            Those that have results.
+        model : Model
+        scales : dict
+            Name of an item to its `Scale` as a dictionary; missing ones are added.
+        out : Path
+        """
+
+
+class InstanceTask(PredictionTask):
+    """Find objects: a label image, an object table, and counts of all images."""
+
+    memory_advice = "--block 2048"
+
+    def written(self, settings: PredictSettings) -> tuple[str, ...]:
+        """Labels unless they go into the images, object tables, counts."""
+        labels = () if settings.into_image else ("labels",)
+        return (*labels, "objects", "counts.csv", "unfinished")
+
+    def result(self, item: Item, in_blocks: bool) -> Path:
+        """The label image."""
+        return item.labels(in_blocks)
+
+    def last_file(self, item: Item) -> Path:
+        """The object table."""
+        return item.objects
+
+    def is_whole(self, item: Item) -> bool:
+        """Whether the label image can be opened."""
+        try:
+            open_image(item.written_labels)
+        except InputError:
+            return False
+        return True
+
+    def in_blocks(self, settings: PredictSettings, image: Image) -> bool:
+        """Large images are, and all if the settings say so."""
+        return settings.in_blocks(image)
+
+    def estimate(
+        self, image: Image, network_image: Image, model: Model, settings: PredictSettings
+    ) -> ResourceEstimate:
+        """See `estimate_instances`."""
+        in_blocks = self.in_blocks(settings, image)
+        return estimate_instances(image, network_image, model, settings, in_blocks)
+
+    def window_function(self, model: Model, runtime: Runtime) -> Callable[[Any], Any]:
+        """Maps are read as bytes, detections as they are."""
+        return partial(read_uint8, runtime) if model.method.output is DENSE_MAPS else runtime
+
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
+        """See `predict_instances`."""
+        labels = item.labels(in_blocks=False)
+        predict_instances(prepared, labels, item.objects, item.name, threads or cores().usable)
+
+    def predict_in_blocks(
+        self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
+    ) -> None:
+        """See `sparcell.prediction.blocks.predict_blocks`."""
+        predict_in_blocks(prepared, item, runtime_spec, client)
+
+    def finish(
+        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+    ) -> TaskResults:
+        """Count the objects of every plane: ``counts.csv``."""
+        counts = count_objects(items, model, scales)
+        write_table(counts, out / "counts.csv")
+        if all(item.settings.diameter is None for item in items):
+            warn_if_far(counts, model.spec)
+        unnamed_axes = all(item.settings.axes is None for item in items)
+        if unnamed_axes and len(counts) and (note := stack_note(counts)):
+            logger.warning(note)
+        total = int(counts["objects"].sum()) if len(counts) else 0
+        summary = f"{total} objects in {len(counts)} planes: {out / 'counts.csv'}"
+        return TaskResults(summary, counts, [])
+
+
+class ImageTask(PredictionTask):
+    """Predict an image: the stains of a label-free one."""
+
+    memory_advice = "smaller --tile"
+
+    def check_settings(self, settings: PredictSettings) -> None:
+        """See `check_stain_settings`."""
+        check_stain_settings(settings)
+
+    def written(self, settings: PredictSettings) -> tuple[str, ...]:
+        """The predicted images."""
+        return ("stain", "unfinished")
+
+    def result(self, item: Item, in_blocks: bool) -> Path:
+        """The image of stains."""
+        return item.stain
+
+    def last_file(self, item: Item) -> Path:
+        """The image of stains."""
+        return item.stain
+
+    def estimate(
+        self, image: Image, network_image: Image, model: Model, settings: PredictSettings
+    ) -> ResourceEstimate:
+        """See `estimate_image`."""
+        return estimate_image(image, network_image, model, settings)
+
+    def window_function(self, model: Model, runtime: Runtime) -> Callable[[Any], Any]:
+        """Maps are blended in float32."""
+        return runtime
+
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
+        """See `predict_stain`."""
+        predict_stain(prepared, item.stain)
+
+    def finish(
+        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+    ) -> TaskResults:
+        """List the predicted images."""
+        images = [item.stain for item in items]
+        summary = f"{len(images)} images of {', '.join(model.maps)}: {out / 'stain'}"
+        return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
+
+
+TASKS: dict[str, PredictionTask] = {"instances": InstanceTask(), "image": ImageTask()}
+"""Tasks by the names that methods give them."""
+
+
+def task_of(model: Model) -> PredictionTask:
+    """What a model predicts."""
+    return TASKS[model.method.task]
