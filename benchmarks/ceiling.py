@@ -127,7 +127,7 @@ def find_fields(options: argparse.Namespace) -> list[Field]:
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "found"
         summary = predict(
-            options.model, [one.image for one in samples], out, threads=options.threads
+            options.model, [one.image.path for one in samples], out, threads=options.threads
         )
         if summary.failures:
             raise SystemExit(str(summary.failures))

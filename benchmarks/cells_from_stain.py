@@ -56,7 +56,7 @@ def main() -> None:
     out, limit = options.o, [f"fit.max_steps={options.steps}", *options.set]
     propose(options.dataset, out)
     samples = Dataset.open(options.dataset).having("labels").samples
-    images = [sample.image for sample in Dataset.open(options.dataset).samples]
+    images = [sample.image.path for sample in Dataset.open(options.dataset).samples]
     rows = report(samples, out / "proposed" / "labels", "proposed")
     show(rows)
     stain = options.stain or out / "stain"

@@ -59,7 +59,10 @@ def main() -> None:
 def predict_with(source: Path, dataset: Path, out: Path) -> Row:
     """Score the source as it is on the test images."""
     test = [one for one in Dataset.open(dataset).having("labels").samples if one.split == "test"]
-    images, truth = [one.image for one in test], {one.name: one.files["labels"] for one in test}
+    images, truth = (
+        [one.image.path for one in test],
+        {one.name: one.files["labels"] for one in test},
+    )
     predict(load_model(str(source)), images, out / "unchanged", resume=True)
     predicted = out / "unchanged" / "labels"
     evaluation = evaluate(truth, predicted).total.to_dict()

@@ -6,6 +6,7 @@ import pytest
 
 from sparcell.core.annotation import available_annotations
 from sparcell.core.dataset import Sample
+from sparcell.core.image_ref import ImageRef
 
 
 @pytest.mark.parametrize(
@@ -22,5 +23,5 @@ from sparcell.core.dataset import Sample
 def test_outlines_that_are_not_wanted_are_points_and_a_mask(
     folders: str, wanted: str, expected: str
 ) -> None:
-    sample = Sample("a", {kind: Path(kind) for kind in ("images", *folders.split())})
+    sample = Sample("a", {kind: ImageRef(Path(kind)) for kind in ("images", *folders.split())})
     assert available_annotations(sample, frozenset(wanted.split())) == set(expected.split())

@@ -8,6 +8,7 @@ from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.dataset import Dataset, FileLocation, read_layout, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
+from sparcell.core.image_ref import ImageRef
 
 
 def make(root: Path, *files: str, **texts: str) -> Path:
@@ -49,7 +50,7 @@ def test_each_field_has_what_its_folder_has(tmp_path: Path) -> None:
     assert names(dataset) == ["a", "b"] and len(dataset) == 2
     a, b = dataset.samples
     assert set(a.files) == {"images", "labels"} and set(b.files) == {"images", "points"}
-    assert a.image == tmp_path / "images" / "a.ome.tif"
+    assert a.image.path == tmp_path / "images" / "a.ome.tif"
     assert (a.split, a.refused, a.info) == ("", "", {})
     assert names(dataset.having("labels")) == ["a"]
     assert names(dataset.having("labels", "points")) == []
@@ -76,13 +77,16 @@ def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
         "stain: {files: raw, channels: DAPI, depths: max}\n",
     )  # fmt: skip
     for sample in Dataset.open(tmp_path).samples:
-        assert sample.files["stain"] == sample.image
-        assert sample.selections == {
-            "images": ChannelSelection(channels=("BF", 2), depths="channels"),
-            "stain": ChannelSelection(channels=("DAPI",), depths="max"),
+        path = tmp_path / "raw" / f"{sample.name}.ome.tif"
+        assert sample.files == {
+            "images": ImageRef(
+                path, selection=ChannelSelection(channels=("BF", 2), depths="channels")
+            ),
+            "stain": ImageRef(path, selection=ChannelSelection(channels=("DAPI",), depths="max")),
         }
     # A folder that is named stands for itself.
-    assert not Dataset.open(tmp_path, stain="raw").samples[0].selections.get("stain")
+    stain = Dataset.open(tmp_path, stain="raw").samples[0].files["stain"]
+    assert stain == ImageRef(tmp_path / "raw" / "a.ome.tif")
 
 
 def test_a_layout_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_dataset_of_png(tmp_path: Path) -> None:
         save(tmp_path / kind / "a.png", GREY)
     sample = Dataset.open(tmp_path).samples[0]
     assert sample.name == "a"
-    assert {path.name for path in sample.files.values()} == {"a.png"}
+    assert {file.path.name for file in sample.files.values()} == {"a.png"}
     write_image(tmp_path / "images" / "a.tif", GREY, "YX")
     with pytest.warns(SparcellWarning, match=r"a\.png in .* not read"):
-        assert Dataset.open(tmp_path).samples[0].image.name == "a.tif"
+        assert Dataset.open(tmp_path).samples[0].image.path.name == "a.tif"

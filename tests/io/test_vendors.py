@@ -284,8 +284,14 @@ def variant(**values: Any) -> bytes:
     return f"{head}{inside}</no_name></variant>".encode()
 
 
-def write_nd2(path: Path, data: Any, um: float | None = 0.325, taken: int | None = None) -> Path:
-    """Write (T, C, Z, Y, X) as chunks by name and a table of them, version 2.1."""
+def write_nd2(
+    path: Path,
+    data: Any,
+    um: float | None = 0.325,
+    taken: int | None = None,
+    positions: tuple[str, ...] = (),
+) -> Path:
+    """Write (T, C, Z, Y, X), or (P, C, Z, Y, X), as chunks by name and a table, version 2.1."""
     times, count, depth, height, width = data.shape
     frames = data.transpose(0, 2, 3, 4, 1).reshape(-1, height, width, count)[:taken]
     planes = {
@@ -293,6 +299,16 @@ def write_nd2(path: Path, data: Any, um: float | None = 0.325, taken: int | None
         for n in range(count)
     }
     depths = {"eType": 4, "uLoopPars": {"uiCount": depth, "dZStep": 1.0}}
+    points = {
+        f"i{n:010}": {"dPosX": 0.0, "dPosY": 0.0, "dPosZ": 0.0, "dPFSOffset": 0.0, "dPosName": name}
+        for n, name in enumerate(positions)
+    }
+    outer: dict[str, Any] = {
+        "eType": 1,
+        "uLoopPars": {"uiCount": times, "dStart": 0.0, "dPeriod": 1.0, "dDuration": 1.0},
+    }
+    if positions:
+        outer = {"eType": 2, "uLoopPars": {"uiCount": times, "bUseZ": False, "Points": points}}
     parts = {
         "ImageAttributes!": variant(
             uiWidth=width, uiWidthBytes=width * count * 2, uiHeight=height, uiComp=count,
@@ -302,10 +318,7 @@ def write_nd2(path: Path, data: Any, um: float | None = 0.325, taken: int | None
             dCalibration=um or -1.0, bCalibrated=um is not None,
             sPicturePlanes={"uiCount": count, "uiCompCount": count, "sPlaneNew": planes},
         ),
-        "ImageMetadata!": variant(
-            eType=1, uLoopPars={"uiCount": times, "dStart": 0.0, "dPeriod": 1.0, "dDuration": 1.0},
-            ppNextLevelEx={"i0000000000": depths},
-        ),
+        "ImageMetadata!": variant(**outer, ppNextLevelEx={"i0000000000": depths}),
     }  # fmt: skip
     for number, frame in enumerate(frames):
         parts[f"ImageDataSeq|{number}!"] = bytes(8) + frame.tobytes()

@@ -97,7 +97,7 @@ def test_out_is_a_dataset_on_its_own(tmp_path: Path) -> None:
     assert [sample.split for sample in found.samples] == ["train", "test"]
     assert found.samples[0].info == {"cell": "HeLa"}
     assert len(found.having("images", "stain", "labels", "ignore")) == 2
-    assert found.samples[0].image.samefile(data / "images" / "a.tif")
+    assert found.samples[0].image.path.samefile(data / "images" / "a.tif")
 
 
 def test_out_follows_patterns_of_the_layout(tmp_path: Path) -> None:
@@ -348,10 +348,10 @@ def test_points_come_from_a_stain(tmp_path: Path) -> None:
     ]  # fmt: skip
     samples = {sample.name: sample for sample in Dataset.open(tmp_path / "out").samples}
     assert "points" not in samples["blank"].files and "stain" in samples["a"].files
-    frame = pandas.read_csv(samples["a"].files["points"])
+    frame = pandas.read_csv(samples["a"].files["points"].path)
     hit = TRUTH[tuple(frame[["y", "x"]].round().astype(int).to_numpy().T)]
     assert sorted(hit) == list(range(1, TRUTH.max() + 1))
-    frame = pandas.read_csv(samples["m"].files["points"])
+    frame = pandas.read_csv(samples["m"].files["points"].path)
     assert frame["t"].value_counts().to_dict() == {0: TRUTH.max(), 2: TRUTH.max()}
 
 

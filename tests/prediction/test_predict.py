@@ -84,8 +84,10 @@ def test_images_and_what_was_found_are_a_dataset(model: Model, tmp_path: Path) -
     write_scenes(tmp_path / "in", 1, 2)
     predict(model, tmp_path / "in", tmp_path / "out")
     held = Dataset.open(tmp_path / "out").having("labels").samples
-    assert [sample.image.resolve().parent for sample in held] == [(tmp_path / "in").resolve()] * 2
-    assert held[0].files["labels"].parent == tmp_path / "out/labels"
+    assert [sample.image.path.resolve().parent for sample in held] == [
+        (tmp_path / "in").resolve()
+    ] * 2
+    assert held[0].files["labels"].path.parent == tmp_path / "out/labels"
     said = "stain: ../dapi\n"
     (tmp_path / "own").mkdir()
     (tmp_path / "own/dataset.yaml").write_text(said)

@@ -168,8 +168,8 @@ def test_images_and_their_predicted_stains_are_a_dataset(tmp_path):
     write_images(tmp_path / "in")
     predict(bright_model(**STAIN), tmp_path / "in", tmp_path / "out")
     sample = Dataset.open(tmp_path / "out").having("stain").samples[0]
-    assert sample.image.resolve() == tmp_path / "in/a.tif"
-    assert sample.files["stain"] == tmp_path / "out/stain/a.tif"
+    assert sample.image.path.resolve() == tmp_path / "in/a.tif"
+    assert sample.files["stain"].path == tmp_path / "out/stain/a.tif"
     # Of several folders names could not tell which image is whose.
     write_images(tmp_path / "else")
     predict(bright_model(**STAIN), [tmp_path / "in", tmp_path / "else"], tmp_path / "both")

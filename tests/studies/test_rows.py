@@ -8,6 +8,7 @@ import tifffile
 from cases import draw
 
 from sparcell.core.dataset import Sample
+from sparcell.core.image_ref import ImageRef
 from sparcell.studies import Study
 from sparcell.studies.design import Plan
 from sparcell.studies.rows import MEANS, SCORES, as_columns, score_images, set_columns
@@ -28,7 +29,7 @@ def score(root, pairs, **settings):
             (root / folder).mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(root / folder / f"{name}.tif", labels)
         files = {"images": root / f"{name}_phase.tif", "labels": root / "labels" / f"{name}.tif"}
-        samples.append(Sample(name, files))
+        samples.append(Sample(name, {kind: ImageRef(path) for kind, path in files.items()}))
     study = Study.model_validate({"name": "s", "recipes": ["nuclei-light"]} | settings)
     plan = Plan(study=study, data=root, recipes={}, runs=())
     return list(score_images(plan, samples, root).values())

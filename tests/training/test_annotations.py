@@ -154,7 +154,7 @@ def test_a_dataset_needs_no_labels_and_may_have_them_elsewhere(tmp_path: Path) -
         assert ("labels" in dataset.samples[0].files) == (config.labels == "drawn")
     (tmp_path / "other" / "dataset.yaml").write_text("labels: drawn")
     (dataset,) = open_datasets([tmp_path / "other"], DataConfig())
-    assert dataset.samples[0].files["labels"].parent.name == "drawn"
+    assert dataset.samples[0].files["labels"].path.parent.name == "drawn"
     with pytest.raises(InputError, match=r"nothing in .*typo"):
         open_datasets([tmp_path / "other"], DataConfig(labels="typo"))
 

@@ -10,7 +10,7 @@ import pytest
 from dataset_folder import TINY
 
 from sparcell.cli import main
-from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.evaluation import evaluate_stains
@@ -68,7 +68,7 @@ def run(data: Path) -> Path:
 def test_image_and_stain_are_cut_out_of_the_file(data: Path) -> None:
     sample = Dataset.open(data).samples[0]
     image, stain = open_sample(sample), open_sample(sample, "stain")
-    pixels = open_image(sample.image).data[:]
+    pixels = open_image(sample.image.path).data[:]
     assert image.channels == (
         "phase z0", "bright z0", "phase z1", "bright z1", "phase z2", "bright z2",
     )  # fmt: skip
@@ -112,9 +112,11 @@ def test_a_dataset_stands_for_its_stains_where_it_says_what_they_are(data: Path,
     scores = evaluate_stains(data, data / "all")
     assert len(scores.images) == 5
     painted = Dataset.open(data / "all")
-    assert painted.samples[0].selections == {
-        "images": ChannelSelection(channels=("phase", "bright"), depths="channels")
-    }
+    files = painted.samples[0].files
+    assert files["images"].selection == ChannelSelection(
+        channels=("phase", "bright"), depths="channels"
+    )
+    assert files["stain"].selection == WHOLE
 
 
 def test_files_that_lack_a_channel_are_named(data: Path, run: Path, tmp_path: Path) -> None:
@@ -129,7 +131,9 @@ def test_nuclei_are_labelled_from_the_channel(data: Path) -> None:
     assert table["accepted"].all()
     labelled = Dataset.open(data / "labelled")
     first, own = labelled.samples[0], Dataset.open(data).samples[0]
-    assert first.selections == own.selections and first.image.resolve() == own.image.resolve()
+    assert first.image.path.resolve() == own.image.path.resolve()
+    for kind, file in own.files.items():
+        assert first.files[kind].selection == file.selection
     assert open_image(first.files["labels"]).axes == "YX"
 
 

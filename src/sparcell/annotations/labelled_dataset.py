@@ -29,7 +29,7 @@ def check_finished(dataset: Dataset) -> None:
     if record.get("verb") != VERB or record.get("finished"):
         return
     made = {(root / kind).resolve() for kind in MADE}
-    files = [s.files[kind] for s in dataset.samples for kind in MADE if kind in s.files]
+    files = [s.files[kind].path for s in dataset.samples for kind in MADE if kind in s.files]
     if any(file.parent.resolve() in made for file in files):
         raise InputError(
             f"labels in {root} of a `sparcell label` that was stopped",

@@ -65,11 +65,11 @@ def read_annotation(
     if "points" not in kinds or "points" not in files:
         points = find_points(labels if "points" in kinds else stained)
     else:
-        points = _within(read_points(files["points"], image, plane), x)
+        points = _within(read_points(files["points"].path, image, plane), x)
         # Of a part with few points most may miss the mask by chance.
         if "mask" in kinds and x == EVERYTHING:
             beside = files["masks" if "masks" in files else "labels"]
-            check_against_mask(points, mask, files["points"], beside)
+            check_against_mask(points, mask, files["points"].path, beside.path)
     if not {"mask", "stain"} & kinds:
         # In columns that begin further right, exchanged coordinates mean nothing.
         written = "points" in kinds and "points" in files and not x.start
@@ -77,7 +77,7 @@ def read_annotation(
             image.read(plane=plane)[:, :, x], points, may_be_swapped=written
         )
         if found.swapped:
-            raise swapped_error(files["points"], BETTER)
+            raise swapped_error(files["points"].path, BETTER)
         mask = found.mask
     return Annotation(kinds, None, points, mask)
 
@@ -121,14 +121,14 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
         return True
     count = 0
     for plane in image.planes():
-        points = read_points(files["points"], image, plane)
+        points = read_points(files["points"].path, image, plane)
         count += len(points)
         if masks is not None:
             mask = masks.read_labels(plane=plane) > 0
-            check_against_mask(points, mask, files["points"], files[beside])
+            check_against_mask(points, mask, files["points"].path, files[beside].path)
         elif math.prod(image.shape) <= look and "stain" not in kinds and len(points):
             if seem_swapped(image.read(plane=plane), points):
-                raise swapped_error(files["points"], BETTER)
+                raise swapped_error(files["points"].path, BETTER)
             # Columns are exchanged in all planes or in none.
             look = 0
     return count > 0

@@ -39,6 +39,7 @@ def info(
 
 
 def _show_dataset(dataset: Dataset) -> None:
+    from sparcell.core.channel_selection import WHOLE
     from sparcell.core.dataset import KINDS
     from sparcell.core.field_tables import SPLITS
 
@@ -46,8 +47,8 @@ def _show_dataset(dataset: Dataset) -> None:
     for kind in KINDS:
         held = dataset.having(kind).samples
         if held:
-            cut = held[0].selections.get(kind)
-            typer.echo(f"  {kind}: {len(held)}" + (f" ({cut})" if cut else ""))
+            part = held[0].files[kind].selection
+            typer.echo(f"  {kind}: {len(held)}" + (f" ({part})" if part != WHOLE else ""))
     parts = {part: len(dataset.split(part)) for part in (*SPLITS, "")}
     typer.echo(
         "  split: " + ", ".join(f"{n} {part or 'unmarked'}" for part, n in parts.items() if n)

@@ -34,6 +34,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.field_tables import read_quality, read_split
 from sparcell.core.files import whole_file
 from sparcell.core.image_files import IMAGE_SUFFIXES, stem, without_previews
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.tables import find_table
 
 KINDS = {
@@ -65,33 +66,31 @@ class FileLocation(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One field of view: paths of its image and of the annotations it has.
+    """One field of view: its image and the annotations it has.
 
     Attributes
     ----------
     name : str
     files : dict
-        Kind (a key of `KINDS`) to path; a kind that the field lacks is absent.
+        Kind (a key of `KINDS`) to the image, or table, and what of it counts; a kind that the field
+        lacks is absent.
     split : str
         ``train``, ``val``, ``test``, or ``""`` where no split is given.
     refused : str
         Why the quality gate refused the field's labels; ``""`` where it did not.
     info : dict
         The other columns of ``split.csv``, as text.
-    selections : dict
-        Kind to what of its file counts; a kind of which everything does is absent.
     """
 
     name: str
-    files: dict[str, Path]
+    files: dict[str, ImageRef]
     split: str = ""
     refused: str = ""
     info: dict[str, str] = field(default_factory=dict)
-    selections: dict[str, ChannelSelection] = field(default_factory=dict)
 
     @property
-    def image(self) -> Path:
-        """Path of the image."""
+    def image(self) -> ImageRef:
+        """The image."""
         return self.files["images"]
 
 
@@ -125,7 +124,6 @@ class Dataset:
         other = {kind: FileLocation(place) for kind, place in folders.items() if place != kind}
         places = {kind: FileLocation(kind) for kind in KINDS} | read_layout(root) | other
         listed = {kind: _list_files(root, places[kind].files, KINDS[kind]) for kind in KINDS}
-        cut = {kind: each.selection for kind, each in places.items() if each.selection != WHOLE}
         for kind in folders:
             if not listed[kind]:
                 raise InputError(
@@ -150,11 +148,14 @@ class Dataset:
             samples.append(
                 Sample(
                     name=name,
-                    files={kind: files[name] for kind, files in listed.items() if name in files},
+                    files={
+                        kind: ImageRef(files[name], selection=places[kind].selection)
+                        for kind, files in listed.items()
+                        if name in files
+                    },
                     split=part,
                     refused=quality.get(name, ""),
                     info=row,
-                    selections={kind: part for kind, part in cut.items() if name in listed[kind]},
                 )
             )
         return cls(root, tuple(samples))
@@ -257,7 +258,7 @@ def dataset_images(folder: Path) -> dict[str, Path]:
     usual = (folder / "images").is_dir() and not _list_files(folder, ".", IMAGE_SUFFIXES)
     if not usual and "images" not in read_layout(folder):
         return {}
-    return {sample.name: sample.image for sample in Dataset.open(folder).samples}
+    return {sample.name: sample.image.path for sample in Dataset.open(folder).samples}
 
 
 def field_pattern(path: Path, name: str, kind: str = "images") -> Path:

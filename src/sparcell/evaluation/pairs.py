@@ -11,11 +11,13 @@ from sparcell.core.dataset import Dataset, dataset_images, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_files import stem
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels
 from sparcell.core.max_projection import project
 
-Source = Path | str | Mapping[str, Path | Image]
+Picture = Path | ImageRef | Image
+Source = Path | str | Mapping[str, Picture]
 MAX_NAMES = 5
 
 
@@ -24,9 +26,9 @@ class Pair:
     """Images of one field: the truth, the prediction, and what to leave out."""
 
     name: str
-    truth: Path | Image
-    pred: Path | Image
-    ignore: Path | Image | None = None
+    truth: Picture
+    pred: Picture
+    ignore: Picture | None = None
 
     def open(self, projected: bool = False) -> tuple[Image, Image, Image | None]:
         """Open all images.
@@ -84,11 +86,11 @@ def pair_images(
 
     Parameters
     ----------
-    truth, pred : Path, str or mapping from name to Path or Image
+    truth, pred : Path, str or mapping from name to Path, ImageRef or Image
         Two folders of images, or two images whatever their names. A folder with a folder `kind` in
         it, as a dataset or a prediction is, stands for that; one whose ``dataset.yaml`` names
         where that is, for what is there.
-    ignore : Path, str or mapping from name to Path or Image, optional
+    ignore : Path, str or mapping from name to Path, ImageRef or Image, optional
         Images that are non-zero where pixels shall be left out. A field without one is compared
         whole.
     kind : str
@@ -163,13 +165,13 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
-def _open(image: Path | Image) -> Image:
+def _open(image: Picture) -> Image:
     from sparcell.io import open_image
 
     return image if isinstance(image, Image) else open_image(image)
 
 
-def _by_name(source: Source, kind: str) -> Mapping[str, Path | Image]:
+def _by_name(source: Source, kind: str) -> Mapping[str, Picture]:
     from sparcell.io import list_images, open_sample
 
     if isinstance(source, Mapping):
@@ -208,10 +210,10 @@ def _fields_of_images(source: Source) -> dict[str, str]:
 
 
 def _as_fields(
-    files: Mapping[str, Path | Image],
-    others: Mapping[str, Path | Image],
+    files: Mapping[str, Picture],
+    others: Mapping[str, Picture],
     fields: Mapping[str, str],
-) -> Mapping[str, Path | Image]:
+) -> Mapping[str, Picture]:
     """Name files after fields where only these have a partner on the other side."""
     named = {
         name: fields[name] if name not in others and fields.get(name) in others else name

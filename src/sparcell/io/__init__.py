@@ -4,7 +4,7 @@
 Kind                      Read                                       Write
 ========================  =========================================  =======================
 TIFF, BigTIFF             any compression, strips or tiles           ``.tif``, ``.tiff``
-OME-TIFF                  also over several files; one image         ``.ome.tif``
+OME-TIFF                  also over several files, scene by scene    ``.ome.tif``
 ImageJ TIFF, LSM, STK     hyperstacks                                no
 SVS, NDPI, SCN            full resolution                            no
 OME-Zarr 0.5 (Zarr 3)     full resolution, also zipped               ``.ome.zarr``, ``.zarr``
@@ -12,35 +12,33 @@ OME-Zarr 0.1 to 0.4       full resolution, also zipped               0.4: ``ngff
 Zarr arrays               with the user's axes                       no
 OME-Zarr plates           field by field                             no
 PNG, JPEG, BMP            as a whole; JPEG not as labels             no
-CZI, ND2, LIF, OIB, OIF   plane by plane, first scene or position    no
+CZI, ND2, LIF, OIB, OIF   plane by plane, scene by scene             no
 tables                    ``.csv``, ``.parquet``                     ``.csv``, ``.parquet``
 ========================  =========================================  =======================
 
 TIFF files of other suffixes are tried as TIFF. Other formats are refused with a line that says so.
-Pixels may be bool, integers or floats, never complex. Images are read where they are looked at and
+Pixels may be bool, integers or floats, never complex. Images are read on demand and
 can be written region by region, so neither needs the whole image in memory. Parquet needs
 ``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``.
 """
 
 from sparcell.io.label_group import create_labels, locate_labels
+from sparcell.io.listing import list_images, without_thumbnails
 from sparcell.io.plate import PlateField, find_plate_field
-from sparcell.io.reading import (
-    list_images,
-    open_aligned,
-    open_image,
-    open_sample,
-    without_thumbnails,
-)
+from sparcell.io.reading import list_scenes, open_aligned, open_image, open_sample
 from sparcell.io.result_names import name_results, unique_names
+from sparcell.io.scenes import Scene
 from sparcell.io.tables import read_pieces, read_table, write_table
 from sparcell.io.writing import create_image, write_image
 
 __all__ = [
     "PlateField",
+    "Scene",
     "create_image",
     "create_labels",
     "find_plate_field",
     "list_images",
+    "list_scenes",
     "locate_labels",
     "name_results",
     "open_aligned",

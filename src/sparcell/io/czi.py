@@ -16,20 +16,24 @@ from sparcell.core.errors import InputError
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import OpenedVendorFile, check_letters
+from sparcell.io.scenes import Scene, find_scene
+from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
 
 ZSTD0, ZSTD1 = 5, 6
 BGR_SAMPLES = 3
 
 
-def open_czi(czifile: Any, path: Path) -> OpenedVendorFile:
-    """Open the first scene of a CZI at full resolution."""
+def open_czi(czifile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
+    """Open one scene of a CZI at full resolution; the first if none is given."""
     state = FileState(path)
     with czifile.CziFile(str(path)) as file:
-        blocks, scenes = _full_blocks(file.subblock_directory)
+        by_scene = _full_blocks(file.subblock_directory)
         metadata = file.metadata() or "<none/>"
-    if not blocks:
+    if not by_scene:
         raise InputError(f"no image in {path}", "a CZI with images", "export it again")
+    scenes = _scenes(by_scene, metadata)
+    number = sorted(by_scene)[find_scene(scene, [one.name for one in scenes], path) or 0]
+    blocks = by_scene[number]
     ranges = _ranges(blocks)
     sizes = {letter: stop - start for letter, (start, stop) in ranges.items()}
     # H phases, V views, B blocks, R rotations and I illuminations are no axis of ours.
@@ -46,7 +50,7 @@ def open_czi(czifile: Any, path: Path) -> OpenedVendorFile:
     def read(place: dict[str, int]) -> NDArray[Any]:
         plane = np.zeros((sizes["Y"], sizes["X"], samples), dtype)
         with czifile.CziFile(str(path)) as file:
-            for block in _full_blocks(file.subblock_directory)[0]:
+            for block in _full_blocks(file.subblock_directory)[number]:
                 starts = {one.dimension: one.start for one in block.dimension_entries}
                 if all(starts.get(a, 0) - ranges.get(a, (0,))[0] == place[a] for a in place):
                     tile = _decode(block)
@@ -62,13 +66,30 @@ def open_czi(czifile: Any, path: Path) -> OpenedVendorFile:
     return OpenedVendorFile(pixels, y, x, names, scenes)
 
 
-def _full_blocks(blocks: Any) -> tuple[list[Any], int]:
-    """Blocks of the first scene at full resolution, in the order of the mosaic; count scenes."""
-    full = [block for block in blocks if block.shape == block.stored_shape]
-    scene = {id(block): _start(block, "S") for block in full}
-    scenes = set(scene.values())
-    first = [block for block in full if scene[id(block)] == min(scenes)]
-    return sorted(first, key=lambda block: _start(block, "M")), len(scenes)
+def _full_blocks(blocks: Any) -> dict[int, list[Any]]:
+    """Blocks at full resolution by the number of their scene, in the order of the mosaic."""
+    by_scene: dict[int, list[Any]] = {}
+    for block in blocks:
+        if block.shape == block.stored_shape:
+            by_scene.setdefault(_start(block, "S"), []).append(block)
+    for part in by_scene.values():
+        part.sort(key=lambda block: _start(block, "M"))
+    return by_scene
+
+
+def _scenes(by_scene: dict[int, list[Any]], metadata: str) -> tuple[Scene, ...]:
+    """Describe the scenes in the order of their numbers."""
+    named = ElementTree.fromstring(metadata).findall(
+        ".//Metadata/Information/Image/Dimensions/S/Scenes/Scene"
+    )
+    names = {one.get("Index"): str(one.get("Name") or "") for one in named}
+    numbers, sizes = sorted(by_scene), []
+    for number in numbers:
+        ranges = _ranges(by_scene[number])
+        size = {letter: stop - start for letter, (start, stop) in ranges.items()}
+        samples = max(block.shape[-1] for block in by_scene[number])
+        sizes.append(size | ({"C": samples} if samples > 1 else {}))
+    return list_vendor_scenes([names.get(str(number), "") for number in numbers], sizes)
 
 
 def _start(block: Any, letter: str) -> int:

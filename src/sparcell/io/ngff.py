@@ -14,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io.chunks import ChunkedPixels, guard_chunks
 from sparcell.io.lengths import one_pixel_size, pixel_edges
+from sparcell.io.scenes import ONLY, Scene, find_scene
 from sparcell.io.unnamed_axes import ask_for_axes
 
 KINDS_OF_AXIS = {"channel": "C", "time": "T"}
@@ -32,7 +33,7 @@ def is_zipped_zarr(path: Path) -> bool:
     return path.name.lower().endswith(ZIPPED)
 
 
-def open_ngff(path: Path, axes: str | None = None) -> Image:
+def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
     """Open the full resolution of an OME-Zarr image, or a Zarr array, without reading pixels.
 
     Parameters
@@ -42,13 +43,21 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
         it, with one image ``0`` inside, is opened at that image.
     axes : str, optional
         One letter per dimension, instead of what the metadata says.
+    scene : str, optional
+        Path of an image inside the folder, as `scenes_of` gives it: ``B/3/0`` of a plate, ``1`` of
+        a store with several images.
 
     Raises
     ------
     InputError
-        If it is no OME-Zarr image, is a plate or several images, or is damaged; or if it is an
-        array that names no axes, and none are given.
+        If it is no OME-Zarr image, is a plate or several images and no scene is given, or is
+        damaged; or if it is an array that names no axes, and none are given.
     """
+    if scene is not None:
+        names = _scene_names(path)
+        number = find_scene(scene, names or (ONLY,), path)
+        if names and number is not None:
+            return open_file(path / names[number], axes)
     folder, node, ome = _find_image(path)
     if ome is None:
         return _open_array(node, folder, axes, path)
@@ -65,6 +74,62 @@ def open_ngff(path: Path, axes: str | None = None) -> Image:
         raise _no_image(path, error) from error
     _check_numbers(array, path)
     return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
+
+
+def scenes_of(path: Path) -> tuple[Scene, ...]:
+    """List the images of a folder: fields of a plate, images of a store, or the only one.
+
+    Fields that the plate names but that are missing or damaged have no axes.
+
+    Raises
+    ------
+    InputError
+        If it is no OME-Zarr, or its metadata are damaged.
+    """
+    names = _scene_names(path)
+    if not names:
+        return (_scene(ONLY, path),)
+    scenes = []
+    for name in names:
+        try:
+            scenes.append(_scene(name, path / name))
+        except InputError:
+            scenes.append(Scene(name, "", ()))
+    return tuple(scenes)
+
+
+def _scene(name: str, path: Path) -> Scene:
+    image = open_file(path)
+    return Scene(name, image.axes, tuple(image.data.shape))
+
+
+def _scene_names(path: Path) -> tuple[str, ...]:
+    """Paths of the images inside a plate or a store of several; none of an image."""
+    if path.is_file():
+        return ()
+    from sparcell.io.plate import plate_fields
+
+    if fields := plate_fields(path):
+        return tuple(str(field.path.relative_to(path).as_posix()) for field in fields)
+    if (path / "0").is_dir() and is_bioformats2raw(path):
+        return tuple(image.name for image in _numbered_images(path))
+    return ()
+
+
+def is_bioformats2raw(path: Path) -> bool:
+    """Tell whether a folder is a store of images 0, 1, ... as bioformats2raw writes it."""
+    import zarr
+
+    try:
+        return "bioformats2raw.layout" in ome_metadata(zarr.open_group(path, mode="r"))
+    except Exception:
+        # Whatever it is, opening it says what is wrong.
+        return False
+
+
+def _numbered_images(path: Path) -> list[Path]:
+    images = [p for p in path.iterdir() if p.is_dir() and p.name.isdigit() and is_zarr(p)]
+    return sorted(images, key=lambda image: int(image.name))
 
 
 def _find_image(path: Path) -> tuple[Path | None, Any, dict[str, Any] | None]:
@@ -151,7 +216,7 @@ def _only_image(path: Path, ome: dict[str, Any]) -> Path:
             "one image",
             f"name its fields, for example {(wells or [str(path)])[0]}",
         )
-    images = sorted(p for p in path.iterdir() if p.is_dir() and p.name.isdigit() and is_zarr(p))
+    images = _numbered_images(path)
     if "bioformats2raw.layout" in ome and len(images) == 1:
         return images[0]
     if images:

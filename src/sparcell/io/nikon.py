@@ -12,22 +12,27 @@ from numpy.typing import NDArray
 from sparcell.core.errors import SparcellWarning
 from sparcell.io.file_state import FileState
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import OpenedVendorFile, check_letters
+from sparcell.io.scenes import find_scene
+from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
 
 
-def open_nd2(nd2: Any, path: Path) -> OpenedVendorFile:
-    """Open the first position of an ND2."""
+def open_nd2(nd2: Any, path: Path, scene: str | None) -> OpenedVendorFile:
+    """Open one position of an ND2; the first if no scene is given."""
     state = FileState(path)
     with nd2.ND2File(path) as file:
         sizes = dict(file.sizes)
         dtype, names = file.dtype, _names(file)
+        points = _position_names(file, sizes.get("P", 1))
         y, x = _um_per_pixel(file)
         _say_missing(file, path)
-    positions, samples = sizes.pop("P", 1), sizes.pop("S", 1)
+    samples = sizes.pop("S", 1)
+    sizes.pop("P", None)
     check_letters(sizes, path)
     # One frame holds all channels, or all colour samples.
     if samples > 1:
         sizes["C"], names = sizes.get("C", 1) * samples, ("red", "green", "blue")
+    scenes = list_vendor_scenes(points, [sizes] * len(points))
+    position = find_scene(scene, [one.name for one in scenes], path) or 0
 
     def read(place: dict[str, int]) -> NDArray[Any]:
         with nd2.ND2File(path) as file:
@@ -35,7 +40,7 @@ def open_nd2(nd2: Any, path: Path) -> OpenedVendorFile:
             number = next(
                 number
                 for number, at in enumerate(loops)
-                if at.get("P", 0) == 0 and all(at.get(a, 0) == place[a] for a in "TZ")
+                if at.get("P", 0) == position and all(at.get(a, 0) == place[a] for a in "TZ")
             )
             frame = np.asarray(file.read_frame(number)).copy()
         if samples > 1:
@@ -43,7 +48,16 @@ def open_nd2(nd2: Any, path: Path) -> OpenedVendorFile:
         return frame.reshape(-1, sizes["Y"], sizes["X"]) if sizes.get("C", 1) > 1 else frame
 
     pixels = DecodedPlanes(sizes, dtype, read, state, samples=True)
-    return OpenedVendorFile(pixels, y, x, names, positions)
+    return OpenedVendorFile(pixels, y, x, names, scenes)
+
+
+def _position_names(file: Any, count: int) -> list[str]:
+    """Names of the stage positions; empty where the microscope gave none."""
+    for loop in file.experiment or ():
+        points = getattr(getattr(loop, "parameters", None), "points", None)
+        if points is not None and len(points) == count:
+            return [str(getattr(point, "name", None) or "") for point in points]
+    return [""] * count
 
 
 def _names(file: Any) -> tuple[str, ...]:

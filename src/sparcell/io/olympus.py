@@ -12,10 +12,11 @@ from sparcell.core.errors import InputError
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
-from sparcell.io.vendors import OpenedVendorFile, check_letters
+from sparcell.io.scenes import ONLY, find_scene
+from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
 
 
-def open_oif(oiffile: Any, path: Path) -> OpenedVendorFile:
+def open_oif(oiffile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
     """Open the image of an OIF, whose planes are TIFF files, or of an OIB, which holds them."""
     state = FileState(path)
     with oiffile.OifFile(path) as file:
@@ -40,7 +41,9 @@ def open_oif(oiffile: Any, path: Path) -> OpenedVendorFile:
 
     pixels = DecodedPlanes(sizes, first.dtype, read, state)
     y, x = (_um_per_pixel(settings, side) for side in ("Height", "Width"))
-    return OpenedVendorFile(pixels, y, x, _names(settings, sizes.get("C", 1)))
+    scenes = list_vendor_scenes([ONLY], [sizes])
+    find_scene(scene, [ONLY], path)
+    return OpenedVendorFile(pixels, y, x, _names(settings, sizes.get("C", 1)), scenes)
 
 
 def _um_per_pixel(settings: dict[str, Any], side: str) -> float | None:

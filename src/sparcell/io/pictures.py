@@ -17,6 +17,7 @@ from sparcell.core.axes import check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.io.file_state import FileState
+from sparcell.io.scenes import ONLY, Scene, find_scene
 from sparcell.io.views import say_orientation, show_palette
 
 FORMATS = ("PNG", "JPEG", "BMP")
@@ -24,7 +25,7 @@ RGB = ("red", "green", "blue")
 ORIENTATION = 274
 
 
-def open_picture(path: Path, axes: str | None = None) -> Image:
+def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
     """Open a PNG, JPEG or BMP. Its pixel size is unknown: such files have print resolutions.
 
     Colours are the channels red, green and blue; equal ones are one grey channel. Transparency
@@ -35,6 +36,8 @@ def open_picture(path: Path, axes: str | None = None) -> Image:
     path : Path
     axes : str, optional
         One letter per dimension, instead of YX or YXC.
+    scene : str, optional
+        Such files have only the scene "0".
 
     Raises
     ------
@@ -49,6 +52,7 @@ def open_picture(path: Path, axes: str | None = None) -> Image:
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
+    find_scene(scene, (ONLY,), path)
     kind = "picture"
     try:
         with warnings.catch_warnings():
@@ -98,6 +102,12 @@ def open_picture(path: Path, axes: str | None = None) -> Image:
     shown = show_palette(pixels, letters, colours)
     ids = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
     return Image(shown.pixels, shown.axes, channels=RGB, source=str(path), label_values=ids)
+
+
+def scenes_of(path: Path) -> tuple[Scene, ...]:
+    """Give the one scene of a PNG, JPEG or BMP."""
+    image = open_file(path)
+    return (Scene(ONLY, image.axes, tuple(image.data.shape)),)
 
 
 class DecodedPixels:

@@ -15,6 +15,11 @@ from sparcell.io.file_state import FileState
 Read = Callable[[dict[str, int]], NDArray[Any]]
 
 
+def kept_axes(sizes: dict[str, int]) -> str:
+    """Axes of an image in the order TCZYX, without those of length 1 other than Y and X."""
+    return "".join(a for a in "TCZYX" if sizes.get(a, 1) > 1 or a in "YX")
+
+
 class DecodedPlanes:
     """Pixels by T, C, Z, Y and X, decoded plane by plane; the last planes stay in memory.
 
@@ -40,7 +45,7 @@ class DecodedPlanes:
         state: FileState,
         samples: bool = False,
     ) -> None:
-        self.axes = "".join(a for a in "TCZYX" if sizes.get(a, 1) > 1 or a in "YX")
+        self.axes = kept_axes(sizes)
         self.shape: tuple[int, ...] = tuple(sizes[letter] for letter in self.axes)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._inside = "CYX" if samples and sizes.get("C", 1) > 1 else "YX"

@@ -18,35 +18,38 @@ from numpy.typing import NDArray
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
+from sparcell.core.image_ref import ImageRef
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
+from sparcell.io.scenes import Scene, find_scene, unique_scene_names
 from sparcell.io.tiff_metadata import read_facts
-from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, choose_main, show
+from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, full_images, largest, show
 from sparcell.io.unnamed_axes import ask_for_axes
 
+OME = "ome"
 
-def open_tiff(path: Path, axes: str | None = None) -> Image:
-    """Open a TIFF of any flavour without reading pixels.
+
+def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
+    """Open one image of a TIFF of any flavour without reading pixels.
 
     Parameters
     ----------
     path : Path
     axes : str, optional
         One letter per dimension, instead of what the metadata says.
+    scene : str, optional
+        Name or number of one of `scenes_of`; the largest without it.
 
     Raises
     ------
     InputError
-        If the file is no TIFF, is damaged, incomplete or empty, holds other things than real
-        numbers, or its axes cannot be told.
+        If the file has no such scene, is no TIFF, is damaged, incomplete or empty, holds other
+        things than real numbers, or its axes cannot be told.
     """
     with _readable(path), tifffile.TiffFile(path) as tif:
-        # Of negative lengths the search for series would never end.
-        if any(length < 0 for length in (tif.pages[0].imagewidth, tif.pages[0].imagelength)):
-            raise _damaged(path, "a width or height below 0")
-        if not tif.series:
-            raise _damaged(path, "no image in it")
-        series, others = choose_main(list(tif.series))
+        images = _images_of(tif, path)
+        number = find_scene(scene, _names_of(images), path)
+        series = largest(images) if number is None else images[number]
         if 0 in series.shape:
             raise InputError(
                 f"an empty image {series.shape} in {path}", "at least one pixel", "write it again"
@@ -55,10 +58,11 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
         letters = _choose_axes(series, axes, path)
         shown = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
         facts = read_facts(tif, series, path)
-    if others:
+    if len(images) > 1 and scene is None:
+        kinds = "" if series.kind == OME else " of different kinds"
         warnings.warn(
-            f"{path} holds {others + 1} images of different kinds; the largest, {series.shape}, is "
-            "read: save the others as files of their own",
+            f"{path} holds {len(images)} images{kinds}; the largest, {series.shape}, is read: "
+            "choose another by its scene, or save the others as files of their own",
             SparcellWarning,
             stacklevel=3,
         )
@@ -67,7 +71,56 @@ def open_tiff(path: Path, axes: str | None = None) -> Image:
     names = facts.channels
     if not names and "C" in shown.axes and "C" not in series.axes:
         names = channel_names(series.keyframe, shown.pixels.shape[shown.axes.index("C")])
-    return Image(shown.pixels, shown.axes, size, names, str(path), label_values=stored)
+    source = str(ImageRef(path, scene))
+    return Image(shown.pixels, shown.axes, size, names, source, label_values=stored)
+
+
+def scenes_of(path: Path) -> tuple[Scene, ...]:
+    """List the images of a TIFF, without thumbnails, masks and photographs of the slide.
+
+    Raises
+    ------
+    InputError
+        If the file is no TIFF, or is damaged.
+    """
+    with _readable(path), tifffile.TiffFile(path) as tif:
+        images = _images_of(tif, path)
+        main = largest(images)
+        return tuple(
+            Scene(
+                name,
+                _unknown_as_question(_letters(one)),
+                tuple(one.shape),
+                one is main or one.kind == OME,
+            )
+            for name, one in zip(_names_of(images), images, strict=True)
+        )
+
+
+def _images_of(tif: tifffile.TiffFile, path: Path) -> list[Any]:
+    """Find the series that are images and, of a set of OME-TIFF files, lie in this file.
+
+    The files of a set name each other, so tifffile gives the images of all. A file with none of
+    them, such as one that only describes the others, stands for all.
+    """
+    # Of negative lengths the search for series would never end.
+    if any(length < 0 for length in (tif.pages[0].imagewidth, tif.pages[0].imagelength)):
+        raise _damaged(path, "a width or height below 0")
+    if not tif.series:
+        raise _damaged(path, "no image in it")
+    full = full_images(list(tif.series))
+    return [one for one in full if _lies_in(one, tif)] or full
+
+
+def _lies_in(series: Any, tif: tifffile.TiffFile) -> bool:
+    if series.keyframe.parent is tif:
+        return True
+    return any(page is not None and page.parent is tif for page in series.pages)
+
+
+def _names_of(images: list[Any]) -> list[str]:
+    """Names of OME's images; tifffile's own names of other series mean nothing to a user."""
+    return unique_scene_names([one.name if one.kind == OME else "" for one in images])
 
 
 class MappedPixels:
@@ -155,15 +208,25 @@ def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
 
 def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     """Letters of ``TCZYX`` for the series, from the user or from the metadata."""
-    shape, letters = series.shape, series.axes
-    if "S" in letters and "C" in letters and shape[letters.index("C")] > 1:
+    shape, stored = series.shape, series.axes
+    if "S" in stored and "C" in stored and shape[stored.index("C")] > 1:
         raise InputError(
-            f"{path} of shape {shape} with colour samples in each of its channels (axes {letters})",
+            f"{path} of shape {shape} with colour samples in each of its channels (axes {stored})",
             "channels of grey values, or one colour image",
             "save its channels as grey images, or each colour image as a file of its own",
         )
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
+    letters = _letters(series)
+    unknown = [letter for letter in letters if letter not in LETTERS]
+    if not unknown and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
+        return letters
+    raise ask_for_axes(shape, letters, path)
+
+
+def _letters(series: Any) -> str:
+    """Axes of a series as the file names them; colour samples are channels."""
+    shape, letters = series.shape, str(series.axes)
     if "S" in letters:
         # A channel axis of length 1 beside them says nothing.
         letters = letters.replace("C", "Q")
@@ -174,10 +237,11 @@ def _choose_axes(series: Any, given: str | None, path: Path) -> str:
         if letter not in LETTERS and shape[position] == 1:
             free = next((f for f in "CTZ" if f not in letters), letter)
             letters = letters[:position] + free + letters[position + 1 :]
-    unknown = [letter for letter in letters if letter not in LETTERS]
-    if not unknown and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
-        return str(letters)
-    raise ask_for_axes(shape, letters, path)
+    return letters
+
+
+def _unknown_as_question(letters: str) -> str:
+    return "".join(letter if letter in LETTERS else "?" for letter in letters)
 
 
 def _damaged(path: Path, what: str) -> InputError:

@@ -40,24 +40,14 @@ COLOURS = {
 }
 
 
-def choose_main(series: list[Any]) -> tuple[Any, int]:
-    """Choose the image of a file among thumbnails, masks, photographs of the slide and others.
+def full_images(series: list[Any]) -> list[Any]:
+    """Leave out thumbnails, masks and photographs of the slide; tifffile's series, at least one."""
+    return [one for one in series if not _is_extra(one)] or series
 
-    Parameters
-    ----------
-    series : list
-        tifffile's series, at least one.
 
-    Returns
-    -------
-    main : tifffile.TiffPageSeries
-        The largest that its tags call a full image; the first of several as large.
-    others : int
-        Full images beside it.
-    """
-    full = [one for one in series if not _is_extra(one)] or series
-    main = max(full, key=lambda one: math.prod(one.shape))
-    return main, len(full) - 1
+def largest(series: list[Any]) -> Any:
+    """Return the series with most pixels; the first of several as large."""
+    return max(series, key=lambda one: math.prod(one.shape))
 
 
 def _is_extra(series: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from sparcell.core.axes import check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
+from sparcell.core.image_ref import ImageRef
 from sparcell.io.lengths import one_pixel_size, pixel_edges
-from sparcell.io.planes import DecodedPlanes
+from sparcell.io.planes import DecodedPlanes, kept_axes
+from sparcell.io.scenes import Scene, unique_scene_names
 
 LIBRARIES = {
     ".czi": "czifile",
@@ -22,13 +24,14 @@ LIBRARIES = {
     ".oib": "oiffile",
     ".oif": "oiffile",
 }
-READERS = {
+OPENERS = {
     ".czi": ("sparcell.io.czi", "open_czi"),
     ".nd2": ("sparcell.io.nikon", "open_nd2"),
     ".lif": ("sparcell.io.leica", "open_lif"),
     ".oib": ("sparcell.io.olympus", "open_oif"),
     ".oif": ("sparcell.io.olympus", "open_oif"),
 }
+Opener = Callable[[Any, Path, str | None], "OpenedVendorFile"]
 VENDORS = tuple(LIBRARIES)
 
 
@@ -41,45 +44,44 @@ class OpenedVendorFile(NamedTuple):
     y, x : float or None
         Edges of a pixel in um.
     channels : tuple of str
-    scenes : int
-        Images or positions in the file, of which the first is read.
+    scenes : tuple of Scene
+        All images or positions of the file.
     """
 
     pixels: DecodedPlanes
     y: float | None
     x: float | None
     channels: tuple[str, ...]
-    scenes: int = 1
+    scenes: tuple[Scene, ...]
 
 
-def open_vendor(path: Path, axes: str | None = None) -> Image:
-    """Open a CZI, ND2, LIF, OIB or OIF; planes are decoded when they are looked at.
+def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
+    """Open one scene of a CZI, ND2, LIF, OIB or OIF; planes are decoded when they are read.
 
     Parameters
     ----------
     path : Path
     axes : str, optional
         One letter per dimension, instead of what the metadata says.
+    scene : str, optional
+        Name or number of one of `scenes_of`; the first without it.
 
     Raises
     ------
     InputError
-        If the library that reads it is not installed, or the file is damaged, or holds what is no
-        image of the axes ``TCZYX``.
+        If there is no such scene, the library that reads it is not installed, or the file is
+        damaged, or holds what is no image of the axes ``TCZYX``.
 
     Warns
     -----
     SparcellWarning
-        If it holds several scenes or positions.
+        If it holds several scenes or positions, and none is given.
     """
-    suffix = path.suffix.lower()
-    library = _library(path, LIBRARIES[suffix])
-    with _plain_errors(path):
-        opened = _reader(suffix)(library, path)
-    if opened.scenes > 1:
+    opened = _open(path, scene)
+    if len(opened.scenes) > 1 and scene is None:
         warnings.warn(
-            f"{path} holds {opened.scenes} scenes or positions; the first is read: "
-            "save the others as files of their own",
+            f"{path} holds {len(opened.scenes)} scenes or positions; the first is read: "
+            "choose another by its scene",
             SparcellWarning,
             stacklevel=3,
         )
@@ -89,7 +91,25 @@ def open_vendor(path: Path, axes: str | None = None) -> Image:
         letters = check_axes(axes, len(pixels.shape), f"{path} of shape {pixels.shape}")
     y, x = pixel_edges((opened.y, opened.x), ("um", "um"), str(path))
     size = one_pixel_size(y, x, str(path))
-    return Image(pixels, letters, size, opened.channels, str(path))
+    return Image(pixels, letters, size, opened.channels, str(ImageRef(path, scene)))
+
+
+def scenes_of(path: Path) -> tuple[Scene, ...]:
+    """List the scenes or positions of a file.
+
+    Raises
+    ------
+    InputError
+        If the library that reads it is not installed, or the file is damaged.
+    """
+    return _open(path, None).scenes
+
+
+def _open(path: Path, scene: str | None) -> OpenedVendorFile:
+    suffix = path.suffix.lower()
+    library = _library(path, LIBRARIES[suffix])
+    with _plain_errors(path):
+        return _opener(suffix)(library, path, scene)
 
 
 def _library(path: Path, name: str) -> Any:
@@ -103,12 +123,10 @@ def _library(path: Path, name: str) -> Any:
         ) from error
 
 
-def _reader(suffix: str) -> Callable[[Any, Path], OpenedVendorFile]:
-    name, function = READERS[suffix]
-    reader: Callable[[Any, Path], OpenedVendorFile] = getattr(
-        importlib.import_module(name), function
-    )
-    return reader
+def _opener(suffix: str) -> Opener:
+    name, function = OPENERS[suffix]
+    opener: Opener = getattr(importlib.import_module(name), function)
+    return opener
 
 
 @contextmanager
@@ -135,6 +153,15 @@ def _plain_errors(path: Path) -> Iterator[None]:
             "a complete file",
             "copy it again, or save it as TIFF",
         ) from error
+
+
+def list_vendor_scenes(names: Sequence[str], sizes: Sequence[dict[str, int]]) -> tuple[Scene, ...]:
+    """Describe scenes by their names and the lengths of their axes."""
+    scenes = []
+    for name, size in zip(unique_scene_names(names), sizes, strict=True):
+        axes = kept_axes(size)
+        scenes.append(Scene(name, axes, tuple(size[letter] for letter in axes)))
+    return tuple(scenes)
 
 
 def check_letters(sizes: dict[str, int], path: Path) -> None:

@@ -96,7 +96,7 @@ def label(
     column = _group_column(pairs, options) if preset == "thesis" else None
     target = check_target(data, None if out is None else Path(out), overwrite, kind)
     prepare(target)
-    used = [sample.files[source] for sample in pairs.samples]
+    used = [sample.files[source].path for sample in pairs.samples]
     chosen = {"source": source, **({"preset": preset} if source == "stain" else {})}
     record = start_record({**chosen, **options.model_dump(mode="json")}, used)
     record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}

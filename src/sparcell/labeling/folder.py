@@ -94,8 +94,10 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
-    cut = {other: part for s in dataset.samples for other, part in s.selections.items()}
-    write_layout(target, places, {other: cut[other] for other in places.keys() & cut.keys()})
+    selections = {
+        other: dataset.having(other).samples[-1].files[other].selection for other in places
+    }
+    write_layout(target, places, selections)
     if split := find_table(dataset.root, "split"):
         with whole_file(target / split.name) as partial:
             shutil.copyfile(split, partial)
@@ -104,7 +106,7 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
 def _place(dataset: Dataset, kind: str) -> Path:
     """Folder or pattern of one kind of files."""
     places = {
-        field_pattern(sample.files[kind].resolve(), sample.name, kind)
+        field_pattern(sample.files[kind].path.resolve(), sample.name, kind)
         for sample in dataset.having(kind).samples
     }
     if len(places) != 1:

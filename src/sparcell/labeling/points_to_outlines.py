@@ -69,7 +69,7 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> F
     thumbnail = None
     with create(target / "labels" / f"{sample.name}.tif", dtype=np.int32, labels=True) as labels:
         for plane in image.planes():
-            places = read_points(sample.files["points"], image, plane)
+            places = read_points(sample.files["points"].path, image, plane)
             pixels = image.read(plane=plane)
             mask, way, off = _mask(sample, source, image, places, plane)
             found = check_labels(grow_outlines(pixels, places, mask), "proposed outlines")
@@ -115,13 +115,13 @@ def _mask(
     """Mask, how it was made, and the share of the points that are off it."""
     if source == "mask":
         mask = open_aligned(sample, "masks", image).read_labels(plane=plane) > 0
-        check_against_mask(points, mask, sample.files["points"], sample.files["masks"])
+        check_against_mask(points, mask, sample.files["points"].path, sample.files["masks"].path)
     elif source == "stain":
         mask = segment_stain(sample, plane) > 0
     else:
         found = foreground_from_points(image.read(plane=plane), points, may_be_swapped=True)
         if found.swapped:
-            raise swapped_error(sample.files["points"], BETTER)
+            raise swapped_error(sample.files["points"].path, BETTER)
         return found.mask, f"image-{found.by}", found.missed
     off = ~mask[tuple(np.rint(points).astype(int).T)]
     return mask, source, float(off.mean()) if len(points) else 0.0

@@ -96,7 +96,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
         ):
             if opened:
                 panels[title] = Panel(brighten(stretch(read_window(opened, window)[0])))
-        panels["truth"] = Panel(paint_objects(files["labels"], window))
+        panels["truth"] = Panel(paint_objects(files["labels"].path, window))
         for start in order:
             found = study / "runs" / runs[start].key / "predictions" / "labels" / file
             title = TITLES.get(start, f"after {start}")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.annotations.derive import grow_outlines
+from sparcell.core.channel_selection import WHOLE
 from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
@@ -141,15 +142,16 @@ def score_model(
 def _describe_sample(sample: Sample, kind: str, groups: Groups | None) -> dict[str, Any]:
     """Say which files of a field were compared, for the report."""
     return {
-        "image": str(sample.image.resolve()),
+        "image": str(sample.image.path.resolve()),
         **{
-            one: str(path.resolve())
-            for one, path in sample.files.items()
+            one: str(file.path.resolve())
+            for one, file in sample.files.items()
             if one.partition(":")[0] in (kind, "stain")
         },
         "selections": {
-            which: part.model_dump(mode="json", exclude_none=True)
-            for which, part in sample.selections.items()
+            one: file.selection.model_dump(mode="json", exclude_none=True)
+            for one, file in sample.files.items()
+            if file.selection != WHOLE
         },
         "kind": groups.values.get(sample.name, "") if groups else "",
     }
@@ -357,9 +359,9 @@ def _predict_files(
     InputError
         If no field has one.
     """
-    images = {name: sample.image for name, sample in samples.items()}
+    images = {name: sample.image.path for name, sample in samples.items()}
     failures = predict(model, images, predictions, resume=True).failures
-    left = {name: s for name, s in samples.items() if str(s.image) not in failures}
+    left = {name: s for name, s in samples.items() if str(s.image.path) not in failures}
     if not left:
         path, reason = next(iter(failures.items()))
         raise InputError(

@@ -362,10 +362,10 @@ def _logger(kind: str, out: Path) -> Any:
 def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> dict[str, Any]:
     """Begin the run's record with what it is trained on."""
     used = {
-        path
+        file.path
         for part in ("train", "val", "auto", "pseudo_labelled")
         for place in places[part]
-        for path in place.sample.files.values()
+        for file in place.sample.files.values()
     }
     record = start_record(recipe.model_dump(mode="json"), sorted(used))
     record["fields"] = {part: [p.name for p in held] for part, held in places.items() if held}

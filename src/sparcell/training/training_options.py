@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from sparcell.annotations.resolve import check_annotation
@@ -171,7 +170,7 @@ def find_unused(dataset: Dataset) -> dict[str, list[str]]:
     They have another suffix, or are called as no image is. Patterns of ``dataset.yaml`` choose
     among files on purpose, so their folders are left out.
     """
-    used = {path for sample in dataset.samples for path in sample.files.values()}
+    used = {file.path for sample in dataset.samples for file in sample.files.values()}
     places = {kind: FileLocation(kind) for kind in KINDS} | read_layout(dataset.root)
     found = {}
     for kind, place in places.items():
@@ -194,5 +193,5 @@ def _key(sample: Sample, kinds: frozenset[Kind]) -> Key:
 
 
 def _without(sample: Sample, *kinds: str) -> Sample:
-    files: dict[str, Path] = {k: path for k, path in sample.files.items() if k not in kinds}
+    files = {kind: file for kind, file in sample.files.items() if kind not in kinds}
     return replace(sample, files=files)

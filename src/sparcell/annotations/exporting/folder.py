@@ -96,7 +96,8 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
 def _find_labels(place: Path) -> dict[str, Path]:
     """Label images by name."""
     if (place / "dataset.yaml").is_file() or (place / "images").is_dir():
-        found = [sample.files["labels"] for sample in Dataset.open(place).having("labels").samples]
+        samples = Dataset.open(place).having("labels").samples
+        found = [sample.files["labels"].path for sample in samples]
     else:
         found = list_images([place / "labels" if (place / "labels").is_dir() else place])
     if not found:

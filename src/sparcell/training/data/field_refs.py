@@ -73,9 +73,9 @@ def shared_selection(places: Sequence[FieldRef]) -> ChannelSelection:
         If two datasets choose differently.
     """
     chosen = {
-        part: place.sample.image.parent
-        for place in places
-        if (part := place.sample.selections.get("images", WHOLE)) != WHOLE
+        image.selection: image.path.parent
+        for image in (place.sample.image for place in places)
+        if image.selection != WHOLE
     }
     if len(chosen) > 1:
         (first, a), (second, b) = list(chosen.items())[:2]

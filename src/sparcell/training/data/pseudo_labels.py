@@ -23,6 +23,7 @@ from sparcell.core.annotation import Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import track
 from sparcell.evaluation import count_overlaps
@@ -148,7 +149,8 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
             label_field(teacher.model, runtime, image, kinds)
         objects = _count(kinds, totals, image)
         if objects:
-            labelled = replace(sample, files={"images": sample.image, **kinds}, refused="")
+            made = {kind: ImageRef(path) for kind, path in kinds.items()}
+            labelled = replace(sample, files={"images": sample.image, **made}, refused="")
             places += [FieldRef(labelled, plane, kinds=OUTLINES) for plane in image.planes()]
     summary = {
         "model": teacher.name,

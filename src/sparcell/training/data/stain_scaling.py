@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from scipy import ndimage
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.max_projection import project
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
@@ -47,7 +47,7 @@ class PlaneRef(NamedTuple):
     plane: Plane
 
     @property
-    def key(self) -> tuple[Path, Plane]:
+    def key(self) -> tuple[ImageRef, Plane]:
         """What tells it from all others; names repeat in several datasets."""
         return self.sample.image, self.plane
 
@@ -82,15 +82,15 @@ class Stains:
     """
 
     range: StainRange
-    levels: Mapping[tuple[Path, Plane], Levels]
+    levels: Mapping[tuple[ImageRef, Plane], Levels]
     own_span: bool
 
     @property
     def faults(self) -> dict[str, str]:
         """Why fields are left out, by the name of the image's file, with the plane if not first."""
         return {
-            path.name + (f" t{plane.t} z{plane.z}" if any(plane) else ""): held.fault
-            for (path, plane), held in self.levels.items()
+            image.path.name + (f" t{plane.t} z{plane.z}" if any(plane) else ""): held.fault
+            for (image, plane), held in self.levels.items()
             if held.fault
         }
 
@@ -120,15 +120,11 @@ def add_stains(dataset: Dataset, folders: Sequence[str]) -> Dataset:
     kinds = ["stain", *(f"stain:{folder}" for folder in folders[1:])]
     samples = []
     for sample in dataset.samples:
-        files = {kind: path for kind, path in sample.files.items() if kind != "stain"}
-        cut = {kind: part for kind, part in sample.selections.items() if kind != "stain"}
+        files = {kind: file for kind, file in sample.files.items() if kind != "stain"}
         if all(sample.name in each for each in found):
             for kind, each in zip(kinds, found, strict=True):
-                stained = each[sample.name]
-                files[kind] = stained.files["stain"]
-                if "stain" in stained.selections:
-                    cut[kind] = stained.selections["stain"]
-        samples.append(replace(sample, files=files, selections=cut))
+                files[kind] = each[sample.name].files["stain"]
+        samples.append(replace(sample, files=files))
     return replace(dataset, samples=tuple(samples))
 
 
@@ -169,7 +165,7 @@ def open_stains(sample: Sample, image: Image) -> list[Image]:
 def name_stains(sample: Sample, image: Image) -> tuple[str, ...]:
     """Name the stains of a field: by folder where there are several, by channel where needed."""
     names: list[str] = []
-    paths = [sample.files[kind] for kind in _kinds(sample)]
+    paths = [sample.files[kind].path for kind in _kinds(sample)]
     for path, stain in zip(paths, open_stains(sample, image), strict=True):
         # Datasets may keep their only stain in folders of different names.
         folder = path.parent.name if len(paths) > 1 else "stain"
@@ -292,7 +288,7 @@ def measure_stains(
 
 
 def _pooled_span(
-    spots: Sequence[PlaneRef], levels: Mapping[tuple[Path, Plane], Levels], percentile: float
+    spots: Sequence[PlaneRef], levels: Mapping[tuple[ImageRef, Plane], Levels], percentile: float
 ) -> NDArray[np.float64]:
     """High percentile above background of all training fields; each has the same say."""
     above = []

@@ -1,0 +1,85 @@
+"""The readers of all formats, and which of them reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.image_files import PICTURES
+from sparcell.core.image_ref import ImageRef
+from sparcell.io.ngff import is_zarr, is_zipped_zarr
+from sparcell.io.scenes import Scene
+from sparcell.io.vendors import VENDORS
+
+# Formats that people have and that need converting; any other suffix is tried as TIFF, for
+# many TIFF files are called otherwise.
+UNSUPPORTED_SUFFIXES = (
+    ".gif", ".webp", ".jp2", ".lof", ".vsi", ".ims", ".dv", ".mrc", ".ics", ".ids", ".dcm", ".h5",
+    ".hdf5", ".npy", ".npz", ".avi", ".mp4", ".mov", ".zip",
+)  # fmt: skip
+
+
+class Reader(NamedTuple):
+    """A reader of one or more formats.
+
+    Its module is imported when a file needs it. The module has two functions:
+    ``open_file(path, axes, scene)`` returns an `Image`, and ``scenes_of(path)`` a tuple of `Scene`.
+
+    Attributes
+    ----------
+    module : str
+    accepts : callable
+        Whether a path is one for this reader.
+    """
+
+    module: str
+    accepts: Callable[[Path], bool]
+
+    def open(self, ref: ImageRef) -> Image:
+        """Open one scene of a file at full resolution; its pixels are read on demand."""
+        image: Image = self._load().open_file(ref.path, ref.axes, ref.scene)
+        return image
+
+    def scenes(self, path: Path) -> tuple[Scene, ...]:
+        """List the scenes of a file, at least one, in the order of the file."""
+        scenes: tuple[Scene, ...] = self._load().scenes_of(path)
+        return scenes
+
+    def _load(self) -> Any:
+        return import_module(self.module)
+
+
+READERS = (
+    Reader("sparcell.io.ngff", lambda path: path.is_dir() or is_zipped_zarr(path)),
+    Reader("sparcell.io.vendors", lambda path: path.name.lower().endswith(VENDORS)),
+    Reader("sparcell.io.pictures", lambda path: path.name.lower().endswith(PICTURES)),
+    Reader("sparcell.io.tiff", lambda path: True),
+)
+"""The first that accepts a path reads it. To add a format, write its module and put it here."""
+
+
+def find_reader(path: Path) -> Reader:
+    """Find the reader of a file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is empty, or its format is not read.
+    """
+    if not path.exists():
+        raise InputError(f"no file {path}", "an image", "check the path")
+    if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_zipped_zarr(path):
+        raise InputError(
+            f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
+        )
+    if path.is_dir() and not is_zarr(path):
+        raise InputError(
+            f"the folder {path}, which is no OME-Zarr", "an image", "name a file in it"
+        )
+    if not path.is_dir() and path.stat().st_size == 0:
+        raise InputError(f"an empty file {path}", "an image", "copy it again")
+    return next(reader for reader in READERS if reader.accepts(path))
