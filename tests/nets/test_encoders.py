@@ -8,7 +8,7 @@ import torchvision
 
 from sparcell.core.errors import InputError
 from sparcell.models.runtime import RUNTIMES
-from sparcell.nets.build import build_encoder, build_network
+from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
 from sparcell.nets.encoders import library_name, make_encoder
 from sparcell.nets.featurenet import FeatureNet
@@ -58,10 +58,10 @@ def test_an_encoder_that_pools_cannot_be_dilated(encoder: str) -> None:
 @pytest.mark.parametrize("location", [False, True])
 @pytest.mark.parametrize("encoder", ["featurenet", "mobilenet_v2", "tf_efficientnet_lite0"])
 def test_features_at_every_stride(encoder: str, location: bool) -> None:
-    network, start = build_encoder(settings(encoder, location=location), 2)
+    network = make_encoder(settings(encoder, location=location), 2)
     with torch.inference_mode():
         features = network.eval()(torch.zeros(1, 2, 64, 96))
-    assert start == "random" and network.out_channels[0] == 2 + 2 * location
+    assert network.out_channels[0] == 2 + 2 * location
     assert [tuple(feature.shape[1:]) for feature in features] == [
         (width, 64 // 2**level, 96 // 2**level) for level, width in enumerate(network.out_channels)
     ]

@@ -13,9 +13,10 @@ from torchvision import models
 from torchvision.models._api import WeightsEnum
 
 from sparcell.core.errors import InputError
-from sparcell.nets.build import build_encoder, build_network
+from sparcell.nets.build import build_network
 from sparcell.nets.config import NetworkConfig
-from sparcell.nets.weights import fetch_published, imagenet_from_wheel
+from sparcell.nets.encoders import make_encoder
+from sparcell.nets.weights import fetch_published, imagenet_from_wheel, load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -170,9 +171,9 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("encoder", ["mobilenet_v2", "tu-mobilenetv2_100"])
 def test_imagenet_weights_are_downloaded(published: dict[str, nn.Module], encoder: str) -> None:
-    network, start = build_encoder(
-        NetworkConfig(encoder=encoder, weights="imagenet", location=True), 2
-    )
+    config = NetworkConfig(encoder=encoder, weights="imagenet", location=True)
+    network = make_encoder(config, 2)
+    start = load_weights(nn.ModuleDict({"encoder": network}), config)
     count = len(network.state_dict())
     assert start == f"ImageNet (download): {count} of {count} tensors (encoder {count} of {count})"
     # Channels that are all alike are answered as the colours of a grey image; where a pixel

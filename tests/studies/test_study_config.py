@@ -7,7 +7,8 @@ import yaml
 
 from sparcell.core.errors import InputError
 from sparcell.studies import Study, load_study
-from sparcell.studies.config import dump_study, read_settings
+from sparcell.studies.config import dump_study
+from sparcell.training.settings import read_overrides
 
 
 def write(path, **settings):
@@ -91,6 +92,6 @@ def test_unknown_recipes_and_files_are_named(tmp_path):
 
 def test_settings_of_the_command_line_are_those_of_the_file():
     given = ["fit.epochs=20", "network.weights=none"]
-    assert read_settings(given) == {"fit.epochs": 20, "network.weights": "none"}
+    assert read_overrides(given) == {"fit.epochs": 20, "network.weights": "none"}
     with pytest.raises(InputError, match="key=value"):
-        read_settings(["fit.epochs"])
+        read_overrides(["fit.epochs"])

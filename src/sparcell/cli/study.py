@@ -75,8 +75,8 @@ def curve(
     dry_run: bool = DRY_RUN,
 ) -> None:
     """Train on nested subsets of the labels, and say what more labels would bring."""
-    from sparcell.studies.config import read_settings
     from sparcell.studies.learning_curve_study import learning_curve_study
+    from sparcell.training.settings import read_overrides
 
     study = learning_curve_study(
         data,
@@ -84,7 +84,7 @@ def curve(
         seeds=seeds,
         group=group,
         limit=_limit(steps, cpu_seconds),
-        settings=read_settings(settings),
+        settings=read_overrides(settings),
     )
     if _carry_out(study, data, out, resume, dask, dry_run):
         from sparcell.io import read_table
@@ -126,7 +126,6 @@ def isl(
     """Learn to predict the stain once, then objects from scratch, ImageNet, that, other runs."""
     from functools import partial
 
-    from sparcell.studies.config import read_settings
     from sparcell.studies.design import plan_study
     from sparcell.studies.pretraining_study import (
         STAIN,
@@ -137,6 +136,7 @@ def isl(
         pretraining_study,
         write_pretraining,
     )
+    from sparcell.training.settings import read_overrides
 
     count_fields(data, labels)
     run = stain or out / "stain"
@@ -150,7 +150,7 @@ def isl(
         budgets=_numbers(budgets),
         seeds=seeds,
         limit=_limit(steps, cpu_seconds),
-        settings=read_settings(settings),
+        settings=read_overrides(settings),
     )
     # A mistake in what comes after the stain is told before that is learned.
     study = make_study()

@@ -1,7 +1,8 @@
-"""Losses shared by the methods; all leave out the pixels in doubt.
+"""Losses that methods share; ignored pixels have no effect on any of them.
 
-`outputs` and `logits` are (N, K, Y, X), as are targets; `valid` is (N, 1, Y, X), 0 where a pixel
-is left out.
+`outputs`, `logits` and targets are (N, K, Y, X); `valid` is (N, 1, Y, X), 0 where a pixel is
+ignored. `focal_terms` and `huber` give a value for each element of tensors of any shape, for a
+weighted mean by `masked_mean`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,39 @@ from torch.nn import functional
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of `values` where `valid` is 1; 0 where nothing is valid."""
+    """Mean of `values` weighted by `valid`, which broadcasts; 0 where nothing is valid."""
     weight = valid.expand_as(values)
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
+def focal_terms(
+    logits: Tensor, target: Tensor, gamma: float, alpha: float, background: float
+) -> Tensor:
+    """Focal cross-entropy of each element: -w (1 - p_t)^gamma log p_t (Lin et al. 2017, eq. 5).
+
+    Parameters
+    ----------
+    logits, target : (...) float
+        Network output before the sigmoid; 0 or 1. p_t is the probability of the target.
+    gamma : float
+        Modulation of easy elements.
+    alpha, background : float
+        Weight w of elements with target 1 and 0.
+
+    Returns
+    -------
+    (...) float
+    """
+    # The logit of p_t: that of the other class has the opposite sign.
+    signed = logits * (2 * target - 1)
+    weight = alpha * target + background * (1 - target)
+    # A power by way of its logarithm: where p_t is 1 in float32 the gradient stays finite.
+    modulation = (gamma * functional.logsigmoid(-signed)).exp()
+    return -(weight * modulation * functional.logsigmoid(signed))
+
+
 def focal(logits: Tensor, target: Tensor, valid: Tensor, gamma: float, alpha: float) -> Tensor:
-    """Binary focal cross-entropy (autolabel thesis eq. 2.25, logarithm to base 2 as printed).
+    """Mean focal cross-entropy of pixels (Salomon-Sörensen 2023, eq. 2.25, base 2 as printed).
 
     Parameters
     ----------
@@ -33,12 +60,12 @@ def focal(logits: Tensor, target: Tensor, valid: Tensor, gamma: float, alpha: fl
     alpha : float
         Weight of the foreground; the background has 1 - alpha.
     """
-    log_p = functional.logsigmoid(logits)
-    log_q = functional.logsigmoid(-logits)
-    # Powers by way of logarithms: where p or q is 0 in float32 the gradient stays finite.
-    easy_p, easy_q = (gamma * log_q).exp(), (gamma * log_p).exp()
-    loss = -(alpha * easy_p * target * log_p + (1 - alpha) * easy_q * (1 - target) * log_q)
-    return masked_mean(loss, valid) / math.log(2)
+    return masked_mean(focal_terms(logits, target, gamma, alpha, 1 - alpha), valid) / math.log(2)
+
+
+def huber(outputs: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Huber loss of each element: x^2 / 2 where |x| < delta, else delta (|x| - delta / 2)."""
+    return functional.huber_loss(outputs, target, delta=delta, reduction="none")
 
 
 def bce(logits: Tensor, target: Tensor, valid: Tensor, positive_weight: float = 1.0) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 
@@ -49,35 +48,6 @@ def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.M
     network = _on_an_encoder(config, channels, 1 if config.stacked_head else maps)
     start = load_weights(network, config)
     return (StackedHead(network, maps) if config.stacked_head else network), start
-
-
-def build_encoder(config: NetworkConfig, channels: int) -> tuple[Any, str]:
-    """Build an encoder alone, with its location layer.
-
-    Parameters
-    ----------
-    config : NetworkConfig
-    channels : int
-        Input channels.
-
-    Returns
-    -------
-    encoder : torch.nn.Module
-        (N, channels, Y, X) to a list: the image as seen, and features at strides 2, 4, 8, 16 and
-        32. Their channels are `out_channels`.
-    weights : str
-        What it starts from, in words.
-
-    Raises
-    ------
-    InputError
-        If the encoder does not exist or does not fit, or the weights cannot be used.
-    """
-    from sparcell.nets.encoders import make_encoder
-
-    holder = nn.ModuleDict({"encoder": make_encoder(config, channels)})
-    start = load_weights(holder, config)
-    return holder["encoder"], start
 
 
 def _salomon2023_unet(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.Module, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal
 
@@ -75,12 +76,12 @@ class Conv3D(nn.Module):
         return self.each(frames)[:, -1]
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module, ABC):
     """A cell that runs from the oldest frame to the last."""
 
+    @abstractmethod
     def states(self, frames: Tensor) -> Iterator[Tensor]:
         """Give the state (N, W, Y, X) after each of the frames (N, T, W, Y, X)."""
-        raise NotImplementedError
 
     def each(self, frames: Tensor) -> Tensor:
         """Map (N, T, W, Y, X) to all states, in the same shape."""

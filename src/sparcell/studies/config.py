@@ -273,28 +273,6 @@ def _beside(candidate: Candidate, folder: Path) -> Candidate:
     return candidate.model_copy(update={"recipe": str(path.resolve())})
 
 
-def read_settings(given: list[str]) -> dict[str, Any]:
-    """Read ``["fit.epochs=20"]`` as the settings of a study are written: ``{fit.epochs: 20}``.
-
-    Raises
-    ------
-    InputError
-        If one is not of that form.
-    """
-    settings = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
-        try:
-            settings[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(
-                f"the value {value}", "a value as in YAML", "close its brackets"
-            ) from error
-    return settings
-
-
 def as_overrides(settings: dict[str, Any]) -> list[str]:
     """Turn settings by dotted name into what `load_recipe` takes."""
     return [

@@ -15,7 +15,7 @@ their order. Nothing is checked here but the form; that is `sparcell.training.re
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -291,14 +291,7 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
     InputError
         If one is not of this form.
     """
-    pairs = []
-    for text in overrides:
-        key, equals, text_value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
-        setting, value = key.strip(), _value(text_value)
-        check_former(setting, value)
-        pairs.append((setting, value))
+    pairs = [_parse_override(text) for text in overrides]
     settings = deepcopy(settings)
     # The name decides which other settings a method has.
     for key, value in sorted(pairs, key=lambda pair: pair[0] != "method.name"):
@@ -313,6 +306,27 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
                 raise InputError(f"--set {key}", "the name of a setting", f"{group} has no parts")
         place[last] = value
     return settings
+
+
+def read_overrides(overrides: Iterable[str]) -> Settings:
+    """Read ``["fit.epochs=20"]`` as a study has it: ``{"fit.epochs": 20}``.
+
+    Raises
+    ------
+    InputError
+        If one is not of this form, or has a former name.
+    """
+    return dict(_parse_override(text) for text in overrides)
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    """Split ``"optimiser.lr=1e-3"`` into the dotted name of a setting and its value."""
+    name, equals, written = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
+    setting, value = name.strip(), _value(written)
+    check_former(setting, value)
+    return setting, value
 
 
 def _value(text: str) -> Any:

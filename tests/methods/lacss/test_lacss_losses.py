@@ -11,12 +11,10 @@ from sparcell.methods.lacss.losses import (
     anchoring,
     consistency,
     exclusive_claims,
-    focal_loss,
-    huber_loss,
     overlap,
     sobel,
-    weighted_mean,
 )
+from sparcell.methods.losses import focal_terms, huber, masked_mean
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,14 +29,16 @@ pytestmark = pytest.mark.usefixtures("one_thread")
     ],
 )
 def test_focal_loss_by_hand(score: float, wanted: int, expected: float) -> None:
-    loss = focal_loss(torch.logit(torch.tensor(score)), torch.tensor(float(wanted)), 0.25, 2.0)
+    loss = focal_terms(
+        torch.logit(torch.tensor(score)), torch.tensor(float(wanted)), 2.0, 0.25, 0.25
+    )
     assert loss.item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("logit", [-1e4, -60.0, 0.0, 60.0, 1e4])
 def test_focal_loss_of_any_logit_has_a_finite_gradient(logit: float) -> None:
     logits = torch.full((2,), logit, requires_grad=True)
-    focal_loss(logits, torch.tensor([0.0, 1.0]), 0.25, 2.0).sum().backward()
+    focal_terms(logits, torch.tensor([0.0, 1.0]), 2.0, 0.25, 0.25).sum().backward()
     assert logits.grad is not None and torch.isfinite(logits.grad).all()
 
 
@@ -54,7 +54,7 @@ def test_focal_loss_of_any_logit_has_a_finite_gradient(logit: float) -> None:
     ],
 )
 def test_huber_loss_by_hand(error: float, delta: float, expected: float) -> None:
-    loss = huber_loss(torch.tensor(error), torch.tensor(0.0), delta)
+    loss = huber(torch.tensor(error), torch.tensor(0.0), delta)
     assert loss.item() == pytest.approx(expected)
 
 
@@ -215,5 +215,5 @@ def test_sums_and_means() -> None:
     values = torch.tensor([[[1.0, 2.0]], [[4.0, 8.0]]])
     at = torch.tensor([[[0, 1]], [[1, 3]]])
     assert add_up(values, at, 5).tolist() == [1, 6, 0, 8, 0]
-    assert weighted_mean(values, torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]])).item() == 2.5
-    assert weighted_mean(values, torch.zeros_like(values)).item() == 0
+    assert masked_mean(values, torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]])).item() == 2.5
+    assert masked_mean(values, torch.zeros_like(values)).item() == 0

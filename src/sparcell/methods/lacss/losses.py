@@ -25,31 +25,6 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def focal_loss(logits: Tensor, wanted: Tensor, alpha: float, gamma: float) -> Tensor:
-    """L_S: -alpha (1 - p_t)^gamma log p_t, p_t = S where S_T = 1 and 1 - S where S_T = 0.
-
-    Both classes have the weight alpha, as printed; in the paper that introduces the loss the
-    background has 1 - alpha.
-
-    Parameters
-    ----------
-    logits, wanted : (...) float
-        S before the sigmoid; S_T, 0 or 1.
-
-    Returns
-    -------
-    (...) float
-    """
-    signed = logits * (2 * wanted - 1)
-    # As a power of e, so that the gradient is finite where p_t is 1 in float32.
-    return -alpha * (gamma * functional.logsigmoid(-signed)).exp() * functional.logsigmoid(signed)
-
-
-def huber_loss(found: Tensor, wanted: Tensor, delta: float) -> Tensor:
-    """L_R and L_cb, element by element: x^2 / 2 where |x| < delta, else delta (|x| - delta / 2)."""
-    return functional.huber_loss(found, wanted, delta=delta, reduction="none")
-
-
 def consistency(probability: Tensor, mask: Tensor) -> Tensor:
     """First half of L_WS-SEG: -C G - (1 - C)(1 - G), element by element."""
     return -mask * probability - (1 - mask) * (1 - probability)
@@ -144,11 +119,6 @@ def sobel(probability: Tensor) -> Tensor:
     down = columns[:, 2:] - columns[:, :-2]
     # Where nothing changes, the root alone would have no finite gradient.
     return (across.square() + down.square() + 1e-6).sqrt() - 1e-3
-
-
-def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Mean of values of weight; 0 where nothing has any."""
-    return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
 def add_up(values: Tensor, at: Tensor, size: int) -> Tensor:

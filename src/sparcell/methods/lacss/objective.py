@@ -17,14 +17,12 @@ from sparcell.methods.lacss.losses import (
     anchoring,
     consistency,
     exclusive_claims,
-    focal_loss,
-    huber_loss,
     overlap,
     sobel,
-    weighted_mean,
 )
 from sparcell.methods.lacss.network import LacssOutputs
 from sparcell.methods.lacss.targets import choose_locations, proposal_targets
+from sparcell.methods.losses import focal_terms, huber, masked_mean
 
 
 class ProposalOutputs(NamedTuple):
@@ -103,9 +101,10 @@ def proposal_loss(
     # Of a position counts what is known at its middle.
     trusted = valid[:, 0] * (target[:, 2] >= 0)
     trusted = trusted[:, stride // 2 :: stride, stride // 2 :: stride]
-    score = focal_loss(proposals[:, 0], scores, config.alpha, config.gamma)
-    offset = huber_loss(proposals[:, 1:], offsets, config.delta).mean(dim=1)
-    return weighted_mean(score, trusted) + weighted_mean(offset, trusted * scores)
+    # Both classes have the weight alpha, as printed; Lin et al. (2017) have 1 - alpha for one.
+    score = focal_terms(proposals[:, 0], scores, config.gamma, config.alpha, config.alpha)
+    offset = huber(proposals[:, 1:], offsets, config.delta).mean(dim=1)
+    return masked_mean(score, trusted) + masked_mean(offset, trusted * scores)
 
 
 def run_on_proposals(
@@ -160,7 +159,7 @@ def outlined_loss(looked: ProposalOutputs) -> Tensor:
     """
     wanted = (looked.ids == looked.own[:, None, None]).float()
     loss = functional.binary_cross_entropy_with_logits(looked.logits, wanted, reduction="none")
-    return weighted_mean(loss, looked.weight * (looked.own > 0)[:, None, None])
+    return masked_mean(loss, looked.weight * (looked.own > 0)[:, None, None])
 
 
 def masked_loss(
@@ -179,18 +178,18 @@ def masked_loss(
         log_free = functional.logsigmoid(-looked.logits)
         total = add_up(log_free * inside, looked.at, size)[looked.at]
         loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
-        weak = weighted_mean(loss, known)
+        weak = masked_mean(loss, known)
     y, x = looked.centres.unbind(1)
     trusted = looked.weight[torch.arange(len(y), device=y.device), y, x]
-    weak = weak + config.location_weight * weighted_mean(
+    weak = weak + config.location_weight * masked_mean(
         anchoring(looked.logits, looked.centres), trusted
     )
     if not config.auxnet:
         return weak, weak * 0
     edges = add_up(sobel(probability) * inside, looked.at, size).tanh()
     seen = torch.zeros_like(edges).index_fill(0, looked.at[looked.weight > 0], 1)
-    error = huber_loss(outputs.edges().float().reshape(-1), edges, config.boundary_delta)
-    return weak, weighted_mean(error, seen)
+    error = huber(outputs.edges().float().reshape(-1), edges, config.boundary_delta)
+    return weak, masked_mean(error, seen)
 
 
 def activate(outputs: LacssOutputs, config: LacssConfig) -> tuple[Tensor, ...]:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchvision.models.detection._utils import BoxCoder, Matcher
-from torchvision.ops import box_iou, nms, sigmoid_focal_loss
+from torchvision.ops import box_iou, nms
 
+from sparcell.methods.losses import focal_terms
 from sparcell.methods.retinamask.config import RetinaMaskConfig
 from sparcell.methods.retinamask.network import RetinaMaskOutputs
 
@@ -66,13 +67,11 @@ def objective(
         objects = find_objects(ids, trusted, config.smallest)
         matched = judge_anchors(outputs.anchors, objects, trusted, config)
         judged, positive = matched != Matcher.BETWEEN_THRESHOLDS, matched >= 0
-        focal = focal + sigmoid_focal_loss(
-            logits[i, judged],
-            positive[judged].float(),
-            alpha=config.alpha,
-            gamma=config.gamma,
-            reduction="sum",
+        target_class = positive[judged].float()
+        terms = focal_terms(
+            logits[i, judged], target_class, config.gamma, config.alpha, 1 - config.alpha
         )
+        focal = focal + terms.sum()
         owner, anchors = matched[positive], outputs.anchors[positive]
         wanted = CODER.encode_single(objects.boxes[owner], anchors)
         box = box + functional.smooth_l1_loss(
