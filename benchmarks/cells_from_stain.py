@@ -32,7 +32,6 @@ from trainings import Row, show, train_run, write_rows
 from sparcell.classical.auto import AutoSettings
 from sparcell.core.dataset import Dataset, Sample, write_layout
 from sparcell.evaluation import Scores, evaluate
-from sparcell.evaluation.boundary import evaluate_boundaries
 from sparcell.labeling import label
 from sparcell.labeling.points_to_outlines import ProposalSettings
 from sparcell.models import load_model
@@ -104,13 +103,13 @@ def report(samples: tuple[Sample, ...], predicted: Path, what: str) -> list[Row]
         truth = {sample.name: sample.files["labels"] for sample in held}
         found = {sample.name: predicted / f"{sample.name}.tif" for sample in held}
         scores: Scores = reduce(add, evaluate(truth, found).images.values())
-        level = scores.matching
+        level = scores.matching.levels
         rows.append(
             {"from": what, "part": part, "cell": cell, "fields": len(held)}
             | {"cells": scores.count.truth, "found": scores.count.pred}
             | {"AP50": level[0].ap, "F1": level[0].confusion.dice, "mean AP": scores.map}
             | {"pixel F1": scores.pixel.confusion.dice}
-            | {"outlines, px": evaluate_boundaries(truth, found).total.mean}
+            | {"outlines, px": evaluate(truth, found, metric="boundary").total.mean}
         )
     return rows
 

@@ -37,7 +37,7 @@ from sparcell.core.files import write_json
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, connected_labels, largest_pieces
 from sparcell.core.record import start_record
-from sparcell.evaluation import Evaluation, Scores, evaluate
+from sparcell.evaluation import Report, Scores, evaluate
 from sparcell.io import open_image, write_image
 from sparcell.models import load_model
 from sparcell.models.model import Model
@@ -212,12 +212,12 @@ def resized_field(field: Field, factor: float) -> Field:
 
 def find_and_compare(
     network: Network, fields: list[Field], diameter: str = "none"
-) -> tuple[Evaluation, dict[str, str]]:
+) -> tuple[Report[Scores], dict[str, str]]:
     """Predict images as a user does, and score the label images.
 
     Returns
     -------
-    evaluation : Evaluation
+    evaluation : Report
     scales : dict
         Name of an image to how its scale was found.
     """
@@ -255,7 +255,7 @@ SCORES = ("AP50", "AP75", "mean AP", "F1")
 
 
 def ratios(scores: Scores) -> dict[str, float]:
-    levels = {round(level.threshold, 2): level for level in scores.matching}
+    levels = {round(level.threshold, 2): level for level in scores.matching.levels}
     values = (levels[0.5].ap, levels[0.75].ap, scores.map, levels[0.5].confusion.dice)
     return dict(zip(SCORES, values, strict=True))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparcell.core.files import whole_file, write_json
-from sparcell.evaluation import evaluate_boundaries
+from sparcell.evaluation import evaluate
 
 Row = dict[str, Any]
 
@@ -80,7 +80,7 @@ def summarize(evaluation: Row, truth: Mapping[str, Path | str], predicted: Path)
         "AP75": level[0.75]["ap"],
         "mean AP": evaluation["map"],
         "F1": level[0.5]["f1"],
-        "outlines, px": evaluate_boundaries(truth, predicted).total.mean,
+        "outlines, px": evaluate(truth, predicted, metric="boundary").total.mean,
     }
 
 

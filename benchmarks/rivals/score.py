@@ -21,9 +21,9 @@ from task import read_plan
 from sparcell.core.files import whole_file
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image
-from sparcell.studies.rows import IMAGE_COLUMNS, RUN_COLUMNS, ImageScores, as_columns, set_columns
+from sparcell.studies.rows import ImageScores, as_columns, image_columns, run_columns, set_columns
 
-TABLES = {"results.csv": RUN_COLUMNS, "images.csv": IMAGE_COLUMNS}
+TABLES = {"results.csv": run_columns(), "images.csv": image_columns()}
 
 
 def main() -> None:

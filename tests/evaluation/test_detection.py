@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from sparcell.core.errors import InputError
 from sparcell.core.labels import connected_labels
-from sparcell.evaluation import Confusion, ObjectCount, detect, evaluate_detection
+from sparcell.evaluation import Confusion, ObjectCount, detect, evaluate
 
 
 def points(*places, shape=(20, 20)):
@@ -91,7 +91,7 @@ def folders(tmp_path):
 
 
 def test_folders(folders):
-    report = evaluate_detection(folders / "a", folders / "b", 3, [2])
+    report = evaluate(folders / "a", folders / "b", metric="detection", radius=3, size_edges=[2])
     found = report.to_json()
     assert found["within_px"] == 3
     assert (found["tp"], found["fp"], found["fn"]) == (2, 2, 2)
@@ -106,7 +106,13 @@ def test_folders(folders):
 def test_ignored_regions_hold_no_particles(folders):
     (folders / "ignore").mkdir()
     tifffile.imwrite(folders / "ignore" / "one.tif", points(np.s_[:3, :3]))
-    report = evaluate_detection(folders / "a", folders / "b", 3, ignore=folders / "ignore")
+    report = evaluate(
+        folders / "a",
+        folders / "b",
+        metric="detection",
+        radius=3,
+        ignore=folders / "ignore",
+    )
     assert report.images["one"].confusion == Confusion(1, 0, 1)
     assert report.images["two"].confusion == Confusion(1, 1, 1)
 
@@ -128,6 +134,6 @@ def test_mistakes_are_plain(arguments):
 @pytest.mark.data
 def test_labelled_microplastics_find_themselves(data_root):
     labels = data_root / "mpnet-microplastics" / "labels"
-    total = evaluate_detection(labels, labels, 3).total
+    total = evaluate(labels, labels, metric="detection", radius=3).total
     assert total.confusion == Confusion(69, 0, 0)
     assert total.truth_sizes == total.pred_sizes == total.found_sizes

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import datetime
 from io import StringIO
 
 import numpy as np
@@ -45,8 +47,8 @@ def test_totals_are_sums_over_images(folders, tmp_path):
     found = evaluate(*folders).to_json()
     single = {name: score(*case())[0].to_dict() for name, case in sorted(CASES.items())}
     assert found.pop("images") == single
-    pooled = ["pixel", "overlap", "matching", "map", "errors", "count"]
-    assert list(found) == [*pooled, "mean_of_images", "rules"]
+    pooled = ["pixel", "overlap", "matching", "map", "count", "errors"]
+    assert list(found) == [*pooled, "mean_of_images", "rules", "provenance"]
     for key in ("missed", "spurious", "split", "merge", "catastrophe"):
         assert found["errors"][key] == 1
     assert found["overlap"]["tp"] == sum(s["overlap"]["tp"] for s in single.values())
@@ -61,6 +63,27 @@ def test_report_is_json_without_nan(folders, tmp_path):
     evaluation = evaluate(*folders)
     write_json(tmp_path / "scores.json", evaluation.to_json())
     assert json.loads((tmp_path / "scores.json").read_text()) == evaluation.to_json()
+
+
+def test_a_report_says_how_it_was_made(folders, tmp_path):
+    truth, pred = folders
+    report = evaluate(truth, {path.stem: path for path in pred.iterdir()}, min_size=3)
+    how = report.to_json()["provenance"]
+    assert how["settings"] == {
+        "fields": [],
+        "objects": "components",
+        "force_event_links": False,
+        "rules": "thesis",
+        "min_size": 3,
+    }
+    assert how["versions"]["numpy"] == np.__version__
+    assert {"sparcell", "scipy", "python"} <= set(how["versions"])
+    assert datetime.fromisoformat(how["date"]).tzinfo is not None
+    assert how["truth"]["folder"] == str(truth) and how["prediction"]["folder"] is None
+    file = pred / "touching.tif"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert how["prediction"]["images"]["touching"] == {"file": str(file), "sha256": digest}
+    assert set(how["truth"]["images"]) == set(CASES) and "ignore" not in how
 
 
 def test_table_names_every_image(folders):

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from sparcell.cli import main
 from sparcell.core.errors import InputError
-from sparcell.evaluation import Correlation, CorrelationWindows, evaluate_stains, pearson, score
+from sparcell.evaluation import Correlation, CorrelationWindows, evaluate, pearson, score
 from sparcell.io import write_image
 
 
@@ -57,7 +57,7 @@ def test_folders_are_compared_image_by_image(tmp_path):
     for name, pixels, noise in zip("ab", real, (0, 400), strict=True):
         write(tmp_path / "set/stain", name, pixels, "YX")
         write(tmp_path / "out/stain", name, pixels / 2 + rng.integers(0, noise + 1, (20, 30)), "YX")
-    found = evaluate_stains(tmp_path / "set", tmp_path / "out")
+    found = evaluate(tmp_path / "set", tmp_path / "out", metric="stain")
     assert found.images["a"]["stain"] == pytest.approx(1, abs=1e-4)
     assert 0.3 < found.images["b"]["stain"] < 0.95
     content = json.loads(json.dumps(found.to_json()))
@@ -67,12 +67,12 @@ def test_folders_are_compared_image_by_image(tmp_path):
         "pcc_sd": pytest.approx(np.std(both)),
     }
     assert found.table().row_count == 3
-    assert re.fullmatch(r"0\.\d{3}, SD 0\.\d{3}", found.describe("stain"))
+    assert re.fullmatch(r"0\.\d{3}, SD 0\.\d{3}", found.total.describe("stain"))
     # One image has no spread.
     (tmp_path / "set/stain/b.tif").unlink()
     (tmp_path / "out/stain/b.tif").unlink()
-    one = evaluate_stains(tmp_path / "set", tmp_path / "out")
-    assert re.fullmatch(r"\d\.\d{3}", one.describe("stain"))
+    one = evaluate(tmp_path / "set", tmp_path / "out", metric="stain")
+    assert re.fullmatch(r"\d\.\d{3}", one.total.describe("stain"))
 
 
 def test_a_stack_is_projected_and_stains_of_several_folders_are_channels(tmp_path):
@@ -81,10 +81,10 @@ def test_a_stack_is_projected_and_stains_of_several_folders_are_channels(tmp_pat
     write(tmp_path / "dna", "a", stack, "ZYX")
     write(tmp_path / "actin", "a", actin, "YX")
     write(tmp_path / "out", "a", np.stack([stack.max(0), 900 - actin]), "CYX")
-    found = evaluate_stains([tmp_path / "dna", tmp_path / "actin"], tmp_path / "out")
-    assert [round(value, 6) for value in found.images["a"].values()] == [1, -1]
+    found = evaluate([tmp_path / "dna", tmp_path / "actin"], tmp_path / "out", metric="stain")
+    assert [round(value, 6) for value in found.images["a"].to_dict().values()] == [1, -1]
     with pytest.raises(InputError, match="1 real and 2 predicted stains of a"):
-        evaluate_stains(tmp_path / "dna", tmp_path / "out")
+        evaluate(tmp_path / "dna", tmp_path / "out", metric="stain")
 
 
 def test_ignored_pixels_do_not_count(tmp_path):
@@ -95,8 +95,8 @@ def test_ignored_pixels_do_not_count(tmp_path):
     for kind, pixels in (("real", real), ("found", wrong), ("ignore", wrong == 0)):
         write(tmp_path / kind, "a", pixels, "YX")
     folders = tmp_path / "real", tmp_path / "found"
-    assert evaluate_stains(*folders).images["a"]["stain"] < 0.9
-    ignoring = evaluate_stains(*folders, ignore=tmp_path / "ignore")
+    assert evaluate(*folders, metric="stain").images["a"]["stain"] < 0.9
+    ignoring = evaluate(*folders, ignore=tmp_path / "ignore", metric="stain")
     assert ignoring.images["a"]["stain"] == pytest.approx(1)
 
 
@@ -123,14 +123,14 @@ def test_windows_hold_few_nuclei_and_are_scored_by_hand(tmp_path):
     write(tmp_path / "stain", "a", real, "YX")
     write(tmp_path / "labels", "a", nuclei, "YX")
     write(tmp_path / "found", "a", (nuclei > 0) * 7, "YX")
-    whole = evaluate_stains(tmp_path / "stain", tmp_path / "found")
+    whole = evaluate(tmp_path / "stain", tmp_path / "found", metric="stain")
     # A mask knows nothing of how much dye a nucleus took up.
     by_numpy = np.corrcoef(real.ravel(), nuclei.ravel() > 0)[0, 1]
     assert whole.images["a"]["stain"] == pytest.approx(by_numpy) and by_numpy < 0.8
     windows = CorrelationWindows(tmp_path / "labels", 48, most=1)
-    found = evaluate_stains(tmp_path / "stain", tmp_path / "found", windows=windows)
+    found = evaluate(tmp_path / "stain", tmp_path / "found", windows=windows, metric="stain")
     # In a window with one nucleus it knows all.
-    assert found.images["a"]["stain"] == pytest.approx(1) and found.windows == {"a": 5}
+    assert found.images["a"]["stain"] == pytest.approx(1) and found.images["a"].windows == 5
     assert found.to_json()["windows"] == {"a": 5}
     for y, x in windows.draw("a", (64, 200)):
         assert y.stop - y.start == x.stop - x.start == 48

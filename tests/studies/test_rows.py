@@ -11,7 +11,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.image_ref import ImageRef
 from sparcell.studies import Study
 from sparcell.studies.design import Plan
-from sparcell.studies.rows import MEANS, SCORES, as_columns, score_images, set_columns
+from sparcell.studies.rows import as_columns, mean_columns, score_columns, score_images, set_columns
 
 # A large object with two pieces inside, of IoU 0.15 and 0.075.
 PIECES = draw((0, 0, 20, 20)), draw((0, 0, 10, 6), (12, 0, 17, 6))
@@ -75,7 +75,7 @@ def test_columns_of_pixels_and_components_pooled_and_as_means(tmp_path):
     assert row["object_dice"] == pytest.approx(4 / 5)
     assert row["mean_object_dice"] == pytest.approx((1 + 2 / 3) / 2)
     assert row["mean_object_iou"] == 0.75 and row["object_recall"] == 1
-    assert set(MEANS) <= set(row) <= {*SCORES, *MEANS}
+    assert set(mean_columns()) <= set(row) <= {*score_columns(), *mean_columns()}
 
 
 def test_touching_nuclei_are_one_object_of_the_thesis(tmp_path):

@@ -12,7 +12,7 @@ from bases.holder import held_elsewhere
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.studies import Study, plan_study, run_study
-from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS, key_row
+from sparcell.studies.rows import group_columns, image_columns, key_row, run_columns
 from sparcell.studies.single import failed, result_path
 from sparcell.studies.workers import carry_out, run_apart
 
@@ -73,9 +73,9 @@ def study(**settings):
 def test_a_study_leaves_its_tables_and_its_plan(data, runs, tmp_path, caplog):
     out = run_study(study(), data, tmp_path / "out")
     results, images = pd.read_csv(out / "results.csv"), pd.read_csv(out / "images.csv")
-    assert tuple(results.columns) == RUN_COLUMNS and tuple(images.columns) == IMAGE_COLUMNS
+    assert tuple(results.columns) == run_columns() and tuple(images.columns) == image_columns()
     groups = pd.read_csv(out / "groups.csv")
-    assert tuple(groups.columns) == GROUP_COLUMNS and set(groups["group"]) == {"RAS"}
+    assert tuple(groups.columns) == group_columns() and set(groups["group"]) == {"RAS"}
     assert len(results) == len(groups) == len(images) == 4 and results["error"].isna().all()
     assert runs.pages == [out]
     assert (out / "study.yaml").exists() and (out / "plan.json").exists()

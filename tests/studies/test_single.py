@@ -19,7 +19,7 @@ from sparcell.core.errors import InputError
 from sparcell.io import open_image, write_image
 from sparcell.simulation import SimulationSettings, write_dataset
 from sparcell.studies import Study, plan_study
-from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.rows import group_columns, image_columns, run_columns
 from sparcell.studies.run import prepare
 from sparcell.studies.single import result_path, run_single
 from sparcell.training import train
@@ -83,7 +83,7 @@ def test_rows_hold_the_scores_of_the_run_folder(finished):
     assert row["pixel_iou"] == pytest.approx(scores["pixel"]["iou"])
     assert row["merge"] == scores["errors"]["merge"]
     assert row["count_true"] == scores["count"]["truth"]
-    assert set(row) <= set(RUN_COLUMNS) and set(result["images"][0]) <= set(IMAGE_COLUMNS)
+    assert set(row) <= set(run_columns()) and set(result["images"][0]) <= set(image_columns())
 
 
 def test_images_add_up_to_the_run(finished):
@@ -122,7 +122,7 @@ def test_a_row_for_each_group_of_test_images(finished):
         ("cell", "RAS", 1),
         ("cell", "TERT", 1),
     ]
-    assert set(groups[0]) <= set(GROUP_COLUMNS)
+    assert set(groups[0]) <= set(group_columns())
     for name in ("missed", "count_true"):
         assert sum(g[name] for g in groups) == result["row"][name]
     # A group of one image has the scores of that image.

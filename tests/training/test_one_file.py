@@ -13,7 +13,7 @@ from sparcell.cli import main
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
-from sparcell.evaluation import evaluate_stains
+from sparcell.evaluation import evaluate
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.labeling import label
 from sparcell.models import load_model
@@ -95,7 +95,8 @@ def test_a_stain_is_learned_and_predicted_from_such_files(data: Path, run: Path)
         predict(load_model(run), path, out)
         found.append(open_image(out / "stain" / f"{name}.tif"))
     assert found[0].axes == "YX" and np.array_equal(found[0].read(), found[1].read())
-    score = evaluate_stains({name: raw_stain(data, name)}, data / "a").images[name]["stain"]
+    real = {name: raw_stain(data, name)}
+    score = evaluate(real, data / "a", metric="stain").images[name]["stain"]
     told = json.loads((run / "evaluation.json").read_text())["images"][name]["stain"]
     assert score == pytest.approx(told)
 
@@ -109,7 +110,7 @@ def raw_stain(data: Path, name: str) -> Path:
 
 def test_a_dataset_stands_for_its_stains_where_it_says_what_they_are(data: Path, run: Path) -> None:
     predict(load_model(run), data / "raw", data / "all")
-    scores = evaluate_stains(data, data / "all")
+    scores = evaluate(data, data / "all", metric="stain")
     assert len(scores.images) == 5
     painted = Dataset.open(data / "all")
     files = painted.samples[0].files

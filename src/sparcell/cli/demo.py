@@ -61,7 +61,7 @@ def demo(
     simulated = ", ".join(f"{well} {hours:.0f} h" for well, hours in WELLS.items())
     logger.info(
         f"object-level F1 {scores.overlap.dice:.3f}, one-to-one F1 at IoU 0.5 "
-        f"{scores.matching[0].confusion.dice:.3f}\n"
+        f"{scores.level(0.5).confusion.dice:.3f}\n"
         f"doubling times: {measured} measured, {simulated} simulated\n"
         f"report: {run / 'report.html'}\ngrowth curve and tables: {out / 'tables'}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -69,8 +70,8 @@ def evaluate(
     from sparcell.core.errors import InputError
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
+    from sparcell.evaluation import CorrelationWindows, read_groups
     from sparcell.evaluation import evaluate as run
-    from sparcell.evaluation import evaluate_boundaries, evaluate_detection, read_groups
     from sparcell.io import write_table
 
     if (windows or nuclei) and not stain:
@@ -78,8 +79,6 @@ def evaluate(
     if groups and not by:
         raise InputError("--groups without --by", "both", "name the column with --by")
     if stain:
-        from sparcell.evaluation import CorrelationWindows, evaluate_stains
-
         if by:
             raise InputError("--by with --stain", "label images", "leave one of them out")
         if (windows is None) != (nuclei is None) or (windows is not None and windows < 8):
@@ -88,9 +87,10 @@ def evaluate(
                 "both: the size of the windows, and where nuclei are",
                 "for example --windows 512 --nuclei mydata/labels",
             )
-        correlated = evaluate_stains(
+        correlated = run(
             [truth, *more_truth],
             prediction,
+            metric="stain",
             ignore=ignore,
             fields=fields,
             windows=CorrelationWindows(nuclei, windows) if windows else None,
@@ -114,27 +114,21 @@ def evaluate(
     if by or fields:
         console.print(result.ratio_table(grouped, images=bool(fields)))
     scores = result.to_json(grouped)
+    further: dict[str, dict[str, Any]] = {}
     if detect_within is not None:
-        detection = evaluate_detection(
-            truth,
-            prediction,
-            detect_within,
-            _whole_numbers(size_edges),
-            ignore=ignore,
-            fields=fields,
-            min_size=min_size,
-        )
-        console.print(detection.table())
-        scores["detection"] = detection.to_json()
+        edges = _whole_numbers(size_edges)
+        further["detection"] = {"metric": "detection", "radius": detect_within, "size_edges": edges}
     if boundaries:
-        outlines = evaluate_boundaries(
-            truth, prediction, ignore=ignore, fields=fields, min_size=min_size
-        )
-        console.print(outlines.table())
-        scores["boundaries"] = outlines.to_json()
+        further["boundaries"] = {"metric": "boundary"}
+    for key, asked in further.items():
+        found = run(truth, prediction, ignore=ignore, fields=fields, min_size=min_size, **asked)
+        console.print(found.table())
+        # The files are those of the whole report.
+        how = {"settings": found.provenance["settings"]}
+        scores[key] = found.to_json() | {"provenance": how}
     if json:
         write_json(json, scores)
-    if errors:
+    if errors and result.objects is not None:
         write_table(result.objects, errors)
 
 

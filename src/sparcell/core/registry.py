@@ -39,5 +39,9 @@ class Registry(Generic[T]):
             )
         return self._entries[name]
 
+    def entries(self) -> list[T]:
+        """Return what is registered, in the order of registration."""
+        return list(self._entries.values())
+
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))

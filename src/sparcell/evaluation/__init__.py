@@ -2,59 +2,56 @@
 
 from sparcell.evaluation._evaluate import evaluate
 from sparcell.evaluation._overlaps import Overlaps, count_overlaps
-from sparcell.evaluation.boundary import (
-    BoundaryDistance,
-    BoundaryReport,
-    boundary_distance,
-    evaluate_boundaries,
-)
+from sparcell.evaluation.boundary import BoundaryDistance, boundary_distance
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
-from sparcell.evaluation.detection import Detection, DetectionReport, detect, evaluate_detection
+from sparcell.evaluation.detection import Detection, detect
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
 from sparcell.evaluation.groups import Groups, group_images, read_groups, usual_groups
-from sparcell.evaluation.matching import THRESHOLDS, Matching, match_objects
+from sparcell.evaluation.matching import THRESHOLDS, Matching, MatchingScores, match_objects
+from sparcell.evaluation.metric import Column, Comparison, Metric, score_title, score_titles
+from sparcell.evaluation.metrics import METRICS
 from sparcell.evaluation.overlap import overlap_of_ids, overlap_scores
 from sparcell.evaluation.overlay import draw_errors, draw_overlay
 from sparcell.evaluation.pixel import PixelScores, pixel_scores
-from sparcell.evaluation.scores import RATIOS, Scores, score
-from sparcell.evaluation.sets import Evaluation, ImageMeans, mean_of_images
-from sparcell.evaluation.stain import Correlation, StainEvaluation, evaluate_stains, pearson
+from sparcell.evaluation.report import ImageMeans, Report, mean_of_images
+from sparcell.evaluation.scores import Scores, score
+from sparcell.evaluation.stain import Correlation, StainScores, correlate_stains, pearson
 from sparcell.evaluation.stain_windows import CorrelationWindows
 
 __all__ = [
-    "RATIOS",
+    "METRICS",
     "THRESHOLDS",
     "BoundaryDistance",
-    "BoundaryReport",
+    "Column",
+    "Comparison",
     "Confusion",
     "Correlation",
     "CorrelationWindows",
     "Detection",
-    "DetectionReport",
     "ErrorClasses",
     "ErrorCounts",
-    "Evaluation",
     "Groups",
     "ImageMeans",
     "Matching",
+    "MatchingScores",
+    "Metric",
     "ObjectCount",
     "Overlaps",
     "PixelScores",
+    "Report",
     "Rules",
     "Scores",
-    "StainEvaluation",
+    "StainScores",
     "boundary_distance",
     "classify_errors",
+    "correlate_stains",
     "count_objects",
     "count_overlaps",
     "detect",
     "draw_errors",
     "draw_overlay",
     "evaluate",
-    "evaluate_boundaries",
-    "evaluate_detection",
-    "evaluate_stains",
     "group_images",
     "match_objects",
     "mean_of_images",
@@ -64,5 +61,7 @@ __all__ = [
     "pixel_scores",
     "read_groups",
     "score",
+    "score_title",
+    "score_titles",
     "usual_groups",
 ]

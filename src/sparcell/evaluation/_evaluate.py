@@ -1,48 +1,76 @@
-"""Compare predictions on disk with the truth."""
+"""Compare predictions on disk with the truth: the one door to all metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
+from sparcell.core.errors import InputError
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import LabelPlane
 from sparcell.evaluation.errors import Rules
+from sparcell.evaluation.metrics import METRICS
 from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
-from sparcell.evaluation.pairs import Source, pair_images
+from sparcell.evaluation.pairs import Pair, Source, pair_images
+from sparcell.evaluation.provenance import describe_evaluation
+from sparcell.evaluation.report import Report
 from sparcell.evaluation.scores import Scores, score
-from sparcell.evaluation.sets import Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Sources = Source | Sequence[Source]
+
+
+@overload
+def evaluate(
+    truth: Source, pred: Source, *, metric: None = None, **options: Any
+) -> Report[Scores]: ...
+
+
+@overload
+def evaluate(truth: Sources, pred: Source, *, metric: str, **options: Any) -> Report[Any]: ...
 
 
 def evaluate(
-    truth: Source,
+    truth: Sources,
     pred: Source,
     *,
+    metric: str | None = None,
     ignore: Source | None = None,
-    objects: ObjectDefinition = "components",
-    force_event_links: bool = False,
-    rules: Rules = "thesis",
     fields: Sequence[str] = (),
     min_size: int = 0,
-    overlays: Path | str | None = None,
-    overlay: Overlay = "pixels",
-) -> Evaluation:
-    """Compare predicted label images with true ones.
+    **options: Any,
+) -> Report[Any]:
+    """Compare predicted label images, or stains, with true ones.
 
-    Images are read in strips, so memory does not grow with them. Time points and depths are
-    compared plane by plane.
+    Time points and depths are compared plane by plane. For the metrics of objects, images are read
+    in strips, so memory does not grow with them; for others a plane is in memory.
 
     Parameters
     ----------
     truth, pred : Path, str or mapping from name to Path
         Two folders of label images with the same names (or with ``labels/`` in them), or two
-        label images.
+        label images. For the metric ``stain`` those of stains (or with ``stain/`` in them); `truth`
+        may be several where a prediction has several stains that come from several folders.
+    metric : str, optional
+        Name in `sparcell.evaluation.METRICS`; by default all metrics of objects.
     ignore : Path, str or mapping from name to Path, optional
         Images of the same names, non-zero where pixels shall be left out.
+    fields : sequence of str
+        Names of the images that are compared, ``*`` and ``?`` stand for any letters; all by
+        default.
+    min_size : int
+        Objects with fewer px are removed from truth and prediction before scoring, as in the
+        single-cell thesis (2.4), which reports both with and without (100 px there).
+    **options
+        Settings of the metric, such as `radius` of ``detection``. Those of the metrics of objects
+        are the following; overlays are drawn only beside all of them.
     objects : {"components", "ids"}
         What an object is for the overlap scores: a connected component of the mask, as in the
         autolabel thesis (5.4.2), or an id.
@@ -50,12 +78,6 @@ def evaluate(
         How small fragments count as errors; see `classify_errors`.
     rules : {"thesis", "toolbox"}
         By which errors are named; see `classify_errors`.
-    fields : sequence of str
-        Names of the images that are compared, ``*`` and ``?`` stand for any letters; all by
-        default.
-    min_size : int
-        Objects with fewer px are removed from truth and prediction before scoring, as in the
-        single-cell thesis (2.4), which reports both with and without (100 px there).
     overlays : Path or str, optional
         Folder for one PNG per plane.
     overlay : {"pixels", "errors"}
@@ -66,39 +88,129 @@ def evaluate(
     Raises
     ------
     InputError
-        If names do not pair, no image has a name of `fields`, sizes differ, or a file cannot be
-        read; it names the file.
+        If there is no such metric or setting, names do not pair, no image has a name of `fields`,
+        sizes differ, or a file cannot be read; it names the file.
     """
+    chosen = METRICS[metric] if metric else None
+    common: dict[str, Any] = {"ignore": ignore, "fields": fields, "min_size": min_size}
+    if chosen is None or chosen.on == "objects":
+        report = _of_objects(_single(truth), pred, **common, **options)
+        if chosen is None:
+            return report
+        images = {name: scores[chosen.name] for name, scores in report.images.items()}
+        return Report(chosen, images, report.provenance, report.settings, report.objects)
+    options = chosen.settings(options)
+    settings = {"metric": metric, "fields": list(fields), "min_size": min_size, **options}
+    images = {}
+    if chosen.on == "labels":
+        truth = _single(truth)
+        pairs = pair_images(truth, pred, ignore, fields=fields)
+        for pair in track(pairs, chosen.name, len(pairs), "images"):
+            planes = (chosen.compute(a, b, min_size, **options) for a, b in pair.planes())
+            images[pair.name] = reduce(add, planes)
+    else:
+        if min_size:
+            raise InputError("min_size for images of stains", "label images", "leave it out")
+        images, pairs = _of_stains(chosen.compute, truth, pred, ignore, fields, options)
+    sources = {"truth": truth, "prediction": pred, "ignore": ignore}
+    return Report(chosen, images, describe_evaluation(settings, sources, pairs), settings)
+
+
+def _single(truth: Sources) -> Source:
+    """Return the only folder of labels.
+
+    Raises
+    ------
+    InputError
+        If there are several.
+    """
+    if isinstance(truth, str | Path | Mapping):
+        return truth
+    if len(truth) != 1:
+        raise InputError(f"{len(truth)} folders of labels", "one", "name one")
+    return truth[0]
+
+
+def _of_objects(
+    truth: Source,
+    pred: Source,
+    *,
+    ignore: Source | None,
+    fields: Sequence[str],
+    min_size: int,
+    objects: ObjectDefinition = "components",
+    force_event_links: bool = False,
+    rules: Rules = "thesis",
+    overlays: Path | str | None = None,
+    overlay: Overlay = "pixels",
+) -> Report[Scores]:
+    """Compute all metrics of objects in one pass over the pixels."""
     import pandas as pd
 
+    how: dict[str, Any] = {
+        "objects": objects,
+        "force_event_links": force_event_links,
+        "rules": rules,
+        "min_size": min_size,
+    }
     pairs = pair_images(truth, pred, ignore, fields=fields)
     images: dict[str, Scores] = {}
-    tables = []
+    tables: list[pd.DataFrame] = []
     for pair in track(pairs, "evaluating", len(pairs), "images"):
-        true, predicted, left_out = pair.open()
-        true, predicted = separate_objects(true), separate_objects(predicted)
-        planes = list(true.planes())
-        by_plane = []
-        for plane in planes:
-            painter = OverlayPainter(true.shape, overlay) if overlays else None
-            scores, errors = score(
-                LabelPlane(true, plane),
-                LabelPlane(predicted, plane),
-                LabelPlane(left_out, plane) if left_out else None,
-                objects=objects,
-                force_event_links=force_event_links,
-                rules=rules,
-                min_size=min_size,
-                painter=painter,
-            )
-            by_plane.append(scores)
-            table = errors.table()
-            table[["image", "t", "z"]] = pair.name, plane.t, plane.z
-            tables.append(table)
-            if overlays and painter:
-                suffix = f"_t{plane.t:03d}_z{plane.z:03d}" if len(planes) > 1 else ""
-                painter.save(Path(overlays) / f"{pair.name}{suffix}.png", errors)
-        images[pair.name] = reduce(add, by_plane)
+        folder = Path(overlays) if overlays else None
+        images[pair.name], of_image = _score_planes(pair, how, folder, overlay)
+        tables += of_image
     rows = pd.concat(tables, ignore_index=True)
     first = ["image", "t", "z"]
-    return Evaluation(images, rows[first + [c for c in rows.columns if c not in first]], rules)
+    rows = rows[first + [column for column in rows.columns if column not in first]]
+    settings = {"fields": list(fields), **how}
+    sources = {"truth": truth, "prediction": pred, "ignore": ignore}
+    return Report(None, images, describe_evaluation(settings, sources, pairs), settings, rows)
+
+
+def _score_planes(
+    pair: Pair, how: Mapping[str, Any], overlays: Path | None, overlay: Overlay
+) -> tuple[Scores, list[pd.DataFrame]]:
+    """Scores of one image, and a table of the objects of every plane."""
+    true, predicted, left_out = pair.open()
+    true, predicted = separate_objects(true), separate_objects(predicted)
+    planes = list(true.planes())
+    by_plane, tables = [], []
+    for plane in planes:
+        painter = OverlayPainter(true.shape, overlay) if overlays else None
+        scores, errors = score(
+            LabelPlane(true, plane),
+            LabelPlane(predicted, plane),
+            LabelPlane(left_out, plane) if left_out else None,
+            painter=painter,
+            **how,
+        )
+        by_plane.append(scores)
+        table = errors.table()
+        table[["image", "t", "z"]] = pair.name, plane.t, plane.z
+        tables.append(table)
+        if overlays and painter:
+            suffix = f"_t{plane.t:03d}_z{plane.z:03d}" if len(planes) > 1 else ""
+            painter.save(overlays / f"{pair.name}{suffix}.png", errors)
+    return reduce(add, by_plane), tables
+
+
+def _of_stains(
+    compute: Callable[..., Any],
+    truth: Sources,
+    pred: Source,
+    ignore: Source | None,
+    fields: Sequence[str],
+    settings: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[Pair]]:
+    """Results by image name, and the pairs; the channels of several truths follow each other."""
+    folders: Iterable[Source] = [truth] if isinstance(truth, str | Path | Mapping) else truth
+    by_folder = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
+    images = {}
+    for alike in track(zip(*by_folder, strict=True), "evaluating", len(by_folder[0]), "images"):
+        opened = [pair.open(projected=True) for pair in alike]
+        predicted, left_out = opened[0][1:]
+        real = [truth for truth, _, _ in opened]
+        name = alike[0].name
+        images[name] = compute(real, predicted, left_out, name, **settings)
+    return images, [pair for pairs in by_folder for pair in pairs]

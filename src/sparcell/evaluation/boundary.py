@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.core.labels import connected_labels
-from sparcell.core.progress import track
 from sparcell.evaluation._overlaps import count_overlaps
 from sparcell.evaluation.matching import match_pairs
-from sparcell.evaluation.pairs import Source, pair_images
+from sparcell.evaluation.metric import Column, Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sparcell.evaluation.report import Report
 
 MATCH = 0.5
 """Smallest IoU of two objects whose outlines are compared."""
@@ -51,33 +49,6 @@ class BoundaryDistance:
     def to_dict(self) -> dict[str, float]:
         """Return the scores as they stand in the JSON report."""
         return {"pairs": self.pairs, "mean_distance_px": self.mean}
-
-
-@dataclass(frozen=True)
-class BoundaryReport:
-    """Distances of outlines in a set of images, by image name."""
-
-    images: dict[str, BoundaryDistance]
-
-    @property
-    def total(self) -> BoundaryDistance:
-        """Distance in the whole set: every pair counts alike."""
-        return reduce(add, self.images.values(), BoundaryDistance())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON types: the total, and under ``images`` the same keys per image."""
-        images = {name: found.to_dict() for name, found in self.images.items()}
-        return {**self.total.to_dict(), "images": images}
-
-    def table(self) -> Table:
-        """Return a table for the terminal: one row for all images."""
-        from rich.table import Table
-
-        table = Table(box=None, padding=(0, 1, 0, 0))
-        for column in ("matched pairs", "mean distance of their outlines, px"):
-            table.add_column(column, justify="right")
-        table.add_row(str(self.total.pairs), f"{self.total.mean:.2f}")
-        return table
 
 
 def boundary_distance(
@@ -180,37 +151,38 @@ def outline_shift(truth: NDArray[Any], pred: NDArray[Any]) -> OutlineShift:
     return OutlineShift(len(pairs), grown, int(lengths[a + 1].sum()))
 
 
-def evaluate_boundaries(
-    truth: Source,
-    pred: Source,
-    *,
-    ignore: Source | None = None,
-    fields: Sequence[str] = (),
-    min_size: int = 0,
-) -> BoundaryReport:
-    """Compare predicted outlines on disk with true ones; see `boundary_distance`.
+def _table(report: Report[BoundaryDistance]) -> Table:
+    from rich.table import Table
 
-    Time points and depths are compared plane by plane. A plane is held in memory whole.
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("matched pairs", "mean distance of their outlines, px"):
+        table.add_column(column, justify="right")
+    table.add_row(str(report.total.pairs), f"{report.total.mean:.2f}")
+    return table
 
-    Parameters
-    ----------
-    truth, pred : Path, str or mapping from name to Path
-        As for `evaluate`.
-    ignore : Path, str or mapping from name to Path, optional
-        Images of the same names, non-zero where pixels become background on both sides.
-    fields : sequence of str
-        As for `evaluate`.
-    min_size : int
-        Objects with fewer px are removed on both sides first.
 
-    Raises
-    ------
-    InputError
-        If names do not pair, sizes differ, or a file cannot be read; it names the file.
-    """
-    images = {}
-    pairs = pair_images(truth, pred, ignore, fields=fields)
-    for pair in track(pairs, "outlines", len(pairs), "images"):
-        by_plane = (boundary_distance(a, b, min_size) for a, b in pair.planes())
-        images[pair.name] = reduce(add, by_plane)
-    return BoundaryReport(images)
+BOUNDARY = Metric(
+    "boundary",
+    "labels",
+    "How far the outlines of matched objects lie from each other.",
+    (
+        Column(
+            "boundary_distance_px",
+            "distance of outlines, px",
+            "average symmetric surface distance of objects matched at IoU 0.5",
+            better="lower",
+            key="mean_distance_px",
+        ),
+        Column(
+            "boundary_pairs",
+            "matched outlines",
+            "matched objects that both have an outline in the image",
+            better="",
+            key="pairs",
+        ),
+    ),
+    boundary_distance,
+    lambda found: {"boundary_distance_px": found.mean, "boundary_pairs": found.pairs},
+    flat=True,
+    table=_table,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Confusion:
     def iou(self) -> float:
         """TP / (TP + FP + FN), 0 to 1: Jaccard coefficient (eq. 2.32)."""
         return self._ratio(self.tp, self.tp + self.fp + self.fn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts and ratios as they stand in the JSON report."""
+        ratios = {name: getattr(self, name) for name in ("precision", "recall", "dice", "iou")}
+        return {"tp": self.tp, "fp": self.fp, "fn": self.fn, **ratios}
 
     def _ratio(self, part: int, whole: int) -> float:
         if whole:

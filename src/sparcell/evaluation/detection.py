@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
-from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +13,15 @@ from scipy.spatial import KDTree
 
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels, connected_labels
-from sparcell.core.progress import track
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount
 from sparcell.evaluation.matching import match_pairs
-from sparcell.evaluation.pairs import Source, pair_images
+from sparcell.evaluation.metric import Column, Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sparcell.evaluation.report import Report
 
 SIZE_EDGES = (5, 20, 100)
 SIDES = ("truth", "pred", "found")
@@ -98,54 +97,6 @@ class Detection:
         }
 
 
-@dataclass(frozen=True)
-class DetectionReport:
-    """Detection in a set of images.
-
-    Attributes
-    ----------
-    radius : float
-        Largest distance of a pair in px.
-    images : dict
-        Detection by image name.
-    """
-
-    radius: float
-    images: dict[str, Detection]
-
-    @property
-    def total(self) -> Detection:
-        """Detection in the whole set: counts are summed first, ratios are taken then."""
-        return reduce(add, self.images.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON types: the total, and under ``images`` the same keys per image."""
-        images = {name: found.to_dict() for name, found in self.images.items()}
-        return {"within_px": self.radius, **self.total.to_dict(), "images": images}
-
-    def table(self) -> Table:
-        """Return a table for the terminal: particles by size class, then all."""
-        from rich.table import Table
-
-        total = self.total
-        c = total.confusion
-        table = Table(
-            caption=f"found within {self.radius:g} px: precision {c.precision:.3f}, recall "
-            f"{c.recall:.3f}, F1 {c.dice:.3f}",
-            box=None,
-            padding=(0, 1, 0, 0),
-        )
-        table.add_column("area, px")
-        for column in ("true", "predicted", "true and found"):
-            table.add_column(column, justify="right")
-        for name, *numbers in zip(
-            total.size_names, total.truth_sizes, total.pred_sizes, total.found_sizes, strict=True
-        ):
-            table.add_row(name, *map(str, numbers))
-        table.add_row("all", str(total.count.truth), str(total.count.pred), str(c.tp), style="bold")
-        return table
-
-
 def detect(
     truth: NDArray[Any],
     pred: NDArray[Any],
@@ -209,48 +160,6 @@ def detect(
     )
 
 
-def evaluate_detection(
-    truth: Source,
-    pred: Source,
-    radius: float,
-    size_edges: Sequence[int] = SIZE_EDGES,
-    *,
-    ignore: Source | None = None,
-    fields: Sequence[str] = (),
-    min_size: int = 0,
-) -> DetectionReport:
-    """Compare predicted particles on disk with true ones; see `detect`.
-
-    Time points and depths are compared plane by plane. A plane is held in memory whole.
-
-    Parameters
-    ----------
-    truth, pred : Path, str or mapping from name to Path
-        As for `evaluate`; masks will do.
-    radius : float
-        Largest distance of a pair in px, 0 or more.
-    size_edges : sequence of int
-        Ascending borders between size classes, in px of area.
-    ignore : Path, str or mapping from name to Path, optional
-        Images of the same names, non-zero where pixels become background on both sides.
-    fields : sequence of str
-        As for `evaluate`.
-    min_size : int
-        Particles with fewer px are removed on both sides first.
-
-    Raises
-    ------
-    InputError
-        If names do not pair, sizes differ, or a file cannot be read; it names the file.
-    """
-    images = {}
-    pairs = pair_images(truth, pred, ignore, fields=fields)
-    for pair in track(pairs, "detecting", len(pairs), "images"):
-        by_plane = (detect(a, b, radius, size_edges, min_size) for a, b in pair.planes())
-        images[pair.name] = reduce(add, by_plane)
-    return DetectionReport(radius, images)
-
-
 def _close_pairs(
     truth: Labels, pred: Labels, radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
@@ -277,3 +186,84 @@ def _close_pairs(
     first = np.ones(len(a), np.bool_)
     first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     return a[first] - 1, b[first] - 1, distance[first]
+
+
+def _compute(
+    truth: Labels,
+    pred: Labels,
+    min_size: int = 0,
+    *,
+    radius: float,
+    size_edges: Sequence[int] = SIZE_EDGES,
+) -> Detection:
+    return detect(truth, pred, radius, size_edges, min_size)
+
+
+def _summary(report: Report[Detection]) -> dict[str, Any]:
+    return {"within_px": report.settings["radius"], **report.total.to_dict()}
+
+
+def _values(found: Detection) -> dict[str, float]:
+    c = found.confusion
+    return {
+        "detection_f1": c.dice,
+        "detection_precision": c.precision,
+        "detection_recall": c.recall,
+    }
+
+
+def _table(report: Report[Detection]) -> Table:
+    """Particles by size class, then all."""
+    from rich.table import Table
+
+    total = report.total
+    c = total.confusion
+    table = Table(
+        caption=f"found within {report.settings['radius']:g} px: precision {c.precision:.3f}, "
+        f"recall {c.recall:.3f}, F1 {c.dice:.3f}",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("area, px")
+    for column in ("true", "predicted", "true and found"):
+        table.add_column(column, justify="right")
+    for name, *numbers in zip(
+        total.size_names, total.truth_sizes, total.pred_sizes, total.found_sizes, strict=True
+    ):
+        table.add_row(name, *map(str, numbers))
+    table.add_row("all", str(total.count.truth), str(total.count.pred), str(c.tp), style="bold")
+    return table
+
+
+DETECTION = Metric(
+    "detection",
+    "labels",
+    "Whether particles were found within a distance, whatever their outlines.",
+    (
+        Column(
+            "detection_f1",
+            "detection F1",
+            "2 TP / (2 TP + FP + FN) of particles paired one to one within a distance",
+            key="f1",
+        ),
+        Column(
+            "detection_precision",
+            "detection precision",
+            "share of predicted particles that have a true one within a distance",
+            key="precision",
+            on_page=True,
+        ),
+        Column(
+            "detection_recall",
+            "detection recall",
+            "share of true particles that have a predicted one within a distance",
+            key="recall",
+            on_page=True,
+        ),
+    ),
+    _compute,
+    _values,
+    flat=True,
+    table=_table,
+    summary=_summary,
+)

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sparcell.core.errors import InputError
 from sparcell.evaluation._overlaps import Overlaps
+from sparcell.evaluation.metric import Column, Comparison, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,3 +212,30 @@ def _by_toolbox(
     of_true = np.bincount(event[several & is_truth], minlength=events) > 0
     of_predicted = np.bincount(event[several & ~is_truth], minlength=events) > 0
     return of_true & ~of_predicted, of_predicted & ~of_true, of_true & of_predicted
+
+
+def _compute(compared: Comparison) -> ErrorCounts:
+    return compared.errors.counts
+
+
+def _values(counts: ErrorCounts) -> dict[str, int]:
+    return {column.name: getattr(counts, column.name) for column in ERRORS.columns}
+
+
+ERRORS = Metric(
+    "errors",
+    "objects",
+    "What went wrong with objects, as numbers of events.",
+    tuple(
+        Column(name, title, description, better="lower", without_small=True, header=header)
+        for name, title, description, header in (
+            ("missed", "missed", "true objects without a prediction", "miss"),
+            ("spurious", "spurious", "predicted objects without a true one", "spur."),
+            ("split", "split", "true objects that were predicted as several", "split"),
+            ("merge", "merge", "several true objects that were predicted as one", "merge"),
+            ("catastrophe", "catastrophe", "several objects predicted as several others", "cat."),
+        )
+    ),
+    _compute,
+    _values,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sparcell.evaluation._overlaps import Overlaps
 from sparcell.evaluation.confusion import Confusion
+from sparcell.evaluation.metric import Column, Comparison, Metric
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
@@ -75,6 +77,35 @@ class Matching:
             "mean_iou": self.mean_iou,
             "panoptic_quality": self.panoptic_quality,
         }
+
+
+@dataclass(frozen=True)
+class MatchingScores:
+    """Matched objects at all thresholds; `+` pools two images.
+
+    Attributes
+    ----------
+    levels : tuple of Matching
+        By ascending threshold.
+    """
+
+    levels: tuple[Matching, ...]
+
+    def __add__(self, other: MatchingScores) -> MatchingScores:
+        return MatchingScores(tuple(a + b for a, b in zip(self.levels, other.levels, strict=True)))
+
+    @property
+    def map(self) -> float:
+        """Mean AP over the thresholds, 0 to 1."""
+        return float(np.mean([level.ap for level in self.levels]))
+
+    def level(self, threshold: float) -> Matching:
+        """Return the matching at one IoU threshold of `THRESHOLDS`."""
+        return next(level for level in self.levels if abs(level.threshold - threshold) < 1e-9)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as they stand in the JSON report."""
+        return {"matching": [level.to_dict() for level in self.levels], "map": self.map}
 
 
 def match_objects(
@@ -151,3 +182,53 @@ def _solve(
     position[row, column] = np.arange(len(iou))
     best: NDArray[np.int64] = position[linear_sum_assignment(gain, maximize=True)]
     return best[best >= 0]
+
+
+def _compute(compared: Comparison) -> MatchingScores:
+    return MatchingScores(match_objects(compared.overlaps))
+
+
+def _values(scores: MatchingScores) -> dict[str, float]:
+    half = scores.level(0.5)
+    return {
+        "f1": half.confusion.dice,
+        "map": scores.map,
+        "precision": half.confusion.precision,
+        "recall": half.confusion.recall,
+        "ap50": half.ap,
+        "ap75": scores.level(0.75).ap,
+        "f1_60": scores.level(0.6).confusion.dice,
+    }
+
+
+MATCHING = Metric(
+    "matching",
+    "objects",
+    "Objects matched one to one where their IoU reaches a threshold.",
+    (
+        Column(
+            "f1",
+            "F1",
+            "2 TP / (2 TP + FP + FN) of objects matched at IoU 0.5",
+            averaged=True,
+            without_small=True,
+            header="F1",
+        ),
+        Column("ap50", "AP50", "TP / (TP + FP + FN) at IoU 0.5", without_small=True, on_page=True),
+        Column("ap75", "AP75", "TP / (TP + FP + FN) at IoU 0.75", on_page=True),
+        Column(
+            "map",
+            "mAP",
+            "mean of TP / (TP + FP + FN) over IoU 0.50 to 0.95",
+            averaged=True,
+            header="mAP",
+            on_page=True,
+        ),
+        Column("precision", "precision", "TP / (TP + FP) at IoU 0.5"),
+        Column("recall", "recall", "TP / (TP + FN) at IoU 0.5"),
+        Column("f1_60", "F1 (IoU 0.6)", "F1 of objects matched at IoU 0.6", without_small=True),
+    ),
+    _compute,
+    _values,
+    flat=True,
+)

@@ -14,6 +14,7 @@ from sparcell.core.rows import RowSource
 from sparcell.evaluation._overlaps import Overlaps
 from sparcell.evaluation._strips import Strip, strips
 from sparcell.evaluation.confusion import Confusion
+from sparcell.evaluation.metric import Column, Comparison, Metric
 
 ObjectDefinition = Literal["components", "ids"]
 
@@ -116,3 +117,37 @@ def overlap_of_ids(overlaps: Overlaps) -> Confusion:
     missed = len(overlaps.truth_ids) - len(np.unique(overlaps.pair_truth))
     seen = len(np.unique(overlaps.pair_pred))
     return Confusion(tp=seen, fp=len(overlaps.pred_ids) - seen, fn=missed)
+
+
+def _column(key: str, title: str, formula: str, header: str = "") -> Column:
+    return Column(
+        f"object_{key}",
+        f"object {title}",
+        f"{formula} over components of the mask; a component that the other image touches is found",
+        key=key,
+        averaged=True,
+        header=header,
+    )
+
+
+def _compute(compared: Comparison) -> Confusion:
+    return compared.components
+
+
+def _values(found: Confusion) -> dict[str, float]:
+    return {f"object_{key}": getattr(found, key) for key in ("precision", "recall", "dice", "iou")}
+
+
+OVERLAP = Metric(
+    "overlap",
+    "objects",
+    "Which components of the mask were found at all.",
+    (
+        _column("precision", "precision", "TP / (TP + FP)"),
+        _column("recall", "recall", "TP / (TP + FN)"),
+        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="obj"),
+        _column("iou", "IoU", "TP / (TP + FP + FN)"),
+    ),
+    _compute,
+    _values,
+)

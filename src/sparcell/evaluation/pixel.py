@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sparcell.evaluation._overlaps import Overlaps
 from sparcell.evaluation.confusion import Confusion
+from sparcell.evaluation.metric import Column, Comparison, Metric
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,39 @@ def pixel_scores(overlaps: Overlaps) -> PixelScores:
     fn = int(overlaps.truth_areas.sum()) - tp
     fp = int(overlaps.pred_areas.sum()) - tp
     return PixelScores(Confusion(tp, fp, fn), overlaps.pixels - tp - fn - fp)
+
+
+def _column(key: str, title: str, formula: str, header: str = "") -> Column:
+    return Column(
+        f"pixel_{key}",
+        f"pixel {title}",
+        f"{formula} over pixels that belong to any object",
+        key=key,
+        averaged=True,
+        header=header,
+        on_page=bool(header),
+    )
+
+
+def _compute(compared: Comparison) -> PixelScores:
+    return pixel_scores(compared.overlaps)
+
+
+def _values(scores: PixelScores) -> dict[str, float]:
+    return {f"pixel_{key}": value for key, value in scores.to_dict().items()}
+
+
+PIXEL = Metric(
+    "pixel",
+    "objects",
+    "Which pixels belong to any object.",
+    (
+        _column("precision", "precision", "TP / (TP + FP)"),
+        _column("recall", "recall", "TP / (TP + FN)"),
+        _column("accuracy", "accuracy", "(TP + TN) / all"),
+        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="px"),
+        _column("iou", "IoU", "TP / (TP + FP + FN)"),
+    ),
+    _compute,
+    _values,
+)

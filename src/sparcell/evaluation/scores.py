@@ -1,69 +1,95 @@
-"""All scores of one image; `+` pools images."""
+"""The results of all metrics of objects for one image; `+` pools images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from sparcell.core.rows import RowSource
 from sparcell.evaluation._overlaps import OverlapCounter, count_overlaps
 from sparcell.evaluation._strips import WithoutObjects, strips
 from sparcell.evaluation.confusion import Confusion
-from sparcell.evaluation.counts import ObjectCount, count_objects
+from sparcell.evaluation.counts import ObjectCount
 from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
-from sparcell.evaluation.matching import Matching, match_objects
+from sparcell.evaluation.matching import Matching, MatchingScores
+from sparcell.evaluation.metric import METRICS, Comparison, columns_of, metrics_of_objects
 from sparcell.evaluation.overlap import ObjectDefinition, OverlapScorer, overlap_of_ids
 from sparcell.evaluation.overlay import OverlayPainter
-from sparcell.evaluation.pixel import PixelScores, pixel_scores
-
-RATIOS = (
-    "pixel_precision", "pixel_recall", "pixel_accuracy", "pixel_dice", "pixel_iou",
-    "object_precision", "object_recall", "object_dice", "object_iou", "f1", "map",
-)  # fmt: skip
-"""Names of the ratios that are averaged over images; ``object_`` is the overlap of components."""
+from sparcell.evaluation.pixel import PixelScores
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Everything `sparcell evaluate` says of one image; `+` pools two (counts, then ratios)."""
+    """Everything `sparcell evaluate` says of one image; `+` pools two (counts, then ratios).
 
-    pixel: PixelScores
-    overlap: Confusion
-    matching: tuple[Matching, ...]
-    errors: ErrorCounts
-    count: ObjectCount
+    Attributes
+    ----------
+    results : mapping
+        Name of a metric to its result. The metrics of Sparcell are attributes, too.
+    """
+
+    results: Mapping[str, Any]
 
     def __add__(self, other: Scores) -> Scores:
-        return Scores(
-            self.pixel + other.pixel,
-            self.overlap + other.overlap,
-            tuple(a + b for a, b in zip(self.matching, other.matching, strict=True)),
-            self.errors + other.errors,
-            self.count + other.count,
-        )
+        return Scores({name: self[name] + other[name] for name in self.results})
+
+    def __getitem__(self, metric: str) -> Any:
+        return self.results[metric]
+
+    @property
+    def pixel(self) -> PixelScores:
+        """Which pixels belong to any object."""
+        scores: PixelScores = self["pixel"]
+        return scores
+
+    @property
+    def overlap(self) -> Confusion:
+        """Which components of the mask were found at all."""
+        confusion: Confusion = self["overlap"]
+        return confusion
+
+    @property
+    def matching(self) -> MatchingScores:
+        """Objects matched one to one at IoU thresholds."""
+        scores: MatchingScores = self["matching"]
+        return scores
+
+    @property
+    def errors(self) -> ErrorCounts:
+        """Numbers of error events."""
+        counts: ErrorCounts = self["errors"]
+        return counts
+
+    @property
+    def count(self) -> ObjectCount:
+        """Numbers of objects."""
+        count: ObjectCount = self["count"]
+        return count
 
     @property
     def map(self) -> float:
         """Mean AP over the IoU thresholds 0.50 to 0.95 in steps of 0.05."""
-        return float(np.mean([level.ap for level in self.matching]))
+        return self.matching.map
 
     def level(self, threshold: float) -> Matching:
         """Return the matching at one IoU threshold of `THRESHOLDS`."""
-        return next(level for level in self.matching if abs(level.threshold - threshold) < 1e-9)
+        return self.matching.level(threshold)
+
+    def values(self) -> dict[str, float | None]:
+        """Return the values of all columns, by name."""
+        return {
+            column: value
+            for name, result in self.results.items()
+            for column, value in METRICS[name].values(result).items()
+        }
 
     @property
     def ratios(self) -> dict[str, float]:
-        """All ratios that are averaged over images, by the names in `RATIOS`."""
-        pixel, overlap = self.pixel.to_dict(), self.overlap
-        objects = {name: getattr(overlap, name) for name in ("precision", "recall", "dice", "iou")}
-        return {
-            **{f"pixel_{name}": value for name, value in pixel.items()},
-            **{f"object_{name}": value for name, value in objects.items()},
-            "f1": self.level(0.5).confusion.dice,
-            "map": self.map,
-        }
+        """All ratios that are averaged over images, by the names of their columns."""
+        values = self.values()
+        columns = columns_of(METRICS[name] for name in self.results)
+        return {column.name: values[column.name] or 0.0 for column in columns if column.averaged}
 
     @property
     def has_undefined(self) -> bool:
@@ -73,23 +99,10 @@ class Scores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, without NaN."""
-        o = self.overlap
-        return {
-            "pixel": self.pixel.to_dict(),
-            "overlap": {
-                "tp": o.tp,
-                "fp": o.fp,
-                "fn": o.fn,
-                "precision": o.precision,
-                "recall": o.recall,
-                "dice": o.dice,
-                "iou": o.iou,
-            },
-            "matching": [level.to_dict() for level in self.matching],
-            "map": self.map,
-            "errors": self.errors.to_dict(),
-            "count": self.count.to_dict(),
-        }
+        content: dict[str, Any] = {}
+        for name, result in self.results.items():
+            content |= METRICS[name].to_json(result)
+        return content
 
 
 def score(
@@ -139,14 +152,10 @@ def score(
             painter.add(strip)
     overlaps = counter.overlaps()
     errors = classify_errors(overlaps, force_event_links, rules=rules)
-    scores = Scores(
-        pixel_scores(overlaps),
-        scorer.confusion() if objects == "components" else overlap_of_ids(overlaps),
-        match_objects(overlaps),
-        errors.counts,
-        count_objects(overlaps),
-    )
-    return scores, errors
+    found = scorer.confusion() if objects == "components" else overlap_of_ids(overlaps)
+    compared = Comparison(overlaps, errors, found)
+    results = {metric.name: metric.compute(compared) for metric in metrics_of_objects()}
+    return Scores(results), errors
 
 
 def _without_small(

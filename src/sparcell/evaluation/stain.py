@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.core.progress import track
-from sparcell.evaluation.pairs import Source, pair_images
+from sparcell.evaluation.metric import Column, Metric
 from sparcell.evaluation.stain_windows import CorrelationWindows
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sparcell.evaluation.report import Report
 
 ROWS_PIXELS = 1 << 22
 WHOLE = (slice(None), slice(None))
@@ -66,111 +66,83 @@ def pearson(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 
 @dataclass(frozen=True)
-class StainEvaluation:
-    """Correlations of predicted with real stains.
+class StainScores:
+    """Correlations of predicted with real stains; `+` pools two images.
 
     Attributes
     ----------
-    images : dict
-        Image to stain to correlation; of several planes, all their pixels together. Where
-        windows were compared, the mean of their correlations.
-    windows : dict
-        Image to number of windows; empty where whole images were compared.
+    correlations : dict
+        Stain to the correlations of images, each -1 to 1. Of several planes all their pixels count
+        together. Where windows were compared, it is the mean of their correlations.
+    windows : int
+        Most windows that were compared in an image; 0 where whole images were.
     """
 
-    images: dict[str, dict[str, float]]
-    windows: dict[str, int] = field(default_factory=dict)
+    correlations: dict[str, tuple[float, ...]]
+    windows: int = 0
 
-    @property
-    def stains(self) -> list[str]:
-        """Names of the stains."""
-        return list(dict.fromkeys(name for held in self.images.values() for name in held))
+    def __add__(self, other: StainScores) -> StainScores:
+        names = dict.fromkeys((*self.correlations, *other.correlations))
+        return StainScores(
+            {
+                name: self.correlations.get(name, ()) + other.correlations.get(name, ())
+                for name in names
+            },
+            max(self.windows, other.windows),
+        )
 
-    def of(self, stain: str) -> NDArray[np.float64]:
-        """Correlations of one stain, by image."""
-        return np.array([held[stain] for held in self.images.values()])
+    def __getitem__(self, stain: str) -> float:
+        return float(np.mean(self.correlations[stain]))
 
     def describe(self, stain: str) -> str:
         """Say mean and SD over images in words; one image has no SD."""
-        values = self.of(stain)
-        spread = f", SD {values.std():.3f}" if len(values) > 1 else ""
-        return f"{values.mean():.3f}{spread}"
+        values = self.correlations[stain]
+        spread = f", SD {np.std(values):.3f}" if len(values) > 1 else ""
+        return f"{self[stain]:.3f}{spread}"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return mean and SD over images (of the population, 0 for one), and each image."""
-        total = {
-            name: {"pcc": float(self.of(name).mean()), "pcc_sd": float(self.of(name).std())}
-            for name in self.stains
-        }
-        content = {"stains": total, "images": self.images}
-        return content | {"windows": self.windows} if self.windows else content
-
-    def table(self) -> Table:
-        """Return mean, SD and images as a table for the terminal."""
-        from rich.table import Table
-
-        table = Table("image", *(f"{name}: correlation" for name in self.stains))
-        if self.windows:
-            table.caption = f"each the mean of up to {max(self.windows.values())} windows"
-        means = map(self.describe, self.stains)
-        table.add_row(f"mean of {len(self.images)}", *means, style="bold")
-        for image, held in self.images.items():
-            table.add_row(image, *(f"{held[name]:.3f}" for name in self.stains))
-        return table
+    def to_dict(self) -> dict[str, float]:
+        """Return the mean correlation of every stain."""
+        return {stain: self[stain] for stain in self.correlations}
 
 
-def evaluate_stains(
-    truth: Source | Sequence[Source],
-    pred: Source,
+def correlate_stains(
+    real: Sequence[Image],
+    predicted: Image,
+    ignore: Image | None = None,
+    name: str = "",
     *,
-    ignore: Source | None = None,
-    fields: Sequence[str] = (),
     windows: CorrelationWindows | None = None,
-) -> StainEvaluation:
-    """Correlate predicted stains with real ones, in grey values as they are in the files.
+) -> StainScores:
+    """Correlate the predicted stains of an image with real ones, in grey values as they are.
 
     Parameters
     ----------
-    truth : Path, str, mapping from name to Path, or sequence of them
-        Folder of real stains, or one image; several where a prediction has several stains that
-        come from several folders. A folder with ``stain/`` in it stands for that. A stack of depths
-        is projected to its maximum where the prediction has one depth.
-    pred : Path, str or mapping from name to Path
-        Predicted stains likewise; channel after channel they are those of `truth`.
-    ignore : Path, str or mapping from name to Path, optional
-        Images that are non-zero where pixels shall be left out.
-    fields : sequence of str
-        As for `evaluate`.
-    windows : Windows, optional
-        Compare windows with few nuclei instead of whole images (isl paper, 2.1).
+    real : sequence of Image
+        Real stains; their channels one after the other are those of `predicted`.
+    predicted : Image
+    ignore : Image, optional
+        Non-zero where pixels shall be left out.
+    name : str
+        Of the image, for the windows and for messages.
+    windows : CorrelationWindows, optional
+        Compare windows with few nuclei instead of the whole image (isl paper, 2.1).
 
     Raises
     ------
     InputError
-        If names do not pair, sizes or numbers of stains differ, or an image has no such window.
+        If the numbers of stains differ, or the image has no such window.
     """
-    folders: list[Source] = [truth] if isinstance(truth, str | Path | Mapping) else list(truth)
-    pairs = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
-    images: dict[str, dict[str, float]] = {}
-    drawn: dict[str, int] = {}
-    for alike in track(zip(*pairs, strict=True), "evaluating", len(pairs[0]), "images"):
-        opened = [pair.open(projected=True) for pair in alike]
-        predicted, left_out = opened[0][1:]
-        real = [one[0] for one in opened]
-        count = sum(stain.size("C") for stain in real)
-        if count != predicted.size("C"):
-            raise InputError(
-                f"{count} real and {predicted.size('C')} predicted stains of {alike[0].name}",
-                "as many of both",
-                "name every folder of real stains, in the order of the prediction",
-            )
-        name = alike[0].name
-        places = windows.draw(name, predicted.shape) if windows else [WHOLE]
-        scores = np.mean([_correlate(real, predicted, left_out, where) for where in places], axis=0)
-        images[name] = dict(zip(_names(predicted, count), scores.tolist(), strict=True))
-        if windows:
-            drawn[name] = len(places)
-    return StainEvaluation(images, drawn)
+    count = sum(stain.size("C") for stain in real)
+    if count != predicted.size("C"):
+        raise InputError(
+            f"{count} real and {predicted.size('C')} predicted stains of {name}",
+            "as many of both",
+            "name every folder of real stains, in the order of the prediction",
+        )
+    regions = windows.draw(name, predicted.shape) if windows else [WHOLE]
+    values = np.mean([_correlate(real, predicted, ignore, region) for region in regions], axis=0)
+    stains = zip(_names(predicted, count), values.tolist(), strict=True)
+    return StainScores({stain: (value,) for stain, value in stains}, len(regions) if windows else 0)
 
 
 def _names(predicted: Image, count: int) -> list[str]:
@@ -194,3 +166,52 @@ def _correlate(
             for one, a, b in zip(found, true, predicted.read(rows, x, plane), strict=True):
                 one.add(a[keep], b[keep])
     return [one.value for one in found]
+
+
+def _summary(report: Report[StainScores]) -> dict[str, Any]:
+    """Mean and SD over images (of the population, 0 for one) of every stain."""
+    stains = {
+        stain: {"pcc": float(np.mean(values)), "pcc_sd": float(np.std(values))}
+        for stain, values in report.total.correlations.items()
+    }
+    windows = {name: scores.windows for name, scores in report.images.items() if scores.windows}
+    return {"stains": stains, "windows": windows} if windows else {"stains": stains}
+
+
+def _table(report: Report[StainScores]) -> Table:
+    """Mean and SD over images, then the images."""
+    from rich.table import Table
+
+    total = report.total
+    table = Table("image", *(f"{stain}: correlation" for stain in total.correlations))
+    if total.windows:
+        table.caption = f"each the mean of up to {total.windows} windows"
+    means = map(total.describe, total.correlations)
+    table.add_row(f"mean of {len(report.images)}", *means, style="bold")
+    for image, scores in report.images.items():
+        table.add_row(image, *(f"{scores[stain]:.3f}" for stain in total.correlations))
+    return table
+
+
+def _values(scores: StainScores) -> dict[str, float]:
+    return {"stain_pcc": float(np.mean(list(scores.to_dict().values())))}
+
+
+STAIN = Metric(
+    "stain",
+    "images",
+    "How well predicted stains agree with real ones.",
+    (
+        Column(
+            "stain_pcc",
+            "correlation with the stain",
+            "Pearson correlation of the grey values, mean over stains",
+            key="pcc",
+        ),
+    ),
+    correlate_stains,
+    _values,
+    flat=True,
+    table=_table,
+    summary=_summary,
+)

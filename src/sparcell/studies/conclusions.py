@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sparcell.studies.reading import ALL, NAMES, finished, ordered_budgets
+from sparcell.evaluation import score_title
+from sparcell.studies.reading import ALL, finished, ordered_budgets
 from sparcell.studies.statistics import LEVEL
 
 MAX_DETAILS = 2
@@ -64,7 +65,7 @@ def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
 
 
 def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, metric: str) -> str:
-    name, top = NAMES.get(metric, metric), part.iloc[0]
+    name, top = score_title(metric), part.iloc[0]
     budget = str(top["budget"])
     repeats = _repeats(good[good["budget"] == budget])
     interval = ""

@@ -11,16 +11,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Rules
+from sparcell.studies.reading import main_scores
 from sparcell.training.effects import name_settings
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe, load_recipe
 from sparcell.training.recipe_parts import Part
 from sparcell.training.settings import dump_settings, override, parse_settings, recipe_names
 
-Metric = Literal[
-    "f1", "f1_60", "f1_60_no_small", "map", "ap50", "ap75", "pixel_iou", "pixel_dice",
-    "detection_f1",
-]  # fmt: skip
 Budget = int | Literal["all"]
 LABEL = re.compile(r"[\w+][\w+. -]*")
 WHOLE_BUDGET = 1_000_000
@@ -125,10 +122,10 @@ class Study(Part):
         "thesis",
         description="how errors are named: by the single-cell thesis or by deepcell-toolbox",
     )
-    metric: Metric | None = Field(
+    metric: str | None = Field(
         None,
-        description="score that curves and tests are about; by default detection_f1 where it is "
-        "asked for, else f1",
+        description="score that curves and tests are about, such as f1, map, ap50, pixel_iou or "
+        "f1_60_no_small; by default detection_f1 where it is asked for, else f1",
     )
     set: dict[str, Any] = Field(
         default_factory=dict, description="other values for settings of all recipes"
@@ -156,6 +153,14 @@ class Study(Part):
         if 0 in values:
             raise ValueError("a budget of 0 fields")
         return values
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str | None) -> str | None:
+        """Check that it is a score of which higher is better, as the registry of metrics has it."""
+        if metric is not None and metric not in (known := main_scores()):
+            raise ValueError(f"no score '{metric}' among {', '.join(known)}")
+        return metric
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
+from sparcell.evaluation import score_title
 from sparcell.studies.curve_fit import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
-from sparcell.studies.reading import NAMES, finished, labelled_fields, tidy
+from sparcell.studies.reading import finished, labelled_fields, tidy
 
 Values = NDArray[np.float64]
 Unit = Literal["fields", "objects"]
@@ -273,7 +274,7 @@ def describe(
 ) -> str:
     """Say in words what more labels would bring; see `forecast_curve`."""
     ahead = forecast_curve(curve, minutes_per_field, more, seconds_per_object)
-    name = NAMES.get(curve.metric, curve.metric)
+    name = score_title(curve.metric)
     extra = f"{ahead.more} more outlined {curve.unit if ahead.more > 1 else curve.unit[:-1]}"
     if ahead.minutes is not None:
         extra += f" (about {duration(ahead.minutes)} of annotation)"

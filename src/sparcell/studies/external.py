@@ -11,7 +11,7 @@ import pandas as pd
 from sparcell.core.errors import InputError
 from sparcell.io import read_table
 from sparcell.studies.config import Study
-from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, KEYS, RUN_COLUMNS
+from sparcell.studies.rows import KEYS, group_columns, image_columns, run_columns
 
 logger = logging.getLogger(__name__)
 
@@ -22,9 +22,6 @@ class Tables(NamedTuple):
     runs: pd.DataFrame
     groups: pd.DataFrame
     images: pd.DataFrame
-
-
-COLUMNS = {"results": RUN_COLUMNS, "groups": GROUP_COLUMNS, "images": IMAGE_COLUMNS}
 
 
 def read_external(study: Study) -> Tables:
@@ -40,16 +37,21 @@ def read_external(study: Study) -> Tables:
         of the study's own recipes.
     """
     labels = {candidate.label for candidate in study.recipes}
-    found = {kind: [pd.DataFrame(columns=list(columns))] for kind, columns in COLUMNS.items()}
+    columns_of_kind = {
+        "results": run_columns(),
+        "groups": group_columns(),
+        "images": image_columns(),
+    }
+    found = {kind: [pd.DataFrame(columns=names)] for kind, names in columns_of_kind.items()}
     for path in study.external:
         table = read_table(path)
         kind = "images" if "image" in table else "groups" if "group" in table else "results"
         _check(table, path, kind, labels)
-        known = COLUMNS[kind]
+        known = columns_of_kind[kind]
         if strange := [name for name in table if name not in known]:
             logger.warning(f"left out of {path}: columns {', '.join(map(str, strange))}")
         found[kind].append(table.reindex(columns=list(known)))
-    return Tables(*(_stack(found[kind]) for kind in COLUMNS))
+    return Tables(*(_stack(found[kind]) for kind in columns_of_kind))
 
 
 def _check(table: pd.DataFrame, path: Path, kind: str, labels: set[str]) -> None:

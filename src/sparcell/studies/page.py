@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from markupsafe import Markup
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.evaluation import METRICS, score_titles
+from sparcell.evaluation.metric import WITHOUT_SMALL, columns_of
 from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
 from sparcell.reports.rendering import embed, render
@@ -36,16 +39,12 @@ from sparcell.studies.pictures import (
     draw_scores,
     draw_small,
 )
-from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets, tidy
+from sparcell.studies.reading import finished, labelled_fields, ordered_budgets, tidy
 from sparcell.studies.size_curves import draw_sizes
 from sparcell.studies.statistics import compare, summarise, tested_images
 
 COSTS = ("steps", "train_s", "train_cpu_s", "predict_s_per_mpx", "peak_mib", "parameters_m")
 FIGURES = ("scores", "means", "small", "errors", "costs")
-OTHERS = (
-    "ap50", "ap75", "map", "f1_no_small", "ap50_no_small", "pixel_dice",
-    "detection_precision", "detection_recall", "count_error",
-)  # fmt: skip
 
 
 def write_study_page(
@@ -99,19 +98,21 @@ def write_study_page(
     if answer and not several:
         # Nothing is compared: what more labels bring is what the study is about.
         said = [answer, *said]
+    columns = [name for name in _other_scores() if name in table and name != metric]
     pictures = draw_recipes(out, images)
     page = render(
         "study.html",
         name=study.get("name") or out.resolve().name,
         description=study.get("description") or "",
         metric=metric,
-        names=NAMES,
+        names=score_titles(),
         headline=said[0],
         conclusions=said[1:],
         several=several,
         others=sorted(set(runs["recipe"]) - _own(study)) if study else [],
         blocks=_blocks(table),
-        columns=[name for name in OTHERS if name in table and name != metric],
+        columns=columns,
+        about=_describe(columns),
         costs=[name for name in COSTS if name in table],
         answer=answer if several else "",
         leader=leader,
@@ -137,7 +138,7 @@ def make_table(
 ) -> pd.DataFrame:
     """Join summary, comparisons and the means of all other columns; a row per recipe and budget."""
     key = ["recipe", "budget"]
-    numbers = [name for name in (*NAMES, *ERRORS, *COSTS) if name in good]
+    numbers = [name for name in (*score_titles(), *COSTS) if name in good]
     of_numbers = good[numbers].apply(pd.to_numeric, errors="coerce")
     of_numbers = of_numbers.loc[:, of_numbers.notna().any()]
     groups = of_numbers.assign(fields=labelled_fields(good)).join(good[key]).groupby(key)
@@ -158,6 +159,27 @@ def make_table(
         "",
     )
     return table.drop(columns="ahead")
+
+
+def _other_scores() -> list[str]:
+    """Columns that are shown beside the main score, F1 without small objects among them."""
+    return [
+        name
+        for column in columns_of(METRICS.entries())
+        for name in (column.name, column.name + WITHOUT_SMALL)
+        if (column.on_page and name == column.name)
+        or (column.without_small and column.better == "higher" and name != column.name)
+    ]
+
+
+def _describe(names: Sequence[str]) -> list[str]:
+    """Say in sentences what columns are, those without small objects left out."""
+    return [
+        f"{column.title[:1].upper()}{column.title[1:]}: {column.description}"
+        f"{'; lower is better' * (column.better == 'lower')}."
+        for column in columns_of(METRICS.entries())
+        if column.name in names
+    ]
 
 
 def fit_all(runs: pd.DataFrame, metric: str) -> dict[str, LearningCurve]:

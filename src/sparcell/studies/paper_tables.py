@@ -28,6 +28,7 @@ from pydantic import Field, ValidationError, field_validator
 from sparcell.core.errors import InputError
 from sparcell.studies.families import Family, families_of
 from sparcell.studies.reading import ordered_budgets
+from sparcell.studies.rows import mean_columns, score_columns
 from sparcell.training.recipe_parts import Part
 
 SCORE = "score"
@@ -181,6 +182,13 @@ def read_layout(family: Family, title: str, given: Any) -> TableLayout:
             raise InputError(
                 f"{axis} {unknown[0]} in the {what}", "one of " + ", ".join(values), "correct it"
             )
+    scores = {*score_columns(), *mean_columns()}
+    if unknown := [score for score in layout.axes[SCORE] if score not in scores]:
+        raise InputError(
+            f"score {unknown[0]} in the {what}",
+            "a column of results.csv, one of " + ", ".join(sorted(scores)),
+            "correct it",
+        )
     return layout
 
 

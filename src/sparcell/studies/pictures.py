@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sparcell.evaluation import METRICS, score_title
 from sparcell.studies.conclusions import fields
 from sparcell.studies.curve import FARTHEST, LearningCurve
-from sparcell.studies.reading import ALL, NAMES, labelled_fields, ordered_budgets
+from sparcell.studies.reading import ALL, labelled_fields, ordered_budgets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,13 +24,11 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
     "#7f5539", "#6a4c93", "#8ac926", "#808080", "#b5179e",
 )  # fmt: skip
-ERRORS = {
-    "missed": "#56B4E9",
-    "spurious": "#D55E00",
-    "split": "#F0E442",
-    "merge": "#CC79A7",
-    "catastrophe": "#333333",
-}
+ERROR_COLOURS = ("#56B4E9", "#D55E00", "#F0E442", "#CC79A7", "#333333")
+ERRORS = dict(
+    zip((column.name for column in METRICS["errors"].columns), ERROR_COLOURS, strict=True)
+)
+"""Error classes and their colours."""
 COSTS = {
     "train_s": "training, minutes",
     "predict_s_per_mpx": "prediction, s per megapixel",
@@ -79,7 +78,7 @@ def draw_scores(
         axis.plot(runs["amount"], runs[metric], "o", color=colour, alpha=0.35, markersize=4)
         axis.plot(means["amount"], means[metric], "o-", color=colour, markersize=6, label=recipe)
         _draw_fit(axis, curves.get(recipe), colour)
-    axis.set(xscale="log", xlabel="labelled fields", ylabel=NAMES.get(metric, metric))
+    axis.set(xscale="log", xlabel="labelled fields", ylabel=score_title(metric))
     axis.set_xlim(positive[0] / 1.2, top * FARTHEST / 2 * 1.1)
     axis.set_xticks(positive, [f"{amount:g}" for amount in positive], minor=False)
     axis.minorticks_off()
@@ -115,7 +114,7 @@ def draw_means(summary: pd.DataFrame, colours: Colours, metric: str) -> Figure:
             place, colour = list(colours).index(str(recipe)), colours[str(recipe)]
             axis.plot(row["mean"], place, "o", color=colour, markersize=7)
             axis.plot([row["low"], row["high"]], [place, place], color=colour)
-        axis.set_xlabel(NAMES.get(metric, metric))
+        axis.set_xlabel(score_title(metric))
     return figure
 
 
@@ -184,7 +183,7 @@ def draw_costs(good: pd.DataFrame, colours: Colours, metric: str) -> Figure | No
         axis.set_xlabel(COSTS[cost])
         _scale(axis, means[cost].dropna() * SCALES.get(cost, 1))
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel(NAMES.get(metric, metric))
+    axes[0].set_ylabel(score_title(metric))
     handles = [
         axes[0].plot([], [], "o", color=colours[str(recipe)], label=str(recipe))[0]
         for recipe in means.index

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.dataset import Dataset
+from sparcell.evaluation import score_title
 from sparcell.io import open_image, open_sample
 from sparcell.models import load_model
 from sparcell.prediction.loaded_model import LoadedModel
@@ -27,7 +28,7 @@ from sparcell.studies.example_fields import (
 )
 from sparcell.studies.pictures import COLOURS
 from sparcell.studies.pretraining_table import METRICS, ORDER
-from sparcell.studies.reading import NAMES, finished, ordered_budgets
+from sparcell.studies.reading import finished, ordered_budgets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +94,7 @@ def _draw_boxes(axis: Axes, good: pd.DataFrame, metric: str) -> None:
         beside = place + random.uniform(-0.15, 0.15, len(scores))
         axis.plot(beside, scores, "o", color=colour, alpha=0.4, markersize=3)
     axis.set_xticks(range(len(starts)), [ORDER.get(start, start) for start in starts])
-    axis.set(ylabel=NAMES[metric], ylim=(-0.03, 1.03))
+    axis.set(ylabel=score_title(metric), ylim=(-0.03, 1.03))
     axis.spines[["top", "right"]].set_visible(False)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sparcell.evaluation import score_title
 from sparcell.studies.pictures import COLOURS
-from sparcell.studies.reading import NAMES, finished, labelled_fields, ordered_budgets
+from sparcell.studies.reading import finished, labelled_fields, ordered_budgets
 from sparcell.studies.statistics import (
     NOT_TESTED,
     Difference,
@@ -121,7 +122,7 @@ def describe_pretraining(table: pd.DataFrame) -> list[str]:
         known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
         start = "the stain" if row["pretraining"] == "stain" else row["pretraining"]
         said.append(
-            f"{fields}, {NAMES[row['metric']]}: {row['score']:.3f} after {start}, {base:.3f} "
+            f"{fields}, {score_title(row['metric'])}: {row['score']:.3f} after {start}, {base:.3f} "
             f"after ImageNet ({gain}{known})"
         )
     return said
@@ -145,7 +146,9 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
             look = {"fmt": "o-", "color": colours[start], "capsize": 2}
             axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **look)
         ticks = sorted(set(part["fields"]))
-        axis.set(xscale="log", xlabel="labelled fields", ylabel=f"{NAMES[metric]}, 95 % interval")
+        axis.set(
+            xscale="log", xlabel="labelled fields", ylabel=f"{score_title(metric)}, 95 % interval"
+        )
         axis.set_xticks(ticks, _tick_labels(ticks))
         axis.minorticks_off()
         axis.set_ylim(bottom=0)

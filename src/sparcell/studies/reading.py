@@ -5,36 +5,21 @@ from __future__ import annotations
 import pandas as pd
 
 from sparcell.core.errors import InputError
-from sparcell.evaluation import RATIOS
+from sparcell.evaluation import METRICS, score_titles
+from sparcell.evaluation.metric import WITHOUT_SMALL, columns_of, metrics_of_objects
 
 ALL = "all"
-NAMES = {
-    "f1": "F1",
-    "f1_no_small": "F1 without small objects",
-    "f1_60": "F1 (IoU 0.6)",
-    "f1_60_no_small": "F1 (IoU 0.6) without small objects",
-    "ap50": "AP50",
-    "ap50_no_small": "AP50 without small objects",
-    "ap75": "AP75",
-    "map": "mAP",
-    "precision": "precision",
-    "recall": "recall",
-    "pixel_precision": "pixel precision",
-    "pixel_recall": "pixel recall",
-    "pixel_accuracy": "pixel accuracy",
-    "pixel_dice": "pixel Dice",
-    "pixel_iou": "pixel IoU",
-    "object_precision": "object precision",
-    "object_recall": "object recall",
-    "object_dice": "object Dice",
-    "object_iou": "object IoU",
-    "detection_f1": "detection F1",
-    "detection_precision": "detection precision",
-    "detection_recall": "detection recall",
-    "count_error": "count error",
-}
-NAMES |= {f"mean_{name}": f"{NAMES[name]}, mean over images" for name in RATIOS}
-"""How scores are called in sentences and on axes."""
+
+
+def main_scores() -> list[str]:
+    """Return the columns that curves and tests may be about: higher is better, 0 to 1."""
+    columns = columns_of([*metrics_of_objects(), METRICS["detection"]])
+    return [
+        name
+        for column in columns
+        if column.better == "higher"
+        for name in (column.name, *[column.name + WITHOUT_SMALL] * column.without_small)
+    ]
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +80,7 @@ def finished(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     if metric not in runs:
         raise InputError(
             f"no column {metric} in the results",
-            "one of " + ", ".join(name for name in NAMES if name in runs),
+            "one of " + ", ".join(name for name in score_titles() if name in runs),
             "choose one of these",
         )
     score = pd.to_numeric(runs[metric], errors="coerce")

@@ -15,14 +15,8 @@ import numpy as np
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.labels import connected_labels
 from sparcell.core.record import read_record
-from sparcell.evaluation import (
-    RATIOS,
-    Detection,
-    Scores,
-    evaluate,
-    evaluate_detection,
-    mean_of_images,
-)
+from sparcell.evaluation import METRICS, Detection, Scores, evaluate, mean_of_images
+from sparcell.evaluation.metric import WITHOUT_SMALL, columns_of, metrics_of_objects
 from sparcell.io import open_image
 from sparcell.models import load_model
 from sparcell.studies.design import Plan, Run, find_groups
@@ -30,25 +24,42 @@ from sparcell.studies.design import Plan, Run, find_groups
 Row = dict[str, Any]
 
 KEYS = ("recipe", "budget", "fold", "seed")
+DETECTION = "detection"
 FIELDS = ("n_train", "n_val", "n_test", "objects_train")
-ERRORS = ("missed", "spurious", "split", "merge", "catastrophe")
-SCORES = (
-    "f1", "precision", "recall", "ap50", "ap75", "map", "f1_no_small", "ap50_no_small",
-    "f1_60", "f1_60_no_small",
-    "pixel_precision", "pixel_recall", "pixel_accuracy", "pixel_dice", "pixel_iou",
-    "object_precision", "object_recall", "object_dice", "object_iou",
-    *ERRORS, *(f"{name}_no_small" for name in ERRORS),
-    "count_true", "count_true_no_small", "count_pred", "count_error",
-    "detection_f1", "detection_precision", "detection_recall",
-)  # fmt: skip
-MEANS = tuple(f"mean_{name}" for name in RATIOS)
-"""Means over test images; the other scores are pooled."""
 COSTS = (
     "steps", "train_cpu_s", "train_s", "predict_s_per_mpx", "peak_mib", "gpu_mib", "parameters_m",
 )  # fmt: skip
-RUN_COLUMNS = (*KEYS, *FIELDS, *SCORES, *MEANS, *COSTS, "decode", "error")
-GROUP_COLUMNS = (*KEYS, "group_by", "group", "n_test", *SCORES, *MEANS)
-IMAGE_COLUMNS = (*KEYS, "image", *SCORES)
+
+
+def score_columns() -> tuple[str, ...]:
+    """Return the columns of pooled scores, those without small objects beside them."""
+    columns = columns_of([*metrics_of_objects(), METRICS[DETECTION]])
+    return tuple(
+        column.name + ending
+        for column in columns
+        for ending in ("", *[WITHOUT_SMALL] * column.without_small)
+    )
+
+
+def mean_columns() -> tuple[str, ...]:
+    """Return the columns of means over test images."""
+    columns = columns_of(metrics_of_objects())
+    return tuple(f"mean_{column.name}" for column in columns if column.averaged)
+
+
+def run_columns() -> tuple[str, ...]:
+    """Return the columns of ``results.csv``."""
+    return (*KEYS, *FIELDS, *score_columns(), *mean_columns(), *COSTS, "decode", "error")
+
+
+def group_columns() -> tuple[str, ...]:
+    """Return the columns of ``groups.csv``."""
+    return (*KEYS, "group_by", "group", "n_test", *score_columns(), *mean_columns())
+
+
+def image_columns() -> tuple[str, ...]:
+    """Return the columns of ``images.csv``."""
+    return (*KEYS, "image", *score_columns())
 
 
 def key_row(run: Run) -> Row:
@@ -98,7 +109,7 @@ def read_rows(plan: Plan, run: Run, folder: Path) -> ScoredRows:
     samples = {sample.name: sample for sample in dataset.samples}
     images = score_images(plan, [samples[name] for name in run.test], folder)
     named = {key: value for key, value in key_row(run).items() if key in KEYS}
-    by_image = [named | {"image": name} | as_columns([held]) for name, held in images.items()]
+    by_image = [named | {"image": name} | as_columns([one]) for name, one in images.items()]
     by_group = []
     if groups := find_groups(plan.study, samples):
         for group, names in groups.split(images).items():
@@ -150,7 +161,7 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
         ).images
     detections: Mapping[str, Detection] = {}
     if study.detection_radius is not None:
-        detections = evaluate_detection(truth, found, study.detection_radius).images
+        detections = evaluate(truth, found, metric=DETECTION, radius=study.detection_radius).images
     return {
         name: ImageScores(scores[name], without_small.get(name), detections.get(name))
         for name in scores
@@ -158,46 +169,24 @@ def score_images(plan: Plan, tested: list[Sample], folder: Path) -> dict[str, Im
 
 
 def set_columns(images: list[ImageScores]) -> Row:
-    """Return the columns `SCORES` and `MEANS` of a set of images."""
+    """Return pooled scores of a set of images, and means over them."""
     means = mean_of_images(image.scores for image in images).ratios
     return as_columns(images) | {f"mean_{name}": value for name, value in means.items()}
 
 
 def as_columns(images: list[ImageScores]) -> Row:
-    """Pool the scores of images into the columns `SCORES`."""
-    total = reduce(add, (image.scores for image in images))
-    half = total.level(0.5)
-    errors = total.errors.to_dict()
-    missing = sum(abs(image.scores.count.pred - image.scores.count.truth) for image in images)
-    row: Row = {
-        **total.ratios,
-        "precision": half.confusion.precision,
-        "recall": half.confusion.recall,
-        "ap50": half.ap,
-        "ap75": total.level(0.75).ap,
-        "f1_60": total.level(0.6).confusion.dice,
-        **{name: errors[name] for name in ERRORS},
-        "count_true": total.count.truth,
-        "count_pred": total.count.pred,
-        "count_error": missing / total.count.truth if total.count.truth else None,
-    }
+    """Pool the scores of images into the columns `score_columns`."""
+    row: Row = reduce(add, (image.scores for image in images)).values()
     if large := [image.without_small for image in images if image.without_small]:
-        pooled = reduce(add, large)
-        errors = pooled.errors.to_dict()
+        values = reduce(add, large).values()
+        columns = columns_of(metrics_of_objects())
         row |= {
-            **{f"{name}_no_small": errors[name] for name in ERRORS},
-            "count_true_no_small": pooled.count.truth,
-            "f1_no_small": pooled.level(0.5).confusion.dice,
-            "f1_60_no_small": pooled.level(0.6).confusion.dice,
-            "ap50_no_small": pooled.level(0.5).ap,
+            column.name + WITHOUT_SMALL: values[column.name]
+            for column in columns
+            if column.without_small
         }
     if particles := [image.detection for image in images if image.detection]:
-        pairs = reduce(add, (particle.confusion for particle in particles))
-        row |= {
-            "detection_f1": pairs.dice,
-            "detection_precision": pairs.precision,
-            "detection_recall": pairs.recall,
-        }
+        row |= METRICS[DETECTION].values(reduce(add, particles))
     return row
 
 

@@ -30,7 +30,7 @@ from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
 from sparcell.studies.design import Plan, Run, describe_plan, plan_study, read_plan
 from sparcell.studies.external import Tables, read_external
-from sparcell.studies.rows import GROUP_COLUMNS, IMAGE_COLUMNS, RUN_COLUMNS
+from sparcell.studies.rows import group_columns, image_columns, run_columns
 from sparcell.studies.single import result_path
 from sparcell.studies.workers import carry_out
 from sparcell.system.cluster import check_workers
@@ -170,10 +170,10 @@ def write_tables(plan: Plan, out: Path, external: Tables) -> pd.DataFrame:
         What is in ``results.csv``.
     """
     held = [_read(out, run) for run in plan.runs if result_path(out, run).exists()]
-    runs = pd.DataFrame([entry["row"] for entry in held], columns=list(RUN_COLUMNS))
+    runs = pd.DataFrame([entry["row"] for entry in held], columns=list(run_columns()))
     groups, images = (
         pd.DataFrame([row for entry in held for row in entry[kind]], columns=list(columns))
-        for kind, columns in (("groups", GROUP_COLUMNS), ("images", IMAGE_COLUMNS))
+        for kind, columns in (("groups", group_columns()), ("images", image_columns()))
     )
     results = _join(runs, external.runs)
     # Counts stay whole numbers though some runs have none.

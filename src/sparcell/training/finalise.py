@@ -23,7 +23,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image_files import stem
 from sparcell.core.record import now
-from sparcell.evaluation import Groups, evaluate, evaluate_stains
+from sparcell.evaluation import Groups, evaluate
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.io import list_images, open_sample
 from sparcell.measurement import write_tables
@@ -334,11 +334,11 @@ def _correlate_files(samples: dict[str, Sample], out: Path) -> dict[str, Any]:
     predictions = out / "predictions"
     real = {name: open_stains(sample, open_sample(sample)) for name, sample in samples.items()}
     truth = [dict(zip(real, held, strict=True)) for held in zip(*real.values(), strict=True)]
-    found = evaluate_stains(truth, _written(predictions / "stain", samples))
+    found = evaluate(truth, _written(predictions / "stain", samples), metric="stain")
     content = found.to_json()
     write_json(out / "evaluation.json", content)
-    for name in found.stains:
-        logger.info(f"{name} of {len(samples)} fields: correlation {found.describe(name)}")
+    for name in found.total.correlations:
+        logger.info(f"{name} of {len(samples)} fields: correlation {found.total.describe(name)}")
     return {**content["stains"], "fields": sorted(samples)}
 
 
