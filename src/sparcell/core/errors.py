@@ -11,8 +11,11 @@ class SparcellError(Exception):
     """Base of every error that Sparcell raises on purpose."""
 
 
-class InputError(SparcellError):
-    """The user's input is wrong, and this says how to put it right.
+class InputError(SparcellError, ValueError):
+    """The user's input is wrong; the message says how to correct it.
+
+    It is a ValueError, as Python users expect. Code that catches ValueErrors of a library must let
+    it pass.
 
     Parameters
     ----------

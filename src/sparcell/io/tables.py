@@ -55,6 +55,8 @@ def read_table(path: Path | str) -> DataFrame:
             na_values=[""],
         )
         return frame.assign(**{name: _numbers_with_gaps(frame[name]) for name in frame.columns})
+    except InputError:
+        raise
     except ImportError as error:
         raise _no_parquet(path) from error
     except (ValueError, OSError) as error:

@@ -59,6 +59,8 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
     try:
         inputs, results = read_tensors(described)
         name = str(described.get("name", "model"))
+    except InputError:
+        raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{package.source} with a description that cannot be read ({first_line(error)!r})",

@@ -117,6 +117,8 @@ def _damaged(package: Package, reason: object) -> InputError:
 def _read_spec(package: Package) -> ModelSpec:
     try:
         raw = dict(json.loads(package.read("sparcell.json")))
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise _damaged(package, error) from error
     if raw.get("format", 0) > FORMAT:

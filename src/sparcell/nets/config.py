@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sparcell.core.errors import InputError
+from sparcell.core.settings import Settings
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Settings):
     """Which network, and where its weights come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

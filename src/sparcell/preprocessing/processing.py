@@ -87,6 +87,8 @@ def _make(step: Step, sample: Pixels) -> Function:
         )
     try:
         return MAKERS[step.name](step.kwargs, sample)
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"processing '{step.name}' with {step.kwargs or 'nothing'} ({error})",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic import Field as Setting
 
 from sparcell.core.errors import InputError
+from sparcell.core.settings import Settings
 
 StainFailure = Literal["none", "empty", "noise", "leak", "out_of_focus"]
 STAIN_FAILURES: tuple[StainFailure, ...] = get_args(StainFailure)
@@ -26,27 +21,25 @@ Fraction = Annotated[float, Setting(ge=0, le=1)]
 Pixels = Annotated[int, Setting(ge=1, le=8192)]
 
 
-class _Settings(BaseModel):
+class _Settings(Settings):
     """Frozen settings whose mistakes are one plain line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _plain_errors(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
-        try:
-            return handler(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                known = "one of " + ", ".join(cls.model_fields)
-                raise InputError(f"simulator setting '{name}'", known, "correct it") from error
-            raise InputError(
-                f"simulator setting {name} = {first['input']!r}",
-                first["msg"].removeprefix("Input should be "),
-                "correct it",
-            ) from error
+    def _input_error(cls, error: ValidationError) -> InputError:
+        if found := super()._input_error(error):
+            return found
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = "one of " + ", ".join(cls.model_fields)
+            return InputError(f"simulator setting '{name}'", known, "correct it")
+        return InputError(
+            f"simulator setting {name} = {first['input']!r}",
+            first["msg"].removeprefix("Input should be "),
+            "correct it",
+        )
 
 
 class SimulationSettings(_Settings):

@@ -88,6 +88,8 @@ def read_plan(study: Path) -> Plan:
     try:
         settings = json.loads(path.read_text("utf8"))
         return Plan.model_validate_json(json.dumps(migrate(settings, path)))
+    except InputError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
             f"a damaged {path}", "the plan as it was written", "choose another folder with -o"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sparcell.core.annotation import Kind
 from sparcell.core.errors import InputError
+from sparcell.core.settings import Settings
 
 
-class Part(BaseModel):
+class Part(Settings):
     """A group of settings that cannot be changed and has no unknown ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

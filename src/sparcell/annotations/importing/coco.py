@@ -51,6 +51,8 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
                 shapes.outlines.append(outline)
             else:
                 shapes.skip("outlines without a pixel")
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{path} that is no complete COCO file ({type(error).__name__}: {error})",

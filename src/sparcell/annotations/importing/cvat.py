@@ -60,6 +60,8 @@ def read_cvat(path: Path) -> dict[str, Shapes]:
             shapes = found.setdefault(name, Shapes(path, size=size))
             for element in image:
                 _add(shapes, element.tag, dict(element.attrib))
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"a shape of {path} that cannot be used ({type(error).__name__}: {error})",

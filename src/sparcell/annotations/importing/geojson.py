@@ -69,6 +69,8 @@ def read_geojson(content: Any, path: Path) -> Shapes:
                     shapes.skip("regions" if name == REGION else f"{kind} objects of QuPath")
                 else:
                     _add(shapes, geometry, name, KINDS.get(kind, ""))
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(
             f"a feature of {path} that cannot be used ({type(error).__name__}: {error})",

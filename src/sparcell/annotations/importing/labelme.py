@@ -42,6 +42,8 @@ def read_labelme(content: Any, path: Path) -> dict[str, Shapes]:
     try:
         for shape in content["shapes"]:
             _add(shapes, shape)
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"a shape of {path} that cannot be used ({type(error).__name__}: {error})",

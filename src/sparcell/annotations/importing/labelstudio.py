@@ -50,6 +50,8 @@ def read_label_studio(content: Any, path: Path) -> dict[str, Shapes]:
             found[name] = Shapes(path, size=_size(results[0]))
             for result in results:
                 _add(found[name], result)
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"a task of {path} that cannot be used ({type(error).__name__}: {error})",

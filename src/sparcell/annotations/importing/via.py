@@ -50,6 +50,8 @@ def read_via(content: Any, path: Path) -> dict[str, Shapes]:
             # VIA 1 numbers the regions.
             for region in held.values() if isinstance(held, dict) else held:
                 _add(shapes, region["shape_attributes"], region.get("region_attributes") or {})
+    except InputError:
+        raise
     except DAMAGED as error:
         raise _damaged(path, error) from error
     return {name: shapes for name, shapes in found.items() if shapes.anything}
@@ -70,6 +72,8 @@ def read_via_table(frame: DataFrame, path: Path) -> dict[str, Shapes]:
             # An image without regions has a row, too.
             if attributes := json.loads(row["region_shape_attributes"] or "{}"):
                 _add(shapes, attributes, json.loads(row["region_attributes"] or "{}"))
+    except InputError:
+        raise
     except DAMAGED as error:
         raise _damaged(path, error) from error
     return {name: shapes for name, shapes in found.items() if shapes.anything}
