@@ -12,6 +12,7 @@ from typing import Any
 
 from sparcell.core.files import sha256
 from sparcell.core.image import Image
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.record import now
 from sparcell.evaluation.pairs import Pair, Source
 
@@ -79,8 +80,9 @@ def _folder(source: Source | Sequence[Source] | None) -> str | list[str | None] 
     return folders if len(folders) > 1 else folders[0]
 
 
-def _file(image: Path | Image | None) -> dict[str, str]:
-    if isinstance(image, Path):
-        return {"file": str(image), "sha256": sha256(image)}
+def _file(image: Path | ImageRef | Image | None) -> dict[str, str]:
+    if isinstance(image, Path | ImageRef):
+        ref = ImageRef.of(image)
+        return {"file": str(ref), "sha256": sha256(ref.path)}
     # Opened images may be parts of files, or no files at all.
     return {"file": image.source if image else ""}
