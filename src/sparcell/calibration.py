@@ -22,7 +22,7 @@ from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.predict import predict
 from sparcell.prediction.prepared_image import fit_channels
-from sparcell.prediction.tiling.tiles import pad_to
+from sparcell.preprocessing.padding import pad_to
 
 logger = logging.getLogger(__name__)
 

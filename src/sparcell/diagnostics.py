@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, metadata, version
 from typing import Literal, NamedTuple
 
 import numpy as np
+from packaging.requirements import Requirement
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.record import PACKAGES
 from sparcell.models.accelerators import ACCELERATORS, present, why_not
 from sparcell.models.catalogue import cache_folder
@@ -110,15 +111,14 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    held = _installed(PACKAGES)
-    yield Finding("ok", "versions", ", ".join(f"{name} {number}" for name, number in held.items()))
+    installed = _installed(PACKAGES)
+    yield Finding("ok", "versions", ", ".join(f"{name} {n}" for name, n in installed.items()))
     for requirement in _requirements().get("", []):
-        name, least = _name_and_least(requirement)
-        have = _version(name)
-        if name == "onnxruntime":
-            have = next(filter(None, map(_version, BUILDS)), None)
-        if have is None or _numbers(have) < _numbers(least):
-            what = f"{name} {have or 'missing'}, {least} or later is needed"
+        found = _version(requirement.name)
+        if requirement.name == "onnxruntime":
+            found = next(filter(None, map(_version, BUILDS)), None)
+        if found is None or not requirement.specifier.contains(found, prereleases=True):
+            what = f"{requirement.name} {found or 'missing'}, {requirement.specifier} is needed"
             yield Finding("fail", "versions", what, f"pip install --upgrade '{requirement}'")
 
 
@@ -203,7 +203,8 @@ def _openvino() -> Iterator[Finding]:
             parts.append(f"{device} ({', '.join(kinds)})")
         found = f"{_version('openvino')}: {', '.join(parts) or 'no device'}"
     except Exception as error:
-        yield Finding("warn", "openvino", _first_line(error), "pip install --upgrade openvino")
+        fix = "pip install --upgrade openvino"
+        yield Finding("warn", "openvino", f"does not load: {first_line(error)}", fix)
         return
     if "CPU" in core.available_devices:
         yield Finding("ok", "openvino", found)
@@ -218,7 +219,7 @@ def _onnxruntime() -> Iterator[Finding]:
         providers = onnxruntime.get_available_providers()
     except Exception as error:
         fix = "pip install --upgrade onnxruntime"
-        yield Finding("warn", "onnxruntime", _first_line(error), fix)
+        yield Finding("warn", "onnxruntime", f"does not load: {first_line(error)}", fix)
         return
     devices = [kind.title for kind in ACCELERATORS.values() if kind.provider in providers]
     yield Finding("ok", "onnxruntime", f"{onnxruntime.__version__}: {', '.join(['CPU', *devices])}")
@@ -242,14 +243,14 @@ def _extras() -> Iterator[Finding]:
     for extra, requirements in _requirements().items():
         if not extra or extra in ("docs", "test", "lint"):
             continue
-        names = [_name_and_least(requirement)[0] for requirement in requirements]
-        held = _installed(names)
-        missing = [name for name in names if name not in held]
+        names = [requirement.name for requirement in requirements]
+        installed = _installed(names)
+        missing = [name for name in names if name not in installed]
         if missing:
             found = f"{extra}: not installed ({', '.join(missing)})"
             yield Finding("ok", "extras", found, f"pip install 'sparcell[{extra}]', if needed")
         else:
-            parts = ", ".join(f"{name} {number}" for name, number in held.items())
+            parts = ", ".join(f"{name} {number}" for name, number in installed.items())
             yield Finding("ok", "extras", f"{extra}: {parts}")
 
 
@@ -341,23 +342,18 @@ def _reason(error: InputError) -> str:
     return inner[1] if inner else error.found
 
 
-def _requirements() -> dict[str, list[str]]:
-    """Requirements of each extra as pip takes them; of the core under the empty name."""
-    by_extra: dict[str, list[str]] = {"": []}
+def _requirements() -> dict[str, list[Requirement]]:
+    """Requirements of each extra; of the core under the empty name."""
+    by_extra: dict[str, list[Requirement]] = {"": []}
     for line in metadata("sparcell").get_all("Requires-Dist") or []:
-        requirement, _, marker = line.partition(";")
-        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", marker)
-        by_extra.setdefault(extra[1] if extra else "", []).append(requirement.strip())
+        requirement = Requirement(line)
+        extras = re.findall(r"extra == ['\"]([\w-]+)['\"]", str(requirement.marker or ""))
+        requirement.marker = None
+        by_extra.setdefault(extras[0] if extras else "", []).append(requirement)
     return by_extra
 
 
-def _name_and_least(requirement: str) -> tuple[str, str]:
-    name = re.split(r"[\s\[<>=!~(]", requirement, maxsplit=1)[0]
-    least = re.search(r">=\s*([\w.]+)", requirement)
-    return name, least[1] if least else "0"
-
-
-def _installed(names: list[str] | tuple[str, ...]) -> dict[str, str]:
+def _installed(names: Iterable[str]) -> dict[str, str]:
     return {name: number for name in names if (number := _version(name)) is not None}
 
 
@@ -366,11 +362,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", text.partition("+")[0])[:3]]
-
-
-def _first_line(error: Exception) -> str:
-    return f"does not load: {(str(error) or type(error).__name__).splitlines()[0]}"

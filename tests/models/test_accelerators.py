@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from models import bright_model, random_model
+from packaging.requirements import Requirement
 
 from sparcell import diagnostics
 from sparcell.core.errors import InputError
@@ -157,7 +158,9 @@ def test_the_doctor_opens_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_builds_for_devices_count_as_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnostics, "_requirements", lambda: {"": ["onnxruntime>=1.17"]})
+    monkeypatch.setattr(
+        diagnostics, "_requirements", lambda: {"": [Requirement("onnxruntime>=1.17")]}
+    )
     held = {"onnxruntime-gpu": "1.20"}
     monkeypatch.setattr(diagnostics, "_version", held.get)
     assert [one.status for one in diagnostics._packages()] == ["ok"]

@@ -11,7 +11,7 @@ from models import bright_model, random_model
 from sparcell.core.errors import InputError
 from sparcell.methods.base import to_uint8
 from sparcell.models import Model
-from sparcell.models.runtime import RUNTIMES, OpenVino, default_threads, read_uint8
+from sparcell.models.runtime import RUNTIMES, OpenVino, read_uint8
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,3 @@ def test_a_broken_graph_is_one_line() -> None:
     with pytest.raises(InputError, match="golden output") as caught:
         model.open()
     assert "\n" not in str(caught.value)
-
-
-def test_the_machine_has_threads() -> None:
-    assert default_threads() >= 1

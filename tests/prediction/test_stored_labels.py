@@ -31,9 +31,10 @@ NEAR = 3.0
 
 def predict(model: str, root: Path) -> dict[str, Any]:
     """Digest of the network's output for its golden input, and labels by image."""
+    from tifffile import imread
+
     from sparcell.models import load_model
     from sparcell.prediction.array import predict_array
-    from tifffile import imread
 
     loaded = load_model(model)
     # The one runtime that computes the same bits in every process of a machine.

@@ -21,10 +21,10 @@ from sparcell.prediction.tiling.tiles import (
     TileWindows,
     cut_axis,
     map_rows,
-    pad_to,
     run_ahead,
 )
 from sparcell.preprocessing.normalise import Normalise, Scaling
+from sparcell.preprocessing.padding import pad_to
 
 
 @settings(deadline=None, max_examples=300)

@@ -16,8 +16,9 @@ from dataset_folder import TINY, fields_of, simulate_fields, write_fields
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.models import Normalise, load_model
-from sparcell.prediction.tiling.tiles import cut_axis, map_rows, pad_to
+from sparcell.prediction.tiling.tiles import cut_axis, map_rows
 from sparcell.preprocessing.normalise import Scaling
+from sparcell.preprocessing.padding import pad_to
 from sparcell.training import load_recipe, train
 from sparcell.training.data.crops import Crop, WholeFields
 from sparcell.training.module import SegmentationModule, in_tiles, stack

@@ -38,3 +38,8 @@ class InputError(SparcellError, ValueError):
 
 class SparcellWarning(UserWarning):
     """Something was worked around; the line says what and how to avoid it."""
+
+
+def first_line(error: BaseException, limit: int = 160) -> str:
+    """Shorten the message of another library's error to one line of `limit` letters at most."""
+    return (str(error) or type(error).__name__).splitlines()[0][:limit]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import whole_file
 from sparcell.core.tables import read_typed_table
 
@@ -61,7 +61,7 @@ def read_table(path: Path | str) -> DataFrame:
         raise _no_parquet(path) from error
     except (ValueError, OSError) as error:
         # Both pandas' and pyarrow's errors on damaged content are ValueErrors.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         reason = reason.removeprefix("Error tokenizing data. C error: ")
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
@@ -107,7 +107,7 @@ def read_pieces(
             yield from pieces
     except (ValueError, OSError) as error:
         raise InputError(
-            f"{path} that is no table with {', '.join(columns)} ({str(error).splitlines()[0]})",
+            f"{path} that is no table with {', '.join(columns)} ({first_line(error)})",
             "the table as it was written",
             "delete it and run again",
         ) from error

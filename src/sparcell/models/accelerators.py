@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 
 
 class Accelerator(NamedTuple):
@@ -88,11 +88,6 @@ def why_not(device: str) -> str:
     except Exception as error:
         return first_line(error)
     return ""
-
-
-def first_line(error: BaseException) -> str:
-    """Shorten what a library says to one line."""
-    return (str(error) or type(error).__name__).splitlines()[0][:160]
 
 
 class Accelerated:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.self_contained import check_self_contained
 from sparcell.models.external_model import (
     MEANINGS,
@@ -30,7 +30,7 @@ from sparcell.models.external_model import (
 )
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.package import Package
-from sparcell.models.rdf import Tensor, first_line, read_description, read_tensors
+from sparcell.models.rdf import Tensor, read_description, read_tensors
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.core.errors import InputError
 from sparcell.models.runtime import Runtime
+from sparcell.preprocessing.padding import pad_to
 from sparcell.preprocessing.processing import Pixels, Steps
 
 Maps = Mapping[str, Pixels]
@@ -179,10 +180,8 @@ class ExternalRuntime:
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network on one window, (C, Y, X), grown by reflection to a size it takes."""
         height, width = image.shape[1:]
-        below, right = np.subtract(self._layout.window((height, width)), (height, width))
-        mode = "reflect" if min(height, width) > 1 else "edge"
-        grown = np.pad(image, ((0, 0), (0, below), (0, right)), mode=mode)  # type: ignore[call-overload]
-        outputs = self._runtime(from_cyx(grown, self._layout.axes[1:]))
+        padded = pad_to(image, self._layout.window((height, width)))
+        outputs = self._runtime(from_cyx(padded, self._layout.axes[1:]))
         return [self._layout.read(outputs)[:, :height, :width]]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.models.package import Package
 from sparcell.preprocessing.processing import Steps, read_steps
 
@@ -132,8 +132,3 @@ def _tensor_05(one: dict[str, Any], processing: str) -> Tensor:
     steps = read_steps(one.get(processing))
     name, test = str(one.get("id", "tensor")), str(one["test_tensor"]["source"])
     return Tensor(name, axes, sizes, channels, steps, test, pixel_size)
-
-
-def first_line(error: BaseException) -> str:
-    """Give what an error says in one line."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.registry import Registry
 from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
-from sparcell.models.accelerators import ACCELERATORS, Accelerated, first_line, present
+from sparcell.models.accelerators import ACCELERATORS, Accelerated, present
 from sparcell.models.int8 import Int8, has_int8, quantise
 from sparcell.system.machine import tune_malloc
 
@@ -266,8 +265,3 @@ def _has_bfloat16() -> bool:
     except Exception:
         return False
     return "BF16" in capabilities
-
-
-def default_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.log import printing_like_here
 from sparcell.system import dask_preload
 from sparcell.system.machine import MALLOC_SETTINGS
@@ -221,7 +221,7 @@ def _slurm(threads: int) -> Any:
         return SLURMCluster(**settings)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"SLURM jobs that cannot be described ({str(error).splitlines()[0]})",
+            f"SLURM jobs that cannot be described ({first_line(error)})",
             "queue, memory and walltime under jobqueue.slurm of ~/.config/dask/jobqueue.yaml",
             "write them there",
         ) from error

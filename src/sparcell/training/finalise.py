@@ -31,7 +31,7 @@ from sparcell.methods.base import Maps
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.predict import predict
-from sparcell.prediction.tiling.tiles import pad_to
+from sparcell.preprocessing.padding import pad_to
 from sparcell.training.callbacks import SCORES
 from sparcell.training.data.field_refs import FieldRef, shared_selection
 from sparcell.training.data.fields import Fields, TrainingField

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from sparcell.core.log import printing_like_here
 from sparcell.methods import METHODS
 from sparcell.methods.detections import join
-from sparcell.models.runtime import default_threads
 from sparcell.models.windows import join_windows
 from sparcell.nets.head import freeze_batchnorm, is_pretrained
+from sparcell.system.machine import cores
 from sparcell.training.data.crops import Batches, Crop, EpochSampler, RandomCrops, WholeFields
 from sparcell.training.data.fields import Fields
 from sparcell.training.recipe import Recipe, start_decoding
@@ -246,7 +246,7 @@ class CropDataModule(lightning.LightningDataModule):
         """Make the crops; drawn anew in every epoch."""
         crops = RandomCrops(self.train_fields, self.recipe)
         # Crops are cheap beside a step; on few cores a worker would take the network's place.
-        workers = min(8, max(0, default_threads() // 2 - 1))
+        workers = min(8, max(0, cores().usable // 2 - 1))
         every_crop = crops.places.different > 0
         return DataLoader(
             crops,

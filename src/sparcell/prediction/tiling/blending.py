@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image, Plane
 from sparcell.models.runtime import Runtime
-from sparcell.prediction.tiling.tiles import CONTEXT, TileWindows, pad_to
+from sparcell.prediction.tiling.tiles import CONTEXT, TileWindows
+from sparcell.preprocessing.padding import pad_to
 
 Maps = NDArray[np.float32]
 

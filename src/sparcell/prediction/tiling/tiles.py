@@ -32,6 +32,7 @@ from sparcell.core.labels import Labels, largest_pieces
 from sparcell.methods.base import DENSE_MAPS, DecodedObjects, OutputSpec
 from sparcell.methods.detections import NetworkOutput, join
 from sparcell.models.runtime import Runtime, read_uint8
+from sparcell.preprocessing.padding import pad_to
 
 MAX_CORE = 2048
 CONTEXT = 64
@@ -130,15 +131,6 @@ def map_rows(
                 ]
             )
         yield rows, join(parts, axis=2)
-
-
-def pad_to(pixels: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Grow (C, Y, X) pixels to `size` at the lower right by reflection, as often as it takes."""
-    below, right = size[0] - pixels.shape[1], size[1] - pixels.shape[2]
-    if below or right:
-        mode = "reflect" if min(pixels.shape[1:]) > 1 else "edge"
-        pixels = np.pad(pixels, ((0, 0), (0, below), (0, right)), mode=mode)  # type: ignore[call-overload]
-    return np.ascontiguousarray(pixels)
 
 
 class RowBand(NamedTuple):

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from sparcell.core.annotation import Annotation
 from sparcell.methods import METHODS
 from sparcell.morphology.boundaries import BEYOND
-from sparcell.prediction.tiling.tiles import pad_to
+from sparcell.preprocessing.padding import pad_to
 from sparcell.training.data.crop_placement import CropPlaces, keep_inside
 from sparcell.training.data.fields import Fields, TrainingField
 from sparcell.training.recipe import Recipe
