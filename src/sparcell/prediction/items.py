@@ -77,7 +77,7 @@ class Item:
 
     def open(self) -> Image:
         """Open the image without any checks."""
-        return open_image(self.path, self.axes)
+        return open_image(self.image, self.axes)
 
     def open_checked(self) -> Image:
         """Open the image, and refuse by its header what would fill the memory.

@@ -79,7 +79,7 @@ class NetworkImageSpec:
 
 @lru_cache(maxsize=2)
 def _open(spec: NetworkImageSpec) -> tuple[Image, Image]:
-    image = spec.selection.of(open_image(spec.image.path, spec.image.axes))
+    image = spec.selection.of(open_image(spec.image))
     image = image.with_temporal_context(spec.frames)
     return image, rescaled(image, spec.factor)
 
