@@ -20,22 +20,22 @@ def info(
     """Show axes, channels, sizes and annotations."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
-    from sparcell.io import list_images, open_image
+    from sparcell.io import expand_scenes, list_images, open_image
 
     for path in paths:
         if (path / "images").is_dir() or (path / "dataset.yaml").exists():
             _show_dataset(Dataset.open(path))
             continue
-        for file in list_images([path]):
+        for ref in (ref for file in list_images([path]) for ref in expand_scenes(file)):
             try:
-                image = open_image(file, axes)
+                image = open_image(ref, axes)
             except InputError as error:
-                typer.echo(f"{file}: {error}")
+                typer.echo(f"{ref}: {error}")
                 continue
             size = f"{image.pixel_size:g} um/px" if image.pixel_size else "pixel size unknown"
             shape = " x ".join(f"{image.data.shape[i]} {a}" for i, a in enumerate(image.axes))
             names = f", channels {', '.join(image.channels)}" if image.size("C") > 1 else ""
-            typer.echo(f"{file}: {shape}, {image.data.dtype}, {size}{names}")
+            typer.echo(f"{ref}: {shape}, {image.data.dtype}, {size}{names}")
 
 
 def _show_dataset(dataset: Dataset) -> None:

@@ -23,6 +23,11 @@ def predict(
     inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
     out: Path = typer.Option(Path("predicted"), "-o", "--out", help="Folder for the results."),
     axes: str = typer.Option(None, help="Axes of the inputs, such as TYX, if they do not say."),
+    scene: str = typer.Option(
+        None,
+        help="Predict only the scene of this name, or number from 0, of each file; sparcell info"
+        " lists them. By default all.",
+    ),
     channel: list[int] = typer.Option(
         None, help="Channel the model shall see, from 0; repeat it for several."
     ),
@@ -71,6 +76,7 @@ def predict(
 
     settings = PredictSettings(
         axes=axes,
+        scene=scene,
         channels=tuple(channel) if channel else None,
         halo=halo,
         format=".ome.zarr" if zarr else ".tif",

@@ -25,7 +25,7 @@ can be written region by region, so neither needs the whole image in memory. Par
 from sparcell.io.label_group import create_labels, locate_labels
 from sparcell.io.listing import list_images, without_thumbnails
 from sparcell.io.plate import PlateField, find_plate_field
-from sparcell.io.reading import list_scenes, open_aligned, open_image, open_sample
+from sparcell.io.reading import expand_scenes, list_scenes, open_aligned, open_image, open_sample
 from sparcell.io.result_names import name_results, unique_names
 from sparcell.io.scenes import Scene
 from sparcell.io.tables import read_pieces, read_table, write_table
@@ -36,6 +36,7 @@ __all__ = [
     "Scene",
     "create_image",
     "create_labels",
+    "expand_scenes",
     "find_plate_field",
     "list_images",
     "list_scenes",

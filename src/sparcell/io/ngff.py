@@ -98,6 +98,11 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
     return tuple(scenes)
 
 
+def main_names(path: Path) -> tuple[str, ...]:
+    """Names of the images of a folder, without opening them."""
+    return _scene_names(path) or (ONLY,)
+
+
 def _scene(name: str, path: Path) -> Scene:
     image = open_file(path)
     return Scene(name, image.axes, tuple(image.data.shape))

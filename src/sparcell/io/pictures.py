@@ -110,6 +110,11 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
     return (Scene(ONLY, image.axes, tuple(image.data.shape)),)
 
 
+def main_names(path: Path) -> tuple[str, ...]:
+    """Name of the one scene of a PNG, JPEG or BMP."""
+    return (ONLY,)
+
+
 class DecodedPixels:
     """Pixels of a file that can only be decoded as a whole; the last few stay in memory."""
 

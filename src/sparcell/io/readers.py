@@ -26,8 +26,9 @@ UNSUPPORTED_SUFFIXES = (
 class Reader(NamedTuple):
     """A reader of one or more formats.
 
-    Its module is imported when a file needs it. The module has two functions:
-    ``open_file(path, axes, scene)`` returns an `Image`, and ``scenes_of(path)`` a tuple of `Scene`.
+    Its module is imported when a file needs it. The module has three functions:
+    ``open_file(path, axes, scene)`` returns an `Image`, ``scenes_of(path)`` a tuple of `Scene`, and
+    ``main_names(path)`` the names of those that are `Scene.main`, without opening each.
 
     Attributes
     ----------
@@ -48,6 +49,11 @@ class Reader(NamedTuple):
         """List the scenes of a file, at least one, in the order of the file."""
         scenes: tuple[Scene, ...] = self._load().scenes_of(path)
         return scenes
+
+    def main_names(self, path: Path) -> tuple[str, ...]:
+        """Names of the scenes that are images in their own right."""
+        names: tuple[str, ...] = self._load().main_names(path)
+        return names
 
     def _load(self) -> Any:
         return import_module(self.module)

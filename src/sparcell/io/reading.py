@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -77,6 +78,22 @@ def list_scenes(path: Path | str) -> tuple[Scene, ...]:
     path = Path(path)
     with _plain_os_errors(path):
         return find_reader(path).scenes(path)
+
+
+def expand_scenes(path: Path) -> list[ImageRef]:
+    """Refer to each scene of a file by its name; to the file as a whole where it holds one.
+
+    So are files that cannot be read, which is an error when they are opened. Smaller images of a
+    TIFF that does not say what they are, such as previews, are left out.
+    """
+    try:
+        # What is odd about the file is said when it is opened.
+        with warnings.catch_warnings(), _plain_os_errors(path):
+            warnings.simplefilter("ignore")
+            names = find_reader(path).main_names(path)
+    except InputError:
+        return [ImageRef(path)]
+    return [ImageRef(path, name) for name in names] if len(names) > 1 else [ImageRef(path)]
 
 
 @contextmanager

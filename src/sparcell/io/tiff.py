@@ -97,6 +97,11 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
         )
 
 
+def main_names(path: Path) -> tuple[str, ...]:
+    """Names of the images of an OME-TIFF; of other TIFF files that of the largest."""
+    return tuple(scene.name for scene in scenes_of(path) if scene.main)
+
+
 def _images_of(tif: tifffile.TiffFile, path: Path) -> list[Any]:
     """Find the series that are images and, of a set of OME-TIFF files, lie in this file.
 

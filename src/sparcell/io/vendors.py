@@ -105,6 +105,11 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
     return _open(path, None).scenes
 
 
+def main_names(path: Path) -> tuple[str, ...]:
+    """Names of the scenes or positions of a file."""
+    return tuple(scene.name for scene in scenes_of(path))
+
+
 def _open(path: Path, scene: str | None) -> OpenedVendorFile:
     suffix = path.suffix.lower()
     library = _library(path, LIBRARIES[suffix])

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from sparcell.core.dataset import dataset_images
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import list_images, without_thumbnails
+from sparcell.io import expand_scenes, list_images, without_thumbnails
 
 Inputs = Mapping[str, Path | ImageRef] | Mapping[str, Path] | Sequence[Path | str] | Path | str
 
 
-def find_inputs(inputs: Inputs, out: Path) -> dict[ImageRef, str]:
+def find_inputs(inputs: Inputs, out: Path, scene: str | None = None) -> dict[ImageRef, str]:
     """List images, each with the name that its dataset gives it.
+
+    Each scene of a file is an image, unless a dataset gives the file a name.
 
     Parameters
     ----------
@@ -22,6 +24,8 @@ def find_inputs(inputs: Inputs, out: Path) -> dict[ImageRef, str]:
         folders, which stand for their images.
     out : Path
         Folder of the results. If it is a dataset, its images have its names.
+    scene : str, optional
+        Only the scene of this name or number, of each file.
 
     Returns
     -------
@@ -45,4 +49,8 @@ def find_inputs(inputs: Inputs, out: Path) -> dict[ImageRef, str]:
             for path in list_images([entry]):
                 found.setdefault(path, names.get(path.resolve(), ""))
     # A shell lists the files of a pattern one by one.
-    return {ImageRef(path): found[path] for path in without_thumbnails(list(found))}
+    named: dict[ImageRef, str] = {}
+    for path in without_thumbnails(list(found)):
+        refs = [ImageRef(path, scene)] if scene or found[path] else expand_scenes(path)
+        named.update(dict.fromkeys(refs, found[path]))
+    return named

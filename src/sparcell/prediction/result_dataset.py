@@ -22,9 +22,9 @@ def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
         return
     paths = [item.path.resolve() for item in items]
     patterns = {field_pattern(path, item.name) for item, path in zip(items, paths, strict=True)}
-    # A dataset names no axes, and its labels are beside the images, not in them.
+    # A dataset names no axes and no scenes, and its labels are beside the images, not in them.
     usable = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
-        item.axes or item.settings.into_image for item in items
+        item.axes or item.image.scene or item.settings.into_image for item in items
     )
     if usable and len(patterns) == 1 and all(item.name in item.path.name for item in items):
         selections = {_selection(item, model) for item in items}

@@ -30,6 +30,8 @@ class PredictSettings:
     ----------
     axes : str, optional
         Axes of the inputs, where their metadata does not say.
+    scene : str, optional
+        Only the scene of this name or number is predicted of each file, instead of all.
     channels : tuple of int, optional
         Channels of the inputs that the model shall see, by number from 0.
     tile : int, optional
@@ -66,6 +68,7 @@ class PredictSettings:
     block: int | None = None
     into_image: str | None = None
     max_pixels: int | None = None
+    scene: str | None = None
 
     def __post_init__(self) -> None:
         if self.block is not None and self.block < 1:

@@ -91,7 +91,7 @@ def plan_prediction(
     check_diameter(settings.diameter)
     task.check_settings(settings)
     settings = replace(settings, tta=settings.tta or model.spec.tta)
-    images = find_inputs(inputs, out)
+    images = find_inputs(inputs, out, settings.scene)
     if absolute:
         out = out.absolute()
         images = {replace(one, path=one.path.absolute()): name for one, name in images.items()}
@@ -113,6 +113,8 @@ def _recorded(model: Model, settings: PredictSettings) -> dict[str, Any]:
     recorded: dict[str, Any] = {"model_sha256": model.digest, **asdict(settings)}
     # A limit on what may be read does not change what is found.
     del recorded["max_pixels"]
+    # Scenes are in the names of the results; earlier versions recorded none.
+    del recorded["scene"]
     return recorded
 
 
