@@ -9,13 +9,14 @@ from sparcell.measurement.counts import (
     typical_area,
 )
 from sparcell.measurement.names import Wells, find_wells
-from sparcell.measurement.objects import Window, object_table
+from sparcell.measurement.objects import Window, complete_table, object_table
 from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
 
 __all__ = [
     "Wells",
     "Window",
     "clumping_note",
+    "complete_table",
     "count_by_area",
     "count_components",
     "doubling_times",

@@ -17,7 +17,8 @@ from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
 from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
 from sparcell.measurement.names import Wells, find_wells
-from sparcell.measurement.objects import object_table
+from sparcell.measurement.objects import complete_table, object_table
+from sparcell.measurement.predicted_tables import PredictedTables
 from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def write_tables(
         predictions = predictions / "labels"
     paths = list_images([predictions])
     names = name_results(paths)
+    predicted = PredictedTables(predictions)
     intensities = _find_images(names, Path(images)) if images else {}
     places = find_wells(names, wells)
     tables: list[pd.DataFrame] = []
@@ -114,7 +116,7 @@ def write_tables(
     failures: dict[str, InputError] = {}
     for name, path in track(zip(names, paths, strict=True), "measuring", len(paths), "images"):
         try:
-            measured = list(_measure_image(name, path, intensities.get(name)))
+            measured = list(_measure_image(name, path, intensities.get(name), predicted))
         except InputError as error:
             failures[str(path)] = error
             continue
@@ -122,7 +124,7 @@ def write_tables(
         planes += [count for _, count in measured]
     if failures and not tables:
         raise next(iter(failures.values()))
-    objects = _with_scores(pd.concat(tables, ignore_index=True), predictions)
+    objects = pd.concat(tables, ignore_index=True)
     counts = _with_area_counts(pd.DataFrame(planes), objects, typical)
     write_table(objects, out / "objects.csv")
     write_table(counts, out / "counts.csv")
@@ -173,12 +175,24 @@ def _check_out(out: Path) -> None:
 
 
 def _measure_image(
-    name: str, path: Path, image_path: Path | None
+    name: str, path: Path, image_path: Path | None, tables: PredictedTables
 ) -> Iterator[tuple[pd.DataFrame, dict[str, object]]]:
-    """Object table and counts of every plane of one label image."""
+    """Object table and counts of every plane of one label image.
+
+    Parameters
+    ----------
+    name : str
+    path, image_path : Path
+    tables : PredictedTables
+        Where the table that a prediction made is one of these labels, only what it lacks is
+        computed. Scores are taken from it in any case.
+    """
     from sparcell.io import open_image
 
-    labels = separate_objects(open_image(path))
+    predicted = tables.read(path)
+    scores = tables.scores(path) if predicted is None else {}
+    # A table says what an object is; without one a mask is separated into its components.
+    labels = open_image(path) if predicted is not None else separate_objects(open_image(path))
     image = open_image(image_path) if image_path else None
     if image is not None and image.tzyx != labels.tzyx:
         raise InputError(
@@ -189,14 +203,23 @@ def _measure_image(
     pixel_size = labels.pixel_size or (image.pixel_size if image else None)
     for plane in labels.planes():
         rows = LabelPlane(labels, plane)
-        table = object_table(
-            rows,
-            IntensityPlane(image, plane) if image else None,
-            pixel_size=pixel_size,
-            image_name=name,
-            plane=plane,
-            channels=image.channels if image else (),
-        )
+        values = IntensityPlane(image, plane) if image else None
+        channels = image.channels if image else ()
+        if predicted is None:
+            table = object_table(
+                rows,
+                values,
+                pixel_size=pixel_size,
+                scores=scores.get(plane),
+                image_name=name,
+                plane=plane,
+                channels=channels,
+            )
+        else:
+            known = predicted[(predicted["t"] == plane.t) & (predicted["z"] == plane.z)]
+            table = complete_table(
+                known.assign(image=name), rows, values, pixel_size=pixel_size, channels=channels
+            )
         yield (
             table,
             {
@@ -228,22 +251,6 @@ def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
             "check the folder",
         )
     return found
-
-
-def _with_scores(objects: pd.DataFrame, labels: Path) -> pd.DataFrame:
-    """Take the scores over that prediction wrote in ``objects/`` beside ``labels/``."""
-    import pandas as pd
-
-    from sparcell.io import read_table
-
-    tables = [read_table(path) for path in sorted((labels.parent / "objects").glob("*.csv"))]
-    tables = [table for table in tables if {*KEYS, "score"} <= set(table.columns) and len(table)]
-    if labels.name != "labels" or not tables:
-        return objects
-    scored = pd.concat(tables, ignore_index=True)
-    scores = scored[[*KEYS, "score"]].drop_duplicates(KEYS)
-    merged = objects.drop(columns="score").merge(scores, on=KEYS, how="left")
-    return merged[objects.columns]
 
 
 def _with_area_counts(

@@ -1,9 +1,8 @@
-"""The object table: one row per object, with its place, size, shape and intensities."""
+"""The object table: one row per object, with its position, size, shape and intensities."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,43 +38,85 @@ class Window(NamedTuple):
     shape: tuple[int, int]
 
 
-@dataclass
-class _Gathered:
-    """What is known of the objects after some strips."""
+SHAPE_COLUMNS = (
+    "image", "t", "z", "id", "y", "x", "area_px", "y0", "x0", "y1", "x1", "equivalent_diameter_px",
+    "perimeter_px", "eccentricity", "solidity", "orientation", "touches_border", "score",
+)  # fmt: skip
+"""Columns of every object table; those in um and those of intensities come after them."""
 
-    runs: list[Runs] = field(default_factory=list)
-    edge_ids: list[Integers] = field(default_factory=list)
-    edge_lengths: list[Floats] = field(default_factory=list)
-    sums: list[Floats] = field(default_factory=list)
-    squares: list[Floats] = field(default_factory=list)
-    lows: list[Floats] = field(default_factory=list)
-    highs: list[Floats] = field(default_factory=list)
-    centre: Floats | None = None
 
-    def perimeters(self, ids: Integers) -> Floats:
-        """Perimeter of each object in px."""
-        number = np.searchsorted(ids, np.concatenate(self.edge_ids))
-        lengths = np.bincount(number, np.concatenate(self.edge_lengths), len(ids))
+class _Perimeters:
+    """Perimeters of objects, gathered strip by strip."""
+
+    def __init__(self) -> None:
+        self._ids: list[Integers] = []
+        self._lengths: list[Floats] = []
+
+    def add(self, strip: Strip) -> None:
+        """Add the edges in a strip."""
+        ids, lengths = edge_lengths(strip)
+        self._ids.append(ids)
+        self._lengths.append(lengths)
+
+    def of(self, ids: Integers) -> Floats:
+        """Perimeter of each object in px; `ids` are all ids in ascending order."""
+        number = np.searchsorted(ids, np.concatenate(self._ids))
+        lengths = np.bincount(number, np.concatenate(self._lengths), len(ids))
         return lengths.astype(np.float64)
 
-    def add(self, strip: Strip, values: RowSource | None) -> None:
-        """Take the next rows."""
-        runs, starts, objects = find_runs(strip.core, strip.rows.start)
-        self.runs.append(runs)
-        ids, lengths = edge_lengths(strip)
-        self.edge_ids.append(ids)
-        self.edge_lengths.append(lengths)
-        if values is None:
-            return
-        flat = values[strip.rows].astype(np.float64).reshape(values.shape[0], -1)
-        if self.centre is None:
+
+class _Intensities:
+    """Sums and extremes of the intensities in the runs of objects, gathered strip by strip.
+
+    Parameters
+    ----------
+    values : RowSource
+        (C, Y, X) intensities.
+    names : sequence of str
+        Of the channels.
+    """
+
+    def __init__(self, values: RowSource, names: Sequence[str]) -> None:
+        self._values = values
+        self._names = list(names) or [str(channel) for channel in range(values.shape[0])]
+        # Each (C, number of runs in the strip).
+        self._sums: list[Floats] = []
+        self._squares: list[Floats] = []
+        self._lows: list[Floats] = []
+        self._highs: list[Floats] = []
+        self._centre: Floats | None = None
+
+    def add(self, rows: slice, starts: Integers, objects: NDArray[np.bool_]) -> None:
+        """Add the runs of some rows, as `find_runs` gives their first pixels."""
+        flat = self._values[rows].astype(np.float64).reshape(self._values.shape[0], -1)
+        if self._centre is None:
             # Squares are taken about a typical value: large offsets would cost the digits.
-            self.centre = flat.mean(axis=1, keepdims=True)
-        flat -= self.centre
-        self.sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
-        self.lows.append(np.minimum.reduceat(flat, starts, axis=1)[:, objects])
-        self.highs.append(np.maximum.reduceat(flat, starts, axis=1)[:, objects])
-        self.squares.append(np.add.reduceat(flat**2, starts, axis=1)[:, objects])
+            self._centre = flat.mean(axis=1, keepdims=True)
+        flat -= self._centre
+        # A run ends where the next one starts, background included; objects are chosen afterwards.
+        self._sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
+        self._lows.append(np.minimum.reduceat(flat, starts, axis=1)[:, objects])
+        self._highs.append(np.maximum.reduceat(flat, starts, axis=1)[:, objects])
+        self._squares.append(np.add.reduceat(flat**2, starts, axis=1)[:, objects])
+
+    def columns(self, number: Integers, area: Integers) -> dict[str, Floats]:
+        """Statistics of every object; `number` is the object of each run, from 0."""
+        columns: dict[str, Floats] = {}
+        count = len(area)
+        parts = (self._sums, self._squares, self._lows, self._highs)
+        sums, squares, lows, highs = (np.concatenate(part, axis=1) for part in parts)
+        centre = np.zeros((len(self._names), 1)) if self._centre is None else self._centre
+        order, firsts, _ = _grouped(number, count)
+        for channel, name in enumerate(self._names):
+            middle = float(centre[channel, 0])
+            mean = np.bincount(number, sums[channel], count) / area
+            variance = np.bincount(number, squares[channel], count) / area - mean**2
+            columns[f"mean_{name}"] = mean + middle
+            columns[f"min_{name}"] = _extreme(np.minimum, lows[channel][order], firsts) + middle
+            columns[f"max_{name}"] = _extreme(np.maximum, highs[channel][order], firsts) + middle
+            columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
+            columns[f"sum_{name}"] = (mean + middle) * area
+        return columns
 
 
 def object_table(
@@ -133,35 +174,93 @@ def object_table(
     import pandas as pd
 
     values = _intensities(image, labels.shape, channels)
-    gathered = _Gathered()
+    perimeters = _Perimeters()
+    intensities = None if values is None else _Intensities(values, channels)
+    parts: list[Runs] = []
     for strip in strips(labels):
-        gathered.add(strip, values)
-    runs = Runs.join(gathered.runs)
+        runs, starts, objects = find_runs(strip.core, strip.rows.start)
+        parts.append(runs)
+        perimeters.add(strip)
+        if intensities:
+            intensities.add(strip.rows, starts, objects)
+    runs = Runs.join(parts)
     ids, number = np.unique(runs.ids, return_inverse=True)
     height, width = labels.shape
-    perimeter = gathered.perimeters(ids)
+    window = window or Window((0, 0), (height, width))
     columns: dict[str, Any] = {
         "image": image_name,
         "t": plane[0],
         "z": plane[1],
         "id": ids,
-        **_geometry(runs, number, perimeter, window or Window((0, 0), (height, width))),
+        **_geometry(runs, number, perimeters.of(ids), window),
         "score": _scores(scores, ids),
     }
-    if pixel_size is not None:
-        columns["area_um2"] = columns["area_px"] * pixel_size**2
-        for length in ("equivalent_diameter", "perimeter"):
-            columns[f"{length}_um"] = columns[f"{length}_px"] * pixel_size
-    if values is not None:
-        names = list(channels) or [str(c) for c in range(values.shape[0])]
-        columns |= _intensity_columns(gathered, number, columns["area_px"], names)
+    columns |= _in_um(columns, pixel_size)
+    if intensities:
+        columns |= intensities.columns(number, columns["area_px"])
     return pd.DataFrame(columns)
+
+
+def complete_table(
+    table: pd.DataFrame,
+    labels: NDArray[Any] | RowSource,
+    image: NDArray[Any] | RowSource | None = None,
+    *,
+    pixel_size: float | None = None,
+    channels: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Add what a table of objects that were measured before lacks: um, and intensities.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of all objects of these labels, with the columns `SHAPE_COLUMNS`.
+    labels, image, pixel_size, channels
+        As for `object_table`. The labels are read only if there is an image.
+
+    Returns
+    -------
+    DataFrame
+        As `object_table` gives it.
+
+    Raises
+    ------
+    InputError
+        If the sizes of labels, image and channels do not fit.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {name: table[name].to_numpy() for name in SHAPE_COLUMNS}
+    columns |= _in_um(columns, pixel_size)
+    values = _intensities(image, labels.shape, channels)
+    if values is not None:
+        intensities, parts = _Intensities(values, channels), []
+        for strip in strips(labels):
+            runs, starts, objects = find_runs(strip.core, strip.rows.start)
+            parts.append(runs)
+            intensities.add(strip.rows, starts, objects)
+        number = np.searchsorted(columns["id"], Runs.join(parts).ids)
+        columns |= intensities.columns(number, columns["area_px"])
+    return pd.DataFrame(columns)
+
+
+def _in_um(columns: Mapping[str, Any], pixel_size: float | None) -> dict[str, Any]:
+    """Sizes in um; none if the pixel size is unknown."""
+    if pixel_size is None:
+        return {}
+    return {
+        "area_um2": columns["area_px"] * pixel_size**2,
+        **{
+            f"{length}_um": columns[f"{length}_px"] * pixel_size
+            for length in ("equivalent_diameter", "perimeter")
+        },
+    }
 
 
 def _geometry(
     runs: Runs, number: Integers, perimeter: Floats, window: Window
 ) -> dict[str, NDArray[Any]]:
-    """Compute place, size and shape; `number` is the object of each run, from 0."""
+    """Compute position, size and shape; `number` is the object of each run, from 0."""
     count = len(perimeter)
 
     def total(amounts: NDArray[Any]) -> Floats:
@@ -201,27 +300,6 @@ def _geometry(
         "orientation": np.arctan2(2 * xy, yy - xx) / 2,
         "touches_border": (y0 == 0) | (x0 == 0) | (y1 == height) | (x1 == width),
     }
-
-
-def _intensity_columns(
-    gathered: _Gathered, number: Integers, area: Integers, names: list[str]
-) -> dict[str, Floats]:
-    columns: dict[str, Floats] = {}
-    count = len(area)
-    parts = (gathered.sums, gathered.squares, gathered.lows, gathered.highs)
-    sums, squares, lows, highs = (np.concatenate(part, axis=1) for part in parts)
-    centre = np.zeros((len(names), 1)) if gathered.centre is None else gathered.centre
-    order, firsts, _ = _grouped(number, count)
-    for channel, name in enumerate(names):
-        middle = float(centre[channel, 0])
-        mean = np.bincount(number, sums[channel], count) / area
-        variance = np.bincount(number, squares[channel], count) / area - mean**2
-        columns[f"mean_{name}"] = mean + middle
-        columns[f"min_{name}"] = _extreme(np.minimum, lows[channel][order], firsts) + middle
-        columns[f"max_{name}"] = _extreme(np.maximum, highs[channel][order], firsts) + middle
-        columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
-        columns[f"sum_{name}"] = (mean + middle) * area
-    return columns
 
 
 def _grouped(number: Integers, count: int) -> tuple[Integers, Integers, Integers]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, size_and_mtime, whole_file
+from sparcell.measurement.predicted_tables import MEASURED, describe_measured
 from sparcell.prediction.items import Item
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Results:
         entry = self.entries[item.name]
         entry["skipped"] = list(skipped)
         entry["bytes"] = size_and_mtime(self.task.last_file(item))[0]
+        if item.objects.exists():
+            entry[MEASURED] = describe_measured(item.written_labels, item.objects)
         with plain_os_errors(self.path), self.path.open("a", encoding="utf8") as stream:
             stream.write(json.dumps({item.name: entry}) + "\n")
 
