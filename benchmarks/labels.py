@@ -1,9 +1,9 @@
-"""How well nuclei are found in stains: presets auto and thesis, and two naive ways, in one run.
+"""How well nuclei are found in stains: presets auto and salomon2023, and two naive ways.
 
     SPARCELL_DATA=... python benchmarks/labels.py [--csv FILE]
 
 F1 of one-to-one matching at IoU 0.5 against the hand-checked nuclei of three dc16 fields. The
-preset `thesis` works on crops and drops nuclei at their border, as published; it is scored on
+preset `salomon2023` works on crops and drops nuclei at their border, as published; it is scored on
 whole fields too, where less is lost at borders, and with the CLAHE that Fiji has for 8-bit images
 instead of that for 32-bit ones. `naive` is Otsu's threshold (with CLAHE or
 without) and a watershed of the distance transform.
@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import exposure, feature, filters, segmentation
 
-from sparcell.classical.salomon2023 import ThesisSettings, crop_corners, label_crop
+from sparcell.classical.salomon2023 import Salomon2023Settings, crop_corners, label_crop
 from sparcell.core.labels import connected_labels
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image
@@ -55,11 +55,11 @@ def main() -> None:
                 {
                     "field": field,
                     "auto": f1(truth, auto),
-                    "thesis, crops": thesis_on_crops(truth, stain, ThesisSettings()),
-                    "thesis, crops, 8-bit": thesis_on_crops(
-                        truth, stain, ThesisSettings(clahe_bits=8)
+                    "salomon2023, crops": salomon2023_on_crops(truth, stain, Salomon2023Settings()),
+                    "salomon2023, crops, 8-bit": salomon2023_on_crops(
+                        truth, stain, Salomon2023Settings(clahe_bits=8)
                     ),
-                    "thesis, whole": f1(truth, label_crop(stain, None, ThesisSettings())),
+                    "salomon2023, whole": f1(truth, label_crop(stain, None, Salomon2023Settings())),
                     "naive CLAHE": f1(truth, naive(stain, clahe=True)),
                     "naive": f1(truth, naive(stain, clahe=False)),
                 }
@@ -80,8 +80,8 @@ def f1(truth: NDArray[np.int32], found: NDArray[np.int32]) -> float:
     return match_objects(count_overlaps(truth, found), (0.5,))[0].confusion.dice
 
 
-def thesis_on_crops(
-    truth: NDArray[np.int32], stain: NDArray[np.float32], settings: ThesisSettings
+def salomon2023_on_crops(
+    truth: NDArray[np.int32], stain: NDArray[np.float32], settings: Salomon2023Settings
 ) -> float:
     """Pooled over the crops, against all nuclei of each crop."""
     total = None

@@ -69,7 +69,7 @@ def test_choice_tells_scores_and_reason() -> None:
     assert choice.reason.startswith(choice.strategy)
     for part in choice.scores.values():
         assert part["score"] == pytest.approx(
-            1 + part["residue"] + part["spread"] + part["clumps"] + part["missed"]
+            1 + part["residue"] + part["size_spread"] + part["clumps"] + part["missed"]
         )
 
 
@@ -116,19 +116,19 @@ def test_score_by_hand() -> None:
     score = score_objects(objects, residue=0.1, missed=2, typical_area=50.0)
     # 2 of 4 nuclei missed; mean area twice the typical; all of one size.
     assert score["score"] == pytest.approx(1 - 2.1 * 0.1 - 0.065 * 2 - 0.2 * 0.5)
-    assert score["spread"] == 0
+    assert score["size_spread"] == 0
 
 
 def test_missed_nuclei_are_counted_where_nothing_was_found() -> None:
     truth = grid((200, 200), 50, 10)
     view = StainView.of(stain_of(truth))
-    look = estimate_statistics(view)
+    stats = estimate_statistics(view)
     segments = find_objects(
-        look.signal(view, slice(0, 200), slice(0, 200)), look, STRATEGIES["local"]
+        stats.signal(view, slice(0, 200), slice(0, 200)), stats, STRATEGIES["local"]
     )
     some = np.where(segments.labels > 5, segments.labels, 0)
-    assert count_missed(some, segments, look.area) == 5
-    assert count_missed(segments.labels, segments, look.area) == 0
+    assert count_missed(some, segments, stats.area) == 5
+    assert count_missed(segments.labels, segments, stats.area) == 0
 
 
 def test_doubt_marks_leaks_dim_nuclei_and_slivers() -> None:
@@ -140,17 +140,19 @@ def test_doubt_marks_leaks_dim_nuclei_and_slivers() -> None:
     leak = np.zeros_like(stain)
     leak[200:226, 150:176] = 500
     view = StainView.of(stain + leak)
-    look = estimate_statistics(view)
-    signal = look.signal(view, slice(0, 300), slice(0, 300))
-    segments = find_objects(signal, look, STRATEGIES["otsu"])
-    doubt, residue = mark_uncertain(signal, segments, look, segments.objects.typical_contrast(look))
+    stats = estimate_statistics(view)
+    signal = stats.signal(view, slice(0, 300), slice(0, 300))
+    segments = find_objects(signal, stats, STRATEGIES["otsu"])
+    uncertain, residue = mark_uncertain(
+        signal, segments, stats, segments.objects.typical_contrast(stats)
+    )
     dim = truth == 21
     assert segments.labels[dim].max() == 0
-    assert doubt[dim].mean() > 0.5
-    assert not doubt[(truth == 9)].any()
-    bare = find_residue(signal, np.zeros(signal.shape, bool), look, 500.0)
+    assert uncertain[dim].mean() > 0.5
+    assert not uncertain[(truth == 9)].any()
+    bare = find_residue(signal, np.zeros(signal.shape, bool), stats, 500.0)
     assert bare[205:220, 155:170].all()
-    assert not (residue & ~doubt).any()
+    assert not (residue & ~uncertain).any()
 
 
 @pytest.mark.data

@@ -43,8 +43,8 @@ def test_diameter_is_found_without_being_told(radius: int) -> None:
     labels = grid((512, 512), int(4.5 * radius), radius)
     true = 2 * np.sqrt(np.median(np.bincount(labels.ravel())[1:]) / np.pi)
     # The estimate is promised to about a sixth.
-    look = estimate_statistics(StainView.of(stain_of(labels, blur=radius / 10)))
-    assert look.diameter == pytest.approx(true, rel=1 / 6)
+    stats = estimate_statistics(StainView.of(stain_of(labels, blur=radius / 10)))
+    assert stats.diameter == pytest.approx(true, rel=1 / 6)
 
 
 def test_specks_do_not_make_nuclei_small() -> None:

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from sparcell.classical.declumping import disc, highest_of_clump, split_by_intensity
 from sparcell.classical.salomon2023 import (
-    ThesisSettings,
+    Salomon2023Settings,
     adaptive_threshold,
     crop_corners,
     drop_border,
@@ -19,7 +19,7 @@ from sparcell.classical.salomon2023 import (
     label_crop,
 )
 
-SETTINGS = ThesisSettings()
+SETTINGS = Salomon2023Settings()
 
 
 def test_four_crops_of_the_published_image_size_are_centred() -> None:
@@ -40,7 +40,7 @@ def test_crops_lie_inside_and_small_images_stay_whole(shape: tuple[int, int], co
 def test_clahe_takes_its_settings() -> None:
     # The block of four bins worked out in test_clahe.py: 85 becomes 170.
     stain = np.array([[170, 85, 170], [85, 0, 85], [170, 85, 255]], np.float32)
-    settings = ThesisSettings(clahe_block=3, clahe_bins=4, clahe_slope=3)
+    settings = Salomon2023Settings(clahe_block=3, clahe_bins=4, clahe_slope=3)
     expected = np.array([[170, 170, 170], [170, 0, 85], [170, 85, 255]]) / 255
     np.testing.assert_allclose(equalize(stain, settings), expected, atol=1e-6)
     stain[0, 1] += 0.4
@@ -183,7 +183,7 @@ def test_objects_are_measured_before_their_holes_are_filled() -> None:
     frame[12:48, 12:48] = True
     frame[15:45, 15:45] = False
     image = frame * (0.2 + np.mgrid[:60, :60].sum(0) / 150)
-    settings = ThesisSettings(smoothing_scale=0, bounds=(0.05, 0.2))
+    settings = Salomon2023Settings(smoothing_scale=0, bounds=(0.05, 0.2))
     found = find_primary_objects(image, settings)
     assert np.bincount(found.ravel())[1:].tolist() == [36 * 36]
 

@@ -15,7 +15,7 @@ from pictures import f1, grid, stain_of
 
 from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.classical.auto import AutoSettings
-from sparcell.classical.salomon2023 import ThesisSettings
+from sparcell.classical.salomon2023 import Salomon2023Settings
 from sparcell.cli import main
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
@@ -188,14 +188,14 @@ def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.Monke
     truth = grid((600, 700), 40, 9)
     write_image(tmp_path / "images" / "a.tif", np.zeros(truth.shape, np.uint8), "YX")
     write_image(tmp_path / "stain" / "a.tif", stain_of(truth).astype(np.uint16), "YX")
-    monkeypatch.setattr("sparcell.labeling.field.WHOLE_PIXELS", 1)
+    monkeypatch.setattr("sparcell.annotations.stains.WHOLE_PIXELS", 1)
     table = label(tmp_path, settings=AutoSettings(tile=256))
     labels = check_labels(open_image(tmp_path / "labels" / "a.tif").read_labels())
     assert labels.max() == table["n_objects"][0]
     assert f1(truth, labels) > 0.97
 
 
-def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
+def test_salomon2023_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
     big = grid((1040, 1200), 50, 9)
     for name in ("a", "b"):
         write_image(tmp_path / "d" / "images" / f"{name}.tif", big.astype(np.uint8), "YX")
@@ -203,8 +203,8 @@ def test_thesis_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
     (tmp_path / "d" / "split.csv").write_text("name,split,cell\na,train,X\nb,val,Y\n")
     for out in (None, tmp_path / "d"):
         with pytest.raises(InputError, match="-o"):
-            label(tmp_path / "d", out, "thesis")
-    table = label(tmp_path / "d", tmp_path / "out", "thesis")
+            label(tmp_path / "d", out, "salomon2023")
+    table = label(tmp_path / "d", tmp_path / "out", "salomon2023")
     assert len(table) == 8
     assert (~table["accepted"]).sum() == 2
     assert table.loc[~table["accepted"], "coverage"].max() <= table["coverage"].median()
@@ -229,17 +229,17 @@ def lines(folder: Path, table: str) -> Path:
     return folder
 
 
-def test_the_thesis_filters_each_cell_line(
+def test_salomon2023_filters_each_cell_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = "a,,X,1\nb,,X,1\nc,,X,2\nd,,X,2\ne,,Y,2\n"
     data = lines(tmp_path / "d", "name,split,cell,day\n" + rows)
-    settings = ThesisSettings(lowest_share=0.5)
-    table = label(data, tmp_path / "by-cell", "thesis", settings=settings)
+    settings = Salomon2023Settings(lowest_share=0.5)
+    table = label(data, tmp_path / "by-cell", "salomon2023", settings=settings)
     assert table["accepted"].tolist() == [False, False, True, True, True]
     assert "Y: only 1 crop, so the 50% with fewest nucleus pixels stay" in caplog.text
-    settings = ThesisSettings(lowest_share=0.5, by="day")
-    table = label(data, tmp_path / "by-day", "thesis", settings=settings)
+    settings = Salomon2023Settings(lowest_share=0.5, by="day")
+    table = label(data, tmp_path / "by-day", "salomon2023", settings=settings)
     # Half of a and b, and of c, d and e.
     assert table["accepted"].tolist() == [False, True, False, True, True]
     record = json.loads((tmp_path / "by-day" / "record.json").read_text())
@@ -247,21 +247,30 @@ def test_the_thesis_filters_each_cell_line(
 
 
 @pytest.mark.parametrize("others", [[], ["--preset", "auto"], ["--from", "points"]])
-def test_groups_are_those_of_the_preset_thesis(
+def test_groups_are_those_of_the_preset_salomon2023(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[str]
 ) -> None:
     make(tmp_path, {"a": good()})
     with pytest.raises(SystemExit) as end:
         main(["label", str(tmp_path), "--by", "cell", *others])
     assert end.value.code == 2
-    assert "--by cell without --preset thesis" in capsys.readouterr().err
+    assert "--by cell without --preset salomon2023" in capsys.readouterr().err
+
+
+def test_the_old_name_of_a_preset_names_the_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\n")
+    table = label(data, tmp_path / "out", "thesis")
+    assert set(table["preset"]) == {"salomon2023"}
+    assert "the preset thesis is now called salomon2023" in caplog.text
 
 
 def test_the_command_filters_by_a_column(tmp_path: Path) -> None:
     data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\nb,,Y,1\nc,,Y,1\nd,,Y,1\ne,,Y,2\n")
     out = tmp_path / "out"
     with pytest.raises(SystemExit) as end:
-        main(["label", str(data), "-o", str(out), "--preset", "thesis", "--by", "day"])
+        main(["label", str(data), "-o", str(out), "--preset", "salomon2023", "--by", "day"])
     assert not end.value.code
     # A quarter of the four of day 1 is one, and of the one of day 2 none.
     refused = [sample.name for sample in Dataset.open(out).samples if sample.refused]
@@ -271,12 +280,12 @@ def test_the_command_filters_by_a_column(tmp_path: Path) -> None:
 def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
     data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\n")
     with pytest.raises(InputError, match=r"no column 'line' in .*: cell, day.*--by") as raised:
-        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
+        label(data, tmp_path / "out", "salomon2023", settings=Salomon2023Settings(by="line"))
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
     (data / "split.csv").unlink()
     with pytest.raises(InputError, match="no column 'line'"):
-        label(data, tmp_path / "out", "thesis", settings=ThesisSettings(by="line"))
+        label(data, tmp_path / "out", "salomon2023", settings=Salomon2023Settings(by="line"))
 
 
 @pytest.mark.parametrize(
@@ -284,8 +293,8 @@ def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
     [
         ({"preset": "magic"}, "preset 'magic'"),
         ({"diameter": 1.0}, "diameter of 1 px"),
-        ({"preset": "thesis", "out": "o", "diameter": 20.0}, "fixed range"),
-        ({"settings": ThesisSettings()}, "ThesisSettings for labels by auto"),
+        ({"preset": "salomon2023", "out": "o", "diameter": 20.0}, "fixed range"),
+        ({"settings": Salomon2023Settings()}, "Salomon2023Settings for labels by auto"),
         ({"settings": AutoSettings(strategies=("magic",))}, "strategy 'magic'"),
     ],
 )

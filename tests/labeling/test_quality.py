@@ -28,11 +28,11 @@ def reason_of(stain: np.ndarray) -> str:
     plane = PlaneMeasures(
         objects=StainObjects.join([part.objects for part in parts]),
         pixels=pixels,
-        diameter=choice.look.diameter,
-        noise=choice.look.noise,
-        spread=choice.look.spread,
+        diameter=choice.stats.diameter,
+        noise=choice.stats.noise,
+        background_sigma=choice.stats.sigma,
         residue=sum(part.residue for part in parts) / pixels,
-        doubt=sum(int(part.doubt.sum()) for part in parts) / pixels,
+        uncertain=sum(int(part.uncertain.sum()) for part in parts) / pixels,
     )
     return quality_reason(measure_quality([plane]), LIMITS)
 
@@ -77,7 +77,7 @@ def figures(**changes: float) -> dict[str, float | int]:
         "n_objects": 50,
         "noise": 5.0,
         "residue": 0.0,
-        "doubt": 0.0,
+        "uncertain": 0.0,
         "median_diameter": 20.0,
         "coverage": 0.1,
         "largest": 0.005,

@@ -26,7 +26,7 @@ HALO_DIAMETERS = 4.0
 MARGIN = 0.015
 PART_NAMES = {
     "residue": "less left unexplained",
-    "spread": "more even sizes",
+    "size_spread": "more even sizes",
     "clumps": "fewer clumps",
     "missed": "fewer nuclei missed",
 }
@@ -65,7 +65,7 @@ class StrategyChoice:
 
     Attributes
     ----------
-    look : Appearance
+    stats : StainStatistics
     strategy : str
     reason : str
         One sentence with the figures.
@@ -73,11 +73,11 @@ class StrategyChoice:
         Strategy to its score and the parts of it.
     contrast : float
         Median contrast of the nuclei in the sample, in the units of the file.
-    whole : Segments or None
+    whole : StainSegments or None
         What the strategy found, where the sample was the whole plane.
     """
 
-    look: StainStatistics
+    stats: StainStatistics
     strategy: str
     reason: str
     scores: dict[str, dict[str, float]]
@@ -91,42 +91,42 @@ def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
     The sample is the whole plane up to 4 MP, else four windows of 1 MP. The first strategy of
     the settings stays unless another's `score_objects` is higher by `MARGIN`.
     """
-    look = estimate_statistics(view, settings.diameter)
-    if not look.diameter:
-        return StrategyChoice(look, "none", "nothing stands out of the noise", {}, 0.0)
-    signals = [look.signal(view, y, x) for y, x in view.sample()]
+    stats = estimate_statistics(view, settings.diameter)
+    if not stats.diameter:
+        return StrategyChoice(stats, "none", "nothing stands out of the noise", {}, 0.0)
+    signals = [stats.signal(view, y, x) for y, x in view.sample()]
     trials = {
-        name: [find_objects(signal, look, find_strategy(name)) for signal in signals]
+        name: [find_objects(signal, stats, find_strategy(name)) for signal in signals]
         for name in settings.strategies
     }
-    scores = {name: _score(name, trials, signals, look) for name in trials}
+    scores = {name: _score(name, trials, signals, stats) for name in trials}
     first = settings.strategies[0]
     best = max(
         settings.strategies, key=lambda name: scores[name]["score"] + MARGIN * (name == first)
     )
-    contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(look)
+    contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(stats)
     whole = trials[best][0] if view.small else None
-    return StrategyChoice(look, best, _explain(best, scores), scores, contrast, whole)
+    return StrategyChoice(stats, best, _explain(best, scores), scores, contrast, whole)
 
 
 def _score(
-    name: str, trials: dict[str, list[StainSegments]], signals: list[Pixels], look: StainStatistics
+    name: str, trials: dict[str, list[StainSegments]], signals: list[Pixels], stats: StainStatistics
 ) -> dict[str, float]:
     mine = trials[name]
     objects = StainObjects.join([part.objects for part in mine])
-    contrast = objects.typical_contrast(look)
+    contrast = objects.typical_contrast(stats)
     bright = [
-        find_residue(signal, part.labels > 0, look, contrast)
+        find_residue(signal, part.labels > 0, stats, contrast)
         for signal, part in zip(signals, mine, strict=True)
     ]
     residue = sum(int(b.sum()) for b in bright) / sum(b.size for b in bright)
     missed = sum(
-        count_missed(part.labels, theirs, look.area)
+        count_missed(part.labels, theirs, stats.area)
         for other in trials
         if other != name
         for part, theirs in zip(mine, trials[other], strict=True)
     )
-    return score_objects(objects, residue, missed / max(len(trials) - 1, 1), look.area)
+    return score_objects(objects, residue, missed / max(len(trials) - 1, 1), stats.area)
 
 
 def _explain(best: str, scores: dict[str, dict[str, float]]) -> str:
@@ -147,24 +147,24 @@ def _explain(best: str, scores: dict[str, dict[str, float]]) -> str:
 
 @dataclass(frozen=True)
 class LabelledTile:
-    """Nuclei and doubt found in one tile.
+    """Nuclei and uncertain pixels of one tile.
 
     Attributes
     ----------
     tile : Tile
     labels : (Y, X) int32
         Of the window; only the objects whose centre lies in the core.
-    doubt : (Y, X) bool
+    uncertain : (Y, X) bool
         Of the core.
     residue : int
         Bright pixels of the core that no object accounts for.
-    objects : Objects
+    objects : StainObjects
         One row per id of `labels`, positions in the whole plane.
     """
 
     tile: Tile
     labels: Labels
-    doubt: NDArray[np.bool_]
+    uncertain: NDArray[np.bool_]
     residue: int
     objects: StainObjects
 
@@ -177,17 +177,19 @@ def segment_tiles(
     A window reaches four diameters beyond its core, and all estimates are those of the whole
     plane, so the result does not depend on the tiles unless a clump is larger than that.
     """
-    if not choice.look.diameter:
+    if not choice.stats.diameter:
         return
-    halo = _aligned(HALO_DIAMETERS * choice.look.diameter)
+    halo = _aligned(HALO_DIAMETERS * choice.stats.diameter)
     size = max(view.shape) if view.small else max(_aligned(settings.tile), 2 * halo)
     for tile in tiles(view.shape, size, halo):
-        signal = choice.look.signal(view, *tile.window)
-        segments = choice.whole or find_objects(signal, choice.look, find_strategy(choice.strategy))
-        doubt, residue = mark_uncertain(signal, segments, choice.look, choice.contrast)
+        signal = choice.stats.signal(view, *tile.window)
+        segments = choice.whole or find_objects(
+            signal, choice.stats, find_strategy(choice.strategy)
+        )
+        uncertain, residue = mark_uncertain(signal, segments, choice.stats, choice.contrast)
         core = tile.core_in_window
         labels, objects = _owned(tile, segments)
-        yield LabelledTile(tile, labels, doubt[core], int(residue[core].sum()), objects)
+        yield LabelledTile(tile, labels, uncertain[core], int(residue[core].sum()), objects)
 
 
 def _owned(tile: Tile, segments: StainSegments) -> tuple[Labels, StainObjects]:

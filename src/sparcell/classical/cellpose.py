@@ -1,6 +1,6 @@
 """Nuclei of a stain by Cellpose, where that is installed.
 
-The isl paper made its ground truth so, and corrected it by hand (2.2).
+Bonte et al. 2023 (section 2.2) made their ground truth so and corrected it by hand.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels, connected_labels
 
 
-def by_cellpose(signal: Pixels, look: StainStatistics, weights: str = "") -> Labels:
+def by_cellpose(signal: Pixels, stats: StainStatistics, weights: str = "") -> Labels:
     """Let Cellpose find the nuclei, told their diameter; (Y, X) int32 under the label contract."""
-    masks = open_cellpose(weights).eval(signal, diameter=look.diameter)[0]
+    masks = open_cellpose(weights).eval(signal, diameter=stats.diameter)[0]
     return connected_labels(np.asarray(masks).astype(np.int32))
 
 

@@ -12,10 +12,10 @@ from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainVi
 from sparcell.classical.strategies import global_threshold
 from sparcell.morphology.shapes import Table
 
-# What stands out of the background's spread by this factor is signal.
-FAINTEST_OVER_SPREAD = 4.0
-FLOOR_OF_BRIGHT = 0.05
-FLOOR_OF_TYPICAL = 0.2
+# Signal above this many sigmas of the background can be told from noise.
+DETECTION_LIMIT_SIGMAS = 4.0
+MIN_SIGNAL_OF_BRIGHT = 0.05
+MIN_SIGNAL_OF_TYPICAL = 0.2
 BRIGHT_QUANTILE = 0.999
 # First look, before the size of nuclei is known: background cells a sixth of the image wide.
 FIRST_CELLS = 6
@@ -35,13 +35,13 @@ def estimate_statistics(view: StainView, diameter: float | None = None) -> Stain
 
     Parameters
     ----------
-    view : View
+    view : StainView
     diameter : float, optional
         Typical diameter in px, where it is known.
 
     Returns
     -------
-    Appearance
+    StainStatistics
         With `diameter` 0 if nothing stands out of the noise.
     """
     noise = float(np.median([estimate_noise(view.read(y, x)) for y, x in view.sample()]))
@@ -54,40 +54,42 @@ def estimate_statistics(view: StainView, diameter: float | None = None) -> Stain
     diameter = typical if diameter is None else diameter
     smoothing = max(SMOOTHING, SMOOTHING_PER_DIAMETER * diameter)
     cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL))
-    look = StainStatistics(view.shape, noise, grid_background(view, cell), smoothing)
-    look, signals = _brightness(replace(look, diameter=diameter), view)
+    stats = StainStatistics(view.shape, noise, grid_background(view, cell), smoothing)
+    stats, signals = _brightness(replace(stats, diameter=diameter), view)
     values = np.concatenate([signal.ravel() for signal in signals])
     return replace(
-        look,
-        floor=max(look.faintest, FLOOR_OF_TYPICAL * brightness),
-        threshold=global_threshold(values, look.faintest),
+        stats,
+        min_signal=max(stats.detection_limit, MIN_SIGNAL_OF_TYPICAL * brightness),
+        threshold=global_threshold(values, stats.detection_limit),
     )
 
 
-def _brightness(look: StainStatistics, view: StainView) -> tuple[StainStatistics, list[Pixels]]:
-    signals = [look.signal(view, y, x) for y, x in view.sample()]
+def _brightness(stats: StainStatistics, view: StainView) -> tuple[StainStatistics, list[Pixels]]:
+    signals = [stats.signal(view, y, x) for y, x in view.sample()]
     values = np.concatenate([signal.ravel() for signal in signals])
     bright = float(np.quantile(values, BRIGHT_QUANTILE))
     # A Gaussian of this sigma leaves 1 / (2 sigma sqrt(pi)) of white noise.
-    smooth_noise = look.noise / (2 * look.smoothing * np.sqrt(np.pi))
-    spread = max(smooth_noise, background_sigma(values))
-    faintest = FAINTEST_OVER_SPREAD * spread
-    floor = max(faintest, FLOOR_OF_BRIGHT * bright)
-    look = replace(look, spread=spread, faintest=faintest, floor=floor, bright=bright)
-    return look, signals
+    smooth_noise = stats.noise / (2 * stats.smoothing * np.sqrt(np.pi))
+    sigma = max(smooth_noise, background_sigma(values))
+    detection_limit = DETECTION_LIMIT_SIGMAS * sigma
+    min_signal = max(detection_limit, MIN_SIGNAL_OF_BRIGHT * bright)
+    stats = replace(
+        stats, sigma=sigma, detection_limit=detection_limit, min_signal=min_signal, bright=bright
+    )
+    return stats, signals
 
 
-def estimate_nucleus(signals: list[Pixels], look: StainStatistics) -> tuple[float, float]:
+def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[float, float]:
     """Typical diameter in px and signal of a nucleus, from the regions most like one.
 
-    Medians over the regions of `levels`, each weighed by its area times its score, so that
-    neither specks nor clumps count for much. A region may reach to the foot of a nucleus's edge,
-    so the diameter is right to about a sixth only, which is all the strategies need. Both 0 if
-    there are no regions.
+    Medians over the extremal regions of the signal. Each region weighs its area times its score,
+    so neither specks nor clumps count for much. A region may reach to the foot of a nucleus's
+    edge, so the diameter is right to about a sixth, which is all the strategies need. Both are 0
+    if there are no regions.
     """
     areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for signal in signals:
-        cuts = cut_levels(signal, level_series(look.floor, look.bright))
+        cuts = cut_levels(signal, level_series(stats.min_signal, stats.bright))
         labels, score = choose_regions(cuts, signal.shape, None, SMALLEST_AREA)
         area = np.bincount(labels.ravel())[1:].astype(np.float64)
         means.append(np.bincount(labels.ravel(), signal.ravel(), len(score) + 1)[1:] / area)

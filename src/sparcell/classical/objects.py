@@ -75,9 +75,9 @@ class StainObjects:
         """Rows with other positions."""
         return replace(self, y=self.y + dy, x=self.x + dx)
 
-    def typical_contrast(self, look: StainStatistics) -> float:
+    def typical_contrast(self, stats: StainStatistics) -> float:
         """Median contrast of the objects that are not much smaller than usual; 0 without any."""
-        usual = self.area > 0.3 * look.area
+        usual = self.area > 0.3 * stats.area
         return float(np.median(self.contrast[usual])) if usual.any() else 0.0
 
 
@@ -89,7 +89,7 @@ class StainSegments:
     ----------
     labels : (Y, X) int32
         Ids 1..n.
-    objects : Objects
+    objects : StainObjects
         Row i - 1 belongs to id i.
     rejected : (Y, X) bool
         Pixels of pieces that were found but dropped as too small or too faint.
@@ -101,32 +101,32 @@ class StainSegments:
 
 
 def find_objects(
-    signal: Pixels, look: StainStatistics, strategy: Strategy | InstanceStrategy
+    signal: Pixels, stats: StainStatistics, strategy: Strategy | InstanceStrategy
 ) -> StainSegments:
     """Run one strategy on one window: regions, splits, outlines, and what is left of them.
 
     Parameters
     ----------
     signal : (Y, X) float32
-        Stain above background, from ``look.signal``.
-    look : Appearance
-    strategy : callable or Outlined
+        Stain above background, from ``stats.signal``.
+    stats : StainStatistics
+    strategy : callable or InstanceStrategy
         Of the latter, regions are neither split nor drawn anew.
 
     Returns
     -------
-    Segments
+    StainSegments
     """
     if isinstance(strategy, InstanceStrategy):
-        found = strategy.find(signal, look)
-        labels, plateau, surround = keep_outlines(found, signal, look.diameter)
+        found = strategy.find(signal, stats)
+        labels, plateau, surround = keep_outlines(found, signal, stats.diameter)
     else:
-        pieces = split_touching(strategy(signal, look), signal, look.diameter)
-        pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * look.area)
-        labels, plateau, surround = fit_outlines(pieces, signal, look.diameter)
+        pieces = split_touching(strategy(signal, stats), signal, stats.diameter)
+        pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * stats.area)
+        labels, plateau, surround = fit_outlines(pieces, signal, stats.diameter)
     contrast = plateau - surround
     area = np.bincount(labels.ravel(), minlength=len(plateau))
-    keep = (area >= max(SMALLEST_OBJECT * look.area, 1)) & (contrast > look.faintest)
+    keep = (area >= max(SMALLEST_OBJECT * stats.area, 1)) & (contrast > stats.detection_limit)
     keep[0] = False
     kept = keep_regions(labels, keep)
     count = int(keep.sum())

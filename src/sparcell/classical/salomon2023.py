@@ -1,9 +1,9 @@
-"""Preset ``thesis``: the published way from stain to labels, literally.
+"""Preset ``salomon2023``: the published way from stain to labels, literally.
 
-CLAHE as Fiji's (`clahe`), then objects by adaptive Otsu, on crops of 512 x 512 px (autolabel
-thesis, sections 3.2.3 and 5.2.3). What the thesis leaves open is taken from the documented defaults
-of CellProfiler 4 (IdentifyPrimaryObjects and Threshold modules; Stirling et al. 2021, BMC
-Bioinformatics 22:433).
+CLAHE as Fiji's (`clahe`), then objects by adaptive Otsu, on crops of 512 x 512 px
+(Salomon-Sörensen 2023, sections 3.2.3 and 5.2.3). What that text leaves open is taken from the
+documented defaults of CellProfiler 4 (IdentifyPrimaryObjects and Threshold modules; Stirling et al.
+2021, BMC Bioinformatics 22:433).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ HALF_MASS = 0.6744
 LOCAL_OVER_GLOBAL = (0.7, 1.5)
 
 
-class ThesisSettings(BaseModel):
-    """Settings of the preset ``thesis``.
+class Salomon2023Settings(BaseModel):
+    """Settings of the preset ``salomon2023``.
 
     Lengths are px at the reference pixel size, and `scaled` to an image's own, but for `crop`:
     that is a number of pixels.
@@ -40,7 +40,7 @@ class ThesisSettings(BaseModel):
     clahe_block: int = Field(127, ge=3, description="CLAHE block, px")
     clahe_bins: int = Field(256, ge=2, le=256, description="CLAHE histogram bins")
     clahe_slope: float = Field(3.0, ge=1, description="CLAHE maximum slope")
-    # The thesis saved its stains as 32-bit files (5.2.2).
+    # Salomon-Sörensen 2023 saved stains as 32-bit files (section 5.2.2).
     clahe_bits: Literal[8, 32] = Field(
         32, description="CLAHE as Fiji does it for images of this type"
     )
@@ -56,8 +56,8 @@ class ThesisSettings(BaseModel):
     )
     correction: float = Field(1.0, gt=0, description="factor on the threshold")
     crop: int = Field(512, ge=64, description="edge of a crop, px")
-    # The thesis gives no pixel size. Its images of 1408 x 1040 px are those of an IncuCyte S3,
-    # which has 1.24 um with its 10x objective.
+    # Salomon-Sörensen 2023 gives no pixel size. The images of 1408 x 1040 px are those of an
+    # IncuCyte S3, which has 1.24 um with its 10x objective.
     reference_pixel_size: float = Field(
         1.24, gt=0, description="um; lengths scale with it where an image states its pixel size"
     )
@@ -74,7 +74,7 @@ class ThesisSettings(BaseModel):
         " where there is one",
     )
 
-    def scaled(self, pixel_size: float | None) -> ThesisSettings:
+    def scaled(self, pixel_size: float | None) -> Salomon2023Settings:
         """Settings with lengths in px of an image of `pixel_size` um, if that is known.
 
         CLAHE's block stays odd, at least 3 px, and the block of the threshold at least 2 px.
@@ -107,7 +107,7 @@ def crop_corners(shape: tuple[int, int], size: int) -> list[tuple[int, int]]:
     return [(top, left) for top in starts[0] for left in starts[1]]
 
 
-def equalize(stain: NDArray[np.float32], settings: ThesisSettings) -> NDArray[np.float64]:
+def equalize(stain: NDArray[np.float32], settings: Salomon2023Settings) -> NDArray[np.float64]:
     """CLAHE of a stain, (Y, X) to values 0 to 1, as Fiji's for 32-bit images by default."""
     return clahe(
         stain,
@@ -118,7 +118,9 @@ def equalize(stain: NDArray[np.float32], settings: ThesisSettings) -> NDArray[np
     ).astype(np.float64)
 
 
-def adaptive_threshold(image: NDArray[np.float64], settings: ThesisSettings) -> NDArray[np.float64]:
+def adaptive_threshold(
+    image: NDArray[np.float64], settings: Salomon2023Settings
+) -> NDArray[np.float64]:
     """Otsu's threshold of every block, interpolated by a spline of up to third order.
 
     Limited to 0.7 to 1.5 times the threshold of the whole image, and to the bounds.
@@ -167,7 +169,7 @@ def _otsu(values: NDArray[np.float64]) -> float:
     return first if (values == first).all() else float(threshold_otsu(values))
 
 
-def find_primary_objects(image: NDArray[np.float64], settings: ThesisSettings) -> Labels:
+def find_primary_objects(image: NDArray[np.float64], settings: Salomon2023Settings) -> Labels:
     """Objects of an equalized stain as IdentifyPrimaryObjects finds them with its defaults.
 
     Threshold on the smoothed image, small holes filled, clumps separated by intensity, objects
@@ -228,13 +230,13 @@ def filter_size(labels: Labels, diameters: tuple[float, float]) -> Labels:
 
 
 def label_crop(
-    stain: NDArray[np.float32], pixel_size: float | None, settings: ThesisSettings
+    stain: NDArray[np.float32], pixel_size: float | None, settings: Salomon2023Settings
 ) -> Labels:
     """Labels of one crop of stain, (Y, X) to (Y, X) int32.
 
-    The thesis's labels are binary images (5.2.3): objects that touch are one again. That matters
-    where nuclei are much larger than the smallest diameter, for there the splitting, which looks
-    for maxima at the scale of the smallest, cuts every nucleus into many.
+    The labels of Salomon-Sörensen 2023 are binary images (section 5.2.3), so objects that touch
+    are one again. That matters where nuclei are much larger than the smallest diameter. There
+    splitting, which finds maxima at the scale of the smallest, cuts every nucleus into many.
     """
     scaled = settings.scaled(pixel_size)
     objects = find_primary_objects(equalize(stain, scaled), scaled)
@@ -243,12 +245,12 @@ def label_crop(
 
 def filter_dataset(
     coverage: NDArray[np.float64],
-    settings: ThesisSettings,
+    settings: Salomon2023Settings,
     groups: Sequence[str] | None = None,
 ) -> list[str]:
     """Why each crop is dropped from the set; ``""`` where it stays.
 
-    The thesis has a cutoff for each of its datasets, that is, for each cell line (5.2.4).
+    Salomon-Sörensen 2023 has a cutoff for each dataset, that is, each cell line (section 5.2.4).
 
     Parameters
     ----------

@@ -11,12 +11,12 @@ from sparcell.core.labels import Labels
 # Weights by regression of object-level F1 on these figures, within each of the 200 labelled
 # training images of the Data Science Bowl 2018 (no other labels were used).
 RESIDUE_WEIGHT = -2.1
-SPREAD_WEIGHT = -0.12
+SIZE_SPREAD_WEIGHT = -0.12
 CLUMPS_WEIGHT = -0.065
 # The regression gave half of this; people leave dim nuclei out more often than a user wants.
 MISSED_WEIGHT = -0.2
 SOUND_FIT, SOUND_SIZE, COVERED = 0.95, 2.5, 0.2
-SCORE_PARTS = ("residue", "spread", "clumps", "missed")
+SCORE_PARTS = ("residue", "size_spread", "clumps", "missed")
 
 
 def score_objects(
@@ -26,7 +26,7 @@ def score_objects(
 
     Parameters
     ----------
-    objects : Objects
+    objects : StainObjects
     residue : float
         Part of the image that is bright but in no object.
     missed : float
@@ -38,7 +38,7 @@ def score_objects(
     -------
     dict
         ``score``, 1 for a perfect result, and what takes from it: ``residue``, nuclei missed or
-        cut short; ``spread``, standard deviation of the log areas; ``clumps``, mean area over
+        cut short; ``size_spread``, standard deviation of the log areas; ``clumps``, mean area over
         the typical one, which nuclei left together raise; ``missed``, part of all nuclei that
         only other strategies found. ``objects`` is their number.
     """
@@ -46,7 +46,7 @@ def score_objects(
         return {"score": -1.0, **dict.fromkeys(SCORE_PARTS, 0.0), "objects": 0}
     parts = {
         "residue": RESIDUE_WEIGHT * residue,
-        "spread": SPREAD_WEIGHT * float(np.std(np.log(objects.area))),
+        "size_spread": SIZE_SPREAD_WEIGHT * float(np.std(np.log(objects.area))),
         "clumps": CLUMPS_WEIGHT * float(objects.area.mean() / typical_area),
         "missed": MISSED_WEIGHT * missed / (len(objects) + missed),
     }

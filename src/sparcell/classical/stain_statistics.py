@@ -83,13 +83,13 @@ class StainStatistics:
         Background level on a coarse grid over the plane.
     smoothing : float
         Sigma in px of the Gaussian that every step looks through.
-    spread : float
+    sigma : float
         Standard deviation of the smoothed background.
-    faintest : float
+    detection_limit : float
         Lowest signal above background that can be told from noise.
-    floor : float
-        Lowest signal where nuclei are looked for: not below `faintest`, nor below a tenth of
-        `bright`.
+    min_signal : float
+        Lowest signal where nuclei are sought. Not below `detection_limit`, nor below 0.2 of a
+        typical nucleus's signal.
     bright : float
         Signal of the brightest nuclei (99.9 % quantile).
     diameter : float
@@ -102,9 +102,9 @@ class StainStatistics:
     noise: float
     background: Pixels
     smoothing: float
-    spread: float = 0.0
-    faintest: float = 0.0
-    floor: float = 0.0
+    sigma: float = 0.0
+    detection_limit: float = 0.0
+    min_signal: float = 0.0
     bright: float = 0.0
     diameter: float = 0.0
     threshold: float = 0.0

@@ -43,40 +43,40 @@ SMALLEST_REGION = 0.08
 COARSE_DIAMETER = 16.0
 
 
-def global_threshold(signal: Pixels, floor: float) -> float:
-    """0.7 times Otsu's (1979) threshold of the positive signal in a sample; at least `floor`."""
+def global_threshold(signal: Pixels, min_signal: float) -> float:
+    """0.7 times Otsu's (1979) threshold of the positive signal, at least `min_signal`."""
     positive = np.maximum(signal.ravel(), 0)
     if np.ptp(positive) == 0:
-        return floor
-    return max(floor, OTSU_FACTOR * float(threshold_otsu(positive)))
+        return min_signal
+    return max(min_signal, OTSU_FACTOR * float(threshold_otsu(positive)))
 
 
 @STRATEGIES.register("local")
-def by_local_contrast(signal: Pixels, look: StainStatistics) -> Labels:
+def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
     """Brighter than the mean over some two diameters around: dim nuclei, uneven glow."""
     # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
-    box = max(3, round(LOCAL_BOX * look.diameter))
+    box = max(3, round(LOCAL_BOX * stats.diameter))
     around = ndimage.uniform_filter(ndimage.uniform_filter(signal, box), box)
-    return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + look.floor)
+    return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + stats.min_signal)
 
 
 @STRATEGIES.register("levels")
-def by_levels(signal: Pixels, look: StainStatistics) -> Labels:
+def by_levels(signal: Pixels, stats: StainStatistics) -> Labels:
     """Best region at any level: dim beside bright nuclei, nuclei in glowing cells."""
     # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
-    scale = max(1, 2 ** int(np.log2(max(look.diameter / COARSE_DIAMETER, 1))))
+    scale = max(1, 2 ** int(np.log2(max(stats.diameter / COARSE_DIAMETER, 1))))
     small = _shrink(signal, scale)
-    cuts = cut_levels(small, level_series(look.floor, look.bright))
-    smallest = SMALLEST_REGION * look.area / scale**2
-    labels = choose_regions(cuts, small.shape, look.diameter / scale, smallest)[0]
+    cuts = cut_levels(small, level_series(stats.min_signal, stats.bright))
+    smallest = SMALLEST_REGION * stats.area / scale**2
+    labels = choose_regions(cuts, small.shape, stats.diameter / scale, smallest)[0]
     height, width = signal.shape
     return labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
 
 
 @STRATEGIES.register("otsu")
-def by_otsu(signal: Pixels, look: StainStatistics) -> Labels:
+def by_otsu(signal: Pixels, stats: StainStatistics) -> Labels:
     """One global threshold by Otsu's method: evenly bright nuclei, crowded fields."""
-    return _regions(signal >= look.threshold)
+    return _regions(signal >= stats.threshold)
 
 
 def find_strategy(name: str) -> Strategy | InstanceStrategy:

@@ -1,4 +1,4 @@
-"""Where labels are in doubt: training leaves these pixels out."""
+"""Mark pixels whose labels are uncertain; training leaves them out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVERSIZE = 3.0
 CLUMP_FIT = 0.88
 # An object at the border smaller than this part of the typical area is a sliver.
 SLIVER = 0.25
-# Unlabelled signal is in doubt above this part of the typical contrast, if a disc of this many
+# Unlabelled signal is uncertain above this part of the typical contrast, if a disc of this many
 # diameters fits into it.
 RESIDUE = 0.4
 RESIDUE_DIAMETER = 0.3
@@ -30,11 +30,11 @@ RIM_PX = 2
 
 
 def mark_uncertain(
-    signal: Pixels, segments: StainSegments, look: StainStatistics, contrast: float
+    signal: Pixels, segments: StainSegments, stats: StainStatistics, contrast: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Mark doubtful pixels of one window.
+    """Mark uncertain pixels of one window.
 
-    In doubt are pieces that were found and dropped; objects much dimmer than the typical one;
+    Uncertain are pieces that were found and dropped; objects much dimmer than the typical one;
     oversize objects that are no ellipse; slivers at the border; nuclei too faint to be labelled
     but of the right shape and size; and bright regions that no object accounts for, such as
     leaked dye.
@@ -42,42 +42,44 @@ def mark_uncertain(
     Parameters
     ----------
     signal : (Y, X) float32
-    segments : Segments
-    look : Appearance
+    segments : StainSegments
+    stats : StainStatistics
     contrast : float
         Typical contrast of a nucleus.
 
     Returns
     -------
-    doubt, residue : (Y, X) bool
-        All doubtful pixels, and among them the bright ones without an object.
+    uncertain, residue : (Y, X) bool
+        All uncertain pixels, and among them the bright ones without an object.
     """
     labels, objects = segments.labels, segments.objects
     unsure = (objects.contrast < DIM * contrast) | (
-        (objects.area > OVERSIZE * look.area) & (objects.fit < CLUMP_FIT)
+        (objects.area > OVERSIZE * stats.area) & (objects.fit < CLUMP_FIT)
     )
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     at_border = np.isin(np.arange(1, len(objects) + 1), border)
-    unsure |= at_border & (objects.area < SLIVER * look.area)
-    doubt = np.append(False, unsure)[labels]
-    doubt |= segments.rejected
-    doubt |= find_faint(signal, labels, look)
-    residue = find_residue(signal, labels > 0, look, contrast)
-    return np.asarray(doubt | residue), residue
+    unsure |= at_border & (objects.area < SLIVER * stats.area)
+    uncertain = np.append(False, unsure)[labels]
+    uncertain |= segments.rejected
+    uncertain |= find_faint(signal, labels, stats)
+    residue = find_residue(signal, labels > 0, stats, contrast)
+    return np.asarray(uncertain | residue), residue
 
 
-def find_faint(signal: Pixels, labels: Labels, look: StainStatistics) -> NDArray[np.bool_]:
+def find_faint(signal: Pixels, labels: Labels, stats: StainStatistics) -> NDArray[np.bool_]:
     """Nucleus-like objects between the noise and the lowest level that labels come from."""
-    deeper = find_objects(signal, replace(look, floor=look.faintest), STRATEGIES["local"])
-    new = plausible_objects(deeper.objects, look.area) & uncovered(deeper, labels)
+    deeper = find_objects(
+        signal, replace(stats, min_signal=stats.detection_limit), STRATEGIES["local"]
+    )
+    new = plausible_objects(deeper.objects, stats.area) & uncovered(deeper, labels)
     return np.asarray(np.append(False, new)[deeper.labels])
 
 
 def find_residue(
-    signal: Pixels, explained: NDArray[np.bool_], look: StainStatistics, contrast: float
+    signal: Pixels, explained: NDArray[np.bool_], stats: StainStatistics, contrast: float
 ) -> NDArray[np.bool_]:
     """Bright pixels outside all objects, where a disc of 0.3 diameters fits: (Y, X) bool."""
-    height = max(look.faintest, RESIDUE * contrast)
+    height = max(stats.detection_limit, RESIDUE * contrast)
     bare = (signal >= height) & ~ndimage.binary_dilation(explained, iterations=RIM_PX)
-    radius = max(1, round(RESIDUE_DIAMETER * look.diameter / 2))
+    radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     return np.asarray(ndimage.binary_opening(bare, disk(radius)))

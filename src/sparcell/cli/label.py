@@ -42,16 +42,16 @@ def label(
     ),
     preset: str = typer.Option(
         "auto",
-        help="auto; thesis: the published settings, literally; cellpose or cellpose:FILE: by that"
-        " tool, if installed, with its own weights or yours.",
+        help="auto; salomon2023: as published there; cellpose or cellpose:FILE: by that tool,"
+        " if installed, with its own weights or yours.",
     ),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace the labels of an earlier run of this step."
     ),
     by: str = typer.Option(
         None,
-        help="With --preset thesis: column of split.csv in whose groups a quarter of the crops is"
-        " dropped; by default cell, where there is one.",
+        help="With --preset salomon2023: column of split.csv in whose groups a quarter of the crops"
+        " is dropped; by default cell, where there is one.",
     ),
     diameter: float = typer.Option(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
@@ -59,19 +59,19 @@ def label(
 ) -> None:
     """Make labels from a nuclear stain or from points, and say how good they are."""
     from sparcell.classical.auto import AutoSettings
-    from sparcell.classical.salomon2023 import ThesisSettings
+    from sparcell.classical.salomon2023 import Salomon2023Settings
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.labeling import label as run
     from sparcell.labeling.points_to_outlines import ProposalSettings
 
-    settings: AutoSettings | ProposalSettings | ThesisSettings | None = None
+    settings: AutoSettings | ProposalSettings | Salomon2023Settings | None = None
     if by is not None:
-        if source != "stain" or preset != "thesis":
+        if source != "stain" or preset not in ("salomon2023", "thesis"):
             raise InputError(
-                f"--by {by} without --preset thesis", "both", "leave it out, or add that"
+                f"--by {by} without --preset salomon2023", "both", "leave it out, or add that"
             )
-        settings = ThesisSettings(by=by)
+        settings = Salomon2023Settings(by=by)
     if mask != Mask.auto:
         if source != "points":
             raise InputError(

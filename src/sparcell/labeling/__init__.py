@@ -1,9 +1,9 @@
-"""From a stain to nucleus instances, with a verdict on every field.
+"""Turn a nuclear stain, or points, into labels for training, and judge every field.
 
-`label` does a whole dataset folder. Preset ``auto`` (`auto`): look at the stain (`estimation`),
-try every strategy (`strategies`: regions; `splitting`; `outlines`), keep the one that scores best
-(`scoring`), mark what is doubtful (`doubt`) and judge the field (`quality`). Preset ``thesis``
-(`thesis`): CLAHE and adaptive Otsu as published. `simulate` makes pairs with known truth.
+`label` does a whole dataset folder (`batch`). What finds the nuclei lies in `sparcell.classical`;
+here are the files (`field`, `crops`, `folder`), the quality gate (`quality`), the contact sheet
+(`contact_sheet`), outlines from points (`points_to_outlines`) and points from a stain
+(`nuclei_to_points`).
 """
 
 from sparcell.labeling.batch import label

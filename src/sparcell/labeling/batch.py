@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from sparcell.classical.auto import AutoSettings
-    from sparcell.classical.salomon2023 import ThesisSettings
+    from sparcell.classical.salomon2023 import Salomon2023Settings
     from sparcell.labeling.contact_sheet import ContactSheet
     from sparcell.labeling.field import FieldResult
     from sparcell.labeling.points_to_outlines import ProposalSettings
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PRESETS = ("auto", "thesis", "cellpose", "cellpose:FILE")
+PRESETS = ("auto", "salomon2023", "cellpose", "cellpose:FILE")
+RENAMED = {"thesis": "salomon2023"}
+"""Old names of presets, which are understood for one release."""
 SOURCES = ("stain", "points")
 
 
@@ -38,10 +40,10 @@ def label(
     source: str = "stain",
     diameter: float | None = None,
     overwrite: bool = False,
-    settings: AutoSettings | ThesisSettings | ProposalSettings | None = None,
+    settings: AutoSettings | Salomon2023Settings | ProposalSettings | None = None,
     quality: QualitySettings | None = None,
 ) -> DataFrame:
-    """Turn the stains or points of a dataset folder into labels, with a verdict on each field.
+    """Turn the stains or points of a dataset folder into labels, with a result on each field.
 
     Writes ``labels/``, ``ignore/``, ``quality.csv``, ``contact_sheet.png`` and ``record.json``.
     A field whose files cannot be used is listed in ``quality.csv`` as refused and does not stop
@@ -53,11 +55,11 @@ def label(
         With ``images/`` and ``stain/``, or ``images/`` and ``points/``.
     out : Path or str, optional
         New folder to write a dataset to that refers to the original images; by default labels
-        are written into the dataset folder itself. The preset ``thesis``, which cuts images
+        are written into the dataset folder itself. The preset ``salomon2023``, which cuts images
         into crops, and proposals from points, which are to be corrected first, need one.
     preset : str
-        How nuclei are found in a stain: ``auto``; ``thesis``; ``cellpose``, by that tool where it
-        is installed; or ``cellpose:FILE``, with these weights. Outlines of Cellpose stay as they
+        How nuclei are found in a stain: ``auto``; ``salomon2023``; ``cellpose``, by that tool where
+        it is installed; or ``cellpose:FILE``, with these weights. Outlines of Cellpose stay as they
         are and are judged as those of ``auto``.
     source : {"stain", "points"}
         ``points``: propose an outline for each point (`propose_field`). The other way round,
@@ -67,10 +69,10 @@ def label(
     overwrite : bool
         Replace the labels of an earlier run of this function. Labels of any other origin are
         never touched.
-    settings : AutoSettings or ThesisSettings or ProposalSettings, optional
+    settings : AutoSettings or Salomon2023Settings or ProposalSettings, optional
         Further settings of the preset, or of proposals from points.
     quality : QualitySettings, optional
-        Limits of the quality gate (not of the preset ``thesis``).
+        Limits of the quality gate (not of the preset ``salomon2023``).
 
     Returns
     -------
@@ -86,6 +88,9 @@ def label(
     # Started by the command line, so the heavy part loads only when there is work.
     from sparcell.labeling.contact_sheet import ContactSheet
 
+    if preset in RENAMED:
+        logger.warning(f"the preset {preset} is now called {RENAMED[preset]}")
+        preset = RENAMED[preset]
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
     _check_request(data, out, preset, source, (diameter, quality))
     pairs = data.having(source)
@@ -93,7 +98,7 @@ def label(
     kind = getattr(options, "to", "labels")
     if kind == "points":
         _check_own_folder(data, out, "points from a stain", "where they are looked at first")
-    column = _group_column(pairs, options) if preset == "thesis" else None
+    column = _group_column(pairs, options) if preset == "salomon2023" else None
     target = check_target(data, None if out is None else Path(out), overwrite, kind)
     prepare(target)
     used = [sample.files[source].path for sample in pairs.samples]
@@ -106,8 +111,8 @@ def label(
             logger.warning(f"{sample.name}: no {source}, not labelled")
 
     sheet = ContactSheet(target / "contact_sheet.png")
-    if source == "stain" and preset == "thesis":
-        table = _label_thesis(pairs, target, options, column, sheet)
+    if source == "stain" and preset == "salomon2023":
+        table = _label_crops(pairs, target, options, column, sheet)
     else:
         table = _label_fields(pairs, target, options, quality, sheet)
         if target.resolve() != data.root.resolve():
@@ -145,8 +150,8 @@ def _check_request(
         return
     if not len(data.having("stain")):
         raise no_pairs(data)
-    if preset == "thesis":
-        _check_own_folder(data, out, "preset thesis", "for the crops")
+    if preset == "salomon2023":
+        _check_own_folder(data, out, "preset salomon2023", "for the crops")
 
 
 def _check_own_folder(data: Dataset, out: Path | str | None, what: str, why: str) -> None:
@@ -158,11 +163,11 @@ def _check_own_folder(data: Dataset, out: Path | str | None, what: str, why: str
 
 def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
     from sparcell.classical.auto import AutoSettings
-    from sparcell.classical.salomon2023 import ThesisSettings
+    from sparcell.classical.salomon2023 import Salomon2023Settings
     from sparcell.classical.strategies import find_strategy
     from sparcell.labeling.points_to_outlines import ProposalSettings
 
-    kinds = {"thesis": ThesisSettings, "points": ProposalSettings}
+    kinds = {"salomon2023": Salomon2023Settings, "points": ProposalSettings}
     kind = kinds.get(preset, AutoSettings)
     if settings is not None and not isinstance(settings, kind):
         raise InputError(
@@ -177,9 +182,9 @@ def _resolve(preset: str, diameter: float | None, settings: Any) -> Any:
             find_strategy(name)
     if diameter is None:
         return options
-    if preset == "thesis":
+    if preset == "salomon2023":
         raise InputError(
-            "a diameter for the preset thesis", "its fixed range", "leave it out, or use auto"
+            "a diameter for the preset salomon2023", "its fixed range", "leave it out, or use auto"
         )
     if not diameter > 2:
         raise InputError(f"a diameter of {diameter:g} px", "more than 2 px", "correct it")
@@ -205,48 +210,48 @@ def _label_fields(
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
             if isinstance(settings, ProposalSettings):
-                verdict = propose_field(sample, target, settings)
+                result = propose_field(sample, target, settings)
             else:
                 write = place_points if settings.to == "points" else label_field
-                verdict = write(sample, target, settings, limits)
+                result = write(sample, target, settings, limits)
         except Exception as error:
-            verdict = _unusable(sample, preset, error)
-        sheet.add(verdict.thumbnail)
-        rows.append(verdict.row)
+            result = _unusable(sample, preset, error)
+        sheet.add(result.thumbnail)
+        rows.append(result.row)
     return rows
 
 
-def _group_column(pairs: Dataset, settings: ThesisSettings) -> str | None:
+def _group_column(pairs: Dataset, settings: Salomon2023Settings) -> str | None:
     from sparcell.labeling.crops import group_column
 
     return group_column(pairs, settings.by)
 
 
-def _label_thesis(
+def _label_crops(
     pairs: Dataset,
     target: Path,
-    settings: ThesisSettings,
+    settings: Salomon2023Settings,
     column: str | None,
     sheet: ContactSheet,
 ) -> list[dict[str, Any]]:
     from sparcell.labeling.crops import apply_filter, label_crops, write_crop_split
 
-    verdicts: list[FieldResult] = []
+    results: list[FieldResult] = []
     origin: list[Sample] = []
     failed: list[FieldResult] = []
     for sample in track(pairs.samples, "labelling", len(pairs), "fields"):
         try:
-            for verdict in label_crops(sample, target, settings):
-                verdicts.append(verdict)
+            for result in label_crops(sample, target, settings):
+                results.append(result)
                 origin.append(sample)
         except Exception as error:
-            failed.append(_unusable(sample, "thesis", error))
+            failed.append(_unusable(sample, "salomon2023", error))
     groups = [sample.info.get(column, "") if column else "" for sample in origin]
-    verdicts = apply_filter(verdicts, settings, groups)
-    write_crop_split(pairs, verdicts, origin, target)
-    for verdict in [*verdicts, *failed]:
-        sheet.add(verdict.thumbnail)
-    return [verdict.row for verdict in [*verdicts, *failed]]
+    results = apply_filter(results, settings, groups)
+    write_crop_split(pairs, results, origin, target)
+    for result in [*results, *failed]:
+        sheet.add(result.thumbnail)
+    return [result.row for result in [*results, *failed]]
 
 
 def _unusable(sample: Sample, preset: str, error: Exception) -> FieldResult:

@@ -1,4 +1,4 @@
-"""Contact sheet: every stain with its outlines, verdict and reason."""
+"""Contact sheet: every stain with its outlines, result and reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS_PER_PAGE = 24
 COLUMNS = 6
 THUMBNAIL_PX = 480
 OUTLINE = {True: (0.2, 1.0, 0.3), False: (1.0, 0.3, 0.2)}
-DOUBT = (0.2, 0.5, 1.0)
+IGNORED = (0.2, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Thumbnail:
     title : str
     reason : str
         Why it was refused; ``""`` if accepted.
-    stain, labels, doubt : (Y, X) or None
+    stain, labels, ignore : (Y, X) or None
         Every n-th pixel of the first plane; None if the stain could not be read.
     """
 
@@ -39,7 +39,7 @@ class Thumbnail:
     reason: str
     stain: NDArray[np.float32] | None = None
     labels: NDArray[Any] | None = None
-    doubt: NDArray[Any] | None = None
+    ignore: NDArray[Any] | None = None
 
 
 def downsample(view: StainView) -> tuple[NDArray[np.float32], int]:
@@ -101,9 +101,9 @@ class ContactSheet:
 
 def _draw(axis: Any, thumbnail: Thumbnail) -> None:
     accepted = not thumbnail.reason
-    verdict = "accepted" if accepted else "refused: " + thumbnail.reason
+    result = "accepted" if accepted else "refused: " + thumbnail.reason
     axis.set_title(
-        "\n".join(textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(verdict, 48)[:3]),
+        "\n".join(textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(result, 48)[:3]),
         fontsize=7,
         color="black" if accepted else "firebrick",
     )
@@ -114,7 +114,9 @@ def _draw(axis: Any, thumbnail: Thumbnail) -> None:
     # The square root shows dim nuclei beside bright ones.
     grey = np.sqrt(np.clip((thumbnail.stain - low) / max(high - low, 1e-9), 0, 1))
     picture = np.repeat(grey[..., None], 3, axis=2)
-    if thumbnail.doubt is not None:
-        picture[thumbnail.doubt > 0] = 0.6 * picture[thumbnail.doubt > 0] + 0.4 * np.array(DOUBT)
+    if thumbnail.ignore is not None:
+        picture[thumbnail.ignore > 0] = 0.6 * picture[thumbnail.ignore > 0] + 0.4 * np.array(
+            IGNORED
+        )
     picture[outline_pixels(thumbnail.labels)] = OUTLINE[accepted]
     axis.imshow(picture, interpolation="nearest")

@@ -1,4 +1,4 @@
-"""Preset ``thesis`` on a dataset: crops, labels and the filter over the whole set."""
+"""Preset ``salomon2023`` on a dataset: crops, labels and the filter over the whole set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from sparcell.annotations.stains import open_stain
-from sparcell.classical.salomon2023 import ThesisSettings, crop_corners, filter_dataset, label_crop
+from sparcell.classical.salomon2023 import (
+    Salomon2023Settings,
+    crop_corners,
+    filter_dataset,
+    label_crop,
+)
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
@@ -24,7 +29,9 @@ from sparcell.labeling.field import FieldResult
 logger = logging.getLogger(__name__)
 
 
-def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Iterator[FieldResult]:
+def label_crops(
+    sample: Sample, target: Path, settings: Salomon2023Settings
+) -> Iterator[FieldResult]:
     """Cut one field, label every crop, write ``images/``, ``stain/`` and ``labels/``.
 
     Raises
@@ -36,7 +43,7 @@ def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Itera
     if stain.size("T") * stain.size("Z") > 1:
         raise InputError(
             f"{stain.size('T')} time points and {stain.size('Z')} depths in {stain.source}",
-            "one plane for the preset thesis",
+            "one plane for the preset salomon2023",
             "save the planes as single images, or use the preset auto",
         )
     image = open_sample(sample)
@@ -56,7 +63,7 @@ def label_crops(sample: Sample, target: Path, settings: ThesisSettings) -> Itera
             "name": name,
             "accepted": True,
             "reason": "",
-            "preset": "thesis",
+            "preset": "salomon2023",
             "n_objects": len(area),
             "coverage": float((labels > 0).mean()),
         }
@@ -91,15 +98,15 @@ def group_column(dataset: Dataset, by: str | None) -> str | None:
 
 
 def apply_filter(
-    verdicts: list[FieldResult], settings: ThesisSettings, groups: Sequence[str]
+    results: list[FieldResult], settings: Salomon2023Settings, groups: Sequence[str]
 ) -> list[FieldResult]:
-    """Refuse crops by the rule of the thesis, which compares the crops of a group (5.2.4).
+    """Refuse crops by comparing those of a group (Salomon-Sörensen 2023, section 5.2.4).
 
     Parameters
     ----------
-    verdicts : list of Verdict
-    settings : ThesisSettings
-    groups : one str for each verdict
+    results : list of FieldResult
+    settings : Salomon2023Settings
+    groups : one str for each result
         Group, such as the cell line.
     """
     for group, count in sorted(Counter(groups).items()):
@@ -109,22 +116,18 @@ def apply_filter(
             logger.warning(
                 f"{group or 'all'}: only {crops}, so the {share} with fewest nucleus pixels stay"
             )
-    coverage = np.array([verdict.row["coverage"] for verdict in verdicts])
+    coverage = np.array([result.row["coverage"] for result in results])
     return [
         FieldResult(
-            verdict.row | {"accepted": not reason, "reason": reason},
-            Thumbnail(
-                verdict.row["name"], reason, verdict.thumbnail.stain, verdict.thumbnail.labels
-            ),
+            result.row | {"accepted": not reason, "reason": reason},
+            Thumbnail(result.row["name"], reason, result.thumbnail.stain, result.thumbnail.labels),
         )
-        for verdict, reason in zip(
-            verdicts, filter_dataset(coverage, settings, groups), strict=True
-        )
+        for result, reason in zip(results, filter_dataset(coverage, settings, groups), strict=True)
     ]
 
 
 def write_crop_split(
-    dataset: Dataset, verdicts: list[FieldResult], origin: list[Sample], out: Path
+    dataset: Dataset, results: list[FieldResult], origin: list[Sample], out: Path
 ) -> None:
     """Give every crop the row of ``split.csv`` of its field."""
     if not any(sample.split or sample.info for sample in dataset.samples):
@@ -133,6 +136,6 @@ def write_crop_split(
     with whole_file(out / "split.csv") as partial, partial.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["name", "split", *columns])
-        for verdict, sample in zip(verdicts, origin, strict=True):
-            row = [verdict.row["name"], sample.split]
+        for result, sample in zip(results, origin, strict=True):
+            row = [result.row["name"], sample.split]
             writer.writerow(row + [sample.info.get(column, "") for column in columns])

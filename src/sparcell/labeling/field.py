@@ -107,23 +107,23 @@ def _write_plane(
 ) -> PlaneMeasures:
     labels, ignore = files
     parts: list[StainObjects] = []
-    doubt = residue = 0
+    uncertain = residue = 0
     last = 0
     for result in segment_tiles(view, choice, settings):
         ids = paste_tile(result, labels, at, last)
         last += int(ids.sum())
         parts.append(result.objects.kept(ids))
-        ignore[(*at, *result.tile.core)] = result.doubt.astype(np.uint8)
-        doubt += int(result.doubt.sum())
+        ignore[(*at, *result.tile.core)] = result.uncertain.astype(np.uint8)
+        uncertain += int(result.uncertain.sum())
         residue += result.residue
-    look = choice.look
+    stats = choice.stats
     pixels = view.shape[0] * view.shape[1]
     return PlaneMeasures(
         objects=StainObjects.join(parts),
         pixels=pixels,
-        diameter=look.diameter,
-        noise=look.noise,
-        spread=look.spread,
+        diameter=stats.diameter,
+        noise=stats.noise,
+        background_sigma=stats.sigma,
         residue=residue / pixels,
-        doubt=doubt / pixels,
+        uncertain=uncertain / pixels,
     )

@@ -42,13 +42,13 @@ def place_points(
     end = f".{os.getpid()}.partial"
     with tempfile.TemporaryDirectory(prefix=".", suffix=end, dir=target) as name:
         scratch = Path(name)
-        verdict = label_field(sample, scratch, settings, quality)
-        if verdict.row["accepted"]:
+        result = label_field(sample, scratch, settings, quality)
+        if result.row["accepted"]:
             _write(scratch / "labels" / f"{sample.name}.tif", target, sample.name)
             place = target / "ignore" / f"{sample.name}.tif"
             place.parent.mkdir(exist_ok=True)
             (scratch / "ignore" / place.name).replace(place)
-    return verdict
+    return result
 
 
 def _write(labels: Path, target: Path, name: str) -> None:

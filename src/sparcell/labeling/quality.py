@@ -52,34 +52,34 @@ class PlaneMeasures:
 
     Attributes
     ----------
-    objects : Objects
+    objects : StainObjects
     pixels : int
         Pixels of the plane.
     diameter : float
         Typical diameter in px; 0 if nothing was found.
     noise : float
         Standard deviation of the pixel noise.
-    spread : float
-        Spread of the smoothed background.
-    residue, doubt : float
-        Parts of the plane that are bright but unexplained, and in doubt for any reason.
+    background_sigma : float
+        Standard deviation of the smoothed background.
+    residue, uncertain : float
+        Parts of the plane that are bright but unexplained, and left to the ignore mask.
     """
 
     objects: StainObjects
     pixels: int
     diameter: float
     noise: float
-    spread: float
+    background_sigma: float
     residue: float
-    doubt: float
+    uncertain: float
 
 
 def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
     """Figures of one field over all its planes, the columns of ``quality.csv``.
 
-    ``n_objects``; ``median_diameter`` in px; ``coverage``, ``residue``, ``doubt`` and ``largest``
-    as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``; ``focus``;
-    ``size_spread``.
+    ``n_objects``; ``median_diameter`` in px; ``coverage``, ``residue``, ``uncertain`` and
+    ``largest`` as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``;
+    ``focus``; ``size_spread``.
     """
     objects = StainObjects.join([plane.objects for plane in planes])
     pixels = sum(plane.pixels for plane in planes)
@@ -87,11 +87,13 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
         "n_objects": len(objects),
         "noise": float(np.mean([plane.noise for plane in planes])),
         "residue": float(np.mean([plane.residue for plane in planes])),
-        "doubt": float(np.mean([plane.doubt for plane in planes])),
+        "uncertain": float(np.mean([plane.uncertain for plane in planes])),
     }
     if not len(objects):
         return figures
-    spread = float(np.median([plane.spread for plane in planes if plane.diameter]))
+    background_sigma = float(
+        np.median([plane.background_sigma for plane in planes if plane.diameter])
+    )
     typical = float(np.median([plane.diameter for plane in planes if plane.diameter]))
     contrast = float(np.median(objects.contrast))
     return figures | {
@@ -99,7 +101,7 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
         "coverage": float(objects.area.sum() / pixels),
         "largest": float(objects.area.max() / (pixels / len(planes))),
         "contrast": contrast,
-        "snr": contrast / max(spread, 1e-9),
+        "snr": contrast / max(background_sigma, 1e-9),
         "focus": float(np.median(objects.steepness)) * typical,
         "size_spread": float(np.std(np.log(objects.area))),
     }
