@@ -47,7 +47,7 @@ from sparcell.evaluation import count_overlaps
 from sparcell.evaluation.matching import match_pairs
 from sparcell.io import open_image, write_table
 from sparcell.models import load_model
-from sparcell.morphology.shapes import outline_pixels
+from sparcell.morphology.boundaries import inner_boundary
 from sparcell.prediction.predict import predict
 
 IOU = 0.5
@@ -203,10 +203,10 @@ def draw_error(error: Any, field: Field) -> NDArray[np.float64]:
     plain = np.repeat(shown[:, :, None], 3, axis=2)
     outlined = plain.copy()
     for ids, colour in ((truth, GREEN), (found, MAGENTA)):
-        rim = outline_pixels(ids)
+        rim = inner_boundary(ids, connectivity=4)
         outlined[rim] = DIM * np.array(colour) + (1 - DIM) * outlined[rim]
     mine, colour = (truth, GREEN) if error.kind == "missed" else (found, MAGENTA)
-    outlined[ndimage.binary_dilation(outline_pixels(mine == error.id))] = colour
+    outlined[ndimage.binary_dilation(inner_boundary(mine == error.id, connectivity=4))] = colour
     return np.concatenate([plain, np.ones((len(plain), 4, 3)), outlined], axis=1)
 
 

@@ -10,11 +10,11 @@ from scipy import ndimage
 from sparcell.classical.estimation import estimate_statistics
 from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
 from sparcell.classical.objects import StainSegments, find_objects
-from sparcell.classical.outlines import fill_holes, fit_outlines, largest_pieces
-from sparcell.classical.splitting import merge_shallow_peaks, split_touching
+from sparcell.classical.outlines import fill_holes, fit_outlines
+from sparcell.classical.splitting import split_touching
 from sparcell.classical.stain_statistics import StainView
 from sparcell.classical.strategies import STRATEGIES, global_threshold
-from sparcell.core.labels import check_labels
+from sparcell.core.labels import check_labels, largest_pieces
 
 
 def found_by(name: str, stain: np.ndarray) -> StainSegments:
@@ -93,14 +93,6 @@ def test_regions_with_different_ids_are_never_joined() -> None:
     assert not set(np.unique(parts[regions == 1])) & set(np.unique(parts[regions == 2]))
 
 
-def test_shallow_saddles_are_joined_by_hand() -> None:
-    # Summits 1.0, 0.9, 0.8; saddles 0.86 (0.04 below the second) and 0.7 (0.1 below the third).
-    relief = np.array([[1.0, 0.95, 0.86, 0.9, 0.88, 0.7, 0.8, 0.75]], np.float32)
-    basins = np.array([[1, 1, 2, 2, 2, 3, 3, 3]], np.int32)
-    joined = merge_shallow_peaks(basins, relief, np.ones_like(basins))
-    assert joined.tolist() == [[1, 1, 1, 1, 1, 2, 2, 2]]
-
-
 def test_outline_goes_to_the_edge_of_each_object() -> None:
     truth = discs((80, 160), [(40, 40), (40, 110)], 14)
     stain = stain_of(truth, np.array([100.0, 900.0]), background=0, noise=0, blur=2)
@@ -118,7 +110,7 @@ def test_largest_piece_and_holes() -> None:
     labels[5, 5] = 0
     labels[15:17, 2:4] = 1
     labels[2:12, 15:25] = 2
-    tidy = fill_holes(largest_pieces(labels))
+    tidy = fill_holes(largest_pieces(labels, connectivity=4)[0])
     assert np.bincount(tidy.ravel())[1:].tolist() == [100, 100]
     assert tidy[5, 5] == 1
 

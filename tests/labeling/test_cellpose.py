@@ -67,13 +67,8 @@ def test_its_outlines_stay_and_are_judged(tool: type[Model], data: Path) -> None
     assert (row["preset"], row["strategy"], row["n_objects"]) == ("cellpose", "cellpose", 20)
     labels = open_image(data / "labels/a.tif").read_labels()
     assert np.array_equal(labels > 0, tool.given[-1] > 0)
-<<<<<<< HEAD
-    # What it left of the nuclei is bright and in doubt.
-    ignore = open_image(data / "ignore/a.tif").read_labels()
-=======
     # What it left of the nuclei is bright and uncertain.
-    ignore = open_image(data / "ignore/a.tif").read_ids()
->>>>>>> 12f711b (Label: standard words for statistics, uncertainty and results)
+    ignore = open_image(data / "ignore/a.tif").read_labels()
     assert ignore[(TRUTH > 0) & (labels == 0)].mean() > 0.3 > ignore[TRUTH == 0].mean()
 
 

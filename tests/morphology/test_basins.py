@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bases.scenes import ellipses, touching_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -12,12 +11,10 @@ from sparcell.core.labels import connected_labels, raster_order
 from sparcell.morphology.basins import (
     highest_around,
     local_maxima,
+    merge_shallow_basins,
     pack_components,
     watershed_split,
 )
-from sparcell.morphology.boundaries import FAR, inner_boundary, outline_distance
-
-EIGHT = np.ones((3, 3))
 
 
 def hills(seed: int, sigma: float = 2.0) -> np.ndarray:
@@ -84,24 +81,15 @@ def test_raster_order_drops_small_objects() -> None:
     assert raster_order(labels, 1).tolist() == [[1, 1, 0, 2], [0, 0, 0, 2], [3, 0, 0, 2]]
 
 
-def test_rims_lie_inside_and_between_objects() -> None:
-    labels = touching_pair()
-    edge = inner_boundary(labels)
-    assert not edge[labels == 0].any()
-    assert edge[24, 32] and edge[24, 33] and not edge[24, 31] and not edge[24, 34]
-    assert not inner_boundary(np.ones((6, 7), np.int32)).any()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_outline_distance_is_to_the_nearest_foreign_pixel(seed: int) -> None:
-    labels = ellipses(seed, gap=1)
-    found = outline_distance(labels)
-    assert not found[labels == 0].any()
-    for number in range(1, labels.max() + 1):
-        inside = labels == number
-        exact = ndimage.distance_transform_edt(inside)[inside]
-        assert np.abs(found[inside] - exact).max() <= 0.5
-
-
-def test_without_an_outline_in_sight_all_is_far() -> None:
-    assert (outline_distance(np.ones((3, 4), np.int32)) == FAR).all()
+@pytest.mark.parametrize("of", [np.float32, np.uint8])
+def test_basins_of_shallow_saddles_are_merged_by_hand(of: type[np.generic]) -> None:
+    # Peaks 100, 90, 80; saddles 86 (4 below the second) and 70 (10 below the third).
+    height = np.array([[100, 95, 86, 90, 88, 70, 80, 75]], of)
+    basins = np.array([[1, 1, 2, 2, 2, 3, 3, 3]], np.int32)
+    peak = np.array([0, 100, 90, 80], of)
+    assert merge_shallow_basins(basins, height, peak, 6).tolist() == [0, 1, 1, 3]
+    # The saddle of 10 counts from the highest peak that its lower side reaches.
+    assert merge_shallow_basins(basins, height, peak, 11).tolist() == [0, 1, 1, 1]
+    regions = np.array([[1, 1, 1, 2, 2, 2, 2, 2]], np.int32)
+    basins[0, 2] = 1
+    assert merge_shallow_basins(basins, height, peak, 11, regions).tolist() == [0, 1, 2, 2]

@@ -10,7 +10,6 @@ from skimage.measure import regionprops
 from sparcell.morphology.shapes import (
     ellipse_fit,
     keep_regions,
-    outline_pixels,
     region_moments,
     region_quantile,
 )
@@ -45,14 +44,6 @@ def test_ellipse_fit_of_known_shapes() -> None:
     # Two discs that touch (radius r, centres 2 r apart): 1 / sqrt(5) * ... = 0.894 by hand.
     pair = (discs((60, 90), [(30, 25), (30, 55)], 15) > 0).astype(int)
     assert ellipse_fit(region_moments(pair, 1))[1] == pytest.approx(0.894, abs=0.01)
-
-
-def test_outlines_leave_out_the_edge_of_the_image() -> None:
-    labels = np.zeros((6, 6), int)
-    labels[:3, :3] = 1
-    expected = np.zeros((6, 6), bool)
-    expected[2, :3] = expected[:3, 2] = True
-    assert np.array_equal(outline_pixels(labels), expected)
 
 
 @settings(deadline=None, max_examples=30)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels, number_pieces
-from sparcell.morphology.shapes import ellipse_fit, moments_of, outline_pixels
+from sparcell.morphology.boundaries import inner_boundary
+from sparcell.morphology.shapes import ellipse_fit, moments_of
 
 Table = NDArray[np.float64]
 # An edge whose steepness is a quarter of the region's mean signal per px is as sharp as counts.
@@ -72,7 +73,7 @@ def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
         ids = labels[pixels]
         count = int(ids.max())
         moments = moments_of(pixels, ids, signal.shape[1], count)[1:]
-        rim = outline_pixels(mask).ravel()[pixels]
+        rim = inner_boundary(mask, connectivity=4).ravel()[pixels]
         length = np.bincount(ids[rim], minlength=count + 1)[1:]
         climb = np.bincount(ids[rim], steepness[pixels[rim]], count + 1)[1:]
         first = np.zeros(count + 1, np.int32)

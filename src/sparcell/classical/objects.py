@@ -13,11 +13,11 @@ from sparcell.classical.splitting import split_touching
 from sparcell.classical.stain_statistics import Pixels, StainStatistics
 from sparcell.classical.strategies import InstanceStrategy, Strategy
 from sparcell.core.labels import Labels
+from sparcell.morphology.boundaries import inner_boundary
 from sparcell.morphology.shapes import (
     Table,
     ellipse_fit,
     keep_regions,
-    outline_pixels,
     region_moments,
     region_sizes,
 )
@@ -132,7 +132,7 @@ def find_objects(
     count = int(keep.sum())
     moments = region_moments(kept, count)[1:]
     area = np.maximum(moments[:, 0], 1)
-    rim = outline_pixels(kept)
+    rim = inner_boundary(kept, connectivity=4)
     length = np.bincount(kept[rim], minlength=count + 1)[1:]
     slope = np.hypot(*np.gradient(signal))[rim]
     climb = np.bincount(kept[rim], slope, count + 1)[1:] / np.maximum(length, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import expand_labels
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, largest_pieces
 from sparcell.morphology.shapes import region_quantile
 
 REACH = 0.3
@@ -47,7 +47,8 @@ def fit_outlines(
     height = surround + EDGE_HEIGHT * (plateau - surround)
     height[0] = np.inf
     drawn = np.where(signal >= height[zone], zone, 0).astype(np.int32)
-    return fill_holes(largest_pieces(drawn)), plateau, surround
+    pieces, ids = largest_pieces(drawn, connectivity=4)
+    return fill_holes(np.append(np.int32(0), ids)[pieces]), plateau, surround
 
 
 def keep_outlines(
@@ -69,20 +70,6 @@ def measure_levels(
     plateau = np.nan_to_num(region_quantile(values[inside], ids[inside], count, 0.5))
     surround = region_quantile(values[~inside], zones[~inside], count, SURROUND_QUANTILE)
     return plateau, np.minimum(np.nan_to_num(surround), plateau)
-
-
-def largest_pieces(labels: Labels) -> Labels:
-    """Keep the largest 4-connected piece of every id."""
-    pieces = np.asarray(cc3d.connected_components(labels, connectivity=4))
-    sizes = np.bincount(pieces.ravel())
-    owner = np.zeros(len(sizes), np.int64)
-    owner[pieces.ravel()] = labels.ravel()
-    order = np.lexsort((sizes, owner))
-    last = np.append(owner[order][1:] != owner[order][:-1], True)
-    keep = np.zeros(len(sizes), bool)
-    keep[order[last]] = True
-    keep[owner == 0] = False
-    return np.where(keep[pieces], labels, 0).astype(np.int32)
 
 
 def fill_holes(labels: Labels) -> Labels:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.classical.auto import AutoSettings, LabelledTile, choose_strategy, segment_tiles
-from sparcell.classical.outlines import largest_pieces
 from sparcell.classical.stain_statistics import StainView
-from sparcell.core.labels import Labels, check_labels
+from sparcell.core.labels import Labels, check_labels, largest_pieces
 from sparcell.morphology.shapes import keep_regions
 
 
@@ -36,7 +35,8 @@ def paste_tile(
     count = len(result.objects)
     free = np.where(there == 0, result.labels, 0)
     if (free != result.labels).any():
-        free = largest_pieces(free)
+        pieces, ids = largest_pieces(free, connectivity=4)
+        free = np.append(np.int32(0), ids)[pieces]
     sizes = np.bincount(free.ravel(), minlength=count + 1)[1:]
     kept = np.asarray(2 * sizes > result.objects.area)
     new = check_labels(keep_regions(free, np.append(False, kept)), "labels of a tile")

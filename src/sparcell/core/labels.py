@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -33,14 +33,14 @@ def connected_labels(labels: NDArray[Any], min_size: int = 1) -> Labels:
     return raster_order(number_pieces(whole), min_size)
 
 
-def number_pieces(labels: NDArray[Any]) -> Labels:
-    """Number the 8-connected pieces of equal ids 1..n in any order, (Y, X) int32.
+def number_pieces(labels: NDArray[Any], connectivity: Literal[4, 8] = 8) -> Labels:
+    """Number the connected pieces of equal ids 1..n in any order, (Y, X) int32.
 
     `connected_labels` without its order, for what is numbered again later.
     """
     # Of bools, cc3d 4.1 gives pieces far apart the same number; of the same bytes it does not.
     known = labels.view(np.uint8) if labels.dtype == np.bool_ else labels
-    pieces = cc3d.connected_components(known, connectivity=8, out_dtype=np.uint32)
+    pieces = cc3d.connected_components(known, connectivity=connectivity, out_dtype=np.uint32)
     return np.asarray(pieces).view(np.int32)
 
 
@@ -83,33 +83,40 @@ def number_in_order(
     return labels
 
 
-def largest_pieces(owner: Labels, min_size: int = 1) -> tuple[Labels, NDArray[np.int32]]:
+def largest_pieces(
+    owner: Labels, min_size: int = 1, connectivity: Literal[4, 8] = 8
+) -> tuple[Labels, NDArray[np.int32]]:
     """Leave of every torn object its largest piece, of at least `min_size` px.
+
+    ``np.append(np.int32(0), ids)[labels]`` gives the pieces their ids in `owner` back.
 
     Parameters
     ----------
     owner : (Y, X) int32
         Ids, 0 = background; pieces of an id may lie apart.
+    min_size : int
+    connectivity : {4, 8}
+        Neighbours by which pixels are one piece.
 
     Returns
     -------
     labels : (Y, X) int32
-        Under the label contract.
+        Numbered 1..n in raster order: under the label contract.
     ids : (n,) int32
         For each object its id in `owner`.
     """
-    pieces = connected_labels(owner)
+    pieces = raster_order(number_pieces(owner, connectivity))
     sizes = np.bincount(pieces.ravel())
     ids = np.zeros(len(sizes), np.int32)
     inside = np.flatnonzero(pieces)
     ids[pieces.ravel()[inside]] = owner.ravel()[inside]
     order = np.lexsort((sizes, ids))
     last = np.append(ids[order[1:]] != ids[order[:-1]], True)
-    kept = np.zeros(len(sizes), bool)
-    kept[order[last]] = True
-    kept &= (sizes >= min_size) & (ids > 0)
-    rank = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return rank[pieces], ids[kept]
+    largest = np.zeros(len(sizes), bool)
+    largest[order[last]] = True
+    largest &= (sizes >= min_size) & (ids > 0)
+    rank = np.where(largest, np.cumsum(largest), 0).astype(np.int32)
+    return rank[pieces], ids[largest]
 
 
 def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sparcell.classical.stain_statistics import StainView
 from sparcell.core.files import whole_file
 from sparcell.core.tiles import tiles
-from sparcell.morphology.shapes import outline_pixels
+from sparcell.morphology.boundaries import inner_boundary
 
 FIELDS_PER_PAGE = 24
 COLUMNS = 6
@@ -118,5 +118,5 @@ def _draw(axis: Any, thumbnail: Thumbnail) -> None:
         picture[thumbnail.ignore > 0] = 0.6 * picture[thumbnail.ignore > 0] + 0.4 * np.array(
             IGNORED
         )
-    picture[outline_pixels(thumbnail.labels)] = OUTLINE[accepted]
+    picture[inner_boundary(thumbnail.labels, connectivity=4)] = OUTLINE[accepted]
     axis.imshow(picture, interpolation="nearest")

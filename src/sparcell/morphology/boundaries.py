@@ -1,6 +1,9 @@
-"""Where objects end: what targets are made of."""
+"""Boundaries of labelled objects, and distances to them."""
 
 from __future__ import annotations
+
+from itertools import product
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,32 +12,55 @@ from scipy import ndimage
 from sparcell.core.labels import Labels
 
 FAR = 1e6
-"""Distance to an outline that is out of sight, px."""
+"""Distance where a window shows no boundary, px."""
 BEYOND = -1
-"""What labels of a crop are beyond its image: neither object nor background."""
+"""Label of pixels of a crop that lie outside its image: neither object nor background."""
 
 
-def inner_boundary(labels: Labels, width: int = 1) -> NDArray[np.bool_]:
-    """Mark the object pixels with another id, or background, at most `width` px away.
+def inner_boundary(
+    labels: NDArray[Any], width: int = 1, connectivity: Literal[4, 8] = 8
+) -> NDArray[np.bool_]:
+    """Mark the object pixels that have another id, or background, at most `width` px away.
 
-    Away counts king's moves. Where objects touch, both have a rim; the image's edge is none, nor
-    is that to what is `BEYOND` the image.
+    Where objects touch, both have a boundary. The edge of the image is no boundary, nor is the
+    border to pixels `BEYOND` the image. With `width` 1 this is `find_boundaries` of scikit-image
+    with ``mode="inner"``, at a fraction of its time.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer or bool
+        Ids, 0 = background.
+    width : int
+        Thickness of the boundary, px.
+    connectivity : {4, 8}
+        4: distances are city-block; 8: they are chessboard distances.
+
+    Returns
+    -------
+    (Y, X) bool
     """
-    size = 2 * width + 1
-    # Beyond the image lies neither the largest nor the smallest id of a neighbourhood.
-    most = np.where(labels == BEYOND, np.iinfo(np.int32).max, labels)
-    inner: NDArray[np.bool_] = (labels > 0) & (
-        (ndimage.maximum_filter(labels, size) != labels)
-        | (ndimage.minimum_filter(most, size) != labels)
-    )
-    return inner
+    rows, columns = labels.shape
+    known = labels != BEYOND
+    boundary = np.zeros(labels.shape, bool)
+    # Each pair of pixels is compared once, so half of the offsets are enough: down, and to the
+    # right in the same row.
+    for down, right in product(range(width + 1), range(-width, width + 1)):
+        if (down, right) <= (0, 0) or (connectivity == 4 and down + abs(right) > width):
+            continue
+        left = max(-right, 0)
+        here = np.s_[: max(rows - down, 0), left : max(columns - max(right, 0), 0)]
+        there = np.s_[down:, max(right, 0) : max(columns - left, 0)]
+        differ = (labels[here] != labels[there]) & known[here] & known[there]
+        boundary[here] |= differ
+        boundary[there] |= differ
+    return np.asarray(boundary & (labels > 0))
 
 
 def outline_distance(labels: Labels) -> NDArray[np.float32]:
     """Euclidean distance of object pixels to the nearest pixel of another id, px; 0 outside.
 
-    Distances to the rim, plus one: those to the nearest foreign pixel within half a pixel, in
-    one transform for all objects. `FAR` where no outline is in sight.
+    One transform for all objects gives the distance to the inner boundary. One is added, which is
+    the distance to the nearest foreign pixel to within half a pixel. `FAR` without a boundary.
     """
     edge = inner_boundary(labels)
     distance: NDArray[np.float32]
@@ -49,7 +75,7 @@ def outline_distance(labels: Labels) -> NDArray[np.float32]:
 def relative_distance(labels: Labels) -> NDArray[np.float32]:
     """`outline_distance` divided by its largest value in each object, (Y, X) float32 in 0..1.
 
-    It is 1 at the centre of small and large objects alike, and where no outline is in sight.
+    It is 1 at the centre of small and large objects alike, and where there is no boundary.
     """
     distance = outline_distance(labels)
     ids = np.maximum(labels, 0)

@@ -1,4 +1,4 @@
-"""Moments of labelled regions, and what follows from them, for all regions at once."""
+"""Moments, quantiles and sizes of labelled regions, for all regions at once."""
 
 from __future__ import annotations
 
@@ -58,15 +58,6 @@ def _covariance(moments: Table) -> tuple[Table, Table, Table]:
         moments[..., 4] / area - x * x + 1 / 12,
         moments[..., 5] / area - x * y,
     )
-
-
-def outline_pixels(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels of a region with a 4-neighbour outside it; the image's edge is no outside."""
-    padded = np.pad(labels, 1, mode="edge")
-    edge = np.zeros(labels.shape, bool)
-    for neighbour in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        edge |= neighbour != labels
-    return edge & (labels > 0)
 
 
 def region_quantile(values: NDArray[Any], ids: NDArray[Any], count: int, quantile: float) -> Table:
