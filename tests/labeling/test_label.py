@@ -254,7 +254,8 @@ def test_groups_are_those_of_the_preset_salomon2023(
     with pytest.raises(SystemExit) as end:
         main(["label", str(tmp_path), "--by", "cell", *others])
     assert end.value.code == 2
-    assert "--by cell without --preset salomon2023" in capsys.readouterr().err
+    by = "points" if "--from" in others else "auto"
+    assert f"by=cell for labels by {by}; expected one of its settings" in capsys.readouterr().err
 
 
 def test_the_old_name_of_a_preset_names_the_new_one(
@@ -292,8 +293,11 @@ def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ({"preset": "magic"}, "preset 'magic'"),
-        ({"diameter": 1.0}, "diameter of 1 px"),
-        ({"preset": "salomon2023", "out": "o", "diameter": 20.0}, "fixed range"),
+        ({"diameter": 1.0}, "diameter=1.0; expected greater than 2"),
+        (
+            {"preset": "salomon2023", "out": "o", "diameter": 20.0},
+            "diameter=20.0 for labels by sal",
+        ),
         ({"settings": Salomon2023Settings()}, "Salomon2023Settings for labels by auto"),
         ({"settings": AutoSettings(strategies=("magic",))}, "strategy 'magic'"),
     ],
@@ -338,7 +342,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert result.stdout.strip() == "[]"
 
 
-POINTS = AutoSettings(to="points")
+POINTS = {"to": "points"}
 
 
 def test_points_come_from_a_stain(tmp_path: Path) -> None:
@@ -383,25 +387,26 @@ def test_points_from_a_stain_replace_only_their_own_kind(tmp_path: Path) -> None
 
 def test_kill_leaves_nothing_hidden_and_a_crash_only_until_the_next_run(tmp_path: Path) -> None:
     make(tmp_path / "set", {"a": good()})
+    # Killed while the ignore mask is written.
     code = (
-        "import os, sys, signal; import sparcell.labeling.nuclei_to_points as p\n"
+        "import os, sys, signal; import sparcell.io.tiff_writer as writer\n"
         "number = getattr(signal, sys.argv.pop())\n"
-        "def stop(sample, scratch, *more):\n"
-        "    (scratch / 'begun').touch()\n"
+        "def stop(partial, *more):\n"
+        "    partial.touch()\n"
         "    os.kill(os.getpid(), number)\n"
-        "p.label_field = stop; from sparcell.__main__ import main; main()"
+        "writer._write = stop; from sparcell.__main__ import main; main()"
     )
 
     def stopped_by(signal: str) -> tuple[int, bool]:
         command = ["label", str(tmp_path / "set"), "--to", "points", "-o", str(tmp_path / signal)]
         done = subprocess.run([sys.executable, "-c", code, *command, signal], capture_output=True)
         assert b"Traceback" not in done.stderr
-        return done.returncode, any(p.name[0] == "." for p in (tmp_path / signal).iterdir())
+        return done.returncode, any(p.name[0] == "." for p in (tmp_path / signal).rglob("*"))
 
     assert stopped_by("SIGTERM") == (130, False)
     assert stopped_by("SIGKILL") == (-9, True)
     label(tmp_path / "set", tmp_path / "SIGKILL", settings=POINTS, overwrite=True)
-    assert not any(p.name[0] == "." for p in (tmp_path / "SIGKILL").iterdir())
+    assert not any(p.name[0] == "." for p in (tmp_path / "SIGKILL").rglob("*"))
 
 
 @pytest.mark.parametrize("named", ["images", "../victim", "absolute"])

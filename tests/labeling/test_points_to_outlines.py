@@ -145,7 +145,7 @@ def test_points_of_outlines_are_not_asked_whether_they_are_exchanged(
         asked.append(may_be_swapped)
         return foreground_from_points(*args, may_be_swapped=may_be_swapped)
 
-    monkeypatch.setattr(resolve, "find_mask", watch)
+    monkeypatch.setattr(resolve, "foreground_from_points", watch)
     objects = ellipses(2)
     write_field(tmp_path, "a", bright(objects), find_points(objects))
     (sample,) = Dataset.open(tmp_path).samples
@@ -174,7 +174,7 @@ def test_proposals_need_points_and_a_folder(tmp_path: Path) -> None:
     write_field(tmp_path / "set", "a", bright(objects), find_points(objects))
     with pytest.raises(InputError, match="proposed outlines without a folder of their own"):
         label(tmp_path / "set", source="points")
-    with pytest.raises(InputError, match="settings of stains for labels from points"):
+    with pytest.raises(InputError, match="diameter=9 for labels by points"):
         label(tmp_path / "set", tmp_path / "out", source="points", diameter=9)
     with pytest.raises(InputError, match="labels from 'dots'"):
         label(tmp_path / "set", tmp_path / "out", source="dots")

@@ -18,19 +18,31 @@ def segment_view(view: StainView) -> Labels:
     settings, labels = AutoSettings(), np.zeros(view.shape, np.int32)
     last = 0
     for result in segment_tiles(view, choose_strategy(view, settings), settings):
-        last += int(paste_tile(result, labels, (), last).sum())
+        last += int(paste_tile(result, labels, last).sum())
     return labels
 
 
-def paste_tile(
-    result: LabelledTile, labels: Any, at: tuple[int, ...], last: int
-) -> NDArray[np.bool_]:
-    """Add the nuclei of one tile to a plane, numbered from `last` + 1; say which were added.
+def paste_tile(result: LabelledTile, labels: Any, last: int) -> NDArray[np.bool_]:
+    """Add the nuclei of one tile to a plane.
 
     Where tiles disagree about a clump the earlier one keeps its pixels, and a nucleus that loses
     half of its own is left out.
+
+    Parameters
+    ----------
+    result : LabelledTile
+        Its labels have the ids 1..n.
+    labels : (Y, X) int32, array-like
+        The plane; changed in place. Only the tile's window is read and written.
+    last : int
+        Highest id of the plane so far; the new nuclei are numbered from `last` + 1.
+
+    Returns
+    -------
+    (n,) bool
+        Which nuclei of the tile were added.
     """
-    window = (*at, *result.tile.window)
+    window = result.tile.window
     there = np.asarray(labels[window])
     count = len(result.objects)
     free = np.where(there == 0, result.labels, 0)
@@ -38,7 +50,7 @@ def paste_tile(
         pieces, ids = largest_pieces(free, connectivity=4)
         free = np.append(np.int32(0), ids)[pieces]
     sizes = np.bincount(free.ravel(), minlength=count + 1)[1:]
-    kept = np.asarray(2 * sizes > result.objects.area)
-    new = check_labels(keep_regions(free, np.append(False, kept)), "labels of a tile")
+    added = np.asarray(2 * sizes > result.objects.area)
+    new = check_labels(keep_regions(free, np.append(False, added)), "labels of a tile")
     labels[window] = np.where(new > 0, new + last, there)
-    return kept
+    return added

@@ -58,43 +58,17 @@ def label(
     ),
 ) -> None:
     """Make labels from a nuclear stain or from points, and say how good they are."""
-    from sparcell.classical.auto import AutoSettings
-    from sparcell.classical.salomon2023 import Salomon2023Settings
-    from sparcell.core.dataset import Dataset
-    from sparcell.core.errors import InputError
     from sparcell.labeling import label as run
-    from sparcell.labeling.points_to_outlines import ProposalSettings
 
-    settings: AutoSettings | ProposalSettings | Salomon2023Settings | None = None
-    if by is not None:
-        if source != "stain" or preset not in ("salomon2023", "thesis"):
-            raise InputError(
-                f"--by {by} without --preset salomon2023", "both", "leave it out, or add that"
-            )
-        settings = Salomon2023Settings(by=by)
-    if mask != Mask.auto:
-        if source != "points":
-            raise InputError(
-                f"--mask {mask.value} without --from points", "both", "leave it out, or add that"
-            )
-        settings = ProposalSettings(mask=mask.value)
-    if to == Result.points:
-        if source != "stain" or preset != "auto":
-            raise InputError(
-                f"--to points --from {source} --preset {preset}",
-                "points from a stain with the preset auto",
-                "leave the others out",
-            )
-        settings = AutoSettings(to="points")
-    table = run(
-        Dataset.open(dataset),
-        out,
-        preset,
-        source=source,
-        diameter=diameter,
-        settings=settings,
-        overwrite=overwrite,
-    )
+    # What was not given is not passed on, so that only a setting that the preset lacks is refused.
+    given = {
+        "to": to.value if to != Result.labels else None,
+        "mask": mask.value if mask != Mask.auto else None,
+        "by": by,
+        "diameter": diameter,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    table = run(dataset, out, preset, source=source, settings=settings, overwrite=overwrite)
     bad_files = table["reason"].fillna("").str.startswith("unusable")
     if bad_files.any() or not table["accepted"].any():
         raise typer.Exit(2)

@@ -1,14 +1,16 @@
-"""Preset ``salomon2023`` on a dataset: crops, labels and the filter over the whole set."""
+"""Label the crops of a dataset with the preset ``salomon2023``, and filter them as a set."""
 
 from __future__ import annotations
 
 import csv
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from sparcell.annotations.stains import open_stain
 from sparcell.classical.salomon2023 import (
@@ -24,7 +26,53 @@ from sparcell.core.image import FIRST_PLANE, Image
 from sparcell.core.labels import check_labels
 from sparcell.io import open_sample, write_image
 from sparcell.labeling.contact_sheet import Thumbnail
-from sparcell.labeling.field import FieldResult
+from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
+from sparcell.labeling.quality import QualitySettings
+
+
+@LABELERS.register("salomon2023")
+class Salomon2023Labeler(Labeler):
+    """Cuts fields into crops, labels them as published, and drops the emptiest of each group."""
+
+    name = "salomon2023"
+    settings_class = Salomon2023Settings
+    settings: Salomon2023Settings
+
+    def __init__(
+        self,
+        settings: BaseModel | Mapping[str, Any] | None = None,
+        quality: QualitySettings | None = None,
+        weights: str = "",
+    ) -> None:
+        super().__init__(settings, quality, weights)
+        self.column: str | None = None
+
+    @property
+    def own_folder(self) -> tuple[str, str] | None:
+        """Crops, which are a dataset of their own."""
+        return "preset salomon2023", "for the crops"
+
+    def check_fields(self, fields: Dataset) -> None:
+        """Find the column of ``split.csv`` whose groups are filtered one by one."""
+        self.column = group_column(fields, self.settings.by)
+
+    def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:
+        """Label each crop of one field."""
+        return label_crops(sample, target, self.settings)
+
+    def finish(
+        self, results: Iterable[tuple[Sample, FieldResult]], data: Dataset, target: Path
+    ) -> Iterator[FieldResult]:
+        """Wait for all crops, refuse the emptiest of each group, and write ``split.csv``."""
+        everything = list(results)
+        crops = [(sample, result) for sample, result in everything if not result.failed]
+        groups = [sample.info.get(self.column, "") if self.column else "" for sample, _ in crops]
+        filtered = apply_filter([result for _, result in crops], self.settings, groups)
+        write_crop_split(
+            data.having(self.source), filtered, [sample for sample, _ in crops], target
+        )
+        yield from filtered
+        yield from (result for _, result in everything if result.failed)
 
 logger = logging.getLogger(__name__)
 

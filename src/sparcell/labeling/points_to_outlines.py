@@ -1,7 +1,8 @@
-"""From points to outlines that somebody looks at and corrects."""
+"""Propose outlines from points, for people to correct."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,32 +15,59 @@ from sparcell.annotations.derive import foreground_from_points, grow_outlines
 from sparcell.annotations.resolve import BETTER
 from sparcell.annotations.stains import segment_stain
 from sparcell.classical.stain_statistics import StainView
-from sparcell.core.dataset import Sample
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import create_image, open_aligned, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
 from sparcell.labeling.contact_sheet import Thumbnail, downsample
-from sparcell.labeling.field import FieldResult
+from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
 
-Source = Literal["auto", "mask", "stain", "image"]
+MaskSource = Literal["auto", "mask", "stain", "image"]
 FILES = {"mask": "masks", "stain": "stain"}
 """Where a mask may come from, and the folder of a dataset that has it."""
-MOST_MISSED = 0.25
-"""Proposals are refused where more of the points lie off the mask that they grow in."""
+MAX_MISSED = 0.25
+"""Proposals are refused if a larger share of the points lies off the mask."""
 
 
 class ProposalSettings(BaseModel):
-    """Where outlines may grow."""
+    """Settings of outlines proposed from points."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mask: Source = Field(
+    mask: MaskSource = Field(
         "auto",
         description="mask: the field's, made by hand; stain: where it shows objects; image: where "
         "the image itself does; auto: the first of these that the field has",
     )
+
+
+@LABELERS.register("points")
+class PointsLabeler(Labeler):
+    """Grows an outline from every point, within a mask."""
+
+    name = "points"
+    source = "points"
+    settings_class = ProposalSettings
+    settings: ProposalSettings
+
+    @property
+    def own_folder(self) -> tuple[str, str] | None:
+        """Proposals, which must not be taken for corrected labels."""
+        return "proposed outlines", "where they are corrected before anything learns from them"
+
+    def no_fields(self, data: Dataset) -> InputError:
+        """Error for a dataset without points."""
+        return InputError(
+            f"no points in {data.root}",
+            "tables with y and x in points/",
+            "add them, or bring them there with `sparcell import`",
+        )
+
+    def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:
+        """Propose the outlines of one field."""
+        return [propose_field(sample, target, self.settings)]
 
 
 def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> FieldResult:
@@ -81,7 +109,7 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> F
             if thumbnail is None:
                 small, step = downsample(StainView.of(pixels.mean(0)))
                 thumbnail = small, found[::step, ::step], np.zeros_like(small, np.uint8)
-    reason = _judge(points, missed)
+    reason = _refusal(points, missed)
     row = {
         "name": sample.name,
         "accepted": not reason,
@@ -96,8 +124,8 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> F
     return FieldResult(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
 
 
-def _source(sample: Sample, wanted: Source) -> str:
-    """What of a field the mask is made of."""
+def _source(sample: Sample, wanted: MaskSource) -> str:
+    """Choose what the mask is made of: ``mask``, ``stain`` or ``image``."""
     if wanted == "auto":
         return next((way for way, folder in FILES.items() if folder in sample.files), "image")
     if FILES.get(wanted, "images") not in sample.files:
@@ -127,9 +155,10 @@ def _mask(
     return mask, source, float(off.mean()) if len(points) else 0.0
 
 
-def _judge(points: float, missed: float) -> str:
+def _refusal(points: float, missed: float) -> str:
+    """Why the field is refused; empty if it is accepted."""
     if not points:
         return "no points"
-    if missed > MOST_MISSED * points:
-        return f"off the mask: {missed:.0f} of {points:.0f} points (limit {MOST_MISSED:.0%})"
+    if missed > MAX_MISSED * points:
+        return f"off the mask: {missed:.0f} of {points:.0f} points (limit {MAX_MISSED:.0%})"
     return ""

@@ -1,0 +1,206 @@
+"""The contract of a labeler: one way to turn stains or points into labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sparcell.annotations.labelled_dataset import no_pairs
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError
+from sparcell.core.progress import track
+from sparcell.core.registry import Registry
+from sparcell.labeling.contact_sheet import Thumbnail
+from sparcell.labeling.folder import link_dataset
+from sparcell.labeling.quality import QualitySettings
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class FieldResult:
+    """Outcome of one field, or of one crop of it.
+
+    Attributes
+    ----------
+    row : dict
+        Row of ``quality.csv``.
+    thumbnail : Thumbnail
+        Its picture on the contact sheet.
+    failed : bool
+        Whether its files could not be used, so that nothing was written.
+    """
+
+    row: dict[str, Any]
+    thumbnail: Thumbnail
+    failed: bool = False
+
+
+class Labeler(ABC):
+    """One way to label the fields of a dataset. A subclass names its class attributes.
+
+    Parameters
+    ----------
+    settings : BaseModel or mapping, optional
+        Of the type `settings_class`, or values by the names of its settings.
+    quality : QualitySettings, optional
+        Limits of the quality gate, where the labeler has one.
+    weights : str
+        File of a network, where the labeler takes one.
+
+    Raises
+    ------
+    InputError
+        If it has no such settings, a value is wrong, or it takes neither limits nor weights.
+
+    Attributes
+    ----------
+    name : str
+        What users type, and what rows of ``quality.csv`` say.
+    source : {"stain", "points"}
+        The files that it starts from.
+    settings_class : type
+    has_quality_gate, takes_weights : bool
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[Literal["stain", "points"]] = "stain"
+    settings_class: ClassVar[type[BaseModel]]
+    has_quality_gate: ClassVar[bool] = False
+    takes_weights: ClassVar[bool] = False
+    settings: Any
+
+    def __init__(
+        self,
+        settings: BaseModel | Mapping[str, Any] | None = None,
+        quality: QualitySettings | None = None,
+        weights: str = "",
+    ) -> None:
+        if quality is not None and not self.has_quality_gate:
+            raise InputError(
+                f"limits of quality for labels by {self.name}",
+                "none, because it has no quality gate",
+                "leave quality out",
+            )
+        if weights and not self.takes_weights:
+            raise InputError(
+                f"weights {weights} for the preset {self.name}",
+                "weights after cellpose: alone",
+                "leave them out",
+            )
+        self.settings = read_settings(self.name, self.settings_class, settings)
+        self.quality = quality or QualitySettings()
+        self.weights = weights
+
+    @property
+    def kind(self) -> str:
+        """Folder of the dataset that it writes: ``labels`` or ``points``."""
+        return "labels"
+
+    @property
+    def own_folder(self) -> tuple[str, str] | None:
+        """What it writes and why that needs a folder of its own; None if it needs none."""
+        return None
+
+    def no_fields(self, data: Dataset) -> InputError:
+        """Error for a dataset without a field that it can label."""
+        return no_pairs(data)
+
+    def check_fields(self, fields: Dataset) -> None:  # noqa: B027
+        """Check what it needs of all fields together, before any of them is labelled."""
+
+    @abstractmethod
+    def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:
+        """Label one field and write its files.
+
+        Parameters
+        ----------
+        sample : Sample
+            With files of the kind `source`.
+        target : Path
+            Dataset folder to write to.
+
+        Returns
+        -------
+        iterable of FieldResult
+            One, or one for each crop.
+
+        Raises
+        ------
+        InputError
+            If the files of the field cannot be used.
+        """
+
+    def finish(
+        self, results: Iterable[tuple[Sample, FieldResult]], data: Dataset, target: Path
+    ) -> Iterator[FieldResult]:
+        """Pass results on as they come; at the end, make `target` a dataset of its own."""
+        for _, result in results:
+            yield result
+        if target.resolve() != data.root.resolve():
+            link_dataset(data, target, self.kind)
+
+
+LABELERS: Registry[type[Labeler]] = Registry("preset")
+
+
+def read_settings(
+    name: str, settings_class: type[Settings], settings: BaseModel | Mapping[str, Any] | None
+) -> Settings:
+    """Return settings of a class from an instance of it, or from values by name.
+
+    Raises
+    ------
+    InputError
+        If they are of another class, one is unknown, or a value is wrong.
+    """
+    if isinstance(settings, settings_class):
+        return settings
+    if isinstance(settings, BaseModel):
+        raise InputError(
+            f"{type(settings).__name__} for labels by {name}",
+            settings_class.__name__,
+            "give these",
+        )
+    values = dict(settings or {})
+    if unknown := [key for key in values if key not in settings_class.model_fields]:
+        raise InputError(
+            f"{unknown[0]}={values[unknown[0]]} for labels by {name}",
+            "one of its settings: " + ", ".join(settings_class.model_fields),
+            "leave it out, or choose another preset or source",
+        )
+    try:
+        return settings_class(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{first['loc'][0]}={first['input']}",
+            first["msg"].removeprefix("Input should be "),
+            "correct it",
+        ) from error
+
+
+def label_fields(
+    labeler: Labeler, fields: Dataset, target: Path
+) -> Iterator[tuple[Sample, FieldResult]]:
+    """Label field after field. One that fails has a row that says why, and the others go on."""
+    for sample in track(fields.samples, "labelling", len(fields), "fields"):
+        try:
+            for result in labeler.label_field(sample, target):
+                yield sample, result
+        except Exception as error:
+            yield sample, _failed(sample, labeler.name, error)
+
+
+def _failed(sample: Sample, preset: str, error: Exception) -> FieldResult:
+    message = " ".join(str(error).split())
+    if not isinstance(error, InputError):
+        message = f"a fault of Sparcell's, {type(error).__name__} {message}"
+    reason = f"unusable: {message}"
+    row = {"name": sample.name, "accepted": False, "reason": reason, "preset": preset}
+    return FieldResult(row, Thumbnail(sample.name, reason), failed=True)
