@@ -107,16 +107,16 @@ def test_the_image_is_searched_once_for_points_as_they_are_and_exchanged(
     image, labels = scene(2, "texture")
     points = find_points(connected_labels(labels[:160, :160]))
     looked: list[str] = []
-    for by, way in derive.WAYS.items():
+    for by, way in derive.THRESHOLDS.items():
 
-        def count(channel: np.ndarray, by: str = by, way: Callable = way) -> derive.Part:
+        def count(channel: np.ndarray, by: str = by, way: Callable = way) -> derive.Threshold:
             looked.append(by)
             return way(channel)
 
-        monkeypatch.setitem(derive.WAYS, by, count)
+        monkeypatch.setitem(derive.THRESHOLDS, by, count)
     plain = foreground_from_points(image[:, :160, :160], points)
     asked = foreground_from_points(image[:, :160, :160], points, may_be_swapped=True)
-    assert looked == 2 * list(derive.WAYS)
+    assert looked == 2 * list(derive.THRESHOLDS)
     assert np.array_equal(plain.mask, asked.mask) and plain[1:] == asked[1:]
 
 

@@ -5,7 +5,7 @@ import pytest
 from pictures import grid, stain_of
 
 from sparcell.classical.estimation import background_sigma, estimate_noise, estimate_statistics
-from sparcell.classical.stain_statistics import StainView, grid_background, spread_background
+from sparcell.classical.stain_statistics import StainView, grid_background, interpolate_background
 
 
 def test_noise_is_found_beside_nuclei_and_slopes() -> None:
@@ -23,7 +23,7 @@ def test_noise_is_never_below_that_of_rounding() -> None:
 def test_background_follows_a_slope_below_nuclei() -> None:
     slope = np.linspace(0, 100, 512, dtype=np.float32)[None]
     stain = stain_of(grid((512, 512), 48, 8), noise=1) + slope
-    found = spread_background(
+    found = interpolate_background(
         grid_background(StainView.of(stain), 64), (512, 512), slice(0, 512), slice(0, 512)
     )
     error = found - (100 + slope)
@@ -33,8 +33,8 @@ def test_background_follows_a_slope_below_nuclei() -> None:
 def test_background_of_a_window_is_that_of_the_whole() -> None:
     rng = np.random.default_rng(0)
     cells = rng.normal(size=(5, 7)).astype(np.float32)
-    whole = spread_background(cells, (300, 420), slice(0, 300), slice(0, 420))
-    part = spread_background(cells, (300, 420), slice(40, 90), slice(200, 333))
+    whole = interpolate_background(cells, (300, 420), slice(0, 300), slice(0, 420))
+    part = interpolate_background(cells, (300, 420), slice(40, 90), slice(200, 333))
     np.testing.assert_allclose(part, whole[40:90, 200:333], atol=1e-6)
 
 

@@ -126,7 +126,7 @@ def test_points_with_y_and_x_exchanged_are_refused_without_a_mask_too(tmp_path: 
     objects = ellipses(2, (96, 96))
     write_field(tmp_path / "set", "a", bright(objects), find_points(objects)[:, ::-1])
     table = label(tmp_path / "set", tmp_path / "out", source="points")
-    assert "seem to have y and x swapped (exchanged, they fit" in table["reason"][0]
+    assert "seem to have y and x swapped (swapped, they fit" in table["reason"][0]
     (sample,) = Dataset.open(tmp_path / "set").samples
     image = open_image(sample.image)
     with pytest.raises(InputError, match="seem to have y and x swapped"):

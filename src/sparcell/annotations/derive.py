@@ -1,4 +1,4 @@
-"""What one annotation tells of another: points of outlines, masks and outlines from points."""
+"""Derive one annotation from another: points from outlines, masks and outlines from points."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from sparcell.classical.segment import segment_view
 from sparcell.classical.stain_statistics import Pixels, StainView
 from sparcell.core.labels import Labels, connected_labels, raster_order
 
-FINE = 1.0
-"""Sigma in px through which brightness is looked at."""
+SMOOTHING = 1.0
+"""Sigma in px of the Gaussian before brightness is thresholded."""
 EDGE = 1.5
 """Sigma in px of the edges between objects."""
 TEXTURE = 2.5
 """Sigma in px of the window in which grey values are compared with each other."""
-FLAT, SMOOTHEST = 0.01, 0.1
-"""Quantiles of the texture: of all pixels the background's, of the points the least of a cell."""
-ROUGH = 0.25
-"""Texture of a cell's edge, from the background's (0) to the least at a point (1)."""
-HOLE = 300
-"""Flat spots in a cell are smaller than this, px."""
-DISC, LEAST_RADIUS = 0.7, 2.0
-"""Where a mask misses a point it gets a disc: radius in radii of the other objects, at least px."""
-SURE = 10.0
-"""Log-likelihood ratio from which on points fit an image better with y and x exchanged, nats."""
+BACKGROUND_QUANTILE, CELL_QUANTILE = 0.01, 0.1
+"""Quantiles of the texture: of all pixels for the background, at the points for a cell."""
+EDGE_TEXTURE = 0.25
+"""Texture of a cell's edge, from that of the background (0) to that of a cell (1)."""
+MAX_HOLE = 300
+"""Flat regions inside a cell are smaller than this, px."""
+DISC, MIN_RADIUS = 0.7, 2.0
+"""Discs that are added to a mask at points off it: radius in radii of the other objects, and px."""
+SWAP_EVIDENCE = 10.0
+"""Log-likelihood ratio above which y and x of the points count as swapped, nats."""
 Mask = NDArray[np.bool_]
-Part = Callable[[NDArray[np.float32]], Mask]
-"""Parts a channel by points; what does not depend on these is computed already."""
+Threshold = Callable[[NDArray[np.float32]], Mask]
+"""Foreground of a channel, given (n, 2) points."""
 
 
 class Foreground(NamedTuple):
-    """A mask that was found in an image.
+    """A mask of objects that was found in an image with a point in each.
 
     Attributes
     ----------
     mask : (Y, X) bool
     by : str
-        What told objects from background: ``bright``, ``dark`` or ``texture``.
+        What distinguishes objects from background: ``bright``, ``dark`` or ``texture``.
     missed : float
-        Share of the points that would not be on it, had they not been put there.
+        Share of the points off the mask before discs were added at these.
     swapped : bool
-        Whether the points seem to have y and x exchanged: so they would fit the image far better.
-        Only asked where they may be.
+        Whether the points would fit the image far better with y and x swapped. False if that was
+        not tested.
     """
 
     mask: Mask
@@ -56,9 +56,9 @@ class Foreground(NamedTuple):
 
 
 def find_points(labels: Labels) -> NDArray[np.float32]:
-    """Give a place inside each object: its centre of mass, or its innermost pixel.
+    """Find a point inside each object: its centre of mass, or its innermost pixel.
 
-    The innermost pixel stands in where the centre of mass of a bent object lies outside it.
+    The innermost pixel is taken where the centre of mass of a bent object lies outside it.
 
     Parameters
     ----------
@@ -85,15 +85,15 @@ def find_points(labels: Labels) -> NDArray[np.float32]:
 def foreground_from_points(
     image: Pixels, points: NDArray[np.float32], may_be_swapped: bool = False
 ) -> Foreground:
-    """Tell objects from background by the image alone, with a point in each object.
+    """Find the foreground of an image, given a point in each object.
 
     Objects may be brighter than the background, darker, or differ by texture (phase contrast,
-    bright field). Each channel is parted in each of these ways, and the points judge which parts
-    objects best. Grey values are parted by Otsu's threshold. The texture is highest in a cell's
-    middle and at its edge, and that of flat cells little above the background's, so its threshold
-    lies between the background and what the points show, nearer to the background. Bright or dark
-    objects are then found as the nuclei of a stain are, which is finer than one threshold. In the
-    result every point is inside, and no piece is without a point.
+    bright field). Each channel is thresholded in each of these ways. The mask on which points are
+    most concentrated is chosen. Grey values are thresholded by Otsu's method. The texture of flat
+    cells is little above the background's. So its threshold lies between that of the background
+    and that at the points, nearer to the background. Bright or dark objects are then segmented
+    like the nuclei of a stain, which is finer than one threshold. In the result every point is
+    inside, and no piece is without a point.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def foreground_from_points(
     points : (n, 2) float32
         y and x in px.
     may_be_swapped : bool
-        Whether somebody wrote the points down, so that y and x may be exchanged.
+        Whether to test for y and x swapped, as in tables that people write.
 
     Returns
     -------
@@ -111,30 +111,31 @@ def foreground_from_points(
     at = tuple(np.rint(points).astype(int).T)
     if not len(points):
         return Foreground(np.zeros(shape, bool), "nothing", 0.0)
-    by, channel, mask, swapped = _find_parting(image, points, may_be_swapped)
+    by, channel, mask, swapped = _choose_threshold(image, points, may_be_swapped)
     if by != "texture":
         finer = segment_view(StainView.of(channel if by == "bright" else -channel)) > 0
         mask = max((mask, finer), key=lambda one: concentration(one, points))
     off = ~mask[at]
     pieces = connected_labels(mask)
-    held = np.zeros(int(pieces.max()) + 1, bool)
-    held[pieces[at]] = True
-    held[0] = False
-    mask = held[pieces]
+    has_point = np.zeros(int(pieces.max()) + 1, bool)
+    has_point[pieces[at]] = True
+    has_point[0] = False
+    mask = has_point[pieces]
     if off.any():
         typical = np.sqrt(mask.sum() / np.pi / max((~off).sum(), 1))
+        # True except at the points off the mask, for distances to these.
         free = np.ones(shape, bool)
         free[tuple(axis[off] for axis in at)] = False
-        radius = max(LEAST_RADIUS, DISC * typical)
+        radius = max(MIN_RADIUS, DISC * typical)
         mask |= ndimage.distance_transform_edt(free) <= radius
     return Foreground(mask, by, float(off.mean()), swapped)
 
 
 def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Labels:
-    """Propose an outline for each point: its share of the mask.
+    """Propose an outline for each point, by dividing the mask among the points.
 
-    A watershed from the points whose height is the distance to the nearest of them, raised where
-    the image changes steeply: a pixel goes to the point that is near without an edge between.
+    A watershed is flooded from the points. Its height is the distance to the nearest point, raised
+    where the image changes steeply. So a pixel goes to the nearest point without an edge between.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Lab
 
 
 def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
-    """How much more often points lie on a mask than chance would have it, nats per point.
+    """Measure how much more often points lie on a mask than by chance, nats per point.
 
     The relative entropy of the share of points on the mask and its share of the area, which is
     the mean log-likelihood ratio of points that prefer the mask and points that do not
@@ -178,8 +179,8 @@ def concentration(mask: Mask, points: NDArray[np.float32]) -> float:
 
 
 def seem_swapped(image: Pixels, points: NDArray[np.float32]) -> bool:
-    """Whether (n, 2) points fit a (C, Y, X) image far better with y and x exchanged."""
-    return bool(len(points)) and _find_parting(image, points, True).swapped
+    """Whether (n, 2) points fit a (C, Y, X) image far better with y and x swapped."""
+    return bool(len(points)) and _choose_threshold(image, points, True).swapped
 
 
 class _ForegroundThreshold(NamedTuple):
@@ -189,62 +190,64 @@ class _ForegroundThreshold(NamedTuple):
     swapped: bool
 
 
-def _find_parting(
+def _choose_threshold(
     image: Pixels, points: NDArray[np.float32], may_be_swapped: bool
 ) -> _ForegroundThreshold:
-    """Part each channel in each way; take the one by which points are most concentrated.
+    """Threshold each channel in each way; choose the one on which points are most concentrated.
 
-    They are swapped if they are concentrated far better with y and x exchanged, by any of them.
+    They count as swapped if any threshold concentrates them far better with y and x swapped.
     """
     other = np.ascontiguousarray(points[:, ::-1])
-    # Of a table with y and x exchanged, the true places lie in the image.
-    asked = may_be_swapped and bool((np.rint(other) < image.shape[1:]).all())
+    # Swapped points can be true only if all lie in the image.
+    test_swap = may_be_swapped and bool((np.rint(other) < image.shape[1:]).all())
     found, best, best_other = None, -np.inf, -np.inf
     for channel in image:
-        for by, way in WAYS.items():
-            part = way(channel)
-            mask = part(points)
+        for by, prepare in THRESHOLDS.items():
+            threshold = prepare(channel)
+            mask = threshold(points)
             fit = concentration(mask, points)
             if found is None or fit > best:
                 found, best = (by, channel, mask), fit
-            if asked:
-                best_other = max(best_other, concentration(part(other), other))
+            if test_swap:
+                best_other = max(best_other, concentration(threshold(other), other))
     assert found is not None
-    swapped = best_other > 2 * best and len(points) * (best_other - best) > SURE
+    swapped = best_other > 2 * best and len(points) * (best_other - best) > SWAP_EVIDENCE
     return _ForegroundThreshold(*found, swapped)
 
 
-def _bright(channel: Pixels) -> Part:
-    mask = _part(ndimage.gaussian_filter(channel, FINE))
+def _bright(channel: Pixels) -> Threshold:
+    mask = _otsu(ndimage.gaussian_filter(channel, SMOOTHING))
     return lambda points: mask
 
 
-def _dark(channel: Pixels) -> Part:
-    mask = _part(-ndimage.gaussian_filter(channel, FINE))
+def _dark(channel: Pixels) -> Threshold:
+    mask = _otsu(-ndimage.gaussian_filter(channel, SMOOTHING))
     return lambda points: mask
 
 
-def _texture(channel: Pixels) -> Part:
-    """Where grey values vary, less the margin by which the window reaches beyond."""
+def _texture(channel: Pixels) -> Threshold:
+    """Where grey values vary, eroded by the margin that the window adds around objects."""
     mean = ndimage.gaussian_filter(channel, TEXTURE)
     texture = np.sqrt(ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE))
     around = ndimage.gaussian_filter(texture, 2 * TEXTURE)
-    flat = np.quantile(texture, FLAT)
+    background = np.quantile(texture, BACKGROUND_QUANTILE)
 
-    def part(points: NDArray[np.float32]) -> Mask:
-        rough = np.quantile(around[tuple(np.rint(points).astype(int).T)], SMOOTHEST)
-        varied = ndimage.binary_opening(texture > flat + ROUGH * max(rough - flat, 0))
+    def threshold(points: NDArray[np.float32]) -> Mask:
+        cell = np.quantile(around[tuple(np.rint(points).astype(int).T)], CELL_QUANTILE)
+        varied = ndimage.binary_opening(
+            texture > background + EDGE_TEXTURE * max(cell - background, 0)
+        )
         margin = round(1.5 * TEXTURE)
         eroded = ndimage.binary_erosion(varied, iterations=margin, border_value=1)
         holes = connected_labels(~eroded)
-        small = np.bincount(holes.ravel()) < HOLE
+        small = np.bincount(holes.ravel()) < MAX_HOLE
         small[0] = True
         return np.asarray(small[holes])
 
-    return part
+    return threshold
 
 
-def _part(values: Pixels) -> Mask:
+def _otsu(values: Pixels) -> Mask:
     from skimage.filters import threshold_otsu
 
     if not np.ptp(values):
@@ -252,7 +255,7 @@ def _part(values: Pixels) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
 
 
-WAYS: dict[str, Callable[[Pixels], Part]] = {
+THRESHOLDS: dict[str, Callable[[Pixels], Threshold]] = {
     "bright": _bright,
     "dark": _dark,
     "texture": _texture,

@@ -1,4 +1,4 @@
-"""What is known of a field: its annotations as read, and what they and its image tell."""
+"""Resolve the annotations of a field: read them, and derive those that are missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparcell.io import open_aligned, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
 
 EVERYTHING = slice(None)
-BETTER = "exchanged, they fit the image far better"
+SWAPPED_FIT_BETTER = "swapped, they fit the image far better"
 
 
 def read_annotation(
@@ -31,8 +31,8 @@ def read_annotation(
 ) -> Annotation:
     """Read the annotations of a field that are to be used, and derive the others from them.
 
-    Of kinds that tell the same, what people drew stands above what is derived: outlines, then
-    points and mask, then the stain; at last the mask from image and points.
+    Where several kinds give the same, what people drew is preferred to what is derived: outlines,
+    then points and mask, then the stain; last the mask from image and points.
 
     Parameters
     ----------
@@ -71,18 +71,18 @@ def read_annotation(
             beside = files["masks" if "masks" in files else "labels"]
             check_against_mask(points, mask, files["points"].path, beside.path)
     if not {"mask", "stain"} & kinds:
-        # In columns that begin further right, exchanged coordinates mean nothing.
+        # In columns that begin further right, swapped coordinates mean nothing.
         written = "points" in kinds and "points" in files and not x.start
         found = foreground_from_points(
             image.read(plane=plane)[:, :, x], points, may_be_swapped=written
         )
         if found.swapped:
-            raise swapped_error(files["points"].path, BETTER)
+            raise swapped_error(files["points"].path, SWAPPED_FIT_BETTER)
         mask = found.mask
     return Annotation(kinds, None, points, mask)
 
 
-def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> bool:
+def check_annotation(sample: Sample, kinds: frozenset[Kind], swap_test_pixels: int = 0) -> bool:
     """Check what `read_annotation` would read, without reading the image.
 
     Returns whether there may be an object: there is none where a table of points has no rows.
@@ -92,9 +92,9 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
     sample : Sample
     kinds : frozenset of str
         What is used; none where labels alone are.
-    look : int
-        Also look at images of up to so many pixels, where there is nothing else to tell whether y
-        and x of the points are exchanged; that takes about half as long as finding a mask.
+    swap_test_pixels : int
+        Images of up to so many pixels are read where nothing else shows whether y and x of the
+        points are swapped. That takes about half as long as finding a mask.
 
     Raises
     ------
@@ -104,10 +104,10 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
     image, files = open_sample(sample), sample.files
     for kind in ("labels", "ignore"):
         if kind in files:
-            held = open_aligned(sample, kind, image)
-            held.check_label_image()
+            label_image = open_aligned(sample, kind, image)
+            label_image.check_label_image()
             if kind == "labels":
-                check_background(held)
+                check_background(label_image)
     if "outlines" in kinds or not kinds & INSTANCE_ANNOTATIONS:
         return True
     if _asks_stain(kinds):
@@ -126,11 +126,11 @@ def check_annotation(sample: Sample, kinds: frozenset[Kind], look: int = 0) -> b
         if masks is not None:
             mask = masks.read_labels(plane=plane) > 0
             check_against_mask(points, mask, files["points"].path, files[beside].path)
-        elif math.prod(image.shape) <= look and "stain" not in kinds and len(points):
+        elif math.prod(image.shape) <= swap_test_pixels and "stain" not in kinds and len(points):
             if seem_swapped(image.read(plane=plane), points):
-                raise swapped_error(files["points"].path, BETTER)
-            # Columns are exchanged in all planes or in none.
-            look = 0
+                raise swapped_error(files["points"].path, SWAPPED_FIT_BETTER)
+            # Columns are swapped in all planes or in none.
+            swap_test_pixels = 0
     return count > 0
 
 

@@ -1,4 +1,4 @@
-"""Preset ``auto``: look at the stain, try several strategies, keep the one that fits best."""
+"""Preset ``auto``: estimate statistics of a stain, try several strategies, choose the best."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class AutoSettings(BaseModel):
 
 @dataclass(frozen=True)
 class StrategyChoice:
-    """Which strategy was chosen for one plane, and why.
+    """The strategy chosen for one plane, and why.
 
     Attributes
     ----------
@@ -86,14 +86,14 @@ class StrategyChoice:
 
 
 def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
-    """Estimate how the stain looks and run every strategy on a sample of it.
+    """Estimate the statistics of a stain, and choose a strategy by trying all on a sample of it.
 
-    The sample is the whole plane up to 4 MP, else four windows of 1 MP. The first strategy of
-    the settings stays unless another's `score_objects` is higher by `MARGIN`.
+    The sample is the whole plane up to 4 MP, else four windows of 1 MP. The first strategy of the
+    settings is chosen unless the `score_objects` of another is higher by `MARGIN`.
     """
     stats = estimate_statistics(view, settings.diameter)
     if not stats.diameter:
-        return StrategyChoice(stats, "none", "nothing stands out of the noise", {}, 0.0)
+        return StrategyChoice(stats, "none", "nothing is brighter than the noise", {}, 0.0)
     signals = [stats.signal(view, y, x) for y, x in view.sample()]
     trials = {
         name: [find_objects(signal, stats, find_strategy(name)) for signal in signals]
@@ -200,7 +200,7 @@ def _owned(tile: Tile, segments: StainSegments) -> tuple[Labels, StainObjects]:
     for at, side in ((objects.y, core[0]), (objects.x, core[1])):
         mine &= (np.floor(at) >= side.start) & (np.floor(at) < side.stop)
     labels = keep_regions(segments.labels, np.append(False, mine))
-    return labels, objects.kept(mine)
+    return labels, objects.select(mine)
 
 
 def _aligned(length: float) -> int:

@@ -1,4 +1,4 @@
-"""Nuclei of a stain by Cellpose, where that is installed.
+"""Find nuclei of a stain by Cellpose, where that is installed.
 
 Bonte et al. 2023 (section 2.2) made their ground truth so and corrected it by hand.
 """
@@ -17,7 +17,7 @@ from sparcell.core.labels import Labels, connected_labels
 
 
 def by_cellpose(signal: Pixels, stats: StainStatistics, weights: str = "") -> Labels:
-    """Let Cellpose find the nuclei, told their diameter; (Y, X) int32 under the label contract."""
+    """Find nuclei of the typical diameter by Cellpose, (Y, X) int32 under the label contract."""
     masks = open_cellpose(weights).eval(signal, diameter=stats.diameter)[0]
     return connected_labels(np.asarray(masks).astype(np.int32))
 
@@ -29,7 +29,7 @@ def open_cellpose(weights: str = "") -> Any:
     Raises
     ------
     InputError
-        If it is not installed, or its weights cannot be had.
+        If it is not installed, or its weights cannot be loaded.
     """
     try:
         from cellpose import core, models

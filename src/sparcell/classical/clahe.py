@@ -19,7 +19,7 @@ def clahe(
 
     The image is mapped to 0..255 between its extremes and equalized there. With 8 bits that is
     the result. With 32, Fiji multiplies each pixel's height above the minimum by the factor by
-    which its 8-bit value changed, which leaves faint differences in place.
+    which its 8-bit value changed, so that faint differences remain.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _around(level: NDArray[np.int64], y: int, x: int, radius: int) -> NDArray[np
 def _between(
     centres: list[int], edge: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The centres before and after each place along a side, and the weight of the former."""
+    """Centres before and after each pixel along a side, and the weight of the former, (N,) all."""
     at = np.arange(edge)
     places = np.array(centres)
     after = np.searchsorted(places, at, side="right")

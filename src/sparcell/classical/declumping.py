@@ -32,20 +32,20 @@ def split_by_intensity(
     smooth = _smooth_inside(image, smallest / 3.5)
     shrink = min(1.0, LOW_RESOLUTION_DIAMETER / smallest)
     reach = smallest / 1.5 if shrink == 1 else LOW_RESOLUTION_REACH
-    seen, area = smooth, clumps
+    reduced, area = smooth, clumps
     if shrink < 1:
-        seen = ndimage.zoom(smooth, shrink, order=1)
+        reduced = ndimage.zoom(smooth, shrink, order=1)
         rows, columns = (
             np.minimum(((np.arange(n) + 0.5) * big / n).astype(int), big - 1)
-            for n, big in zip(seen.shape, mask.shape, strict=True)
+            for n, big in zip(reduced.shape, mask.shape, strict=True)
         )
         area = clumps[np.ix_(rows, columns)]
-    spots = number_pieces(highest_of_clump(seen, area, disc(max(1, reach - 0.5))))
+    maxima = number_pieces(highest_of_clump(reduced, area, disc(max(1, reach - 0.5))))
     markers = np.zeros(mask.shape, np.int32)
-    for number, (y, x) in enumerate(_centres(spots), 1):
+    for number, (y, x) in enumerate(_centres(maxima), 1):
         row, column = (
             min(int((at + 0.5) * big / small), big - 1)
-            for at, big, small in zip((y, x), mask.shape, seen.shape, strict=True)
+            for at, big, small in zip((y, x), mask.shape, reduced.shape, strict=True)
         )
         markers[row, column] = number
     pieces = watershed(-image, markers, mask=mask, connectivity=2).astype(np.int32)
@@ -65,7 +65,7 @@ def disc(radius: float) -> NDArray[np.bool_]:
 def highest_of_clump(
     image: NDArray[np.float64], clumps: Labels, footprint: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Pixels above 0 than which none of the same clump, within the footprint, is brighter.
+    """Mark the maxima of each clump: pixels above 0 with none brighter within the footprint.
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def _smooth_inside(image: NDArray[np.float64], sigma: float) -> NDArray[np.float
     )
 
 
-def _centres(spots: Labels) -> Sequence[tuple[int, int]]:
-    """One pixel of each spot: the one nearest its centre of mass."""
-    count = int(spots.max(initial=0))
+def _centres(maxima: Labels) -> Sequence[tuple[int, int]]:
+    """One pixel of each maximum, which may be a plateau: the one nearest its centre of mass."""
+    count = int(maxima.max(initial=0))
     ids = np.arange(1, count + 1)
-    means = ndimage.center_of_mass(np.ones(spots.shape), spots, ids)
+    means = ndimage.center_of_mass(np.ones(maxima.shape), maxima, ids)
     found = []
-    for box, number, (y, x) in zip(ndimage.find_objects(spots), ids, means, strict=True):
-        rows, columns = np.nonzero(spots[box] == number)
+    for box, number, (y, x) in zip(ndimage.find_objects(maxima), ids, means, strict=True):
+        rows, columns = np.nonzero(maxima[box] == number)
         rows, columns = rows + box[0].start, columns + box[1].start
         nearest = int(np.argmin((rows - y) ** 2 + (columns - x) ** 2))
         found.append((int(rows[nearest]), int(columns[nearest])))

@@ -1,4 +1,4 @@
-"""Estimate from a stain what the strategies need to know of it."""
+"""Estimate the statistics of a stain that the strategies need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DETECTION_LIMIT_SIGMAS = 4.0
 MIN_SIGNAL_OF_BRIGHT = 0.05
 MIN_SIGNAL_OF_TYPICAL = 0.2
 BRIGHT_QUANTILE = 0.999
-# First look, before the size of nuclei is known: background cells a sixth of the image wide.
+# First estimate, before the size of nuclei is known: background cells a sixth of the image wide.
 FIRST_CELLS = 6
 FIRST_CELL_PX = (40, 128)
 CELL_DIAMETERS = 4
@@ -30,8 +30,8 @@ SMALLEST_AREA = 20
 def estimate_statistics(view: StainView, diameter: float | None = None) -> StainStatistics:
     """Estimate noise, background, brightness and size of nuclei of one plane.
 
-    It looks twice: first with a guess for the background's grid and the smoothing, to learn the
-    typical diameter, then with both fitted to that.
+    There are two passes. The first guesses the background's grid and the smoothing, and gives the
+    typical diameter. In the second, both are fitted to that.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def estimate_statistics(view: StainView, diameter: float | None = None) -> Stain
     Returns
     -------
     StainStatistics
-        With `diameter` 0 if nothing stands out of the noise.
+        With `diameter` 0 if nothing is brighter than the noise.
     """
     noise = float(np.median([estimate_noise(view.read(y, x)) for y, x in view.sample()]))
     cell = int(np.clip(min(view.shape) / FIRST_CELLS, *FIRST_CELL_PX))
@@ -80,7 +80,7 @@ def _brightness(stats: StainStatistics, view: StainView) -> tuple[StainStatistic
 
 
 def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[float, float]:
-    """Typical diameter in px and signal of a nucleus, from the regions most like one.
+    """Estimate typical diameter in px and signal of a nucleus.
 
     Medians over the extremal regions of the signal. Each region weighs its area times its score,
     so neither specks nor clumps count for much. A region may reach to the foot of a nucleus's
@@ -103,6 +103,10 @@ def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[flo
 
 
 def _weighted_median(values: Table, weight: Table) -> float:
+    """Lowest value up to which at least half of the weight lies.
+
+    As `numpy.quantile` with weights and ``method="inverted_cdf"``, which needs NumPy 2.
+    """
     order = np.argsort(values)
     summed = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(summed, summed[-1] / 2)])
@@ -129,9 +133,9 @@ def _grey_step(pixels: Pixels) -> float:
 
 
 def background_sigma(signal: Pixels) -> float:
-    """Spread of the background of a signal: root mean square of its negative values.
+    """Standard deviation of the background of a signal: root mean square of its negative values.
 
-    Nuclei are only ever brighter than the background, so its lower side is free of them.
+    Nuclei are always brighter than the background, so negative values are free of them.
     """
     negative = signal[signal < 0]
     return float(np.sqrt(np.mean(negative**2))) if len(negative) else 0.0

@@ -1,11 +1,11 @@
-"""Nuclei as the best of all level sets: extremal regions, chosen without overlap.
+"""Find nuclei as extremal regions: the best connected regions over many thresholds.
 
-Cutting the signal at a rising series of levels gives regions nested in one another: a clump, in
-it a cell's glow, in it the nucleus, in it bright spots. No single threshold finds all nuclei of
-an image with dim ones beside bright ones, but every well stained nucleus is a region at *some*
-level. Each region gets a score for how much it looks like a nucleus, and of the nested family the
-non-overlapping regions with the best scores are taken (the choice over a tree of extremal regions
-follows Arteta et al. 2012, MICCAI, with a written-down score in the place of a learned one).
+Thresholds that rise step by step give nested regions: a clump, in it the glow of a cell, in it the
+nucleus, in it bright speckles. No single threshold finds dim nuclei beside bright ones, but every
+well stained nucleus is a region at *some* threshold. Each region gets a score for its likeness to
+a nucleus. Of the nested regions, those with the best scores that do not overlap are chosen. The
+choice in a tree of extremal regions follows Arteta et al. 2012 (MICCAI), with a formula instead of
+a learned score.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sparcell.morphology.boundaries import inner_boundary
 from sparcell.morphology.shapes import ellipse_fit, moments_of
 
 Table = NDArray[np.float64]
-# An edge whose steepness is a quarter of the region's mean signal per px is as sharp as counts.
+# An edge that rises by this part of the region's mean signal per px has the highest sharpness.
 SHARP = 0.25
 # A region filling this part of its ellipse or less is no nucleus.
 WORST_FIT = 0.7
@@ -31,16 +31,18 @@ STEP = 1.12
 
 @dataclass(frozen=True)
 class Level:
-    """All regions of one level set.
+    """All connected regions at or above one threshold.
 
     Attributes
     ----------
-    pixels, ids : (N,) int
-        Flat positions of the pixels at or above the level, and the region (1..n) of each.
+    pixels : (N,) int32
+        Flat positions of the pixels at or above the level.
+    ids : (N,) int32
+        Region of each of these pixels, 1..n.
     area, mean, edge, fit : (n,) float64
         Pixels, mean signal, mean gradient along the outline, ellipse fit of each region.
     parent : (n,) int
-        Number (from 0) of the region of the level below that holds it.
+        Number, from 0, of the region of the next lower level that contains it.
     """
 
     pixels: NDArray[np.int32]
@@ -59,7 +61,20 @@ def level_series(lowest: float, highest: float) -> list[float]:
 
 
 def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
-    """Regions of `signal` at and above each of the rising `levels`, (Y, X) float32."""
+    """Find the regions of a signal at or above each of several levels.
+
+    Parameters
+    ----------
+    signal : (Y, X) float32
+    levels : list of float
+        Rising.
+
+    Returns
+    -------
+    list of Level
+        Up to the first level without a pixel.
+    """
+    # Flattened images: gradient, signal, and region ids of the next lower level.
     steepness = np.hypot(*np.gradient(signal)).astype(np.float32).ravel()
     flat = signal.ravel()
     below = np.ones(signal.shape, np.int32).ravel()
@@ -73,9 +88,11 @@ def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
         ids = labels[pixels]
         count = int(ids.max())
         moments = moments_of(pixels, ids, signal.shape[1], count)[1:]
-        rim = inner_boundary(mask, connectivity=4).ravel()[pixels]
-        length = np.bincount(ids[rim], minlength=count + 1)[1:]
-        climb = np.bincount(ids[rim], steepness[pixels[rim]], count + 1)[1:]
+        # Which of the N pixels lie on an outline; number of these and sum of gradients by region.
+        outline = inner_boundary(mask, connectivity=4).ravel()[pixels]
+        length = np.bincount(ids[outline], minlength=count + 1)[1:]
+        slopes = np.bincount(ids[outline], steepness[pixels[outline]], count + 1)[1:]
+        # One pixel of each region finds its parent. Of several writes the last one stays.
         first = np.zeros(count + 1, np.int32)
         first[ids[::-1]] = pixels[::-1]
         cuts.append(
@@ -84,7 +101,7 @@ def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
                 ids=ids,
                 area=moments[:, 0],
                 mean=np.bincount(ids, flat[pixels], count + 1)[1:] / moments[:, 0],
-                edge=climb / np.maximum(length, 1),
+                edge=slopes / np.maximum(length, 1),
                 fit=ellipse_fit(moments),
                 parent=below[first[1:]].astype(np.int64) - 1,
             )
@@ -94,11 +111,12 @@ def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
 
 
 def score_regions(level: Level, diameter: float | None, min_area: float) -> Table:
-    """How much each region looks like a nucleus, 0 to 1.
+    """Score the likeness of each region to a nucleus, (n,) from 0 to 1; 0 below `min_area`.
 
-    The product of the sharpness of its edge (steepness along the outline over mean signal: high
-    at a nucleus's rim, low around a glow that holds one, low inside it), of the ellipse fit, and
-    of a log-normal in area around the typical one, where that is known. 0 below `min_area`.
+    The score is a product of three factors. The sharpness is the steepness along the outline over
+    the mean signal: high at the edge of a nucleus, low around its glow and low inside it. The
+    ellipse fit is the second. The third is a log-normal in area around the typical one, where that
+    is known.
     """
     sharpness = np.minimum(level.edge / np.maximum(level.mean, 1e-9) / SHARP, 1)
     roundness = np.clip((level.fit - WORST_FIT) / (1 - WORST_FIT), 0, 1)
@@ -112,10 +130,20 @@ def score_regions(level: Level, diameter: float | None, min_area: float) -> Tabl
 def choose_regions(
     cuts: list[Level], shape: tuple[int, int], diameter: float | None, min_area: float
 ) -> tuple[Labels, Table]:
-    """Best non-overlapping regions of a nested family.
+    """Choose the regions with the best scores that do not overlap.
 
-    Going down from the highest level, a region stands for itself if it scores at least as well
-    as the best choice inside it (averaged by area); else that choice stands.
+    From the highest level down, a region is preferred to the best choice inside it if its score is
+    not lower than the mean score of that choice, weighted by area.
+
+    Parameters
+    ----------
+    cuts : list of Level
+    shape : (int, int)
+        Of the signal.
+    diameter : float or None
+        Typical diameter in px, where it is known.
+    min_area : float
+        Smallest area of a region, px.
 
     Returns
     -------
@@ -123,36 +151,38 @@ def choose_regions(
     scores : (n,) float64
     """
     own: list[Table] = []
-    stands: list[NDArray[np.bool_]] = []
-    inside = np.zeros(0)
+    preferred: list[NDArray[np.bool_]] = []
+    # best: (n,) score of the best choice within each region of the level above.
+    best = np.zeros(0)
     for k in range(len(cuts) - 1, -1, -1):
         score = score_regions(cuts[k], diameter, min_area)
         within = np.zeros(len(score))
         if own:
             higher = cuts[k + 1]
-            weight = np.where(inside > 0, higher.area, 0)
+            weight = np.where(best > 0, higher.area, 0)
             total = np.bincount(higher.parent, weight, len(score))
-            within = np.bincount(higher.parent, inside * weight, len(score)) / np.maximum(total, 1)
+            within = np.bincount(higher.parent, best * weight, len(score)) / np.maximum(total, 1)
         own.append(score)
-        stands.append((score >= within) & (score > 0))
-        inside = np.maximum(score, within)
-    return _draw(cuts, own[::-1], stands[::-1], shape)
+        preferred.append((score >= within) & (score > 0))
+        best = np.maximum(score, within)
+    return _draw(cuts, own[::-1], preferred[::-1], shape)
 
 
 def _draw(
     cuts: list[Level],
     scores: list[Table],
-    stands: list[NDArray[np.bool_]],
+    preferred: list[NDArray[np.bool_]],
     shape: tuple[int, int],
 ) -> tuple[Labels, Table]:
-    """Going up from the lowest level, draw the regions that stand and skip all inside them."""
+    """From the lowest level up, draw the preferred regions and skip all that lie inside them."""
     labels = np.zeros(shape, np.int32)
     drawn: list[Table] = []
-    taken = np.zeros(1, bool)
+    # drawn_below: whether each region of the next lower level is drawn, or lies in one that is.
+    drawn_below = np.zeros(1, bool)
     count = 0
-    for level, score, stand in zip(cuts, scores, stands, strict=True):
-        covered = taken[level.parent]
-        chosen = stand & ~covered
+    for level, score, prefer in zip(cuts, scores, preferred, strict=True):
+        covered = drawn_below[level.parent]
+        chosen = prefer & ~covered
         number = int(chosen.sum())
         ids = np.zeros(len(chosen) + 1, np.int32)
         ids[1:][chosen] = np.arange(count + 1, count + 1 + number)
@@ -160,5 +190,5 @@ def _draw(
         labels.ravel()[level.pixels[new > 0]] = new[new > 0]
         count += number
         drawn.append(score[chosen])
-        taken = covered | chosen
+        drawn_below = covered | chosen
     return labels, np.concatenate(drawn) if drawn else np.zeros(0)

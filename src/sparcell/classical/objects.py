@@ -1,4 +1,4 @@
-"""From the regions of a strategy to single nuclei and what is measured of each."""
+"""Turn the regions of a strategy into single nuclei, and measure each."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ class StainObjects:
             )
         )
 
-    def kept(self, keep: NDArray[np.bool_]) -> StainObjects:
-        """Rows where `keep` is true."""
-        return StainObjects(*(getattr(self, f.name)[keep] for f in fields(self)))
+    def select(self, rows: NDArray[np.bool_]) -> StainObjects:
+        """Rows where the (n,) mask `rows` is true."""
+        return StainObjects(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def moved(self, dy: int, dx: int) -> StainObjects:
         """Rows with other positions."""
         return replace(self, y=self.y + dy, x=self.x + dx)
 
     def typical_contrast(self, stats: StainStatistics) -> float:
-        """Median contrast of the objects that are not much smaller than usual; 0 without any."""
-        usual = self.area > 0.3 * stats.area
-        return float(np.median(self.contrast[usual])) if usual.any() else 0.0
+        """Median contrast of the objects above 0.3 typical areas; 0 without any."""
+        large = self.area > 0.3 * stats.area
+        return float(np.median(self.contrast[large])) if large.any() else 0.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class StainSegments:
 def find_objects(
     signal: Pixels, stats: StainStatistics, strategy: Strategy | InstanceStrategy
 ) -> StainSegments:
-    """Run one strategy on one window: regions, splits, outlines, and what is left of them.
+    """Run one strategy on one window: regions, splitting, outlines, and removal of small objects.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def find_objects(
         Stain above background, from ``stats.signal``.
     stats : StainStatistics
     strategy : callable or InstanceStrategy
-        Of the latter, regions are neither split nor drawn anew.
+        Regions of the latter are neither split nor redrawn.
 
     Returns
     -------
@@ -126,23 +126,25 @@ def find_objects(
         labels, plateau, surround = fit_outlines(pieces, signal, stats.diameter)
     contrast = plateau - surround
     area = np.bincount(labels.ravel(), minlength=len(plateau))
-    keep = (area >= max(SMALLEST_OBJECT * stats.area, 1)) & (contrast > stats.detection_limit)
-    keep[0] = False
-    kept = keep_regions(labels, keep)
-    count = int(keep.sum())
-    moments = region_moments(kept, count)[1:]
+    # (n + 1,) bool: which pieces are nuclei.
+    valid = (area >= max(SMALLEST_OBJECT * stats.area, 1)) & (contrast > stats.detection_limit)
+    valid[0] = False
+    nuclei = keep_regions(labels, valid)
+    count = int(valid.sum())
+    moments = region_moments(nuclei, count)[1:]
     area = np.maximum(moments[:, 0], 1)
-    rim = inner_boundary(kept, connectivity=4)
-    length = np.bincount(kept[rim], minlength=count + 1)[1:]
-    slope = np.hypot(*np.gradient(signal))[rim]
-    climb = np.bincount(kept[rim], slope, count + 1)[1:] / np.maximum(length, 1)
+    # Mean gradient over the P pixels of each outline.
+    outline = inner_boundary(nuclei, connectivity=4)
+    length = np.bincount(nuclei[outline], minlength=count + 1)[1:]
+    slope = np.hypot(*np.gradient(signal))[outline]
+    steepness = np.bincount(nuclei[outline], slope, count + 1)[1:] / np.maximum(length, 1)
     objects = StainObjects(
         y=moments[:, 1] / area,
         x=moments[:, 2] / area,
         area=moments[:, 0],
         fit=ellipse_fit(moments),
-        plateau=plateau[keep],
-        contrast=contrast[keep],
-        steepness=climb / contrast[keep],
+        plateau=plateau[valid],
+        contrast=contrast[valid],
+        steepness=steepness / contrast[valid],
     )
-    return StainSegments(kept, objects, (labels > 0) & (kept == 0))
+    return StainSegments(nuclei, objects, (labels > 0) & (nuclei == 0))

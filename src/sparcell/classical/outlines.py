@@ -1,4 +1,4 @@
-"""Put each nucleus's outline where its own edge is."""
+"""Draw the outline of each nucleus at its own edge."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fit_outlines(
 def keep_outlines(
     labels: Labels, signal: NDArray[np.float32], diameter: float
 ) -> tuple[Labels, NDArray[np.float64], NDArray[np.float64]]:
-    """Measure what `fit_outlines` does of objects whose outlines stay as they are."""
+    """Return labels unchanged, with plateau and surround as `fit_outlines` measures them."""
     zone = expand_labels(labels, REACH * diameter)
     return labels, *measure_levels(labels, zone, signal)
 
@@ -62,7 +62,10 @@ def keep_outlines(
 def measure_levels(
     labels: Labels, zone: Labels, signal: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Plateau and surround of each object, (n + 1,) float64; `zone` is the object and around it."""
+    """Measure plateau and surround of each object, (n + 1,) float64 both.
+
+    `zone` (Y, X) has the id of an object in the object and around it.
+    """
     count = int(labels.max(initial=0))
     at = np.flatnonzero(zone)
     zones, ids, values = zone.ravel()[at], labels.ravel()[at], signal.ravel()[at]
@@ -78,6 +81,7 @@ def fill_holes(labels: Labels) -> Labels:
     count = int(gaps.max(initial=0))
     if count < 2:
         return labels
+    # Lowest and highest id beside each gap. A gap is a hole of an object if both are the same.
     lowest = np.full(count + 1, np.iinfo(np.int64).max)
     highest = np.zeros(count + 1, np.int64)
     for here, there in _neighbours():
@@ -85,9 +89,9 @@ def fill_holes(labels: Labels) -> Labels:
             meet = (gap > 0) & (label > 0)
             np.minimum.at(lowest, gap[meet], label[meet])
             np.maximum.at(highest, gap[meet], label[meet])
-    rim = np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])
+    at_edge = np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])
     owner = np.where(lowest == highest, highest, 0)
-    owner[rim] = 0
+    owner[at_edge] = 0
     owner[0] = 0
     return np.where(gaps > 0, owner[gaps], labels).astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""How good a segmentation looks, judged without labels."""
+"""Score a segmentation without ground truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE_SPREAD_WEIGHT = -0.12
 CLUMPS_WEIGHT = -0.065
 # The regression gave half of this; people leave dim nuclei out more often than a user wants.
 MISSED_WEIGHT = -0.2
-SOUND_FIT, SOUND_SIZE, COVERED = 0.95, 2.5, 0.2
+PLAUSIBLE_FIT, PLAUSIBLE_SIZE, COVERED = 0.95, 2.5, 0.2
 SCORE_PARTS = ("residue", "size_spread", "clumps", "missed")
 
 
@@ -54,14 +54,14 @@ def score_objects(
 
 
 def count_missed(labels: Labels, other: StainSegments, typical_area: float) -> int:
-    """Number of sound nuclei of another strategy that `labels` leave uncovered."""
+    """Number of plausible nuclei of another strategy that `labels` do not cover."""
     return int((plausible_objects(other.objects, typical_area) & uncovered(other, labels)).sum())
 
 
 def plausible_objects(objects: StainObjects, typical_area: float) -> NDArray[np.bool_]:
     """Which objects are ellipses of 0.4 to 2.5 times the typical area, (n,) bool."""
-    size = np.abs(np.log(objects.area / typical_area)) < np.log(SOUND_SIZE)
-    return np.asarray((objects.fit > SOUND_FIT) & size)
+    size = np.abs(np.log(objects.area / typical_area)) < np.log(PLAUSIBLE_SIZE)
+    return np.asarray((objects.fit > PLAUSIBLE_FIT) & size)
 
 
 def uncovered(segments: StainSegments, labels: Labels) -> NDArray[np.bool_]:

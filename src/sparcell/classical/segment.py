@@ -1,4 +1,4 @@
-"""Nuclei in one plane of a stain: all tiles of the preset ``auto`` in one label image."""
+"""Segment one plane of a stain: join the tiles of the preset ``auto`` in one label image."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How a stain image looks: its noise, its background, how bright and how large its nuclei are.
+"""Statistics of a stain image: noise, background, brightness and size of nuclei.
 
-Everything here is estimated once per plane from a bounded number of pixels, so that a large image
-worked on in tiles is treated alike in all of them.
+They are estimated once per plane, from a bounded number of pixels. So all tiles of a large image
+are treated alike.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sparcell.core.tiles import tiles
 Pixels = NDArray[np.float32]
 READ_TILE = 1024
 SAMPLE_WINDOW = 1024
-# Planes up to this many pixels are looked at, and worked on, as a whole.
+# Planes up to this many pixels are measured and segmented as a whole.
 WHOLE_PIXELS = 4_000_000
 BACKGROUND_QUANTILE = 0.25
 SMALLEST_CELL = 40
@@ -36,7 +36,7 @@ class StainView:
     read : callable
         ``read(rows, columns)`` gives (Y, X) float32.
     whole_pixels : int
-        A plane of at most this many pixels is looked at as a whole.
+        A plane of at most this many pixels is measured and segmented as a whole.
     """
 
     shape: tuple[int, int]
@@ -51,7 +51,7 @@ class StainView:
 
     @property
     def small(self) -> bool:
-        """Whether the plane is looked at as a whole."""
+        """Whether the plane is measured and segmented as a whole."""
         return self.shape[0] * self.shape[1] <= self.whole_pixels
 
     def sample(self) -> Iterator[tuple[slice, slice]]:
@@ -71,7 +71,7 @@ class StainView:
 
 @dataclass(frozen=True)
 class StainStatistics:
-    """What was estimated from one plane.
+    """Estimates from one plane.
 
     Attributes
     ----------
@@ -82,11 +82,11 @@ class StainStatistics:
     background : (ny, nx) float32
         Background level on a coarse grid over the plane.
     smoothing : float
-        Sigma in px of the Gaussian that every step looks through.
+        Sigma in px of the Gaussian that smooths the stain before every step.
     sigma : float
         Standard deviation of the smoothed background.
     detection_limit : float
-        Lowest signal above background that can be told from noise.
+        Lowest signal above background that can be distinguished from noise.
     min_signal : float
         Lowest signal where nuclei are sought. Not below `detection_limit`, nor below 0.2 of a
         typical nucleus's signal.
@@ -126,14 +126,16 @@ class StainStatistics:
             slice(s.start - w.start, s.stop - w.start)
             for s, w in zip((y, x), (rows, columns), strict=True)
         )
-        level = spread_background(self.background, self.shape, y, x)
+        level = interpolate_background(self.background, self.shape, y, x)
         return np.asarray(smooth[inner] - level, np.float32)
 
 
 def grid_background(view: StainView, cell: int) -> Pixels:
-    """Background on a grid of cells about `cell` px wide: the lower quartile of each cell.
+    """Estimate the background on a grid of cells about `cell` px wide, (ny, nx) float32.
 
-    A cell full of nuclei would come out too bright, so none may exceed the median of its 3 x 3
+    It is the lower quartile of each cell.
+
+    A cell full of nuclei would be too bright, so none may exceed the median of its 3 x 3
     neighbourhood.
     """
     height, width = view.shape
@@ -157,18 +159,20 @@ def grid_background(view: StainView, cell: int) -> Pixels:
     return np.asarray(np.minimum(grid, ndimage.median_filter(grid, 3, mode="nearest")))
 
 
-def spread_background(grid: Pixels, shape: tuple[int, int], y: slice, x: slice) -> Pixels:
-    """Bilinear interpolation of a background grid to the pixels of one window."""
+def interpolate_background(grid: Pixels, shape: tuple[int, int], y: slice, x: slice) -> Pixels:
+    """Interpolate a background grid bilinearly to the pixels of one window, (Y, X) float32."""
+    # Positions of pixel centres in units of grid cells, rows and columns.
     at = [
         (np.arange(s.start, s.stop) + 0.5) / edge * cells - 0.5
         for s, edge, cells in zip((y, x), shape, grid.shape, strict=True)
     ]
-    # Separable: first along the rows of the grid, then along its columns.
+    # Separable: (Y, ny) @ (ny, nx) @ (nx, X).
     weights = [_linear_weights(where, cells) for where, cells in zip(at, grid.shape, strict=True)]
     return np.asarray(weights[0] @ grid @ weights[1].T, np.float32)
 
 
 def _linear_weights(where: NDArray[np.float64], cells: int) -> Pixels:
+    """Weights of the grid cells at N positions, (N, cells): two of each row are not 0."""
     where = np.clip(where, 0, cells - 1)
     low = np.minimum(where.astype(int), max(cells - 2, 0))
     weights = np.zeros((len(where), cells), np.float32)

@@ -1,6 +1,6 @@
-"""Ways to tell nuclei from background.
+"""Strategies that separate nuclei from background.
 
-Each takes the signal and gives regions; touching nuclei may still be one region.
+Each takes the signal and returns labelled regions. Touching nuclei may still be one region.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def global_threshold(signal: Pixels, min_signal: float) -> float:
 
 @STRATEGIES.register("local")
 def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
-    """Brighter than the mean over some two diameters around: dim nuclei, uneven glow."""
+    """Brighter than the mean over about two diameters: suits dim nuclei and uneven glow."""
     # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
     box = max(3, round(LOCAL_BOX * stats.diameter))
     around = ndimage.uniform_filter(ndimage.uniform_filter(signal, box), box)
@@ -62,7 +62,7 @@ def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
 
 @STRATEGIES.register("levels")
 def by_levels(signal: Pixels, stats: StainStatistics) -> Labels:
-    """Best region at any level: dim beside bright nuclei, nuclei in glowing cells."""
+    """Best region at any threshold: suits dim beside bright nuclei, and nuclei in glowing cells."""
     # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
     scale = max(1, 2 ** int(np.log2(max(stats.diameter / COARSE_DIAMETER, 1))))
     small = _shrink(signal, scale)
@@ -75,7 +75,7 @@ def by_levels(signal: Pixels, stats: StainStatistics) -> Labels:
 
 @STRATEGIES.register("otsu")
 def by_otsu(signal: Pixels, stats: StainStatistics) -> Labels:
-    """One global threshold by Otsu's method: evenly bright nuclei, crowded fields."""
+    """One global threshold by Otsu's method: suits evenly bright nuclei and crowded fields."""
     return _regions(signal >= stats.threshold)
 
 

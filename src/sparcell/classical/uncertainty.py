@@ -26,7 +26,7 @@ SLIVER = 0.25
 # diameters fits into it.
 RESIDUE = 0.4
 RESIDUE_DIAMETER = 0.3
-RIM_PX = 2
+MARGIN_PX = 2
 
 
 def mark_uncertain(
@@ -53,13 +53,14 @@ def mark_uncertain(
         All uncertain pixels, and among them the bright ones without an object.
     """
     labels, objects = segments.labels, segments.objects
-    unsure = (objects.contrast < DIM * contrast) | (
+    # (n,) bool: which objects are uncertain.
+    dubious = (objects.contrast < DIM * contrast) | (
         (objects.area > OVERSIZE * stats.area) & (objects.fit < CLUMP_FIT)
     )
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     at_border = np.isin(np.arange(1, len(objects) + 1), border)
-    unsure |= at_border & (objects.area < SLIVER * stats.area)
-    uncertain = np.append(False, unsure)[labels]
+    dubious |= at_border & (objects.area < SLIVER * stats.area)
+    uncertain = np.append(False, dubious)[labels]
     uncertain |= segments.rejected
     uncertain |= find_faint(signal, labels, stats)
     residue = find_residue(signal, labels > 0, stats, contrast)
@@ -67,7 +68,7 @@ def mark_uncertain(
 
 
 def find_faint(signal: Pixels, labels: Labels, stats: StainStatistics) -> NDArray[np.bool_]:
-    """Nucleus-like objects between the noise and the lowest level that labels come from."""
+    """Mark nucleus-like objects below the lowest labelled signal but above noise, (Y, X) bool."""
     deeper = find_objects(
         signal, replace(stats, min_signal=stats.detection_limit), STRATEGIES["local"]
     )
@@ -78,8 +79,8 @@ def find_faint(signal: Pixels, labels: Labels, stats: StainStatistics) -> NDArra
 def find_residue(
     signal: Pixels, explained: NDArray[np.bool_], stats: StainStatistics, contrast: float
 ) -> NDArray[np.bool_]:
-    """Bright pixels outside all objects, where a disc of 0.3 diameters fits: (Y, X) bool."""
+    """Mark bright pixels outside all objects where a disc of 0.3 diameters fits, (Y, X) bool."""
     height = max(stats.detection_limit, RESIDUE * contrast)
-    bare = (signal >= height) & ~ndimage.binary_dilation(explained, iterations=RIM_PX)
+    bare = (signal >= height) & ~ndimage.binary_dilation(explained, iterations=MARGIN_PX)
     radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     return np.asarray(ndimage.binary_opening(bare, disk(radius)))

@@ -61,7 +61,7 @@ class AutoLabeler(Labeler):
     def own_folder(self) -> tuple[str, str] | None:
         """Points of a stain need one; labels do not."""
         if self.settings.to == "points":
-            return "points from a stain", "where they are looked at first"
+            return "points from a stain", "where they are checked first"
         return None
 
     def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:
@@ -159,7 +159,7 @@ def _label_plane(
     for tile in segment_tiles(view, choice, settings):
         added = paste_tile(tile, labels, last)
         last += int(added.sum())
-        parts.append(tile.objects.kept(added))
+        parts.append(tile.objects.select(added))
         ignore[tile.tile.core] = tile.uncertain.astype(np.uint8)
         uncertain += int(tile.uncertain.sum())
         residue += tile.residue

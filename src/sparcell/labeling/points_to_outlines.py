@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.annotations.derive import foreground_from_points, grow_outlines
-from sparcell.annotations.resolve import BETTER
+from sparcell.annotations.resolve import SWAPPED_FIT_BETTER
 from sparcell.annotations.stains import segment_stain
 from sparcell.classical.stain_statistics import StainView
 from sparcell.core.dataset import Dataset, Sample
@@ -149,7 +149,7 @@ def _mask(
     else:
         found = foreground_from_points(image.read(plane=plane), points, may_be_swapped=True)
         if found.swapped:
-            raise swapped_error(sample.files["points"].path, BETTER)
+            raise swapped_error(sample.files["points"].path, SWAPPED_FIT_BETTER)
         return found.mask, f"image-{found.by}", found.missed
     off = ~mask[tuple(np.rint(points).astype(int).T)]
     return mask, source, float(off.mean()) if len(points) else 0.0

@@ -21,8 +21,8 @@ from sparcell.training.recipe import load_recipe
 
 RECIPES = {"nuclei-light": "outlines", "points-light": "any of these"}
 """Recipes that are offered, and what they learn from."""
-LARGEST_LOOK = 1 << 25
-"""Larger images, px, are not searched for whether points have y and x exchanged."""
+SWAP_TEST_PIXELS = 1 << 25
+"""Larger images, px, are not read to find out whether y and x of points are swapped."""
 
 Used = tuple[Sample, frozenset[Kind]]
 Key = tuple[str, ...]
@@ -141,7 +141,7 @@ def _look(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
     faults, without = {}, set()
     for key, (sample, kinds) in track(every.items(), "looking", len(every), "checks"):
         try:
-            if not check_annotation(sample, kinds, look=LARGEST_LOOK):
+            if not check_annotation(sample, kinds, swap_test_pixels=SWAP_TEST_PIXELS):
                 without.add(key)
         except InputError as error:
             faults[key] = str(error)

@@ -1,4 +1,4 @@
-"""Labels for other tools, in which people look at them and correct them.
+"""Export labels to other tools, in which people check and correct them.
 
 `export_labels` traces objects along the edges of their pixels (`polygons`), collects class and
 score of each (`objects`), and writes QuPath's GeoJSON (`geojson`), ImageJ's regions of interest

@@ -1,4 +1,4 @@
-"""COCO instance annotations."""
+"""Write COCO instance annotations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparcell.annotations.exporting.objects import ExportedObject
+from sparcell.annotations.run_lengths import encode
 
 UNNAMED = "cell"
-"""Category of objects without a class: COCO knows none without."""
+"""Category of objects without a class, because COCO requires one."""
 
 
 class Coco:
-    """The content of an annotation file, gathered image by image."""
+    """Content of an annotation file, to which images are added one by one."""
 
     def __init__(self) -> None:
         self.images: list[dict[str, Any]] = []
@@ -59,25 +61,22 @@ def _segmentation(one: ExportedObject, shape: tuple[int, int]) -> Any:
     """Polygons, x before y, which tools can edit; run lengths of what has holes."""
     if all(len(polygon) == 1 for polygon in one.polygons):
         return [polygon[0].ravel().tolist() for polygon in one.polygons]
-    return {"counts": _run_lengths(one, shape), "size": list(shape)}
+    return {"counts": encode(*_pixels(one), shape), "size": list(shape)}
 
 
-def _run_lengths(one: ExportedObject, shape: tuple[int, int]) -> list[int]:
-    """Columns from the left, each from top to bottom, background first."""
+def _pixels(one: ExportedObject) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the pixels inside the polygons, ordered by column, then by row."""
     corners = np.concatenate([ring for polygon in one.polygons for ring in polygon])
     first = corners.min(0)
     width, height = corners.max(0) - first + 1
+    # (height, width) bool: whether a ring has an odd number of vertical sides left of a pixel.
     crossed = np.zeros((height, width), bool)
     for polygon in one.polygons:
         for ring in polygon:
             here, there = ring - first, np.roll(ring, -1, 0) - first
-            # A pixel is inside if an odd number of upright sides lies to its left.
             for (x, y), (_, end) in zip(here, there, strict=True):
                 crossed[min(y, end) : max(y, end), x] ^= True
+    # A pixel is inside if the rings together have an odd number of them to its left.
     inside = np.logical_xor.accumulate(crossed, axis=1)
     columns, rows = np.nonzero(inside.T)
-    at = (columns + first[0]) * shape[0] + rows + first[1]
-    breaks = np.flatnonzero(np.diff(at) != 1)
-    starts, ends = at[np.append(0, breaks + 1)], at[np.append(breaks, len(at) - 1)] + 1
-    edges = np.stack([starts, ends], 1).ravel()
-    return [*np.diff(edges, prepend=0).tolist(), int(shape[0] * shape[1] - edges[-1])]
+    return rows + first[1], columns + first[0]

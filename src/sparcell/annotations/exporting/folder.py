@@ -1,4 +1,4 @@
-"""Write label images as what other tools open."""
+"""Export label images in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -130,5 +130,5 @@ def _write_points(objects: Iterable[ExportedObject], path: Path, image: Image) -
         more["class"] = [one.facts.name for one in listed]
     if any(one.facts.score is not None for one in listed):
         more["score"] = [one.facts.score for one in listed]
-    write_points(path, np.array([one.place for one in listed]), more)
+    write_points(path, np.array([one.position for one in listed]), more)
     return len(listed)

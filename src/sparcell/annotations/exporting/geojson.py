@@ -1,4 +1,4 @@
-"""GeoJSON as QuPath reads and writes it."""
+"""Write GeoJSON for QuPath."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparcell.annotations.exporting.polygons import Polygon
 
 
 def write_geojson(objects: Iterable[ExportedObject], path: Path, planes: bool) -> int:
-    """Write annotations, which unlike detections can be edited, and return their number.
+    """Write objects as annotations, which QuPath lets people edit, and return their number.
 
     Parameters
     ----------
@@ -45,5 +45,5 @@ def _feature(one: ExportedObject, planes: bool) -> dict[str, Any]:
 
 
 def _coordinates(polygon: Polygon) -> list[list[list[int]]]:
-    """Rings that end where they begin."""
+    """Rings whose last corner is the first one again, as GeoJSON requires."""
     return [[*ring.tolist(), ring[0].tolist()] for ring in polygon]

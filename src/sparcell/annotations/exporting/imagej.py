@@ -1,4 +1,4 @@
-"""Regions of interest for the ROI Manager of ImageJ and Fiji."""
+"""Write regions of interest for the ROI Manager of ImageJ and Fiji."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sparcell.annotations.exporting.polygons import Polygon
 from sparcell.core.image import Image
 
 MOVE, LINE, CLOSE = 0, 1, 4
-"""How a composite's path goes on (java.awt.geom.PathIterator)."""
+"""Segment types in the path of a composite ROI (java.awt.geom.PathIterator)."""
 MOST_GROUPS = 255
 
 
@@ -29,7 +29,7 @@ def write_rois(
 
     Parameters
     ----------
-    objects : iterable of Outlined
+    objects : iterable of ExportedObject
     path : Path
     image : Image
         The label image, for positions in a stack.
@@ -43,14 +43,14 @@ def write_rois(
             roi = _roi(one)
             roi.group = groups.get(one.facts.name, 0)
             roi.name = _name(one, image)
-            _place(roi, one, image)
+            _set_plane(roi, one, image)
             # The ROI Manager shows the names of the files.
             archive.writestr(re.sub(r"[/\\]", "-", roi.name) + ".roi", roi.tobytes())
     return count
 
 
 def _name(one: ExportedObject, image: Image) -> str:
-    """Plane, where there are several, id, class and score."""
+    """Name of a ROI: plane, where there are several, id, class and score."""
     parts = [
         f"{axis.lower()}{getattr(one.plane, axis.lower()) + 1:04d}"
         for axis in "TZ"
@@ -70,7 +70,7 @@ def _roi(one: ExportedObject) -> Any:
     if len(one.polygons) == 1 and len(one.polygons[0]) == 1:
         roi = ImagejRoi.frompoints(corners)
         roi.roitype = ROI_TYPE.TRACED
-        # Made for places of pixels, not for corners, it would go a pixel too far.
+        # `frompoints` expects pixels, not corners, so its box is a pixel too large.
         roi.right, roi.bottom = roi.left + right - left, roi.top + bottom - top
         return roi
     path = np.concatenate([_path(polygon) for polygon in one.polygons])
@@ -86,7 +86,7 @@ def _roi(one: ExportedObject) -> Any:
 
 
 def _path(polygon: Polygon) -> NDArray[np.int64]:
-    """Operations and corners of the rings, one after the other."""
+    """Segment types and corners of the rings as one flat array."""
     parts: list[NDArray[np.int64]] = []
     for ring in polygon:
         steps = np.column_stack([np.full(len(ring), LINE), ring])
@@ -95,8 +95,8 @@ def _path(polygon: Polygon) -> NDArray[np.int64]:
     return np.concatenate(parts)
 
 
-def _place(roi: Any, one: ExportedObject, image: Image) -> None:
-    """Say in which plane it lies; ImageJ counts from 1, with 0 for none."""
+def _set_plane(roi: Any, one: ExportedObject, image: Image) -> None:
+    """Set the plane of a ROI; ImageJ counts from 1, and 0 means none."""
     if image.size("T") > 1 and image.size("Z") > 1:
         roi.t_position, roi.z_position = one.plane.t + 1, one.plane.z + 1
     elif image.size("T") > 1 or image.size("Z") > 1:

@@ -1,4 +1,4 @@
-"""What is known of each object of a label image: outline, place, class, score."""
+"""Objects of a label image with outline, position, class and score."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sparcell.io import read_table
 
 
 @dataclass(frozen=True)
-class ImageFacts:
-    """What tables say of an object; ``""`` and None where they do not."""
+class ObjectFacts:
+    """Class name and score of an object from tables; ``""`` and None where they have none."""
 
     name: str = ""
     score: float | None = None
@@ -25,7 +25,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class ExportedObject:
-    """One object.
+    """One object of a label image, ready to be written.
 
     Attributes
     ----------
@@ -33,24 +33,24 @@ class ExportedObject:
         In the label image.
     plane : Plane
     polygons : list of Polygon
-        Its pieces.
-    place : (float, float)
-        y and x of a place inside it, px from the centre of the first pixel.
+        One for each piece of it.
+    position : (float, float)
+        y and x of a point inside it, px from the centre of the first pixel.
     area : int
         Pixels.
-    facts : Facts
+    facts : ObjectFacts
     """
 
     id: int
     plane: Plane
     polygons: list[Polygon]
-    place: tuple[float, float]
+    position: tuple[float, float]
     area: int
-    facts: ImageFacts = field(default_factory=ImageFacts)
+    facts: ObjectFacts = field(default_factory=ObjectFacts)
 
 
 def read_objects(
-    image: Image, facts: dict[tuple[int, int, int], ImageFacts]
+    image: Image, facts: dict[tuple[int, int, int], ObjectFacts]
 ) -> Iterator[ExportedObject]:
     """Read the objects of a label image, plane by plane, in the order of their ids.
 
@@ -65,19 +65,19 @@ def read_objects(
         labels = image.read_labels(plane=plane)
         polygons = find_polygons(labels)
         ids = np.array([0, *polygons])
-        # Of ids without gaps, for the places.
+        # find_points needs ids without gaps.
         compact = np.searchsorted(ids, labels).astype(np.int32)
-        places = find_points(compact).tolist()
+        positions = find_points(compact).tolist()
         areas = np.bincount(compact.ravel(), minlength=len(ids))[1:].tolist()
-        for number, place, area in zip(polygons, places, areas, strict=True):
-            known = facts.get((plane.t, plane.z, number), ImageFacts())
-            yield ExportedObject(number, plane, polygons[number], (place[0], place[1]), area, known)
+        for number, (y, x), area in zip(polygons, positions, areas, strict=True):
+            known = facts.get((plane.t, plane.z, number), ObjectFacts())
+            yield ExportedObject(number, plane, polygons[number], (y, x), area, known)
 
 
-def read_facts(labels: Path) -> dict[tuple[int, int, int], ImageFacts]:
+def read_facts(labels: Path) -> dict[tuple[int, int, int], ObjectFacts]:
     """Read classes and scores of objects from the tables that belong to a label image.
 
-    That is the table beside it, as `sparcell import` writes it, and that of `sparcell predict`.
+    These are the table beside it, as `sparcell import` writes it, and that of `sparcell predict`.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def read_facts(labels: Path) -> dict[tuple[int, int, int], ImageFacts]:
         By time point, depth and id.
     """
     name = stem(labels)
-    known: dict[tuple[int, int, int], ImageFacts] = {}
+    known: dict[tuple[int, int, int], ObjectFacts] = {}
     for path in (labels.parent / f"{name}.csv", labels.parent.parent / "objects" / f"{name}.csv"):
         if not path.is_file():
             continue
@@ -102,10 +102,10 @@ def read_facts(labels: Path) -> dict[tuple[int, int, int], ImageFacts]:
         names = frame["class"].fillna("").astype(str) if "class" in frame.columns else None
         scores = frame["score"].astype(float) if "score" in frame.columns else None
         for row, key in enumerate(zip(*keys, strict=True)):
-            held = known.get(key, ImageFacts())
-            score = held.score if scores is None else float(scores.iloc[row])
+            earlier = known.get(key, ObjectFacts())
+            score = earlier.score if scores is None else float(scores.iloc[row])
             finite = score is not None and np.isfinite(score)
-            known[key] = ImageFacts(
-                held.name if names is None else names.iloc[row], score if finite else None
+            known[key] = ObjectFacts(
+                earlier.name if names is None else names.iloc[row], score if finite else None
             )
     return known

@@ -1,4 +1,4 @@
-"""Objects as polygons along the edges of their pixels."""
+"""Trace objects as polygons along the edges of their pixels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from sparcell.core.labels import Labels
 
 Ring = NDArray[np.int64]
-"""(n, 2): x and y of the corners of a polygon, px from the corner of the first pixel; the first is
-not repeated at the end."""
+"""(n, 2): x and y of the corners of a closed line, px from the corner of the first pixel. The first
+corner is not repeated at the end."""
 Polygon = list[Ring]
-"""An outer ring, which runs to the right along the top, and those of its holes, which run against
-it."""
+"""The outer ring, clockwise in image coordinates, and those of its holes, anticlockwise."""
 START = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-"""Where the top, right, bottom and left side of a pixel begin, x and y."""
+"""(4, 2): x and y of the corner at which the top, right, bottom and left side of a pixel begin."""
 
 
 def find_polygons(labels: Labels) -> dict[int, list[Polygon]]:
-    """Walk around all objects of a label image.
+    """Trace the outlines of all objects of a label image.
 
     Every polygon is valid in the sense of the OGC's Simple Features: no ring crosses or touches
     itself. Pieces of an object that touch at a corner are therefore polygons of their own.
@@ -45,44 +44,60 @@ def find_polygons(labels: Labels) -> dict[int, list[Polygon]]:
     owner = np.zeros(count + 1, np.int64)
     inside = np.flatnonzero(pieces)
     owner[pieces.ravel()[inside]] = labels.ravel()[inside]
+    # Rings by piece: a 4-connected piece has one outer ring, and any number of holes.
     outer: list[list[Ring]] = [[] for _ in range(count + 1)]
     holes: list[list[Ring]] = [[] for _ in range(count + 1)]
     for piece, is_outer, ring in _walk(np.pad(pieces.astype(np.int32), 1)):
         (outer if is_outer else holes)[piece].append(ring)
     found: defaultdict[int, list[Polygon]] = defaultdict(list)
     for piece in np.argsort(owner[1:], kind="stable") + 1:
-        # A piece whose pixels share sides has one outer ring.
         found[int(owner[piece])].append([*outer[piece], *holes[piece]])
     return dict(found)
 
 
 def _walk(pieces: NDArray[np.int32]) -> Iterator[tuple[int, bool, Ring]]:
-    """Rings of a padded image of pieces: the number of the piece, and whether it is the outer ring.
+    """Yield the rings of an image of pieces that is padded by one pixel of background.
 
-    Sides of pixels are numbered clockwise from the top, and each is walked with its pixel on the
-    right. Behind a side comes that of the pixel ahead or of the one beyond it, if it is of the
-    same piece, else the next side of the same pixel.
+    Sides of a pixel are numbered clockwise: 0 top, 1 right, 2 bottom, 3 left. A boundary side is
+    walked with its pixel on the right hand, so outer rings run clockwise. After a side of a pixel
+    comes the same side of the pixel ahead, if that is of the same piece. If the pixel to its left
+    is too, the path turns left to a side of that one. Else it turns right, to the next side of the
+    same pixel.
+
+    Yields
+    ------
+    piece : int
+    is_outer : bool
+        Whether it is an outer ring, not a hole.
+    ring : Ring
     """
     width = pieces.shape[1]
     flat = pieces.ravel()
+    # Flat steps in the direction in which sides 0 to 3 are walked: right, down, left, up. Step
+    # `side - 1` leads across a side: from the top side (0) up, from the right side (1) right.
     steps = np.array([1, width, -1, -width])
     inside = np.flatnonzero(flat)
+    # Boundary sides, each coded as 4 * flat position of its pixel + side, in rising order.
     sides = [4 * inside[flat[inside] != flat[inside + steps[side - 1]]] + side for side in range(4)]
     edges = np.sort(np.concatenate(sides))
     pixel, side = np.divmod(edges, 4)
     ahead = pixel + steps[side]
-    beyond = ahead + steps[side - 1]
+    left_of_ahead = ahead + steps[side - 1]
     straight = flat[ahead] == flat[pixel]
-    left = straight & (flat[beyond] == flat[pixel])
+    left = straight & (flat[left_of_ahead] == flat[pixel])
     following = np.where(straight, 4 * ahead + side, 4 * pixel + (side + 1) % 4)
-    following = np.where(left, 4 * beyond + (side - 1) % 4, following)
+    following = np.where(left, 4 * left_of_ahead + (side - 1) % 4, following)
+    # order: edges ring after ring; starts: index in it at which each ring begins.
     order, starts = _follow(np.searchsorted(edges, following).tolist())
+    # before: index of the previous edge of the ring; the first one follows the last.
     before = np.arange(len(order)) - 1
     before[starts] = np.append(starts[1:], len(order)) - 1
+    # A corner is where the side changes. The padding of one pixel is subtracted.
     turned = side[order] != side[order[before]]
     corner = order[turned]
     y, x = np.divmod(pixel[corner], width)
     corners = np.stack([x, y], 1) - 1 + START[side[corner]]
+    # From indices into edges to indices into corners.
     starts = np.cumsum(turned)[starts] - turned[starts]
     owners = flat[pixel[corner[starts]]].tolist()
     touching = _touching(corners, starts)
@@ -91,12 +106,25 @@ def _walk(pieces: NDArray[np.int32]) -> Iterator[tuple[int, bool, Ring]]:
         if not touching[number]:
             yield owners[number], bool(outer[number]), ring
             continue
-        for part in _part_where_it_touches(ring):
+        for part in _split_where_it_touches(ring):
             yield owners[number], bool(_areas(part, np.zeros(1, int))[0] > 0), part
 
 
 def _follow(following: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Put edges into the order in which they follow each other; where each ring starts."""
+    """Order edges so that each is followed by the next of its ring.
+
+    Parameters
+    ----------
+    following : list of int
+        For each of E edges, the number of the next one.
+
+    Returns
+    -------
+    order : (E,) int64
+        Numbers of the edges, ring after ring.
+    starts : (R,) int64
+        Where in `order` each ring starts.
+    """
     seen = bytearray(len(following))
     order: list[int] = []
     starts: list[int] = []
@@ -113,7 +141,8 @@ def _follow(following: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _touching(corners: Ring, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each ring passes a corner twice."""
+    """Tell for each of R rings whether it passes a corner twice, (R,) bool."""
+    # ring: number of the ring of each corner.
     ring = np.zeros(len(corners), np.int64)
     ring[starts[1:]] = 1
     ring = np.cumsum(ring)
@@ -127,7 +156,7 @@ def _touching(corners: Ring, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _areas(corners: Ring, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Signed area of each ring, px: positive where x is turned towards y (shoelace formula)."""
+    """Signed area of each ring, px: positive if clockwise in the image (shoelace formula)."""
     following = np.arange(1, len(corners) + 1)
     following[np.append(starts[1:], len(corners)) - 1] = starts
     x, y = corners.T
@@ -135,8 +164,8 @@ def _areas(corners: Ring, starts: NDArray[np.int64]) -> NDArray[np.int64]:
     return doubled // 2
 
 
-def _part_where_it_touches(ring: Ring) -> list[Ring]:
-    """Cut a ring at corners that it passes twice."""
+def _split_where_it_touches(ring: Ring) -> list[Ring]:
+    """Split a ring at the corners that it passes twice."""
     corners = [tuple(corner) for corner in ring.tolist()]
     if len(set(corners)) == len(corners):
         return [ring]

@@ -43,7 +43,7 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     parts = np.zeros(mask.shape, np.int32)
     parts.ravel()[basins.pixels] = basins.ids
     level = (height >> 8).astype(np.uint8)
-    summit = np.append(np.uint8(0), level.ravel()[basins.summits])
+    summit = np.append(np.uint8(0), level.ravel()[basins.maxima])
     # Where the picture wavers, a hill has several summits with hardly a saddle between them.
     owner = merge_shallow_basins(parts, level, summit, max(settings.h * 255, 1))
     centre = np.zeros(len(owner), np.uint8)
@@ -52,7 +52,7 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     # Basins that are their own owner hold an object's summit; 0 is the background.
     kept = np.flatnonzero(sure & (owner == np.arange(len(owner))))
     kept = kept[kept > 0]
-    summits = basins.summits[kept - 1]
+    summits = basins.maxima[kept - 1]
     if inner_alone:
         ids = _flood(outer, mask, summits).ravel()[basins.pixels]
     else:
