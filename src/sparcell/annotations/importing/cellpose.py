@@ -1,4 +1,4 @@
-"""Results of Cellpose: ``_seg.npy`` of its window, and ``_cp_outlines.txt``.
+"""Read results of Cellpose: ``_seg.npy`` and ``_cp_outlines.txt``.
 
 A ``_seg.npy`` file is a pickle. It is read without its objects: only arrays of numbers are taken
 from it, by functions of this module, and nothing that it names is imported or called.
@@ -37,27 +37,27 @@ class _Numbers:
         self.order = state[1] if state[1] in ("<", ">") else "="
 
     @property
-    def held(self) -> bool:
-        """Whether it is a list of values instead of numbers."""
+    def is_object(self) -> bool:
+        """Whether the elements are Python objects instead of numbers."""
         return self.code.startswith("O")
 
 
 class _Array:
-    """An array in the file, which gets its content after it was made."""
+    """An array in the file; its content follows after its creation."""
 
     def __init__(self, *_: object) -> None:
         self.content: NDArray[Any] | list[Any] = []
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, numbers, columns_first, raw = state
-        if isinstance(numbers, _Numbers) and numbers.held and isinstance(raw, list):
+        if isinstance(numbers, _Numbers) and numbers.is_object and isinstance(raw, list):
             self.content = raw
         else:
             self.content = _numbers(raw, numbers, shape, bool(columns_first))
 
 
 def _numbers(raw: Any, numbers: Any, shape: Any, columns_first: bool = False) -> NDArray[Any]:
-    if not isinstance(numbers, _Numbers) or numbers.held:
+    if not isinstance(numbers, _Numbers) or numbers.is_object:
         raise pickle.UnpicklingError("an array of objects")
     dtype: np.dtype[Any] = np.dtype(numbers.order + numbers.code)
     if len(raw) != math.prod(shape) * dtype.itemsize:
@@ -76,7 +76,7 @@ def _single_number(numbers: Any, raw: Any = b"") -> Any:
     return _numbers(raw, numbers, ()).item()
 
 
-PLACES = (
+NUMPY_MODULES = (
     "numpy",
     "numpy.core.multiarray",
     "numpy._core.multiarray",
@@ -96,13 +96,13 @@ class _Reader(pickle.Unpickler):
     """Reads plain values and arrays of numbers, and refuses everything else."""
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """Return the stand-in for a part of an array; never what the file names."""
-        if module in PLACES and name in STAND_INS:
+        """Return the stand-in for a part of an array; never the object that the file names."""
+        if module in NUMPY_MODULES and name in STAND_INS:
             return STAND_INS[name]
         raise pickle.UnpicklingError(f"an object of {module}.{name}")
 
     def persistent_load(self, pid: Any, /) -> NoReturn:
-        """Refuse what lies outside the file."""
+        """Refuse objects outside the file."""
         raise pickle.UnpicklingError("an object of another file")
 
 
@@ -131,7 +131,7 @@ def read_segmented(path: Path) -> Shapes:
         if not isinstance(masks, np.ndarray) or masks.ndim not in (2, 3) or masks.dtype.kind == "f":
             raise ValueError("masks that are no label image")
     except Exception as error:
-        # A damaged pickle raises whatever comes up.
+        # A damaged pickle raises errors of any type.
         raise InputError(
             f"{path}, from which the masks of Cellpose cannot be taken ({error})",
             "a _seg.npy file of Cellpose with masks",

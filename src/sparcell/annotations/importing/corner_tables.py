@@ -1,4 +1,4 @@
-"""Tables whose rows are corners or boxes: napari's shapes, bounding boxes."""
+"""Read tables whose rows are corners or boxes: napari's shapes, bounding boxes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_napari_shapes(frame: DataFrame, path: Path) -> Shapes:
     values = np.stack([read_numbers(frame, name, path) for name in axes], 1)
     kinds, numbers = frame["shape-type"].tolist(), frame["index"].to_numpy(str)
     shapes = Shapes(path)
-    # Shapes in the order in which they stand.
+    # Shapes in the order of the table.
     first = np.unique(numbers, return_index=True)[1]
     for row in np.sort(first):
         corners = values[numbers == numbers[row]]
@@ -105,18 +105,18 @@ def box_middles(frame: DataFrame, path: Path) -> NDArray[np.float64] | None:
     """
     columns = {plain(name): name for name in frame.columns[::-1]}
 
-    def held(name: str) -> NDArray[Any]:
+    def values_of(name: str) -> NDArray[Any]:
         return read_numbers(frame, columns[name], path)
 
     for top, left, bottom, right in EDGES:
         if {top, left, bottom, right} <= columns.keys():
-            edges = [held(name) for name in (top, left, bottom, right)]
+            edges = [values_of(name) for name in (top, left, bottom, right)]
             break
     else:
         for top, left, height, width in SIZES:
             if {top, left, height, width} <= columns.keys():
-                y, x = held(top), held(left)
-                edges = [y, x, y + held(height), x + held(width)]
+                y, x = values_of(top), values_of(left)
+                edges = [y, x, y + values_of(height), x + values_of(width)]
                 break
         else:
             return None

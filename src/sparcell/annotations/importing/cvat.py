@@ -1,4 +1,4 @@
-"""Shapes drawn in CVAT: "CVAT for images 1.1", an XML file."""
+"""Read shapes of CVAT: "CVAT for images 1.1", an XML file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparcell.annotations.importing.shapes import (
     Outline,
     Shapes,
     add_ellipse,
-    add_place,
+    add_point,
     add_polygon,
 )
 from sparcell.core.errors import InputError
@@ -71,37 +71,37 @@ def read_cvat(path: Path) -> dict[str, Shapes]:
     return {name: shapes for name, shapes in found.items() if shapes.anything}
 
 
-def _add(shapes: Shapes, kind: str, held: dict[str, str]) -> None:
-    name = held.get("label", "")
+def _add(shapes: Shapes, kind: str, attributes: dict[str, str]) -> None:
+    name = attributes.get("label", "")
 
     def number(key: str) -> float:
-        return float(held.get(key) or 0)
+        return float(attributes.get(key) or 0)
 
     if kind in ("polygon", "points"):
-        listed = [pair.split(",") for pair in held["points"].split(";")]
+        listed = [pair.split(",") for pair in attributes["points"].split(";")]
         corners = np.array(listed, np.float64).reshape(-1, 2)
         if kind == "polygon":
             add_polygon(shapes, corners, name)
         else:
             for corner in corners:
-                add_place(shapes, corner, name)
+                add_point(shapes, corner, name)
     elif kind == "box":
-        left, top, right, bottom = (float(held[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+        left, top, right, bottom = (float(attributes[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         add_polygon(shapes, corners, name, "box")
     elif kind == "ellipse":
-        middle = np.array([float(held["cx"]), float(held["cy"])])
-        radii = float(held["rx"]), float(held["ry"])
+        middle = np.array([float(attributes["cx"]), float(attributes["cy"])])
+        radii = float(attributes["rx"]), float(attributes["ry"])
         add_ellipse(shapes, middle, radii, np.deg2rad(number("rotation")), name)
     elif kind == "mask":
-        _add_mask(shapes, held, name)
+        _add_mask(shapes, attributes, name)
     elif kind not in NO_SHAPES:
         shapes.skip(f"shapes of type {kind}")
 
 
-def _add_mask(shapes: Shapes, held: dict[str, str], name: str) -> None:
-    top, left, height, width = (int(held[key]) for key in ("top", "left", "height", "width"))
-    runs = np.array(held["rle"].split(","), np.int64)
+def _add_mask(shapes: Shapes, attributes: dict[str, str], name: str) -> None:
+    top, left, height, width = (int(attributes[key]) for key in ("top", "left", "height", "width"))
+    runs = np.array(attributes["rle"].split(","), np.int64)
     if not 0 < height * width <= LARGEST or (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"{runs.sum()} px in run lengths for a box of {height} x {width} px")
     mask = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)

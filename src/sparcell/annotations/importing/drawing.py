@@ -1,4 +1,4 @@
-"""Outlines that overlap, drawn into one label image."""
+"""Draw outlines, which may overlap, into one label image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Drawing(NamedTuple):
     names : list of str
         Class of objects 1..n.
     disputed : int
-        Pixels that several outlines claimed.
+        Pixels inside several outlines.
     hidden : int
         Objects of which nothing was left, under smaller ones or beyond the edge.
     pieces : int
@@ -36,10 +36,10 @@ class Drawing(NamedTuple):
 
 
 def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawing:
-    """Draw outlines; a pixel that several claim belongs to the smallest of them.
+    """Draw outlines; a pixel inside several of them belongs to the smallest.
 
     So a small object on a large one stays whole. Of an object that others cut into pieces the
-    largest is kept; an outline that was drawn in pieces becomes as many objects.
+    largest remains. An outline that was drawn in pieces becomes as many objects.
 
     Parameters
     ----------
@@ -53,8 +53,9 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawing:
         pieces = connected_labels(outline.mask)
         objects += [(outline, pieces == number + 1) for number in range(int(pieces.max()))]
     owner = np.zeros(shape, np.int32)
-    claims = np.zeros(shape, np.int32)
+    times_covered = np.zeros(shape, np.int32)
     sizes = [int(inside.sum()) for _, inside in objects]
+    # Smaller objects are drawn later, over larger ones.
     for number in np.argsort(sizes, kind="stable")[::-1]:
         outline, inside = objects[number]
         rows, columns = np.nonzero(inside)
@@ -62,12 +63,12 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawing:
         there = (rows >= 0) & (columns >= 0) & (rows < shape[0]) & (columns < shape[1])
         at = rows[there], columns[there]
         owner[at] = number + 1
-        claims[at] += 1
+        times_covered[at] += 1
     labels, ids = largest_pieces(owner)
     return Drawing(
         labels,
         [objects[number - 1][0].name for number in ids],
-        disputed=int((claims > 1).sum()),
+        disputed=int((times_covered > 1).sum()),
         hidden=len(objects) - len(ids),
         pieces=len(objects) - len(outlines),
     )

@@ -1,4 +1,4 @@
-"""Annotations and detections of QuPath: GeoJSON."""
+"""Read annotations and detections of QuPath: GeoJSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sparcell.core.image import Plane
 KINDS = {"annotation": "annotation", "detection": "detection", "cell": "detection"}
 NO_OBJECTS = ("tile", "tma_core", "root")
 IGNORED, REGION = "Ignore*", "Region*"
-"""Classes of QuPath for what shall not be looked at, and for the part that shall."""
+"""Classes of QuPath for regions to leave out, and for the region of interest."""
 GEOMETRIES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
 
 
@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
 
 
 def is_geojson(content: Any) -> bool:
-    """Whether it is a feature, a collection or a list of them."""
+    """Whether the content of a JSON file is a feature, a collection, or a list of them."""
     first = content[0] if isinstance(content, list) and content else content
     kinds = ("FeatureCollection", "Feature", "GeometryCollection", *GEOMETRIES)
     return isinstance(first, dict) and first.get("type") in kinds
@@ -52,7 +52,7 @@ def read_geojson(content: Any, path: Path) -> Shapes:
 
     Coordinates are px from the corner of the first pixel, x first. A polygon keeps its holes; a
     multipolygon is one outline. Lines, tiles and regions (class ``Region*``) are left out and
-    counted; what has the class ``Ignore*`` is a region in doubt.
+    counted; a shape of the class ``Ignore*`` becomes part of the ignore mask.
 
     Raises
     ------
@@ -62,8 +62,9 @@ def read_geojson(content: Any, path: Path) -> Shapes:
     shapes = Shapes(path)
     try:
         for feature in _features(content):
-            said = feature.get("properties") or {}
-            name, kind = _class_name(said.get("classification")), said.get("objectType", "")
+            properties = feature.get("properties") or {}
+            name = _class_name(properties.get("classification"))
+            kind = properties.get("objectType", "")
             for geometry in _geometries(feature.get("geometry", feature)):
                 if kind in NO_OBJECTS or name == REGION:
                     shapes.skip("regions" if name == REGION else f"{kind} objects of QuPath")
@@ -95,10 +96,10 @@ def _geometries(geometry: Any) -> Iterator[dict[str, Any]]:
         yield geometry
 
 
-def _class_name(held: Any) -> str:
-    if isinstance(held, dict):
-        held = held.get("name") or ": ".join(held.get("names") or [])
-    return str(held) if held else ""
+def _class_name(classification: Any) -> str:
+    if isinstance(classification, dict):
+        classification = classification.get("name") or ": ".join(classification.get("names") or [])
+    return str(classification) if classification else ""
 
 
 def _add(shapes: Shapes, geometry: dict[str, Any], name: str, made_as: str) -> None:
@@ -108,12 +109,12 @@ def _add(shapes: Shapes, geometry: dict[str, Any], name: str, made_as: str) -> N
         return
     where = geometry.get("plane") or {}
     plane = Plane(max(int(where.get("t", 0)), 0), max(int(where.get("z", 0)), 0))
-    held = geometry["coordinates"]
+    coordinates = geometry["coordinates"]
     if "Point" in kind:
-        for y, x in _corners(held if kind == "MultiPoint" else [held]):
+        for y, x in _corners(coordinates if kind == "MultiPoint" else [coordinates]):
             shapes.points.append(Point(float(y), float(x), name, plane))
         return
-    polygons = held if kind == "MultiPolygon" else [held]
+    polygons = coordinates if kind == "MultiPolygon" else [coordinates]
     corners = [[_corners(ring) for ring in polygon] for polygon in polygons]
     if outline := fill(corners, shapes.source, name, plane):
         outline = replace(outline, kind=made_as)

@@ -1,4 +1,4 @@
-"""Regions of interest of ImageJ and Fiji: .roi, and .zip of the ROI Manager."""
+"""Read regions of interest of ImageJ and Fiji: .roi, and .zip of the ROI Manager."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_rois(path: Path, image: Image) -> Shapes:
         elif kind == "POINT":
             _add_points(shapes, roi, image)
         elif kind in AREAS:
-            # What is cut out of a composite, or lies apart, are further rings.
+            # Holes and separate parts of a composite are further rings.
             rings = [_corners(ring) for ring in roi.coordinates(multi=True)]
             plane = _plane(image, roi.position, roi.z_position, roi.t_position)
             group = str(roi.group) if roi.group else ""
@@ -63,20 +63,20 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
             entries = [e for e in archive.infolist() if _is_roi(e.filename)]
             if sum(entry.file_size for entry in entries) > LARGEST_ROI:
                 raise InputError(f"ROIs of more than 256 MiB in {path}", "outlines", "split them")
-            held = [(entry.filename, archive.read(entry)) for entry in entries]
+            files = [(entry.filename, archive.read(entry)) for entry in entries]
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError(
             f"{path} that cannot be read ({error})", "ROIs of ImageJ", "save it again"
         ) from error
-    if not held:
+    if not files:
         raise InputError(
             f"no .roi in {path}", "a .zip of ImageJ's ROI Manager", "save it again with More > Save"
         )
-    return held
+    return files
 
 
 def _is_roi(name: str) -> bool:
-    """Whether an entry is a ROI, and not what macOS adds to each file (``__MACOSX/._NAME``)."""
+    """Whether an entry is a ROI, not a resource fork of macOS (``__MACOSX/._NAME``)."""
     parts = name.split("/")
     hidden = parts[-1].startswith(".") or "__MACOSX" in parts
     return name.lower().endswith(".roi") and not hidden
@@ -89,7 +89,7 @@ def _parse(content: bytes, source: str) -> Any:
         roi = ImagejRoi.frombytes(content)
         roi.coordinates(multi=True)
     except Exception as error:
-        # roifile raises whatever comes up in a damaged file.
+        # roifile raises errors of any type for a damaged file.
         raise InputError(
             f"{source} that is no ROI ({error or type(error).__name__})",
             "a ROI of ImageJ",
@@ -104,14 +104,14 @@ def _corners(ring: Any) -> Any:
 
 
 def _add_points(shapes: Shapes, roi: Any, image: Image) -> None:
-    places = _corners(roi.coordinates())
+    positions_yx = _corners(roi.coordinates())
     if roi.subpixel_coordinates is None:
         # Whole numbers name a pixel, not its corner.
-        places = places + CORNER
-    positions = roi.counter_positions
+        positions_yx = positions_yx + CORNER
+    planes = roi.counter_positions
     counters = roi.counters
-    for i, (y, x) in enumerate(places):
-        at = roi.position if positions is None else int(positions[i])
+    for i, (y, x) in enumerate(positions_yx):
+        at = roi.position if planes is None else int(planes[i])
         plane = _plane(image, at, roi.z_position, roi.t_position)
         name = str(int(counters[i])) if counters is not None and len(set(counters)) > 1 else ""
         shapes.points.append(Point(float(y), float(x), name, plane))

@@ -1,4 +1,4 @@
-"""Outlines and points drawn in LabelMe, and in programs that write its JSON."""
+"""Read outlines and points of LabelMe, and of programs that write its JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparcell.annotations.importing.shapes import (
     Outline,
     Shapes,
     add_ellipse,
-    add_place,
+    add_point,
     add_polygon,
 )
 from sparcell.core.errors import InputError
@@ -22,7 +22,7 @@ DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overflow
 
 
 def is_labelme(content: Any) -> bool:
-    """Whether it has shapes, and the path of the image they were drawn in."""
+    """Whether the content of a JSON file has shapes, and the path of their image."""
     return isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys()
 
 
@@ -70,7 +70,7 @@ def _add(shapes: Shapes, shape: dict[str, Any]) -> None:
         _add_mask(shapes, corners, shape["mask"], name)
     elif kind in ("point", "points"):
         for corner in corners:
-            add_place(shapes, corner, name)
+            add_point(shapes, corner, name)
     else:
         shapes.skip(f"shapes of type {kind}")
 

@@ -1,4 +1,4 @@
-"""Outlines and points drawn in Label Studio: its JSON export."""
+"""Read outlines and points of Label Studio: its JSON export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparcell.annotations.importing.labelme import DAMAGED
-from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_place, add_polygon
+from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_point, add_polygon
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
 
@@ -18,7 +18,7 @@ UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 
 
 def is_label_studio(content: Any) -> bool:
-    """Whether it is a list of tasks."""
+    """Whether the content of a JSON file is a list of Label Studio's tasks."""
     first = content[0] if isinstance(content, list) and content else None
     return isinstance(first, dict) and isinstance(first.get("data"), dict)
 
@@ -67,7 +67,7 @@ def _size(result: dict[str, Any]) -> tuple[int, int]:
 
 def _add(shapes: Shapes, result: dict[str, Any]) -> None:
     kind = str(result["type"]).removesuffix("labels")
-    held = result.get("value", {})
+    value = result.get("value", {})
     if kind in ("choices", "textarea", "rating", "relation", "taxonomy"):
         return
     if kind == "brush" or result.get("image_rotation"):
@@ -76,22 +76,22 @@ def _add(shapes: Shapes, result: dict[str, Any]) -> None:
             "polygons, ellipses or points",
             "export brushes as PNG masks, or draw polygons",
         )
-    names = held.get(result["type"]) or [""]
+    names = value.get(result["type"]) or [""]
     name = str(names[0])
     height, width = _size(result)
     # Percent of the width and of the height.
     scale = np.array([width, height]) / 100
     if kind == "polygon":
-        add_polygon(shapes, np.array(held["points"], np.float64) * scale, name)
+        add_polygon(shapes, np.array(value["points"], np.float64) * scale, name)
     elif kind == "keypoint":
-        add_place(shapes, np.array([held["x"], held["y"]], np.float64) * scale, name)
+        add_point(shapes, np.array([value["x"], value["y"]], np.float64) * scale, name)
     elif kind == "ellipse":
-        middle = np.array([held["x"], held["y"]], np.float64) * scale
-        radii = float(held["radiusX"] * scale[0]), float(held["radiusY"] * scale[1])
-        add_ellipse(shapes, middle, radii, np.deg2rad(held.get("rotation", 0)), name)
+        middle = np.array([value["x"], value["y"]], np.float64) * scale
+        radii = float(value["radiusX"] * scale[0]), float(value["radiusY"] * scale[1])
+        add_ellipse(shapes, middle, radii, np.deg2rad(value.get("rotation", 0)), name)
     elif kind == "rectangle":
-        corner = np.array([held["x"], held["y"]], np.float64) * scale
-        edge = np.array([held["width"], held["height"]], np.float64) * scale
+        corner = np.array([value["x"], value["y"]], np.float64) * scale
+        edge = np.array([value["width"], value["height"]], np.float64) * scale
         box = corner + np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * edge
         add_polygon(shapes, box, name, "box")
     else:
@@ -99,7 +99,7 @@ def _add(shapes: Shapes, result: dict[str, Any]) -> None:
 
 
 def _image_name(task: dict[str, Any]) -> str:
-    """Name of the image of a task, from its file or the address it was shown at."""
+    """Name of the image of a task, from its file or its address."""
     files = [task.get("file_upload"), *task["data"].values()]
     file = next(str(value) for value in files if value and isinstance(value, str))
     name = Path(file.split("?d=")[-1].replace("\\", "/")).name

@@ -1,4 +1,4 @@
-"""What other tools' annotations are brought to: points, and outlines as small masks."""
+"""Common form of annotations of other tools: points, and outlines as small masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparcell.core.image import FIRST_PLANE, Plane
 Ring = NDArray[np.float64]
 """(n, 2): y and x of the corners of a polygon, px from the centre of the first pixel."""
 CORNER = 0.5
-"""Most tools count from the corner of the first pixel; its centre lies half a pixel within."""
+"""Offset of the centre of the first pixel from its corner, from which most tools count, px."""
 ELLIPSE_CORNERS = 96
 LARGEST = 1 << 28
 """Pixels of the box around one outline; more is a mistake in the units."""
@@ -58,25 +58,25 @@ class Point:
 
 @dataclass
 class Shapes:
-    """What was annotated in one image.
+    """Annotations of one image from one file.
 
     Attributes
     ----------
     source : Path
-        The file it stands in.
+        The file they are from.
     points : list of Point
     outlines : list of Outline
     crowds : list of Outline
-        Regions with objects that nobody outlined one by one.
+        Regions with objects that are not outlined one by one.
     skipped : dict
-        Kind of shape that is neither, such as a line, and how often it was there.
+        Kinds of shape that are neither, such as lines, and their numbers.
     size : (int, int) or None
         Height and width of the image in px, where the file states them.
     units : str
         Of points in a table: ``px``, ``um``, or ``?`` where it does not say. Empty where the
         format knows px alone.
     nothing : bool
-        The file says that there is nothing: a table without rows.
+        The file states that there is no object: a table without rows.
     """
 
     source: Path
@@ -90,7 +90,7 @@ class Shapes:
 
     @property
     def anything(self) -> bool:
-        """Whether something was annotated, be it left out."""
+        """Whether there is any annotation, used or left out."""
         return bool(self.points or self.outlines or self.crowds or self.skipped)
 
     def skip(self, kind: str) -> None:
@@ -154,15 +154,15 @@ def add_ellipse(
 
     It is turned by an angle, rad from x towards y.
     """
-    round_about = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
-    along, across = radii[0] * np.cos(round_about), radii[1] * np.sin(round_about)
+    turn = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
+    along, across = radii[0] * np.cos(turn), radii[1] * np.sin(turn)
     x = middle[0] + along * np.cos(angle) - across * np.sin(angle)
     y = middle[1] + along * np.sin(angle) + across * np.cos(angle)
     add_polygon(shapes, np.stack([x, y], 1), name)
 
 
-def add_place(shapes: Shapes, place: Ring, name: str) -> None:
+def add_point(shapes: Shapes, position: Ring, name: str) -> None:
     """Add a point x, y, px from the corner of the first pixel."""
-    if not np.isfinite(place).all():
+    if not np.isfinite(position).all():
         raise ValueError("a point that is no number")
-    shapes.points.append(Point(float(place[1]) - CORNER, float(place[0]) - CORNER, name))
+    shapes.points.append(Point(float(position[1]) - CORNER, float(position[0]) - CORNER, name))

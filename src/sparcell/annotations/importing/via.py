@@ -1,4 +1,4 @@
-"""Regions drawn in the VGG Image Annotator (VIA 1 and 2): JSON and CSV."""
+"""Read regions of the VGG Image Annotator (VIA 1 and 2): JSON and CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparcell.annotations.importing.labelme import DAMAGED
-from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_place, add_polygon
+from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_point, add_polygon
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
 
@@ -21,7 +21,7 @@ COLUMNS = {"filename", "region_shape_attributes", "region_attributes"}
 
 
 def is_via(content: Any) -> bool:
-    """Whether it is a project of VIA, or its annotations alone."""
+    """Whether the content of a JSON file is a project of VIA, or its annotations alone."""
     if not isinstance(content, dict):
         return False
     entries = list(content.get(PROJECT, content).values())
@@ -46,9 +46,9 @@ def read_via(content: Any, path: Path) -> dict[str, Shapes]:
     try:
         for entry in content.get(PROJECT, content).values():
             shapes = found.setdefault(_name(entry["filename"]), Shapes(path))
-            held = entry["regions"]
+            regions = entry["regions"]
             # VIA 1 numbers the regions.
-            for region in held.values() if isinstance(held, dict) else held:
+            for region in regions.values() if isinstance(regions, dict) else regions:
                 _add(shapes, region["shape_attributes"], region.get("region_attributes") or {})
     except InputError:
         raise
@@ -58,7 +58,7 @@ def read_via(content: Any, path: Path) -> dict[str, Shapes]:
 
 
 def is_via_table(frame: DataFrame) -> bool:
-    """Whether it is the CSV of VIA."""
+    """Whether a table is the CSV of VIA."""
     return {name.lstrip("#") for name in frame.columns} >= COLUMNS
 
 
@@ -79,25 +79,25 @@ def read_via_table(frame: DataFrame, path: Path) -> dict[str, Shapes]:
     return {name: shapes for name, shapes in found.items() if shapes.anything}
 
 
-def _add(shapes: Shapes, held: dict[str, Any], attributes: dict[str, Any]) -> None:
-    kind, name = held["name"], _class_name(attributes)
-    if kind in ("polygon", "polyline") and held.get("all_points_x"):
-        corners = np.array([held["all_points_x"], held["all_points_y"]], np.float64).T
+def _add(shapes: Shapes, shape: dict[str, Any], attributes: dict[str, Any]) -> None:
+    kind, name = shape["name"], _class_name(attributes)
+    if kind in ("polygon", "polyline") and shape.get("all_points_x"):
+        corners = np.array([shape["all_points_x"], shape["all_points_y"]], np.float64).T
         if kind == "polygon":
             add_polygon(shapes, corners, name)
         else:
             shapes.skip("shapes of type polyline")
     elif kind == "rect":
-        x, y, width, height = (float(held[key]) for key in ("x", "y", "width", "height"))
+        x, y, width, height = (float(shape[key]) for key in ("x", "y", "width", "height"))
         corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
         add_polygon(shapes, corners, name, "box")
     elif kind in ("circle", "ellipse"):
-        radii = (held["r"], held["r"]) if kind == "circle" else (held["rx"], held["ry"])
-        middle = np.array([held["cx"], held["cy"]], np.float64)
+        radii = (shape["r"], shape["r"]) if kind == "circle" else (shape["rx"], shape["ry"])
+        middle = np.array([shape["cx"], shape["cy"]], np.float64)
         radii = float(radii[0]), float(radii[1])
-        add_ellipse(shapes, middle, radii, float(held.get("theta", 0)), name)
+        add_ellipse(shapes, middle, radii, float(shape.get("theta", 0)), name)
     elif kind == "point":
-        add_place(shapes, np.array([held["cx"], held["cy"]], np.float64), name)
+        add_point(shapes, np.array([shape["cx"], shape["cy"]], np.float64), name)
     else:
         shapes.skip(f"shapes of type {kind}")
 
