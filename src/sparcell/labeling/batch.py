@@ -187,4 +187,6 @@ def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
 def _summarize(table: DataFrame, target: Path) -> None:
     for row in table[~table["accepted"]].to_dict("records"):
         logger.warning(f"{row['name']}: refused, {row['reason']}")
-    logger.info(f"{int(table['accepted'].sum())} of {len(table)} accepted; see {target}/contact_sheet.png")
+    logger.info(
+        f"{int(table['accepted'].sum())} of {len(table)} accepted; see {target}/contact_sheet.png"
+    )

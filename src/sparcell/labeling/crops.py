@@ -29,6 +29,8 @@ from sparcell.labeling.contact_sheet import Thumbnail
 from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
 from sparcell.labeling.quality import QualitySettings
 
+logger = logging.getLogger(__name__)
+
 
 @LABELERS.register("salomon2023")
 class Salomon2023Labeler(Labeler):
@@ -73,8 +75,6 @@ class Salomon2023Labeler(Labeler):
         )
         yield from filtered
         yield from (result for _, result in everything if result.failed)
-
-logger = logging.getLogger(__name__)
 
 
 def label_crops(
