@@ -15,7 +15,7 @@ from roifile import ROI_TYPE, ImagejRoi
 from skimage.measure import find_contours
 
 from sparcell.annotations.importing import import_annotations
-from sparcell.annotations.importing.coco import _unpack
+from sparcell.annotations.run_lengths import unpack
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels, connected_labels
@@ -348,7 +348,7 @@ def test_coco_polygons_and_run_lengths(tmp_path: Path, images: Path) -> None:
 
 def test_unpacking_undoes_packing() -> None:
     runs = np.random.default_rng(0).integers(0, 5000, 400).tolist()
-    assert _unpack(pack(runs)) == runs
+    assert unpack(pack(runs)) == runs
 
 
 def test_contours_of_any_objects_come_back_as_they_were(tmp_path: Path, images: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_qupath_annotation_that_holds_detections_is_a_region(
     file = qupath(tmp_path / "A1.geojson", [(REGION, "annotation", "Tumor"), *cells])
     import_annotations([file], tmp_path / "out", images)
     assert sizes(tmp_path / "out") == [EDGE * EDGE] * count
-    assert "left out: 1 regions, which hold other shapes" in caplog.text
+    assert "left out: 1 regions, which contain other shapes" in caplog.text
     import_annotations([file], tmp_path / "region", images, classes=["Tumor"])
     assert sizes(tmp_path / "region") == [900]
 

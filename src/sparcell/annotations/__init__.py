@@ -1,1 +1,1 @@
-"""Annotations of a field: read, derived from others, imported from and exported to other tools."""
+"""Annotations of a field: read, derive, import from other tools, and export to them."""

@@ -1,4 +1,4 @@
-"""Checks of a dataset that `label` has written, or is to write."""
+"""Checks of datasets before and after `label`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from sparcell.core.record import read_record
 
 VERB = "label"
 MADE = ("labels", "points")
-"""Folders that `label` makes, and with ``ignore`` the only ones that it may ever remove."""
+"""Folders that `label` makes; only these and ``ignore`` may it ever remove."""
 
 
 def check_finished(dataset: Dataset) -> None:
-    """Check that no `label` was stopped in a dataset whose labels are to be learned from.
+    """Check that the labels of a dataset are complete, before a training uses them.
 
-    Refused fields are known only at its end.
+    Only a finished `label` has written which fields are refused.
 
     Raises
     ------
     InputError
-        If one was.
+        If a `label` was stopped in this dataset.
     """
     root = dataset.root
     if not (root / "record.json").exists():

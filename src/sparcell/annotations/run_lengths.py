@@ -49,15 +49,15 @@ def decode(counts: str | Sequence[int], shape: tuple[int, int]) -> NDArray[np.bo
         If they are negative, or their sum is not the number of pixels.
     """
     height, width = shape
-    runs = np.array(_unpack(counts) if isinstance(counts, str) else counts, np.int64)
+    runs = np.array(unpack(counts) if isinstance(counts, str) else counts, np.int64)
     if (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"run lengths of {runs.sum()} px")
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(width, height).T
 
 
-def _unpack(text: str) -> list[int]:
-    """Unpack compressed run lengths (COCO API, maskApi).
+def unpack(text: str) -> list[int]:
+    """Unpack compressed run lengths (COCO API, maskApi) to plain ones.
 
     Each number takes one character or more, from code 48 upwards. A character has five bits, the
     lowest first, and a sixth bit that says that another one follows. The highest of the five bits

@@ -1,4 +1,4 @@
-"""The stain of a field: opened, checked, and segmented without writing anything."""
+"""Open, check and segment the stain of a field, without writing anything."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def view_of(stain: Image, plane: Plane) -> StainView:
 
 
 def segment_stain(sample: Sample, plane: Plane = FIRST_PLANE) -> Labels:
-    """Find the nuclei in one plane of a field's stain, without judging it or writing anything.
+    """Find the nuclei in one plane of a field's stain, without a quality gate.
 
     Returns
     -------

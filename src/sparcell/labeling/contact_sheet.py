@@ -1,4 +1,4 @@
-"""Contact sheet: every stain with its outlines, result and reason."""
+"""Contact sheet: pictures of all stains with outlines, result and reason."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ IGNORED = (0.2, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One field on the sheet.
+    """Picture of one field on the contact sheet.
 
     Attributes
     ----------
     title : str
     reason : str
-        Why it was refused; ``""`` if accepted.
+        Why the field was refused; ``""`` if accepted.
     stain, labels, ignore : (Y, X) or None
         Every n-th pixel of the first plane; None if the stain could not be read.
     """
@@ -43,7 +43,10 @@ class Thumbnail:
 
 
 def downsample(view: StainView) -> tuple[NDArray[np.float32], int]:
-    """Every n-th pixel of a plane, and n, so that it fits a thumbnail; read tile by tile."""
+    """Take every n-th pixel of a plane, so that it fits a thumbnail, and return these and n.
+
+    The plane is read tile by tile.
+    """
     step = max(1, int(np.ceil(max(view.shape) / THUMBNAIL_PX)))
     small = np.zeros([-(-edge // step) for edge in view.shape], np.float32)
     for tile in tiles(view.shape, size=1024 // step * step or step, halo=0):
@@ -69,13 +72,13 @@ class ContactSheet:
         self._waiting: list[Thumbnail] = []
 
     def add(self, thumbnail: Thumbnail) -> None:
-        """Add a field; write a page if it is the last of one."""
+        """Add a field, and write the page if it is full."""
         self._waiting.append(thumbnail)
         if len(self._waiting) == FIELDS_PER_PAGE:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting as a page."""
+        """Write the fields that are not yet written as a page."""
         if not self._waiting:
             return
         # Starting matplotlib takes half a second that no other verb should pay.

@@ -1,4 +1,4 @@
-"""Where labels are written, and what must not be overwritten."""
+"""Prepare the folder that labels are written to, and protect files of other origin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
 
 
 def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str) -> Path:
-    """Return the folder to write `kind` to, if nothing that `label` did not write is in the way.
+    """Return the folder to write `kind` to, if no file of other origin is in the way.
 
     Raises
     ------
@@ -59,13 +59,13 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str)
 
 
 def _earlier(folder: Path) -> tuple[str, ...]:
-    """Kinds of files that an earlier run of `label` wrote into a folder; none if none did."""
+    """Kinds of files that an earlier run of `label` wrote into a folder; empty without one."""
     try:
         record = json.loads((folder / "record.json").read_text("utf8"))
         if record["verb"] != VERB:
             return ()
         kind = record["settings"].get("to", "labels")
-        # A foreign record must not name what is removed.
+        # A record of another program must not decide what is removed.
         return (kind, "ignore") if kind in MADE else ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
@@ -84,35 +84,34 @@ def prepare(target: Path) -> None:
 
 
 def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
-    """Make `target` a dataset on its own: a ``dataset.yaml`` with the original places.
+    """Make `target` a dataset of its own, by a ``dataset.yaml`` with the original locations.
 
-    What was made, of this `kind`, and ignore masks are those in `target`, and labels are no
-    others; ``split.csv`` is copied.
+    Files of this `kind`, labels and ignore masks are those in `target`; ``split.csv`` is copied.
     """
-    places = {
-        other: _place(dataset, other)
+    locations = {
+        other: _location(dataset, other)
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
     selections = {
-        other: dataset.having(other).samples[-1].files[other].selection for other in places
+        other: dataset.having(other).samples[-1].files[other].selection for other in locations
     }
-    write_layout(target, places, selections)
+    write_layout(target, locations, selections)
     if split := find_table(dataset.root, "split"):
         with whole_file(target / split.name) as partial:
             shutil.copyfile(split, partial)
 
 
-def _place(dataset: Dataset, kind: str) -> Path:
+def _location(dataset: Dataset, kind: str) -> Path:
     """Folder or pattern of one kind of files."""
-    places = {
+    locations = {
         field_pattern(sample.files[kind].path.resolve(), sample.name, kind)
         for sample in dataset.having(kind).samples
     }
-    if len(places) != 1:
+    if len(locations) != 1:
         raise InputError(
-            f"{kind} of {dataset.root} in several places",
+            f"{kind} of {dataset.root} in several folders",
             "one folder",
             "put them into one folder, or label without -o",
         )
-    return places.pop()
+    return locations.pop()

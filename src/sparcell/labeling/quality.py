@@ -1,4 +1,4 @@
-"""Judge the labels of a field before anything is trained on them."""
+"""Quality gate: accept or refuse the labels of a field before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ REASONS = ("empty", "noise", "leak", "out of focus", "too few", "implausible siz
 class QualitySettings(BaseModel):
     """Limits of the quality gate.
 
-    Each lies between the worst of 300 good fields (dc16, Data Science Bowl 2018) and what
-    simulated stain failures give.
+    Each lies between the worst of 300 good fields (dc16, Data Science Bowl 2018) and simulated
+    stain failures.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_snr: float = Field(
-        6.0, ge=0, description="median contrast of nuclei over the spread of the background"
+        6.0, ge=0, description="median contrast of nuclei over the standard deviation of background"
     )
     min_focus: float = Field(
-        3.2, ge=0, description="steepness of outlines: contrasts gained per typical diameter"
+        3.2, ge=0, description="steepness of outlines: contrasts per typical diameter"
     )
     max_residue: float = Field(
         0.1, gt=0, le=1, description="part of the field that is bright but no nucleus"
@@ -48,7 +48,7 @@ class QualitySettings(BaseModel):
 
 @dataclass(frozen=True)
 class PlaneMeasures:
-    """What the gate looks at, of one plane.
+    """Measures of one plane for the quality gate.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class PlaneMeasures:
 
 
 def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
-    """Figures of one field over all its planes, the columns of ``quality.csv``.
+    """Summarise all planes of a field in the columns of ``quality.csv``.
 
     ``n_objects``; ``median_diameter`` in px; ``coverage``, ``residue``, ``uncertain`` and
     ``largest`` as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``;
@@ -108,16 +108,22 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
 
 
 def quality_reason(figures: dict[str, float | int], settings: QualitySettings) -> str:
-    """Why a field is refused, one of `REASONS` with the figure; ``""`` if it is accepted."""
+    """Reason to refuse a field, one of `REASONS` with the figure; ``""`` if it is accepted."""
     limits = settings
     if not figures["n_objects"]:
         return "empty: no nucleus found"
     checks = (
         ("leak", "residue", None, limits.max_residue, "of the field bright but no nucleus"),
         ("leak", "largest", None, limits.max_object, "of the field in one object"),
-        ("noise", "snr", limits.min_snr, None, "contrast over background spread"),
+        ("noise", "snr", limits.min_snr, None, "contrast over background sigma"),
         ("implausible sizes", "median_diameter", limits.min_diameter, None, "px in diameter"),
-        ("implausible sizes", "size_spread", None, limits.max_size_spread, "spread of log areas"),
+        (
+            "implausible sizes",
+            "size_spread",
+            None,
+            limits.max_size_spread,
+            "standard deviation of log areas",
+        ),
         ("implausible sizes", "coverage", None, limits.max_coverage, "of the field nuclei"),
         ("too few", "coverage", limits.min_coverage, None, "of the field nuclei"),
         ("out of focus", "focus", limits.min_focus, None, "contrasts per diameter at outlines"),

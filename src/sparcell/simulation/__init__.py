@@ -1,8 +1,8 @@
 """Paired phase-contrast and nuclear-stain images, and time-lapse, with known truth.
 
-One seed, one result: every random number comes from a generator made from the seed, so equal
-settings and seed give equal bytes. The pictures are there to show and test the software on;
-figures measured on them say nothing about real cells.
+Every random number comes from a generator made from the seed, so equal
+settings and seed give equal bytes. The images serve demonstrations and tests. Figures measured on
+them do not hold for real cells.
 """
 
 from sparcell.simulation.dataset import write_dataset

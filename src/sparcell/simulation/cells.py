@@ -1,4 +1,4 @@
-"""Cells as shapes: star-shaped outlines around the nucleus, placed in a plane."""
+"""Simulated cells: star-shaped outlines around a nucleus, placed in a plane."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SimulatedCell:
 
 @dataclass(frozen=True)
 class FocalPlane:
-    """Everything that lies in and around the field.
+    """All cells and debris in and around the field.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ def separate(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArra
 
 
 def _factor(rng: np.random.Generator, sd: float) -> float:
-    """Draw a factor of mean 1, kept within a half and twice."""
+    """Draw a factor of mean 1, limited to 0.5 to 2."""
     return float(np.clip(rng.normal(1, sd), 0.5, 2))
 
 

@@ -1,4 +1,4 @@
-"""A dataset folder of simulated fields."""
+"""Write a dataset folder of simulated fields."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_dataset(
     train, val, test : int
         Number of fields of each split.
     failures : sequence of str
-        What goes wrong with the stain of the first train fields, one for each.
+        Stain failures of the first training fields, one for each.
     wells : mapping of str to float, optional
         Well to doubling time in hours, which makes the fields a growth experiment: all wells in
         turn every 6 hours, named ``B3_1_00d06h00m`` by well, tile and time. The number of cells

@@ -1,4 +1,4 @@
-"""One field of view."""
+"""Simulate one field of view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sparcell.simulation.settings import STAIN_FAILURES, SimulationSettings, Sta
 
 @dataclass(frozen=True)
 class SimulatedField:
-    """A pair of images and what is in them.
+    """A pair of images with its ground truth.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ def simulate_field(
     seed : int or Generator
         Equal seeds give equal bytes. A generator is drawn from as it stands.
     stain_failure : str
-        What goes wrong with the stain: none, empty, noise, leak or out_of_focus. The rest of
+        Stain failure: none, empty, noise, leak or out_of_focus. The rest of
         the field is the same whatever it is.
 
     Raises

@@ -1,4 +1,4 @@
-"""Time-lapse: cells crawl, divide and die while the stage drifts."""
+"""Simulate a time-lapse: cells crawl, divide and die while the stage drifts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Track(NamedTuple):
 
 @dataclass(frozen=True)
 class Movie:
-    """A time-lapse and what is in it.
+    """A time-lapse with its ground truth.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Movie:
         How far the picture has moved since frame 0, (y, x) in px: what does not crawl and was at
         p in frame 0 is at p + shifts[t] in frame t.
     stain_failures : tuple of str
-        What is wrong with the stain in each frame.
+        Stain failure of each frame.
     """
 
     phase: NDArray[np.uint8]
@@ -95,7 +95,7 @@ def simulate_movie(
         Equal seeds give equal bytes.
     motion : MotionSettings, optional
     stain_failures : mapping of int to str, optional
-        Frame to what goes wrong with the stain there; ``empty`` is a frame without stain.
+        Frame to the stain failure there; ``empty`` is a frame without stain.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def simulate_movie(
 
 @dataclass(eq=False)
 class _Life:
-    """A cell in time."""
+    """A cell over time."""
 
     cell: SimulatedCell
     velocity: NDArray[np.float64]
@@ -167,11 +167,11 @@ class _Dish:
             self.lives.append(life)
 
     def plane(self) -> FocalPlane:
-        """The plane as it is now; cell i is life i."""
+        """The plane in this frame; cell i is that of life i."""
         return replace(self._start, cells=[life.cell for life in self.lives])
 
     def step(self, frame: int) -> None:
-        """Go on to `frame`."""
+        """Advance to `frame`."""
         full = self._coverage() > MAX_COVERAGE
         survivors: list[_Life] = []
         for life in self.lives:
@@ -238,11 +238,11 @@ class _Dish:
         """Persistent random walk (velocities autoregressive of order 1) with walls."""
         if not self.lives or not self._motion.speed:
             return
-        keep = self._motion.persistence
-        kick = self._motion.speed * np.sqrt((1 - keep**2) / 2)
+        persistence = self._motion.persistence
+        kick = self._motion.speed * np.sqrt((1 - persistence**2) / 2)
         at = np.array([(life.cell.y, life.cell.x) for life in self.lives])
         for number, life in enumerate(self.lives):
-            life.velocity = keep * life.velocity + kick * self._rng.standard_normal(2)
+            life.velocity = persistence * life.velocity + kick * self._rng.standard_normal(2)
             at[number] += life.velocity * (1 - life.cell.rounding)
         at = separate(at, np.array([life.cell.radius for life in self.lives]))
         for life, place in zip(self.lives, np.clip(at, self._low, self._high), strict=True):
@@ -253,18 +253,20 @@ class _Dish:
 
 
 class _TrackBook:
-    """Gives track ids to nuclei as they come into and go out of view."""
+    """Gives track ids to nuclei, which enter and leave the field."""
 
     def __init__(self) -> None:
         self._rows: dict[int, list[int]] = {}
         self._life: dict[int, _Life] = {}
         self._open: dict[_Life, int] = {}
 
-    def enter(self, frame: int, lives: list[_Life], seen: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Note who is seen in a frame; return track ids by number of the cell in the plane."""
+    def enter(
+        self, frame: int, lives: list[_Life], visible: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Record visible nuclei of a frame; return track ids by number of the cell in the plane."""
         ids = np.zeros(len(lives) + 1, np.int32)
         before, self._open = self._open, {}
-        for number in seen[seen > 0]:
+        for number in visible[visible > 0]:
             life = lives[number - 1]
             track = before.get(life)
             if track is None:
@@ -295,7 +297,7 @@ class _TrackBook:
 
 
 def _age(life: _Life, frame: int) -> SimulatedCell:
-    """The cell as its place in the cycle makes it look."""
+    """Shape and size of a cell by its phase of the cell cycle."""
     cell, radius, dye = life.cell, life.adult_radius, life.cell.dye
     rounding = cell.rounding
     if np.isfinite(life.divides):
@@ -313,7 +315,7 @@ def _age(life: _Life, frame: int) -> SimulatedCell:
 
 
 def _drift(motion: MotionSettings, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Shift of the picture since frame 0, (T, 2) in px."""
+    """Shift of the image since frame 0, (T, 2) in px."""
     angle = rng.uniform(0, 2 * np.pi)
     steps = motion.drift * np.array([np.sin(angle), np.cos(angle)])
     steps = steps + rng.normal(0, motion.jitter / np.sqrt(2), (frames, 2))

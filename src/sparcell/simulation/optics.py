@@ -20,7 +20,7 @@ PSF_SIGMA = 0.8
 
 @dataclass(frozen=True)
 class Scene:
-    """What lies in view, before the microscope.
+    """The specimen in view, before the microscope.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Lamps:
 def view(
     plane: FocalPlane, settings: SimulationSettings, origin: tuple[float, float] = (0.0, 0.0)
 ) -> Scene:
-    """Draw what lies in the view that begins at `origin` (y, x in px of the plane)."""
+    """Draw the specimen in the view that begins at `origin` (y, x in px of the plane)."""
     pad = int(np.ceil(settings.nucleus_diameter + 3 * settings.defocus))
     shape = (settings.size[0] + 2 * pad, settings.size[1] + 2 * pad)
     corner = (origin[0] - pad, origin[1] - pad)
@@ -157,13 +157,13 @@ def fluorescence(
         blur = np.hypot(blur, settings.nucleus_diameter / 2)
     sharp = _crop(ndimage.gaussian_filter(dye, blur, mode="nearest"), scene.pad)
     # Light from above and below the focal plane: a faint glow around bright nuclei.
-    haze = _crop(
+    out_of_focus = _crop(
         ndimage.gaussian_filter(dye, settings.nucleus_diameter, truncate=2, mode="nearest"),
         scene.pad,
     )
     y, x = _field_coordinates(sharp.shape)
     slope = 0.5 + (y * np.sin(lamps.stain_side) + x * np.cos(lamps.stain_side)) / 2
-    counts = 0.9 * sharp + 0.1 * haze
+    counts = 0.9 * sharp + 0.1 * out_of_focus
     counts += settings.stain_background * (1 + settings.stain_gradient * slope)
     if failure == "leak":
         counts += _leak(rng, y, x, settings.dye_counts)
@@ -241,8 +241,8 @@ def _around(outline: NDArray[np.float64], turn: Floats) -> Floats:
     """Outline radius at fractional directions, in steps of the table."""
     table = np.append(outline, outline[0]).astype(np.float32)
     low = np.minimum(turn.astype(np.int32), ANGLES - 1)
-    part = turn - low
-    radius: Floats = table[low] * (1 - part) + table[low + 1] * part
+    fraction = turn - low
+    radius: Floats = table[low] * (1 - fraction) + table[low + 1] * fraction
     return radius
 
 
@@ -275,9 +275,9 @@ def _one_piece(ids: Labels, core: Labels, least: int) -> Labels:
     order = np.lexsort([size, with_core])
     best = np.zeros(int(owner.max()) + 1, np.int32)
     best[owner[order]] = order
-    keep = (best[owner] == np.arange(len(owner))) & (owner > 0) & (size >= least)
-    kept: Labels = np.where(keep, owner, 0)[pieces].astype(np.int32)
-    return kept
+    largest = (best[owner] == np.arange(len(owner))) & (owner > 0) & (size >= least)
+    labels: Labels = np.where(largest, owner, 0)[pieces].astype(np.int32)
+    return labels
 
 
 def _leak(

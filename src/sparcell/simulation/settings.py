@@ -1,4 +1,4 @@
-"""What is simulated: the cells, the microscope, the dye, and how cells move."""
+"""Settings of the simulator: cells, microscope, dye, and motion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from sparcell.core.settings import Settings
 StainFailure = Literal["none", "empty", "noise", "leak", "out_of_focus"]
 STAIN_FAILURES: tuple[StainFailure, ...] = get_args(StainFailure)
 
-# Discs thrown at random jam at 0.547 of the area (Feder 1980); below this they still find room.
+# Random sequential placement of discs jams at 0.547 of the area (Feder 1980). Up to this coverage,
+# there is still room.
 MAX_COVERAGE = 0.45
 
 Fraction = Annotated[float, Setting(ge=0, le=1)]

@@ -1,4 +1,4 @@
-"""Write what other tools' files hold as a dataset folder."""
+"""Import annotations of other tools into a dataset folder."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def import_annotations(
     images : Path or str, optional
         Folder of the images; those of `out` by default.
     units : {"auto", "px", "um"}
-        Of points in tables. ``auto``: as header, pixel size and places let one conclude.
+        Of points in tables. ``auto``: inferred from header, pixel size and coordinates.
     pixel_size : float, optional
-        Edge of a pixel in um, instead of what the images say.
+        Edge of a pixel in um, instead of that in the images.
     classes : sequence of str
         Only shapes of these classes.
     overwrite : bool
@@ -101,7 +101,7 @@ def import_annotations(
         if folder is not None:
             layout = {"images": Path(os.path.relpath(folder, root.resolve())).as_posix()}
             (target / "dataset.yaml").write_text(yaml.safe_dump(layout), "utf8")
-    _tell(totals, found, opened, root)
+    _report(totals, found, opened, root)
     return Dataset.open(root)
 
 
@@ -126,7 +126,7 @@ def _open_images(root: Path, images: Path | None) -> tuple[Path | None, dict[str
 
 
 def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) -> Shapes:
-    """Choose the shapes of the classes that are wanted, and check that they fit their image."""
+    """Select the shapes of the requested classes, and check that they fit their image."""
     if shapes.size and shapes.size != image.shape:
         raise InputError(
             f"outlines in {shapes.source} for {name} of {shapes.size} px, which has {image.shape}",
@@ -136,16 +136,16 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
     shapes = replace(
         shapes,
         points=[
-            replace(point, plane=_along(point.plane, image))
+            replace(point, plane=_align_axis(point.plane, image))
             for point in shapes.points
             if not classes or point.name in classes
         ],
         outlines=[
-            replace(outline, plane=_along(outline.plane, image))
+            replace(outline, plane=_align_axis(outline.plane, image))
             for outline in shapes.outlines
             if not classes or outline.name in classes
         ],
-        crowds=[replace(crowd, plane=_along(crowd.plane, image)) for crowd in shapes.crowds],
+        crowds=[replace(crowd, plane=_align_axis(crowd.plane, image)) for crowd in shapes.crowds],
     )
     shapes = leave_out_regions(shapes)
     if any(outline.kind == "box" for outline in shapes.outlines):
@@ -177,8 +177,8 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
     return shapes
 
 
-def _along(plane: Plane, image: Image) -> Plane:
-    """Take a position for one along the only axis there is: ImageJ calls every stack slices."""
+def _align_axis(plane: Plane, image: Image) -> Plane:
+    """Move a position to the only axis of the image, because ImageJ calls every stack slices."""
     if image.size("Z") == 1 and image.size("T") > 1 and not plane.t:
         return Plane(plane.z, 0)
     if image.size("T") == 1 and image.size("Z") > 1 and not plane.z:
@@ -192,12 +192,12 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
         (kind, name)
         for name, parts in found.items()
         for part in parts
-        for kind, held in (
+        for kind, present in (
             ("points", part.points or part.nothing),
             ("labels", part.outlines),
             ("ignore", part.crowds and part.outlines),
         )
-        if held
+        if present
     }
     kinds = {kind for kind, _ in wanted}
     layout = read_layout(root)
@@ -236,7 +236,7 @@ def _write_field(root: Path, name: str, image: Image, parts: Sequence[Shapes]) -
 
 
 def _write_ignore(path: Path, image: Image, parts: Sequence[Shapes], axes: str) -> Counter[str]:
-    """Mark the regions of objects that were not separated; objects in them stay known."""
+    """Mark the regions of objects that were not separated, except objects outlined in them."""
     crowds = [crowd for part in parts for crowd in part.crowds]
     if not crowds:
         return Counter()
@@ -244,12 +244,12 @@ def _write_ignore(path: Path, image: Image, parts: Sequence[Shapes], axes: str) 
     outlines = [outline for part in parts for outline in part.outlines]
     with create_image(path, axes + "YX", shape, np.uint8, image.pixel_size, labels=True) as ignored:
         for plane in image.planes():
-            here, known = (
+            here, outlined = (
                 draw([o for o in some if o.plane == plane or not axes], image.shape).labels > 0
                 for some in (crowds, outlines)
             )
             at = tuple(getattr(plane, axis.lower()) for axis in axes)
-            ignored[at] = (here & ~known).astype(np.uint8)
+            ignored[at] = (here & ~outlined).astype(np.uint8)
     return Counter(crowds=len(crowds))
 
 
@@ -285,15 +285,17 @@ def _write_labels(
     return totals
 
 
-def _tell(
+def _report(
     totals: Counter[str], found: dict[str, list[Shapes]], opened: dict[str, Image], root: Path
 ) -> None:
     written = [f"{totals[kind]} {kind}" for kind in ("points", "outlines") if totals[kind]]
-    held = [n for n, parts in found.items() if any(part.points or part.outlines for part in parts)]
-    what = " and ".join(written) or "nothing"
-    logger.info(f"{what} in {len(held)} of {len(opened)} images: {root}")
+    annotated = [
+        n for n, parts in found.items() if any(part.points or part.outlines for part in parts)
+    ]
+    summary = " and ".join(written) or "nothing"
+    logger.info(f"{summary} in {len(annotated)} of {len(opened)} images: {root}")
     if empty := [
-        n for n, parts in found.items() if n not in held and any(p.nothing for p in parts)
+        n for n, parts in found.items() if n not in annotated and any(p.nothing for p in parts)
     ]:
         logger.warning(f"tables without rows, so no cell: {', '.join(empty)}")
     if totals["disputed"]:
@@ -303,7 +305,7 @@ def _tell(
     if totals["hidden"]:
         logger.warning(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
     if totals["crowds"]:
-        logger.warning(f"{totals['crowds']} regions of objects not separated are in doubt: ignore/")
+        logger.warning(f"{totals['crowds']} regions of objects not separated go to ignore/")
     if totals["pieces"]:
         logger.info(f"outlines in several pieces gave {totals['pieces']} objects more")
     skipped: Counter[str] = Counter()
@@ -312,6 +314,6 @@ def _tell(
             skipped.update(part.skipped)
     for kind, count in skipped.items():
         logger.warning(f"left out: {count} {kind}")
-    without = sorted(opened.keys() - set(held) - set(empty))
+    without = sorted(opened.keys() - set(annotated) - set(empty))
     if without:
         logger.info(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))

@@ -1,4 +1,4 @@
-"""Which file holds what, and which image it belongs to."""
+"""List annotation files, read each in its format, and find the image it belongs to."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ JSON_READERS = (
     (is_via, read_via),
     (is_label_studio, read_label_studio),
 )
-"""Of each format whether it is, and what reads it by the name of the image."""
+"""For each format: whether content has it, and the reader, which returns shapes by image name."""
 SEPARATOR = r"[ ._\-]+"
 
 
@@ -113,9 +113,9 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
             "rename the images, or correct the names",
         )
     if len(known) < len(found):
-        strange = next(name for name in found if name not in known)
+        missing = next(name for name in found if name not in known)
         logger.warning(
-            f"{path} names {len(found) - len(known)} images that are not here, such as {strange}"
+            f"{path} names {len(found) - len(known)} images that are not here, such as {missing}"
         )
     return known
 
@@ -153,13 +153,13 @@ def match_file(path: Path, images: Mapping[str, Image]) -> str:
     InputError
         If no image fits, or several.
     """
-    held = _without_suffix(path)
-    if held in images:
-        return held
+    bare_name = _without_suffix(path)
+    if bare_name in images:
+        return bare_name
     fitting = [
         name
         for name in images
-        if re.search(rf"(^|{SEPARATOR}){re.escape(name)}($|{SEPARATOR})", held)
+        if re.search(rf"(^|{SEPARATOR}){re.escape(name)}($|{SEPARATOR})", bare_name)
     ]
     # Of A1 and A1_2, the file A1_2_points belongs to the longer.
     fitting = [n for n in fitting if not any(n != m and n in m for m in fitting)]

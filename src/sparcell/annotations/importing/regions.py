@@ -1,4 +1,4 @@
-"""Outlines of regions, which hold the objects that somebody outlined."""
+"""Recognise outlines of regions, which contain outlined objects, and leave them out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sparcell.annotations.importing.shapes import Outline, Shapes
 
 logger = logging.getLogger(__name__)
 
-MANY = 3
-"""A cell may hold a nucleus or two; what holds so many objects is a region."""
-MUCH = 4.0
-"""How many times the median area a region has at least."""
+MIN_OBJECTS = 3
+"""An outline with so many objects is a region; a cell may contain a nucleus or two."""
+MIN_AREA = 4.0
+"""Smallest area of a region, in median areas."""
 
 
 def leave_out_regions(shapes: Shapes) -> Shapes:
-    """Leave out outlines that wholly hold several other ones or points, and count them.
+    """Leave out outlines that contain several other ones or points, and count them.
 
-    QuPath says which outlines are annotations and which detections; there an annotation that holds
-    a detection is a region.
+    QuPath distinguishes annotations and detections. There, an annotation that contains a detection
+    is a region.
     """
     outlines = shapes.outlines
     if not outlines:
@@ -33,11 +33,11 @@ def leave_out_regions(shapes: Shapes) -> Shapes:
     size = np.array([outline.mask.shape for outline in outlines])
     detected = np.array([outline.kind == "detection" for outline in outlines])
     of_points = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
-    kept = []
+    objects_only = []
     for number, outline in enumerate(outlines):
         drawn = outline.kind == "annotation" and detected.any()
-        if not drawn and area[number] < MUCH * np.median(area) and len(of_points) < MANY:
-            kept.append(outline)
+        if not drawn and area[number] < MIN_AREA * np.median(area) and len(of_points) < MIN_OBJECTS:
+            objects_only.append(outline)
             continue
         inside = (
             (top >= top[number])
@@ -46,23 +46,23 @@ def leave_out_regions(shapes: Shapes) -> Shapes:
             & (left + size[:, 1] <= left[number] + size[number, 1])
             & (area < area[number])
         )
-        held = [int(i) for i in np.flatnonzero(inside) if _holds(outline, outlines[i])]
+        contained = [int(i) for i in np.flatnonzero(inside) if _contains(outline, outlines[i])]
         # Equal outlines are one object.
-        objects = len({(top[i], left[i], *size[i], area[i]) for i in held})
+        objects = len({(top[i], left[i], *size[i], area[i]) for i in contained})
         points = _count_points(outline, of_points)
-        if objects + points >= MANY or (drawn and detected[held].any()):
-            shapes.skip("regions, which hold other shapes (--class takes them alone)")
+        if objects + points >= MIN_OBJECTS or (drawn and detected[contained].any()):
+            shapes.skip("regions, which contain other shapes (--class takes them alone)")
             continue
-        kept.append(outline)
+        objects_only.append(outline)
         if objects:
             logger.warning(
-                f"an outline of {area[number]} px in {shapes.source} holds {objects} smaller ones; "
-                "delete it if it is a region"
+                f"an outline of {area[number]} px in {shapes.source} contains {objects} smaller "
+                "ones; delete it if it is a region"
             )
-    return replace(shapes, outlines=kept)
+    return replace(shapes, outlines=objects_only)
 
 
-def _holds(outline: Outline, other: Outline) -> bool:
+def _contains(outline: Outline, other: Outline) -> bool:
     """Whether all pixels of the other, whose box lies inside, are in the outline."""
     y, x = other.top - outline.top, other.left - outline.left
     height, width = other.mask.shape
@@ -71,7 +71,7 @@ def _holds(outline: Outline, other: Outline) -> bool:
 
 
 def _count_points(outline: Outline, points: NDArray[np.float64]) -> int:
-    places = np.rint(points).astype(int) - (outline.top, outline.left)
-    inside = ((places >= 0) & (places < outline.mask.shape)).all(1)
-    y, x = places[inside].T
+    pixels = np.rint(points).astype(int) - (outline.top, outline.left)
+    inside = ((pixels >= 0) & (pixels < outline.mask.shape)).all(1)
+    y, x = pixels[inside].T
     return int(outline.mask[y, x].sum())

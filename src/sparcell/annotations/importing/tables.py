@@ -1,4 +1,4 @@
-"""Points in tables: of spreadsheets, Fiji's results, napari, TrackMate, CellProfiler."""
+"""Read points from tables: spreadsheets, Fiji's results, napari, TrackMate, CellProfiler."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
 IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
 SUMMARY = ["Mean", "SD", "Min", "Max"]
 LINES_OF_UNITS = 3
-"""So many lines below its header TrackMate says what the columns are."""
+"""Lines of units and descriptions below the header of TrackMate."""
 FROM_ONE = ("Slice", "Frame")
-"""Fiji's own names; it counts these from 1."""
+"""Columns of Fiji that count from 1."""
 
 
 def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
@@ -79,23 +79,23 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
     columns = _find_columns(frame, path)
     numbers = {key: _numbers(frame[columns[key]]) for key in "yxtz" if key in columns}
     # TrackMate has lines of units and descriptions below its header.
-    kept = np.isfinite(numbers["y"]) & np.isfinite(numbers["x"])
-    _check_gaps(frame, columns, kept, path)
+    numeric = np.isfinite(numbers["y"]) & np.isfinite(numbers["x"])
+    _check_gaps(frame, columns, numeric, path)
     lines = frame.index.tolist()
-    planes = {key: _counts(numbers, columns, key, kept, lines, path) for key in "tz"}
+    planes = {key: _counts(numbers, columns, key, numeric, lines, path) for key in "tz"}
     named = _image_names(frame, columns, images, path)
     classes = frame[columns["class"]].tolist() if "class" in columns else [""] * len(frame)
     found: dict[str, Shapes] = {}
-    for i in np.flatnonzero(kept):
+    for i in np.flatnonzero(numeric):
         shapes = found.setdefault(named[i], Shapes(path, units=_units(columns)))
         plane = Plane(int(planes["t"][i]), int(planes["z"][i]))
-        place = float(numbers["y"][i]), float(numbers["x"][i])
-        shapes.points.append(Point(*place, classes[i], plane))
+        y, x = float(numbers["y"][i]), float(numbers["x"][i])
+        shapes.points.append(Point(y, x, classes[i], plane))
     if not found:
         return {"": Shapes(path, nothing=True)}
     left_out = {
         "rows of a summary": len(every) - len(frame),
-        "rows below a header without numbers": int((~kept).sum()),
+        "rows below a header without numbers": int((~numeric).sum()),
     }
     first = next(iter(found.values()))
     first.skipped.update({what: count for what, count in left_out.items() if count})
@@ -105,7 +105,7 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
 def to_pixels(
     shapes: Shapes, shape: tuple[int, int], pixel_size: float | None, units: str
 ) -> Shapes:
-    """Bring points that may be in um to px.
+    """Convert points that may be in um to px.
 
     Parameters
     ----------
@@ -115,23 +115,23 @@ def to_pixels(
     pixel_size : float or None
         Of the image, um.
     units : {"auto", "px", "um"}
-        What the user says. ``auto``: what the table says; else px where the image is not
-        calibrated; else what fits: that points drawn anywhere in the image all lie in the part
-        that the other unit would fill is then improbable.
+        Unit that the user states. ``auto``: that of the table; else px where the image has no
+        pixel size; else the unit that fits. Points anywhere in the image would hardly all lie in
+        the smaller area that the other unit implies.
 
     Raises
     ------
     InputError
-        If both are possible, or a pixel size is needed and not known.
+        If both are possible, or a pixel size is needed and unknown.
     """
     if not shapes.units or not shapes.points:
         return shapes
-    said = shapes.units if units == "auto" else units
-    if said == "?":
-        said = _guess(shapes, shape, pixel_size)
+    unit = shapes.units if units == "auto" else units
+    if unit == "?":
+        unit = _guess(shapes, shape, pixel_size)
         if pixel_size:
-            logger.warning(f"points of {shapes.source} are taken for {said}")
-    if said == "px":
+            logger.warning(f"points of {shapes.source} are taken for {unit}")
+    if unit == "px":
         return shapes
     if pixel_size is None:
         raise InputError(
@@ -146,17 +146,17 @@ def to_pixels(
 def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> str:
     if pixel_size is None or abs(pixel_size - 1) < 0.01 or not shapes.points:
         return "px"
-    places = np.array([[p.y, p.x] for p in shapes.points])
+    positions = np.array([[p.y, p.x] for p in shapes.points])
     size = np.array(shape, float)
-    in_px, in_um = ((places <= edge).all() for edge in (size, size * pixel_size))
+    in_px, in_um = ((positions <= edge).all() for edge in (size, size * pixel_size))
     # Of points anywhere in the larger of the two areas, so many are in the smaller by chance.
-    by_chance = min(pixel_size, 1 / pixel_size) ** (2 * len(places))
+    by_chance = min(pixel_size, 1 / pixel_size) ** (2 * len(positions))
     if not in_um or (pixel_size > 1 and in_px and by_chance < 0.001):
         return "px"
     if not in_px or by_chance < 0.001:
         return "um"
     raise InputError(
-        f"{len(places)} points in {shapes.source} that could be in px or in um",
+        f"{len(positions)} points in {shapes.source} that could be in px or in um",
         "one of them",
         "say which with --units px or --units um",
     )
@@ -195,12 +195,12 @@ def _with_middles(frame: DataFrame, path: Path) -> DataFrame:
         return frame
     logger.info(f"{path} is a table of boxes: points are set in their middles")
     y, x = middles.T.astype(str)
-    kept = [name for name in frame.columns if plain(name) not in ("width", "height")]
-    return frame[kept].assign(**{"y (px)": y, "x (px)": x})
+    columns = [name for name in frame.columns if plain(name) not in ("width", "height")]
+    return frame[columns].assign(**{"y (px)": y, "x (px)": x})
 
 
 def _check_points(frame: DataFrame, columns: dict[str, str], path: Path) -> None:
-    """Refuse rows that are boxes, but for the ROI Manager's list of points, which have no size."""
+    """Refuse rows that are boxes; points of the ROI Manager have boxes of size 0."""
     if not plain(columns["y"]).startswith(("y", "row")):
         return
     sizes = [frame[name] for name in ("Width", "Height") if name in frame.columns]
@@ -223,17 +223,17 @@ def _numbers(column: Series[str]) -> NDArray[np.float64]:
 
 
 def _check_gaps(
-    frame: DataFrame, columns: dict[str, str], kept: NDArray[np.bool_], path: Path
+    frame: DataFrame, columns: dict[str, str], numeric: NDArray[np.bool_], path: Path
 ) -> None:
-    """Refuse rows without numbers, but for those directly below the header."""
-    first = int(kept.argmax()) if kept.any() else 0
-    wrong = first + np.flatnonzero(~kept[first:])
+    """Refuse rows without numbers, except those directly below the header."""
+    first = int(numeric.argmax()) if numeric.any() else 0
+    wrong = first + np.flatnonzero(~numeric[first:])
     if not len(wrong) and first <= LINES_OF_UNITS:
         return
     row = int(wrong[0]) if len(wrong) else 0
-    held = ", ".join(f"{columns[k]} '{frame[columns[k]].iloc[row]}'" for k in "yx")
+    values = ", ".join(f"{columns[k]} '{frame[columns[k]].iloc[row]}'" for k in "yx")
     raise InputError(
-        f"{held} in line {frame.index[row]} of {path}", "numbers", "correct or delete it"
+        f"{values} in line {frame.index[row]} of {path}", "numbers", "correct or delete it"
     )
 
 
@@ -241,23 +241,23 @@ def _counts(
     numbers: dict[str, NDArray[np.float64]],
     columns: dict[str, str],
     key: str,
-    kept: NDArray[np.bool_],
+    numeric: NDArray[np.bool_],
     lines: Sequence[int],
     path: Path,
 ) -> NDArray[np.float64]:
-    """Times or depths from 0; all 0 where the table has none."""
-    held = numbers.get(key, np.zeros(len(kept)))
-    if not np.isfinite(held[kept]).any():
-        return np.zeros(len(kept))
-    wrong = np.flatnonzero(kept & (~np.isfinite(held) | (held != np.rint(held))))
+    """Time points or depths of the rows, counted from 0; all 0 where the table has none."""
+    values = numbers.get(key, np.zeros(len(numeric)))
+    if not np.isfinite(values[numeric]).any():
+        return np.zeros(len(numeric))
+    wrong = np.flatnonzero(numeric & (~np.isfinite(values) | (values != np.rint(values))))
     if len(wrong):
         raise InputError(
             f"{columns[key]} that is no whole number in line {lines[wrong[0]]} of {path}",
             "the number of a plane",
             "correct or delete the column",
         )
-    from_one = columns.get(key, "") in FROM_ONE and held[kept].min() >= 1
-    return held - from_one
+    from_one = columns.get(key, "") in FROM_ONE and values[numeric].min() >= 1
+    return values - from_one
 
 
 def _without_summary(frame: DataFrame) -> DataFrame:
@@ -269,7 +269,7 @@ def _without_summary(frame: DataFrame) -> DataFrame:
 def _image_names(
     frame: DataFrame, columns: dict[str, str], images: Collection[str], path: Path
 ) -> list[str]:
-    """Name of the image of each row; empty where no column tells."""
+    """Name of the image of each row; empty where no column has it."""
     # CellProfiler has a column for the file of each channel.
     files = [name for name in frame.columns if name.lower().startswith("filename_")]
     for key, column in [
@@ -277,8 +277,8 @@ def _image_names(
         *(("label", name) for name in files),
     ]:
         # Fiji's labels go on with the ROI after a colon.
-        held = frame[column].str.split(":").str[0].str.strip().str.replace("\\", "/")
-        names = [stem(Path(file)) for file in held]
+        files_of_rows = frame[column].str.split(":").str[0].str.strip().str.replace("\\", "/")
+        names = [stem(Path(file)) for file in files_of_rows]
         if "" in names and any(names):
             line = frame.index[names.index("")]
             raise InputError(
