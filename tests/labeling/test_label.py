@@ -361,6 +361,7 @@ def test_points_come_from_a_stain(tmp_path: Path) -> None:
     ]  # fmt: skip
     samples = {sample.name: sample for sample in Dataset.open(tmp_path / "out").samples}
     assert "points" not in samples["blank"].files and "stain" in samples["a"].files
+    assert "ignore" not in samples["blank"].files and "ignore" in samples["a"].files
     frame = pandas.read_csv(samples["a"].files["points"].path)
     hit = TRUTH[tuple(frame[["y", "x"]].round().astype(int).to_numpy().T)]
     assert sorted(hit) == list(range(1, TRUTH.max() + 1))

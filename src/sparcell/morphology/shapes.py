@@ -63,6 +63,8 @@ def _covariance(moments: Table) -> tuple[Table, Table, Table]:
 def region_quantile(values: NDArray[Any], ids: NDArray[Any], count: int, quantile: float) -> Table:
     """Quantile of `values` within each id, by the nearest rank; NaN where an id has none.
 
+    `scipy.ndimage.median` would give the median only, and a mean of two values for even numbers.
+
     Parameters
     ----------
     values, ids : (N,)
@@ -72,23 +74,36 @@ def region_quantile(values: NDArray[Any], ids: NDArray[Any], count: int, quantil
     -------
     (count + 1,) float64
     """
+    # Values sorted by id, then by value: those of an id begin at its start.
     order = np.lexsort((values, ids))
     sizes = np.bincount(ids, minlength=count + 1)
     start = np.cumsum(sizes) - sizes
     rank = start + np.floor(quantile * np.maximum(sizes - 1, 0) + 0.5).astype(int)
     result = np.full(count + 1, np.nan)
-    some = sizes > 0
-    result[some] = values[order][rank[some]]
+    present = sizes > 0
+    result[present] = values[order][rank[present]]
     return result
 
 
 def keep_regions(labels: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Drop the ids with ``keep[id]`` False and renumber the others 1..n in their order."""
+    """Drop the ids with ``keep[id]`` False and renumber the others 1..n in their order.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer
+        Ids 0..n.
+    keep : (n + 1,) bool
+        The entry of 0, the background, does not count.
+
+    Returns
+    -------
+    (Y, X) int32
+    """
     keep = keep.copy()
     keep[0] = False
     return np.asarray((np.cumsum(keep) * keep)[labels], np.int32)
 
 
 def region_sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Pixels of every id 0..n."""
+    """Count the pixels of every id, (n + 1,) int64."""
     return np.bincount(labels.ravel())
