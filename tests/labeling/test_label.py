@@ -254,8 +254,9 @@ def test_groups_are_those_of_the_preset_salomon2023(
     with pytest.raises(SystemExit) as end:
         main(["label", str(tmp_path), "--by", "cell", *others])
     assert end.value.code == 2
-    by = "points" if "--from" in others else "auto"
-    assert f"by=cell for labels by {by}; expected one of its settings" in capsys.readouterr().err
+    labels = "labels from points" if "--from" in others else "labels by auto"
+    expected = f"by=cell for {labels}; expected this setting for labels by salomon2023"
+    assert expected in capsys.readouterr().err
 
 
 def test_the_old_name_of_a_preset_names_the_new_one(

@@ -23,14 +23,21 @@ def test_settings_are_given_by_name_or_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"preset": "auto", "settings": {"by": "day"}}, "by=day for labels by auto; .*diameter"),
+        (
+            {"preset": "auto", "settings": {"by": "day"}},
+            "by=day for labels by auto; expected .* labels by salo",
+        ),
         ({"preset": "auto", "settings": {"to": "masks"}}, "to=masks; expected 'labels' or 'points"),
+        ({"preset": "auto", "settings": {"bye": 1}}, "bye=1 for .*diameter, strategies.*spelling"),
         ({"preset": "auto:weights"}, "weights weights for the preset auto"),
         ({"preset": "cellpose:"}, "preset 'cellpose:'; expected one of auto, cellpose, salo"),
         ({"preset": "points"}, "preset 'points'; expected one of auto"),
         ({"preset": "cellpose", "source": "points"}, "preset cellpose for labels from points"),
         ({"preset": "salomon2023", "quality": QualitySettings()}, "limits of quality for labels"),
-        ({"preset": "auto", "source": "points", "quality": QualitySettings()}, "by points"),
+        (
+            {"preset": "auto", "source": "points", "quality": QualitySettings()},
+            "labels from points",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_plain_line(arguments: dict[str, Any], words: str) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +18,6 @@ from sparcell.core.registry import Registry
 from sparcell.labeling.contact_sheet import Thumbnail
 from sparcell.labeling.folder import link_dataset
 from sparcell.labeling.quality import QualitySettings
-
-Settings = TypeVar("Settings", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,8 @@ class Labeler(ABC):
     ) -> None:
         if quality is not None and not self.has_quality_gate:
             raise InputError(
-                f"limits of quality for labels by {self.name}",
-                "none, because it has no quality gate",
+                f"limits of quality for {self.title()}",
+                "none, because these have no quality gate",
                 "leave quality out",
             )
         if weights and not self.takes_weights:
@@ -93,9 +91,14 @@ class Labeler(ABC):
                 "weights after cellpose: alone",
                 "leave them out",
             )
-        self.settings = read_settings(self.name, self.settings_class, settings)
+        self.settings = read_settings(type(self), settings)
         self.quality = quality or QualitySettings()
         self.weights = weights
+
+    @classmethod
+    def title(cls) -> str:
+        """Name in messages."""
+        return "labels from points" if cls.source == "points" else f"labels by {cls.name}"
 
     @property
     def kind(self) -> str:
@@ -150,29 +153,34 @@ LABELERS: Registry[type[Labeler]] = Registry("preset")
 
 
 def read_settings(
-    name: str, settings_class: type[Settings], settings: BaseModel | Mapping[str, Any] | None
-) -> Settings:
-    """Return settings of a class from an instance of it, or from values by name.
+    labeler: type[Labeler], settings: BaseModel | Mapping[str, Any] | None
+) -> BaseModel:
+    """Return the settings of a labeler from an instance of their class, or from values by name.
 
     Raises
     ------
     InputError
         If they are of another class, one is unknown, or a value is wrong.
     """
+    settings_class = labeler.settings_class
     if isinstance(settings, settings_class):
         return settings
     if isinstance(settings, BaseModel):
         raise InputError(
-            f"{type(settings).__name__} for labels by {name}",
+            f"{type(settings).__name__} for {labeler.title()}",
             settings_class.__name__,
             "give these",
         )
     values = dict(settings or {})
     if unknown := [key for key in values if key not in settings_class.model_fields]:
+        name = unknown[0]
+        takers = [LABELERS[one].title() for one in LABELERS if name in _names(LABELERS[one])]
         raise InputError(
-            f"{unknown[0]}={values[unknown[0]]} for labels by {name}",
-            "one of its settings: " + ", ".join(settings_class.model_fields),
-            "leave it out, or choose another preset or source",
+            f"{name}={values[name]} for {labeler.title()}",
+            f"this setting for {' or '.join(takers)}"
+            if takers
+            else "one of the settings " + ", ".join(_names(labeler)),
+            "leave it out, or choose these" if takers else "check the spelling",
         )
     try:
         return settings_class(**values)
@@ -183,6 +191,10 @@ def read_settings(
             first["msg"].removeprefix("Input should be "),
             "correct it",
         ) from error
+
+
+def _names(labeler: type[Labeler]) -> list[str]:
+    return list(labeler.settings_class.model_fields)
 
 
 def label_fields(
