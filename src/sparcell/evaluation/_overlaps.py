@@ -1,4 +1,4 @@
-"""Which object lies on which, in pixels: the one table that most scores are read from."""
+"""Areas of the overlaps of true and predicted objects, from which most scores are computed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Overlaps:
 
 
 class OverlapCounter:
-    """Builds `Overlaps` strip by strip; what it keeps grows with the objects, not the pixels."""
+    """Builds `Overlaps` strip by strip; its memory grows with the objects, not the pixels."""
 
     def __init__(self) -> None:
         self._keys: list[Counts] = []
@@ -57,11 +57,13 @@ class OverlapCounter:
     def add(self, strip: Strip) -> None:
         """Count the pixels of one strip."""
         # Along a row ids rarely change, so runs of equal pairs are counted, not pixels.
+        # Both (Y * X,); `change` says where one of the two ids differs from the pixel before.
         truth, pred = strip.truth.ravel(), strip.pred.ravel()
         change = truth[1:] != truth[:-1]
         change |= pred[1:] != pred[:-1]
         starts = np.concatenate([[0], np.flatnonzero(change) + 1])
         lengths = np.diff(starts, append=truth.size)
+        # A pair of ids as one number: the true id in the upper 32 bits, the predicted one below.
         keys = truth[starts].astype(np.int64) << 32 | pred[starts]
         keys, areas = _sum_by_key(keys, lengths)
         self._keys.append(keys)
@@ -74,9 +76,11 @@ class OverlapCounter:
         keys, areas = _sum_by_key(
             np.concatenate([empty, *self._keys]), np.concatenate([empty, *self._areas])
         )
+        # (K,) distinct pairs of ids, background (0) included, and the pixels of each.
         truth, pred = keys >> 32, keys & 0xFFFFFFFF
         truth_ids, truth_areas = _sum_by_key(truth[truth > 0], areas[truth > 0])
         pred_ids, pred_areas = _sum_by_key(pred[pred > 0], areas[pred > 0])
+        # Of the pairs of two objects, ids become positions in the ascending ids.
         both = (truth > 0) & (pred > 0)
         return Overlaps(
             truth_ids,

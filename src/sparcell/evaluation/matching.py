@@ -155,14 +155,17 @@ def match_pairs(
     """
     allowed = np.flatnonzero(iou >= threshold)
     truth, pred = truth[allowed], pred[allowed]
+    # (P,) pairs of which both objects overlap nothing else: matched without any search.
     alone = (np.bincount(truth)[truth] == 1) & (np.bincount(pred)[pred] == 1)
     chosen = [allowed[alone]]
     rest, truth, pred = allowed[~alone], truth[~alone], pred[~alone]
     if len(rest):
+        # A graph of true objects, then predicted ones; `group` is its component of each pair.
         n_truth, n_pred = int(truth.max()) + 1, int(pred.max()) + 1
         size = n_truth + n_pred
         graph = coo_matrix((np.ones(len(rest)), (truth, n_truth + pred)), (size, size))
         group = connected_components(graph, directed=False)[1][truth]
+        # Pairs group by group, cut where the number of the group changes.
         order = np.argsort(group, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
             chosen.append(rest[members[_solve(truth[members], pred[members], iou[rest[members]])]])
@@ -175,9 +178,11 @@ def _solve(
     """Positions of the pairs of the best matching within one group."""
     rows, row = np.unique(truth, return_inverse=True)
     columns, column = np.unique(pred, return_inverse=True)
-    # A further pair outweighs any gain in IoU, which stays below one half in sum.
+    # (true objects, predicted objects) of the group, 0 where there is no pair. The sum of the IoU
+    # terms stays below one half, so one more pair always outweighs better IoU.
     gain = np.zeros((len(rows), len(columns)))
     gain[row, column] = 1 + iou / (2 * min(gain.shape) + 1)
+    # Which pair an entry is; entries of -1 may be assigned, too, and are removed.
     position = np.full(gain.shape, -1)
     position[row, column] = np.arange(len(iou))
     best: NDArray[np.int64] = position[linear_sum_assignment(gain, maximize=True)]

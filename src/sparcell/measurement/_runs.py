@@ -1,7 +1,7 @@
 """Label images as runs: maximal horizontal stretches of one id.
 
-A run says as much as its pixels and there are some twenty times fewer of them, so objects of
-images too large for memory are gathered from the runs of a few rows at a time.
+Runs hold the same information as the pixels, and there are far fewer of them. So images that are
+larger than memory are measured by the runs of a few rows at a time.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ def find_runs(labels: NDArray[Any], top: int = 0) -> tuple[Runs, Integers, NDArr
         Which of those are in `runs`.
     """
     height, width = labels.shape
+    # (Y, X) True where a run starts: in the first column, and where the id differs from the left.
     change = np.ones((height, width), np.bool_)
     np.not_equal(labels[:, 1:], labels[:, :-1], out=change[:, 1:])
+    # (M,) positions in the raveled rows; a run ends where the next one starts.
     starts = np.flatnonzero(change)
     ids = labels.ravel()[starts]
     objects = ids != 0
@@ -126,17 +128,49 @@ def count_run_components(runs: Runs) -> int:
     count = len(runs.ids)
     if not count:
         return 0
+    # (K,) runs whose right neighbour in the row follows without a gap: another id, one component.
     beside = np.flatnonzero(
         (runs.rows[1:] == runs.rows[:-1]) & (runs.starts[1:] == runs.stops[:-1])
     )
-    # Runs are disjoint and in raster order, so those that touch one from below are consecutive.
+    # (row, column) as one number, (N,), so that a sorted search finds runs of the row below. With
+    # 8-connectivity, run b of that row touches run a where b.stop >= a.start and b.start <= a.stop.
+    # Runs are disjoint and in raster order, so those that touch a are consecutive: first to last.
     pitch = int(runs.stops.max()) + 1
     below = (runs.rows + 1) * pitch
     first = np.searchsorted(runs.rows * pitch + runs.stops, below + runs.starts, "left")
     last = np.searchsorted(runs.rows * pitch + runs.starts, below + runs.stops, "right")
     number = np.maximum(last - first, 0)
+    # A pair for each touching run: run a `number[a]` times, beside first[a], first[a] + 1, ...
     upper = np.repeat(np.arange(count), number)
     lower = np.arange(len(upper)) - np.repeat(np.cumsum(number) - number - first, number)
     a, b = np.concatenate([beside, upper]), np.concatenate([beside + 1, lower])
     graph = coo_matrix((np.ones(len(a), np.bool_), (a, b)), (count, count))
     return int(connected_components(graph, directed=False)[0])
+
+
+def group_runs(number: Integers, count: int) -> tuple[Integers, Integers, Integers]:
+    """Order runs by object.
+
+    Parameters
+    ----------
+    number : (N,) int64
+        Object of each run, 0 to `count` - 1; each object has a run.
+    count : int
+
+    Returns
+    -------
+    order : (N,) int64
+        Positions of the runs, object by object; those of an object stay in raster order.
+    firsts, lasts : (count,) int64
+        Where in `order` the first and the last run of each object are.
+    """
+    order = np.argsort(number, kind="stable")
+    firsts = np.searchsorted(number[order], np.arange(count + 1))
+    return order, firsts[:-1], firsts[1:] - 1
+
+
+def group_extreme(choose: np.ufunc, amounts: NDArray[Any], firsts: Integers) -> NDArray[Any]:
+    """Smallest or largest amount of each object, of amounts in the order of `group_runs`."""
+    # reduceat refuses positions into an empty array.
+    extremes: NDArray[Any] = choose.reduceat(amounts, firsts) if len(firsts) else amounts
+    return extremes

@@ -18,7 +18,7 @@ EDGE_LENGTH[[5, 7, 15, 17, 25, 27]] = 1
 EDGE_LENGTH[[21, 33]] = np.sqrt(2)
 EDGE_LENGTH[[13, 23]] = (1 + np.sqrt(2)) / 2
 TOLERANCE = 1e-9
-# Objects whose hulls are computed together: bounds the memory, costs no time.
+# Hulls of so many objects are computed together, which limits the memory.
 BATCH = 5000
 
 
@@ -37,8 +37,10 @@ def edge_lengths(strip: Strip) -> tuple[Integers, Floats]:
     lengths : (N,) float64
         In px.
     """
+    # A frame of background, so that each pixel has eight neighbours. (Y + 2, X + 2)
     padded = np.pad(strip.window, 1)
     edge = np.zeros(padded.shape, np.bool_)
+    # Where two neighbours differ, both are edge pixels; background is removed afterwards.
     below = padded[:-1] != padded[1:]
     edge[:-1] = below
     edge[1:] |= below
@@ -46,10 +48,13 @@ def edge_lengths(strip: Strip) -> tuple[Integers, Floats]:
     edge[:, :-1] |= beside
     edge[:, 1:] |= beside
     edge &= padded != 0
+    # From here on pixels are positions in the raveled rows; a step of `pitch` is a row down. Only
+    # pixels of the strip itself are measured: the rows of its halo belong to other strips.
     flat, on_edge, pitch = padded.ravel(), edge.ravel(), padded.shape[1]
     first = (1 + strip.above) * pitch
     pixels = first + np.flatnonzero(on_edge[first : first + len(strip.core) * pitch])
     ids = flat[pixels]
+    # (N,) the arrangement of edge pixels of the same object around each, as a number.
     code = np.ones(len(pixels), np.int64)
     for weight, steps in (
         (2, (-pitch, pitch, -1, 1)),
@@ -58,6 +63,7 @@ def edge_lengths(strip: Strip) -> tuple[Integers, Floats]:
         for step in steps:
             around = pixels + step
             code += weight * (on_edge[around] & (flat[around] == ids))
+    # Sum of the lengths of each object's edge pixels.
     distinct, inverse = np.unique(ids, return_inverse=True)
     lengths = np.bincount(inverse, EDGE_LENGTH[code], len(distinct)).astype(np.float64)
     return distinct.astype(np.int64), lengths
@@ -76,6 +82,8 @@ def convex_areas(runs: Runs, number: Integers, count: int) -> Integers:
         Object of each run, 0 to `count` - 1.
     count : int
     """
+    # For the hull only the outermost pixels of each row of an object count. Runs by object, then by
+    # row; `firsts` are the positions where a new row of an object begins, (R,).
     order = np.lexsort((runs.rows, number))
     number, row = number[order], runs.rows[order]
     firsts = np.flatnonzero(_changes(number, row))
@@ -99,14 +107,18 @@ def _hull_pixels(number: Integers, row: Integers, left: Integers, right: Integer
         Object, from 0; row; columns of its first and last pixel in that row. Ordered by object
         and row.
     """
+    # Every row from the top to the bottom of every object: `owner` and `rows`, both (H,), where H is
+    # the sum of the heights.
     objects = np.arange(number[-1] + 1)
     # An id in several pieces may skip rows that its hull does not.
     top = row[np.searchsorted(number, objects, "left")]
     heights = row[np.searchsorted(number, objects, "right") - 1] - top + 1
     owner = np.repeat(objects, heights)
     rows = np.arange(len(owner)) - np.repeat(np.cumsum(heights) - heights - top, heights)
+    # Both sides of the hull at those rows. The right side is the left one of the mirrored object.
     low = _hull_at(owner, rows, *_left_hull(number, row, left.astype(np.float64)))
     high = -_hull_at(owner, rows, *_left_hull(number, row, -right.astype(np.float64)))
+    # Pixels whose centres, at whole numbers, lie between the two sides.
     inside = np.floor(high + TOLERANCE) - np.ceil(low - TOLERANCE) + 1
     return np.bincount(owner, inside).astype(np.int64)
 
@@ -125,7 +137,8 @@ def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers,
     owner, y, x : (M,) array
         Object, height in half rows, column; ordered by object and height.
     """
-    # Midpoints of a pixel's upper, left and lower side; two rows share those between them.
+    # (3 N,) midpoints of a pixel's upper, left and lower side. In half rows they are whole numbers.
+    # Two rows share the point between them: the one further left counts.
     y = (2 * row[:, None] + (-1, 0, 1)).ravel()
     x = (left[:, None] + (0, -0.5, 0)).ravel()
     owner = np.repeat(number, 3)
@@ -134,8 +147,9 @@ def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers,
     x[again - 1] = np.minimum(x[again - 1], x[again])
     while True:
         owner, y, x = owner[~drop], y[~drop], x[~drop]
-        # A point on or inside the line between its neighbours is no corner of the hull, so
-        # all such points can go at once.
+        # Twice the signed area of each point's triangle with its two neighbours. A point on or
+        # inside the line between these is no corner of the hull, so all such points are removed at
+        # once. Removal makes new neighbours, hence the loop; few rounds are needed.
         cross = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2]) - (x[2:] - x[:-2]) * (y[1:-1] - y[:-2])
         drop = np.zeros(len(x), np.bool_)
         drop[1:-1] = (owner[:-2] == owner[2:]) & (cross >= -TOLERANCE)
@@ -145,6 +159,8 @@ def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers,
 
 def _hull_at(number: Integers, row: Integers, owner: Integers, y: Integers, x: Floats) -> Floats:
     """Column of the side `owner`, `y`, `x` of each object's hull at some of its rows."""
+    # (object, height) as one number, so that one sorted search finds the corner above each row.
+    # Between it and the next corner the side is a straight line.
     shift, pitch = 1 - int(y.min()), int(y.max() - y.min()) + 3
     key = number * pitch + 2 * row + shift
     above = np.searchsorted(owner * pitch + y + shift, key, "right") - 1

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.rows import IntensityArray, RowSource
+from sparcell.core.rows import RowSource
+from sparcell.measurement._intensities import IntensityStatistics, check_intensities
 from sparcell.measurement._runs import (
     Integers,
     Runs,
     Strip,
     find_runs,
+    group_extreme,
+    group_runs,
     strips,
 )
 from sparcell.measurement._shape import Floats, convex_areas, edge_lengths
@@ -63,60 +66,6 @@ class _Perimeters:
         number = np.searchsorted(ids, np.concatenate(self._ids))
         lengths = np.bincount(number, np.concatenate(self._lengths), len(ids))
         return lengths.astype(np.float64)
-
-
-class _Intensities:
-    """Sums and extremes of the intensities in the runs of objects, gathered strip by strip.
-
-    Parameters
-    ----------
-    values : RowSource
-        (C, Y, X) intensities.
-    names : sequence of str
-        Of the channels.
-    """
-
-    def __init__(self, values: RowSource, names: Sequence[str]) -> None:
-        self._values = values
-        self._names = list(names) or [str(channel) for channel in range(values.shape[0])]
-        # Each (C, number of runs in the strip).
-        self._sums: list[Floats] = []
-        self._squares: list[Floats] = []
-        self._lows: list[Floats] = []
-        self._highs: list[Floats] = []
-        self._centre: Floats | None = None
-
-    def add(self, rows: slice, starts: Integers, objects: NDArray[np.bool_]) -> None:
-        """Add the runs of some rows, as `find_runs` gives their first pixels."""
-        flat = self._values[rows].astype(np.float64).reshape(self._values.shape[0], -1)
-        if self._centre is None:
-            # Squares are taken about a typical value: large offsets would cost the digits.
-            self._centre = flat.mean(axis=1, keepdims=True)
-        flat -= self._centre
-        # A run ends where the next one starts, background included; objects are chosen afterwards.
-        self._sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
-        self._lows.append(np.minimum.reduceat(flat, starts, axis=1)[:, objects])
-        self._highs.append(np.maximum.reduceat(flat, starts, axis=1)[:, objects])
-        self._squares.append(np.add.reduceat(flat**2, starts, axis=1)[:, objects])
-
-    def columns(self, number: Integers, area: Integers) -> dict[str, Floats]:
-        """Statistics of every object; `number` is the object of each run, from 0."""
-        columns: dict[str, Floats] = {}
-        count = len(area)
-        parts = (self._sums, self._squares, self._lows, self._highs)
-        sums, squares, lows, highs = (np.concatenate(part, axis=1) for part in parts)
-        centre = np.zeros((len(self._names), 1)) if self._centre is None else self._centre
-        order, firsts, _ = _grouped(number, count)
-        for channel, name in enumerate(self._names):
-            middle = float(centre[channel, 0])
-            mean = np.bincount(number, sums[channel], count) / area
-            variance = np.bincount(number, squares[channel], count) / area - mean**2
-            columns[f"mean_{name}"] = mean + middle
-            columns[f"min_{name}"] = _extreme(np.minimum, lows[channel][order], firsts) + middle
-            columns[f"max_{name}"] = _extreme(np.maximum, highs[channel][order], firsts) + middle
-            columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
-            columns[f"sum_{name}"] = (mean + middle) * area
-        return columns
 
 
 def object_table(
@@ -173,9 +122,9 @@ def object_table(
     """
     import pandas as pd
 
-    values = _intensities(image, labels.shape, channels)
+    values = check_intensities(image, labels.shape, channels)
     perimeters = _Perimeters()
-    intensities = None if values is None else _Intensities(values, channels)
+    intensities = None if values is None else IntensityStatistics(values, channels)
     parts: list[Runs] = []
     for strip in strips(labels):
         runs, starts, objects = find_runs(strip.core, strip.rows.start)
@@ -232,9 +181,9 @@ def complete_table(
 
     columns: dict[str, Any] = {name: table[name].to_numpy() for name in SHAPE_COLUMNS}
     columns |= _in_um(columns, pixel_size)
-    values = _intensities(image, labels.shape, channels)
+    values = check_intensities(image, labels.shape, channels)
     if values is not None:
-        intensities, parts = _Intensities(values, channels), []
+        intensities, parts = IntensityStatistics(values, channels), []
         for strip in strips(labels):
             runs, starts, objects = find_runs(strip.core, strip.rows.start)
             parts.append(runs)
@@ -280,10 +229,10 @@ def _geometry(
     eccentricity = np.sqrt(1 - np.divide(minor, major, np.ones(count), where=major > 0))
     top, left = window.offset
     # Runs are in raster order.
-    order, firsts, lasts = _grouped(number, count)
+    order, firsts, lasts = group_runs(number, count)
     y0, y1 = runs.rows[order[firsts]] + top, runs.rows[order[lasts]] + top + 1
-    x0 = _extreme(np.minimum, runs.starts[order], firsts) + left
-    x1 = _extreme(np.maximum, runs.stops[order], firsts) + left
+    x0 = group_extreme(np.minimum, runs.starts[order], firsts) + left
+    x1 = group_extreme(np.maximum, runs.stops[order], firsts) + left
     height, width = window.shape
     return {
         "y": y + top,
@@ -300,42 +249,6 @@ def _geometry(
         "orientation": np.arctan2(2 * xy, yy - xx) / 2,
         "touches_border": (y0 == 0) | (x0 == 0) | (y1 == height) | (x1 == width),
     }
-
-
-def _grouped(number: Integers, count: int) -> tuple[Integers, Integers, Integers]:
-    """Order runs by object; where in that order each object's first and last one are."""
-    order = np.argsort(number, kind="stable")
-    firsts = np.searchsorted(number[order], np.arange(count + 1))
-    return order, firsts[:-1], firsts[1:] - 1
-
-
-def _extreme(choose: np.ufunc, amounts: NDArray[Any], firsts: Integers) -> NDArray[Any]:
-    """Smallest or largest amount of each object."""
-    # reduceat refuses positions into an empty array.
-    extremes: NDArray[Any] = choose.reduceat(amounts, firsts) if len(firsts) else amounts
-    return extremes
-
-
-def _intensities(
-    image: NDArray[Any] | RowSource | None, shape: tuple[int, ...], channels: Sequence[str]
-) -> RowSource | None:
-    if image is None:
-        return None
-    if isinstance(image, np.ndarray):
-        image = IntensityArray(image[None] if image.ndim == 2 else image)
-    if len(image.shape) != 3 or tuple(image.shape[1:]) != tuple(shape):
-        raise InputError(
-            f"an image of shape {tuple(image.shape)} for labels of {tuple(shape)}",
-            "the same height and width",
-            "give the image that was segmented",
-        )
-    if channels and len(channels) != image.shape[0]:
-        raise InputError(
-            f"{len(channels)} channel names for {image.shape[0]} channels",
-            "one name per channel",
-            "correct the names",
-        )
-    return image
 
 
 def _scores(scores: Mapping[int, float] | ArrayLike | None, ids: Integers) -> Floats:

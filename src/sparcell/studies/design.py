@@ -15,16 +15,8 @@ from sparcell.core.errors import InputError
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
-from sparcell.studies.splits import (
-    HELD_OUT,
-    Parts,
-    fold_parts,
-    fold_validation,
-    hold_out,
-    make_folds,
-    nested_subset,
-)
-from sparcell.training.data.selection import nested_order
+from sparcell.studies.field_parts import column, split_fields
+from sparcell.studies.splits import hold_out, nested_subset
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Part
@@ -163,31 +155,6 @@ def plan_study(study: Study, data: Path) -> Plan:
     return Plan(study=study, data=data.resolve(), recipes=recipes, runs=tuple(runs))
 
 
-def column(samples: Mapping[str, Sample], name: str | None, role: str) -> dict[str, str] | None:
-    """Return a column of ``split.csv`` by field.
-
-    Raises
-    ------
-    InputError
-        If there is no such column, or it is empty for a field.
-    """
-    if name is None:
-        return None
-    known = sorted({key for sample in samples.values() for key in sample.info})
-    if name not in known:
-        raise InputError(
-            f"no column '{name}' in split.csv, the study's {role}",
-            "one of " + ", ".join(known) if known else "columns beside name and split",
-            "correct its name or add the column",
-        )
-    values = {key: sample.info.get(name, "") for key, sample in samples.items()}
-    if empty := [key for key, value in values.items() if not value]:
-        raise InputError(
-            f"no {name} for {empty[0]} in split.csv", "a value for every field", "fill it in"
-        )
-    return values
-
-
 def find_groups(study: Study, samples: Mapping[str, Sample]) -> Groups | None:
     """Return the groups that test images are scored in: the column `by`, else `cell` if there.
 
@@ -217,103 +184,6 @@ def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -
                 f"at least the {frames} that {longest} sees together",
                 "lower network.frames or leave the movie out with where",
             )
-
-
-def split_fields(
-    study: Study,
-    samples: Mapping[str, Sample],
-    groups: Mapping[str, str] | None,
-    strata: Mapping[str, str] | None,
-) -> list[Parts]:
-    """Sort fields into training, validation and test; one `Parts` for each fold.
-
-    Raises
-    ------
-    InputError
-        If a part has no field, a group spans two, or there are more folds than fields.
-    """
-    if study.fixed_test:
-        return _split_beside_test(study, samples, groups, strata)
-    if study.folds:
-        folds = make_folds(list(samples), study.folds, study.split_seed, groups, strata)
-        rotated = [fold_parts(folds, fold, study.val != 0) for fold in range(study.folds)]
-        return [_limit(study, parts, samples) for parts in rotated]
-    by_part: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for name, sample in samples.items():
-        by_part[sample.split or "train"].append(name)
-    test, train = by_part[study.test], by_part["train"]
-    val = [] if study.test == "val" else by_part["val"]
-    for part, names in ((study.test, test), ("train", train)):
-        if not names:
-            raise InputError(
-                f"no labelled field marked {part} in split.csv",
-                "fields to train on and fields to score",
-                "mark some, or let the study deal them: folds: 5",
-            )
-    if study.val == 0:
-        train, val = train + val, []
-    elif not val:
-        units = len({groups[name] if groups else name for name in train})
-        held, *rest = make_folds(train, min(HELD_OUT, units), study.split_seed, groups, strata)
-        if not rest:
-            raise InputError(
-                "no field marked val and one field or group to train on",
-                "fields for validation",
-                "mark some, or set val: 0 to take them from each budget",
-            )
-        train, val = [name for fold in rest for name in fold], held
-    parts = Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(test)))
-    _check_groups(parts, groups)
-    return [_limit(study, parts, samples)]
-
-
-def _split_beside_test(
-    study: Study,
-    samples: Mapping[str, Sample],
-    groups: Mapping[str, str] | None,
-    strata: Mapping[str, str] | None,
-) -> list[Parts]:
-    """Deal all fields but those marked test into folds, which validate in turn."""
-    test = [name for name, sample in samples.items() if sample.split == "test"]
-    others = [name for name in samples if name not in test]
-    if not test:
-        raise InputError(
-            "no labelled field marked test in split.csv, and the study's fixed_test",
-            "a test set that stays the same for all folds",
-            "mark some, or leave fixed_test out, so that every field is tested once",
-        )
-    folds = make_folds(others, study.folds, study.split_seed, groups, strata)
-    turns = [fold_validation(folds, fold, test) for fold in range(study.folds)]
-    for parts in turns:
-        _check_groups(parts, groups)
-    return [_limit(study, parts, samples) for parts in turns]
-
-
-def _check_groups(parts: Parts, groups: Mapping[str, str] | None) -> None:
-    seen: dict[str, str] = {}
-    for part in ("train", "val", "test"):
-        for name in getattr(parts, part) if groups else ():
-            group = (groups or {})[name]
-            if seen.setdefault(group, part) != part:
-                raise InputError(
-                    f"the group {group} in both {seen[group]} and {part} of split.csv",
-                    "all fields of a group in one part",
-                    "correct the table, or let the study deal them: folds: 5",
-                )
-
-
-def _limit(study: Study, parts: Parts, samples: Mapping[str, Sample]) -> Parts:
-    """Leave out refused labels where scores come from, and what validation has too many of."""
-    val = [name for name in parts.val if not samples[name].refused]
-    test = tuple(name for name in parts.test if not samples[name].refused)
-    if not test:
-        raise InputError(
-            "a test part whose labels were all refused",
-            "labels to score with",
-            "outline some of its fields",
-        )
-    kept = nested_order(val, study.split_seed)[: study.val]
-    return Parts(parts.train, tuple(sorted(kept)), test)
 
 
 def _fit_for(recipe: Recipe, dataset: Dataset) -> set[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.studies.config import Candidate, Limit, Study
-from sparcell.studies.design import column, split_fields
+from sparcell.studies.field_parts import column, split_fields
 
 POINTS = 5
 FEWEST = 5
