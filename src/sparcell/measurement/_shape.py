@@ -107,8 +107,8 @@ def _hull_pixels(number: Integers, row: Integers, left: Integers, right: Integer
         Object, from 0; row; columns of its first and last pixel in that row. Ordered by object
         and row.
     """
-    # Every row from the top to the bottom of every object: `owner` and `rows`, both (H,), where H is
-    # the sum of the heights.
+    # Every row from the top to the bottom of every object: `owner` and `rows`, both (H,) with H the
+    # sum of the heights.
     objects = np.arange(number[-1] + 1)
     # An id in several pieces may skip rows that its hull does not.
     top = row[np.searchsorted(number, objects, "left")]
