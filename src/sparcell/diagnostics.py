@@ -139,13 +139,9 @@ def _cores() -> Iterator[Finding]:
 
 def _memory() -> Iterator[Finding]:
     total, free, limit = memory()
-    if total is None:
-        yield Finding("warn", "memory", "not known", "watch it during the first large image")
-        return
-    found = f"{total / GIB:.1f} GiB"
-    found += f", {free / GIB:.1f} free" if free is not None else ""
+    found = f"{total / GIB:.1f} GiB, {free / GIB:.1f} free"
     found += f", limited to {limit / GIB:.1f} by the control group" if limit is not None else ""
-    if free is not None and free < LITTLE_MEMORY:
+    if free < LITTLE_MEMORY:
         yield Finding("warn", "memory", found, "close programs, or raise the limit")
     else:
         yield Finding("ok", "memory", found)

@@ -23,7 +23,7 @@ from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.system import cluster
 from sparcell.system.cluster import ClusterLost, call_on_workers, check_workers, connect, run_jobs
-from sparcell.system.machine import MALLOC_SETTINGS
+from sparcell.system.malloc import MALLOC_SETTINGS
 
 distributed = pytest.importorskip("distributed")
 PATIENCE_S = 120

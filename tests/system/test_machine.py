@@ -6,12 +6,20 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from sparcell.system.machine import cores, memory, processor_features, tune_malloc
+from sparcell.system.machine import cores, memory, processor_features
+from sparcell.system.malloc import tune_malloc
 
-MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    8000000 kB\n"
 KB = 1024
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 GB of memory, half of it free."""
+    memory_of_all = SimpleNamespace(total=16000000 * KB, available=8000000 * KB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory_of_all)
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -22,9 +30,8 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def test_without_control_groups(tmp_path: Path) -> None:
-    root = write(tmp_path, {"proc/meminfo": MEMINFO})
-    assert memory(root) == (16000000 * KB, 8000000 * KB, None)
-    found = cores(root)
+    assert memory(tmp_path) == (16000000 * KB, 8000000 * KB, None)
+    found = cores(tmp_path)
     assert found.quota is None and 1 <= found.usable <= found.present == os.cpu_count()
 
 
@@ -32,7 +39,6 @@ def test_limits_of_the_second_version_hold_for_all_groups_inside(tmp_path: Path)
     root = write(
         tmp_path,
         {
-            "proc/meminfo": MEMINFO,
             "proc/self/cgroup": "0::/outer/inner\n",
             "sys/fs/cgroup/outer/inner/cpu.max": "max 100000\n",
             "sys/fs/cgroup/outer/inner/memory.max": "max\n",
@@ -51,7 +57,6 @@ def test_limits_of_the_first_version(tmp_path: Path) -> None:
     root = write(
         tmp_path,
         {
-            "proc/meminfo": MEMINFO,
             "proc/self/cgroup": groups,
             "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "50000\n",
             "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "100000\n",
@@ -70,7 +75,6 @@ def test_a_container_sees_its_own_group_at_the_root(tmp_path: Path) -> None:
     root = write(
         tmp_path,
         {
-            "proc/meminfo": MEMINFO,
             "proc/self/cgroup": "0::/somewhere/outside\n",
             "sys/fs/cgroup/cpu.max": "200000 100000\n",
             "sys/fs/cgroup/memory.max": f"{1000 * KB}\n",

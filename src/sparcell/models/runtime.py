@@ -14,7 +14,7 @@ from sparcell.core.registry import Registry
 from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, present
 from sparcell.models.int8 import Int8, has_int8, quantise
-from sparcell.system.machine import tune_malloc
+from sparcell.system.malloc import tune_malloc
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import Any
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.log import printing_like_here
 from sparcell.system import dask_preload
-from sparcell.system.machine import MALLOC_SETTINGS
+from sparcell.system.malloc import MALLOC_SETTINGS
 
 
 class ClusterLost(InputError):

@@ -1,11 +1,9 @@
-"""What this machine lets this process use: cores, memory, instructions of the processor."""
+"""Cores, memory and processor instructions that this process may use."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -33,20 +31,20 @@ class Cores(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Memory in bytes; None is unknown.
+    """Memory in bytes.
 
     Attributes
     ----------
-    total : int or None
+    total : int
         Of the machine.
-    free : int or None
+    free : int
         That this process can still take.
     limit : int or None
-        Of its control group; None also where there is no limit.
+        Of its control group; None where there is no limit.
     """
 
-    total: int | None
-    free: int | None
+    total: int
+    free: int
     limit: int | None
 
 
@@ -56,23 +54,21 @@ def cores(root: Path = ROOT) -> Cores:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else present
     quotas = []
     for folder in _control_groups("cpu", root):
-        given = _read(folder / "cpu.max").split()
-        if not given:
-            given = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
-        if len(given) == 2 and all(number.isdigit() for number in given) and int(given[1]):
-            quotas.append(int(given[0]) / int(given[1]))
+        # Microseconds of processor time per period; version 1 has a file for each.
+        times = _read(folder / "cpu.max").split()
+        if not times:
+            times = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        if len(times) == 2 and all(number.isdigit() for number in times) and int(times[1]):
+            quotas.append(int(times[0]) / int(times[1]))
     return Cores(usable, present, min(quotas, default=None))
 
 
 def memory(root: Path = ROOT) -> Memory:
     """Measure the memory that this process may use."""
-    if sys.platform == "win32":
-        return _windows_memory()
-    held = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE))
-    if held:
-        total, free = (int(held.get(name, 0)) * 1024 for name in ("MemTotal", "MemAvailable"))
-    else:
-        total, free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None
+    import psutil
+
+    machine = psutil.virtual_memory()
+    total, free = int(machine.total), int(machine.available)
     smallest = None
     for folder in _control_groups("memory", root):
         limits = (_number(folder / "memory.max"), _number(folder / "memory.limit_in_bytes"))
@@ -84,44 +80,20 @@ def memory(root: Path = ROOT) -> Memory:
         # Files that were read are counted as used but given up when memory is asked for.
         files = re.search(r"^(?:total_)?inactive_file (\d+)", _read(folder / "memory.stat"), re.M)
         left = max(limit - used + (int(files[1]) if files else 0), 0)
-        free = left if free is None else min(free, left)
+        free = min(free, left)
         smallest = limit if smallest is None else min(smallest, limit)
     return Memory(total, free, smallest)
 
 
-MALLOC_SETTINGS = {
-    "MALLOC_MMAP_MAX_": 0,
-    "MALLOC_TRIM_THRESHOLD_": 2**31 - 1,
-    "MALLOC_TOP_PAD_": 64 << 20,
-    "MALLOC_ARENA_MAX": 1,
-}
-"""Settings of glibc, by their names in the environment: freed memory is kept for the next array,
-and threads share it. To give it back and fault it in again costs a third of a training step, and
-a fifth of a prediction."""
-_NUMBERS = dict(zip(MALLOC_SETTINGS, (-4, -1, -2, -8), strict=True))
-
-
-def tune_malloc() -> None:
-    """Set `MALLOC_SETTINGS` in this process, unless the user has set ``MALLOC_...`` variables."""
-    if not sys.platform.startswith("linux") or any(n.startswith("MALLOC_") for n in os.environ):
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return  # another C library; nothing to set
-    for name, value in MALLOC_SETTINGS.items():
-        mallopt(_NUMBERS[name], value)
-
-
 def processor_features(root: Path = ROOT) -> frozenset[str]:
-    """Instruction sets of the processor as Linux names them; empty where they are not told."""
+    """Instruction sets of the processor as Linux names them; empty where they are unknown."""
     text = _read(root / "proc/cpuinfo")
     flags = re.search(r"^(?:flags|Features)\s*: (.*)$", text, re.MULTILINE)
     return frozenset(flags[1].split()) if flags else frozenset()
 
 
 def _control_groups(controller: str, root: Path) -> Iterator[Path]:
-    """Folders of the control groups that hold this process, from the inmost outwards."""
+    """Folders of the control groups of this process, from the innermost outwards."""
     mounted = root / "sys/fs/cgroup"
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
@@ -130,10 +102,10 @@ def _control_groups(controller: str, root: Path) -> Iterator[Path]:
         base = mounted / controller if names else mounted
         folder = base / path.strip("/")
         # In a container the path is that outside, and the group itself is mounted.
-        for place in (folder, *folder.parents):
-            if place.is_dir():
-                yield place
-            if place == base:
+        for group in (folder, *folder.parents):
+            if group.is_dir():
+                yield group
+            if group == base:
                 break
 
 
@@ -147,17 +119,3 @@ def _read(path: Path) -> str:
 def _number(path: Path) -> int | None:
     text = _read(path).strip()
     return int(text) if text.isdigit() else None
-
-
-def _windows_memory() -> Memory:
-    class Status(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in ("total", "free", *"abcde")),
-        )
-
-    status = Status()
-    status.length = ctypes.sizeof(status)
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined,unused-ignore]
-    return Memory(int(status.total), int(status.free), None)

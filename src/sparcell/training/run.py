@@ -35,7 +35,7 @@ from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.reports import write_report
 from sparcell.system.lock import is_unused, lock_folder
-from sparcell.system.machine import tune_malloc
+from sparcell.system.malloc import tune_malloc
 from sparcell.training.callbacks import (
     LAST,
     AveragedWeights,

@@ -224,7 +224,7 @@ def _problems_of_all(plan: PredictionPlan, needed: int, disk: int) -> list[str]:
             "free some, or choose another -o"
         )
     free = memory().free
-    if free is not None and needed > free:
+    if needed > free:
         problems.append(
             f"about {needed / GIB:.1f} GiB of memory are needed, {free / GIB:.1f} are free: "
             f"close programs, or predict in {plan.task.memory_advice}"

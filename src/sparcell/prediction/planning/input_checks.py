@@ -65,7 +65,7 @@ def check_chunk_size(image: Image) -> None:
         If one piece takes more than half of the memory that is free.
     """
     piece, free = chunk_bytes(image), memory().free
-    if free is not None and piece > SHARE_OF_MEMORY * free:
+    if piece > SHARE_OF_MEMORY * free:
         raise InputError(
             f"pixels in pieces of {piece / GIB:.1f} GiB in {image.source}, each read as a whole",
             f"pieces of at most {SHARE_OF_MEMORY * free / GIB:.1f} GiB",
