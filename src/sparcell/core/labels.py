@@ -105,7 +105,7 @@ def largest_pieces(
     ids : (n,) int32
         For each object its id in `owner`.
     """
-    pieces = raster_order(number_pieces(owner, connectivity))
+    pieces = raster_order(number_pieces(np.ascontiguousarray(owner), connectivity))
     sizes = np.bincount(pieces.ravel())
     ids = np.zeros(len(sizes), np.int32)
     inside = np.flatnonzero(pieces)

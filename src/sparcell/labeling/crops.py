@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
 from sparcell.annotations.stains import open_stain
 from sparcell.classical.salomon2023 import (
@@ -27,7 +25,6 @@ from sparcell.core.labels import check_labels
 from sparcell.io import open_sample, write_image
 from sparcell.labeling.contact_sheet import Thumbnail
 from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
-from sparcell.labeling.quality import QualitySettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,20 +36,12 @@ class Salomon2023Labeler(Labeler):
     name = "salomon2023"
     settings_class = Salomon2023Settings
     settings: Salomon2023Settings
-
-    def __init__(
-        self,
-        settings: BaseModel | Mapping[str, Any] | None = None,
-        quality: QualitySettings | None = None,
-        weights: str = "",
-    ) -> None:
-        super().__init__(settings, quality, weights)
-        self.column: str | None = None
+    column: str | None = None
 
     @property
     def own_folder(self) -> tuple[str, str] | None:
         """Crops, which are a dataset of their own."""
-        return "preset salomon2023", "for the crops"
+        return "crops of the preset salomon2023", "which becomes a dataset of its own"
 
     def check_fields(self, fields: Dataset) -> None:
         """Find the column of ``split.csv`` whose groups are filtered one by one."""

@@ -20,7 +20,7 @@ from sparcell.classical.objects import StainObjects
 from sparcell.classical.segment import paste_tile
 from sparcell.classical.stain_statistics import StainView
 from sparcell.classical.strategies import find_strategy
-from sparcell.core.dataset import Sample
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.labeling.contact_sheet import Thumbnail, downsample
 from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
 from sparcell.labeling.quality import (
@@ -41,17 +41,6 @@ class AutoLabeler(Labeler):
     has_quality_gate = True
     settings: AutoSettings
 
-    def __init__(
-        self,
-        settings: BaseModel | Mapping[str, Any] | None = None,
-        quality: QualitySettings | None = None,
-        weights: str = "",
-    ) -> None:
-        super().__init__(settings, quality, weights)
-        for name in self.settings.strategies:
-            # Raises if there is none of this name, before any field is touched.
-            find_strategy(name)
-
     @property
     def kind(self) -> str:
         """As the setting `to` says."""
@@ -63,6 +52,11 @@ class AutoLabeler(Labeler):
         if self.settings.to == "points":
             return "points from a stain", "where they are checked first"
         return None
+
+    def check_fields(self, fields: Dataset) -> None:
+        """Check that there is a strategy of each name, before any field is labelled."""
+        for name in self.settings.strategies:
+            find_strategy(name)
 
     def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:
         """Label all planes of one field."""
@@ -84,7 +78,6 @@ class CellposeLabeler(AutoLabeler):
     ) -> None:
         super().__init__(settings, quality, weights)
         tool = f"cellpose:{weights}" if weights else "cellpose"
-        find_strategy(tool)
         self.settings = self.settings.model_copy(update={"strategies": (tool,)})
 
 
