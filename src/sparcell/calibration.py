@@ -63,9 +63,9 @@ def quantise(model: Model, data: Path | str) -> Model:
         raise InputError(
             f"{model.source}, a package of another tool", "a model of Sparcell", "use it as it is"
         )
-    if model.spec.stain:
+    if not model.method.task.finds_objects:
         raise InputError(
-            f"{model.source}, which predicts a stain",
+            f"{model.source}, which predicts {model.method.task.result}",
             "a model that finds objects, by which the loss is judged",
             "use it as it is",
         )

@@ -120,7 +120,7 @@ def assert_same(out: Path, name: str) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("blurs")
-@pytest.mark.parametrize("method", [n for n in METHODS if METHODS[n].task == "instances"])
+@pytest.mark.parametrize("method", [n for n in METHODS if METHODS[n].task.finds_objects])
 def test_blocks_give_the_files_of_one_go(method: str, movie: Path, tmp_path: Path) -> None:
     whole, blocks = both(stand_in(method), movie, tmp_path)
     assert whole.failures == blocks.failures == {}

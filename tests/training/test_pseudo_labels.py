@@ -59,11 +59,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_of_stains_is_no_teacher(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("nuclei")
-    model.spec = model.spec.model_copy(update={"stain": "of any kind"})
+    model.spec = model.spec.model_copy(update={"method": "stain"})
     monkeypatch.setattr("sparcell.training.data.pseudo_labels.load_model", lambda name: model)
     config = load_recipe("nuclei-light", ["data.teacher=stains"]).data
     datasets = [Dataset.open(mixed)]
-    with pytest.raises(InputError, match="which predicts stains"):
+    with pytest.raises(InputError, match="which predicts an image"):
         find_teacher(datasets, config, "labels", find_fields(datasets, config, 0))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparcell.methods.base import DecodedObjects, DecodeSettings
-from sparcell.training import finalise
+from sparcell.training import tuning
 from sparcell.training.data.fields import TrainingField
 
 
@@ -34,13 +34,13 @@ POINTS = {
 
 def tuned(field: TrainingField, monkeypatch: pytest.MonkeyPatch) -> float:
     """Threshold that is chosen of 0.8, the start, and 0.2."""
-    monkeypatch.setattr(finalise, "_maps", lambda module, image: image[0])
+    monkeypatch.setattr(tuning, "_maps", lambda module, image: image[0])
     method = SimpleNamespace(
         decode=lambda held, level: DecodedObjects((held > level).astype(np.int32), np.ones(1)),
         candidates=lambda start, area: [0.2],
     )
     module = SimpleNamespace(method=method, decode_settings=0.8)
-    return finalise.tune_decoding(module, [field], 100.0)[0]
+    return tuning.tune_decoding(module, [field], 100.0)[0]
 
 
 def test_decoding_is_tuned_by_outlines_though_there_are_points_alone(
@@ -59,9 +59,9 @@ def test_sizes_are_those_of_proposed_outlines() -> None:
     class Train(list):
         outlined = 1
 
-    area, extent = finalise._object_sizes(Train([a_cell(**POINTS)]))
+    area, extent = tuning.object_sizes(Train([a_cell(**POINTS)]))
     assert area == POINTS["mask"].sum() and extent == 13
-    assert finalise._object_sizes(Train([a_cell()])) == (1.0, 32.0)
+    assert tuning.object_sizes(Train([a_cell()])) == (1.0, 32.0)
 
 
 def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +72,13 @@ def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPa
         image=np.clip(1 - away / 10, 0, 1)[None].astype(np.float32),
         labels=(away <= 6).astype(np.int32),
     )
-    monkeypatch.setattr(finalise, "_maps", lambda module, image: image[0])
+    monkeypatch.setattr(tuning, "_maps", lambda module, image: image[0])
     method = SimpleNamespace(
         decode=lambda held, level: DecodedObjects(
             (held >= level.threshold).astype(np.int32), np.ones(1)
         )
     )
     module = SimpleNamespace(method=method, decode_settings=DecodeSettings(threshold=0.5))
-    settings, scores = finalise.fit_outlines(module, [cell])
+    settings, scores = tuning.fit_outlines(module, [cell])
     assert settings.threshold == 0.4
     assert scores["shift_tuned"] == 0 and scores["shift_default"] < -0.5

@@ -85,7 +85,11 @@ def test_a_validation_field_is_seen_in_the_windows_of_training(
     assert logged["val_loss"].item() == pytest.approx(
         (sum(losses) / crop.valid.sum()).item(), rel=1e-4
     )
-    assert module.counts.loose.confusion.fn + module.counts.loose.confusion.tp > 0
+    assert (
+        module.validation_score.counts.loose.confusion.fn
+        + module.validation_score.counts.loose.confusion.tp
+        > 0
+    )
 
 
 def test_tiles_hold_every_pixel_once() -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.core.labels import Labels
 from sparcell.core.registry import Registry
+from sparcell.methods.task import INSTANCES, Task
 
 Maps = NDArray[np.uint8]
 """(K, Y, X) uint8, 0..255 standing for 0..1: what a network says about a window."""
@@ -83,8 +84,6 @@ DENSE_MAPS = OutputSpec(
 """Dense maps: every pixel of the window has its values."""
 
 
-Task = Literal["instances", "image"]
-"""What a model predicts."""
 RequiredSettings = dict[str, tuple[str, tuple[object, ...]]]
 """Setting without effect of its own to the setting and the values that it requires."""
 
@@ -139,10 +138,9 @@ class Method:
     own_network : bool
         The method's folder has a ``network.py`` whose ``build(network, channels, config)``
         stands in for the decoders of `sparcell.nets`.
-    task : {"instances", "image"}
+    task : Task
         What a model predicts: objects, which `decode` finds in its maps, or an image, which its
-        maps are. The layers above have an object for each task that does what differs:
-        `sparcell.prediction.tasks`, `sparcell.training.tasks`.
+        maps are.
     learns_from : {"labels", "stain", "any"}
         What of a field `targets` is given: its labels; its stains, (K, Y, X) float32, which the
         network predicts as an image of as many maps; or whatever annotation there is, a
@@ -158,13 +156,8 @@ class Method:
     candidates: Callable[[Any, float], Sequence[Any]]
     output: OutputSpec = DENSE_MAPS
     own_network: bool = False
-    task: Task = "instances"
+    task: Task = INSTANCES
     learns_from: Literal["labels", "stain", "any"] = "labels"
-
-    @property
-    def score(self) -> str:
-        """What validation fields are scored by, as a column of ``metrics.csv``."""
-        return "val_pcc" if self.learns_from == "stain" else "val_f1"
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.

@@ -1,8 +1,8 @@
 """What differs between models that find objects and models that predict an image.
 
 Everything else about a prediction is the same for all models: reading, tiling, resuming, sharing
-the work out. A further kind of result is one more class here, under the name that its methods have
-as `sparcell.methods.base.Method.task`.
+the work out. A further kind of result is one more class here, under the name of its
+`sparcell.methods.task.Task`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sparcell.core.image import Image
 from sparcell.io import open_image, write_table
 from sparcell.measurement import stack_note
 from sparcell.methods.base import DENSE_MAPS
+from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, read_uint8
 from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
@@ -238,10 +239,9 @@ class ImageTask(PredictionTask):
         return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
 
 
-TASKS: dict[str, PredictionTask] = {"instances": InstanceTask(), "image": ImageTask()}
-"""Tasks by the names that methods give them."""
+TASKS: dict[str, PredictionTask] = {INSTANCES.name: InstanceTask(), IMAGE.name: ImageTask()}
 
 
 def task_of(model: Model) -> PredictionTask:
     """What a model predicts."""
-    return TASKS[model.method.task]
+    return TASKS[model.method.task.name]

@@ -16,12 +16,13 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from sparcell.core.files import remove_partial_files, whole_file
+from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
-SCORES = {"val_f1": "F1", "val_pcc": "correlation"}
+SCORES = {task.score: task.score_title for task in (INSTANCES, IMAGE)}
 LAST = "last.ckpt"
 WEIGHTS = ("epoch", "global_step", "pytorch-lightning_version", "state_dict")
 """Of a checkpoint, what those that are not `LAST` hold."""
@@ -192,8 +193,8 @@ class MetricsTable(Callback):
         left = sum(row["seconds"] for row in self.rows) * (1 - done) / done
         score = next(name for name in SCORES if name in row)
         if trainer.is_global_zero:
-            judged = score != "val_f1" or module.counts.objects
-            reached = f"{row[score]:.3f}" if judged else "none, no object"
+            defined = module.validation_score.is_defined
+            reached = f"{row[score]:.3f}" if defined else "none, no object"
             logger.info(
                 f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
                 f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {reached}  "

@@ -149,7 +149,7 @@ NO_EFFECT = (
         "fit.tune_decoding",
         "method.name",
         "a method that finds objects",
-        lambda recipe: _learns_from(recipe) == "stain",
+        lambda recipe: not METHODS[recipe.method.name].task.finds_objects,
     ),
     NoEffect(
         "normalise.limit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import lightning
@@ -22,7 +23,7 @@ from sparcell.training.data.crops import Batches, Crop, EpochSampler, RandomCrop
 from sparcell.training.data.fields import Fields
 from sparcell.training.recipe import Recipe, start_decoding
 from sparcell.training.recipe_parts import Optimiser
-from sparcell.training.scoring import MatchCounts, correlate, score_field
+from sparcell.training.tasks import task_of
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -39,8 +40,8 @@ class SegmentationModule(lightning.LightningModule):
         super().__init__()
         self.recipe, self.val_fields = recipe, val_fields
         self.method = METHODS[recipe.method.name]
-        stains = val_fields.stains
-        maps = len(stains.range.names) if stains else None
+        self.task = task_of(recipe.method.name)
+        maps = self.task.map_count(val_fields)
         self.network, self.start = self.method.build(recipe.network, channels, recipe.method, maps)
         for weight in self.network.parameters():
             # Not those of 3D convolutions, which a temporal module may have.
@@ -48,8 +49,7 @@ class SegmentationModule(lightning.LightningModule):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.loss = self.method.objective()
         self.decode_settings = start_decoding(recipe)
-        self.counts = MatchCounts()
-        self.correlations: list[float] = []
+        self.validation_score = self.task.validation_score(self)
 
     def forward(self, image: Tensor) -> Any:
         """Map a normalised image to what the method's loss takes."""
@@ -80,11 +80,6 @@ class SegmentationModule(lightning.LightningModule):
         given = (given,) if isinstance(given, Tensor) else given
         arrays = [one[0].float().cpu().numpy() for one in given]
         return self.method.output.read(arrays, shape)
-
-    def read_stains(self, outputs: Any, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Turn the outputs for one image into its stains, (K, Y, X) in 0..1."""
-        stains: NDArray[np.float32] = self.activate(outputs)[0].float().cpu().numpy()
-        return stains
 
     def predict_maps(self, image: NDArray[np.float32], shape: tuple[int, int]) -> Any:
         """Say of an image what the finished model will, seen from one side.
@@ -151,9 +146,8 @@ class SegmentationModule(lightning.LightningModule):
         clip_gradients(self.network.parameters(), self.recipe.optimiser)
 
     def on_validation_epoch_start(self) -> None:
-        """Begin to count."""
-        self.counts = MatchCounts()
-        self.correlations = []
+        """Begin to score."""
+        self.validation_score = self.task.validation_score(self)
 
     def validation_step(self, crop: Crop, index: int) -> None:
         """Loss and matches of one whole field."""
@@ -162,23 +156,16 @@ class SegmentationModule(lightning.LightningModule):
         outputs = self(shown.image)
         loss = self.compute_loss(outputs, shown)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
-        read = self.read_stains if self.method.score == "val_pcc" else self.read
+        read = partial(self.task.read, self)
         if edge:
-            found = self._show(crop.image[0].cpu().numpy(), read)
+            output = self._show(crop.image[0].cpu().numpy(), read)
         else:
-            found = read(outputs, (crop.image.shape[2], crop.image.shape[3]))
-        if self.method.score == "val_pcc":
-            self.correlations += correlate(field, found)
-            return
-        height, width = field.labels.shape
-        maps = join([found[:, :height, :width]], axis=2)
-        objects = self.method.decode(maps, self.decode_settings)
-        self.counts += score_field(field, objects.labels)
+            output = read(outputs, (crop.image.shape[2], crop.image.shape[3]))
+        self.validation_score.add(field, output)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the pooled F1, or the mean correlation."""
-        reached = np.mean(self.correlations) if self.correlations else self.counts.f1
-        self.log(self.method.score, float(reached), sync_dist=True)
+        """Log the score of all fields."""
+        self.log(self.method.task.score, self.validation_score.value, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser; `Budget` moves its rate."""

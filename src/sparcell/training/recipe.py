@@ -73,9 +73,10 @@ class Recipe(Part):
                 "leave the setting out, or take another method",
             )
         for setting in ("auto", "teacher"):
-            if getattr(self.data, setting) and self.method.name == "stain":
+            task = METHODS[self.method.name].task
+            if getattr(self.data, setting) and not task.finds_objects:
                 raise InputError(
-                    f"data.{setting} for the method stain",
+                    f"data.{setting} for the method {self.method.name}",
                     "stains, no labels",
                     f"leave data.{setting} out",
                 )
@@ -88,7 +89,7 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _score_is_known(self) -> Recipe:
-        score = METHODS[self.method.name].score
+        score = METHODS[self.method.name].task.score
         if not self.data.val_fraction and self.fit.monitor != "last":
             raise InputError(
                 f"data.val_fraction=0 and fit.monitor={self.fit.monitor}",

@@ -48,7 +48,7 @@ from sparcell.training.callbacks import (
 from sparcell.training.data.field_refs import FieldRef, check_channels
 from sparcell.training.data.fields import Fields
 from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
-from sparcell.training.data.selection import choose_stains, find_auto, find_fields, open_datasets
+from sparcell.training.data.selection import find_auto, find_fields, open_datasets
 from sparcell.training.finalise import export_model, keep_model, score_model
 from sparcell.training.initialise import start_from
 from sparcell.training.migration import migrate
@@ -56,6 +56,7 @@ from sparcell.training.module import CropDataModule, NotFiniteLoss, Segmentation
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
 from sparcell.training.recipe_parts import Fit
 from sparcell.training.settings import parse_settings
+from sparcell.training.tasks import task_of
 
 logger = logging.getLogger(__name__)
 
@@ -130,9 +131,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     _quiet()
     tune_malloc()
     lightning.seed_everything(recipe.seed, verbose=False)
-    stains = None
-    if learns_from == "stain":
-        stains, places = choose_stains(places, recipe.method)  # type: ignore[arg-type]
+    stains, places = task_of(recipe.method.name).select_fields(places, recipe.method)
     reading = (recipe.normalise, recipe.network.frames)
     val = Fields(places["val"], *reading, stains=stains)
     module = SegmentationModule(recipe, channels, val)

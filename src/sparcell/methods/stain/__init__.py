@@ -7,6 +7,7 @@ from sparcell.methods.base import METHODS, Method
 from sparcell.methods.stain.config import StainConfig, StainDecode, candidates
 from sparcell.methods.stain.decode import decode
 from sparcell.methods.stain.targets import targets
+from sparcell.methods.task import IMAGE
 
 STAIN = Method(
     name="stain",
@@ -16,7 +17,7 @@ STAIN = Method(
     targets=targets,
     decode=decode,
     candidates=candidates,
-    task="image",
+    task=IMAGE,
     learns_from="stain",
 )
 METHODS.register("stain")(STAIN)

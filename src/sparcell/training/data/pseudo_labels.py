@@ -92,9 +92,9 @@ def find_teacher(
     if not config.teacher:
         return None
     model = load_model(config.teacher)
-    if model.spec.stain:
+    if not model.method.task.finds_objects:
         raise InputError(
-            f"data.teacher={config.teacher}, which predicts stains",
+            f"data.teacher={config.teacher}, which predicts {model.method.task.result}",
             "a model that finds objects",
             "choose another",
         )

@@ -1,0 +1,156 @@
+"""Tune the decoding of a trained network on validation fields."""
+
+from __future__ import annotations
+
+import logging
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparcell.annotations.derive import grow_outlines
+from sparcell.evaluation.boundary import OutlineShift, outline_shift
+from sparcell.methods.base import Maps
+from sparcell.preprocessing.padding import pad_to
+from sparcell.training.data.fields import Fields, TrainingField
+from sparcell.training.scoring import MatchCounts, score_field
+
+if TYPE_CHECKING:
+    from sparcell.training.module import SegmentationModule
+
+logger = logging.getLogger(__name__)
+
+TUNING_FIELDS = 50
+SIZED_FIELDS = 200
+"""Most fields that the decoding is tuned on, and that objects are measured in."""
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 19))
+"""Thresholds that are tried for outlines without a shift."""
+
+
+def tune(
+    module: SegmentationModule, fields: Fields, typical_area: float | None
+) -> tuple[Any, dict[str, float]]:
+    """Tune the decoding as the recipe says.
+
+    Returns
+    -------
+    settings : DecodeSettings
+        Those of the recipe where nothing is tuned.
+    record : dict
+        What the scores say of it; empty where nothing is tuned.
+    """
+    wanted = module.recipe.fit.tune_decoding
+    if not (wanted and typical_area):
+        return module.decode_settings, {}
+    if wanted == "outlines":
+        return fit_outlines(module, fields)
+    return tune_decoding(module, fields, typical_area)
+
+
+def tune_decoding(
+    module: SegmentationModule, fields: Fields, typical_area: float
+) -> tuple[Any, dict[str, float]]:
+    """Choose the decode settings with the best F1 on validation fields (IoU 0.5 and 0.75).
+
+    Points say nothing of outlines: for fields with points alone, outlines are proposed as in
+    `sparcell label`.
+    """
+    method, predicted = module.method, _predict_fields(module, fields)
+
+    def score(settings: Any) -> float:
+        total = MatchCounts()
+        for field, maps in predicted:
+            total += score_field(field, method.decode(maps, settings).labels)
+        return (total.f1 + total.f1_strict) / 2
+
+    start = score(module.decode_settings)
+    best, best_score = module.decode_settings, start
+    for candidate in method.candidates(module.decode_settings, typical_area):
+        if (reached := score(candidate)) > best_score:
+            best, best_score = candidate, reached
+    logger.info(
+        f"decoding tuned on {len(predicted)} validation fields: "
+        f"F1 {start:.3f} -> {best_score:.3f}, {best}"
+    )
+    return best, {"fields": len(predicted), "f1_default": start, "f1_tuned": best_score}
+
+
+def fit_outlines(module: SegmentationModule, fields: Fields) -> tuple[Any, dict[str, float]]:
+    """Choose the threshold whose outlines have no mean shift from the true ones.
+
+    A single labelled field determines one number; a grid of settings would fit its noise.
+    """
+    method, predicted = module.method, _predict_fields(module, fields)
+
+    def shift(threshold: float) -> OutlineShift:
+        settings = module.decode_settings.model_copy(update={"threshold": threshold})
+        found = [
+            outline_shift(
+                np.where(field.valid, field.labels, 0),
+                np.where(field.valid, method.decode(maps, settings).labels, 0),
+            )
+            for field, maps in predicted
+        ]
+        return reduce(add, found)
+
+    start = module.decode_settings.threshold
+    shifts = {threshold: shift(threshold) for threshold in (*THRESHOLDS, start)}
+    # A threshold with few matched objects says little about the others' outlines.
+    most = max(found.pairs for found in shifts.values())
+    candidates = [threshold for threshold, found in shifts.items() if found.pairs > most / 2]
+    best = min(candidates, key=lambda t: abs(shifts[t].mean)) if candidates else start
+    logger.info(
+        f"threshold {best:.2f}: outlines lie {shifts[best].mean:+.2f} px outside the true ones on "
+        f"{len(predicted)} fields, {shifts[start].mean:+.2f} px with {start:.2f}"
+    )
+    return module.decode_settings.model_copy(update={"threshold": best}), {
+        "fields": len(predicted),
+        "shift_default": shifts[start].mean,
+        "shift_tuned": shifts[best].mean,
+    }
+
+
+def _predict_fields(module: SegmentationModule, fields: Fields) -> list[tuple[TrainingField, Maps]]:
+    """Fields at equal distances in the list, with outlines, and the network's maps of them."""
+    step = -(-len(fields) // TUNING_FIELDS)
+    chosen = [fields[index] for index in range(0, len(fields), step)]
+    return [
+        (field if field.labels.any() else _outlined(field), _maps(module, field.image))
+        for field in chosen
+    ]
+
+
+def _maps(module: SegmentationModule, image: NDArray[np.float32]) -> Maps:
+    height, width = image.shape[1:]
+    multiple = module.recipe.multiple
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    maps: Maps = module.predict_maps(pad_to(image, size), (height, width))
+    return maps
+
+
+def object_sizes(fields: Fields) -> tuple[float, float]:
+    """Median area (px) and 99th percentile of the extent (px) of the training objects.
+
+    Where points are learned from, outlines are proposed as in `sparcell label`.
+    """
+    areas: list[int] = []
+    extents: list[int] = []
+    for index in range(min(fields.outlined, SIZED_FIELDS)):
+        field = fields[index]
+        labels = (field if "outlines" in field.annotation else _outlined(field)).labels
+        areas += np.bincount(labels.ravel())[1:].tolist()
+        for box in ndimage.find_objects(labels):
+            extents.append(max(edge.stop - edge.start for edge in box))
+    if not areas:
+        return 1.0, 32.0
+    return float(np.median(areas)), float(np.percentile(extents, 99))
+
+
+def _outlined(field: TrainingField) -> TrainingField:
+    """Propose outlines for a field that has points and a mask."""
+    if field.points is None or field.mask is None:
+        return field
+    return field._replace(labels=grow_outlines(field.image, field.points, field.mask))
