@@ -72,7 +72,9 @@ def test_a_report_has_a_row_where_there_is_a_stain(
         "teacher": None,
     }  # fmt: skip
     (run / "record.json").write_text(json.dumps(record))
-    (run / "recipe.yaml").write_text("name: s\ndescription: d\nsource: ''\n")
+    (run / "recipe.yaml").write_text(
+        "name: s\ndescription: d\nsource: ''\nmethod: {name: watershed}\n"
+    )
     (run / "metrics.csv").write_text("epoch,train_loss,val_loss,val_f1\n0,,1,0\n1,1,1,0.5\n")
     page = write_report(run).read_text()
     assert page.count('alt="dyed: stain, labels, prediction"') == 1

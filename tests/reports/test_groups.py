@@ -34,7 +34,9 @@ def write_run(run, groups=None):
     evaluated = {name: missing | {"kind": kind} for name, kind in KINDS.items()}
     (run / "record.json").write_text(json.dumps(RECORD | {"evaluated": evaluated}))
     (run / "evaluation.json").write_text(json.dumps(scores))
-    (run / "recipe.yaml").write_text("name: s\ndescription: d\nsource: ''\n")
+    (run / "recipe.yaml").write_text(
+        "name: s\ndescription: d\nsource: ''\nmethod: {name: watershed}\n"
+    )
     (run / "metrics.csv").write_text("epoch,train_loss,val_loss,val_f1\n0,,1,0\n1,1,1,0.5\n")
     return scores
 

@@ -54,7 +54,7 @@ def test_a_report_shows_the_planes_that_count_and_names_what_was_left_out(tmp_pa
     images = {"f": {"DAPI": 0.9, "actin": 0.8}}
     (run / "record.json").write_text(json.dumps(record))
     (run / "evaluation.json").write_text(json.dumps({"stains": stains, "images": images}))
-    (run / "recipe.yaml").write_text("name: s\ndescription: d\nsource: ''\n")
+    (run / "recipe.yaml").write_text("name: s\ndescription: d\nsource: ''\nmethod: {name: stain}\n")
     (run / "metrics.csv").write_text("epoch,train_loss,val_loss,val_pcc\n0,,1,0\n1,1,1,0.5\n")
     page = write_report(run).read_text()
     assert "real and predicted DAPI, real and predicted actin" in " ".join(page.split())

@@ -24,6 +24,7 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.record import read_record
+from sparcell.methods import METHODS
 from sparcell.studies.config import Budget, Candidate, Limit, Study, as_overrides
 from sparcell.training.initialise import start_from
 from sparcell.training.recipe import Recipe, load_recipe
@@ -87,9 +88,10 @@ def pretraining_study(
         chosen = (*(number for number in BUDGETS if number < count), "all")
     # The plan chooses fields; a published row of one image would leave too few.
     settings = {"data.images": 0, **settings}
-    if load_recipe(recipe, as_overrides(settings), pretrained=True).method.name == "stain":
+    task = METHODS[load_recipe(recipe, as_overrides(settings), pretrained=True).method.name].task
+    if not task.finds_objects:
         raise InputError(
-            f"the recipe {recipe}, which predicts a stain",
+            f"the recipe {recipe}, which predicts {task.result}",
             "one that finds objects",
             "try --recipe bonte2023-light/nuclei",
         )
@@ -164,7 +166,7 @@ def learn_stain(
 ) -> Path:
     """Train the model that predicts the stain, or go on with it; see `sparcell.training.train`."""
     loaded: Recipe = load_recipe(recipe, list(overrides))
-    if loaded.method.name != "stain":
+    if METHODS[loaded.method.name].task.finds_objects:
         raise InputError(
             f"the recipe {recipe} of the method {loaded.method.name}",
             "one that predicts a stain",
@@ -207,7 +209,7 @@ def check_runs(runs: Mapping[str, Path], study: Study, data: Path) -> None:
     """
     for label, run in runs.items():
         method = _check_unseen(run, study, data)
-        if label == STAIN and method != "stain":
+        if label == STAIN and METHODS[method].task.finds_objects:
             raise InputError(
                 f"{run}, a run of the method {method}",
                 "one that predicts a stain",

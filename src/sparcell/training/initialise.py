@@ -112,7 +112,7 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
     if changed:
         logger.info(f"network as in {run}: {', '.join(changed)}")
     update = {"network": {"weights": str(run), **network}, "normalise": normalise}
-    stained = method_of_run == "stain" and recipe.network.head == "kept"
-    if stained and recipe.method.name == "semantic":
+    from_image = not METHODS[method_of_run].task.finds_objects and recipe.network.head == "kept"
+    if from_image and recipe.method.name == "semantic":
         update["method"] = {"offset": CENTRE}
     return update

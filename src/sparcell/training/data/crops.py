@@ -215,8 +215,8 @@ def cut(
             else move_points(points, field.labels.shape, matrix, offset, crop, reflected),
             mask=None if mask is None else sample(mask.astype(np.uint8), 0, 0).astype(bool),
         )
-    elif learns_from == "stain":
-        truth = np.stack([sample(stain, 1) for stain in truth])
+    elif truth.ndim == 3:
+        truth = np.stack([sample(intensities, 1) for intensities in truth])
     else:
         truth = sample(truth, 0, BEYOND)
     valid = sample(field.valid.astype(np.uint8), 0, 0).astype(bool)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,34 @@ from sparcell.training.data.stain_scaling import Stains, add_stains, measure_sta
 from sparcell.training.recipe_parts import DataConfig
 
 logger = logging.getLogger(__name__)
+
+
+class Target(NamedTuple):
+    """What a method learns from, for checks and messages.
+
+    Attributes
+    ----------
+    name : str
+    first_step : str
+        What to do where no field has it.
+    are_objects : bool
+        A field may show none.
+    in_pairs : bool
+        Every image needs one of its own.
+    """
+
+    name: str
+    first_step: str
+    are_objects: bool
+    in_pairs: bool
+
+
+TARGETS = {
+    "labels": Target("labels", "run `sparcell label` first", True, False),
+    "any": Target("outlines, points or a stain", "run `sparcell label` first", True, False),
+    "stain": Target("stain", "mark some train", False, True),
+}
+"""By `sparcell.methods.base.Method.learns_from`."""
 
 
 def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
@@ -109,7 +138,7 @@ def find_fields(
             "a place in each cell",
             "add points, or fields with some",
         )
-    if learns_from != "stain":
+    if TARGETS[learns_from].are_objects:
         _check_objects(places)
     return places
 
@@ -144,19 +173,17 @@ def _nothing_to_train(
     datasets: Sequence[Dataset], config: DataConfig, learns_from: str
 ) -> InputError:
     """Say what is missing, and where it could come from."""
-    if learns_from == "stain" and not any(d.having("stain").samples for d in datasets):
+    target = TARGETS[learns_from]
+    if target.in_pairs and not any(d.having(learns_from).samples for d in datasets):
         return no_pairs(datasets[0])
-    what = "outlines, points or a stain" if learns_from == "any" else learns_from
     if config.auto:
         # These stand beside outlined fields: validation and scores need some of those.
         first = f"annotate some, train on --data {config.auto} without data.auto"
-    elif learns_from == "stain":
-        first = "mark some train"
     else:
-        first = "run `sparcell label` first"
+        first = target.first_step
     return InputError(
-        f"no training field with {what} in " + ", ".join(str(d.root) for d in datasets),
-        f"images with {what}",
+        f"no training field with {target.name} in " + ", ".join(str(d.root) for d in datasets),
+        f"images with {target.name}",
         f"{first}, or check split.csv and data.where",
     )
 

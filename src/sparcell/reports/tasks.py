@@ -1,0 +1,232 @@
+"""The part of a run's report that depends on what its model predicts.
+
+A further kind of result is one more class here, under the name of its `sparcell.methods.task.Task`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.core.max_projection import project
+from sparcell.io import open_image, read_table
+from sparcell.methods.task import IMAGE, INSTANCES
+from sparcell.reports.pictures import draw_comparison, draw_overlay, draw_stains, png
+from sparcell.reports.rendering import embed
+
+logger = logging.getLogger(__name__)
+
+OVERLAYS = 6
+COMPARISONS = 3
+"""Test fields of which pictures are drawn."""
+
+
+class Row(NamedTuple):
+    """One row of the thesis's tables 6.1 and 6.2, or of 6.7 for a single field."""
+
+    name: str
+    pixel: dict[str, float]
+    overlap: dict[str, float]
+    f1: float
+    mean_ap: float
+
+
+class TaskReport(ABC):
+    """Scores and pictures of test fields, as the page's template takes them."""
+
+    @abstractmethod
+    def parts(self, run: Path, record: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+        """Variables of ``report.html``.
+
+        Parameters
+        ----------
+        run : Path
+            The run folder.
+        record : dict
+            Of the run.
+        scores : dict
+            The content of ``evaluation.json``; empty where there is none.
+        """
+
+
+class InstanceReport(TaskReport):
+    """Scores by pixel, overlap and matching; objects drawn on the images; counts."""
+
+    def parts(self, run: Path, record: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+        """Variables of ``report.html``."""
+        return {
+            "evaluation": scores,
+            "rows": _rows(scores, record),
+            "notes": _notes(scores),
+            "overlays": _overlays(run, record),
+            "comparisons": _comparisons(run, record),
+            "counts": _counts(run, scores),
+        }
+
+
+class ImageReport(TaskReport):
+    """Correlations, and true and predicted images side by side."""
+
+    def parts(self, run: Path, record: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+        """Variables of ``report.html``."""
+        return {"stains": scores, "stain_pictures": _stain_pictures(run, record)}
+
+
+REPORTS: dict[str, TaskReport] = {INSTANCES.name: InstanceReport(), IMAGE.name: ImageReport()}
+"""Reports by the name of the task."""
+EMPTY: dict[str, Any] = {
+    "evaluation": {},
+    "rows": [],
+    "notes": [],
+    "overlays": [],
+    "comparisons": [],
+    "counts": [],
+    "stains": {},
+    "stain_pictures": [],
+}
+"""Variables of the template for what a task has nothing of."""
+
+
+def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
+    """All test fields, each group of them, then each field, marked with its group."""
+    if not evaluation:
+        return []
+    groups = evaluation.get("groups", {"values": {}})["values"]
+    rows = []
+    for name, scores in [("all", evaluation), *groups.items()]:
+        means = scores.get("mean_of_images")
+        if means and means["n_images"] == 1:
+            rows.append(_row(f"{name}, 1 field", scores))
+            continue
+        rows.append(_row(f"{name}, pooled", scores))
+        if means:
+            rows.append(_row(f"{name}, mean over {means['n_images']} fields", means))
+    kinds = {name: held.get("kind", "") for name, held in record.get("evaluated", {}).items()}
+    for name, scores in evaluation["images"].items():
+        kind = kinds.get(name, "")
+        rows.append(_row(f"{name} ({kind})" if kind else name, scores))
+    return rows
+
+
+def _row(name: str, scores: dict[str, Any]) -> Row:
+    """Take the ratios from pooled scores, whose F1 stands by threshold, or from means."""
+    f1 = scores["matching"][0]["f1"] if "matching" in scores else scores["f1"]
+    return Row(name, scores["pixel"], scores["overlap"], f1, scores["map"])
+
+
+def _notes(evaluation: dict[str, Any]) -> list[str]:
+    """Say in sentences what the rows of means and of groups are."""
+    means = evaluation.get("mean_of_images")
+    if not means:
+        return []
+    said = []
+    if not evaluation.get("count", {}).get("truth", 1):
+        said.append("No object in the labels of these fields: the ratios are no score.")
+    said += [
+        "Mean over fields: ratios are taken for each field, then averaged, as in the tables of the "
+        "thesis."
+    ]
+    if count := means["n_undefined"]:
+        said.append(
+            f"Labels or prediction of {count} fields are empty: a ratio without a denominator "
+            "counts as 1 if both are, else as 0."
+        )
+    groups = evaluation.get("groups", {"values": {}})["values"].values()
+    if any(scores["n_images"] == 1 for scores in groups):
+        said.append("A group of one field has no spread.")
+    return said
+
+
+def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields: the image, and hits, misses and extras on it."""
+    pictures = []
+    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+        found = run / "predictions" / "labels" / f"{name}.tif"
+        try:
+            image, truth = _open(held, "image"), open_image(held["labels"])
+            planes = image.read()
+            shown = planes[len(planes) // 2]
+            picture = draw_overlay(shown, truth.read_labels(), open_image(found).read_labels())
+        except InputError as error:
+            logger.warning(f"no picture of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": embed(png(picture))})
+    return pictures
+
+
+def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields with a stain: stain, labels and prediction in a row."""
+    fields = [item for item in record.get("evaluated", {}).items() if "stain" in item[1]]
+    pictures = []
+    for name, held in fields[:COMPARISONS]:
+        found = run / "predictions" / "labels" / f"{name}.tif"
+        try:
+            stain, image = (project(_open(held, kind)).read() for kind in ("stain", "image"))
+            truth, predicted = (open_image(path).read_labels() for path in (held["labels"], found))
+            if stain.shape[-2:] != truth.shape:
+                raise InputError(
+                    "a stain of {} x {} px beside labels of {} x {}".format(
+                        *stain.shape[-2:], *truth.shape
+                    ),
+                    "the same size",
+                    "check the stain",
+                )
+            picture = draw_comparison(stain[0], truth, predicted, image[len(image) // 2])
+        except InputError as error:
+            logger.warning(f"no row of pictures of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": embed(png(picture))})
+    return pictures
+
+
+def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the first test fields: image, then each stain, true and predicted."""
+    pictures = []
+    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+        found = run / "predictions" / "stain" / f"{name}.tif"
+        try:
+            image = project(_open(held, "image")).read()
+            kinds = [kind for kind in held if kind.partition(":")[0] == "stain"]
+            true = [project(_open(held, kind)).read() for kind in kinds]
+            predicted = project(open_image(found)).read()
+            picture = draw_stains(image[len(image) // 2], np.concatenate(true), predicted)
+        except InputError as error:
+            logger.warning(f"no picture of {name} in the report: {error}")
+            continue
+        pictures.append({"name": name, "picture": embed(png(picture))})
+    return pictures
+
+
+def _open(held: dict[str, Any], kind: str) -> Image:
+    """Open image or stain of a field as the record names it."""
+    cut = _selections(held).get({"image": "images"}.get(kind, kind), {})
+    return ChannelSelection.model_validate(cut).of(open_image(held[kind]))
+
+
+def _selections(held: dict[str, Any]) -> dict[str, Any]:
+    """Channel selections of a field by kind; runs of versions before 0.2 call them excerpts."""
+    selections: dict[str, Any] = held.get("selections", held.get("excerpts", {}))
+    return selections
+
+
+def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Objects of every predicted field counted in two ways (thesis 8.6), and the labels' count."""
+    path = run / "tables" / "counts.csv"
+    if not path.exists():
+        return []
+    table = read_table(path)
+    table["note"] = table["note"].astype(object).where(table["note"].notna(), "")
+    rows: list[dict[str, Any]] = [
+        dict(zip(map(str, table.columns), row, strict=True)) for row in table.to_numpy()
+    ]
+    images = evaluation.get("images", {})
+    for row in rows:
+        row["in_labels"] = images.get(row["image"], {}).get("count", {}).get("truth", "")
+    return rows
