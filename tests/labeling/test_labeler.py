@@ -25,14 +25,17 @@ def test_settings_are_given_by_name_or_as_a_whole() -> None:
     [
         (
             {"preset": "auto", "settings": {"by": "day"}},
-            "by=day for labels by auto; expected .* labels by salo",
+            "`by=day` for labels by auto; .* by salomon2023; .* add `preset=salomon2023`",
         ),
-        ({"preset": "auto", "settings": {"to": "masks"}}, "to=masks; expected 'labels' or 'points"),
-        ({"preset": "auto", "settings": {"bye": 1}}, "bye=1 for .*diameter, strategies.*spelling"),
+        (
+            {"preset": "auto", "settings": {"to": "masks"}},
+            "`to=masks`; expected 'labels' or 'points",
+        ),
+        ({"preset": "auto", "settings": {"bye": 1}}, "`bye=1` for .*diameter, strategies"),
         ({"preset": "auto:weights"}, "weights weights for the preset auto"),
         ({"preset": "cellpose:"}, "preset 'cellpose:'; expected one of auto, cellpose, salo"),
         ({"preset": "points"}, "preset 'points'; expected one of auto"),
-        ({"preset": "cellpose", "source": "points"}, "preset cellpose for labels from points"),
+        ({"preset": "cellpose", "source": "points"}, "`preset=cellpose` for labels from points"),
         ({"preset": "salomon2023", "quality": QualitySettings()}, "limits of quality for labels"),
         (
             {"preset": "auto", "source": "points", "quality": QualitySettings()},

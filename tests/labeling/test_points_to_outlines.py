@@ -174,7 +174,7 @@ def test_proposals_need_points_and_a_folder(tmp_path: Path) -> None:
     write_field(tmp_path / "set", "a", bright(objects), find_points(objects))
     with pytest.raises(InputError, match="proposed outlines without a folder of their own"):
         label(tmp_path / "set", source="points")
-    with pytest.raises(InputError, match="diameter=9 for labels from points"):
+    with pytest.raises(InputError, match="`diameter=9` for labels from points"):
         label(tmp_path / "set", tmp_path / "out", source="points", diameter=9)
     with pytest.raises(InputError, match="labels from 'dots'"):
         label(tmp_path / "set", tmp_path / "out", source="dots")

@@ -140,7 +140,9 @@ def find_labeler(
         raise InputError(f"labels from '{source}'", "from stain or points", "choose one")
     if source == "points":
         if preset != "auto":
-            raise InputError(f"preset {preset} for labels from points", "no preset", "leave it out")
+            raise InputError(
+                f"`preset={preset}` for labels from points", "no preset", "leave it out"
+            )
         return LABELERS["points"](settings, quality)
     name, colon, weights = preset.partition(":")
     presets = [one for one in LABELERS if LABELERS[one].source == "stain"]

@@ -83,7 +83,7 @@ class Labeler(ABC):
             raise InputError(
                 f"limits of quality for {self.title()}",
                 "none, because these have no quality gate",
-                "leave quality out",
+                "leave out `quality`",
             )
         if weights and not self.takes_weights:
             raise InputError(
@@ -99,6 +99,11 @@ class Labeler(ABC):
     def title(cls) -> str:
         """Name in messages."""
         return "labels from points" if cls.source == "points" else f"labels by {cls.name}"
+
+    @classmethod
+    def chosen_by(cls) -> str:
+        """Parameter of `label` that chooses it, as messages write parameters."""
+        return "`source=points`" if cls.source == "points" else f"`preset={cls.name}`"
 
     @property
     def kind(self) -> str:
@@ -174,20 +179,19 @@ def read_settings(
     values = dict(settings or {})
     if unknown := [key for key in values if key not in settings_class.model_fields]:
         name = unknown[0]
-        takers = [LABELERS[one].title() for one in LABELERS if name in _names(LABELERS[one])]
-        raise InputError(
-            f"{name}={values[name]} for {labeler.title()}",
-            f"this setting for {' or '.join(takers)}"
-            if takers
-            else "one of the settings " + ", ".join(_names(labeler)),
-            "leave it out, or choose these" if takers else "check the spelling",
-        )
+        takers = [LABELERS[one] for one in LABELERS if name in _names(LABELERS[one])]
+        if not takers:
+            expected, fix = "one of the settings " + ", ".join(_names(labeler)), "correct it"
+        else:
+            expected = "this setting for " + " or ".join(one.title() for one in takers)
+            fix = "leave it out, or add " + " or ".join(one.chosen_by() for one in takers)
+        raise InputError(f"`{name}={values[name]}` for {labeler.title()}", expected, fix)
     try:
         return settings_class(**values)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
-            f"{first['loc'][0]}={first['input']}",
+            f"`{first['loc'][0]}={first['input']}`",
             first["msg"].removeprefix("Input should be "),
             "correct it",
         ) from error

@@ -1,1 +1,1 @@
-"""Shapes of objects and peaks of maps: arrays in, arrays out."""
+"""Shapes and boundaries of objects, and basins of height maps: arrays in, arrays out."""

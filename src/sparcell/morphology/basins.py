@@ -35,9 +35,11 @@ def highest_around(height: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def local_maxima(height: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Labels:
-    """Number the pieces of `mask` that no neighbour inside it surpasses, (Y, X) all.
+    """Label the local maxima of `height` within a mask, (Y, X) all.
 
-    Neighbours are eight; every component of the mask has at least one maximum.
+    A pixel belongs to a maximum if none of its eight neighbours in the mask is higher. Connected
+    pixels are one maximum, and every component of the mask has at least one. Inner pixels of a
+    plateau on a slope count, too.
     """
     inside = height * mask
     return number_pieces(mask & (highest_around(inside) == inside))

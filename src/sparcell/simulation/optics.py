@@ -1,4 +1,4 @@
-"""From shapes to pictures: the phase of light and the dye, the microscope, the camera."""
+"""Image simulated cells: phase of light and dye, then microscope and camera."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def fluorescence(
     rng: np.random.Generator,
     failure: StainFailure = "none",
 ) -> NDArray[np.uint16]:
-    """Image the nuclear dye of a scene, or one of the ways in which that fails.
+    """Image the nuclear dye of a scene, or a stain failure.
 
     Counts are Poisson distributed around background plus dye, with Gaussian read noise. The
     failures: ``empty`` = no dye in the dish; ``noise`` = no dye, and a camera noise several
