@@ -97,7 +97,7 @@ def test_pieces_that_fill_the_memory(
     assert chunk_bytes(image) == 256 * 512
     check_chunk_size(image)
     monkeypatch.setattr(input_checks, "memory", lambda: Memory(GIB, 200_000, None))
-    with pytest.raises(InputError, match="save it in tiles or chunks"):
+    with pytest.raises(InputError, match="save it in smaller tiles"):
         check_chunk_size(image)
     summary = predict(model, path, tmp_path / "out", runtime="onnxruntime", threads=1)
     assert "each read as a whole" in next(iter(summary.failures.values()))

@@ -65,7 +65,7 @@ def test_one_channel_is_the_mean_of_four_predictions() -> None:
     # A network with random weights does see the light.
     assert np.abs(expected - network(image)[0]).max() > 0.01
     assert photometric.name == "onnxruntime f32, tta photometric"
-    assert len(photometric.views) == 4 and photometric.views[0] == Light()
+    assert len(photometric.transforms) == 4 and photometric.views[0] == Light()
     off = photometric.run_uint8(image).astype(int) - np.rint(expected * 255)
     assert np.abs(off).max() <= 1
 
@@ -79,8 +79,8 @@ def test_three_channels_have_a_view_of_another_hue() -> None:
     result = TTARuntime.of(network, model, "photometric")(image)[0]
     np.testing.assert_allclose(result, expected, atol=1e-5)
     # Two channels have no hue, nor have three frames of one.
-    assert len(TTARuntime.of(network, random_model(2), "photometric").views) == 4
-    assert len(TTARuntime.of(network, random_model(3, frames=3), "photometric").views) == 4
+    assert len(TTARuntime.of(network, random_model(2), "photometric").transforms) == 4
+    assert len(TTARuntime.of(network, random_model(3, frames=3), "photometric").transforms) == 4
 
 
 def test_detections_stay_where_they_are() -> None:
@@ -122,4 +122,4 @@ def test_a_package_of_another_tool_is_one_line() -> None:
     with pytest.raises(InputError, match="'photometric' for tiny, a package of another tool") as e:
         TTARuntime.of(model.open("onnxruntime", 1), model, "photometric")
     assert "\n" not in str(e.value)
-    assert len(TTARuntime.of(model.open("onnxruntime", 1), model, "flips").views) == 4
+    assert len(TTARuntime.of(model.open("onnxruntime", 1), model, "flips").transforms) == 4

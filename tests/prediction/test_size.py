@@ -127,7 +127,7 @@ def test_a_model_that_does_not_know_its_size() -> None:
     silent = bright_model(typical_area=None)
     image = Image(np.zeros((50, 60)), "YX")
     assert choose_scale(image, silent).factor == 1
-    with pytest.raises(InputError, match="does not say how large"):
+    with pytest.raises(InputError, match="typical object size is not known"):
         choose_scale(image, silent, "auto")
 
 
@@ -138,7 +138,7 @@ def test_objects_far_from_the_models_size_are_said(
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
     said = caplog.text
-    assert "1 images show objects of" in said and "the model knows such of 11" in said
+    assert "1 images show objects of" in said and "the model's are 11 px" in said
     assert f"--diameter {median_diameter(truth):.0f} or --diameter auto" in said
     caplog.clear()
     run(model, tmp_path, "again", diameter="none")
@@ -225,6 +225,6 @@ def test_a_look_is_worth_more_where_sizes_fit() -> None:
     scores = np.array([0.8, 0.4])
     fits = ScaleTrial(2.0, np.array([100.0, 100.0]), scores, 0.25)
     assert fits.diameter == pytest.approx(KNOWN / 2)
-    assert fits.worth(KNOWN) == pytest.approx(0.5 * 0.6)
-    assert fits.worth(2 * KNOWN) == pytest.approx(0.3 * np.exp(-((np.log(2) / 0.7) ** 2) / 2))
-    assert ScaleTrial(1.0, np.zeros(0), np.zeros(0), 0.0).worth(KNOWN) == 0
+    assert fits.rating(KNOWN) == pytest.approx(0.5 * 0.6)
+    assert fits.rating(2 * KNOWN) == pytest.approx(0.3 * np.exp(-((np.log(2) / 0.7) ** 2) / 2))
+    assert ScaleTrial(1.0, np.zeros(0), np.zeros(0), 0.0).rating(KNOWN) == 0

@@ -90,7 +90,7 @@ def predict_array(
     loaded = LoadedModel(model, runtime, threads, settings.tta)
     prepared = PreparedImage.of(Image(pixels, axes, pixel_size), loaded, settings)
     for plane in prepared.blank:
-        logger.warning(f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for")
+        logger.warning(f"time point {plane.t}, depth {plane.z} is constant and was skipped")
     labels = np.zeros(
         [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
     )

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.progress import track
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.planning.input_checks import say_missing
+from sparcell.prediction.planning.input_checks import warn_missing_chunks
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.size import Scale
 from sparcell.prediction.tasks import task_of
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
         image = prepared.image
         pixels = image.shape[0] * image.shape[1] * len(list(image.planes()))
         skipped = tuple(
-            f"time point {plane.t}, depth {plane.z} is constant: nothing was looked for"
+            f"time point {plane.t}, depth {plane.z} is constant and was skipped"
             for plane in prepared.blank
         )
         return cls(prepared.scale, "", False, seconds, pixels / 1e6, skipped)
@@ -85,7 +85,7 @@ def predict_items(
     Raises
     ------
     ClusterLost
-        If nobody is left to go on.
+        If no worker is left.
     """
     large = []
     ended = run_jobs(client, partial(predict_item, runtime_spec), items)
@@ -105,7 +105,7 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
     try:
         began = time.perf_counter()
         image = item.open_checked()
-        say_missing(image)
+        warn_missing_chunks(image)
         if task.in_blocks(item.settings, image):
             return Outcome(in_blocks=True)
         prepared = PreparedImage.of(image, loaded, item.settings)

@@ -1,4 +1,4 @@
-"""Which images a prediction is asked for, and what their results are called."""
+"""List the images of a prediction, and the names of their results."""
 
 from __future__ import annotations
 

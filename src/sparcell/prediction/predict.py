@@ -1,4 +1,4 @@
-"""Images in; label images, object tables and counts out, or predicted stains."""
+"""Predict image files: write label images, object tables and counts, or predicted stains."""
 
 from __future__ import annotations
 

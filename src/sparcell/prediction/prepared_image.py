@@ -168,7 +168,7 @@ def choose_channels(
 def _reorders(selection: ChannelSelection, image: Image) -> bool:
     """Whether a channel selection has just the channels of an image, in another order."""
     numbers = dict(zip(image.channels, range(image.size("C")), strict=True))
-    asked = selection.channels or ()
-    order = [one if isinstance(one, int) else numbers.get(one, -1) for one in asked]
+    wanted = selection.channels or ()
+    order = [one if isinstance(one, int) else numbers.get(one, -1) for one in wanted]
     everything = list(range(image.size("C")))
     return order != everything and sorted(order) == everything

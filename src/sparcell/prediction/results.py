@@ -1,4 +1,4 @@
-"""Which results of a batch are finished, and from which state of its input each was made.
+"""The results of a prediction that are finished, and the state of the image of each.
 
 While a batch runs, ``unfinished/results.jsonl`` gets a line for each image that is finished. A line
 that a crash has cut counts for nothing, so the image is predicted again. When the batch ends, the

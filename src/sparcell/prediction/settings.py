@@ -1,4 +1,4 @@
-"""What a user may choose about a prediction."""
+"""Settings of a prediction."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sparcell.prediction.tiling.tiles import MAX_CORE
 LARGE_PIXELS = 1 << 27
 """Images of more pixels, all planes together, are predicted in blocks."""
 BLOCK = 4096
-"""Edge of a block, px, where the user says nothing."""
+"""Edge of a block by default, px."""
 BAND_PIXELS = 4 << 20
-"""About so many pixels of an image are held at a time, in a band as high as a tile."""
+"""Approximate pixels of an image in memory at a time, in a band as high as a tile."""
 MIN_ROWS = 512
 """Height of the tiles of the widest images, px: lower ones would be mostly context and halo."""
 BLOCK_ROWS = 1024
-"""Height of tiles in blocks, px: no band is held there."""
+"""Height of tiles in blocks, px; no band is in memory there."""
 
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """How images are read and cut.
+    """How images are read, scaled and cut into tiles.
 
     Attributes
     ----------
@@ -33,17 +33,17 @@ class PredictSettings:
     scene : str, optional
         Only the scene of this name or number is predicted of each file, instead of all.
     channels : tuple of int, optional
-        Channels of the inputs that the model shall see, by number from 0.
+        Channels that are the model's input, by number from 0.
     tile : int, optional
         Largest edge of a tile's core, px; by default less for wide images, see `tile_of`.
     halo : int, optional
-        How far a tile looks for the rest of its objects, px; by default twice the largest object
-        of the training.
+        Pixels that a tile sees around its core, for objects that reach beyond it; by default twice
+        the largest object of the training.
     format : str
         Suffix of the label images: ``.tif`` or ``.ome.zarr``.
     tta : str, optional
-        Views of every window that are averaged, a name that
-        `sparcell.prediction.tiling.tta.list_symmetries` takes; by default what the model says.
+        Test-time augmentation, a name that `sparcell.prediction.tiling.tta.list_symmetries` takes;
+        by default that of the model.
     diameter : float or str, optional
         Median diameter of the objects, px of the images, by which they are resized for the model;
         ``auto`` to estimate it from each image; ``none`` to resize nothing. By default an image
@@ -54,8 +54,8 @@ class PredictSettings:
     into_image : str, optional
         Labels go into the OME-Zarr images themselves, under this name.
     max_pixels : int, optional
-        Most pixels that the header of an image may promise, all planes together; by default as
-        many as are likely, see `sparcell.prediction.planning.input_checks.check_declared_size`.
+        Most pixels that the header of an image may declare, all planes together; by default see
+        `sparcell.prediction.planning.input_checks.check_declared_size`.
     """
 
     axes: str | None = None
@@ -92,7 +92,7 @@ class PredictSettings:
         return min(max(BAND_PIXELS // image.shape[1], MIN_ROWS), MAX_CORE), MAX_CORE
 
     def in_blocks(self, image: Image) -> bool:
-        """Tell whether an image is predicted in blocks."""
+        """Whether an image is predicted in blocks."""
         pixels = math.prod(image.tzyx)
         return self.block is not None or pixels > LARGE_PIXELS
 

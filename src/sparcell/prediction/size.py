@@ -1,4 +1,4 @@
-"""How large objects are in an image, and by how much it is resized for a model."""
+"""Estimate the size of an image's objects, and choose the scale of the image for a model."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PIXEL_SIZE_TOLERANCE = 1.25
-"""Images whose pixel size is that near to the model's are left as they are."""
+"""Largest ratio of pixel sizes for which an image is not resized."""
 FAR_OFF = 2.0
-"""From this ratio on objects are of another size than the model's."""
+"""Ratio of diameters from which objects count as of another size than the model's."""
 LARGEST_FACTOR = 16.0
 CENTRES = ((0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))
 WINDOW = 512
-"""Places in a plane, and edge in px, of the windows that a diameter is estimated from."""
+"""Centres (0..1 along Y and X) and edge (px) of the windows for estimating a diameter."""
 LARGEST_WINDOW = 1024
-"""The same in px of the image, where it is shown smaller."""
+"""Largest edge of such a window in px of the image."""
 STEPS, LAST_STEP = range(-3, 2), 3
 """Powers of two by which windows are resized, and the last that is tried beyond."""
 SIZE_SPREAD = 0.7
-"""Spread of sizes around the model's own, as a factor of e, that it still sees well."""
+"""Standard deviation of the natural logarithm of diameters that a model still finds well."""
 ENOUGH = 5
-"""Objects from which a median size is said."""
+"""Fewest objects for a statement on their median size."""
 
 
 class Scale(NamedTuple):
-    """How much an image is enlarged for the network.
+    """The scale of an image for the network.
 
     Attributes
     ----------
     factor : float
-        Pixels that the network sees per pixel of the image, along Y and X.
+        Pixels of the network's input per pixel of the image, along Y and X.
     found : str
-        How it was found, for the user.
+        Where it comes from, for the user.
     """
 
     factor: float = 1.0
@@ -71,18 +71,18 @@ def check_diameter(asked: float | str | None) -> None:
 def choose_scale(
     image: Image, model: Model, asked: float | str | None = None, runtime: Runtime | None = None
 ) -> Scale:
-    """Decide by how much an image is resized, so that its objects have the model's size.
+    """Choose the scale by which an image's objects get the size of the model's.
 
     Parameters
     ----------
     image : Image
-        As the model takes it.
+        With the channels that the model takes.
     model : Model
     asked : float or str, optional
         Median diameter of the objects in px of the image; ``auto`` to estimate it; ``none`` to
-        leave the image as it is; None to go by the pixel sizes where both are known.
+        leave the image as it is; None to use the pixel sizes where both are known.
     runtime : Runtime, optional
-        That of the model, to estimate with; opened here if none is given.
+        That of the model, for the estimate; started here if none is given.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def choose_scale(
     wanted = model_diameter(model.spec)
     if wanted is None:
         raise InputError(
-            f"--diameter for {model.spec.name}, which does not say how large its objects are",
+            f"--diameter for {model.spec.name}, whose typical object size is not known",
             "a model with a typical area",
             "resample the images, or leave --diameter out",
         )
@@ -139,18 +139,18 @@ def _by_estimate(image: Image, model: Model, runtime: Runtime, wanted: float) ->
 
 
 def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | None:
-    """Estimate the median diameter of the objects that a model sees in an image, px.
+    """Estimate the median diameter of the objects that a model finds in an image, px.
 
-    A few windows are shown to the model at an eighth to twice their size, and larger if it sees
-    best then (`ScaleTrial.worth`). The objects found there give the factor by which windows are
-    resized; the objects are then measured once more.
+    The model predicts a few windows at an eighth to twice their size, and larger ones if the
+    largest is the best (`ScaleTrial.rating`). The objects of the best trial give a scale; they are
+    measured once more at that scale.
 
     Parameters
     ----------
     image : Image
-        As the model takes it.
+        With the channels that the model takes.
     model : Model
-        One that knows its own size.
+        One with a typical area.
     runtime : Runtime
         That of the model.
 
@@ -162,29 +162,29 @@ def estimate_diameter(image: Image, model: Model, runtime: Runtime) -> float | N
     wanted = model_diameter(model.spec)
     if wanted is None:
         return None
-    view = _PreviewImage(image, model, runtime)
-    looks = {step: view.look(2.0**step) for step in STEPS}
-    best = max(looks, key=lambda step: looks[step].worth(wanted))
-    while best == max(looks) and best < LAST_STEP:
-        looks[best + 1] = view.look(2.0 ** (best + 1))
-        best = max(looks, key=lambda step: looks[step].worth(wanted))
-    first = looks[best].diameter
+    preview = _PreviewImage(image, model, runtime)
+    trials = {step: preview.predict(2.0**step) for step in STEPS}
+    best = max(trials, key=lambda step: trials[step].rating(wanted))
+    while best == max(trials) and best < LAST_STEP:
+        trials[best + 1] = preview.predict(2.0 ** (best + 1))
+        best = max(trials, key=lambda step: trials[step].rating(wanted))
+    first = trials[best].diameter
     if first is None:
         return None
-    return view.look(wanted / first).diameter or first
+    return preview.predict(wanted / first).diameter or first
 
 
 class ScaleTrial(NamedTuple):
-    """What a model finds in windows that are resized by a factor.
+    """Objects that a model finds in windows of one scale.
 
     Attributes
     ----------
     factor : float
     areas : (n,) float64
-        Areas of the objects, px as the model sees them.
+        Areas of the objects, px of the network's input.
     scores : (n,) float64
     share : float
-        Of the windows that is in objects, 0..1.
+        Share of the windows' pixels in objects, 0..1.
     """
 
     factor: float
@@ -197,11 +197,11 @@ class ScaleTrial(NamedTuple):
         """Median diameter in px of the image."""
         return median_diameter(self.areas) / self.factor if len(self.areas) else None
 
-    def worth(self, wanted: float) -> float:
-        """How much speaks for this factor, from 0.
+    def rating(self, wanted: float) -> float:
+        """Rate this scale, from 0 on; the highest rating is the best.
 
-        The root of the share of the image in objects, times their mean score by area, times a
-        log-normal of their size around the `wanted` diameter (px, as the model sees it).
+        The root of the share of pixels in objects, times their mean score weighted by area, times a
+        log-normal of their size around the `wanted` diameter (px of the network's input).
         """
         if self.diameter is None:
             return 0.0
@@ -211,7 +211,7 @@ class ScaleTrial(NamedTuple):
 
 
 class _PreviewImage:
-    """A few windows of an image, and what a model finds in them."""
+    """A few windows of an image, predicted at any scale."""
 
     def __init__(self, image: Image, model: Model, runtime: Runtime) -> None:
         self.image, self.model, self.runtime = image, model, runtime
@@ -219,7 +219,7 @@ class _PreviewImage:
         chosen = [planes[0], planes[len(planes) // 2], planes[-1]]
         self.scalings: dict[Plane, Any] = {}
         for plane in dict.fromkeys([*chosen, *planes]):
-            # Frames that a microscope dropped say nothing of sizes; any other one stands in.
+            # Frames that a microscope dropped are constant; another plane is used instead.
             if plane in chosen or not self.scalings:
                 with suppress(ConstantImage):
                     self.scalings[plane] = model.scaling(image, plane)
@@ -227,15 +227,15 @@ class _PreviewImage:
             model.scaling(image, planes[0])
         usable = list(self.scalings)
         chosen = [plane if plane in self.scalings else usable[0] for plane in chosen]
-        self.places = [(chosen[i % 3], y, x) for i, (y, x) in enumerate(CENTRES)]
+        self.centres = [(chosen[i % 3], y, x) for i, (y, x) in enumerate(CENTRES)]
 
-    def look(self, factor: float) -> ScaleTrial:
-        """Show the windows resized; the larger, the less of the image is in them."""
+    def predict(self, factor: float) -> ScaleTrial:
+        """Predict the windows enlarged by a factor; the larger it is, the less they cover."""
         edge = max(1, min(round(WINDOW / factor), LARGEST_WINDOW))
         height, width = self.image.shape
         windows = dict.fromkeys(
             (plane, _around(y, edge, height), _around(x, edge, width))
-            for plane, y, x in self.places
+            for plane, y, x in self.centres
         )
         found = [self._find(plane, y, x, factor) for plane, y, x in windows]
         areas, scores, pixels = zip(*found, strict=True)
@@ -245,13 +245,13 @@ class _PreviewImage:
     def _find(
         self, plane: Plane, y: range, x: range, factor: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-        """Areas and scores of the objects of one window, and its pixels as the model sees them."""
+        """Areas and scores of the objects of one window, and its number of pixels."""
         pixels = self.image.read(slice(y.start, y.stop), slice(x.start, x.stop), plane)
-        shown = rescaled(Image(pixels, "CYX", source=self.image.source), factor)
-        cuts = [cut_axis(length, *self.model.grid(MAX_CORE, CONTEXT)) for length in shown.shape]
+        resized = rescaled(Image(pixels, "CYX", source=self.image.source), factor)
+        cuts = [cut_axis(length, *self.model.grid(MAX_CORE, CONTEXT)) for length in resized.shape]
         method, scaling = self.model.method, self.scalings[plane]
         rows = map_rows(
-            shown, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.output
+            resized, FIRST_PLANE, scaling, self.runtime, (cuts[0], cuts[1]), method.output
         )
         maps = join([network_output for _, network_output in rows], axis=1)
         labels, scores = method.decode(maps, self.model.decode_settings)
@@ -260,13 +260,13 @@ class _PreviewImage:
 
 
 def _around(at: float, edge: int, length: int) -> range:
-    """A stretch of `edge` px around a place (0..1) of an axis, inside of it."""
+    """`edge` px of an axis around a position (0..1), shifted to lie inside the axis."""
     start = int(np.clip(at * length - edge / 2, 0, max(length - edge, 0)))
     return range(start, min(start + edge, length))
 
 
 def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
-    """Say so where the objects found are far from the model's size.
+    """Warn where the objects found are far from the model's size.
 
     Parameters
     ----------
@@ -279,14 +279,14 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
         return
     ratio = counts["diameter_px"] * counts["scale"] / wanted
     far = (ratio > FAR_OFF) | (ratio < 1 / FAR_OFF)
-    there = counts[far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)]
-    if not len(there):
+    clear = counts[far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)]
+    if not len(clear):
         return
-    found = there["diameter_px"]
-    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(there) > 1 else "")
+    found = clear["diameter_px"]
+    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
     logger.warning(
-        f"{there['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
-        f"the model knows such of {wanted:.0f}; if they look wrong repeat with "
+        f"{clear['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
+        f"the model's are {wanted:.0f} px; if the outlines are wrong, repeat with "
         f"--diameter {found.median():.0f} or --diameter auto"
     )
 

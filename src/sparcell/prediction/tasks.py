@@ -51,7 +51,7 @@ class TaskResults(NamedTuple):
     summary : str
         One line for the user.
     counts : DataFrame
-        Objects in every image and plane; without rows where none are looked for.
+        Objects in every image and plane; without rows for tasks without objects.
     images : list of Path
         Images that were predicted.
     """
@@ -154,7 +154,7 @@ class InstanceTask(PredictionTask):
         return True
 
     def in_blocks(self, settings: PredictSettings, image: Image) -> bool:
-        """Large images are, and all if the settings say so."""
+        """Whether the image is large, or the settings ask for blocks."""
         return settings.in_blocks(image)
 
     def estimate(

@@ -1,4 +1,4 @@
-"""What is refused of an image by its header alone, because it cannot end well."""
+"""Refuse images whose header shows that reading them would fill the memory."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LARGEST_PLANE = 1 << 34
 DENSEST = 1100
 """Bytes of pixels per byte of file: more than Deflate and LZW can pack."""
 HARMLESS = 1 << 27
-"""Pixels that may come from however few bytes."""
+"""Number of pixels up to which the size of the file does not count."""
 SHARE_OF_MEMORY = 0.5
 
 
 def check_declared_size(image: Image, path: Path, limit: int | None = None) -> None:
-    """Refuse an image whose header promises more pixels than are likely to be there.
+    """Refuse an image whose header declares more pixels than its file can hold.
 
     Parameters
     ----------
     image : Image
     path : Path
-        Its file; the pixels of a folder may be missing by intention.
+        Its file. Folders are not checked: chunks of an OME-Zarr may be missing by intention.
     limit : int, optional
-        Most pixels, all time points and depths together, that the user takes for right.
+        Most pixels, all time points and depths together, that the user expects.
 
     Raises
     ------
@@ -50,40 +50,40 @@ def check_declared_size(image: Image, path: Path, limit: int | None = None) -> N
         raise InputError(found, f"at most {LARGEST_PLANE} in a plane", fix)
     if pixels <= HARMLESS or not path.is_file():
         return
-    promised = math.prod(image.data.shape) * image.data.dtype.itemsize
+    declared = math.prod(image.data.shape) * image.data.dtype.itemsize
     size = path.stat().st_size
-    if promised > DENSEST * size:
+    if declared > DENSEST * size:
         raise InputError(f"{found}, a file of {size} bytes", "a file that can hold them", fix)
 
 
 def check_chunk_size(image: Image) -> None:
-    """Refuse an image stored in pieces so large that reading a corner of it fills the memory.
+    """Refuse an image with chunks so large that reading a corner of it fills the memory.
 
     Raises
     ------
     InputError
-        If one piece takes more than half of the memory that is free.
+        If one chunk takes more than half of the free memory.
     """
-    piece, free = chunk_bytes(image), memory().free
-    if piece > SHARE_OF_MEMORY * free:
+    chunk, free = chunk_bytes(image), memory().free
+    if chunk > SHARE_OF_MEMORY * free:
         raise InputError(
-            f"pixels in pieces of {piece / GIB:.1f} GiB in {image.source}, each read as a whole",
-            f"pieces of at most {SHARE_OF_MEMORY * free / GIB:.1f} GiB",
-            "save it in tiles or chunks, or use a machine with more memory",
+            f"chunks of {chunk / GIB:.1f} GiB in {image.source}, each decoded as a whole",
+            f"chunks of at most {SHARE_OF_MEMORY * free / GIB:.1f} GiB",
+            "save it in smaller tiles or chunks, or use a machine with more memory",
         )
 
 
 def chunk_bytes(image: Image) -> int:
-    """Bytes that are decoded together where an image is compressed; 0 where it is not."""
+    """Bytes of one decoded chunk of a compressed image; 0 for others."""
     chunks = getattr(image.data, "chunks", None)
     return math.prod(chunks) * image.data.dtype.itemsize if chunks else 0
 
 
-def say_missing(image: Image) -> None:
-    """Say how many chunks of a Zarr image are not there: read as 0, they look like background."""
+def warn_missing_chunks(image: Image) -> None:
+    """Warn of missing chunks of a Zarr image: they are read as 0, like background."""
     missing, expected = getattr(image.data, "missing_chunks", (0, 0))
     if missing:
         logger.warning(
-            f"{image.source}: {missing} of {expected} chunks are not there and are read as 0; "
-            "if these parts should show something, copy the image again"
+            f"{image.source}: {missing} of {expected} chunks are missing and are read as 0; "
+            "if these parts should not be empty, copy the image again"
         )

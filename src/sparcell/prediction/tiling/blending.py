@@ -1,8 +1,8 @@
-"""A network's maps as one picture, without seams.
+"""Blend the maps of windows into one image without seams.
 
-Where a network predicts intensities, a step at the border of two tiles shows, though it is small:
-what a tile knows of its surroundings ends there. So neighbouring windows are cross-faded over some
-pixels on both sides of the border.
+Where a network predicts intensities, even a small step at the border of two tiles is visible: the
+context of a tile ends there. So neighbouring windows are cross-faded over some pixels on both sides
+of the border.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Faded:
-    """The part of one axis that a window answers for, and how much it counts there.
+    """The part of one axis that a window contributes to, and its weights there.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class Faded:
     inside : slice
         The same pixels in the window.
     done : int
-        How many of them no later window reaches.
+        Number of them that no later window contributes to.
     weight : (len(reach),) float32
-        Over all windows it sums to 1 at every pixel.
+        Sums to 1 at every pixel over all windows.
     """
 
     reach: slice
@@ -44,18 +44,18 @@ class Faded:
 
 
 def fade(cuts: TileWindows) -> list[Faded]:
-    """Let the windows of an axis fade over into each other."""
+    """Weights of the windows of an axis, which cross-fade into each other."""
     shortest = min(core.stop - core.start for core in cuts.cores)
     half = min(CONTEXT, shortest) // 2
     length, faded = cuts.cores[-1].stop, []
     for core, start in zip(cuts.cores, cuts.starts, strict=True):
         reach = slice(max(core.start - half, 0), min(core.stop + half, length))
-        places = np.arange(reach.start, reach.stop) + 0.5
-        weight = np.ones(len(places))
+        centres = np.arange(reach.start, reach.stop) + 0.5
+        weight = np.ones(len(centres))
         if half and core.start:
-            weight = np.minimum(weight, (places - core.start + half) / (2 * half))
+            weight = np.minimum(weight, (centres - core.start + half) / (2 * half))
         if half and core.stop < length:
-            weight = np.minimum(weight, (core.stop + half - places) / (2 * half))
+            weight = np.minimum(weight, (core.stop + half - centres) / (2 * half))
         done = (core.stop - half if core.stop < length else length) - reach.start
         inside = slice(reach.start - start, reach.stop - start)
         faded.append(Faded(reach, inside, done, weight.astype(np.float32)))

@@ -1,13 +1,13 @@
-"""Views of a window in other light, as mp-net's "TTA U-Net" is shown them.
+"""Photometric test-time augmentation, as in mp-net's "TTA U-Net".
 
-The paper names no views. The authors' software draws each at random for half of the windows:
+The paper names no augmentations. The authors' software draws each for a random half of windows:
 
 - brightness: -0.2 to 0.2 of the range is added;
 - contrast: times 1.2 to 1.6;
 - colour: hue turned by -20 degrees, saturation raised by 50 of 255, value by 10 to 50.
 
 Here they are fixed, so that a prediction can be repeated: both ends of the brightness, and the
-middle of the other ranges. Probabilities are averaged, the window as it is among them.
+middle of the other ranges. Probabilities are averaged, with those of the unchanged window.
 
 A window is normalised: -1 and 1 are two percentiles of the image, which stand for 0 and 1 here.
 """
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class SamePlace(ABC):
-    """A view in which nothing moves, so its answer is turned back by doing nothing."""
+class Photometric(ABC):
+    """A change of intensities, which leaves maps and boxes where they are."""
 
     @abstractmethod
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -38,7 +38,7 @@ class SamePlace(ABC):
 
 
 @dataclass(frozen=True)
-class Light(SamePlace):
+class Light(Photometric):
     """Contrast and brightness: a value v of the range 0..1 becomes contrast * v + brightness."""
 
     contrast: float = 1.0
@@ -46,13 +46,13 @@ class Light(SamePlace):
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Change a normalised (C, Y, X) image."""
-        # With x = 2 v - 1, so that the view of no change is exactly the image.
+        # With x = 2 v - 1, so that no change gives exactly the image.
         shift = np.float32(self.contrast - 1 + 2 * self.brightness)
         return image * np.float32(self.contrast) + shift
 
 
 @dataclass(frozen=True)
-class Colour(SamePlace):
+class Colour(Photometric):
     """Hue, saturation and value of red, green and blue.
 
     Attributes
@@ -81,6 +81,6 @@ class Colour(SamePlace):
 
 
 LIGHTS = (Light(), Light(brightness=-0.2), Light(brightness=0.2), Light(contrast=1.4))
-"""The window as it is, darker, brighter, and with more contrast."""
+"""The unchanged window, darker, brighter, and with more contrast."""
 COLOURS = (Colour(hue=-20 / 360, saturation=50 / 255, value=30 / 255),)
-"""Further views for images of three channels; a single channel has no hue."""
+"""Further changes for images of three channels; a single channel has no hue."""

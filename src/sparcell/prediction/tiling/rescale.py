@@ -1,4 +1,4 @@
-"""An image shown to the network at another size, and its objects back at the image's own.
+"""Resample an image for the network, and bring its objects back to the image's own grid.
 
 A model knows objects of about one size. `rescaled` is a view of an image in which they have that
 size: regions are resampled when they are read, so tiling and stitching work on it as on any
@@ -25,7 +25,7 @@ from sparcell.prediction.tiling.tiles import RowBand, TileObjects
 Maps = NDArray[np.float32]
 
 PIXELS_AT_ONCE = 1 << 22
-"""Pixels of the image that are read together, so that shrinking holds few of them."""
+"""Pixels of the image that are read together, so that shrinking needs little memory."""
 TIE = 1e-9
 
 
@@ -66,9 +66,9 @@ def resized(image: Image, shape: tuple[int, int]) -> Image:
 
 
 def resize_bands(
-    bands: Iterator[tuple[slice, Maps]], count: int, shown: tuple[int, int], shape: tuple[int, int]
+    bands: Iterator[tuple[slice, Maps]], count: int, given: tuple[int, int], shape: tuple[int, int]
 ) -> Iterator[tuple[slice, Maps]]:
-    """Give the maps of a plane at another size, as `resized` does, and hold few of their rows.
+    """Resample the maps of a plane, as `resized` does, with few of their rows in memory.
 
     Parameters
     ----------
@@ -76,18 +76,18 @@ def resize_bands(
         Rows of the maps, px, from top to bottom without gap.
     count : int
         K, the number of maps.
-    shown, shape : (int, int)
-        Height and width of the maps as they come, and as they shall be, px.
+    given, shape : (int, int)
+        Height and width of the maps before and after, px.
 
     Yields
     ------
     rows : slice
     maps : (K, len(rows), X) float32
     """
-    if shown == shape:
+    if given == shape:
         yield from bands
         return
-    view = resized(Image(_PassingPixels(bands, (count, *shown)), "CYX"), shape)
+    view = resized(Image(_PassingPixels(bands, (count, *given)), "CYX"), shape)
     step = max(1, PIXELS_AT_ONCE // shape[1])
     for top in range(0, shape[0], step):
         rows = slice(top, min(top + step, shape[0]))
@@ -95,73 +95,79 @@ def resize_bands(
 
 
 class _PassingPixels:
-    """Pixels that come in bands; who looks at a row no longer looks at those above."""
+    """Pixels that are computed band by band; they must be read from top to bottom."""
 
     def __init__(self, bands: Iterator[tuple[slice, Maps]], shape: tuple[int, int, int]) -> None:
         self.bands, self.shape = bands, shape
         self.dtype = np.dtype(np.float32)
         self._top = 0
-        self._held = np.zeros((shape[0], 0, shape[2]), np.float32)
+        self._rows = np.zeros((shape[0], 0, shape[2]), np.float32)
 
     def __getitem__(self, index: tuple[slice, slice, slice]) -> Maps:
         channels, y, x = index
-        self._held, self._top = self._held[:, y.start - self._top :], y.start
-        while self._top + self._held.shape[1] < y.stop:
-            self._held = np.concatenate([self._held, next(self.bands)[1]], axis=1)
-        return self._held[channels, : y.stop - y.start, x]
+        # Rows above this region are not needed any more.
+        self._rows, self._top = self._rows[:, y.start - self._top :], y.start
+        while self._top + self._rows.shape[1] < y.stop:
+            self._rows = np.concatenate([self._rows, next(self.bands)[1]], axis=1)
+        return self._rows[channels, : y.stop - y.start, x]
 
 
 class _ResampledPixels:
-    """Pixels of another grid over the same field, computed where they are looked at."""
+    """Pixels of another grid over the same field, computed on demand."""
 
     def __init__(self, image: Image, size: tuple[int, int]) -> None:
         self.image = image
-        # That of the file, by which the range of its values is judged; regions are float32.
+        # The file's dtype tells the range of its values; regions are float32.
         self.dtype: np.dtype[Any] = image.data.dtype
         self.shape = (image.size("T"), image.size("C"), image.size("Z"), *size)
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[np.float32]:
         t, channels, z, y, x = index
         rows, columns = range(self.shape[-2])[y], range(self.shape[-1])[x]
-        held, across = _weights(self.image.shape[1], self.shape[-1], columns)
+        source_columns, across = _weights(self.image.shape[1], self.shape[-1], columns)
         ratio = self.image.shape[0] / self.shape[-2]
-        step = max(1, int(PIXELS_AT_ONCE / (held.stop - held.start) / ratio))
+        step = max(1, int(PIXELS_AT_ONCE / (source_columns.stop - source_columns.start) / ratio))
         out = np.empty((self.shape[1], len(rows), len(columns)), np.float32)
         for top in range(0, len(rows), step):
             part = rows[top : top + step]
-            lines, down = _weights(self.image.shape[0], self.shape[-2], part)
-            pixels = self.image.read(lines, held, Plane(t, z))
+            source_rows, down = _weights(self.image.shape[0], self.shape[-2], part)
+            pixels = self.image.read(source_rows, source_columns, Plane(t, z))
             for channel, plane in enumerate(pixels):
+                # First along Y, then along X: two sparse products instead of one with all pixels.
                 out[channel, top : top + len(part)] = (across @ (down @ plane).T).T
-        chosen: NDArray[np.float32] = out[channels]
-        return chosen
+        selected: NDArray[np.float32] = out[channels]
+        return selected
 
 
 def _weights(length: int, resized: int, part: range) -> tuple[slice, csr_array]:
-    """Which of `length` pixels of an axis make up some of `resized` ones, and their weights.
+    """Interpolation weights from `length` pixels of an axis to some of `resized` pixels.
 
     Returns
     -------
-    held : slice
-    weights : (len(part), len(held)) sparse float32
-        Rows sum to 1. A row depends on its place in the whole axis alone.
+    source : slice
+        Pixels with a weight.
+    weights : (len(part), len(source)) sparse float32
+        Rows sum to 1. A row depends on its position in the whole axis alone.
     """
     ratio = length / resized
+    # Half the base of the triangle; wider than a pixel where the image shrinks.
     reach = max(ratio, 1.0)
     centres = (np.arange(part.start, part.stop) + 0.5) * ratio - 0.5
+    # For each new pixel, in a row, the old pixels that its triangle may cover.
     taps = np.floor(centres - reach)[:, None].astype(np.int64) + np.arange(1, int(2 * reach) + 2)
     weights = np.maximum(1 - np.abs(taps - centres[:, None]) / reach, 0)
     weights[(taps < 0) | (taps >= length)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
     used = weights > 0
-    held = slice(int(taps[used].min()), int(taps[used].max()) + 1)
+    source = slice(int(taps[used].min()), int(taps[used].max()) + 1)
+    # Values, columns and row starts of a matrix in compressed sparse row format.
     starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    entries = (weights[used].astype(np.float32), taps[used] - held.start, starts)
-    return held, csr_array(entries, shape=(len(part), held.stop - held.start))
+    entries = (weights[used].astype(np.float32), taps[used] - source.start, starts)
+    return source, csr_array(entries, shape=(len(part), source.stop - source.start))
 
 
 class Restore:
-    """Takes what a stitcher finds in a rescaled plane and gives it in the plane's own pixels.
+    """Brings the objects and bands of a stitcher from a rescaled plane to the plane's own grid.
 
     Parameters
     ----------
@@ -170,7 +176,7 @@ class Restore:
     resized : (int, int)
         Of its rescaled view.
     on_found : callable
-        Told every object in the plane's own pixels; see `Stitcher.run`.
+        Called with the objects of each tile in the plane's own pixels; see `Stitcher.run`.
     """
 
     def __init__(
@@ -189,11 +195,11 @@ class Restore:
         labels, scores, offset, _ = restore(found, self.resized, self.shape)
         bottom = offset[0] + len(labels) - self._top
         self._grow(bottom)
-        # Rows that are given away hold none of these objects.
-        above = max(self._top - offset[0], 0)
-        kept = labels[above:]
-        place = self._canvas[bottom - len(kept) : bottom, offset[1] : offset[1] + kept.shape[1]]
-        np.copyto(place, kept + np.int32(self.count), where=kept > 0)
+        # Rows that are finished have none of these objects.
+        labels_left = labels[max(self._top - offset[0], 0) :]
+        columns = slice(offset[1], offset[1] + labels.shape[1])
+        target = self._canvas[bottom - len(labels_left) : bottom, columns]
+        np.copyto(target, labels_left + np.int32(self.count), where=labels_left > 0)
         self.on_found(TileObjects(labels, scores, offset, self.count + 1))
         self.count += len(scores)
 
@@ -203,34 +209,34 @@ class Restore:
             done = band.top + len(band.labels)
             stop = self.shape[0]
             if done < self.resized[0]:
-                # A row further down may still get a neighbour in the rescaled plane.
-                stop = int(np.searchsorted(_places(self.shape[0], self.resized[0]), done - 1))
+                # Later rows still lack a neighbour in the rescaled plane.
+                stop = int(np.searchsorted(_positions(self.shape[0], self.resized[0]), done - 1))
             self._grow(stop - self._top)
             rows = stop - self._top
             yield RowBand(self._top, self._canvas[:rows])
             self._canvas, self._top = self._canvas[rows:], stop
 
     def _grow(self, height: int) -> None:
-        """Make the canvas at least so many rows high."""
+        """Make the canvas at least `height` rows high."""
         if height > len(self._canvas):
             below = np.zeros((height - len(self._canvas), self.shape[1]), np.int32)
             self._canvas = np.concatenate([self._canvas, below])
 
 
 def restore(found: TileObjects, resized: tuple[int, int], shape: tuple[int, int]) -> TileObjects:
-    """Give the objects of one tile of a rescaled plane in the plane's own pixels.
+    """Bring the objects of one tile of a rescaled plane to the plane's own grid.
 
-    Of an object that is torn the largest piece stays, and one without pixels is left out.
+    Of an object in several pieces the largest stays; one without pixels is left out.
 
     Parameters
     ----------
-    found : Found
+    found : TileObjects
     resized, shape : (int, int)
         Height and width of the rescaled plane, and of the plane itself.
 
     Returns
     -------
-    Found
+    TileObjects
         Its ids are 1..n; `first_id` is that of `found`.
     """
     drawn, offset = restore_labels(found.labels, found.offset, resized, shape)
@@ -247,7 +253,7 @@ def restore_labels(
     """Draw the objects of one window of a rescaled plane on the plane's own grid.
 
     A pixel belongs to the object that has more than half of it, as a cubic B-spline weighs the
-    4 x 4 pixels around: outlines come out smooth, not in steps. Each object is asked alone, so
+    4 x 4 pixels around: outlines are smooth, not in steps. Each object is drawn by itself, so
     those of other windows make no difference.
 
     Parameters
@@ -262,13 +268,13 @@ def restore_labels(
     Returns
     -------
     labels : (h', w') int32
-        The same ids; thin objects may be torn, and those of one pixel vanish.
+        The same ids; thin objects may fall into pieces, and those of one pixel vanish.
     offset : (int, int)
         Row and column of these in the plane.
     """
     ends = [at + edge for at, edge in zip(offset, labels.shape, strict=True)]
     around = np.pad(labels, 2)
-    # Beyond the image its last pixels go on; beyond the window there is nothing of its objects.
+    # Beyond the image its last pixels are repeated; beyond the window its objects do not reach.
     for axis, edges in enumerate((around, around.T)):
         if offset[axis] == 0:
             edges[:2] = edges[2]
@@ -276,18 +282,21 @@ def restore_labels(
             edges[-2:] = edges[-3]
     top, rows, down = _neighbours(shape[0], resized[0], offset[0], ends[0])
     left, columns, across = _neighbours(shape[1], resized[1], offset[1], ends[1])
+    # Most pixels have one id around them: the nearest pixel decides.
     drawn = around[np.ix_(rows + 1 + (down >= 0.5), columns + 1 + (across >= 0.5))]
+    # Where several ids meet, the id with more than half of the spline's weight decides.
     y, x = np.nonzero(_mixed(around)[np.ix_(rows, columns)])
-    places = list(itertools.product(range(4), repeat=2))
-    ids = np.stack([around[rows[y] + i, columns[x] + j] for i, j in places])
+    offsets = list(itertools.product(range(4), repeat=2))
+    ids = np.stack([around[rows[y] + i, columns[x] + j] for i, j in offsets])
     vertical, horizontal = _spline(down)[:, y], _spline(across)[:, x]
-    shares = np.stack([vertical[i] * horizontal[j] for i, j in places])
+    shares = np.stack([vertical[i] * horizontal[j] for i, j in offsets])
     drawn[y, x] = _owner(ids, shares, drawn[y, x])
     return drawn, (top, left)
 
 
 def _mixed(around: Labels) -> NDArray[np.bool_]:
-    """Whether the 4 x 4 pixels from each one on are of several ids."""
+    """Whether the 4 x 4 pixels below and right of each pixel, with it, have several ids."""
+    # Minimum and maximum over a window of 4 px: three steps of neighbouring pairs along each axis.
     low = high = around
     for _ in range(3):
         low, high = np.minimum(low[:-1], low[1:]), np.maximum(high[:-1], high[1:])
@@ -310,16 +319,16 @@ def _spline(way: NDArray[np.float64]) -> NDArray[np.float64]:
 def _owner(
     ids: NDArray[np.int32], shares: NDArray[np.float64], nearest: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """Which id has more than half of the shares; of two halves the nearest. (16, N) each."""
+    """The id with more than half of the shares (16, N); of two halves that of the nearest pixel."""
     owner = np.zeros_like(nearest)
     half = np.zeros(len(nearest), bool)
-    # Mostly there are two, an object and the background.
+    # Most pixels have two ids, those of an object and of the background.
     for one in (ids.min(axis=0), ids.max(axis=0)):
         total = (shares * (ids == one)).sum(axis=0)
         owner[total > 0.5 + TIE] = one[total > 0.5 + TIE]
         half |= (np.abs(total - 0.5) <= TIE) & (one == nearest)
     several = np.flatnonzero(((ids != ids.min(axis=0)) & (ids != ids.max(axis=0))).any(axis=0))
-    # The outer ring has less than a third, so whoever has half is among the inner four.
+    # The outer 12 pixels have less than a third of the weight: an id with half is in the inner 4.
     for one in ids[[5, 6, 9, 10]][:, several]:
         total = (shares[:, several] * (ids[:, several] == one)).sum(axis=0)
         owner[several] = np.where(total > 0.5 + TIE, one, owner[several])
@@ -327,15 +336,15 @@ def _owner(
     return np.where(half, nearest, owner)
 
 
-def _places(length: int, resized: int) -> NDArray[np.float64]:
-    """Where the centres of the pixels of an axis lie on the rescaled axis, in its pixels."""
+def _positions(length: int, resized: int) -> NDArray[np.float64]:
+    """Positions of the pixel centres of an axis on the rescaled axis, in its pixels."""
     return (np.arange(length, dtype=np.float64) + 0.5) * np.float64(resized / length) - 0.5
 
 
 def _neighbours(
     length: int, resized: int, start: int, stop: int
 ) -> tuple[int, NDArray[np.int64], NDArray[np.float64]]:
-    """Pixels of an axis that lie by a window of the rescaled axis.
+    """Pixels of an axis that lie in a window of the rescaled axis.
 
     Returns
     -------
@@ -344,11 +353,11 @@ def _neighbours(
     around : (n,) int
         For each, the first of the four pixels around its centre, in the window with 2 px around.
     way : (n,) float
-        How far each centre is on the way from the second of these to the third, 0..1.
+        Distance of each centre from the second of these pixels, towards the third, 0..1.
     """
-    places = _places(length, resized)
-    before = np.floor(places).astype(np.int64)
+    positions = _positions(length, resized)
+    before = np.floor(positions).astype(np.int64)
     inside = np.flatnonzero((before + 1 >= start) & (before < stop))
     before = before[inside]
     first = int(inside[0]) if len(inside) else 0
-    return first, before - start + 1, places[inside] - before
+    return first, before - start + 1, positions[inside] - before

@@ -1,6 +1,6 @@
-"""Test-time augmentation: a window is also shown flipped, turned or in other light.
+"""Test-time augmentation: predict a window also flipped, turned or with other intensities.
 
-The answers are pooled. The network is the same; it takes as many times longer as there are views.
+The outputs are averaged or pooled. The time grows with the number of versions of a window.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.methods.base import Maps, to_uint8
 from sparcell.models.runtime import Runtime, read_uint8
-from sparcell.prediction.tiling.photometric import COLOURS, LIGHTS, SamePlace
+from sparcell.prediction.tiling.photometric import COLOURS, LIGHTS, Photometric
 from sparcell.preprocessing.normalise import Normalise
 
 if TYPE_CHECKING:
     from sparcell.models.model import Model
 
 SAME_OBJECT = 0.5
-"""IoU of two boxes from which on two views mean the same object."""
+"""IoU from which boxes of two versions are of the same object."""
 
 
 class Symmetry(NamedTuple):
@@ -79,13 +79,13 @@ GROUPS: dict[str, tuple[Symmetry, ...]] = {
     "turns": (FLIPS[0], FLIPS[3], TRANSPOSED[1], TRANSPOSED[2]),
     "all": FLIPS + TRANSPOSED,
 }
-"""What the network is shown: the window as it is, its flips, its quarter turns, or all eight."""
+"""Versions of a window: unchanged alone, flips, quarter turns, or all eight symmetries."""
 PHOTOMETRIC = "photometric"
-"""Name of the views in other light; see `sparcell.prediction.tiling.photometric`."""
+"""Name of the changed intensities; see `sparcell.prediction.tiling.photometric`."""
 
 
-def list_symmetries(group: str, colour: bool) -> tuple[Symmetry | SamePlace, ...]:
-    """List the views of a group, the window as it is first.
+def list_symmetries(group: str, colour: bool) -> tuple[Symmetry | Photometric, ...]:
+    """List the versions of a window in a group, the unchanged one first.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ def list_symmetries(group: str, colour: bool) -> tuple[Symmetry | SamePlace, ...
 
 
 class TTARuntime:
-    """A runtime that is shown every window in all views of a group.
+    """A runtime that predicts every window in all versions of a group.
 
-    Dense maps are averaged; detections are put together by `pool_detections`.
+    Dense maps are averaged; detections are pooled by `pool_detections`.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class TTARuntime:
     group, colour
         As of `list_symmetries`.
     assemble : callable, optional
-        As in `sparcell.methods.base.OutputSpec`: what makes detections of the outputs for a view.
+        As in `sparcell.methods.base.OutputSpec`: makes detections of the outputs.
 
     Raises
     ------
@@ -136,13 +136,13 @@ class TTARuntime:
         assemble: Callable[[Any], Any] | None = None,
         colour: bool = False,
     ) -> None:
-        self.views = list_symmetries(group, colour)
+        self.transforms = list_symmetries(group, colour)
         self.runtime, self.assemble = runtime, assemble
         self.name = runtime.name if group == "none" else f"{runtime.name}, tta {group}"
 
     @classmethod
     def of(cls, runtime: Runtime, model: Model, group: str) -> TTARuntime:
-        """Show windows to a model's runtime; three channels are red, green and blue.
+        """Put test-time augmentation before a model's runtime; three channels are RGB.
 
         Raises
         ------
@@ -158,68 +158,68 @@ class TTARuntime:
         return cls(runtime, group, model.method.output.assemble, model.spec.channels == 3)
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run the network on every view of one window."""
-        views = (self._look(image, view) for view in self.views)
-        first = next(views)
-        if len(self.views) == 1:
+        """Run the network on every version of one window."""
+        results = (self._run(image, transform) for transform in self.transforms)
+        first = next(results)
+        if len(self.transforms) == 1:
             return first
         if first[0].ndim == 2:
-            return pool_detections([first, *views])
+            return pool_detections([first, *results])
         total = [maps.copy() for maps in first]
-        for view in views:
-            for maps, more in zip(total, view, strict=True):
+        for result in results:
+            for maps, more in zip(total, result, strict=True):
                 maps += more
-        return [maps / np.float32(len(self.views)) for maps in total]
+        return [maps / np.float32(len(self.transforms)) for maps in total]
 
     def run_uint8(self, image: NDArray[np.float32]) -> Maps:
         """Run a network of dense maps on one window; see `sparcell.models.runtime.read_uint8`."""
-        if len(self.views) == 1:
+        if len(self.transforms) == 1:
             return read_uint8(self.runtime, image)
         return to_uint8(self(image)[0])
 
-    def _look(
-        self, image: NDArray[np.float32], view: Symmetry | SamePlace
+    def _run(
+        self, image: NDArray[np.float32], transform: Symmetry | Photometric
     ) -> list[NDArray[np.float32]]:
-        """Run the network on one view; its outputs turned back."""
-        shown = np.ascontiguousarray(view(image))
-        outputs = self.runtime(shown)
+        """Run the network on one version of a window, and turn the outputs back."""
+        window = np.ascontiguousarray(transform(image))
+        outputs = self.runtime(window)
         if self.assemble:
             outputs = self.assemble(outputs)
         if outputs[0].ndim == 2:
             boxes, scores, masks = outputs
             return [
-                view.undo_boxes(boxes, (shown.shape[1], shown.shape[2])),
+                transform.undo_boxes(boxes, (window.shape[1], window.shape[2])),
                 scores,
-                view.undo(masks),
+                transform.undo(masks),
             ]
-        return [view.undo(maps) for maps in outputs]
+        return [transform.undo(maps) for maps in outputs]
 
 
-def pool_detections(views: list[list[NDArray[np.float32]]]) -> list[NDArray[np.float32]]:
-    """Put the detections of several views together; the best of each object rises by agreement.
+def pool_detections(versions: list[list[NDArray[np.float32]]]) -> list[NDArray[np.float32]]:
+    """Pool the detections of several versions of a window; agreement raises a score.
 
-    All detections are kept, for the decoding suppresses those that mean the same object and keeps
-    the one with the highest score. Every score is multiplied by the share of the views' agreement:
-    of the best scores that the views give to boxes at that place (IoU of `SAME_OBJECT` or more; 0
-    where a view has none), the mean divided by the largest. So the detection that is kept scores
-    the mean of what the views thought of the object, and their order at one place stays.
+    All detections are returned: the decoding suppresses all of an object but the one with the
+    highest score. Every score is multiplied by the agreement of the versions. Each version gives
+    the best score of its boxes that overlap the box (IoU of `SAME_OBJECT` or more), or 0; the
+    agreement is the mean of these scores divided by the largest. So the remaining detection of an
+    object has the mean score of the versions, and the order of scores at one place stays.
 
     Parameters
     ----------
-    views : list of [boxes, scores, masks]
+    versions : list of [boxes, scores, masks]
         (M, 4), (M,), (M, h, w) float32, in the same coordinates; M may differ.
 
     Returns
     -------
     [boxes, scores, masks]
-        Of all views, one after the other.
+        Of all versions, one after the other.
     """
-    boxes, scores, masks = (np.concatenate(part) for part in zip(*views, strict=True))
-    # View by view: all pairs of a large window at once would take gigabytes.
+    boxes, scores, masks = (np.concatenate(part) for part in zip(*versions, strict=True))
+    # Pair by pair of versions: all boxes of a large window at once would take gigabytes.
     best = np.stack(
         [
-            np.concatenate([_best_overlapping(own, theirs, confidence) for own, *_ in views])
-            for theirs, confidence, _ in views
+            np.concatenate([_best_overlapping(own, others, other_scores) for own, *_ in versions])
+            for others, other_scores, _ in versions
         ]
     )
     # A box without area overlaps nothing, not even itself.
@@ -228,11 +228,11 @@ def pool_detections(views: list[list[NDArray[np.float32]]]) -> list[NDArray[np.f
 
 
 def _best_overlapping(
-    own: NDArray[np.float32], theirs: NDArray[np.float32], confidence: NDArray[np.float32]
+    boxes: NDArray[np.float32], others: NDArray[np.float32], scores: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Best confidence (N,) among `theirs` (N, 4) that overlap each box of `own` (M, 4); else 0."""
-    overlapping = box_iou(own, theirs) >= SAME_OBJECT
-    best: NDArray[np.float32] = np.where(overlapping, confidence, 0).max(axis=1, initial=0)
+    """Best of the `scores` (N,) of `others` (N, 4) that overlap each of `boxes` (M, 4), or 0."""
+    overlapping = box_iou(boxes, others) >= SAME_OBJECT
+    best: NDArray[np.float32] = np.where(overlapping, scores, 0).max(axis=1, initial=0)
     return best
 
 
