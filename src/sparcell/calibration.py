@@ -1,4 +1,4 @@
-"""A model computed in 8 bits, if it finds what it found before."""
+"""Calibrate a model for 8-bit integers, and accept it only without loss of accuracy."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ REPEATS = 5
 
 
 def quantise(model: Model, data: Path | str) -> Model:
-    """Calibrate a model for computing in 8 bits, and keep that only if it is as good.
+    """Calibrate a model for computing in 8 bits, and refuse it if it is worse.
 
-    Ranges are measured on training images. The validation images are predicted as a user would,
-    in float32 and in 8 bits, and scored together.
+    Ranges are measured on training images. The validation images are predicted as files, in float32
+    and in 8 bits, and scored together.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def quantise(model: Model, data: Path | str) -> Model:
     Returns
     -------
     Model
-        The same network with `ModelCard.int8`.
+        The same network with `ModelSpec.int8`.
 
     Raises
     ------
@@ -82,16 +82,18 @@ def quantise(model: Model, data: Path | str) -> Model:
             "a network without a convolution that 8 bits make faster", "a larger one", "keep it"
         )
     plain = _with(model, None)
-    exact = plain.open("openvino")
-    # Allows anything until it is known what is to be allowed.
+    full = plain.open("openvino")
+    # A tolerance of 1 accepts any output until the difference is measured.
     trial = _with(model, Int8(ranges=ranges, off=1, ap50=(0, 0)))
     rounded = trial.open("openvino-int8")
-    off = _difference(model, exact, rounded)
+    off = _difference(model, full, rounded)
     before, after = _score(plain, "openvino", val), _score(trial, "openvino-int8", val)
-    told = f"AP50 of {len(val)} validation images {before:.4f} in float32, {after:.4f} in 8 bits"
+    comparison = (
+        f"AP50 of {len(val)} validation images {before:.4f} in float32, {after:.4f} in 8 bits"
+    )
     if not before - after <= LARGEST_LOSS:
-        raise InputError(told, f"a loss of at most {LARGEST_LOSS}", "keep the model as it is")
-    logger.info(f"{told}; {len(ranges)} inputs of convolutions")
+        raise InputError(comparison, f"a loss of at most {LARGEST_LOSS}", "keep the model as it is")
+    logger.info(f"{comparison}; {len(ranges)} inputs of convolutions")
     _compare_speed(model, plain.open("auto"), rounded)
     return _with(model, Int8(ranges=ranges, off=off, ap50=(before, after)))
 
@@ -101,7 +103,7 @@ def _with(model: Model, int8: Int8 | None) -> Model:
 
 
 def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
-    """Fields that the model's own record names, or those of the dataset's split."""
+    """Fields of a part by the model's record, or else by the dataset's split."""
     named = set(model.spec.record.get("fields", {}).get(part, ()))
     found = [sample for sample in dataset.samples if sample.name in named]
     found = found or list(dataset.split(part).samples)
@@ -115,7 +117,7 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
 
 
 def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
-    """Middle of an image as the network sees it, at most about `WINDOW` px wide."""
+    """Middle of an image as the network's input, at most about `WINDOW` px wide."""
     image = fit_channels(open_image(sample.image), model, None)
     most = model.spec.window or WINDOW
     starts = [max(0, (length - most) // 2) for length in image.shape]
@@ -126,10 +128,11 @@ def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
     return pad_to(pixels, (height, width))
 
 
-def _difference(model: Model, exact: Runtime, rounded: Runtime) -> float:
+def _difference(model: Model, full: Runtime, rounded: Runtime) -> float:
+    """99th percentile of the difference of two runtimes' outputs for the golden input."""
     shape = (model.golden_input.shape[1], model.golden_input.shape[2])
     draw = model.method.output.reference_image
-    before, after = (draw(runtime(model.golden_input), shape) for runtime in (exact, rounded))
+    before, after = (draw(runtime(model.golden_input), shape) for runtime in (full, rounded))
     return float(np.percentile(np.abs(before - after), 99))
 
 
@@ -147,7 +150,7 @@ def _score(model: Model, runtime: str, samples: Sequence[Sample]) -> float:
 
 
 def _compare_speed(model: Model, before: Runtime, after: Runtime) -> None:
-    """Say what is gained, by processor time; refuse what gains nothing."""
+    """Log the processor time of both runtimes; refuse 8 bits that are not faster."""
     edge = -(-WINDOW // model.spec.multiple) * model.spec.multiple
     window = np.resize(model.golden_input, (len(model.golden_input), edge, edge))
     slow, fast = (_seconds(runtime, window) * 1e6 / edge**2 for runtime in (before, after))

@@ -1,4 +1,4 @@
-"""What was found on this machine, whether that is good, and what to do where it is not."""
+"""Check this machine for prediction and training: what is found, its status, and what to do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FEATURES = {
     "NEON int8": ("i8mm",),
 }
 BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
-"""Packages that bring ONNX Runtime; one of them is enough."""
+"""Packages with ONNX Runtime; one of them is enough."""
 ASK_TORCH = """
 import json, torch
 mps = torch.backends.mps.is_available()
@@ -70,7 +70,7 @@ class Finding(NamedTuple):
 
 
 def doctor(model: Model | None = None) -> list[Finding]:
-    """Look at everything that prediction and training need.
+    """Check everything that prediction and training need.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def doctor(model: Model | None = None) -> list[Finding]:
         try:
             findings += check()
         except Exception as error:
-            # Here of all places nothing may end in a traceback.
+            # A check that fails is reported like its result.
             what = f"not known ({type(error).__name__}: {error})"
             findings.append(Finding("warn", check.__name__.strip("_<>"), what, "please report it"))
     usable = any(f.topic in ("openvino", "onnxruntime") and f.status == "ok" for f in findings)
@@ -152,12 +152,12 @@ def _processor() -> Iterator[Finding]:
     if not flags:
         yield Finding("ok", "processor", f"{platform.processor() or platform.machine()}")
         return
-    held = [name for name, needed in FEATURES.items() if set(needed) <= flags]
-    if not held and platform.machine().lower() in ("x86_64", "amd64"):
+    known = [name for name, needed in FEATURES.items() if set(needed) <= flags]
+    if not known and platform.machine().lower() in ("x86_64", "amd64"):
         fix = "an emulator may hide it; expect a tenth of the speed"
         yield Finding("warn", "processor", "no AVX2", fix)
     else:
-        yield Finding("ok", "processor", ", ".join(held) or platform.machine())
+        yield Finding("ok", "processor", ", ".join(known) or platform.machine())
 
 
 def _settings() -> Iterator[Finding]:
@@ -194,8 +194,8 @@ def _openvino() -> Iterator[Finding]:
         core = openvino.Core()
         parts = []
         for device in core.available_devices:
-            told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-            kinds = [kind for kind in ("FP32", "FP16", "BF16", "INT8") if kind in told]
+            capable = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+            kinds = [kind for kind in ("FP32", "FP16", "BF16", "INT8") if kind in capable]
             parts.append(f"{device} ({', '.join(kinds)})")
         found = f"{_version('openvino')}: {', '.join(parts) or 'no device'}"
     except Exception as error:
@@ -254,12 +254,12 @@ def _torch() -> Iterator[Finding]:
     if _version("torch") is None:
         return
     # In a process of its own: PyTorch takes seconds to load, and may crash on a bad driver.
-    asked = subprocess.run([sys.executable, "-c", ASK_TORCH], capture_output=True, text=True)
-    if asked.returncode:
-        reason = (asked.stderr.strip().splitlines() or ["it crashed"])[-1]
+    result = subprocess.run([sys.executable, "-c", ASK_TORCH], capture_output=True, text=True)
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["it crashed"])[-1]
         yield Finding("warn", "torch", f"does not load: {reason}", "install PyTorch again")
         return
-    number, cuda, names, mps = json.loads(asked.stdout)
+    number, cuda, names, mps = json.loads(result.stdout)
     devices = ", ".join(names) or ("Apple GPU" if mps else "CPU")
     built = f"built for CUDA {cuda}" if cuda else "built without CUDA"
     if shutil.which("nvidia-smi") and not names:
@@ -302,12 +302,12 @@ def _model(model: Model) -> Iterator[Finding]:
     for name in candidates(model.spec.int8):
         try:
             runtime = model.open(name)
-            said = output.reference_image(runtime(model.golden_input), shape)
+            found = output.reference_image(runtime(model.golden_input), shape)
         except InputError as error:
-            # Not every machine has every runtime; only that none is left matters.
+            # Not every machine has every runtime; one is enough.
             yield Finding("ok", "model", f"{name} is not used: {_reason(error)}")
             continue
-        difference = np.abs(said - model.golden_output)
+        difference = np.abs(found - model.golden_output)
         parity = (
             f"off by {difference.max():.1e} at most, {np.percentile(difference, 99):.1e} in 99 %"
         )

@@ -93,7 +93,7 @@ def test_a_card_beside_any_other_file_is_not_a_card(places: Path) -> None:
 @pytest.mark.parametrize("text", ["purpose: [", "purpose: x\nsurprise: 1", "[1]", "licence: MIT"])
 def test_a_damaged_card_is_named(places: Path, text: str) -> None:
     bundle(places, "cache", "mine").with_suffix(".yaml").write_text(text)
-    with pytest.raises(InputError, match=r"mine\.yaml that is no model card"):
+    with pytest.raises(InputError, match=r"mine\.yaml that describes no model"):
         _ = entries()["mine"].info
 
 
@@ -112,7 +112,7 @@ def test_verify_compares_hash_and_golden_output(places: Path) -> None:
     path = bundle(places, "cache", "mine")
     assert set(verify_model(entries()["mine"]).values()) == {""}
     write_info(CARD.model_copy(update={"sha256": "0" * 64}), path.with_suffix(".yaml"))
-    with pytest.raises(InputError, match="as its card says"):
+    with pytest.raises(InputError, match="as in its info file"):
         verify_model(entries()["mine"])
     wrong = bright_model()
     wrong.golden_output = 1 - wrong.golden_output

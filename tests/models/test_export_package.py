@@ -130,7 +130,7 @@ def test_every_method_tells_how_its_maps_become_objects(name: str, tmp_path: Pat
     [
         ({}, "m", "bioimageio", "ends in .zip"),
         ({}, "m.zip", "tflite", "format tflite"),
-        ({"frames": 2}, "m.zip", "bioimageio", "2 frames together"),
+        ({"frames": 2}, "m.zip", "bioimageio", "a model of 2 frames"),
     ],
 )
 def test_what_cannot_be_exported(

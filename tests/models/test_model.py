@@ -89,8 +89,8 @@ def test_a_part_that_is_missing(saved: Path, tmp_path: Path, part: str) -> None:
     ("part", "edit", "words"),
     [
         ("sparcell.json", with_spec(format=2), "model format 2"),
-        ("sparcell.json", with_spec(channels=0), "damaged card"),
-        ("sparcell.json", with_spec(surprise=1), "damaged card"),
+        ("sparcell.json", with_spec(channels=0), "damaged sparcell.json"),
+        ("sparcell.json", with_spec(surprise=1), "damaged sparcell.json"),
         ("sparcell.json", lambda _: b"{", "no Sparcell model"),
         ("sparcell.json", lambda _: b"[1]", "no Sparcell model"),
         ("golden_input.npy", pickled, "that is no array"),

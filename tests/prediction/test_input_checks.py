@@ -100,7 +100,7 @@ def test_pieces_that_fill_the_memory(
     with pytest.raises(InputError, match="save it in smaller tiles"):
         check_chunk_size(image)
     summary = predict(model, path, tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert "each read as a whole" in next(iter(summary.failures.values()))
+    assert "each decoded as a whole" in next(iter(summary.failures.values()))
     tifffile.imwrite(path, pixels)
     assert chunk_bytes(open_image(path)) == 0
 

@@ -65,7 +65,7 @@ def test_one_channel_is_the_mean_of_four_predictions() -> None:
     # A network with random weights does see the light.
     assert np.abs(expected - network(image)[0]).max() > 0.01
     assert photometric.name == "onnxruntime f32, tta photometric"
-    assert len(photometric.transforms) == 4 and photometric.views[0] == Light()
+    assert len(photometric.transforms) == 4 and photometric.transforms[0] == Light()
     off = photometric.run_uint8(image).astype(int) - np.rint(expected * 255)
     assert np.abs(off).max() <= 1
 

@@ -67,7 +67,7 @@ RELU = bytes.fromhex(
     "08073a4b0a0c0a0178120179220452656c751201675a1b0a017812160a14080112100a0208010a0208010a02"
     "08010a020801621b0a017912160a14080112100a0208010a0208010a0208010a02080142040a00100d"
 )
-"""The smallest network, y = max(x, 0) of one pixel, as ONNX: where it runs, the device works."""
+"""The smallest network as ONNX, y = max(x, 0) of one pixel, to test whether a device works."""
 
 
 def present() -> list[str]:
@@ -82,7 +82,7 @@ def present() -> list[str]:
 
 
 def why_not(device: str) -> str:
-    """Say in one line why a device cannot be used; nothing where it can."""
+    """Why a device cannot be used, in one line; empty where it can."""
     try:
         Accelerated(RELU, 1, device).run(np.zeros((1, 1, 1), np.float32))
     except Exception as error:
@@ -107,7 +107,7 @@ class Accelerated:
         self._sessions: dict[tuple[int, ...], Any] = {}
         if device not in present():
             raise RuntimeError("this ONNX Runtime was built without it")
-        # What it prints itself, in several lines, is said in one.
+        # Its own messages take several lines; ours is one.
         onnxruntime.set_default_logger_severity(4)
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             with redirect_stdout(StringIO()):
@@ -132,10 +132,10 @@ class Accelerated:
             ) from error
 
     def run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run the network on one window; what goes wrong is raised as ONNX Runtime tells it."""
+        """Run the network on one window; errors are those of ONNX Runtime."""
         shape = image.shape if self._kind.fixed else ()
         if shape not in self._sessions:
-            # Each holds the network and its buffers: keep few.
+            # Each session has the network and its buffers in memory.
             if len(self._sessions) >= 4:
                 self._sessions.pop(next(iter(self._sessions)))
             self._sessions[shape] = self._open(shape)

@@ -1,7 +1,7 @@
 """Packages in the format of bioimage.io, as other tools write them.
 
 Formats 0.4 and 0.5 of the model description are read, and of them what running the ONNX network
-takes: axes, sizes, processing, test tensors. Nothing of a package is executed but its graph.
+takes: axes, sizes, processing, test tensors. Only the graph of a package is executed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sparcell.models.rdf import Tensor, read_description, read_tensors
 logger = logging.getLogger(__name__)
 
 REACH = 64.0
-"""Extent in px that objects are taken to have at most, where nobody has measured them."""
+"""Largest extent of objects, px, where it is not known."""
 
 
 def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> Model:
@@ -68,28 +68,28 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
             "let its author check it with the validator of bioimage.io",
         ) from error
     image = _check_input(package, inputs)
-    seen = _test_tensor(package, image, base)
-    prepared = image.steps.fit(seen)(seen)
-    said = [_dense_output(package, one, base, seen.shape) for one in results]
-    meanings = _meanings(package, results, said, outputs)
+    test_input = _test_tensor(package, image, base)
+    prepared = image.steps.fit(test_input)(test_input)
+    test_outputs = [_dense_output(package, one, base, test_input.shape) for one in results]
+    meanings = _meanings(package, results, test_outputs, outputs)
     layout = ExternalLayout(
         axes=image.axes,
         smallest=(image.sizes["y"][0], image.sizes["x"][0]),
         step=(image.sizes["y"][1], image.sizes["x"][1]),
         outputs=tuple(
             OutputLayout(axes=one.axes if found is not None else "", steps=one.steps)
-            for one, found in zip(results, said, strict=True)
+            for one, found in zip(results, test_outputs, strict=True)
         ),
         meanings=meanings,
     )
-    channels = np.concatenate([found for found in said if found is not None])
+    channels = np.concatenate([found for found in test_outputs if found is not None])
     _check_range(package, channels, meanings)
     spec = ModelSpec(
         name=name,
-        method=layout.reading.method,
+        method=layout.mapping.method,
         decode={},
         normalise=image.steps,
-        channels=len(seen),
+        channels=len(test_input),
         pixel_size=image.pixel_size,
         multiple=lcm(*(max(step, 1) for step in layout.step)),
         typical_area=None,
@@ -102,9 +102,9 @@ def read_bioimageio(package: Package, outputs: Sequence[str] | None = None) -> M
 
 def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
     if not isinstance(weights, dict) or not isinstance(weights.get("onnx"), dict):
-        held = ", ".join(map(str, weights)) if isinstance(weights, dict) and weights else "nothing"
+        formats = ", ".join(map(str, weights)) if isinstance(weights, dict) and weights else ""
         raise InputError(
-            f"weights as {held} in {package.source}",
+            f"weights as {formats or 'nothing'} in {package.source}",
             "ONNX, which runs without the code of the network",
             "ask its author for ONNX weights, or convert them with bioimageio.core",
         )
@@ -177,7 +177,7 @@ def _test_tensor(package: Package, tensor: Tensor, base: PurePosixPath) -> NDArr
 def _dense_output(
     package: Package, tensor: Tensor, base: PurePosixPath, shape: tuple[int, ...]
 ) -> NDArray[np.float32] | None:
-    """Read what the network said, (C, Y, X); None where that is no map of the image."""
+    """Read a test output as (C, Y, X); None where it is no map of the image."""
     beside = [n for a, (n, _) in tensor.sizes.items() if a not in "bcyx"]
     of_planes = tensor.axes.startswith("b") and {"y", "x"} <= set(tensor.axes)
     if not of_planes or max(beside, default=1) > 1:
@@ -191,7 +191,7 @@ def _dense_output(
             "one that treats every tile alike",
             "use another model",
         )
-    # Made and dropped: a step that is unknown shall be named now.
+    # The result is not used: this raises where a step is unknown.
     tensor.steps.fit(found)
     return found
 
@@ -199,12 +199,12 @@ def _dense_output(
 def _meanings(
     package: Package,
     results: list[Tensor],
-    said: list[NDArray[np.float32] | None],
+    test_outputs: list[NDArray[np.float32] | None],
     chosen: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Find out what all channels of the dense outputs show."""
+    """Meanings of all channels of the dense outputs."""
     listed, guessed = [], []
-    for one, found in zip(results, said, strict=True):
+    for one, found in zip(results, test_outputs, strict=True):
         if found is None:
             continue
         named = len(one.channels) == len(found)

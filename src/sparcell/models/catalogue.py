@@ -1,6 +1,6 @@
-"""Models that have a name: those that come with Sparcell, and those that were fetched.
+"""Models with a name: those bundled with Sparcell, and those in the cache.
 
-Each is a file ``NAME.zip`` beside its card ``NAME.yaml``.
+Each is a file ``NAME.zip`` with an info file ``NAME.yaml`` beside it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sparcell.models.package import DESCRIPTIONS
 logger = logging.getLogger(__name__)
 
 LARGEST_BUNDLED = 10_000_000
-"""Bytes that a model which comes with Sparcell may have."""
+"""Most bytes of a bundled model."""
 
 
 class ModelInfo(BaseModel):
-    """What people need to know of a model, in words."""
+    """What users need to know about a model: the content of its info file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,13 +37,13 @@ class ModelInfo(BaseModel):
     authors: tuple[str, ...] = ()
     data: str = Field("", description="what it was trained on, and the licence of that")
     scores: dict[str, float] = Field(
-        default_factory=dict, description="measured, the first one shown in lists"
+        default_factory=dict, description="measured; lists show the first"
     )
     scores_of: str = Field("", description="images that the scores were measured on")
     limits: tuple[str, ...] = Field((), description="where it should not be trusted")
     rebuild: tuple[str, ...] = Field((), description="commands that make it again")
     outputs: tuple[str, ...] = Field(
-        (), description="what the output channels show, where the package itself does not say"
+        (), description="meanings of the output channels, where the package does not name them"
     )
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="of the zip")
     url: str = Field("", description="where it was fetched from")
@@ -59,12 +59,12 @@ class Entry:
 
     @property
     def info(self) -> ModelInfo | None:
-        """The card beside the model; see `info_of`."""
+        """The info file beside the model; see `info_of`."""
         return info_of(self.path)
 
 
 def bundled_folder() -> Path:
-    """Folder of the models that come with Sparcell."""
+    """Folder of the bundled models."""
     return Path(str(files("sparcell.zoo")))
 
 
@@ -75,7 +75,7 @@ def cache_folder() -> Path:
 
 
 def info_of(path: Path) -> ModelInfo | None:
-    """Read the card beside a model that has a name; None for other files.
+    """Read the info file beside a model with a name; None for other files.
 
     Raises
     ------
@@ -90,12 +90,14 @@ def info_of(path: Path) -> ModelInfo | None:
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InputError(
-            f"{place} that is no model card ({reason})", "a card", "fetch the model again"
+            f"{place} that describes no model ({reason})",
+            "an info file of a model",
+            "fetch the model again",
         ) from error
 
 
 def write_info(info: ModelInfo, path: Path) -> None:
-    """Write a card as YAML, completely or not at all."""
+    """Write an info file as YAML, completely or not at all."""
     with whole_file(path) as partial:
         content = info.model_dump(mode="json", exclude_defaults=True)
         partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf8")
@@ -134,8 +136,7 @@ def find_entry(name: str) -> Entry:
 def find_model(name: Path | str) -> Path:
     """Find the file or folder that a model's name stands for.
 
-    A path comes first, since a run folder is often named by one word. A folder that is no model
-    stands in nobody's way.
+    A path comes first: a run folder often has a short name. Folders without a model are ignored.
 
     Raises
     ------
@@ -146,8 +147,8 @@ def find_model(name: Path | str) -> Path:
     found: Path | None = path if path.exists() else None
     if path.is_dir():
         parts = [path / "model.zip", *(path / part for part in DESCRIPTIONS)]
-        held = next((part for part in parts if part.exists()), None)
-        found = held if held is None or held.name == "model.zip" else path
+        part = next((part for part in parts if part.exists()), None)
+        found = part if part is None or part.name == "model.zip" else path
     if found is None:
         if path.is_dir() and str(name) not in entries():
             raise InputError(

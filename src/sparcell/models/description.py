@@ -1,4 +1,4 @@
-"""A model of ours in the words of bioimage.io (model description 0.5)."""
+"""Describe a Sparcell model as bioimage.io does (model description 0.5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "0.5.4"
 OPSET = 18
 TEST_TENSOR = "test_{}.npy"
-"""File of what a network said, where it gives several outputs; of one it is the golden output."""
+"""File of an output for the test input, of a network with several; else the golden output."""
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -82,14 +82,13 @@ def preprocessing(normalise: Normalise | Steps) -> list[dict[str, Any]]:
 def normalised(pixels: NDArray[np.float32], normalise: Normalise | Steps) -> NDArray[np.float32]:
     """Normalise (C, Y, X) float32 as a tool does that follows the description.
 
-    What was normalised so stays as it is when it is normalised again: such an image can be a
-    golden input, which is what a network sees, and at the same time a test input, which others
-    normalise first.
+    Normalising the result again does not change it. So it can be both the golden input, which is
+    the input of the network, and a test input, which other tools normalise first.
     """
     return read_steps(preprocessing(normalise)).fit(pixels)(pixels)
 
 
-def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list[dict[str, Any]]:
+def _output_axes(model: Model, name: str, axes: tuple[str | int, ...]) -> list[dict[str, Any]]:
     described = []
     for number, axis in enumerate(axes):
         if axis == "channel":
@@ -99,7 +98,7 @@ def _output_axes(model: Model, output: str, axes: tuple[str | int, ...]) -> list
             described.append({"type": "space", "id": axis, "size": same, **_scale(model.spec)})
         else:
             fixed = axis if isinstance(axis, int) else {"min": 1}
-            described.append({"type": "index", "id": f"{output}_{number}", "size": fixed})
+            described.append({"type": "index", "id": f"{name}_{number}", "size": fixed})
     return described
 
 

@@ -1,8 +1,8 @@
-"""Large files over connections that break: a download goes on where it was interrupted.
+"""Download large files, and resume downloads that were interrupted.
 
-What has come is kept beside its validator, by which the server tells whether the file is still the
-same (RFC 9110, 13.1.5 and 14.2). A server that gives none, or no ranges, is asked for the whole
-file again.
+The part that has arrived stays with its validator (ETag), by which the server knows whether the
+file is still the same (RFC 9110, 13.1.5 and 14.2). Without ETag or ranges the download starts
+again.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ BROKEN = (
 def download(url: str, folder: Path) -> Iterator[Path]:
     """Download a file into a folder, and delete it when the block ends.
 
-    If it cannot be had whole, and the server can go on from there, what came is kept for the next
-    call.
+    If it is interrupted and the server supports ranges, the part stays for the next call.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def _attempt(url: str, part: Path) -> None:
         except BROKEN as error:
             reason = getattr(error, "reason", None) or error or type(error).__name__
             code = error.code if isinstance(error, urllib.error.HTTPError) else 0
-            # A range that is not there: what is kept is no part of this file.
+            # The part is longer than the file, so it is of another one.
             if code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 _forget(part)
             elif 0 < code < 500 or attempt == ATTEMPTS:
@@ -102,7 +101,7 @@ def _attempt(url: str, part: Path) -> None:
 
 
 def _stream(url: str, part: Path) -> None:
-    done, headers = _kept(part), {"User-Agent": "sparcell"}
+    done, headers = _resumable_bytes(part), {"User-Agent": "sparcell"}
     if done:
         headers |= {
             "Range": f"bytes={done}-",
@@ -120,32 +119,32 @@ def _stream(url: str, part: Path) -> None:
         _check_size(url, done + stated, part)
         with part.open("ab") as file:
             _remember(part, response)
-            came = 0
+            received = 0
             for block in track(_blocks(response), "download", max(stated // BLOCK, 1), "blocks"):
                 file.write(block)
-                came += len(block)
-                _check_size(url, done + came, part)
-        if stated and came != stated:
-            raise http.client.IncompleteRead(b"", stated - came)
+                received += len(block)
+                _check_size(url, done + received, part)
+        if stated and received != stated:
+            raise http.client.IncompleteRead(b"", stated - received)
 
 
-def _kept(part: Path) -> int:
-    """How much is there that one can go on from."""
+def _resumable_bytes(part: Path) -> int:
+    """Bytes of the part from which the download can be resumed."""
     return part.stat().st_size if part.exists() and _validator(part).exists() else 0
 
 
 def _check_range(response: http.client.HTTPResponse, done: int, part: Path) -> None:
-    """Check that a part begins where what is kept ends; else begin anew."""
+    """Check that the response begins where the part ends; else start again."""
     span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not span or int(span[1]) != done:
         _forget(part)
-        raise http.client.HTTPException("another range than was asked for")
+        raise http.client.HTTPException("another range than requested")
 
 
 def _remember(part: Path, response: http.client.HTTPResponse) -> None:
-    """Keep what tells this file from a later one of the same address, where that is certain."""
+    """Store the ETag, by which a later version of the file is recognised."""
     etag = response.headers.get("ETag", "")
-    # Of a weak one, bytes may differ.
+    # With a weak ETag, bytes may differ.
     known = "" if etag.startswith("W/") else etag
     if known and not _validator(part).exists():
         _validator(part).write_text(known, "utf8")

@@ -1,4 +1,4 @@
-"""A model for other programs: a bioimage.io package, or the bare network with a description."""
+"""Export a model for other programs: as a bioimage.io package, or as ONNX with a description."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _check_package(model: Model, out: Path) -> None:
         )
     if model.spec.frames > 1:
         raise InputError(
-            f"a model that sees {model.spec.frames} frames together",
+            f"a model of {model.spec.frames} frames",
             "one of single images, which is all that bioimage.io describes",
             "use --format onnx",
         )
@@ -91,29 +91,29 @@ def another_tools(source: str) -> InputError:
 def bioimageio_parts(model: Model, info: ModelInfo) -> dict[str, bytes]:
     """Give the files of a bioimage.io package by their names.
 
-    The network is run once, so the test tensors are what this machine's reference runtime says of
-    an input that other tools normalise to itself.
+    The test tensors are an input that normalisation does not change, and the output of this
+    machine's reference runtime for it.
     """
     runtime = model.open("onnxruntime")
     image = normalised(model.golden_input, model.spec.normalise)
     outputs, output = runtime(image), model.method.output
     picture = output.reference_image(outputs, (image.shape[1], image.shape[2]))
-    settled = replace(model, golden_input=image, golden_output=picture)
+    tested = replace(model, golden_input=image, golden_output=picture)
     authors = {"authors": [{"name": name} for name in info.authors]} if info.authors else {}
-    rdf = describe(settled) | authors | {
+    rdf = describe(tested) | authors | {
         "description": info.purpose[:1024],
         "documentation": {"source": "README.md"},
         "tags": ["sparcell", "segmentation", "2d", "cells", model.spec.method],
     }  # fmt: skip
     if info.licence:
         rdf["license"] = info.licence
-    parts = settled.parts() | {
+    parts = tested.parts() | {
         "rdf.yaml": yaml.safe_dump(rdf, sort_keys=False, allow_unicode=True).encode(),
-        "README.md": (readme(settled, info) + PACKAGE).encode(),
+        "README.md": (readme(tested, info) + PACKAGE).encode(),
     }
     if len(outputs) > 1:
-        for name, said in zip(output.outputs, outputs, strict=True):
-            parts[TEST_TENSOR.format(name)] = npy(said[None])
+        for name, array in zip(output.outputs, outputs, strict=True):
+            parts[TEST_TENSOR.format(name)] = npy(array[None])
     return parts
 
 
@@ -148,16 +148,16 @@ def _write_onnx(model: Model, out: Path, info: ModelInfo) -> None:
 
 
 def readme(model: Model, info: ModelInfo) -> str:
-    """Tell users of ImageJ, QuPath and scripts what goes in, what comes out, what to do with it."""
+    """Text for users of ImageJ, QuPath and scripts: input, output, decoding."""
     parts = [
         f"# {model.spec.name}",
         info.purpose,
         *_facts(info),
-        "## What the network is shown",
+        "## Input",
         _input_text(model),
-        "## What it says",
+        "## Output",
         _output_text(model),
-        "## From there to objects",
+        "## Decoding: from the output to objects",
         _decoding_text(model),
         "## Programs",
         PROGRAMS.format(edges=model.spec.window or f"multiples of {model.spec.multiple}"),
@@ -200,7 +200,7 @@ def _input_text(model: Model) -> str:
             f"Intensities of each channel are scaled so that the percentile {settings.low:g} "
             f"becomes -1 and the percentile {settings.high:g} becomes 1, and cut at "
             f"+-{settings.limit:g}. Take the percentiles of the whole image, not of each tile: "
-            "a tile without objects would be stretched to look as if it had some."
+            "the noise of a tile without objects would be scaled up to the range of objects."
         )
     return "\n".join(lines)
 
@@ -209,8 +209,8 @@ def _size_text(spec: ModelSpec) -> str:
     if not spec.window:
         return f"are multiples of {spec.multiple} px; pad by reflection and cut the result."
     return (
-        f"are {spec.window} px, for the network sees where in its window a pixel lies. Cut larger "
-        f"images into windows every {spec.window // 2} px and take the middle half of each answer; "
+        f"are {spec.window} px, for the position in the window is an input. Cut larger "
+        f"images into windows every {spec.window // 2} px and take the middle half of each output; "
         "pad smaller ones by reflection."
     )
 
@@ -226,14 +226,14 @@ def _output_text(model: Model) -> str:
 
 def _decoding_text(model: Model) -> str:
     """The decoding in its own words, and the settings it was tuned to."""
-    told = inspect.getdoc(model.method.decode) or ""
-    first = told.partition("\nParameters\n")[0].strip()
+    description = inspect.getdoc(model.method.decode) or ""
+    first = description.partition("\nParameters\n")[0].strip()
     settings = model.decode_settings
     lines = []
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        said = value if isinstance(value, str) else f"{value:g}"
-        lines.append(f"- {name} = {said}: {field.description}")
+        number = value if isinstance(value, str) else f"{value:g}"
+        lines.append(f"- {name} = {number}: {field.description}")
     return f"{first}\n\nSettings of this model:\n\n" + "\n".join(lines)
 
 
@@ -245,7 +245,7 @@ objects of a mask. Touching objects are divided by a marker-controlled watershed
 the distance map, or of the interior, inside the mask.
 
 QuPath: its Bioimage Model Zoo extension makes a pixel classifier of a package, given an engine that
-runs ONNX. QuPath normalises what it sees at a time, not the whole image: choose large tiles, and
+runs ONNX. QuPath normalises each tile, not the whole image: choose large tiles, and
 fixed limits in place of percentiles if background tiles come out full of objects. Objects are then
 made from the classifier at the threshold above; what touches stays together, so counts are too low
 where cells are dense."""
@@ -259,6 +259,6 @@ The label images in `out/labels` open in ImageJ and QuPath; each object has its 
 ## Validation
 
 The golden input is an image that is normalised already; normalising it again leaves it as it is.
-The golden output is what the network says about it. On images of your own, count objects by hand
+The golden output is the network's output for it. On images of your own, count objects by hand
 in a few fields first.
 """

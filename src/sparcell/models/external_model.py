@@ -1,8 +1,8 @@
-"""Networks of other tools, fed and read as if they were Sparcell's own.
+"""Run networks of other tools as if they were Sparcell's own.
 
-Sparcell's networks take (1, C, Y, X) and give one map per channel that their method decodes. Those
-of others have their axes in any order, take images of certain sizes only, and give channels whose
-meaning has to be known: a `ExternalLayout` says all of this, and a `ExternalRuntime` acts on it.
+Sparcell's networks take (1, C, Y, X) and give the maps that their method decodes. Those of other
+tools have axes in any order, take certain sizes only, and give channels of other meanings. An
+`ExternalLayout` describes this, and an `ExternalRuntime` converts inputs and outputs.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ def _as_they_are(*names: str) -> Callable[[Maps], Sequence[Pixels]]:
 
 def _whole_and_boundary(maps: Maps) -> Sequence[Pixels]:
     """Foreground that includes the boundary, and a boundary that may reach beyond it."""
-    whole, rim = maps["foreground"], maps["boundary"]
-    return [1 - whole, whole * (1 - rim), whole * rim]
+    whole, boundary = maps["foreground"], maps["boundary"]
+    return [1 - whole, whole * (1 - boundary), whole * boundary]
 
 
 def _inside_and_boundary(maps: Maps) -> Sequence[Pixels]:
-    inside, rim = maps["interior"], maps["boundary"]
-    return [np.clip(1 - inside - rim, 0, 1), inside, rim]
+    inside, boundary = maps["interior"], maps["boundary"]
+    return [np.clip(1 - inside - boundary, 0, 1), inside, boundary]
 
 
-READINGS = (
+MAPPINGS = (
     ChannelMapping(("inner", "outer"), "watershed", _as_they_are("inner", "outer")),
     ChannelMapping(("foreground", "distance"), "distance", _as_they_are("foreground", "distance")),
     # Three classes exclude each other, so this foreground has no boundary in it.
@@ -73,12 +73,12 @@ READINGS = (
     ChannelMapping(("interior", "boundary"), "pixelwise", _inside_and_boundary),
     ChannelMapping(("foreground",), "semantic", _as_they_are("foreground")),
 )
-"""In order of preference."""
+"""Supported sets of channels, in order of preference."""
 UNUSED = "-"
 MEANINGS = ("foreground", "background", "interior", "boundary", "distance", "inner", "outer")
-# Background may stand beside any of them.
+# Background may be a further channel of any of them.
 SUPPORTED = "; ".join(
-    " and ".join(reading.meanings) for reading in READINGS if "background" not in reading.meanings
+    " and ".join(mapping.meanings) for mapping in MAPPINGS if "background" not in mapping.meanings
 )
 OTHER_NAMES = {
     "foreground": ("fg", "nuclei", "nucleus", "cell", "cells", "mask", "object", "objects"),
@@ -89,7 +89,7 @@ OTHER_NAMES = {
 
 
 def meaning_of(name: str) -> str:
-    """Say what a channel of that name shows; `UNUSED` where the name does not tell."""
+    """Meaning of a channel by its name; `UNUSED` where the name is not known."""
     for meaning in MEANINGS:
         if name.lower() in (meaning, *OTHER_NAMES.get(meaning, ())):
             return meaning
@@ -97,8 +97,8 @@ def meaning_of(name: str) -> str:
 
 
 def find_mapping(meanings: Sequence[str]) -> ChannelMapping | None:
-    """Choose how channels of these meanings are read; None where nothing fits."""
-    return next((r for r in READINGS if set(r.meanings) <= set(meanings)), None)
+    """Choose the mapping for channels of these meanings; None where none fits."""
+    return next((one for one in MAPPINGS if set(one.meanings) <= set(meanings)), None)
 
 
 class OutputLayout(BaseModel):
@@ -111,7 +111,7 @@ class OutputLayout(BaseModel):
 
 
 class ExternalLayout(BaseModel):
-    """How another tool's network is fed and read."""
+    """Axes, sizes and channels of another tool's network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -128,22 +128,22 @@ class ExternalLayout(BaseModel):
         return min(fixed, default=None)
 
     @property
-    def reading(self) -> ChannelMapping:
-        """How the channels become maps.
+    def mapping(self) -> ChannelMapping:
+        """How the channels become the maps of a method.
 
         Raises
         ------
         InputError
             If they cannot.
         """
-        reading = find_mapping(self.meanings)
-        if reading is None:
+        mapping = find_mapping(self.meanings)
+        if mapping is None:
             raise InputError(
                 f"output channels {', '.join(self.meanings)}",
                 SUPPORTED,
                 "use another model",
             )
-        return reading
+        return mapping
 
     def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Turn outputs without batch axis into the maps of the method, (K, Y, X) in 0..1."""
@@ -157,7 +157,7 @@ class ExternalLayout(BaseModel):
     def maps(self, channels: Pixels) -> NDArray[np.float32]:
         """Turn channels (C, Y, X) that show `meanings` into the maps of the method."""
         named = {m: channels[at] for at, m in enumerate(self.meanings) if m != UNUSED}
-        maps = np.stack(self.reading.maps(named)).astype(np.float32, copy=False)
+        maps = np.stack(self.mapping.maps(named)).astype(np.float32, copy=False)
         return np.clip(maps, 0, 1)
 
     def window(self, shape: tuple[int, int]) -> tuple[int, int]:
@@ -172,7 +172,7 @@ class ExternalLayout(BaseModel):
 
 
 class ExternalRuntime:
-    """A runtime around another tool's network that takes and gives what Sparcell's own do."""
+    """A runtime that runs another tool's network with Sparcell's axes and maps."""
 
     def __init__(self, runtime: Runtime, layout: ExternalLayout) -> None:
         self.name, self._runtime, self._layout = runtime.name, runtime, layout
@@ -187,9 +187,9 @@ class ExternalRuntime:
 
 def to_cyx(array: NDArray[np.float32], axes: str) -> NDArray[np.float32]:
     """Bring an array with named axes to (C, Y, X); those beside must have length 1."""
-    kept = [at for at, letter in enumerate(axes) if letter in "cyx"]
-    array = array.reshape([array.shape[at] for at in kept])
-    letters = "".join(axes[at] for at in kept)
+    used = [at for at, letter in enumerate(axes) if letter in "cyx"]
+    array = array.reshape([array.shape[at] for at in used])
+    letters = "".join(axes[at] for at in used)
     if "c" not in letters:
         array, letters = array[None], "c" + letters
     return np.ascontiguousarray(array.transpose([letters.index(a) for a in "cyx"]))

@@ -1,4 +1,4 @@
-"""Models from elsewhere into the cache, and whether they still say what they said."""
+"""Download models into the cache, and verify models by their golden output."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def fetch_model(
     name : str, optional
         By which it can be used; by default the file name in the URL.
     outputs : sequence of str, optional
-        What the output channels show; see `sparcell.prediction.load_model`.
+        Meanings of the output channels; see `sparcell.prediction.load_model`.
 
     Returns
     -------
     Entry
-        If it cannot be made, nothing is left behind but what has come of a download that can go
-        on from there: the same call does.
+        If it cannot be made, only the part of an interrupted download stays; the same call resumes
+        it.
 
     Raises
     ------
@@ -57,32 +57,34 @@ def fetch_model(
         raise InputError(
             f"the name '{name}' for a model", "letters, digits, . _ + -", "choose one with --name"
         )
-    if held := entries().get(name):
-        if held.where == "cached" and wanted and wanted == file_sha256(held.path):
-            logger.info(f"{name} is here already: {held.path}")
-            return held
+    if existing := entries().get(name):
+        same = existing.where == "cached" and wanted and wanted == file_sha256(existing.path)
+        if same:
+            logger.info(f"{name} is in the cache already: {existing.path}")
+            return existing
         raise InputError(
-            f"a {held.where} model that has the name {name}",
+            f"a {existing.where} model that has the name {name}",
             "a new name",
-            "choose one with --name" + (f", or delete {held.path}" * (held.where == "cached")),
+            "choose one with --name"
+            + (f", or delete {existing.path}" * (existing.where == "cached")),
         )
     path = cache_folder() / f"{name}.zip"
-    with download(url, cache_folder() / "unfinished") as came:
-        found = file_sha256(came)
+    with download(url, cache_folder() / "unfinished") as downloaded:
+        found = file_sha256(downloaded)
         if wanted and found != wanted:
             raise InputError(
                 f"a file with SHA-256 {found} at {url}",
                 wanted,
                 "do not use it; ask where the hash comes from",
             )
-        load_model(came, outputs)
-        info, _ = read_info(came)
+        load_model(downloaded, outputs)
+        info, _ = read_info(downloaded)
         origin = {"sha256": found, "url": url, "outputs": tuple(outputs or ())}
         with whole_file(path) as partial:
-            came.replace(partial)
+            downloaded.replace(partial)
             write_info(info.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
-        logger.info(f"no --sha256 was given; what came has {found}")
+        logger.info(f"no --sha256 was given; the SHA-256 of the file is {found}")
     return Entry(name, path, "cached")
 
 
@@ -93,7 +95,7 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
     ----------
     entry : Entry
     outputs : sequence of str, optional
-        What the output channels show; see `sparcell.prediction.load_model`.
+        Meanings of the output channels; see `sparcell.prediction.load_model`.
 
     Returns
     -------
@@ -103,13 +105,13 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
     Raises
     ------
     InputError
-        If the file is not the one that the card tells of, or no runtime gives the golden output.
+        If the file is not that of its info file, or no runtime gives the golden output.
     """
     info = entry.info
     if info and info.sha256 and (found := file_sha256(entry.path)) != info.sha256:
         raise InputError(
             f"{entry.path} with SHA-256 {found}",
-            f"{info.sha256}, as its card says",
+            f"{info.sha256}, as in its info file",
             "delete it and fetch it again",
         )
     model = load_model(entry.path, outputs)
@@ -121,6 +123,6 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
         except InputError as error:
             results[runtime] = error.found
     if all(results.values()):
-        # What all runtimes together say, in one line.
+        # Raises the reasons of all runtimes in one line.
         model.open("auto")
     return results

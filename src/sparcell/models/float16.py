@@ -1,4 +1,4 @@
-"""The same network in a smaller file: weights stored in half precision."""
+"""Store the weights of a network in half precision, for a smaller file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 def to_float16(model: Model) -> Model:
     """Store the weights of a model in float16, which runtimes widen when they open it.
 
-    The network computes as before, in as many bits; only its weights are rounded. The golden
-    output is made anew by the reference runtime.
+    The network still computes in float32; only its weights are rounded. The golden output is
+    computed again by the reference runtime.
 
     Parameters
     ----------
@@ -33,12 +33,14 @@ def to_float16(model: Model) -> Model:
     Raises
     ------
     InputError
-        If the package onnx is missing, or the rounded network says something else.
+        If the package onnx is missing, or the output of the rounded network differs too much.
     """
     onnx = _halve(model.onnx)
     golden, output = model.golden_input, model.method.output
-    said = output.reference_image(OnnxRuntime(onnx, 0)(golden), (golden.shape[1], golden.shape[2]))
-    difference = np.abs(said - model.golden_output)
+    rounded = output.reference_image(
+        OnnxRuntime(onnx, 0)(golden), (golden.shape[1], golden.shape[2])
+    )
+    difference = np.abs(rounded - model.golden_output)
     off = float(np.percentile(difference, 99))
     if not off <= TOLERANCE_HALF:
         raise InputError(
@@ -50,7 +52,7 @@ def to_float16(model: Model) -> Model:
         f"weights of 16 bits: {len(model.onnx) / 1e6:.1f} -> {len(onnx) / 1e6:.1f} MB, "
         f"golden output off by {off:.1g} in 99 % of it, {difference.max():.1g} at most"
     )
-    return replace(model, onnx=onnx, golden_output=said)
+    return replace(model, onnx=onnx, golden_output=rounded)
 
 
 def _halve(onnx: bytes) -> bytes:

@@ -1,9 +1,9 @@
-"""The same network with most of its convolutions in 8-bit integers.
+"""Compute most convolutions of a network in 8-bit integers.
 
 What is stored are the ranges of the numbers that go into each convolution, measured on images
 (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", section 2.1). OpenVINO is shown where numbers may be rounded
-to 8 bits, and chooses the integer arithmetic itself.
+Integer-Arithmetic-Only Inference", section 2.1). FakeQuantize nodes mark where numbers may be
+rounded to 8 bits, and OpenVINO chooses the integer arithmetic itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Ranges = dict[str, tuple[float, float]]
 
 
 class Int8(BaseModel):
-    """How a network is computed in 8 bits, and what that was found to cost."""
+    """Ranges for computing a network in 8 bits, and the measured loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Int8(BaseModel):
 
 
 def has_int8() -> bool:
-    """Say whether the processor is known to multiply 8-bit integers fast."""
+    """Whether the processor is known to multiply 8-bit integers fast."""
     return bool(INSTRUCTIONS & processor_features())
 
 
@@ -74,18 +74,21 @@ def measure_ranges(onnx: bytes, images: Iterable[NDArray[np.float32]]) -> Ranges
     ]
     watched = openvino.Model([ops.result(end) for end in ends], graph.get_parameters(), "ranges")
     network = core.compile_model(watched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    seen = []
+    measured_ends = []
     for image in images:
         given = network(image[None])
-        seen.append([float(given[number]) for number in range(len(ends))])
-    low, high = np.min(seen, axis=0)[::2].tolist(), np.max(seen, axis=0)[1::2].tolist()
+        measured_ends.append([float(given[number]) for number in range(len(ends))])
+    low, high = (
+        np.min(measured_ends, axis=0)[::2].tolist(),
+        np.max(measured_ends, axis=0)[1::2].tolist(),
+    )
     measured = dict(zip(inputs, zip(low, high, strict=True), strict=True))
-    # A part of the network that was given nothing to see has no range.
+    # Parts of the network that no image reached have no range.
     return {name: ends for name, ends in measured.items() if np.isfinite(ends).all()}
 
 
 def quantise(graph: Any, ranges: Ranges) -> None:
-    """Show OpenVINO, in place, where numbers may be rounded to 8 bits.
+    """Mark in a graph, in place, where numbers may be rounded to 8 bits.
 
     Inputs of convolutions to 256 levels over their range, weights to 255 levels around 0, of each
     output channel its own.
@@ -109,7 +112,7 @@ def quantise(graph: Any, ranges: Ranges) -> None:
 
 
 def _convolutions(graph: Any) -> list[Any]:
-    """Convolutions of all channels with all, with fixed weights, and wide enough."""
+    """Ungrouped convolutions with constant weights and enough input channels."""
     found = []
     for node in graph.get_ordered_ops():
         if node.get_type_name() == "Convolution" and _constant(node) is not None:
@@ -121,13 +124,13 @@ def _convolutions(graph: Any) -> list[Any]:
 
 
 def _name(node: Any) -> str:
-    """What the ONNX file calls the input of a convolution."""
+    """Name of the input of a convolution in the ONNX file."""
     names: set[str] = node.input_value(0).get_names()
     return min(names)
 
 
 def _constant(node: Any) -> Any:
-    """The constant that holds the weights, in whatever precision; None where there is none."""
+    """The constant with the weights, in any precision; None where they are computed."""
     source = node.input_value(1).get_node()
     if source.get_type_name() == "Convert":
         source = source.input_value(0).get_node()

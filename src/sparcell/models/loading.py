@@ -1,4 +1,4 @@
-"""A model by its name, file or folder."""
+"""Load a model by its name, file or folder."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
     Parameters
     ----------
     name : Path or str
-        The name of a model that comes with Sparcell or was fetched, a ``model.zip``, the run
+        The name of a bundled or cached model, a ``model.zip``, the run
         folder that holds it, or a bioimage.io package with ONNX weights, zip or folder.
     outputs : sequence of str, optional
-        Of another tool's package: what its output channels show, in their order, words of
-        `sparcell.models.external_model.MEANINGS` or ``-`` for what is not used; by default what was
-        said when it was fetched, or what the package itself says.
+        Of another tool's package: the meanings of its output channels in their order, words of
+        `sparcell.models.external_model.MEANINGS` or ``-`` for unused ones; by default those given
+        when it was fetched, or those of the package itself.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
             if outputs:
                 raise InputError(
                     f"outputs given for {path}, a model of Sparcell",
-                    "none: it says itself what it gives",
+                    "none: its outputs are known",
                     "leave --outputs out",
                 )
             return _read_own(package)
@@ -56,11 +56,11 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
 
 
 def read_info(path: Path) -> tuple[ModelInfo, str]:
-    """Say what a package says of itself, without loading its network.
+    """Read the information about a model in its package, without its network.
 
     Returns
     -------
-    info : Card
+    info : ModelInfo
     kind : str
         Method of a Sparcell model, or ``bioimage.io``.
 
@@ -77,16 +77,16 @@ def read_info(path: Path) -> tuple[ModelInfo, str]:
             raise _no_model(package)
         described = read_description(package)
     authors = described.get("authors") or ()
-    card_of_others = ModelInfo(
+    info = ModelInfo(
         purpose=str(described.get("description") or described.get("name") or ""),
         licence=str(described.get("license") or ""),
         authors=tuple(str(one.get("name")) for one in authors if isinstance(one, dict)),
     )
-    return card_of_others, "bioimage.io"
+    return info, "bioimage.io"
 
 
 def info_from_spec(spec: ModelSpec) -> ModelInfo:
-    """Put into words what a Sparcell model knows of itself."""
+    """Information about a Sparcell model from its spec."""
     parts = {"test": "its test images", "val": "its validation images"}
     part = next((part for part in parts if part in spec.scores), None)
     return ModelInfo(
@@ -131,7 +131,7 @@ def _read_spec(package: Package) -> ModelSpec:
         return ModelSpec.model_validate(raw)
     except ValidationError as error:
         raise InputError(
-            f"{package.source} with a damaged card ({error.errors()[0]['msg']})",
+            f"{package.source} with a damaged sparcell.json ({error.errors()[0]['msg']})",
             "a whole model",
             "export again",
         ) from error

@@ -1,8 +1,8 @@
 """The model file: everything that prediction needs, in one zip without pickles.
 
-A zip in the layout of bioimage.io: ``rdf.yaml``, ``model.onnx``, ``sparcell.json`` (the card:
+A zip in the layout of bioimage.io: ``rdf.yaml``, ``model.onnx``, ``sparcell.json`` (the spec:
 decoding, preprocessing, pixel size, record), ``golden_input.npy`` and ``golden_output.npy``: one
-input and what the network said about it when it was exported, compared on first use.
+input and the network's output for it at the time of export, which are compared on first use.
 `sparcell.models.loading` reads it.
 """
 
@@ -40,7 +40,7 @@ PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_
 
 
 class ModelSpec(BaseModel):
-    """What a model is, apart from its network."""
+    """Everything about a model but its network: the content of ``sparcell.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,25 +55,25 @@ class ModelSpec(BaseModel):
         description="channels and depths of the training's files that the network was trained on",
         validation_alias=AliasChoices("selection", "excerpt"),
     )
-    frames: int = Field(1, ge=1, description="frames that are seen together, the last is judged")
+    frames: int = Field(1, ge=1, description="frames of one input; objects are those of the last")
     tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
-        "none", description="views that are averaged unless the user says otherwise"
+        "none", description="test-time augmentation unless the user chooses another"
     )
     pixel_size: float | None = Field(None, description="um per px of the training images")
     multiple: int = Field(32, description="input height and width are multiples of this, px")
     window: int | None = Field(
         None,
-        description="edge of the only windows that the network is shown, px, where it sees where "
-        "in its window a pixel lies; None: any size",
+        description="edge of the windows of a network that has the position in its window as an "
+        "input, px; None: windows of any size",
     )
     typical_area: float | None = Field(
-        description="median object area in training, px; None where nobody knows"
+        description="median object area in training, px; None where it is not known"
     )
     largest_diameter: float = Field(description="99th percentile of object extent, px")
     int8: Int8 | None = Field(None, description="how it is computed in 8 bits, if calibrated")
     layout: ExternalLayout | None = Field(None, description="of another tool's network")
     stain: StainRange | None = Field(
-        None, description="what the maps stand for, of a model that predicts stains"
+        None, description="names and grey values of the maps of a model that predicts stains"
     )
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
@@ -103,10 +103,9 @@ class Model:
     def digest(self) -> str:
         """SHA-256 of the network and of what decides a prediction beside it.
 
-        Scores and record are left out: a resumed run, whose record tells of a later start, ends
-        with a model that says the same.
+        Scores and record are left out, so a resumed run ends with a model of the same digest.
         """
-        # What a model does not have leaves the digests of earlier versions as they were.
+        # Newer settings count only where they are used, so digests of older models stay.
         unset = {"selection": self.spec.selection == WHOLE, "window": self.spec.window is None}
         left_out = {"name", "scores", "record"} | {part for part, is_so in unset.items() if is_so}
         settings = self.spec.model_dump_json(exclude=left_out)
@@ -129,7 +128,7 @@ class Model:
         wrap: Callable[[Runtime], Runtime] | None = None
         if layout:
             wrap = partial(ExternalRuntime, layout=layout)
-            # Its golden output comes from some other framework.
+            # Its golden output was computed by another framework.
             output = output._replace(every_pixel=False)
         elif self.spec.window:
             wrap = partial(Windowed, edge=self.spec.window, output=output)
@@ -139,7 +138,7 @@ class Model:
     def scaling(
         self, image: Image, plane: Plane = FIRST_PLANE
     ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-        """Measure how the intensities of a plane become what the network expects.
+        """Measure a plane's intensities, and return the function that scales them for the network.
 
         Returns
         -------
@@ -152,7 +151,7 @@ class Model:
         return Scaling.measure(image, settings, plane)
 
     def grid(self, tile: int, context: int) -> tuple[int, int, int]:
-        """Multiple, largest core and context of windows, px, for those that are wanted."""
+        """Multiple, largest core and context of windows that the network takes, px."""
         limit = self.spec.layout and self.spec.layout.largest
         if not limit:
             return self.spec.multiple, tile, context
@@ -160,7 +159,7 @@ class Model:
         return 1, min(tile, limit - 2 * context), context
 
     def parts(self) -> dict[str, bytes]:
-        """Give the files of the zip by their names, `PARTS`."""
+        """Files of the zip by name, see `PARTS`."""
         return {
             "rdf.yaml": yaml.safe_dump(describe(self), sort_keys=False).encode(),
             "model.onnx": self.onnx,
@@ -186,7 +185,7 @@ def write_zip(path: Path, parts: Mapping[str, bytes]) -> None:
 
 
 def npy(array: NDArray[Any]) -> bytes:
-    """Give an array as the content of a ``.npy`` file, without pickles."""
+    """Content of a ``.npy`` file of an array, without pickles."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""A model as it is passed on: a zip or a folder, of which nothing is unpacked or run."""
+"""Read the files of a model package, zip or folder; nothing is unpacked or executed."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def open_package(path: Path) -> Iterator[Package]:
                     "files inside it",
                     "do not use a package from this source",
                 )
-        # Python reads no more of a file than the zip says it has.
+        # Python reads no more bytes of a file than the zip declares.
         size = sum(info.file_size for info in files)
         if size > LARGEST:
             raise InputError(

@@ -1,4 +1,4 @@
-"""What a bioimage.io package says of its network, in the words of formats 0.4 and 0.5."""
+"""Read the description of a bioimage.io package, formats 0.4 and 0.5."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Tensor(NamedTuple):
 
 
 def read_description(package: Package) -> dict[str, Any]:
-    """Read what a bioimage.io package says of itself.
+    """Read the description of a bioimage.io package.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What others may read in a model's record: no folders of the machine it was trained on."""
+"""Remove the folders of the training machine from a model's record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def redact_record(record: dict[str, Any]) -> dict[str, Any]:
     """Shorten every absolute path in a training's record.
 
     A path in a dataset begins at the dataset's folder, ``dsb2018-fluo/images/a.tif``; of any other
-    its last part is left. They name users, disks and projects, which help nobody else.
+    its last part is left. Folders name users, disks and projects.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runtimes: the engines that run a network's ONNX graph without PyTorch."""
+"""Runtimes: libraries that run a network's ONNX graph without PyTorch."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TOLERANCE_FULL = 1e-3
 TOLERANCE_HALF = 0.02
 """The same for bfloat16 and accelerators, for 99 % of the pixels: it moves no outline by a pixel.
 
-Of detections too 99 % of the reference image must agree, not all: see `OutputSpec.every_pixel`.
+It is also the share for detections, see `OutputSpec.every_pixel`.
 """
 
 
 MOST_COMPILED = 8
-"""Sizes of window for which a network is kept compiled: each holds weights and buffers.
+"""Window sizes for which a compiled network is cached: each has weights and buffers.
 
-``--diameter auto`` looks at each image in six sizes.
+``--diameter auto`` predicts each image in six sizes.
 """
 
 
@@ -47,7 +47,7 @@ class Runtime(Protocol):
 
 
 class OpenVino:
-    """Intel's OpenVINO: the fastest on CPUs; compiled once per input size and kept."""
+    """Intel's OpenVINO, the fastest on CPUs; compiled once per window size."""
 
     def __init__(self, onnx: bytes, threads: int, precision: str, int8: Int8 | None = None) -> None:
         import openvino
@@ -58,7 +58,7 @@ class OpenVino:
         self._options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
-            # Pinned, the threads of several processes would all be on the same cores.
+            # With pinning, threads of several processes would all run on the same cores.
             "ENABLE_CPU_PINNING": False,
         }
         if threads:
@@ -73,9 +73,9 @@ class OpenVino:
         return [given[number][0] for number in range(len(network.outputs))]
 
     def run_uint8(self, image: NDArray[np.float32]) -> Maps:
-        """Run a network of dense maps; they are rounded where they are made.
+        """Run a network of dense maps on one window; its graph ends in bytes.
 
-        A quarter of the memory is written and moved.
+        That is a quarter of the memory of float32 maps.
         """
         maps: Maps = self._compile(image.shape, as_uint8=True)(image[None])[0][0]
         return maps
@@ -88,12 +88,12 @@ class OpenVino:
             graph = self._graph(as_uint8).clone()
             graph.reshape([1, *shape])
             network = self._core.compile_model(graph, "CPU", self._options)
-        # The one that is not used for the longest time stands first.
+        # Sorted by last use, the oldest first.
         self._compiled[shape, as_uint8] = network
         return network
 
     def _graph(self, as_uint8: bool) -> Any:
-        """Read the network for any size, once: that is a quarter of what compiling takes."""
+        """Read the network once for all sizes, which saves a quarter of the compile time."""
         if as_uint8 not in self._graphs:
             graph = self._core.read_model(self._onnx, b"")
             if self._int8:
@@ -103,7 +103,7 @@ class OpenVino:
 
 
 def _rounded(graph: Any) -> Any:
-    """Let a network end in 0..255 instead of 0..1, as `sparcell.methods.base.to_uint8` does."""
+    """Add `sparcell.methods.base.to_uint8` to the end of a graph."""
     import openvino
     from openvino import opset13 as ops
 
@@ -114,7 +114,7 @@ def _rounded(graph: Any) -> Any:
 
 
 def read_uint8(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
-    """Run a network of dense maps on (C, Y, X); 0..255 for 0..1, as cheaply as the runtime can."""
+    """Run a network of dense maps on (C, Y, X) float32; bytes 0..255 stand for 0..1."""
     own: Callable[[NDArray[np.float32]], Maps] | None = getattr(runtime, "run_uint8", None)
     return own(image) if own else to_uint8(runtime(image)[0])
 
@@ -142,7 +142,7 @@ class OnnxRuntime:
 def _open_int8(onnx: bytes, threads: int, int8: Int8 | None = None) -> OpenVino:
     if int8 is None:
         raise RuntimeError("not calibrated, sparcell quantise does it")
-    # What is not in 8 bits is in the precision that is the fastest here.
+    # Operations without 8 bits run in the fastest other precision.
     return OpenVino(onnx, threads, "bf16" if _has_bfloat16() else "f32", int8)
 
 
@@ -193,7 +193,7 @@ def open_runtime(
     ----------
     name : str
         A name in `RUNTIMES`, or ``auto``: the first of `candidates` that reproduces the golden
-        output. A line says where an accelerator does not.
+        output. A warning names each accelerator that does not.
     onnx : bytes
         The graph.
     golden_input, golden_output : (C, Y, X), (K, Y, X) float32
@@ -203,7 +203,7 @@ def open_runtime(
     output : OutputSpec
         How the reference image is made.
     wrap : callable, optional
-        Stands between a network of another tool and what Sparcell gives and takes.
+        Puts a runtime around another one, such as for another tool's network.
     int8 : Int8, optional
         Of a model that has been calibrated.
 
@@ -213,7 +213,7 @@ def open_runtime(
         If none does.
     """
     tune_malloc()
-    seen = []
+    reasons = []
     for candidate in candidates(int8) if name == "auto" else [name]:
         make = RUNTIMES[candidate]
         try:
@@ -228,15 +228,15 @@ def open_runtime(
         except ImportError as error:
             reason = f"not installed ({error.name})"
         except Exception as error:
-            # What the device said stands behind the line that a user is given.
+            # The device's own message is the cause of the line for the user.
             reason = first_line(error.__cause__ or error)
-        seen.append(f"{candidate}: {reason}")
+        reasons.append(f"{candidate}: {reason}")
         if name == "auto" and candidate in ACCELERATORS:
             logger.warning(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
     again = "try --runtime onnxruntime, or export the model again"
     raise InputError(
-        "no runtime that reproduces the model's golden output (" + "; ".join(seen) + ")",
-        "the output that the model gave when it was exported",
+        "no runtime that reproduces the model's golden output (" + "; ".join(reasons) + ")",
+        "the output at the time of export",
         ACCELERATORS[name].fix if name in ACCELERATORS else again,
     )
 
@@ -244,20 +244,20 @@ def open_runtime(
 def _compare(
     candidate: str, difference: NDArray[np.float32], output: OutputSpec, int8: Int8 | None
 ) -> str:
-    """Say by how much a runtime is off; nothing where it reproduces the golden output."""
+    """Why a runtime does not reproduce the golden output; empty where it does."""
     full = candidate in FULL
     worst = float(
         difference.max() if output.every_pixel and full else np.percentile(difference, 99)
     )
     allowed = TOLERANCE_FULL if full else TOLERANCE_HALF
     if candidate == "openvino-int8" and int8:
-        # What it was off by where it was calibrated, and as much as bfloat16 may be off elsewhere.
+        # The difference at calibration, and the tolerance of bfloat16 for other processors.
         allowed += int8.off
     return "" if worst <= allowed else f"off by {worst:.3g}"
 
 
 def _has_bfloat16() -> bool:
-    """Say whether the CPU multiplies bfloat16 matrices itself."""
+    """Whether the CPU has instructions for bfloat16 matrices."""
     try:
         import openvino
 

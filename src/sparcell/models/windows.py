@@ -1,9 +1,8 @@
-"""A network that is shown windows of one size, as it was in training.
+"""Run a network on windows of one size, that of its training.
 
-The location layer (single-cell thesis 3.2) tells a network where in its window a pixel lies, from
--1 to 1. In a window of another size that ramp is less steep or steeper than any that the network
-has learned from. So an image is cut into windows of the training's size, and their answers are put
-together.
+The location layer (single-cell thesis 3.2) gives a network the position of each pixel in its
+window, from -1 to 1. In a window of another size that ramp has another slope than in training. So
+an image is cut into windows of the training's size, and their outputs are joined.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ Array = NDArray[np.float32]
 def place_windows(length: int, edge: int) -> list[tuple[int, slice]]:
     """Place windows of `edge` px along an axis.
 
-    They begin at every half window, and each answers for its middle half; the first and the last
-    for what lies beyond, too. So which window answers for a pixel does not depend on the tile that
-    the pixel is in, as long as tiles begin at multiples of `edge` and look that far around.
+    One begins at every half window, and the middle half of its output is used; of the first and the
+    last also the outer quarter. So the window whose output is used for a pixel does not depend on
+    the tile that the pixel is in, if tiles begin at multiples of `edge` and have that much context.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def place_windows(length: int, edge: int) -> list[tuple[int, slice]]:
     Returns
     -------
     list of (int, slice)
-        Where a window begins, and the part of the window that answers, px.
+        First pixel of a window, and the part of the window whose output is used, px.
     """
     starts = range(0, length - edge + 1, edge // 2)
     return [
@@ -47,13 +46,13 @@ def place_windows(length: int, edge: int) -> list[tuple[int, slice]]:
     ]
 
 
-def join_windows(show: Callable[[Array], Any], image: Array, edge: int) -> Any:
-    """Show an image in windows, and join what is said of them.
+def join_windows(predict: Callable[[Array], Any], image: Array, edge: int) -> Any:
+    """Predict an image in windows, and join the outputs.
 
     Parameters
     ----------
-    show : callable
-        ``show(window (C, edge, edge)) -> (K, edge, edge) array or Detections``.
+    predict : callable
+        ``predict(window (C, edge, edge)) -> (K, edge, edge) array or Detections``.
     image : (C, Y, X) float32
         Y and X multiples of `edge`.
     edge : int
@@ -69,14 +68,14 @@ def join_windows(show: Callable[[Array], Any], image: Array, edge: int) -> Any:
     rows = []
     for top, y in place_windows(image.shape[1], edge):
         windows = (image[:, top : top + edge, left : left + edge] for left, _ in across)
-        said = [show(np.ascontiguousarray(window)) for window in windows]
-        parts = [one[:, y, x] for one, (_, x) in zip(said, across, strict=True)]
+        outputs = [predict(np.ascontiguousarray(window)) for window in windows]
+        parts = [output[:, y, x] for output, (_, x) in zip(outputs, across, strict=True)]
         rows.append(join(parts, axis=2))
     return join(rows, axis=1)
 
 
 class Windowed:
-    """A runtime around another that shows it windows of one size alone.
+    """A runtime that runs another one on windows of one size.
 
     Parameters
     ----------
@@ -85,7 +84,7 @@ class Windowed:
     edge : int
         Of a window, px.
     output : OutputSpec
-        What the network gives.
+        The network's outputs.
     """
 
     def __init__(self, runtime: Runtime, edge: int, output: OutputSpec = DENSE_MAPS) -> None:
@@ -100,7 +99,7 @@ class Windowed:
         list of array
             Dense maps, or boxes, scores and masks of what is detected.
         """
-        found = join_windows(self._show, image, self._edge)
+        found = join_windows(self._run_window, image, self._edge)
         return [found.boxes, found.scores, found.masks] if self._detects else [found]
 
     def run_uint8(self, image: Array) -> Maps:
@@ -112,7 +111,7 @@ class Windowed:
     def _detects(self) -> bool:
         return self._output is not DENSE_MAPS
 
-    def _show(self, window: Array) -> Any:
+    def _run_window(self, window: Array) -> Any:
         outputs = self._runtime(window)
         if not self._detects:
             return outputs[0]

@@ -1,5 +1,5 @@
-"""Models that come with Sparcell: for each ``NAME.zip``, at most 10 MB, and its card ``NAME.yaml``.
+"""Bundled models: for each ``NAME.zip``, at most 10 MB, and its info file ``NAME.yaml``.
 
-What a card holds is told by `sparcell.models.catalogue.ModelInfo`, and how a model gets here by
+The info file is a `sparcell.models.catalogue.ModelInfo`; how a model gets here is described by
 ``docs/how-to/models.md``.
 """
