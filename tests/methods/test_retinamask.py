@@ -223,7 +223,9 @@ def test_boxes_of_objects_are_those_of_scipy_and_slivers_are_not_sure() -> None:
     assert objects.boxes.tolist() == expected
     assert objects.ids.tolist() == list(range(1, labels.max() + 1))
     unsure = [
-        n for n, sure in zip(objects.ids.tolist(), objects.sure.tolist(), strict=True) if not sure
+        n
+        for n, valid in zip(objects.ids.tolist(), objects.valid.tolist(), strict=True)
+        if not valid
     ]
     small = [n for n, size in enumerate(np.bincount(labels.ravel())) if n and size < 9]
     assert labels.max() in small and unsure == sorted({doubtful, *small})

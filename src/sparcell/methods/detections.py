@@ -1,7 +1,6 @@
-"""Objects as boxes with small masks: the answer of a network that detects.
+"""Detections: objects as boxes with scores and small masks, the output of a detecting network.
 
-Where a dense network says something about every pixel, a detecting one lists boxes. Both are cut
-and joined along Y and X in the same way, so prediction treats them alike.
+Detections are cut and joined along Y and X like dense maps, so prediction treats both alike.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from sparcell.core.labels import largest_pieces
 from sparcell.methods.base import DecodedObjects, Maps, OutputSpec
 
 MARGIN = 0.5
-"""Detections so near to a cut, px, are on both sides of it.
+"""Detections this close to a cut belong to both sides, px.
 
-Two windows place the centre of one object a hair apart. Were each to keep only what lies on its
-own side, the object could be on neither; where it is on both, suppression leaves one.
+Two windows place the centre of an object slightly differently. If each kept only its own side, an
+object could be lost; if both keep it, suppression removes one.
 """
 
 GRAIN = 1 / 16
-"""Boxes are rounded to this, px."""
+"""Boxes are rounded to multiples of this, px."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was detected in a window.
+    """Objects that a network detected in a window.
 
     Attributes
     ----------
@@ -38,9 +37,9 @@ class Detections:
     scores : (M,) float32
         0..1.
     masks : (M, m, m) uint8
-        0..255 standing for 0..1: how surely each part of the box belongs to the object.
+        Probability of each part of the box to belong to the object, 0..255 for 0..1.
     shape : (int, int, int)
-        1, Y, X: that of the map which the detections stand for.
+        1, Y, X: shape of the map that the detections represent.
     """
 
     boxes: NDArray[np.float32]
@@ -52,8 +51,9 @@ class Detections:
         return len(self.scores)
 
     def __getitem__(self, place: tuple[slice, ...]) -> Detections:
-        """Cut out ``[:, rows, columns]``: what has its centre there, but for `MARGIN`."""
+        """Cut out ``[:, rows, columns]``: detections with their centre there or within `MARGIN`."""
         _, rows, columns = (*place, slice(None))[:3]
+        # Start and end of the cut along Y and X.
         spans = [rows.indices(self.shape[1]), columns.indices(self.shape[2])]
         low, high = (np.array([span[end] for span in spans], np.float32) for end in (0, 1))
         centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
@@ -67,10 +67,11 @@ class Detections:
 
 
 def join(parts: Sequence[Any], axis: int) -> Any:
-    """Put maps or detections together that follow each other along Y (`axis` 1) or X (2)."""
+    """Concatenate maps or detections along Y (`axis` 1) or X (2)."""
     if not isinstance(parts[0], Detections):
         return np.concatenate(parts, axis=axis)
     starts = np.cumsum([0, *(part.shape[axis] for part in parts)])
+    # Both edges of a box along the axis are moved: y0 and y1, or x0 and x1.
     step = np.zeros(4, np.float32)
     step[[axis - 1, axis + 1]] = 1
     shape = list(parts[0].shape)
@@ -95,14 +96,14 @@ def paste(
     box : (4,) float32
         y0, x0, y1, x1, px.
     shape : (..., Y, X)
-        Of the window; what lies beyond is cut off.
+        Of the window; the box is clipped to it.
 
     Returns
     -------
     place : (slice, slice)
         The pixels whose centres are in the box.
     values : (h, w) float32
-        The mask at these centres, by bilinear interpolation, in the mask's unit.
+        The mask at these centres, by bilinear interpolation, in the unit of the mask.
     """
     rows, down = _stretch(box[0], box[2], shape[-2], mask.shape[0])
     columns, across = _stretch(box[1], box[3], shape[-1], mask.shape[1])
@@ -110,11 +111,11 @@ def paste(
 
 
 def _stretch(low: float, high: float, size: int, cells: int) -> tuple[slice, NDArray[np.float32]]:
-    """Pixels of one axis within `low` to `high`, and each cell's weight in them (h, cells)."""
+    """Pixels of one axis from `low` to `high`, and the weight of each cell in them, (h, cells)."""
     start, stop = (int(np.clip(np.ceil(edge - 0.5), 0, size)) for edge in (low, high))
     centres = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
     place = (centres - low) / max(high - low, 1e-6) * cells - 0.5
-    # The outer half of the first and last cell has no other beside it.
+    # In the outer half of the first and the last cell nothing is interpolated.
     place = np.clip(place, 0, cells - 1)
     weights = 1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32))
     return slice(start, max(stop, start)), np.maximum(weights, 0).astype(np.float32)
@@ -123,7 +124,7 @@ def _stretch(low: float, high: float, size: int, cells: int) -> tuple[slice, NDA
 def best_first(found: Detections, threshold: float) -> NDArray[np.int64]:
     """Indices of the detections that score `threshold` or more, from the best score down."""
     likely = np.flatnonzero(found.scores >= threshold)
-    # Equal scores are told apart by place, so that the order does not depend on the tile.
+    # Equal scores are sorted by position, so that the order does not depend on the tile.
     y, x = found.boxes[likely, 0], found.boxes[likely, 1]
     return likely[np.lexsort((x, y, -found.scores[likely]))]
 
@@ -131,41 +132,42 @@ def best_first(found: Detections, threshold: float) -> NDArray[np.int64]:
 def paint(
     found: Detections, order: NDArray[np.int64], mask_threshold: float, min_size: int
 ) -> DecodedObjects:
-    """Paint masks one after the other, and make objects of them that share no pixel.
+    """Turn masks into objects that do not overlap, one mask after the other.
 
-    A mask of which more than half is painted already is the same object again and left out. Other
-    pixels that two claim (single-cell thesis 7.1) go to the mask that is surer of them.
+    A mask that is covered by earlier ones for more than half is a duplicate and skipped. Other
+    pixels of several masks (Cui 2020, 7.1) go to the mask with the highest probability.
 
     Parameters
     ----------
     found : Detections
     order : (n,) int64
-        Which detections, in the order they are painted in.
+        Indices of the detections, in the order of painting.
     mask_threshold : float
-        Probability from which a pixel is the object's.
+        Least probability of a pixel of the object.
     min_size : int
         Smallest object, px.
     """
     owner = np.zeros(found.shape[1:], np.int32)
-    surest = np.zeros(found.shape[1:], np.float32)
+    highest = np.zeros(found.shape[1:], np.float32)
     for number, index in enumerate(order, 1):
         place, values = paste(found.masks[index], found.boxes[index], found.shape)
         mine = values >= mask_threshold * 255
-        taken, sure = owner[place], surest[place]
+        # Views of the window: what is written to them is written to `owner` and `highest`.
+        taken, best = owner[place], highest[place]
         if 2 * np.count_nonzero(taken[mine]) > np.count_nonzero(mine):
             continue
-        mine &= values > sure
+        mine &= values > best
         taken[mine] = number
-        sure[mine] = values[mine]
+        best[mine] = values[mine]
     labels, numbers = largest_pieces(owner, min_size)
     return DecodedObjects(labels, found.scores[order[numbers - 1]].astype(np.float32))
 
 
 def read(outputs: Sequence[NDArray[np.float32]], shape: tuple[int, int]) -> Detections:
-    """Take boxes, scores and masks (0..1) as a network gave them for a window of `shape` px."""
+    """Make detections of a network's boxes, scores and masks (0..1) for a window of `shape` px."""
     boxes, scores, masks = outputs
-    # Coordinates that float32 holds exactly in images of up to a million pixels, so that moving a
-    # box from window to window changes nothing.
+    # Rounded coordinates are exact in float32 for edges of up to a million pixels, so moving a box
+    # from a window to the image and back does not change it.
     boxes = np.round(boxes * np.float32(1 / GRAIN)) * np.float32(GRAIN)
     levels = (masks * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return Detections(boxes, scores, levels, (1, *shape))

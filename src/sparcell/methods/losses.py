@@ -71,8 +71,8 @@ def huber(outputs: Tensor, target: Tensor, delta: float) -> Tensor:
 def bce(logits: Tensor, target: Tensor, valid: Tensor, positive_weight: float = 1.0) -> Tensor:
     """Binary cross-entropy, natural logarithm, mean over pixels.
 
-    Autolabel thesis eq. 2.21 up to the base; with `positive_weight`, by which the foreground's
-    terms are multiplied, mp-net supplement eq. 1.
+    Salomon-Sörensen 2023, eq. 2.21, with another base; with `positive_weight`, a factor of the
+    terms of the foreground, Park et al. 2022, supplement eq. 1.
     """
     weight = logits.new_tensor(positive_weight)
     loss = functional.binary_cross_entropy_with_logits(
@@ -84,13 +84,13 @@ def bce(logits: Tensor, target: Tensor, valid: Tensor, positive_weight: float = 
 def soft_dice(
     logits: Tensor, target: Tensor, valid: Tensor, epsilon: float = 1.0, per_image: bool = False
 ) -> Tensor:
-    """One minus the Dice coefficient of probabilities (autolabel thesis eq. 2.31).
+    """One minus the Dice coefficient of probabilities (Salomon-Sörensen 2023, eq. 2.31).
 
-    With `per_image`, mp-net supplement eq. 2: the coefficient of each image, then the mean over
-    the batch. Printed there is (2 M * M^ + epsilon) / (M + M^ + epsilon) of whole masks; that
-    can only mean sums over the pixels of a mask, with M^ the sigmoid of the outputs, for the
-    loss lies between 0 and 1. Otherwise one coefficient of all pixels of the batch, which is
-    steadier where many crops are empty.
+    With `per_image`, the mean over the batch of the coefficients of the images (Park et al. 2022,
+    supplement eq. 2). The equation has (2 M * M^ + epsilon) / (M + M^ + epsilon) of whole masks.
+    Since the loss lies between 0 and 1, that means sums over the pixels of a mask, with M^ the
+    sigmoid of the outputs. Without `per_image`, one coefficient of all pixels of the batch, which
+    varies less where many crops are empty.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def soft_dice(
     valid : (N, 1, Y, X) float
         0 leaves a pixel out.
     epsilon : float
-        Keeps empty masks defined: predicted empty, they lose nothing.
+        Keeps the loss of empty masks defined: 0 where the prediction is empty, too.
     per_image : bool
     """
     overlap, total = _overlap(logits, target, valid, per_image)
@@ -109,10 +109,10 @@ def soft_dice(
 def soft_jaccard(
     logits: Tensor, target: Tensor, valid: Tensor, epsilon: float = 1.0, per_image: bool = False
 ) -> Tensor:
-    """One minus the Jaccard index of probabilities: intersection over union (isl paper, eq. 4).
+    """One minus the Jaccard index (IoU) of probabilities (Bonte et al. 2023, eq. 4).
 
-    Parameters as of `soft_dice`. Both are smallest for the same masks; this one counts a small
-    overlap as a worse one.
+    Parameters as of `soft_dice`. Both have their minimum at the same masks; this one gives a small
+    overlap a larger loss.
     """
     overlap, total = _overlap(logits, target, valid, per_image)
     return (1 - (overlap + epsilon) / (total - overlap + epsilon)).mean()
@@ -123,27 +123,27 @@ def _overlap(
 ) -> tuple[Tensor, Tensor]:
     """Sum of probability times target, and the sum of both, per image or over all."""
     probability = torch.sigmoid(logits) * valid
-    kept = target * valid
+    truth = target * valid
     axes = (1, 2, 3) if per_image else (0, 1, 2, 3)
-    return (probability * kept).sum(axes), probability.sum(axes) + kept.sum(axes)
+    return (probability * truth).sum(axes), probability.sum(axes) + truth.sum(axes)
 
 
 def mse(outputs: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Mean squared error (single-cell thesis 2.3, isl paper eq. 2)."""
+    """Mean squared error (Cui 2020, 2.3, Bonte et al. 2023, eq. 2)."""
     return masked_mean((outputs - target) ** 2, valid)
 
 
 def l1(outputs: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Mean absolute error (isl paper, supplementary table 1)."""
+    """Mean absolute error (Bonte et al. 2023, supplementary table 1)."""
     return masked_mean((outputs - target).abs(), valid)
 
 
 def weighted_cross_entropy(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Categorical cross-entropy with class weights from the batch (single-cell thesis eq. 1).
+    """Categorical cross-entropy with class weights from the batch (Cui 2020, eq. 1).
 
-    The weight of class c is n / (C n_c) of the n valid pixels, n_c of them of class c: each
-    class that is there has the same say, however rare. The thesis leaves "on the fly" open;
-    this is how its software weighs.
+    The weight of class c is n / (C n_c), with n valid pixels, n_c of them of class c: each class
+    of the batch has the same influence, however rare. Cui 2020 does not define "on the fly"; this
+    follows its software.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ def weighted_cross_entropy(logits: Tensor, target: Tensor, valid: Tensor) -> Ten
     valid : (N, 1, Y, X) float
         0 leaves a pixel out.
     """
-    kept = target * valid
-    count = kept.sum((0, 2, 3), keepdim=True)
-    weight = kept.sum() / (logits.shape[1] * count.clamp(min=1))
-    loss = -(weight * kept * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
+    truth = target * valid
+    count = truth.sum((0, 2, 3), keepdim=True)
+    weight = truth.sum() / (logits.shape[1] * count.clamp(min=1))
+    loss = -(weight * truth * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
     return masked_mean(loss, valid)

@@ -1,4 +1,4 @@
-"""From a recipe's words to a network with weights."""
+"""Networks with weights from the settings of a recipe."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def build_network(config: NetworkConfig, channels: int, maps: int) -> tuple[nn.M
     Returns
     -------
     network : torch.nn.Module
-        (N, frames * channels, Y, X) float32 to logits (N, maps, Y, X), of the last frame; frames
-        are oldest first, all channels of one together. U-Net++ with deep supervision answers in
-        training with a list of such logits.
+        (N, frames * channels, Y, X) float32 to logits (N, maps, Y, X) of the last frame. Frames
+        are ordered from the oldest, with all channels of one together. In training U-Net++ with
+        deep supervision gives a list of such logits.
     weights : str
-        What the network starts from, in words, for the record.
+        Description of the start weights, for the record.
 
     Raises
     ------
@@ -62,7 +62,10 @@ def _salomon2023_unet(config: NetworkConfig, channels: int, maps: int) -> tuple[
     if config.location:
         see_location(network)
     start = load_weights(network, config)
-    return network, "He normal (thesis 5.3.1)" if config.weights == "none" else start
+    return (
+        network,
+        "He normal (Salomon-Sörensen 2023, 5.3.1)" if config.weights == "none" else start,
+    )
 
 
 def _on_an_encoder(config: NetworkConfig, channels: int, maps: int) -> nn.Module:

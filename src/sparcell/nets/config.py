@@ -1,4 +1,4 @@
-"""Settings of a network; no PyTorch, so that recipes can be read without it."""
+"""Settings of a network; without PyTorch, so that recipes can be read without it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from sparcell.core.settings import Settings
 
 
 class NetworkConfig(Settings):
-    """Which network, and where its weights come from."""
+    """Architecture of the network and origin of its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     decoder: Literal["salomon2023-unet", "unet", "unetplusplus", "fpn", "fcn", "deeplabv3"] = Field(
-        "unet", description="salomon2023-unet: the autolabel thesis's; the others: on any encoder"
+        "unet",
+        description="salomon2023-unet: that of Salomon-Sörensen 2023; others: on any encoder",
     )
     encoder: str = Field(
         "tf_efficientnet_lite0",
@@ -30,13 +31,13 @@ class NetworkConfig(Settings):
     )
     head: Literal["kept", "new", "copied"] = Field(
         "kept",
-        description="the last convolution, where weights are those of a run or file: kept where it "
-        "fits; new; or copied, every map beginning as one of the run's, the stain for example",
+        description="last convolution, if weights are those of a run or file; kept: the run's, if "
+        "it fits; new: random; copied: each map starts as a map of the run, such as the stain",
     )
     stacked_head: bool = Field(
         False,
-        description="unet: one map, as the network has that it starts from, and the method's maps "
-        "by two convolutions behind it (isl 2.3)",
+        description="unet: one map, as in the network that it starts from, and two convolutions "
+        "from it to the maps of the method (Bonte et al. 2023, 2.3)",
     )
     decoder_channels: tuple[int, ...] = Field(
         (256, 128, 64, 32, 16),
@@ -47,11 +48,11 @@ class NetworkConfig(Settings):
     )
     pixel_unshuffle_skip: bool = Field(
         False,
-        description="unet: decode at half resolution, beside the image itself folded to it; each "
-        "place answers for its four pixels",
+        description="unet: decode at half resolution, with the image itself as further channels "
+        "(2 x 2 px to 4 channels, pixel unshuffle); each position gives the maps of its four px",
     )
     shrink: Literal[1, 2] = Field(
-        1, description="unet with pixel_unshuffle_skip: 2 shows the encoder the image at half size"
+        1, description="unet with pixel_unshuffle_skip: 2 halves the image for the encoder"
     )
     deep_supervision: bool = Field(
         False, description="unetplusplus: train each nested depth to predict"
@@ -63,16 +64,16 @@ class NetworkConfig(Settings):
     frames: int = Field(
         1,
         ge=1,
-        description="frames that are seen together, 3 or 5 as published: the one in question and "
-        "those before it",
+        description="frames in the input, 3 or 5 as published: the one to predict and those "
+        "before it",
     )
     temporal: Literal["none", "conv3d", "convgru", "convlstm"] = Field(
-        "none", description="how the features of several frames become one (decoder fpn)"
+        "none", description="module that merges the features of several frames (decoder fpn)"
     )
     every_frame: bool = Field(
         False,
-        description="several frames: in training every frame is predicted and its labels are "
-        "learned, as published; false: those of the last frame alone",
+        description="several frames: in training predict every frame, as published; false: only "
+        "the last frame",
     )
     location: bool = Field(
         False,
@@ -105,7 +106,7 @@ class NetworkConfig(Settings):
         if self.shrink > 1 and not (self.pixel_unshuffle_skip and self.decoder == "unet"):
             raise InputError(
                 f"network.shrink={self.shrink} without pixel_unshuffle_skip on a unet",
-                "decoder unet with pixel_unshuffle_skip, which gives back the detail",
+                "decoder unet with pixel_unshuffle_skip, which keeps the detail",
                 "set network.pixel_unshuffle_skip=true",
             )
         if self.stacked_head and self.decoder != "unet":
@@ -124,5 +125,5 @@ class NetworkConfig(Settings):
 
 
 def input_multiple(config: NetworkConfig) -> int:
-    """Height and width of an input must be a multiple of this, px."""
+    """Least common multiple of the heights and widths of inputs, px."""
     return 16 if config.decoder == "salomon2023-unet" else 32 * config.shrink

@@ -1,4 +1,4 @@
-"""FCN and DeepLabv3: a head on features at an eighth of the resolution (mp-net S2.2.2)."""
+"""FCN and DeepLabv3: a head on features of stride 8 (Park et al. 2022, S2.2.2)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Dilated(nn.Module):
     """An encoder whose last two stages are dilated, torchvision's head, bilinear enlargement.
 
     FCN after Long et al. 2015, DeepLabv3 after Chen et al. 2017, both as in torchvision, so that
-    its COCO weights fit. DeepLabv3 pools the whole window: what it says of a pixel depends
-    somewhat on the window's size.
+    its COCO weights fit. DeepLabv3 pools the whole window, so its output at a pixel depends
+    slightly on the size of the window.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Encoders by name."""
+"""Encoders of segmentation-models-pytorch and timm by name."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from sparcell.nets.location import LOCATION_CHANNELS, see_location
 def library_name(encoder: str) -> str:
     """Name under which segmentation-models-pytorch knows an encoder.
 
-    Its own encoders have torchvision's names for their weights, so they come first; any other is
-    timm's, which it prefixes by ``tu-``.
+    Its own encoders come first, since their weights have torchvision's names. Others are timm's,
+    with the prefix ``tu-``.
 
     Raises
     ------
@@ -43,12 +43,12 @@ def library_name(encoder: str) -> str:
 
 
 def seen_channels(config: NetworkConfig, channels: int) -> int:
-    """Channels that an encoder sees of an image of `channels`."""
+    """Input channels of an encoder for an image of `channels`: with the location, if used."""
     return channels + LOCATION_CHANNELS * config.location
 
 
 def make_encoder(config: NetworkConfig, channels: int, stride: int = 32, depth: int = 5) -> Any:
-    """Build an encoder at random.
+    """Build an encoder with random weights.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def make_encoder(config: NetworkConfig, channels: int, stride: int = 32, depth: 
     channels : int
         Channels of the image, without its location.
     stride : {32, 16, 8}
-        Of the coarsest features; below 32, dilation makes up for it.
+        Stride of the coarsest features; below 32, convolutions are dilated instead.
     depth : int
-        How often the image is halved.
+        Number of times that the image is halved.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def make_encoder(config: NetworkConfig, channels: int, stride: int = 32, depth: 
 
 
 def on_encoder(kind: Any, config: NetworkConfig, channels: int, maps: int) -> Any:
-    """Build a network of segmentation-models-pytorch at random; as `make_encoder` otherwise.
+    """Build a network of segmentation-models-pytorch with random weights.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def on_encoder(kind: Any, config: NetworkConfig, channels: int, maps: int) -> An
 
 @contextmanager
 def _refusals(name: str, stride: int = 32) -> Iterator[None]:
-    """Say plainly that an encoder does not fit where its library refuses."""
+    """Turn errors of the library about an encoder into an `InputError`."""
     try:
         yield
     except (ValueError, RuntimeError, AssertionError, AttributeError, TypeError) as error:
@@ -129,7 +129,7 @@ def _refusals(name: str, stride: int = 32) -> Iterator[None]:
 
 
 def _drop_unused(encoder: Any) -> None:
-    """Cut off the blocks of a timm encoder behind its last features, which it would compute."""
+    """Remove the blocks of a timm encoder after its last features, which it would compute."""
     model = getattr(encoder, "model", None)
     if model is None or not hasattr(model, "feature_info"):
         return
@@ -140,7 +140,8 @@ def _drop_unused(encoder: Any) -> None:
 
 
 def _dilate_as_torchvision(encoder: Any) -> None:
-    # A dilated stage's first block keeps the dilation before it; COCO weights were trained so.
+    # In torchvision the first block of a dilated stage has the dilation of the stage before; COCO
+    # weights were trained with that.
     for stage, rate in ((encoder.layer3, 1), (encoder.layer4, 2)):
         if hasattr(stage[0], "conv3"):
             stage[0].conv2.dilation = stage[0].conv2.padding = (rate, rate)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class FeatureNet(nn.Module, EncoderMixin):
-    """Encoder of convolutions, batch normalisation, ReLU and max pooling (single-cell thesis 3.1).
+    """Encoder of convolutions, batch normalisation, ReLU and max pooling (Cui 2020, 3.1).
 
     After Van Valen et al. 2016, whose networks for cells are such blocks; here with two 3x3
     convolutions to a block and five poolings, as the pyramid asks for. No published weights.
@@ -37,7 +37,7 @@ class FeatureNet(nn.Module, EncoderMixin):
         return features
 
     def make_dilated(self, output_stride: int) -> None:
-        """Refuse: there is no stride to trade for dilation where pooling halves the image."""
+        """Refuse: dilation replaces strides of convolutions, and this has max pooling."""
         raise ValueError("max pooling cannot be dilated")
 
 

@@ -9,17 +9,16 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import SqueezeExcitation
 
 SQUEEZE = 16
-"""Channels to one of the attention's hidden layer, as its authors have it."""
+"""Channels per channel of the hidden layer of the attention, as published."""
 
 
 class FineResNet(nn.Module, EncoderMixin):
-    """ResNet-50 as the backbone of LACSS (LACSS supplement, "Backbone").
+    """ResNet-50 as the backbone of LACSS (Shrestha et al. 2023, supplement, "Backbone").
 
-    The stem, which would lower the resolution four times before the first block, is two
-    convolutions at full resolution. So the four groups of blocks, each of which halves the
-    resolution, end at strides 2, 4, 8 and 16. After each group channels are weighted by squeeze and
-    excitation (Hu et al. 2018). That looks at the mean over the whole window: a tile is
-    not answered exactly as it is within a larger window. The weights are random.
+    ResNet's stem has a stride of 4; here it is two convolutions at full resolution. So the four
+    groups of blocks, each with a stride of 2, end at strides 2, 4, 8 and 16. After each group
+    squeeze and excitation (Hu et al. 2018) weights the channels by their means over the whole
+    window, so outputs of a tile differ slightly from those of a larger window. Weights are random.
 
     Parameters
     ----------
@@ -48,14 +47,14 @@ class FineResNet(nn.Module, EncoderMixin):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Map (N, C, Y, X) to itself and the features at strides 2, 4, 8 and 16."""
-        features, seen = [image], self.stem(image)
+        features, current = [image], self.stem(image)
         for group, attend in zip(self.groups, self.attention, strict=True):
-            seen = attend(group(seen))
-            features.append(seen)
+            current = attend(group(current))
+            features.append(current)
         return features
 
     def make_dilated(self, output_stride: int) -> None:
-        """Refuse: nobody has published it so."""
+        """Refuse: there is no published dilated form."""
         raise ValueError("no dilated form of it")
 
 

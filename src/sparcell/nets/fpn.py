@@ -1,4 +1,4 @@
-"""Feature pyramid with a semantic head (single-cell thesis 2.2)."""
+"""Feature pyramid with a semantic head (Cui 2020, 2.2)."""
 
 from __future__ import annotations
 

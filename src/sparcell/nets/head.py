@@ -1,7 +1,6 @@
-"""The last convolution of a network, where it starts from another one's weights.
+"""The last convolution of a network that starts from the weights of another one.
 
-A network that predicts one stain and one that predicts maps of objects differ there and nowhere
-else.
+Networks that predict a stain and networks that predict maps of objects differ only there.
 """
 
 from __future__ import annotations
@@ -13,49 +12,49 @@ from torch import Tensor, nn
 
 
 def head_name(network: nn.Module) -> str:
-    """Name of the last convolution of a network, by the order in which it was built."""
+    """Name of the last convolution of a network, in order of construction."""
     found = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     name: str = found[-1]
     return name
 
 
-def repeat_maps(held: Tensor, own: Tensor) -> Tensor:
+def repeat_maps(loaded: Tensor, own: Tensor) -> Tensor:
     """Repeat a tensor along its first axis until it is as long as `own`.
 
-    Each map of ours thus begins as a map of the other's. Where places answer for several pixels
-    (`SharpUNet`) all channels of a map follow each other, so that holds there too.
+    So each map starts as a map of the other network. `HalfResUNet` has four channels per map, one
+    per pixel, which are consecutive, so the same holds there.
     """
-    if held.shape[1:] != own.shape[1:] or not 0 < len(held) < len(own):
-        return held
-    times = -(-len(own) // len(held))
-    return torch.cat([held] * times)[: len(own)]
+    if loaded.shape[1:] != own.shape[1:] or not 0 < len(loaded) < len(own):
+        return loaded
+    times = -(-len(own) // len(loaded))
+    return torch.cat([loaded] * times)[: len(own)]
 
 
 def mark_pretrained(network: nn.Module, names: Collection[str]) -> None:
-    """Note of parameters, by their names, that they started from weights."""
+    """Mark the named parameters as started from weights."""
     for name, parameter in network.named_parameters():
         if name in names:
             parameter.started_from_weights = True
 
 
 def is_pretrained(parameter: Tensor) -> bool:
-    """Tell whether a parameter started from weights, not at random."""
+    """Whether a parameter started from weights, not at random."""
     return bool(getattr(parameter, "started_from_weights", False))
 
 
 def freeze_batchnorm(network: nn.Module) -> None:
-    """Let batch norms that started from weights neither use nor learn a batch's statistics."""
+    """Keep the means and variances of batch norms that started from weights."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and is_pretrained(module.weight):
             module.eval()
 
 
 class StackedHead(nn.Module):
-    """Two convolutions behind a network of one map (isl paper, 2.3 and figure 5b).
+    """Two convolutions behind a network of one map (Bonte et al. 2023, 2.3 and figure 5b).
 
-    The paper says "two Conv2d layers" from 1 to 2 channels. As in its software, they are of 3 x 3
-    px, with batch normalisation and a ReLU after the first; that has a ReLU after the second too,
-    behind which no map could be below 0, as the logit of background is.
+    The paper has "two Conv2d layers" from 1 to 2 channels. As in its software, they are 3 x 3, with
+    batch normalisation and a ReLU after the first. The software has a ReLU after the second, too,
+    which is left out here: the logit of background must be negative.
     """
 
     def __init__(self, network: nn.Module, maps: int) -> None:

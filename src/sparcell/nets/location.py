@@ -1,4 +1,4 @@
-"""The location layer: a network sees where in its window a pixel lies."""
+"""Location layer: the position of each pixel in its window as input channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOCATION_CHANNELS = 2
 
 
 def append_location(image: Tensor) -> Tensor:
-    """Append each pixel's row and column to an image (single-cell thesis 3.2).
+    """Append each pixel's row and column to an image (Cui 2020, 3.2).
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ def append_location(image: Tensor) -> Tensor:
     Returns
     -------
     (N, C + 2, Y, X)
-        The last two channels run from -1 in the first row (column) to 1 in the last. They count
-        from the window that the network is given. So its windows have one size, in prediction that
-        of the training's crops: see `sparcell.models.windows`.
+        The last two channels run from -1 in the first row (column) of the window to 1 in the last.
+        So all windows must have one size, in prediction that of the training crops; see
+        `sparcell.models.windows`.
     """
     rows = _ramp(image.shape[2], image)[:, None].expand_as(image[:, :1])
     columns = _ramp(image.shape[3], image).expand_as(image[:, :1])
@@ -30,9 +30,9 @@ def append_location(image: Tensor) -> Tensor:
 
 
 def see_location(module: nn.Module) -> None:
-    """Let `module` be given its image with the location appended.
+    """Append the location to every input image of `module`.
 
-    A hook and no layer around the module, so that weights have the same names with and without.
+    By a hook, not a layer around the module, so that weights have the same names with and without.
     """
     module.register_forward_pre_hook(_locate)
 

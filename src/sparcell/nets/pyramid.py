@@ -1,4 +1,4 @@
-"""The feature pyramid that methods stand on (single-cell thesis 2.2; Lin et al. 2017)."""
+"""Feature pyramid network (Cui 2020, 2.2; Lin et al. 2017)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ DEPTH = 4
 class Pyramid(nn.Module):
     """Feature pyramid network on an encoder, with its location layer and temporal module.
 
-    A 1x1 convolution brings the encoder's features at each stride to one width; from coarse to
-    fine, the coarser level is enlarged and added; a 3x3 convolution removes the aliasing of that.
-    Several frames go through all this one by one, and are merged level by level at its end.
+    A 1x1 convolution maps the encoder's features at each stride to the same width. From coarse to
+    fine, each coarser level is upsampled and added, and a 3x3 convolution removes the aliasing.
+    Several frames pass through this one by one, and are merged level by level at the end.
 
-    The weights are random. A network that has a `Pyramid` fills them by
-    `sparcell.nets.weights.load_weights(network, config)`.
+    The weights are random; `sparcell.nets.weights.load_weights` loads others.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ class Pyramid(nn.Module):
     channels : int
         Input channels of one frame.
     levels : int
-        How many levels are given out, from the finest.
+        Number of levels in the output, from the finest.
     finest : {4, 2}
         Stride of the finest level.
 

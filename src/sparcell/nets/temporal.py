@@ -1,4 +1,4 @@
-"""Features of several frames become those of the last one, or of each."""
+"""Temporal modules: merge the features of several frames."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 
 class TemporalMerge(nn.Module):
-    """Merge features of consecutive frames (single-cell thesis 2.3 and 3.1).
+    """Merge features of consecutive frames (Cui 2020, 2.3 and 3.1).
 
     Parameters
     ----------
     kind : {"conv3d", "convgru", "convlstm"}
-        A convolution over time, or a recurrent cell that runs from the oldest frame to the last
-        and answers with its last state.
+        A convolution over time, or the last state of a recurrent cell that runs from the oldest
+        frame to the last.
     width : int
         Channels in and out.
     frames : int
     every_frame : bool
-        In training answer for every frame, not for the last alone.
+        In training give features of every frame, not only of the last.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TemporalMerge(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N * frames, W, Y, X), frames of one item together, to (N, W, Y, X).
 
-        In training on every frame, to as many as there were: (N * frames, W, Y, X).
+        In training with `every_frame`, to (N * frames, W, Y, X).
         """
         # `unflatten` would fix the sizes in an exported network.
         frames = features.reshape(-1, self.frames, *features.shape[1:])
@@ -56,8 +56,8 @@ class TemporalMerge(nn.Module):
 class Conv3D(nn.Module):
     """One convolution of all frames and 3 x 3 px.
 
-    To answer for every frame it is centred on each, with zeros before the first frame and after
-    the last.
+    With `every_frame` it is centred on each frame, with zeros before the first and after the
+    last.
     """
 
     def __init__(self, width: int, frames: int, every_frame: bool = False) -> None:
@@ -68,7 +68,7 @@ class Conv3D(nn.Module):
     def each(self, frames: Tensor) -> Tensor:
         """Map (N, T, W, Y, X) to the same shape, or to one frame if it is not padded in time."""
         merged: Tensor = self.convolution(frames.transpose(1, 2)).transpose(1, 2)
-        # Padding for an even number of frames gives one too many.
+        # For an even number of frames, padding gives one frame too many.
         return merged[:, : frames.shape[1]]
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""U-Nets: that of the autolabel thesis, literally (5.3.1, figure 2.15), and a sharper one."""
+"""U-Nets: that of Salomon-Sörensen 2023, and one that decodes at half resolution."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch import Tensor, nn
 
 
 class Salomon2023UNet(nn.Module):
-    """U-Net with `filters` kernels at full resolution, doubled at each of four poolings.
+    """U-Net of Salomon-Sörensen 2023 (5.3.1, figure 2.15).
 
-    3x3 convolutions with padding 1, each with batch normalisation, ReLU and dropout; 2x2 max
-    pooling; 2x2 transposed convolutions; 1x1 output; He normal weights.
+    `filters` kernels at full resolution, doubled at each of four poolings; 3x3 convolutions with
+    padding 1, each with batch normalisation, ReLU and dropout; 2x2 max pooling; 2x2 transposed
+    convolutions; 1x1 output; He normal weights.
 
     Parameters
     ----------
     channels, maps : int
         Input channels and output maps.
     filters : int
-        64 in the thesis, so 1024 at the lowest resolution.
+        64 as published, so 1024 at the lowest resolution.
     dropout : float
-        0.05 in the thesis, after every hidden convolution.
+        0.05 as published, after every hidden convolution.
     """
 
     def __init__(
@@ -60,25 +61,26 @@ class Salomon2023UNet(nn.Module):
 
 
 class HalfResUNet(nn.Module):
-    """A U-Net that decodes at half resolution, and there sees the image itself.
+    """U-Net that decodes at half resolution, with the image itself as further channels.
 
-    A U-Net's layers at full resolution cost most of its time per weight, and what they are given
-    is blurred, since encoders begin with a stride of 2. Here 2 x 2 pixels of the image are folded
-    into channels beside the decoder's features, and each place answers for its four pixels
-    (sub-pixel convolution; Shi et al. 2016, CVPR, eq. 4): narrow gaps between nuclei stay.
+    Layers at full resolution take most of a U-Net's time per weight, and their features are
+    blurred, since encoders begin with a stride of 2. Here 2 x 2 pixels of the image become four
+    channels beside the decoder's features (pixel unshuffle), and each position gives the maps of
+    its four pixels (sub-pixel convolution; Shi et al. 2016, CVPR, eq. 4). So narrow gaps between
+    nuclei remain.
 
     Parameters
     ----------
     unet : torch.nn.Module
-        Of segmentation-models-pytorch; its encoder and decoder are used, not its head.
+        U-Net of segmentation-models-pytorch; its head is not used.
     channels, maps : int
         Input channels and output maps.
     widths : sequence of int
         Channels of the decoder's blocks, coarse to fine.
     shrink : {1, 2}
-        2: the encoder sees the image at half size. 1: the decoder's last block is left out.
+        2: the input of the encoder is half as large. 1: the decoder's last block is left out.
     joint : int
-        Filters on image and decoder together.
+        Filters on the concatenation of image and decoder features.
     """
 
     def __init__(

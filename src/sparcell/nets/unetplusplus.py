@@ -1,4 +1,4 @@
-"""U-Net++: nested U-Nets that share their encoder (Zhou et al. 2018; mp-net S2.2.2)."""
+"""U-Net++: nested U-Nets that share their encoder (Zhou et al. 2018; Park et al. 2022, S2.2.2)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from sparcell.nets.encoders import on_encoder
 class UNetPlusPlus(nn.Module):
     """The U-Net++ of segmentation-models-pytorch, with deep supervision and pruning.
 
-    Four U-Nets of depths 1 to 4 end in the same place, at half resolution, where each is given
-    what the shallower ones found. The deepest has one more block to full resolution. With deep
-    supervision each of the others predicts too, by a 1x1 convolution and bilinear enlargement:
-    it can then stand for the whole (`nested_depth`), and what only deeper ones need, of the
-    encoder too, is not part of the exported network.
+    Four U-Nets of depths 1 to 4 end at half resolution, where each gets the features of the
+    shallower ones. The deepest has one more block to full resolution. With deep supervision each of
+    the others predicts too, by a 1x1 convolution and bilinear upsampling. Then one of them can be
+    used alone (`nested_depth`), and layers that only deeper ones need are not exported.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class UNetPlusPlus(nn.Module):
         return self.predict(self.nested(features, self.nested_depth)[-1], self.nested_depth)
 
     def nested(self, features: list[Tensor], depth: int) -> list[Tensor]:
-        """Ends of the U-Nets of depths 1 to `depth`, (N, width, Y / 2, X / 2) each."""
+        """Last features of the U-Nets of depths 1 to `depth`, (N, width, Y / 2, X / 2) each."""
         skips = features[:0:-1]
         last = len(skips) - 2
         first = last + 1 - depth
@@ -78,7 +77,7 @@ class UNetPlusPlus(nn.Module):
         return [nodes[start, last] for start in range(last, first - 1, -1)]
 
     def predict(self, end: Tensor, depth: int) -> Tensor:
-        """Logits of the nested U-Net of a depth from its end."""
+        """Logits of the nested U-Net of a depth, from its last features."""
         if depth < 4:
             logits: Tensor = self.side_heads[depth - 1](end)
         else:

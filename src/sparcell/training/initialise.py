@@ -1,4 +1,4 @@
-"""Start from another run: its weights, and what they need around them."""
+"""Start from another run: its weights, and the settings that they need."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ ARCHITECTURE = (
     "decoder", "encoder", "decoder_channels", "pixel_unshuffle_skip", "shrink", "pyramid_width",
     "location", "frames", "temporal", "every_frame", "deep_supervision", "nested_depth", "filters",
 )  # fmt: skip
-"""Settings of a network that decide the shapes of its weights."""
+"""Settings of a network that define the shapes of its weights."""
 CENTRE = 0.5
-"""Output that stands for probability 1/2 after a network of stains (isl paper, equation 1)."""
+"""Output for probability 1/2 of a network trained on stains (Bonte et al. 2023, eq. 1)."""
 
 
 def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -> Recipe:
     """Change a recipe so that it starts from a run.
 
-    Besides `network.weights`, the network becomes the run's, for other weights would not fit, and
-    so does the normalisation that they have learned with. A semantic network that keeps the last
-    convolution of one that predicts a stain has its sigmoid centred on 0.5.
+    `network.weights` is set to the run. The architecture becomes that of the run, since its
+    weights fit no other, and so does the normalisation that the run was trained with. If a
+    semantic network keeps the last convolution of a network that predicts a stain, its sigmoid is
+    centred on 0.5.
 
     Parameters
     ----------
     run : Path or str
-        A run folder. Of a model or a file of weights nothing but the weights is known.
+        A run folder. A model or a file of weights has only weights, so no setting changes.
     recipe : Recipe
     overrides : sequence of str
-        What the user set, ``"network.shrink=1"``, which stands above the run's.
+        Settings of the user, ``"network.shrink=1"``, which take precedence over the run's.
 
     Raises
     ------
     InputError
-        If it is the folder of a study or the like, with no run in it, or what the user set has no
-        effect beside what the run brings.
+        If the folder has no run in it, or a setting of the user has no effect with those of the
+        run.
     """
     folder = Path(run)
     update: dict[str, Any] = {"network": {"weights": str(run)}}
@@ -64,19 +65,19 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
 
 
 def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> None:
-    """Check that the weights that recipes start from can be had, before anything is trained.
+    """Check that the start weights of recipes are available, before anything is trained.
 
     Parameters
     ----------
     recipes : iterable of Recipe
-        What has to be downloaded for them is downloaded.
+        Missing weights are downloaded.
     coming : collection of str
-        Runs that do not exist yet, but will before they are started from.
+        Runs that will exist before they are needed.
 
     Raises
     ------
     InputError
-        If some cannot be had.
+        If some are not available.
     """
     from sparcell.nets.weights import fetch_published
 

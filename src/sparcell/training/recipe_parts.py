@@ -1,4 +1,4 @@
-"""The groups of settings that a recipe consists of."""
+"""Groups of settings of a recipe."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sparcell.core.settings import Settings
 
 
 class Part(Settings):
-    """A group of settings that cannot be changed and has no unknown ones."""
+    """A group of settings: immutable, and unknown ones are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataConfig(Part):
-    """Which fields are trained on, and on what labels."""
+    """Fields and annotations of a training."""
 
     # Plates and wells are often numbers; split.csv is text.
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -26,56 +26,56 @@ class DataConfig(Part):
     labels: str = Field("labels", description="folder of the labels in each dataset")
     stains: tuple[str, ...] = Field(
         (),
-        description="folders of the stains to predict, where there are several, [stain, actin]; a "
-        "stain file of several channels is several stains too",
+        description="folders of the stains to predict, if there are several, [stain, actin]; each "
+        "channel of a stain file is a stain, too",
     )
     where: dict[str, str | list[str]] = Field(
         default_factory=dict,
-        description="only fields with these values in split.csv, {cell: HeLa-S3}: a pure set",
+        description="only fields with these values in split.csv, {cell: HeLa-S3}",
     )
     by: str = Field(
         "",
-        description="column of split.csv whose values the report scores apart; empty: cell, where "
-        "there is one",
+        description="column of split.csv by whose values the report groups scores; empty: cell, if "
+        "it exists",
     )
     annotations: tuple[Kind, ...] = Field(
         ("outlines", "points", "mask", "stain"),
         min_length=1,
-        description="what is used of each field, where a method learns from any annotation; "
-        "[points, mask] makes points and masks of outlines",
+        description="annotations to use, for methods that learn from any; [points, mask] derives "
+        "points and masks from outlines",
     )
     use_rejected: bool = Field(
-        False, description="train also on labels that the quality gate refused"
+        False, description="also train on labels that the quality gate rejected"
     )
     parts: dict[Literal["train", "val", "test"], list[str]] | None = Field(
         None, description="names of the fields of each part; overrides split.csv"
     )
     images: int = Field(
-        0, ge=0, description="train on so many fields (of several planes each: movies); 0 = all"
+        0, ge=0, description="number of training fields (or movies of several planes); 0 = all"
     )
-    fraction: float = Field(1.0, gt=0, le=1, description="train on this share of the fields")
+    fraction: float = Field(1.0, gt=0, le=1, description="fraction of the training fields to use")
     auto: str = Field(
         "",
-        description="dataset folder that `sparcell label` wrote: its fields are learned from too, "
-        "those apart that are outlined, or kept for validation or test",
+        description="dataset folder that `sparcell label` wrote, as further training fields; "
+        "outlined, validation and test fields in it are left out",
     )
     auto_weight: float = Field(
         20.0,
         gt=0,
-        description="all automatic labels together count as much as so many outlined fields",
+        description="weight of all automatic labels together, in outlined fields",
     )
     teacher: str = Field(
         "",
-        description="a finished model, by name, file or run folder, that labels the training "
-        "fields without annotation; what it is sure of is learned from beside automatic labels, "
-        "and counts with them in data.auto_weight. Empty: such fields are left out",
+        description="trained model (name, file or run folder) that makes pseudo-labels of training "
+        "fields without annotation; confident objects are learned from like automatic labels and "
+        "share data.auto_weight with them. Empty: such fields are left out",
     )
     val_fraction: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="share of fields for validation where split.csv names none; 0 = none: every "
-        "labelled pixel is learned from, which needs fit.monitor=last",
+        description="fraction of fields for validation if split.csv names none; 0 = none: all "
+        "labels are trained on, which needs fit.monitor=last",
     )
 
 
@@ -83,70 +83,71 @@ Border = Literal["ignored", "reflected", "zero"]
 
 
 class Augment(Part):
-    """Random changes of each crop, alike for image, label and ignore mask (thesis 3.3.2, 5.3.2)."""
+    """Random changes of each crop, the same for image, label and ignore mask.
 
-    rotation: float = Field(180, ge=0, le=180, description="largest turn, degrees")
+    Salomon-Sörensen 2023, 3.3.2 and 5.3.2.
+    """
+
+    rotation: float = Field(180, ge=0, le=180, description="largest rotation, degrees")
     shift: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="largest shift, share of the crop; in a field that is larger than the crop, "
-        "the crop stays inside",
+        description="largest shift, fraction of the crop; in a larger field the crop stays inside",
     )
     shear: float = Field(10, ge=0, le=45, description="largest shear, degrees")
-    scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, share")
-    flip: bool = Field(True, description="horizontal and vertical flips, each in half the crops")
-    gain: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, share")
-    offset: float = Field(0.0, ge=0, description="largest change of brightness, of the range -1..1")
-    noise: float = Field(0.0, ge=0, description="largest SD of added noise, of the range -1..1")
+    scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, fraction")
+    flip: bool = Field(True, description="horizontal and vertical flips, each in half of the crops")
+    gain: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, fraction")
+    offset: float = Field(0.0, ge=0, description="largest change of brightness, in the range -1..1")
+    noise: float = Field(0.0, ge=0, description="largest SD of added noise, in the range -1..1")
     blur: float = Field(0.0, ge=0, description="largest sigma of a Gaussian blur, px")
     out_of_focus: float = Field(
         0.0,
         ge=0,
-        description="largest brightness of added light from out of focus, of the range -1..1, in "
-        "half the crops",
+        description="largest brightness of added out-of-focus light, in the range -1..1, in half "
+        "of the crops",
     )
     border: Border = Field(
         "ignored",
-        description="what a crop shows beyond the image: ignored = mirrored pixels, not learned "
-        "from; reflected = image and labels mirrored, learned from (autolabel thesis 5.3.2); zero "
-        "= the darkest value, not learned from (lacss, LIVECell)",
+        description="pixels of a crop beyond the image; ignored: mirrored, not trained on; "
+        "reflected: mirrored with their labels, trained on (Salomon-Sörensen 2023, 5.3.2); zero: "
+        "the darkest value, not trained on (Shrestha et al. 2023)",
     )
 
 
 class Optimiser(Part):
-    """How weights are changed."""
+    """Optimiser of the weights."""
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: float = Field(2e-4, gt=0, description="learning rate (its peak with a schedule)")
+    lr: float = Field(2e-4, gt=0, description="learning rate (the largest, with a schedule)")
     pretrained_lr: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="learning rate of what started from weights, as a share of lr; 0 = never moved",
+        description="learning rate of pretrained weights, as a fraction of lr; 0 = frozen",
     )
     weight_decay: float = Field(0.0, ge=0)
     l2: float = Field(
         0.0,
         ge=0,
-        description="this times the sum of the squared weights of all convolutions is added to the "
-        "loss, before gradients are clipped, as Keras does",
+        description="factor of the sum of squared weights of all convolutions, which is added to "
+        "the loss before gradients are clipped, as in Keras",
     )
     eps: float = Field(1e-8, gt=0, description="epsilon of adam and adamw; 1e-7 in Keras")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 = no limit")
     clip: Literal["network", "tensor"] = Field(
         "network",
-        description="clip the norm of all gradients together, or of each tensor by itself, as "
-        "Keras does",
+        description="clip the norm of all gradients together, or of each tensor, as in Keras",
     )
     ema_decay: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="what the running mean of the weights, which is validated and kept, retains of "
-        "itself at each step; 0 = no mean",
+        description="decay per step of an exponential moving average of the weights, which is "
+        "validated and saved; 0 = no average",
     )
 
 
@@ -154,70 +155,73 @@ Edge = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class Fit(Part):
-    """How long, how much at once, and which weights are kept."""
+    """Length of the training, its crops, and which weights are saved."""
 
-    epochs: int = Field(3000, ge=1, description="at most, where neither steps nor seconds are set")
-    max_steps: int = Field(0, ge=0, description="end after so many steps; 0 = no such end")
-    cpu_seconds: float = Field(
-        0, ge=0, description="end after so much processor time (GPU: wall time); 0 = no such end"
+    epochs: int = Field(
+        3000, ge=1, description="most epochs, if neither max_steps nor cpu_seconds is set"
     )
-    patience: int = Field(250, ge=1, description="epochs without improvement before the end")
+    max_steps: int = Field(0, ge=0, description="number of steps; 0 = no limit")
+    cpu_seconds: float = Field(
+        0, ge=0, description="processor time, s (on a GPU: wall time); 0 = no limit"
+    )
+    patience: int = Field(
+        250, ge=1, description="epochs without improvement before the training ends"
+    )
     crops_per_epoch: int = Field(
-        0, ge=0, description="crops in an epoch; 0 = as many as tile the training images"
+        0, ge=0, description="crops per epoch; 0 = as many as tile the training images"
     )
     fixed_crops: int = Field(
         0,
         ge=0,
-        description="draw so many crops of each field once, each with an object in it, and see no "
-        "others (isl 2.2: 5); 0 = fresh crops in each epoch",
+        description="number of crops of each field that are drawn once, each with an object, and "
+        "used in all epochs (Bonte et al. 2023, 2.2: 5); 0 = new crops in each epoch",
     )
     tiles: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="show each field tile by tile, each tile once in an epoch: the largest step "
-        "between tiles, share of the crop. 1 = side by side; 0 = crops drawn at random",
+        description="cut each field into tiles, each used once per epoch: largest step between "
+        "tiles, fraction of the crop. 1 = side by side; 0 = random crops",
     )
     freeze_fraction: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="what started from weights is held for this share of the training, while the "
-        "rest finds its feet",
+        description="fraction of the training during which pretrained weights are frozen",
     )
     freeze_batchnorm: bool = Field(
         False,
-        description="batch norms that came with another run or model, not those of ImageNet, keep "
-        "their means and variances, instead of those of the few images that are learned from",
+        description="keep means and variances of batch norms from another run or model (not from "
+        "ImageNet) instead of those of few training images",
     )
     crop: Edge | tuple[Edge, Edge] = Field(
         512, description="edge of a square crop, or rows and columns, [544, 704]; px"
     )
-    batch: int = Field(4, ge=1, description="crops in a step")
+    batch: int = Field(4, ge=1, description="crops per step")
     foreground_fraction: float = Field(
-        0.0, ge=0, le=1, description="share of crops centred on an object, the rest anywhere"
+        0.0, ge=0, le=1, description="fraction of crops centred on an object; others are random"
     )
     monitor: Literal["val_loss", "val_f1", "val_pcc", "last"] = Field(
         "val_loss",
-        description="what decides which weights are best; val_pcc: of method stain, in place of "
-        "val_f1; last: the last ones are kept",
+        description="score that selects the best weights; val_pcc: for method stain instead of "
+        "val_f1; last: the last weights are saved",
     )
     initial_weight_fraction: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="the kept weights are this share of those that the training started from, and "
-        "the rest of those it ended with (Wortsman et al. 2022); 0 = the latter alone",
+        description="fraction of the start weights in the saved weights, which are interpolated "
+        "between start and end of the training (Wortsman et al. 2022); 0 = the end alone",
     )
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
-        "auto", description="auto: mixed on a GPU, 32 on a CPU"
+        "auto", description="auto: 16-mixed on a GPU, 32 on a CPU"
     )
     log_to: Literal["none", "tensorboard", "mlflow"] = Field(
-        "none", description="where else the curves go, if installed, in the run folder"
+        "none", description="further log of the curves in the run folder, if installed"
     )
     tune_decoding: bool | Literal["outlines"] = Field(
         True,
-        description="choose decode settings on validation fields by F1; outlines: only the "
+        description="tune decode settings on validation fields by F1; outlines: only the "
         "threshold, so that outlines lie neither inside nor outside the true ones on average",
     )
 
@@ -238,10 +242,11 @@ class Fit(Part):
 
 
 class PredictConfig(Part):
-    """How the finished model is used unless its user says otherwise."""
+    """Defaults of predictions with the finished model."""
 
     tta: Literal["none", "flips", "turns", "all", "photometric"] = Field(
         "none",
-        description="average the answers to views of the image: flipped, turned, or photometric: "
-        "other brightness, contrast and, of three channels, hue (mp-net: TTA U-Net)",
+        description="test-time augmentation: average the outputs for flipped, turned, or "
+        "photometrically changed images (brightness, contrast, and hue of three channels; "
+        "Park et al. 2022: TTA U-Net)",
     )

@@ -41,7 +41,7 @@ class MatchCounts:
 
 
 def correlate(field: TrainingField, predicted: NDArray[np.float32]) -> list[float]:
-    """Pearson correlation of each predicted stain with the field's (isl paper, equation 3).
+    """Pearson correlation of each predicted stain with the field's (Bonte et al. 2023, equation 3).
 
     Parameters
     ----------

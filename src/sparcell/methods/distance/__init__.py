@@ -1,4 +1,7 @@
-"""Foreground and distance maps; objects are the basins of the distance (isl paper, figure 6)."""
+"""Foreground and distance maps; objects are basins of the distance map.
+
+Bonte et al. 2023, figure 6.
+"""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.distance.config import DistanceConfig, DistanceDecode, candidates

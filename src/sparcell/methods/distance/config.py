@@ -21,13 +21,15 @@ class DistanceConfig(MethodConfig):
     loss: Literal["mask-mse", "combined"] = Field(
         "mask-mse",
         description="mask-mse: cross-entropy and Dice of the mask, squared error of the distance "
-        "(0..1); combined: isl eq. 2",
+        "(0..1); combined: Bonte et al. 2023, eq. 2",
     )
     alpha: float = Field(
-        2000.0, ge=0, description="combined: weight of the mask's cross-entropy (isl eq. 2)"
+        2000.0,
+        ge=0,
+        description="combined: weight of the mask's cross-entropy (Bonte et al. 2023, eq. 2)",
     )
     distance_weight: float = Field(
-        4.0, ge=0, description="weight of the distance's mean squared error beside the mask's loss"
+        4.0, ge=0, description="mask-mse: weight of the mean squared error of the distance"
     )
 
 
@@ -38,13 +40,13 @@ class DistanceDecode(DecodeSettings):
         0.15,
         ge=0,
         lt=1,
-        description="depth of the saddle between two peaks of the distance map (0..1) "
-        "from which on they are two objects",
+        description="smallest depth of the saddle between two objects, in units of the distance "
+        "map (0..1)",
     )
 
 
 def candidates(settings: DistanceDecode, typical_area: float) -> list[DistanceDecode]:
-    """Thresholds, saddle depths and smallest sizes worth trying on validation images."""
+    """Thresholds, saddle depths and smallest sizes to try on validation images."""
     return [
         settings.model_copy(
             update={"threshold": threshold, "h": h, "min_size": int(share * typical_area)}

@@ -1,12 +1,12 @@
-"""Mask and distance maps to objects.
+"""Objects from foreground and distance maps.
 
-h-maxima of the distance, then watershed (isl paper, figure 6) in another order: watershed from
-every local maximum, then basins are joined whose saddle is less than h below the lower peak.
-Both give the same objects up to pixels on dividing lines, but this order visits each pixel a
-few times where grey reconstruction, which finds h-maxima directly, takes ten times as long.
+Bonte et al. (2023, figure 6) take the h-maxima of the distance as markers of a watershed. Here the
+watershed starts from every local maximum, and basins are then merged whose saddle is less than h
+below the lower peak. Both give the same objects except for pixels on dividing lines. Grey
+reconstruction, which finds h-maxima directly, takes ten times as long.
 
-The paper's text has an h of 10 of 255 levels. The authors' software lowers each peak by 10 and then
-asks for 20 above the saddle, which is an h of 30.
+Bonte et al. state an h of 10 of 255 levels. Their software lowers each peak by 10 and requires 20
+above the saddle, which is an h of 30.
 """
 
 from __future__ import annotations
@@ -30,23 +30,26 @@ def decode(maps: Maps, settings: DistanceDecode) -> DecodedObjects:
 
     Returns
     -------
-    Objects
-        The score is the mean foreground probability times the square root of the highest
-        distance: low for faint objects and for those without a clear centre.
+    DecodedObjects
+        The score is the mean foreground probability times the square root of the largest
+        distance. It is low for faint objects and for objects without a clear centre.
     """
     foreground = maps[0]
     mask = foreground >= settings.threshold * 255
     distance = maps[1] * mask
     seeds = local_maxima(distance, mask)
     basins = watershed_split(mask, seeds, distance)
-    flat, summits = seeds.ravel(), np.flatnonzero(seeds != 0)
+    # Heights of the seeds, by id; all pixels of a seed have the same height.
+    flat, maxima = seeds.ravel(), np.flatnonzero(seeds != 0)
     peak = np.zeros(int(seeds.max(initial=0)) + 1, np.uint8)
-    peak[flat[summits]] = distance.ravel()[summits]
-    # A seed on a slope's plateau is no maximum: its saddle is as high as itself.
+    peak[flat[maxima]] = distance.ravel()[maxima]
+    # A plateau on a slope is a seed but no maximum: its saddle is as high as itself, so a
+    # minimum depth of 1 merges it.
     owner = merge_shallow_basins(basins, distance, peak, max(settings.h * 255, 1))
     labels = raster_order(owner[basins], settings.min_size)
     height = np.zeros(int(labels.max(initial=0)) + 1)
-    kept = summits[owner[flat[summits]] == flat[summits]]
+    # Seeds that own their merged basin are the highest of it.
+    kept = maxima[owner[flat[maxima]] == flat[maxima]]
     height[labels.ravel()[kept]] = distance.ravel()[kept]
     scores = mean_per_object(foreground, labels) / 255 * np.sqrt(height[1:] / 255)
     return DecodedObjects(labels, scores.astype(np.float32))

@@ -1,4 +1,4 @@
-"""What the distance method minimises."""
+"""Loss and activation of the distance method."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from sparcell.methods.distance.config import DistanceConfig
 from sparcell.methods.losses import bce, masked_mean, soft_dice
 
 BYTE = 255
-"""Largest distance in the units of the isl paper."""
+"""Largest distance in the units of Bonte et al. (2023)."""
 
 
 def objective(logits: Tensor, target: Tensor, valid: Tensor, config: DistanceConfig) -> Tensor:
     """Loss of mask and distance.
 
     ``mask-mse``: cross-entropy and Dice of the mask plus the weighted squared error of the
-    distance after a sigmoid. ``combined`` (isl eq. 2): squared error of the distance as the
-    network gives it, plus alpha times the cross-entropy of the mask. The paper names no unit; its
-    alpha, "the initial ratio", and its h of 10 fit distances of 0 to 255, as in an 8-bit image.
+    distance after a sigmoid. ``combined`` (Bonte et al. 2023, eq. 2): squared error of the
+    distance without a sigmoid, plus alpha times the cross-entropy of the mask. The paper states no
+    unit of the distance. Its alpha, "the initial ratio", and its h of 10 fit distances of 0 to
+    255, as in an 8-bit image.
     """
     if config.loss == "combined":
         error = (logits[:, 1:] - BYTE * target[:, 1:]) ** 2

@@ -1,4 +1,4 @@
-"""Labels to mask and normalised distance to the outline."""
+"""Training targets: mask and normalised distance to the outline."""
 
 from __future__ import annotations
 

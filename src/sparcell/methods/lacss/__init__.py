@@ -1,4 +1,4 @@
-"""Locations of cells, and a segmentation round each; learns from points and a mask (LACSS)."""
+"""LACSS: locations of cells and a segmentation around each; learns from points and a mask."""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.lacss.assemble import LOCATIONS

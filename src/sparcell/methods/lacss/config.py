@@ -25,15 +25,15 @@ class LacssConfig(MethodConfig):
         3, description="pyramid level that proposes locations; level n has a stride of 2^n px"
     )
     radius: float = Field(
-        1.5, gt=0, description="grid positions nearer than this to a location score 1, steps"
+        1.5, gt=0, description="grid positions closer to a location than this are positive, steps"
     )
     alpha: float = Field(0.25, gt=0, le=1, description="weight of the focal loss")
-    gamma: float = Field(2.0, ge=0, description="focal modulation of easy positions")
+    gamma: float = Field(2.0, ge=0, description="focal modulation of easy grid positions")
     delta: float = Field(
-        1.0, gt=0, description="error of an offset from which its loss is linear, steps"
+        1.0, gt=0, description="offset error above which the loss is linear (Huber), steps"
     )
     crop: int = Field(
-        128, ge=16, multiple_of=4, description="edge of what is segmented round a location, px"
+        128, ge=16, multiple_of=4, description="edge of the crop segmented around a location, px"
     )
     proposal_convolutions: int = Field(
         2, ge=0, description="3x3 convolutions before the scores and offsets"
@@ -45,29 +45,32 @@ class LacssConfig(MethodConfig):
     mix_distance: float = Field(
         1.0,
         ge=0,
-        description="in training a proposal nearer than this to a true location stands in for it, "
-        "steps",
+        description="in training a proposal closer than this to a true location replaces it, steps",
     )
     locations: int = Field(
-        64, ge=1, description="neighbouring locations of an image that a step is judged by"
+        64,
+        ge=1,
+        description="most locations of an image in a training step, neighbours of each other",
     )
     exclusive: bool = Field(
         True,
-        description="without outlines, ask of every pixel of the mask that exactly one location "
-        "claims it, and of every other that none does; false as published",
+        description="without outlines, penalise pixels of the mask that do not belong to exactly "
+        "one object, and other pixels that belong to any; false as published",
     )
     location_weight: float = Field(
         1.0,
         ge=0,
-        description="without outlines, weight of each location being its own cell's; 0 as "
-        "published, where segmentations may vanish for good",
+        description="without outlines, weight of the loss that keeps each location inside its own "
+        "object; 0 as published, where segmentations may vanish and not return",
     )
     auxnet: bool = Field(
-        True, description="learn outlines beside, where only points and a mask are known"
+        True, description="also train a network of outlines where only points and a mask are given"
     )
-    auxnet_width: int = Field(16, ge=1, description="channels of that network")
+    auxnet_width: int = Field(
+        16, ge=1, description="channels of the auxnet, the network of outlines"
+    )
     boundary_delta: float = Field(
-        0.5, gt=0, description="error of the outline from which its loss is linear"
+        0.5, gt=0, description="outline error above which the loss is linear (Huber)"
     )
     weights: tuple[float, float, float] = Field(
         (1.0, 1.0, 1.0), description="weights of proposals, segmentation and outline in the loss"
@@ -77,14 +80,16 @@ class LacssConfig(MethodConfig):
 class LacssDecode(DecodeSettings):
     """Decoding of LACSS."""
 
-    threshold: float = Field(0.4, gt=0, lt=1, description="score of a location to be an object")
+    threshold: float = Field(
+        0.4, gt=0, lt=1, description="least score of a location that becomes an object"
+    )
     mask_threshold: float = Field(
-        0.5, gt=0.1, lt=1, description="probability from which a pixel is the object's"
+        0.5, gt=0.1, lt=1, description="least probability of a pixel of the object"
     )
 
 
 def candidates(settings: LacssDecode, typical_area: float) -> list[LacssDecode]:
-    """Score and pixel thresholds and smallest sizes worth trying on validation images."""
+    """Score and pixel thresholds and smallest sizes to try on validation images."""
     return [
         settings.model_copy(
             update={
@@ -94,7 +99,7 @@ def candidates(settings: LacssDecode, typical_area: float) -> list[LacssDecode]:
             }
         )
         for threshold in (0.2, 0.35, 0.5, 0.65)
-        # After a short training on points, masks are low throughout.
+        # After a short training on points, masks are low everywhere.
         for level in (0.15, 0.25, 0.35, 0.5, 0.65)
         for share in (0.05, 0.2)
     ]

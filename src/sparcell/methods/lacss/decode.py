@@ -1,4 +1,4 @@
-"""Detections to objects that share no pixel."""
+"""Objects from detections."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from sparcell.methods.lacss.config import LacssDecode
 def decode(found: Detections, settings: LacssDecode) -> DecodedObjects:
     """Find the objects of a window.
 
-    Masks are painted from the best score down. A mask of which more than half is painted already
-    is the same object again and left out. Other pixels that two claim go to the mask that is
-    surer of them.
+    Masks are painted in the order of their scores, see `paint`.
 
     Parameters
     ----------
@@ -21,8 +19,8 @@ def decode(found: Detections, settings: LacssDecode) -> DecodedObjects:
 
     Returns
     -------
-    Objects
-        The score is the location's.
+    DecodedObjects
+        The score is that of the location.
     """
     order = best_first(found, settings.threshold)
     return paint(found, order, settings.mask_threshold, settings.min_size)

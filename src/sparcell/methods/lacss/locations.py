@@ -1,4 +1,4 @@
-"""Locations from a grid of scores and offsets; the same in training and in prediction."""
+"""Locations from a grid of scores and offsets, in training and in prediction."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 LOWEST_SCORE = 0.1
-"""Grid positions that score less propose nothing."""
+"""Grid positions with a lower score propose no location."""
 CLUSTER = 1.0
-"""Of two proposals nearer than this the better one stays, steps of the grid."""
+"""Of two proposals closer than this only the better one is kept, steps of the grid."""
 LOCATION_AREA = 100
 """A window has at most one location per so many px.
 
-A bound on time and memory for a network that knows nothing yet; cells rarely lie closer.
+This bounds time and memory of an untrained network; cells are rarely that dense.
 """
 
 
 def grid_locations(shape: tuple[int, int], stride: int) -> NDArray[np.float32]:
-    """Middles of a grid's places, (h, w, 2) float32: y and x in px from the first pixel's centre.
+    """Centres of grid cells, (h, w, 2) float32: y and x in px from the centre of the first pixel.
 
-    A place is a square of `stride` px, so the first middle is at (stride - 1) / 2.
+    A cell is a square of `stride` px, so the first centre is at (stride - 1) / 2.
     """
-    places = np.moveaxis(np.indices(shape, np.float32), 0, -1)
-    middles: NDArray[np.float32] = (places + np.float32(0.5)) * stride - np.float32(0.5)
+    indices = np.moveaxis(np.indices(shape, np.float32), 0, -1)
+    middles: NDArray[np.float32] = (indices + np.float32(0.5)) * stride - np.float32(0.5)
     return middles
 
 
 def find_locations(
     scores: NDArray[np.float32], offsets: NDArray[np.float32], stride: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rank proposals and leave one of those that mean the same location.
+    """Find locations by non-maximum suppression of the proposals.
 
-    Non-maximum suppression on distance (LACSS supplement, "LPN"): from the best score down,
-    whatever lies within `CLUSTER` of a kept proposal goes.
+    Shrestha et al. 2023, supplement, "LPN": in the order of scores, each kept proposal removes
+    all others within `CLUSTER`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def find_locations(
     edges = np.array(scores.shape, np.float32) * stride - np.float32(0.5)
     inside = ((found >= -0.5) & (found < edges)).all(axis=1)
     found, score = found[inside], score[inside]
-    # Equal scores are told apart by place, so that the order does not depend on the window.
+    # Equal scores are sorted by position, so that the order does not depend on the window.
     order = np.lexsort((found[:, 1], found[:, 0], -score))
     found, score = found[order], score[order]
     kept = _suppress(found, CLUSTER * stride)[: scores.size * stride**2 // LOCATION_AREA]
@@ -65,32 +65,32 @@ def find_locations(
 
 
 def _suppress(locations: NDArray[np.float32], distance: float) -> list[int]:
-    """Greedy suppression of (M, 2) locations, best first; one by one, as pairs fill the memory."""
+    """Suppress (M, 2) locations, best first, one by one: a matrix of all pairs is too large."""
     if not len(locations):
         return []
     tree = KDTree(locations)
     left = np.ones(len(locations), bool)
     kept = []
-    for number, place in enumerate(locations):
+    for number, location in enumerate(locations):
         if left[number]:
             kept.append(number)
-            left[tree.query_ball_point(place, distance)] = False
+            left[tree.query_ball_point(location, distance)] = False
     return kept
 
 
 def mix_locations(
     true: NDArray[np.float32], proposed: NDArray[np.float32], distance: float
 ) -> NDArray[np.float32]:
-    """Replace true locations by the nearest proposed ones, where these are near enough.
+    """Replace true locations by the nearest proposed ones where these are close enough.
 
-    In training alone (LACSS supplement, "LPN"): the segmentation learns from locations as it will
-    be given them.
+    Used in training only (Shrestha et al. 2023, supplement, "LPN"): the segmentation then learns
+    from locations like those it gets in prediction.
 
     Parameters
     ----------
     true, proposed : (n, 2), (m, 2) float32
     distance : float
-        px.
+        Largest distance of a replacement, px.
 
     Returns
     -------
@@ -98,5 +98,5 @@ def mix_locations(
     """
     if not len(true) or not len(proposed):
         return true
-    away, nearest = KDTree(proposed).query(true)
-    return np.where((away < distance)[:, None], proposed[nearest], true)
+    distances, nearest = KDTree(proposed).query(true)
+    return np.where((distances < distance)[:, None], proposed[nearest], true)

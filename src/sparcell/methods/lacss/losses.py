@@ -1,21 +1,23 @@
-"""The terms that LACSS minimises, one function each (LACSS supplement).
+"""Terms of the loss of LACSS (Shrestha et al. 2023, supplement), one function each.
 
-What is printed there was checked, and differs from what stands here in these places:
+Notes on the printed equations, and deviations from them:
 
 - The Huber losses L_R and L_cb are printed with the condition (a - b) < delta. Without the absolute
-  value an error of -10 would cost 50 and one of 10 only 9.5; it is meant with it.
+  value an error of -10 would cost 50 and one of 10 only 9.5. The absolute value is meant.
 - "Both formulations are minimized at the same point of G = C. Additionally, they have the same
-  gradient at this minimal point" is true where C is 0 or 1: the slopes in G there are +1 and -1
-  for both. Where C lies between, the linear form -C G - (1 - C)(1 - G) has the slope 1 - 2 C, and
-  so its minimum at 0 or 1, while that of the cross-entropy is at G = C. So masks must be binary.
-  In the network's own output, before the sigmoid, both slopes vanish at the minimum, but the linear
-  form's vanishes at the wrong end, too: what is wrong and certain of it stays so.
-- The sign of the overlap term is right as printed: -G log(1 - G') is never negative, as
-  log(1 - G') is not positive.
-- The offsets R have no unit in the text; here it is the step of the grid. Their loss is averaged
-  over the positions that are not masked off, the score's over all, so its weight does not depend
-  on how many cells there are.
+  gradient at this minimal point" holds if C is 0 or 1: both slopes in G are +1 or -1 there.
+  For C between, the linear form -C G - (1 - C)(1 - G) has the slope 1 - 2 C, so its minimum is at
+  0 or 1, while that of the cross-entropy is at G = C. So masks must be binary.
+  With respect to the logit both slopes vanish at the minimum, but that of the linear form also
+  vanishes at the opposite end: a confident wrong pixel has no gradient.
+- The sign of the overlap term is right as printed: -G log(1 - G') is never negative, since
+  log(1 - G') is never positive.
+- The supplement states no unit of the offsets R; here it is the step of the grid. Their loss is
+  averaged over positive grid positions, that of the scores over all, so its weight does not depend
+  on the number of cells.
 - The sum of the losses calls the cell boundary loss L_CS, elsewhere L_cb.
+
+M is the number of instances; their crops are (M, Y, X).
 """
 
 from __future__ import annotations
@@ -44,13 +46,14 @@ def overlap(probability: Tensor, log_free: Tensor, total: Tensor) -> Tensor:
 
 
 def exclusive_claims(logits: Tensor, weight: Tensor, mask: Tensor, at: Tensor, size: int) -> Tensor:
-    """-log P that exactly one instance claims each pixel of the mask, and none any other.
+    """-log P that each mask pixel belongs to exactly one instance, and other pixels to none.
 
-    Not in the text. G[i] is the probability that i claims a pixel, and claims are independent, so
-    that none does has the probability of the product of all 1 - G, and exactly one does has that
-    times the sum of all odds G / (1 - G). The slope in the logit of i is G[i] where the mask is 0,
-    and G[i] less its share of the odds where it is 1: the cross-entropy of outlines, with each
-    pixel given to instances by how sure they are of it.
+    Not in the supplement. G[i] is the probability that a pixel belongs to instance i,
+    independently of the others. That it belongs to none has the probability of the product of all
+    1 - G; that it belongs to exactly one has this product times the sum of all odds G / (1 - G).
+    The gradient in the logit of i is G[i] where the mask is 0, and G[i] minus its share of the odds
+    where the mask is 1. This is the gradient of a cross-entropy with soft labels, which divide each
+    pixel among the instances by their odds.
 
     Parameters
     ----------
@@ -59,31 +62,35 @@ def exclusive_claims(logits: Tensor, weight: Tensor, mask: Tensor, at: Tensor, s
     mask : (M, Y, X) float
         0 or 1.
     at : (M, Y, X) int64
-        The pixel 0 .. size - 1 that each is.
+        Index 0 .. size - 1 of each pixel in the batch.
     size : int
+        Number of pixels of the batch.
 
     Returns
     -------
     () float
-        Per instance and pixel of weight, as the mean cross-entropy of outlines is.
+        Mean over the weighted pixels of all instances, like the cross-entropy of outlines.
     """
     counted = weight > 0
-    seen = logits.masked_fill(~counted, -torch.inf)
+    weighted = logits.masked_fill(~counted, -torch.inf)
+    # Log-sum-exp of the logits, the log of the odds, over the instances at each pixel: the highest
+    # logit is subtracted before the exponential, so that none overflows.
     highest = torch.full((size,), -torch.inf, dtype=logits.dtype, device=logits.device)
-    highest = highest.scatter_reduce(0, at.reshape(-1), seen.detach().reshape(-1), "amax")
+    highest = highest.scatter_reduce(0, at.reshape(-1), weighted.detach().reshape(-1), "amax")
     highest = torch.where(highest.isfinite(), highest, 0)
-    odds = add_up((seen - highest[at]).exp(), at, size)
-    claimed = add_up((counted & (mask > 0)).float(), at, size) > 0
-    sure = (functional.softplus(logits) * counted).sum()
-    return (sure - (odds[claimed].log() + highest[claimed]).sum()) / counted.sum().clamp(min=1)
+    odds = add_up((weighted - highest[at]).exp(), at, size)
+    in_mask = add_up((counted & (mask > 0)).float(), at, size) > 0
+    # -log(1 - G) of a logit is its softplus.
+    no_instance = (functional.softplus(logits) * counted).sum()
+    one_instance = odds[in_mask].log() + highest[in_mask]
+    return (no_instance - one_instance.sum()) / counted.sum().clamp(min=1)
 
 
 def anchoring(logits: Tensor, centres: Tensor) -> Tensor:
-    """Cross-entropy of each location being its own cell's: -log G[i] at location i.
+    """Cross-entropy of each location for its own instance: -log G[i] at location i.
 
-    Not in the text. Its two terms have no slope where G is 0 or 1 already, as all do that were
-    driven there in the first steps, and no term says that a cell is where its location is. The
-    annotation says so.
+    Not in the supplement. Its two terms have no gradient where G has reached 0 or 1, and neither
+    keeps an instance at its location. The annotation says that it is there.
 
     Parameters
     ----------
@@ -105,19 +112,20 @@ def sobel(probability: Tensor) -> Tensor:
     Parameters
     ----------
     probability : (M, Y, X) float
-        Its outermost pixels are repeated beyond the edge.
+        Padded with its outermost pixels.
 
     Returns
     -------
     (M, Y, X) float
         4 at a straight step from 0 to 1.
     """
-    grown = functional.pad(probability[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
-    rows = grown[:, :-2] + 2 * grown[:, 1:-1] + grown[:, 2:]
-    columns = grown[:, :, :-2] + 2 * grown[:, :, 1:-1] + grown[:, :, 2:]
+    padded = functional.pad(probability[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    # Each kernel is separable: 1 2 1 along one axis, then the difference along the other.
+    rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    columns = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
     across = rows[:, :, 2:] - rows[:, :, :-2]
     down = columns[:, 2:] - columns[:, :-2]
-    # Where nothing changes, the root alone would have no finite gradient.
+    # The gradient of the root alone is infinite where the image is constant.
     return (across.square() + down.square() + 1e-6).sqrt() - 1e-3
 
 
@@ -128,7 +136,7 @@ def add_up(values: Tensor, at: Tensor, size: int) -> Tensor:
     ----------
     values : (M, Y, X) float
     at : (M, Y, X) int64
-        The pixel 0 .. size - 1 that each value belongs to.
+        Index 0 .. size - 1 of the pixel of each value in the batch.
 
     Returns
     -------

@@ -1,11 +1,12 @@
-"""LACSS: locations of cells from one level of a pyramid, and a segmentation round each.
+"""LACSS: locations of cells from one level of a pyramid, and a segmentation around each.
 
-LACSS supplement, "LACSS model architecture". The last two layers of the segmentation see features
-and location side by side. A convolution of both is the sum of one of the features, which all
-locations share, and one of the location. The location tensor is a ramp, so away from the crop's
-edge its convolution is a ramp, too: two slopes to a channel. Thus only an addition, a ReLU and the
-transposed convolution, a matrix as its stride is its size, are left for each location. That is
-what makes training and prediction light, however many cells there are.
+Shrestha et al. 2023, supplement, "LACSS model architecture". The input of the last two layers of
+the segmentation is the concatenation of features and a location tensor. A convolution of both is
+the sum of a convolution of the features, which all locations share, and one of the location. The
+location tensor is a ramp, so except at the edge of the crop its convolution is a ramp, too, with
+two slopes per channel. For each location that leaves an addition, a ReLU and the transposed
+convolution, which is a matrix since its stride equals its size. So training and prediction are
+fast with any number of cells.
 """
 
 from __future__ import annotations
@@ -26,37 +27,37 @@ from sparcell.nets.pyramid import Pyramid
 from sparcell.nets.weights import load_weights
 
 PRIOR = 0.01
-"""Score of every position before training."""
+"""Score of every grid position before training."""
 FINEST = 2
-"""Stride of the features that are segmented, px."""
+"""Stride of the features that the segmentation uses, px."""
 UNIT = 48.0
-"""Unit of the location encoding, px.
+"""Unit of the location encoding, px: half of a crop of 96 px, for crops of every size.
 
-The text's is 1 px. Slopes of one pixel would be small numbers, which an optimiser with equal steps
-for all weights moves too far. Half a crop, as the authors' code has it, depends on the crop, and
-weights would mean something else with another. This is half of the crop of 96 px, always.
+The supplement has 1 px. Slopes per pixel are small numbers, which an optimiser with equal steps
+for all weights changes too much. The authors' code has half a crop, so weights would depend on the
+crop size.
 """
 RISE, PEAK = 16.0, 2.0
-"""Slope of a hidden channel over `UNIT`, and logit at a location, before training."""
+"""Before training: slope of a hidden channel per `UNIT`, and logit at a location."""
 
 
 class LacssOutputs(NamedTuple):
-    """What the network says about N images.
+    """Outputs of the network for N images.
 
     Attributes
     ----------
     proposals : (N, 3, Y / s, X / s) float
         Score before the sigmoid; offset along y and x, in steps of s px.
     features : (N, C, Y / 2, X / 2) float
-        The features' share in the last layer but one of the segmentation.
+        Features' part of the hidden layer of the segmentation.
     segment : callable
-        ``segment(image (M,) int64, locations (M, 2) px) -> Crops``.
+        ``segment(image (M,) int64, locations (M, 2) px) -> LacssCrops``.
     edges : callable
         ``edges() -> (N, 1, Y, X)``: outlines 0..1 from the image itself, by the auxnet.
     encoding, readout : (2, C, n), (4, C + 1) float
         See `Lacss.encoding` and `Lacss.readout`.
     stride : int
-        s.
+        s, px.
     """
 
     proposals: Tensor
@@ -75,7 +76,7 @@ class LacssCrops(NamedTuple):
     ----------
     logits : (M, crop, crop) float
     corners : (M, 2) int64
-        y and x of each one's first pixel; may lie beyond the image.
+        y and x of the first pixel of each; may lie outside the image.
     """
 
     logits: Tensor
@@ -83,12 +84,12 @@ class LacssCrops(NamedTuple):
 
 
 class Lacss(nn.Module):
-    """Pyramid, location proposal network, segmentation network and auxnet.
+    """Pyramid, location proposal network, segmentation network, and auxnet for outlines.
 
     Parameters
     ----------
     network : NetworkConfig
-        Of the pyramid.
+        Settings of the pyramid.
     channels : int
         Input channels of one frame.
     config : LacssConfig
@@ -114,11 +115,11 @@ class Lacss(nn.Module):
         self.auxnet = _auxnet(channels * network.frames, config.auxnet_width)
 
     def _start_as_cones(self) -> None:
-        """Let every segmentation begin as a cone round its location, a step of the grid wide.
+        """Initialise every segmentation as a cone around its location, one grid step wide.
 
         Each channel rises in one direction, directions are spread evenly, and all are
-        subtracted; features say nothing yet. So every cell begins with pixels of its own, and
-        the overlap term has little to drive down.
+        subtracted; features have no influence yet. So every cell starts with pixels of its own,
+        and the overlap term is small.
         """
         joint = self.slopes.shape[1]
         angle = torch.arange(joint) * (2 * math.pi / joint)
@@ -126,20 +127,21 @@ class Lacss(nn.Module):
             self.slopes.copy_(RISE * torch.stack([angle.sin(), angle.cos()]))
             nn.init.normal_(self.share[-1].weight, std=1e-3)
             nn.init.zeros_(self.share[-1].bias)
-            # Of directions spread evenly, the positive parts of a distance r have the mean r / pi.
+            # Averaged over evenly spread directions, the positive part of the projection of a
+            # distance r is r / pi.
             steep = PEAK * UNIT / self.stride
             self.enlarge.weight.normal_(-math.pi * steep / (RISE * joint), 0.01)
             self.enlarge.bias.fill_(PEAK)
 
     def encoding(self) -> Tensor:
-        """Location encoding's share in the hidden layer.
+        """Location encoding's part of the hidden layer.
 
         Returns
         -------
         (2, C, n) float
-            Along y and along x, at the n stride-2 places of a crop whose middle is the location;
-            i - ii of the text in units of `UNIT`, times the slope of each channel. So it rises
-            alike from pixel to pixel in crops of every size.
+            Along y and along x, at the n stride-2 cells of a crop centred on the location: i - ii
+            of the supplement in units of `UNIT`, times the slope of each channel. The slope per
+            pixel is the same in crops of every size.
         """
         ramp = torch.arange(self.cells, device=self.slopes.device).to(self.slopes.dtype)
         return self.slopes[..., None] * ((ramp - (self.cells - 1) / 2) * (FINEST / UNIT))
@@ -150,7 +152,7 @@ class Lacss(nn.Module):
         Returns
         -------
         (4, C + 1) float
-            From hidden channels and 1 to the 2 x 2 pixels of each place, row by row.
+            From hidden channels and 1 (bias) to the 2 x 2 pixels of each cell, row by row.
         """
         weight = self.enlarge.weight[:, 0].flatten(1).T
         return torch.cat([weight, self.enlarge.bias.expand(4, 1)], dim=1)
@@ -170,34 +172,39 @@ class Lacss(nn.Module):
         )
 
     def segment(self, features: Tensor, image: Tensor, locations: Tensor) -> LacssCrops:
-        """Segment round locations.
+        """Segment around locations.
 
         Parameters
         ----------
         features : (N, C, Y / 2, X / 2) float
         image : (M,) int64
-            Which of the N each location is in.
+            Index of the image of each location.
         locations : (M, 2) float
             y and x, px.
         """
         _, channels, height, width = features.shape
         cells = self.cells
-        # Middles of the stride-2 places are at 0.5, 2.5, ... px.
+        # Centres of the stride-2 cells are at 0.5, 2.5, ... px.
         middle = (locations - 0.5) / FINEST
         first = torch.floor(middle - (cells - 1) / 2 + 0.5).long()
+        # Rows and columns of the cells of each crop, (M, n) each.
         y, x = (first[:, :, None] + torch.arange(cells, device=first.device)).unbind(1)
+        # Index (M, n, n) of each cell among the N * height * width of all features.
         at = (image[:, None, None] * height + y.clamp(0, height - 1)[:, :, None]) * width
         at = at + x.clamp(0, width - 1)[:, None, :]
         flat = features.permute(0, 2, 3, 1).reshape(-1, channels)
         patches = flat.index_select(0, at.reshape(-1)).reshape(-1, cells, cells, channels)
+        # Distance of each row and column from the location, in `UNIT`.
         down, across = (
-            (place - one[:, None]) * (FINEST / UNIT)
-            for place, one in zip((y, x), middle.unbind(1), strict=True)
+            (index - centre[:, None]) * (FINEST / UNIT)
+            for index, centre in zip((y, x), middle.unbind(1), strict=True)
         )
+        # (M, n, 1, C) + (M, 1, n, C)
         rise = down[:, :, None, None] * self.slopes[0] + across[:, None, :, None] * self.slopes[1]
         hidden = functional.relu(patches + rise)
         matrix = self.readout()
         logits = hidden @ matrix[:, :-1].T + matrix[:, -1]
+        # (M, n, n, 2 rows, 2 columns) to (M, n, 2 rows, n, 2 columns)
         logits = logits.reshape(-1, cells, cells, FINEST, FINEST).transpose(2, 3)
         return LacssCrops(logits.reshape(-1, FINEST * cells, FINEST * cells), FINEST * first)
 
@@ -216,22 +223,23 @@ def _convolutions(before: int, after: int, count: int) -> list[nn.Module]:
 
 
 def _auxnet(channels: int, width: int) -> nn.Sequential:
-    """Four convolutions without pooling, so that it sees edges and not cells."""
+    """Four convolutions without pooling: the field of view is an edge, not a cell."""
     last = nn.Conv2d(width, 1, 3, padding=1)
-    # Few pixels are outlines; else it would first teach the segmentation to have edges everywhere.
+    # Few pixels are outlines. With a higher bias the segmentation would first learn to have
+    # edges everywhere.
     nn.init.constant_(last.bias, -2.0)
     return nn.Sequential(*_convolutions(channels, width, 1), *_convolutions(width, width, 2), last)
 
 
 def _start_at_prior(layer: nn.Module) -> None:
-    """Let everything score `PRIOR`, without offset."""
+    """Initialise scores to `PRIOR` and offsets to 0."""
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(layer.bias)
     layer.bias.data[0] = math.log(PRIOR / (1 - PRIOR))
 
 
 def build(network: NetworkConfig, channels: int, config: LacssConfig) -> tuple[Lacss, str]:
-    """Build the network and say in words what it starts from.
+    """Build the network and describe its start weights.
 
     Raises
     ------

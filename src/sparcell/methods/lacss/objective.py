@@ -1,4 +1,4 @@
-"""What LACSS minimises, with outlines or without, and what is exported."""
+"""Loss of LACSS with and without outlines, and its exported outputs."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from sparcell.methods.losses import focal_terms, huber, masked_mean
 
 
 class ProposalOutputs(NamedTuple):
-    """The segmentations that a step is judged by, and what is known at their pixels.
+    """Segmentations of M chosen locations, and the annotation at their pixels.
 
     Attributes
     ----------
     logits : (M, crop, crop) float
     at : (M, crop, crop) int64
-        Which pixel of the batch each is, of all N Y X.
+        Index of each pixel among the N * Y * X of the batch.
     weight : (M, crop, crop) float
-        0 beyond the image, in doubt, and where a location has a say that was not chosen.
+        0 outside the image, in ignored pixels, and closest to a location that was not chosen.
     ids, mask : (M, crop, crop) float
         As `targets` draws them.
     own : (M,) float
-        The id of each location's object, 0 = background.
+        Id of the object at each location, 0 = background.
     centres : (M, 2) int64
-        Pixel of each true location in its crop.
+        Row and column of each true location in its crop.
     """
 
     logits: Tensor
@@ -52,34 +52,34 @@ class ProposalOutputs(NamedTuple):
     centres: Tensor
 
     def of(self, chosen: Tensor) -> ProposalOutputs:
-        """Those of some locations, (M,) bool."""
+        """Select locations by a mask, (M,) bool."""
         return ProposalOutputs(*(part[chosen] for part in self))
 
 
 def objective(outputs: LacssOutputs, target: Tensor, valid: Tensor, config: LacssConfig) -> Tensor:
-    """w0 L_LPN + w1 L_FS-SEG or L_WS-SEG + w2 L_cb (LACSS supplement).
+    """w0 L_LPN + w1 L_FS-SEG or L_WS-SEG + w2 L_cb (Shrestha et al. 2023, supplement).
 
-    Each image is judged by what is known of it: by its points where locations are proposed, by
-    outlines where they are segmented, or else by its mask, with the auxnet's outlines.
+    The annotation of each image decides: points for the proposals; outlines for the
+    segmentations, or else the mask and the outlines of the auxnet.
 
     Parameters
     ----------
-    outputs : Outputs
+    outputs : LacssOutputs
     target : (N, 3, Y, X) float32
-        `ids`, `mask` and `points`; -1 where nothing is known.
+        `ids`, `mask` and `points`; -1 without annotation.
     valid : (N, 1, Y, X) float32
-        0 where the annotations are in doubt.
+        0 where a pixel is ignored.
     config : LacssConfig
     """
-    looked = run_on_proposals(outputs, target, valid, config)
-    outlined = looked.own >= 0
+    segmented = run_on_proposals(outputs, target, valid, config)
+    outlined = segmented.own >= 0
     total = config.weights[0] * proposal_loss(outputs, target, valid, config)
     if outlined.any():
-        total = total + config.weights[1] * outlined_loss(looked.of(outlined))
-    # Of the outlined an image has none or all, so instances are not torn apart.
-    masked = ~outlined & (looked.mask.amax((1, 2)) >= 0)
+        total = total + config.weights[1] * outlined_loss(segmented.of(outlined))
+    # An image has outlines of all its objects or of none, so this never splits an image.
+    masked = ~outlined & (segmented.mask.amax((1, 2)) >= 0)
     if masked.any():
-        weak, boundary = masked_loss(looked.of(masked), outputs, valid.numel(), config)
+        weak, boundary = masked_loss(segmented.of(masked), outputs, valid.numel(), config)
         total = total + config.weights[1] * weak + config.weights[2] * boundary
     return total
 
@@ -94,11 +94,10 @@ def proposal_loss(
     for number, drawn in enumerate(target[:, 2]):
         points = torch.nonzero(drawn == 1).float().cpu().numpy()
         shape = (proposals.shape[2], proposals.shape[3])
-        for held, part in zip(
-            (scores, offsets), proposal_targets(points, shape, stride, config.radius), strict=True
-        ):
-            held[number] = torch.from_numpy(part)
-    # Of a position counts what is known at its middle.
+        drawn_scores, drawn_offsets = proposal_targets(points, shape, stride, config.radius)
+        scores[number] = torch.from_numpy(drawn_scores)
+        offsets[number] = torch.from_numpy(drawn_offsets)
+    # A grid position is valid if the pixel at its centre is.
     trusted = valid[:, 0] * (target[:, 2] >= 0)
     trusted = trusted[:, stride // 2 :: stride, stride // 2 :: stride]
     # Both classes have the weight alpha, as printed; Lin et al. (2017) have 1 - alpha for one.
@@ -110,9 +109,9 @@ def proposal_loss(
 def run_on_proposals(
     outputs: LacssOutputs, target: Tensor, valid: Tensor, config: LacssConfig
 ) -> ProposalOutputs:
-    """Segment round the true locations, or round what was proposed near them."""
+    """Segment around the true locations, or around proposals close to them (training only)."""
     count, _, height, width = target.shape
-    images, places, own, regions, true = [], [], [], [], []
+    images, locations, own, regions, true = [], [], [], [], []
     proposals = outputs.proposals.detach().float().cpu()
     draws = torch.rand(count).tolist()
     for number, (ids, _, drawn) in enumerate(target.cpu().numpy()):
@@ -126,11 +125,12 @@ def run_on_proposals(
         if torch.is_grad_enabled() and len(mixed):
             proposed = _propose(proposals[number], outputs.stride)
             mixed = mix_locations(mixed, proposed, config.mix_distance * outputs.stride)
-        places.append(torch.from_numpy(mixed))
+        locations.append(torch.from_numpy(mixed))
     device = target.device
     image = torch.cat(images).to(device)
-    crops = outputs.segment(image, torch.cat(places).to(device))
+    crops = outputs.segment(image, torch.cat(locations).to(device))
     steps = torch.arange(crops.logits.shape[-1], device=device)
+    # Rows and columns (M, crop) of each crop in its image; clamped ones have weight 0.
     y, x = (crops.corners[:, :, None] + steps).unbind(1)
     inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
     at = (image[:, None, None] * height + y.clamp(0, height - 1)[:, :, None]) * width
@@ -152,48 +152,48 @@ def _propose(proposals: Tensor, stride: int) -> NDArray[np.float32]:
     return found
 
 
-def outlined_loss(looked: ProposalOutputs) -> Tensor:
-    """L_FS-SEG: cross-entropy of each segmentation and its object's outline.
+def outlined_loss(segmented: ProposalOutputs) -> Tensor:
+    """L_FS-SEG: cross-entropy of each segmentation with its object.
 
-    A location beside its object, as at the edge of a crop, has id 0 and is left out.
+    A location outside its object, as at the edge of a crop, has id 0 and is left out.
     """
-    wanted = (looked.ids == looked.own[:, None, None]).float()
-    loss = functional.binary_cross_entropy_with_logits(looked.logits, wanted, reduction="none")
-    return masked_mean(loss, looked.weight * (looked.own > 0)[:, None, None])
+    truth = (segmented.ids == segmented.own[:, None, None]).float()
+    loss = functional.binary_cross_entropy_with_logits(segmented.logits, truth, reduction="none")
+    return masked_mean(loss, segmented.weight * (segmented.own > 0)[:, None, None])
 
 
 def masked_loss(
-    looked: ProposalOutputs, outputs: LacssOutputs, size: int, config: LacssConfig
+    segmented: ProposalOutputs, outputs: LacssOutputs, size: int, config: LacssConfig
 ) -> tuple[Tensor, Tensor]:
-    """L_WS-SEG or `exclusive_claims` in its place, with the anchor; and L_cb, 0 without the auxnet.
+    """L_WS-SEG (or `exclusive_claims`) with the loss of locations, and L_cb.
 
-    `size` is the number of pixels of the batch.
+    `size` is the number of pixels of the batch. L_cb is 0 without the auxnet.
     """
-    probability = looked.logits.sigmoid()
-    inside = (looked.weight > 0).float()
-    known = looked.weight * (looked.mask >= 0)
+    probability = segmented.logits.sigmoid()
+    inside = (segmented.weight > 0).float()
+    known = segmented.weight * (segmented.mask >= 0)
     if config.exclusive:
-        weak = exclusive_claims(looked.logits, known, looked.mask, looked.at, size)
+        weak = exclusive_claims(segmented.logits, known, segmented.mask, segmented.at, size)
     else:
-        log_free = functional.logsigmoid(-looked.logits)
-        total = add_up(log_free * inside, looked.at, size)[looked.at]
-        loss = consistency(probability, looked.mask) + overlap(probability, log_free, total)
+        log_free = functional.logsigmoid(-segmented.logits)
+        total = add_up(log_free * inside, segmented.at, size)[segmented.at]
+        loss = consistency(probability, segmented.mask) + overlap(probability, log_free, total)
         weak = masked_mean(loss, known)
-    y, x = looked.centres.unbind(1)
-    trusted = looked.weight[torch.arange(len(y), device=y.device), y, x]
+    y, x = segmented.centres.unbind(1)
+    trusted = segmented.weight[torch.arange(len(y), device=y.device), y, x]
     weak = weak + config.location_weight * masked_mean(
-        anchoring(looked.logits, looked.centres), trusted
+        anchoring(segmented.logits, segmented.centres), trusted
     )
     if not config.auxnet:
         return weak, weak * 0
-    edges = add_up(sobel(probability) * inside, looked.at, size).tanh()
-    seen = torch.zeros_like(edges).index_fill(0, looked.at[looked.weight > 0], 1)
+    edges = add_up(sobel(probability) * inside, segmented.at, size).tanh()
+    covered = torch.zeros_like(edges).index_fill(0, segmented.at[segmented.weight > 0], 1)
     error = huber(outputs.edges().float().reshape(-1), edges, config.boundary_delta)
-    return weak, masked_mean(error, seen)
+    return weak, masked_mean(error, covered)
 
 
 def activate(outputs: LacssOutputs, config: LacssConfig) -> tuple[Tensor, ...]:
-    """What `sparcell.methods.lacss.assemble` makes cells of, for each image.
+    """Outputs that are exported, which `sparcell.methods.lacss.assemble` turns into cells.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is known of a field to what LACSS learns from."""
+"""Training targets of LACSS from the annotation of a field."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ UNKNOWN = -1
 
 
 def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
-    """Draw what is known; what is not known is -1 throughout.
+    """Draw the annotation as three maps; a map without annotation is -1 everywhere.
 
     Parameters
     ----------
     known : Annotation
-        With labels or a mask, which tell how large the window is. Points may lie beside it.
+        With labels or a mask, which define the size of the window. Points may lie outside it.
     config : LacssConfig
 
     Returns
     -------
     (3, Y, X) float32
-        `ids` of the outlined objects, 0 = background; `mask`, 1 where there is an object, -1 where
-        the nearest point lies beside the window; and `points`, 1 at the pixel of each location.
-        float32 holds ids up to 16 million exactly.
+        `ids` of the outlined objects, 0 = background; `mask`, 1 inside objects, -1 where the
+        nearest point lies outside the window; and `points`, 1 at the pixel of each location.
+        Ids of up to 16 million are exact in float32.
 
     Raises
     ------
     InputError
         If there are neither labels nor a mask.
     """
-    shape = next((held.shape for held in (known.labels, known.mask) if held is not None), None)
+    drawable = (known.labels, known.mask)
+    shape = next((plane.shape for plane in drawable if plane is not None), None)
     if shape is None:
         raise InputError(
             "a field with no annotation",
@@ -56,6 +57,7 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
         within = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
         drawn[2, y[within], x[within]] = 1
         if known.labels is None and not within.all():
+            # Parts of the mask whose object has its point outside are unknown.
             pixels = np.argwhere(drawn[1] == 1)
             _, nearest = KDTree(known.points).query(pixels)
             drawn[(1, *pixels[~within[nearest]].T)] = UNKNOWN
@@ -65,7 +67,7 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
 def proposal_targets(
     points: NDArray[np.float32], shape: tuple[int, int], stride: int, radius: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores and offsets that the grid of proposals shall have (LACSS supplement, "LPN loss").
+    """Target scores and offsets of the grid (Shrestha et al. 2023, supplement, "LPN loss").
 
     Parameters
     ----------
@@ -76,33 +78,33 @@ def proposal_targets(
     stride : int
         Its step, px.
     radius : float
-        Positions nearer than this to a location score 1, steps.
+        Positions closer than this to a location have the score 1, steps.
 
     Returns
     -------
     scores : (h, w) float32
         S_T, 0 or 1.
     offsets : (2, h, w) float32
-        R_T: from each position to its nearest location, in steps. The text gives no sign and no
-        unit; so position + stride * offset is the location, and delta = 1 is one step.
+        R_T: from each position to its nearest location, in steps. The supplement states neither
+        sign nor unit; here position + stride * offset is the location.
     """
     if not len(points):
         return np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
     grid = grid_locations(shape, stride)
-    away, nearest = KDTree(points).query(grid.reshape(-1, 2))
+    distances, nearest = KDTree(points).query(grid.reshape(-1, 2))
     offsets = (points[nearest].reshape(*shape, 2) - grid) / stride
-    near = away.reshape(shape) < radius * stride
-    return near.astype(np.float32), offsets.transpose(2, 0, 1).astype(np.float32)
+    positive = distances.reshape(shape) < radius * stride
+    return positive.astype(np.float32), offsets.transpose(2, 0, 1).astype(np.float32)
 
 
 class ChosenLocations(NamedTuple):
-    """Locations that a step is judged by.
+    """Locations that the loss of a training step is computed from.
 
     Attributes
     ----------
     points : (m, 2) float32
     region : (Y, X) bool
-        Pixels that are nearer to one of them than to any location left out.
+        Pixels that are closer to a chosen location than to any other.
     """
 
     points: NDArray[np.float32]
@@ -110,7 +112,7 @@ class ChosenLocations(NamedTuple):
 
 
 def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> ChosenLocations:
-    """Choose at most `limit` locations that are neighbours, so that they compete for pixels.
+    """Choose at most `limit` neighbouring locations, so that their segmentations meet.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Cho
         1 at the pixel of each location.
     limit : int
     draw : float
-        0..1; decides round which location they are chosen.
+        Random number 0..1 that decides around which location they are chosen.
     """
     points = np.argwhere(drawn == 1).astype(np.float32)
     if len(points) <= limit:
@@ -128,6 +130,7 @@ def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Cho
     chosen = np.zeros(drawn.shape, bool)
     y, x = points[order[:limit]].astype(np.int64).T
     chosen[y, x] = True
+    # Row and column of the nearest location of each pixel.
     nearest = ndimage.distance_transform_edt(
         drawn != 1, return_distances=False, return_indices=True
     )

@@ -1,4 +1,4 @@
-"""Background, interior or boundary of each pixel (single-cell thesis 1.2 and 2.2)."""
+"""Each pixel is background, interior or boundary (Cui 2020, 1.2 and 2.2)."""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.pixelwise.config import PixelwiseConfig, PixelwiseDecode, candidates

@@ -1,4 +1,4 @@
-"""Class probabilities to objects: cores of interior, alone or grown to the outline."""
+"""Objects from class probabilities: cores of interior, alone or grown to the outline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sparcell.morphology.basins import watershed_split
 def decode(maps: Maps, settings: PixelwiseDecode) -> DecodedObjects:
     """Find the objects of a window.
 
-    Components of the interior are cores (single-cell thesis 1.2). The thesis stops there, as this
-    does if `grow` is false. Otherwise each core grows by watershed into what is interior or
-    boundary, so outlines are those that were drawn; and foreground without any core, too thin to
-    have an interior, is an object as well.
+    Connected components of the interior are cores (Cui 2020, 1.2). With `grow` false, as in
+    Cui 2020, the cores are the objects. Otherwise each core grows by watershed into interior and
+    boundary pixels up to the annotated outline. Foreground without a core, too thin to have an
+    interior, is an object as well.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def decode(maps: Maps, settings: PixelwiseDecode) -> DecodedObjects:
 
     Returns
     -------
-    Objects
+    DecodedObjects
         The score is the mean probability of interior or boundary.
     """
     foreground = 255 - maps[0]

@@ -1,4 +1,4 @@
-"""What the pixelwise method minimises."""
+"""Loss and activation of the pixelwise method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sparcell.methods.pixelwise.config import PixelwiseConfig
 
 
 def objective(logits: Tensor, target: Tensor, valid: Tensor, config: PixelwiseConfig) -> Tensor:
-    """Cross-entropy with class weights from the batch (single-cell thesis eq. 1)."""
+    """Cross-entropy with class weights from the batch (Cui 2020, eq. 1)."""
     return weighted_cross_entropy(logits, target, valid)
 
 

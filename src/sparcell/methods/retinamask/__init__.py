@@ -1,4 +1,4 @@
-"""Boxes from anchors, and a small mask in each (RetinaMask; single-cell thesis 2.2, 2.3)."""
+"""RetinaMask: boxes from anchors and a small mask in each (Cui 2020, 2.2 and 2.3)."""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.detections import DETECTIONS

@@ -12,9 +12,9 @@ from sparcell.methods.base import DecodeSettings, MethodConfig
 class RetinaMaskConfig(MethodConfig):
     """Anchors, heads, targets and objective of RetinaMask.
 
-    The thesis (2.2) has anchors of 16 px on P3 and 32 px on P4; these settings go one level
-    further down: of the 7,799 training nuclei of the Data Science Bowl's fluorescence images,
-    76 % have an anchor of IoU above 0.5 with the thesis's levels and 96 % with P2 below them.
+    Cui 2020 (2.2) has anchors of 16 px on P3 and 32 px on P4. The defaults add P2: of the 7,799
+    training nuclei of the Data Science Bowl's fluorescence images, 76 % have an anchor of IoU
+    above 0.5 without P2, and 96 % with it.
     """
 
     name: Literal["retinamask"] = "retinamask"
@@ -33,42 +33,47 @@ class RetinaMaskConfig(MethodConfig):
         description="sizes in an octave (RetinaNet)",
     )
     head_convolutions: int = Field(
-        2, ge=0, description="3x3 convolutions before class and box (RetinaNet 4, thesis none)"
+        2, ge=0, description="3x3 convolutions before class and box (RetinaNet 4, Cui 2020 none)"
     )
     mask_convolutions: int = Field(
         2, ge=0, description="3x3 convolutions before the mask (Mask R-CNN 4)"
     )
     positive_iou: float = Field(
-        0.5, gt=0, le=1, description="from this IoU with an object on, an anchor is positive"
+        0.5, gt=0, le=1, description="an anchor is positive from this IoU with an object on"
     )
     negative_iou: float = Field(
-        0.4, ge=0, le=1, description="below this IoU an anchor is negative; between, left out"
+        0.4,
+        ge=0,
+        le=1,
+        description="an anchor is negative below this IoU; between both it is ignored",
     )
     low_quality: bool = Field(
         True,
-        description="each object also has the anchors nearest to it as positives, however low "
-        "their IoU; false: thresholds alone decide (single-cell thesis 2.2)",
+        description="the anchors of highest IoU with an object are positive, however low that is; "
+        "false: thresholds alone decide (Cui 2020, 2.2)",
     )
     smallest: int = Field(
-        9, ge=1, description="objects of fewer px, slivers at a crop's edge, are left out"
+        9, ge=1, description="ignore objects of fewer px, slivers at the edge of a crop"
     )
     gamma: float = Field(2.0, ge=0, description="focal modulation (RetinaNet)")
     alpha: float = Field(0.25, gt=0, lt=1, description="focal weight of objects (RetinaNet)")
     beta: float = Field(
-        1 / 9, gt=0, description="error from which smooth L1 is linear, in shares of the anchor"
+        1 / 9,
+        gt=0,
+        description="error above which smooth L1 is linear, as a fraction of the anchor",
     )
     masks_per_image: int = Field(
         32,
         ge=0,
-        description="most masks of an image that are learned, in boxes of the labels and in "
+        description="most masks of an image in a training step, in boxes of the labels and in "
         "predicted ones; 0 = the predicted box of every positive anchor, the mask loss divided by "
-        "their number (single-cell thesis 2.3)",
+        "their number (Cui 2020, 2.3)",
     )
     proposal_score: float = Field(
-        0.1, gt=0, lt=1, description="boxes below this score are left out before decoding"
+        0.1, gt=0, lt=1, description="drop boxes below this score before decoding"
     )
     proposal_iou: float = Field(
-        0.6, gt=0, le=1, description="suppression before decoding: of two boxes above this IoU one"
+        0.6, gt=0, le=1, description="drop the worse of two boxes above this IoU before decoding"
     )
 
     @model_validator(mode="after")
@@ -85,21 +90,23 @@ class RetinaMaskConfig(MethodConfig):
 class RetinaMaskDecode(DecodeSettings):
     """Decoding of RetinaMask.
 
-    The focal loss, which weighs background more, keeps scores low: after a short training on 20
+    The focal loss weights the background more, so scores are low: after a short training on 20
     fields of nuclei most true boxes score 0.2 to 0.5.
     """
 
-    threshold: float = Field(0.2, gt=0, lt=1, description="score of a box to be an object")
+    threshold: float = Field(
+        0.2, gt=0, lt=1, description="least score of a box that becomes an object"
+    )
     mask_threshold: float = Field(
-        0.5, gt=0, lt=1, description="probability from which a box's pixel is the object's"
+        0.5, gt=0, lt=1, description="least probability of a pixel of the object"
     )
     nms_iou: float = Field(
-        0.3, gt=0, le=1, description="of two boxes above this IoU the better one stays"
+        0.3, gt=0, le=1, description="of two boxes above this IoU only the better one is kept"
     )
 
 
 def candidates(settings: RetinaMaskDecode, typical_area: float) -> list[RetinaMaskDecode]:
-    """Score thresholds, suppressions and smallest sizes worth trying on validation images."""
+    """Score thresholds, suppressions and smallest sizes to try on validation images."""
     return [
         settings.model_copy(
             update={"threshold": threshold, "nms_iou": iou, "min_size": int(share * typical_area)}

@@ -1,4 +1,4 @@
-"""Detections to objects that share no pixel."""
+"""Objects from detections."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from sparcell.methods.retinamask.config import RetinaMaskDecode
 def decode(found: Detections, settings: RetinaMaskDecode) -> DecodedObjects:
     """Find the objects of a window.
 
-    Boxes are suppressed and their masks painted from the best score down. A mask of which more
-    than half is painted already is the same object again and left out. Other pixels that two
-    claim (single-cell thesis 7.1) go to the mask that is surer of them.
+    Overlapping boxes are suppressed, then masks are painted in the order of their scores, see
+    `paint`.
 
     Parameters
     ----------
@@ -24,8 +23,8 @@ def decode(found: Detections, settings: RetinaMaskDecode) -> DecodedObjects:
 
     Returns
     -------
-    Objects
-        The score is the detection's.
+    DecodedObjects
+        The score is that of the detection.
     """
     order = best_first(found, settings.threshold)
     order = order[suppress(found.boxes[order], settings.nms_iou)]
@@ -33,7 +32,7 @@ def decode(found: Detections, settings: RetinaMaskDecode) -> DecodedObjects:
 
 
 def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
-    """Greedy suppression: the boxes, best first, that no better kept one overlaps above `iou`."""
+    """Indices of boxes (best first) whose IoU with every better kept box is at most `iou`."""
     y0, x0, y1, x1 = boxes.T
     area = (y1 - y0) * (x1 - x0)
     kept = []

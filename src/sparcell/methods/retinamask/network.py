@@ -1,7 +1,7 @@
 """RetinaMask: class, box and mask heads on a feature pyramid.
 
 Lin et al., "Focal loss for dense object detection" (RetinaNet), 2017, for class and box; Fu et al.,
-"RetinaMask", 2019, for the mask that is predicted in every box; single-cell thesis 2.2.
+"RetinaMask", 2019, for the mask that is predicted in every box; Cui 2020, 2.2.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PRIOR = 0.01
 
 
 class RetinaMaskOutputs(NamedTuple):
-    """What the network says about N images.
+    """Outputs of the network for N images.
 
     Attributes
     ----------
     logits : (N, A) float
-        Of every anchor holding an object.
+        Logit of an object at every anchor.
     deltas : (N, A, 4) float
         From anchor to box as torchvision's BoxCoder has them: dx, dy, dw, dh.
     anchors : (A, 4) float32
@@ -52,12 +52,12 @@ class RetinaMaskOutputs(NamedTuple):
 
 
 class RetinaMask(nn.Module):
-    """Pyramid, anchors and heads; the heads are shared by the levels.
+    """Pyramid, anchors, and heads that all levels share.
 
     Parameters
     ----------
     network : NetworkConfig
-        Of the pyramid.
+        Settings of the pyramid.
     channels : int
         Input channels of one frame.
     config : RetinaMaskConfig
@@ -97,10 +97,10 @@ class RetinaMask(nn.Module):
         )
 
     def masks(self, features: list[Tensor], size: tuple[int, int], boxes: list[Tensor]) -> Tensor:
-        """Look into boxes: logits (M, 28, 28) of each of its parts belonging to the object."""
+        """Logits (M, 28, 28) of the object in each part of each box."""
         named = {str(level): one.float() for level, one in enumerate(features)}
-        seen = self.crop(named, boxes, [size] * len(boxes))
-        logits: Tensor = self.segment(seen)
+        aligned = self.crop(named, boxes, [size] * len(boxes))
+        logits: Tensor = self.segment(aligned)
         return logits[:, 0]
 
     def _place_anchors(self, chosen: list[Tensor]) -> Tensor:
@@ -111,7 +111,7 @@ class RetinaMask(nn.Module):
 
 
 def _head(width: int, convolutions: int, outputs: int) -> nn.Sequential:
-    """3x3 convolutions with ReLU, then the 1x1 convolution of the thesis (2.2)."""
+    """3x3 convolutions with ReLU, then a 1x1 convolution (Cui 2020, 2.2)."""
     layers: list[nn.Module] = []
     for _ in range(convolutions):
         convolution = nn.Conv2d(width, width, 3, padding=1)
@@ -132,7 +132,7 @@ def _by_anchor(maps: Tensor, values: int) -> Tensor:
 def build(
     network: NetworkConfig, channels: int, config: RetinaMaskConfig
 ) -> tuple[RetinaMask, str]:
-    """Build the network and say in words what it starts from.
+    """Build the network and describe its start weights.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What RetinaMask minimises, and how its outputs become detections."""
+"""Loss of RetinaMask, and its outputs as detections."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sparcell.methods.retinamask.network import RetinaMaskOutputs
 
 CODER = BoxCoder((1.0, 1.0, 1.0, 1.0))
 CHUNK = 1 << 11
-"""Anchors that are compared with objects at once."""
+"""Anchors that are compared with objects in one step."""
 PROPOSAL_AREA, DETECTION_AREA = 8, 100
-"""An image gives at most one box before suppression, and one after it, per so many px.
+"""An image has at most one box per so many px before and after suppression.
 
-A bound on time and memory for a network that knows nothing yet; objects rarely lie closer.
+This bounds time and memory of an untrained network; objects are rarely that dense.
 """
 
 
@@ -32,13 +32,13 @@ class BoxTargets(NamedTuple):
     ids : (G,) int64
     boxes : (G, 4) float32
         x0, y0, x1, y1, px.
-    sure : (G,) bool
-        More than half of the object is beyond doubt, and it is no sliver.
+    valid : (G,) bool
+        More than half of the object is valid, and it is no sliver.
     """
 
     ids: Tensor
     boxes: Tensor
-    sure: Tensor
+    valid: Tensor
 
 
 def objective(
@@ -46,23 +46,23 @@ def objective(
 ) -> Tensor:
     """Focal loss of the anchors, smooth L1 of the boxes, cross-entropy of the masks.
 
-    Equal weights (single-cell thesis 2.3). Focal loss and smooth L1 are divided by the number of
+    Equal weights (Cui 2020, 2.3). Focal loss and smooth L1 are divided by the number of
     positive anchors in the batch. So is the mask loss if `masks_per_image` is 0; otherwise it is
-    the mean over the masks. What is more in doubt than not is neither positive nor negative.
+    the mean over the masks. Anchors with more ignored than valid pixels are ignored.
 
     Parameters
     ----------
-    outputs : Outputs
+    outputs : RetinaMaskOutputs
     target : (N, 1, Y, X) float32
         Ids, 0 = background.
     valid : (N, 1, Y, X) float32
-        0 where the labels are in doubt.
+        0 where a pixel is ignored.
     config : RetinaMaskConfig
     """
     logits, deltas = outputs.logits.float(), outputs.deltas.float()
     focal = box = logits.sum() * 0
     count = 0
-    looked, answers, weights = [], [], []
+    mask_boxes, truths, weights = [], [], []
     for i, (ids, trusted) in enumerate(zip(target[:, 0].long(), valid[:, 0], strict=True)):
         objects = find_objects(ids, trusted, config.smallest)
         matched = judge_anchors(outputs.anchors, objects, trusted, config)
@@ -80,52 +80,53 @@ def objective(
         count += len(owner)
         found = CODER.decode_single(deltas[i, positive].detach(), anchors)
         boxes, owner = choose_boxes(found, owner, objects, config.masks_per_image)
-        looked.append(boxes)
-        inside, trust = mask_targets(ids, trusted, boxes, objects.ids[owner])
-        answers.append(inside)
-        weights.append(trust)
-    mask = mask_loss(outputs.masks(looked).float(), torch.cat(answers), torch.cat(weights))
-    masks = sum(len(boxes) for boxes in looked) if config.masks_per_image else count
+        mask_boxes.append(boxes)
+        inside, weight = mask_targets(ids, trusted, boxes, objects.ids[owner])
+        truths.append(inside)
+        weights.append(weight)
+    mask = mask_loss(outputs.masks(mask_boxes).float(), torch.cat(truths), torch.cat(weights))
+    masks = sum(len(boxes) for boxes in mask_boxes) if config.masks_per_image else count
     return (focal + box) / max(count, 1) + mask / max(masks, 1)
 
 
 def find_objects(ids: Tensor, valid: Tensor, smallest: int) -> BoxTargets:
-    """Boxes of the objects of a label image (Y, X) int64; `sure` from `smallest` px on."""
+    """Boxes of the objects of a label image (Y, X) int64; `valid` from `smallest` px on."""
     y, x = torch.nonzero(ids, as_tuple=True)
     numbers, index = torch.unique(ids[y, x], return_inverse=True)
+    # Edges x0, y0, x1, y1 of each object: smallest and largest coordinates of its pixels.
     ends = []
     for place, sense in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax")):
         empty = torch.zeros_like(numbers)
         ends.append(empty.scatter_reduce(0, index, place, sense, include_self=False))
     area = torch.bincount(index, minlength=len(numbers))
     trusted = torch.bincount(index, weights=valid[y, x], minlength=len(numbers))
-    sure = (2 * trusted > area) & (area >= smallest)
-    return BoxTargets(numbers, torch.stack(ends, 1).float(), sure)
+    usable = (2 * trusted > area) & (area >= smallest)
+    return BoxTargets(numbers, torch.stack(ends, 1).float(), usable)
 
 
 def judge_anchors(
     anchors: Tensor, objects: BoxTargets, valid: Tensor, config: RetinaMaskConfig
 ) -> Tensor:
-    """Give every anchor (A, 4) its object 0..G-1, -1 for none, or -2 to leave it out.
+    """Assign every anchor (A, 4) an object 0..G-1, -1 for none, or -2 to ignore it.
 
-    Left out are anchors between the two thresholds, those of objects that are not sure, and those
-    of no object that lie in doubt for the most part.
+    Ignored are anchors between the two thresholds, those of objects that are not valid, and those
+    without an object that contain at most half valid pixels.
     """
     matched = match_anchors(anchors, objects.boxes, config)
-    unsure = matched >= 0
-    unsure[unsure.clone()] = ~objects.sure[matched[unsure]]
-    doubtful = (matched < 0) & (2 * valid_area(anchors, valid) <= inner_area(anchors, valid))
-    matched[unsure | doubtful] = Matcher.BETWEEN_THRESHOLDS
+    invalid = matched >= 0
+    invalid[invalid.clone()] = ~objects.valid[matched[invalid]]
+    ignored = (matched < 0) & (2 * valid_area(anchors, valid) <= inner_area(anchors, valid))
+    matched[invalid | ignored] = Matcher.BETWEEN_THRESHOLDS
     return matched
 
 
 def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> Tensor:
     """Match anchors (A, 4) with boxes (G, 4) by IoU, as torchvision's Matcher does.
 
-    With `low_quality`, each box has the anchors nearest to it, however low their IoU: objects
-    outside the range of the anchors would have none. The matrix of all pairs, gigabytes for a
-    large field, is made in parts: anchors follow each other from top to bottom, and so
-    a part of them is far from most of the boxes.
+    With `low_quality`, the anchors of highest IoU with a box are matched, however low that is:
+    objects outside the size range of the anchors would have none. The matrix of all pairs takes
+    gigabytes for a large field, so it is computed in parts: anchors are sorted from top to bottom,
+    and each part of them is far from most of the boxes.
 
     Returns
     -------
@@ -151,7 +152,7 @@ def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> T
             (quality == highest[:, None]) & (highest > 0)[:, None], as_tuple=True
         )
         top.append((near[row], column + start, highest[row]))
-    # Against a single row of best IoUs, a match is 0.
+    # The matcher gets a single row, the best IoU of each anchor, so the index of a match is 0.
     matched: Tensor = Matcher(config.positive_iou, config.negative_iou)(best[None])
     matched = torch.where(matched == 0, nearest, matched)
     for row, column, quality in top if config.low_quality else ():
@@ -161,7 +162,7 @@ def match_anchors(anchors: Tensor, boxes: Tensor, config: RetinaMaskConfig) -> T
 
 
 def valid_area(boxes: Tensor, valid: Tensor) -> Tensor:
-    """Valid pixels (Y, X) within each box (A, 4), by an integral image; boxes are rounded."""
+    """Number of valid pixels in each box (A, 4), by an integral image; boxes are rounded."""
     height, width = valid.shape
     total = functional.pad(valid.cumsum(0).cumsum(1), (1, 0, 1, 0))
     x0, y0, x1, y1 = boxes.round().long().unbind(1)
@@ -171,27 +172,27 @@ def valid_area(boxes: Tensor, valid: Tensor) -> Tensor:
 
 
 def inner_area(boxes: Tensor, valid: Tensor) -> Tensor:
-    """Pixels of the image within each box."""
+    """Number of image pixels in each box."""
     return valid_area(boxes, torch.ones_like(valid))
 
 
 def choose_boxes(
     found: Tensor, owner: Tensor, objects: BoxTargets, limit: int
 ) -> tuple[Tensor, Tensor]:
-    """Choose boxes to learn masks in: of the labels and as found, evenly, at most `limit`.
+    """Choose at most `limit` boxes for the mask loss, evenly among true and predicted ones.
 
-    With a limit of 0 all that were found, and none of the labels. Early on the boxes found lie
-    badly; those that miss their object (IoU below 0.5) are left out.
+    With a limit of 0 all predicted boxes and none of the labels. Boxes that miss their object
+    (IoU below 0.5), as many do early in training, are left out.
 
     Returns
     -------
     boxes : (M, 4) float32
     owner : (M,) int64
-        Index of each one's object.
+        Index of the object of each box.
     """
     boxes = found
     if limit:
-        true = torch.nonzero(objects.sure)[:, 0]
+        true = torch.nonzero(objects.valid)[:, 0]
         boxes = torch.cat([objects.boxes[true], found])
         owner = torch.cat([true, owner])
     if 0 < limit < len(owner):
@@ -202,12 +203,12 @@ def choose_boxes(
 
 
 def mask_targets(ids: Tensor, valid: Tensor, boxes: Tensor, numbers: Tensor) -> tuple[Tensor, ...]:
-    """Look up what is at the middles of the 28 x 28 parts of each box.
+    """Sample the labels at the centres of the 28 x 28 parts of each box.
 
     Returns
     -------
     inside, weight : (M, 28, 28) float32
-        1 where the label image (Y, X) has the box's own number; 1 where it can be trusted.
+        1 where the label image (Y, X) has the id of the box; 1 where the pixel is valid.
     """
     step = (torch.arange(28, device=boxes.device) + 0.5) / 28
     x0, y0, x1, y1 = boxes[..., None].unbind(1)

@@ -1,4 +1,4 @@
-"""Labels to what RetinaMask learns from: the ids themselves."""
+"""Training target of RetinaMask: the ids of the objects."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sparcell.methods.retinamask.config import RetinaMaskConfig
 
 
 def targets(labels: Labels, config: RetinaMaskConfig) -> NDArray[np.float32]:
-    """Return (1, Y, X) float32: the ids, 0 = background; the objective finds boxes and masks.
+    """Return ids, (1, Y, X) float32, 0 = background; the objective derives boxes and masks.
 
-    float32 holds ids up to 16 million exactly.
+    Ids of up to 16 million are exact in float32.
     """
     return np.maximum(labels, 0)[None].astype(np.float32)

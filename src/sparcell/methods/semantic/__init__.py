@@ -1,4 +1,7 @@
-"""Binary mask, thresholded; objects are its connected components (autolabel thesis, mp-net)."""
+"""A foreground map; objects are the connected components above a threshold.
+
+Salomon-Sörensen 2023, Park et al. 2022.
+"""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.semantic.config import SemanticConfig, SemanticDecode, candidates

@@ -22,19 +22,26 @@ class SemanticConfig(MethodConfig):
     name: Literal["semantic"] = "semantic"
     loss: Literal["focal", "bce", "dice", "dice-bce", "jaccard", "bce-dice"] = Field(
         "focal",
-        description="focal: autolabel eq. 2.25; bce, dice, dice-bce: mp-net eq. 1, 2, 3; "
-        "jaccard: over the batch; bce-dice: mean of bce and of Dice over the batch",
+        description="focal: Salomon-Sörensen 2023, eq. 2.25; bce, dice, dice-bce: Park et al. "
+        "2022, eq. 1, 2, 3; jaccard: over the batch; bce-dice: mean of bce and of Dice over the "
+        "batch",
     )
-    gamma: float = Field(2.0, ge=0, description="focal modulation (autolabel eq. 2.25)")
+    gamma: float = Field(
+        2.0, ge=0, description="focal modulation (Salomon-Sörensen 2023, eq. 2.25)"
+    )
     alpha: float = Field(0.5, gt=0, lt=1, description="focal weight of the foreground")
     positive_weight: float = Field(
-        1.0, gt=0, description="weight of the foreground in bce, alone or with Dice (mp-net eq. 1)"
+        1.0,
+        gt=0,
+        description="weight of the foreground in bce, alone or with Dice (Park et al. 2022, eq. 1)",
     )
-    epsilon: float = Field(1.0, gt=0, description="of dice and jaccard, px (mp-net eq. 2)")
+    epsilon: float = Field(
+        1.0, gt=0, description="smoothing of dice and jaccard, px (Park et al. 2022, eq. 2)"
+    )
     offset: float = Field(
         0.0,
-        description="output that stands for probability 1/2; 0.5 for a network that was trained "
-        "to predict the stain in 0..1 (isl eq. 1)",
+        description="output of the network for probability 1/2; 0.5 for a network that was "
+        "trained to predict the stain in 0..1 (Bonte et al. 2023, eq. 1)",
     )
 
 
@@ -43,10 +50,10 @@ class SemanticDecode(DecodeSettings):
 
 
 def candidates(settings: SemanticDecode, typical_area: float) -> list[SemanticDecode]:
-    """Thresholds and smallest sizes worth trying on validation images.
+    """Thresholds and smallest sizes to try on validation images.
 
-    Thresholds reach far from 1/2: a weighted loss moves probabilities, and of bright cores that
-    are outlined tightly only the surest pixels belong to the object.
+    Thresholds reach far from 1/2: a weighted loss shifts probabilities, and tight outlines need
+    high ones.
     """
     return [
         settings.model_copy(update={"threshold": threshold, "min_size": size})

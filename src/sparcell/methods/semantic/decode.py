@@ -1,4 +1,4 @@
-"""Probability map to connected components."""
+"""Objects from a probability map: connected components."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sparcell.methods.semantic.config import SemanticDecode
 
 
 def decode(maps: Maps, settings: SemanticDecode) -> DecodedObjects:
-    """Threshold, 8-connected components, small ones removed.
+    """Threshold the map, take 8-connected components and remove small ones.
 
-    An object's score is its mean foreground probability.
+    The score of an object is its mean foreground probability.
     """
     foreground = maps[0] >= settings.threshold * 255
     labels = connected_labels(foreground, settings.min_size)

@@ -1,4 +1,4 @@
-"""What the semantic method minimises."""
+"""Loss and activation of the semantic method."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: SemanticCo
 
 
 def activate(outputs: Tensor, config: SemanticConfig) -> Tensor:
-    """Squash outputs to probabilities by the sigmoid, centred on the offset (isl paper eq. 1)."""
+    """Turn outputs into probabilities: sigmoid around the offset (Bonte et al. 2023, eq. 1)."""
     return (outputs - config.offset).sigmoid()

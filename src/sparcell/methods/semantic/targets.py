@@ -1,4 +1,4 @@
-"""Labels to the binary mask."""
+"""Training target: the binary mask."""
 
 from __future__ import annotations
 

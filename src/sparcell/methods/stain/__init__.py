@@ -1,6 +1,6 @@
-"""The image of a stain, predicted from label-free images (isl paper, 2.2 and 2.3).
+"""Stain prediction: a fluorescence image from a label-free image (Bonte et al. 2023, 2.2, 2.3).
 
-Not objects but intensities: the pretext task from which segmentation starts.
+It gives intensities, no objects, and is the pretext task that segmentation starts from.
 """
 
 from sparcell.methods.base import METHODS, Method

@@ -1,4 +1,4 @@
-"""What stain prediction minimises."""
+"""Loss and activation of stain prediction."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: StainConfi
 
 
 def activate(outputs: Tensor, config: StainConfig) -> Tensor:
-    """Cut the intensities to the range of the targets."""
+    """Clip the intensities to the range of the targets."""
     return outputs.clamp(0, 1)

@@ -1,4 +1,4 @@
-"""A stain's intensities as maps."""
+"""Training targets: intensities of the stains."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from sparcell.methods.stain.config import StainConfig
 
 
 def targets(stain: NDArray[np.float32], config: StainConfig) -> NDArray[np.float32]:
-    """Return (K, Y, X) float32: the K stains, in 0..1 between background and span."""
+    """Return the K stains, (K, Y, X) float32, clipped to 0 (background) .. 1 (see `Stains`)."""
     return np.clip(stain, 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Deep watershed: distances to an object's centre and to its outline (single-cell thesis 1.2)."""
+"""Deep watershed: distances to an object's centre and to its outline (Cui 2020, 1.2)."""
 
 from sparcell.methods.base import METHODS, Method
 from sparcell.methods.watershed.config import WatershedConfig, WatershedDecode, candidates

@@ -17,52 +17,52 @@ class WatershedConfig(MethodConfig):
     name: Literal["watershed"] = "watershed"
     alpha: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         "auto",
-        description="fall of the inner distance from an object's centre, per px; "
-        "auto: 1 / sqrt(area), the same relative fall in objects of every size",
+        description="decrease of the inner distance from an object's centre, per px; "
+        "auto: 1 / sqrt(area), the same relative decrease in objects of every size",
     )
     outer: Literal["px", "relative"] = Field(
         "px",
-        description="what the outer distance is divided by: px: `reach`, and at most 1; relative: "
-        "its largest value in each object (single-cell thesis 1.2)",
+        description="unit of the outer distance; px: multiples of `reach`, at most 1; relative: "
+        "its largest value in each object (Cui 2020, 1.2)",
     )
     reach: float = Field(
         5.0,
         ge=1,
-        description="distance to the outline at which the outer distance is 1, px; of outer: px",
+        description="outer: px: distance to the outline at which the outer distance is 1, px",
     )
     head: Literal["linear", "relu"] = Field(
         "linear",
-        description="what the loss is given: linear: the network's outputs; relu: those below 0 "
-        "as 0 (single-cell thesis 2.2)",
+        description="input of the loss; linear: the network's outputs; relu: negative outputs "
+        "set to 0 (Cui 2020, 2.2)",
     )
-    loss: Literal["mse", "l1"] = Field("mse", description="mse: single-cell thesis 2.3; l1")
+    loss: Literal["mse", "l1"] = Field("mse", description="mse: Cui 2020, 2.3; l1")
 
 
 class WatershedDecode(DecodeSettings):
     """Decoding of the watershed method."""
 
     threshold: float = Field(
-        0.1, gt=0, lt=1, description="outer distance (0..1) from which on a pixel is of an object"
+        0.1, gt=0, lt=1, description="least outer distance (0..1) of a pixel in an object"
     )
     centre: float = Field(
-        0.4, ge=0, lt=1, description="inner distance (0..1) that an object's centre reaches"
+        0.4, ge=0, lt=1, description="least inner distance (0..1) at an object's centre"
     )
     centres: Literal["both", "inner"] = Field(
         "both",
-        description="where centres are looked for: both: in the mean of both distances; inner: in "
-        "the inner distance, and the outer is flooded from them (single-cell thesis 1.2)",
+        description="map in which centres are found; both: the mean of both distances; inner: "
+        "the inner distance, and the outer is flooded from them (Cui 2020, 1.2)",
     )
     h: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="depth of the saddle between two peaks of what `centres` names (0..1) from "
-        "which on they are two objects",
+        description="smallest depth of the saddle between two objects, in units of the map that "
+        "`centres` names (0..1)",
     )
 
 
 def candidates(settings: WatershedDecode, typical_area: float) -> list[WatershedDecode]:
-    """Thresholds, centres, saddle depths and smallest sizes worth trying on validation images."""
+    """Thresholds, centres, saddle depths and smallest sizes to try on validation images."""
     return [
         settings.model_copy(
             update={"threshold": threshold, "centre": centre, "h": h, "min_size": size}

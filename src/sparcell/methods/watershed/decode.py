@@ -1,4 +1,4 @@
-"""Inner and outer distance to objects."""
+"""Objects from inner and outer distance."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sparcell.morphology.steepest_ascent import STRIP, hill_climb_basins
 def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     """Find the objects of a window by marker-controlled watershed.
 
-    Pixels of sufficient outer distance are divided among the local maxima of the mean of both
-    distances, by steepest ascent; then parts are joined over whose border it falls by less than
-    h. What is left are its h-maxima with their basins.
+    Steepest ascent on the mean of both distances assigns each pixel of sufficient outer distance
+    to a local maximum. Basins are then merged over saddles that are less than h below the lower
+    maximum, which leaves the h-maxima with their basins.
 
     With ``centres: inner`` the h-maxima are those of the inner distance, and the outer distance is
-    flooded from them (single-cell thesis 1.2). But where nuclei touch, a network of few images
-    sees the outline between them before it sees two centres: on the validation fields of
-    dsb2018-fluo, after 200 s on 20 images, the mean gives F1 0.863 and the inner 0.850.
+    flooded from them (Cui 2020, 1.2). Where nuclei touch, a network learns the outline between
+    them from fewer images than the two centres: on the validation fields of dsb2018-fluo, after
+    200 s on 20 images, the mean gives F1 0.863 and the inner distance 0.850.
 
     Parameters
     ----------
@@ -32,56 +32,58 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
 
     Returns
     -------
-    Objects
-        The score is the highest inner distance: low for an object whose centre is in doubt.
+    DecodedObjects
+        The score is the largest inner distance: low for an object without a clear centre.
     """
     inner, outer = maps
     mask = outer >= settings.threshold * 255
     inner_alone = settings.centres == "inner"
     height = smooth(inner.astype(np.uint16) + (inner if inner_alone else outer))
     basins = hill_climb_basins(height, mask)
+    # `basins.pixels` are the flat indices of the mask, `basins.ids` the basin 1.. of each.
     parts = np.zeros(mask.shape, np.int32)
     parts.ravel()[basins.pixels] = basins.ids
     level = (height >> 8).astype(np.uint8)
-    summit = np.append(np.uint8(0), level.ravel()[basins.maxima])
-    # Where the picture wavers, a hill has several summits with hardly a saddle between them.
-    owner = merge_shallow_basins(parts, level, summit, max(settings.h * 255, 1))
+    # Height of the maximum of each basin; index 0 is the background.
+    peak = np.append(np.uint8(0), level.ravel()[basins.maxima])
+    # Noise gives a hill several maxima with shallow saddles between them.
+    owner = merge_shallow_basins(parts, level, peak, max(settings.h * 255, 1))
     centre = np.zeros(len(owner), np.uint8)
     np.maximum.at(centre, owner[basins.ids], inner.ravel()[basins.pixels])
-    sure = centre >= settings.centre * 255
-    # Basins that are their own owner hold an object's summit; 0 is the background.
-    kept = np.flatnonzero(sure & (owner == np.arange(len(owner))))
+    has_centre = centre >= settings.centre * 255
+    # A basin that owns itself contains the maximum of its object; 0 is the background.
+    kept = np.flatnonzero(has_centre & (owner == np.arange(len(owner))))
     kept = kept[kept > 0]
-    summits = basins.maxima[kept - 1]
+    maxima = basins.maxima[kept - 1]
     if inner_alone:
-        ids = _flood(outer, mask, summits).ravel()[basins.pixels]
+        ids = _flood(outer, mask, maxima).ravel()[basins.pixels]
     else:
-        ids = (owner * sure[owner])[basins.ids]
+        ids = (owner * has_centre[owner])[basins.ids]
     labels = number_in_order(ids, basins.pixels, mask.shape, settings.min_size)
-    found = labels.ravel()[summits]
+    found = labels.ravel()[maxima]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     scores[found] = centre[kept] / np.float32(255)
     return DecodedObjects(labels, scores[1:])
 
 
 def _flood(
-    outer: NDArray[np.uint8], mask: NDArray[np.bool_], summits: NDArray[np.int64]
+    outer: NDArray[np.uint8], mask: NDArray[np.bool_], maxima: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Divide a mask among summits, indices into its pixels; pieces without a summit are 0."""
+    """Divide a mask among maxima (flat indices); components without a maximum are 0."""
     seeds = np.zeros(mask.shape, np.int32)
-    seeds.ravel()[summits] = np.arange(1, len(summits) + 1)
+    seeds.ravel()[maxima] = np.arange(1, len(maxima) + 1)
     divided = watershed_split(mask, seeds, outer)
-    return np.where(divided <= len(summits), divided, 0)
+    return np.where(divided <= len(maxima), divided, 0)
 
 
 def smooth(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Weigh each pixel of (Y, X), 0..510, with its neighbours, 1 2 1 twice along both axes.
+    """Smooth (Y, X) values 0..510 by the kernel 1 2 1, applied twice along both axes.
 
     Returns
     -------
     (Y, X) uint16
-        128 times the weighted mean, rounded down: finer than the maps, so that slopes have no
-        steps.
+        128 times the weighted mean, rounded down. More levels than those of the maps leave no
+        plateaus on slopes.
     """
     wide = np.pad(values, 2, mode="edge")
     smoothed = np.empty_like(values)

@@ -1,4 +1,4 @@
-"""What the watershed method minimises."""
+"""Loss and activation of the watershed method."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sparcell.methods.watershed.config import WatershedConfig
 
 
 def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: WatershedConfig) -> Tensor:
-    """Error of both distances (single-cell thesis 2.3: squared).
+    """Error of both distances (Cui 2020, 2.3: squared).
 
-    The thesis ends its heads in a ReLU (2.2). A linear head learns where it is below 0, too.
+    Cui's heads end in a ReLU (2.2). A linear head has a gradient below 0, too.
     """
     if config.head == "relu":
         outputs = outputs.relu()
@@ -19,5 +19,5 @@ def objective(outputs: Tensor, target: Tensor, valid: Tensor, config: WatershedC
 
 
 def activate(outputs: Tensor, config: WatershedConfig) -> Tensor:
-    """Cut the distances to the range of the targets; below, this is the ReLU of either head."""
+    """Clip the distances to 0..1, the range of the targets; at 0 this is the ReLU of Cui 2020."""
     return outputs.clamp(0, 1)

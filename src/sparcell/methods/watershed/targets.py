@@ -1,4 +1,4 @@
-"""Labels to inner and outer distance."""
+"""Training targets: inner and outer distance."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def targets(labels: Labels, config: WatershedConfig) -> NDArray[np.float32]:
     """Return (2, Y, X) float32: inner and outer distance, both 0 in the background.
 
     The outer distance is that to the object's outline. ``relative`` divides it by its largest
-    value in each object (single-cell thesis 1.2), so a large object begins at next to nothing.
-    ``px`` divides it by `reach` and ends at 1. This way the step at an outline is the same for all
-    sizes, so is the threshold that finds it, and a network need not see the far side of an object.
+    value in each object (Cui 2020, 1.2), so at the outline of a large object it is close to 0.
+    ``px`` divides it by `reach` and ends at 1. Then the step at the outline and its threshold are
+    the same for objects of all sizes, and a network need not see the far side of an object.
     """
     if config.outer == "relative":
         outer = relative_distance(labels)
@@ -30,8 +30,8 @@ def targets(labels: Labels, config: WatershedConfig) -> NDArray[np.float32]:
 def inner_distance(labels: Labels, alpha: float | Literal["auto"]) -> NDArray[np.float32]:
     """Return 1 / (1 + alpha d) with d the distance to the object's centre, px; (Y, X) float32.
 
-    The centre (DeepDistance; single-cell thesis 1.2) is the pixel of the object nearest to its
-    centre of mass, so bent objects too have one, and it has the value 1.
+    The centre (DeepDistance; Cui 2020, 1.2) is the pixel of the object nearest to its centre of
+    mass, so it lies inside bent objects too. Its value is 1.
     """
     inside = np.flatnonzero(labels > 0)
     ids = labels.ravel()[inside]
@@ -40,7 +40,8 @@ def inner_distance(labels: Labels, alpha: float | Literal["auto"]) -> NDArray[np
     middle = (np.bincount(ids, weights=y) / area)[ids], (np.bincount(ids, weights=x) / area)[ids]
     away = np.hypot(y - middle[0], x - middle[1])
     centre = np.zeros(len(area), np.int64)
-    # Of several writes to one place the last one stays: that of the nearest pixel.
+    # Where several values are written to one index the last one stays. Pixels are sorted from
+    # the farthest to the nearest, so that is the pixel nearest to the centre of mass.
     nearest_last = np.argsort(-away, kind="stable")
     centre[ids[nearest_last]] = nearest_last
     distance = np.hypot(y - y[centre[ids]], x - x[centre[ids]])

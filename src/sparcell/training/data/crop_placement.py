@@ -1,8 +1,7 @@
-"""Where crops lie: anywhere, at places that were drawn once, or tile by tile.
+"""Positions of crops: random, drawn once for all epochs, or tile by tile.
 
-A crop lies on whole pixels, so without augmentation nothing is interpolated. It stays inside a
-field that is larger; a smaller field lies in its middle; and a crop as large as the field is the
-field.
+A crop starts at a whole pixel, so nothing is interpolated without augmentation. It stays inside a
+larger field; a smaller field lies in its centre.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from sparcell.training.recipe_parts import Fit
 
 Pixels = NDArray[np.int64]
 TRIES = 100
-"""Draws of a fixed crop before one is centred on an object instead."""
+"""Attempts to draw a fixed crop with an object before one is centred on an object."""
 
 
 class CropPlace(NamedTuple):
-    """Number of a field, and row and column of the crop's first pixel in it."""
+    """Index of a field, and row and column (2,) of the first pixel of a crop in it."""
 
     field: int
     corner: Pixels
 
 
 class CropPlaces:
-    """The places of all crops, by epoch and number."""
+    """Positions of all crops, by epoch and number."""
 
     def __init__(self, fields: Fields, recipe: Recipe) -> None:
         self.fields, self.recipe = fields, recipe
@@ -44,22 +43,22 @@ class CropPlaces:
 
     @property
     def different(self) -> int:
-        """Number of places that there are; 0 where each crop is drawn anew."""
+        """Number of different positions; 0 if each crop is drawn anew."""
         return len(self._tiles) or len(self.fields) * self.recipe.fit.fixed_crops
 
     def find(self, epoch: int, number: int, rng: np.random.Generator) -> CropPlace:
-        """Return the place of a crop; `rng` decides where it is drawn anew."""
+        """Return the position of a crop; `rng` is used only if it is drawn anew."""
         fit, seed = self.recipe.fit, self.recipe.seed
         if not self.different:
             index = self.fields.draw(rng, self.recipe.data.auto_weight)
             return CropPlace(index, draw_corner(self.fields[index], fit, rng))
-        # A number beyond the last place begins again, in another order.
+        # Numbers beyond the last position start again, in another order.
         rounds, rest = divmod(number, self.different)
         chosen = int(np.random.default_rng([seed, epoch, rounds]).permutation(self.different)[rest])
         if self._tiles:
             return self._tiles[chosen]
         index = chosen // fit.fixed_crops
-        # Four numbers are never those of a fresh crop.
+        # A seed of four numbers differs from every seed of crops drawn anew, which have three.
         fixed = np.random.default_rng([seed, 0, 0, chosen])
         return CropPlace(index, draw_fixed(self.fields[index], fit.shape, fixed))
 
@@ -90,8 +89,9 @@ def tile_corners(field: tuple[int, int], crop: tuple[int, int], step: float) -> 
 def draw_corner(field: TrainingField, fit: Fit, rng: np.random.Generator) -> Pixels:
     """Draw a crop: around an object with probability `fit.foreground_fraction`, else anywhere.
 
-    Its middle may be any pixel, and what would reach beyond the field is moved back inside. So
-    pixels at the border are seen about half as often as others, not once in a hundred crops.
+    The centre may be any pixel; a crop that reaches beyond the field is moved back inside. So
+    pixels at the border are drawn about half as often as others. If crops were drawn among those
+    inside the field, border pixels would be in one of a hundred crops.
     """
     middle = rng.random(2) * field.labels.shape
     if len(field.centres) and rng.random() < fit.foreground_fraction:
@@ -101,7 +101,7 @@ def draw_corner(field: TrainingField, fit: Fit, rng: np.random.Generator) -> Pix
 
 
 def draw_fixed(field: TrainingField, crop: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """Draw a crop that shows an object, if the field has any (isl 2.2: no crop without nuclei)."""
+    """Draw a crop with an object in it, if the field has any (Bonte et al. 2023, 2.2)."""
     free = np.maximum(np.array(field.labels.shape) - crop, 0)
     corner = np.zeros(2, np.int64)
     for _ in range(TRIES):
@@ -116,7 +116,7 @@ def draw_fixed(field: TrainingField, crop: tuple[int, int], rng: np.random.Gener
 
 
 def shows_object(field: TrainingField, corner: Pixels, crop: tuple[int, int]) -> bool:
-    """Tell whether a crop shows a part of an object: labelled, a point, or bright in a stain."""
+    """Whether a crop contains a part of an object: labels, a point, or bright stain."""
     low, high = np.maximum(corner, 0), np.maximum(corner + crop, 0)
     window = (slice(low[0], high[0]), slice(low[1], high[1]))
     if field.labels[window].any():
@@ -124,18 +124,18 @@ def shows_object(field: TrainingField, corner: Pixels, crop: tuple[int, int]) ->
     if field.points is not None and len(field.points):
         return bool(((field.points >= low) & (field.points < high)).all(1).any())
     if field.stain is not None and not field.labels.any():
-        # Of a stain without labels: more than specks above a quarter of its range.
+        # Without labels: more than 1 in 1000 pixels of stain above a quarter of its range.
         return bool((field.stain[:, *window] > 0.25).any(0).mean() > 1e-3)
     return False
 
 
 def centre_small(corner: Pixels, field: TrainingField, crop: tuple[int, int]) -> Pixels:
-    """Put a field that is smaller than the crop into its middle."""
+    """Centre a field that is smaller than the crop."""
     free = np.array(field.labels.shape) - crop
     return np.where(free > 0, corner, free // 2)
 
 
 def keep_inside(corner: Pixels, field: TrainingField, crop: tuple[int, int]) -> Pixels:
-    """Move a crop into a field that is larger; where the crop is larger, leave it."""
+    """Move a crop inside the field along axes where the field is larger."""
     free = np.array(field.labels.shape) - crop
     return np.where(free > 0, np.clip(corner, 0, np.maximum(free, 0)), corner)

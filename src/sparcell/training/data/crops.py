@@ -1,7 +1,7 @@
-"""Random crops, changed at random: what the network sees in training.
+"""Random augmented crops: the input of the network in training.
 
-A crop is drawn from (seed, epoch, number) alone, so a resumed run sees what an unbroken one does,
-whatever the number of worker processes.
+A crop depends only on (seed, epoch, number), so a resumed run gets the same crops as an
+uninterrupted one, with any number of worker processes.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ from sparcell.training.recipe_parts import Augment, Border
 
 
 class Crop(NamedTuple):
-    """What one training step takes.
+    """One crop, or a batch of crops, for a training step.
 
     Attributes
     ----------
     image : (C, Y, X) float32
     target : (K, Y, X) float32
-        Of every frame that is learned from (`network.every_frame`): (frames * K, Y, X), oldest
-        first.
+        With `network.every_frame`: (frames * K, Y, X), oldest first.
     valid : (1, Y, X) float32
-        Of every frame: (frames, Y, X).
+        1 where the target is known. With `network.every_frame`: (frames, Y, X).
     """
 
     image: NDArray[np.float32]
@@ -66,22 +65,22 @@ class RandomCrops(Dataset[Crop]):
         where = (centre, matrix, shape, self.method.learns_from, augment.border)
         image, truth, valid = cut(field, *where)
         image = change_intensity(image, augment, rng)
-        # Of the frames before, the image is there already.
+        # Earlier frames need only targets; `image` has the pixels of all frames.
         before = [cut(one._replace(image=one.image[:1]), *where)[1:] for one in field.earlier]
-        known = [*before, (truth, valid)]
-        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in known]
-        trusted = np.stack([valid for _, valid in known]).astype(np.float32)
-        return Crop(image, np.concatenate(targets), trusted)
+        frames = [*before, (truth, valid)]
+        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in frames]
+        masks = np.stack([valid for _, valid in frames]).astype(np.float32)
+        return Crop(image, np.concatenate(targets), masks)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Gives the (epoch, number) of an epoch's crops; Lightning tells it the epoch."""
+    """Gives the (epoch, number) of the crops of an epoch; Lightning sets the epoch."""
 
     def __init__(self, count: int) -> None:
         self.count, self.epoch = count, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the number of the epoch that is about to begin, also after a resume."""
+        """Set the number of the next epoch; Lightning calls this, also after a resume."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -92,11 +91,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class Batches(Sampler[list[tuple[int, int]]]):
-    """Makes batches of an epoch's crops.
+    """Groups the crops of an epoch into batches.
 
-    Crops that are drawn anew come in full batches alone. Of those that each epoch shows once none
-    is left out: the last batch is smaller. A single crop joins the batch before, since batch
-    normalisation cannot learn from one value.
+    Crops that are drawn anew form full batches only. If each epoch has every crop once, the last
+    batch may be smaller. A single remaining crop is added to the batch before, since batch
+    normalisation needs more than one value.
     """
 
     def __init__(self, sampler: EpochSampler, batch: int, every_crop: bool) -> None:
@@ -122,7 +121,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
 
 class WholeFields(Dataset[Crop]):
-    """Validation fields, whole, padded to what the network takes; padding is not valid."""
+    """Whole validation fields, padded to `multiple` px; padding is not valid."""
 
     def __init__(self, fields: Fields, recipe: Recipe, multiple: int) -> None:
         self.fields, self.recipe, self.multiple = fields, recipe, multiple
@@ -144,7 +143,7 @@ class WholeFields(Dataset[Crop]):
 
 
 def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
-    """As the recipe says; or each place once; or as many crops as tile the training images."""
+    """Number from the recipe, or of all positions, or of crops that tile the training images."""
     if recipe.fit.crops_per_epoch:
         return recipe.fit.crops_per_epoch
     if places := CropPlaces(fields, recipe).different:
@@ -156,7 +155,11 @@ def crops_per_epoch(fields: Fields, recipe: Recipe) -> int:
 def draw_affine(
     augment: Augment, crop: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Draw rotation, shear, size, flips (as a matrix) and a shift in px (thesis eq. 3.11, 3.12)."""
+    """Draw a matrix of rotation, shear, scale and flips, and a shift in px.
+
+    Salomon-Sörensen 2023, eq. 3.11 and 3.12. The matrix (2, 2) maps offsets (y, x) in the crop to
+    offsets in the field.
+    """
     turn, shear = np.deg2rad(
         [
             rng.uniform(-augment.rotation, augment.rotation),
@@ -180,19 +183,20 @@ def cut(
 ) -> tuple[NDArray[np.float32], Any, NDArray[np.bool_]]:
     """Cut a rectangle around `centre` through an affine map.
 
-    Image and stain by linear interpolation, labels and masks by nearest pixel, all at the same
-    places. What lies beyond the image is its reflection, or with ``border="zero"`` -1, the darkest
-    value; nothing is learned there, unless `border` is ``"reflected"``.
+    Image and stain are interpolated linearly, labels and masks by the nearest pixel, all at the
+    same positions. Beyond the image lies its reflection, or with ``border="zero"`` -1, the darkest
+    value. Pixels there are not valid, unless `border` is ``"reflected"``.
 
     Returns
     -------
     image : (C, Y, X) float32
     truth : (Y, X) int32, (K, Y, X) float32 or Annotation
-        Labels, stains, or what is known, by `learns_from`. Labels are `BEYOND` beyond the image.
-        Points are kept that lie in the crop or up to half its edge beside it: they tell whose
-        the parts of a mask are that reach into the crop.
+        Labels, stains or annotation, by `learns_from`. Labels are `BEYOND` outside the image.
+        Points up to half an edge outside the crop are included: they show which parts of a mask
+        belong to objects outside.
     valid : (Y, X) bool
     """
+    # Position in the field of the first pixel of the crop: field = matrix @ crop + offset.
     offset = centre - matrix @ ((np.array(crop) - 1) / 2)
     reflected = border == "reflected"
 
@@ -231,7 +235,7 @@ def move_points(
     crop: tuple[int, int],
     reflected: bool,
 ) -> NDArray[np.float32]:
-    """Places in a crop, or half its edge beside, of an image's points, and of their reflections."""
+    """Positions in a crop of the points in it or up to half an edge outside, with reflections."""
     edges = np.array(crop)
     low, high = -edges / 2 - 0.5, edges * 1.5 - 0.5
     moved = points.astype(np.float64)
@@ -248,17 +252,17 @@ def move_points(
 def _reflect(
     points: NDArray[np.float64], axis: int, length: int, low: float, high: float
 ) -> NDArray[np.float64]:
-    """Add the reflections of points about the first and the last pixel, from `low` to `high`."""
+    """Add the reflections of points at the first and the last pixel, from `low` to `high`."""
     period = 2 * (length - 1)
     if (low >= 0 and high <= length - 1) or not period:
         return points
-    # What lies on the mirror is its own reflection.
+    # A point on the first or last pixel is its own reflection.
     free = (points[:, axis] > 0) & (points[:, axis] < length - 1)
     copies = []
     for turn in range(int(low // period), int(high // period) + 2):
-        for sign, held in ((1, points), (-1, points[free])):
-            copy = held.copy()
-            copy[:, axis] = sign * held[:, axis] + turn * period
+        for sign, chosen in ((1, points), (-1, points[free])):
+            copy = chosen.copy()
+            copy[:, axis] = sign * chosen[:, axis] + turn * period
             copies.append(copy)
     every = np.concatenate(copies)
     return every[(every[:, axis] >= low) & (every[:, axis] <= high)]
@@ -267,10 +271,10 @@ def _reflect(
 def draw_out_of_focus_light(
     shape: tuple[int, ...], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draw light from out of focus: (Y, X) float32 in 0..1, smooth over 1/2 to 1/6 of the crop.
+    """Draw out-of-focus light: (Y, X) float32 in 0..1, smooth over 1/2 to 1/6 of the crop.
 
-    Thick specimens have it, few outlined fields show it, and a network that has not seen it takes
-    it for objects.
+    Thick specimens have such light, but few outlined fields. A network trained without it detects
+    it as objects.
     """
     from torch.nn import functional
 

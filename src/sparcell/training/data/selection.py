@@ -221,7 +221,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
 def nested_order(names: Sequence[str], seed: int) -> list[str]:
     """Shuffle names, so that the first n of a seed are among its first n + 1.
 
-    A smaller training set is thus contained in a larger one (single-cell thesis, 2.1).
+    A smaller training set is thus contained in a larger one (Cui 2020, 2.1).
     """
     ordered = sorted(names)
     return [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
