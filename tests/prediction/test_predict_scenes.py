@@ -14,6 +14,7 @@ from models import bright_model
 from sparcell.cli import main
 from sparcell.core.image_ref import ImageRef
 from sparcell.io import open_image, read_table
+from sparcell.measurement import measure
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import DEFAULTS
 
@@ -72,3 +73,13 @@ def test_info_lists_scenes(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     height, width = LEFT.shape
     for line, name in zip(capsys.readouterr().out.splitlines(), ("Pos 1", "Pos 2"), strict=True):
         assert line.startswith(f"{file} (scene {name}): {height} Y x {width} X, uint16")
+
+
+def test_scenes_are_measured_in_their_own_pixels(file: Path, tmp_path: Path) -> None:
+    predict(bright_model(), file, tmp_path / "out")
+    measure(tmp_path / "out" / "labels", images=file.parent, out=tmp_path / "tables")
+    objects = read_table(tmp_path / "tables" / "objects.csv")
+    # Cells are 1000 where the background is 0: pixels of the other scene would lower the mean.
+    (column,) = (name for name in objects.columns if name.startswith("mean_"))
+    assert set(objects["image"]) == {"plate_Pos-1", "plate_Pos-2"}
+    np.testing.assert_allclose(objects[column], 1000, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""What is known of a field of view: outlines, points, a mask, a stain, or nothing."""
+"""Annotation of a field of view: outlines, points, a mask or a stain."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ INSTANCE_ANNOTATIONS: frozenset[Kind] = frozenset({"outlines", "points", "stain"
 
 
 class Annotation(NamedTuple):
-    """What is known of a window.
+    """Annotation of a region of a field, given by people or derived from what they gave.
 
     Attributes
     ----------
     kinds : frozenset of str
-        What somebody has given, of the keys of `FILES`. Whatever else stands below was derived
-        from that, or from the image.
+        Kinds that somebody has given, keys of `FILES`. The others below were derived from these, or
+        from the image.
     labels : (Y, X) int32 or None
         Outlines; None where there are none.
     points : (n, 2) float32 or None
-        y and x of a place in each object, px from the centre of the first pixel; None where it
+        y and x of a point in each object, px from the centre of the first pixel; None where it
         is unknown how many objects there are.
     mask : (Y, X) bool or None
-        Where objects are, without telling one from the other.
+        Foreground, without separating objects.
     """
 
     kinds: frozenset[Kind] = frozenset()

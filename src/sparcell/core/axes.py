@@ -1,6 +1,6 @@
 """Axis letters: T time, C channel, Z depth, Y row, X column.
 
-An array never travels without its letters. They come from metadata or from the user, are
+An array is never passed without its letters. They come from metadata or from the user, are
 printed, and are stored with the results.
 """
 
@@ -74,9 +74,11 @@ def reorder(array: NDArray[Any], axes: str, target: str) -> NDArray[Any]:
                 f"only the axes {target}",
                 "select one plane first",
             )
-    kept = [letter for letter in axes if letter in target]
-    array = array.reshape([array.shape[axes.index(letter)] for letter in kept])
-    missing = [letter for letter in target if letter not in kept]
+    # Axes that `target` lacks have length 1 and are dropped; those that `axes` lacks come first,
+    # with length 1. Then all are put into the order of `target`.
+    present = [letter for letter in axes if letter in target]
+    array = array.reshape([array.shape[axes.index(letter)] for letter in present])
+    missing = [letter for letter in target if letter not in present]
     array = array.reshape([1] * len(missing) + list(array.shape))
-    letters = missing + kept
+    letters = missing + present
     return np.transpose(array, [letters.index(letter) for letter in target])

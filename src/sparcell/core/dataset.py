@@ -1,12 +1,12 @@
-"""The dataset folder: fields of view and whatever annotation each of them has.
+"""The dataset folder: fields of view, and the annotations that each of them has.
 
 ::
 
     mydata/
-      images/NAME.tif    what the model will see (phase contrast, bright field, ...)
+      images/NAME.tif    the input of a model (phase contrast, bright field, ...)
       stain/NAME.tif     a nuclear dye of the same field
       labels/NAME.tif    outlines as instance labels
-      ignore/NAME.tif    non-zero where labels are in doubt; training leaves these pixels out
+      ignore/NAME.tif    non-zero where labels are uncertain; training ignores these pixels
       masks/NAME.tif     image-level masks
       points/NAME.csv    columns y,x in px
       split.csv          columns name,split and any others (cell line, well, ...)
@@ -47,16 +47,16 @@ KINDS = {
     "tracks": (".txt",),
 }
 SELECTABLE = ("images", "stain")
-"""Kinds that may be a part of their files."""
+"""Kinds that may be some channels or depths of their files."""
 
 
 class FileLocation(NamedTuple):
-    """Where the files of a kind are, and what of them counts.
+    """Where the files of a kind are, and which channels and depths of them count.
 
     Attributes
     ----------
     files : str
-        A folder, or a pattern with ``{name}``, seen from the dataset folder.
+        A folder, or a pattern with ``{name}``, relative to the dataset folder.
     selection : ChannelSelection
     """
 
@@ -110,7 +110,7 @@ class Dataset:
         root : Path
             The folder.
         **folders : str
-            Other folder names or patterns by kind, which stand above those in ``dataset.yaml``;
+            Other folder names or patterns by kind, which override those in ``dataset.yaml``;
             ``labels="labels_nuclei"``. The usual name, ``labels="labels"``, leaves the place to
             ``dataset.yaml``, but there must be some.
 
@@ -181,8 +181,8 @@ class Dataset:
 
     def having(self, *kinds: str) -> Dataset:
         """Keep the samples that have all of `kinds`."""
-        kept = tuple(s for s in self.samples if all(kind in s.files for kind in kinds))
-        return replace(self, samples=kept)
+        samples = tuple(s for s in self.samples if all(kind in s.files for kind in kinds))
+        return replace(self, samples=samples)
 
     def split(self, part: str) -> Dataset:
         """Keep the samples of one split."""
@@ -280,18 +280,18 @@ def write_layout(
     places : dict
         Kind to where its files are, a folder or a pattern.
     selections : dict, optional
-        Kind to what of them counts, where that is not everything.
+        Kind to the channels and depths of them that count, where not all do.
     """
     layout: dict[str, Any] = {}
     for kind, place in places.items():
-        files, part = _seen_from(root.resolve(), place), (selections or {}).get(kind, WHOLE)
-        chosen = part.model_dump(mode="json", exclude_none=True)
-        layout[kind] = {"files": files, **chosen} if chosen else files
+        files = _relative_to(root.resolve(), place)
+        selection = (selections or {}).get(kind, WHOLE).model_dump(mode="json", exclude_none=True)
+        layout[kind] = {"files": files, **selection} if selection else files
     with whole_file(root / "dataset.yaml") as partial:
         partial.write_text(yaml.safe_dump(layout, sort_keys=False, allow_unicode=True), "utf8")
 
 
-def _seen_from(root: Path, place: Path) -> str:
+def _relative_to(root: Path, place: Path) -> str:
     try:
         return os.path.relpath(place, root)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Files that are complete or absent."""
+"""Files that are written completely or not at all, and errors of the operating system."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTIAL = re.compile(r"\..+\.\d+\.partial(\.\w+){0,2}", re.DOTALL)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` if the block succeeds.
+    """Write a file under a temporary name, and rename it to `path` if the block succeeds.
 
     Works for files and for folders; an OME-Zarr that stands at `path` is replaced, another folder
     only if it is empty.
@@ -67,7 +67,7 @@ def partial_name(path: Path) -> str:
 
 
 def _flush(path: Path) -> None:
-    """Have a file on the disk before it gets its name, so a power failure cannot leave half."""
+    """Write a file through to the disk before its renaming: a power failure leaves no half file."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
@@ -92,7 +92,7 @@ def remove_partial_files(folder: Path) -> None:
 
 @contextmanager
 def plain_os_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into an `InputError` about `path`."""
+    """Turn errors of the operating system, such as a full disk, into an `InputError` on `path`."""
     try:
         yield
     except OSError as error:

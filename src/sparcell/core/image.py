@@ -46,8 +46,8 @@ class Image:
     frames : int
         Time points that are read together. See `with_temporal_context`.
     label_values : Image, optional
-        The numbers in the file as a label image means them, where the image shows others: colours
-        of a palette, an inverted grey scale.
+        The numbers as stored, which a label image means, where `data` gives others: colours of a
+        palette, an inverted grey scale.
     """
 
     data: Any
@@ -74,8 +74,8 @@ class Image:
     def size(self, letter: str) -> int:
         """Length of one axis as it is read; 1 where the image lacks it."""
         if letter == "C":
-            held = self._length("C") if self.selected is None else len(self.selected)
-            return held * self.frames
+            channels = self._length("C") if self.selected is None else len(self.selected)
+            return channels * self.frames
         return self._length(letter)
 
     def _length(self, letter: str) -> int:
@@ -98,16 +98,16 @@ class Image:
                     f"0 to {len(self.channels) - 1} ({', '.join(self.channels)})",
                     "choose one of these",
                 )
-        held = self.selected or tuple(range(len(self.channels)))
+        # A second selection counts within the first.
+        numbers = self.selected or tuple(range(len(self.channels)))
         names = tuple(self.channels[c] for c in channels)
-        return replace(self, selected=tuple(held[c] for c in channels), channels=names)
+        return replace(self, selected=tuple(numbers[c] for c in channels), channels=names)
 
     def with_temporal_context(self, count: int) -> Image:
-        """Return the image with every time point seen together with those before it.
+        """Return the image with every time point read together with those before it.
 
-        What is read of time point t are the frames t - count + 1 to t, the oldest first, all
-        channels of a frame together: (count * C, Y, X). Before the beginning the first frame
-        repeats itself.
+        Reading time point t gives the frames t - count + 1 to t, the oldest first, as channels:
+        (count * C, Y, X). Before the beginning of the movie the first frame is repeated.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Image:
         if self.size("T") < count:
             raise InputError(
                 f"{self.size('T')} frames in {self.source}",
-                f"a movie of {count} or more, for a model that sees {count} frames together",
+                f"a movie of {count} or more, for a model that reads {count} frames together",
                 "give the whole movie as one file with a T axis, or use a model of single images",
             )
         return replace(self, frames=count)
@@ -245,17 +245,17 @@ class Image:
         """One region of one plane, (C, Y, X), dtype and values as stored."""
         where = {"T": plane.t, "Z": plane.z, "Y": y, "X": x, "C": slice(None)}
         index = tuple(where[letter] for letter in self.axes)
-        kept = "".join(a for a in self.axes if a in "CYX")
+        axes = "".join(a for a in self.axes if a in "CYX")
         try:
             raw = np.asarray(self.data[index])
         except InputError:
             raise
         except Exception as error:
-            # Codecs raise whatever they like on a damaged block.
+            # Codecs raise exceptions of any type on a damaged block.
             raise InputError(
                 f"unreadable pixels in {self.source} ({error})", "a complete file", "copy it again"
             ) from error
-        region = reorder(raw, kept, "CYX")
+        region = reorder(raw, axes, "CYX")
         return region if self.selected is None else region[list(self.selected)]
 
     def sample(
@@ -264,7 +264,7 @@ class Image:
         """Pixels of one plane for statistics, bounded whatever the size of the image.
 
         The whole plane where it has at most `limit` pixels; else square blocks of `block` px
-        on a regular grid, so the same image gives the same sample. Frames that are seen together
+        on a regular grid, so the same image gives the same sample. Frames that are read together
         share the statistics of the last, so what changes between them stays visible.
 
         Returns

@@ -15,7 +15,7 @@ NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 
 @dataclass(frozen=True)
 class ImageRef:
-    """Which image is meant: a file, one of its scenes, and channels and depths of that.
+    """Reference to an image: a file, one of its scenes, and channels and depths of that.
 
     It holds no pixels, so it can be pickled, compared and used as a key. `sparcell.io.open_image`
     opens it.

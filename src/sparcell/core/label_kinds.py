@@ -1,4 +1,4 @@
-"""What the numbers of a label image mean: objects, a mask, colours, or classes."""
+"""Tells label images of objects from masks, N-colour images and classes of pixels."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ STRIP_PIXELS = 1 << 20
 LARGEST = 1 << 28
 
 
-class _Seen(NamedTuple):
-    """Ids of an image, whether it has background, and how many pieces there are."""
+class _Content(NamedTuple):
+    """Ids of a label image, whether it has background, and the number of its pieces."""
 
     ids: NDArray[np.int32]
     background: bool
@@ -51,11 +51,11 @@ class PieceLabels(Image):
 
 
 def separate_objects(image: Image) -> Image:
-    """Return a label image in which each object has an id of its own, and say if it had none.
+    """Return a label image in which each object has an id of its own; warn if it had none.
 
     A mask has one number for all objects, an N-colour image a few of which neighbours differ.
     There each piece becomes an object. An image of more than `FEW` ids is returned as it is, after
-    a look at its first rows.
+    its first rows were read.
 
     Raises
     ------
@@ -63,21 +63,21 @@ def separate_objects(image: Image) -> Image:
         If there is no background and a few numbers, as in classes of pixels, or the image holds
         no whole numbers of 0 or more.
     """
-    seen = _look(image)
-    if not seen.background:
-        _doubt(seen, image)
-    count = len(seen.ids)
-    if not 0 < count <= FEW or seen.pieces < (2 if count == 1 else PIECES * count):
-        if 0 < count < seen.pieces:
+    content = _summarise(image)
+    if not content.background:
+        _refuse_without_background(content, image)
+    count = len(content.ids)
+    if not 0 < count <= FEW or content.pieces < (2 if count == 1 else PIECES * count):
+        if 0 < count < content.pieces:
             logger.warning(
-                f"{image.source} has {seen.pieces} pieces of {count} numbers; each number is taken "
-                "for an object"
+                f"{image.source} has {content.pieces} pieces of {count} numbers; each number is "
+                "taken for an object"
             )
         return image
     what = (
-        f"a mask: all its pixels are 0 or {seen.ids[0]}"
+        f"a mask: all its pixels are 0 or {content.ids[0]}"
         if count == 1
-        else f"no image of objects: it has {seen.pieces} pieces of {count} numbers"
+        else f"no image of objects: it has {content.pieces} pieces of {count} numbers"
     )
     logger.warning(f"{image.source} is {what}; each of its pieces is counted as an object")
     return PieceLabels(**{f.name: getattr(image, f.name) for f in fields(Image)})
@@ -99,10 +99,10 @@ def check_background(image: Image) -> None:
         for top in range(0, height, rows):
             if image.read_labels(slice(top, min(top + rows, height)), plane=plane).min() == 0:
                 return
-    _doubt(_look(image), image)
+    _refuse_without_background(_summarise(image), image)
 
 
-def _look(image: Image) -> _Seen:
+def _summarise(image: Image) -> _Content:
     height, width = image.shape
     rows = max(1, STRIP_PIXELS // width)
     ids, background, pieces, largest = np.zeros(0, np.int32), False, 0, 0
@@ -112,27 +112,28 @@ def _look(image: Image) -> _Seen:
             background |= bool(found[0] == 0)
             ids = np.union1d(ids, found[found > 0]).astype(np.int32)
             if background and len(ids) > FEW:
-                return _Seen(ids, background)
+                return _Content(ids, background)
         if len(ids) <= FEW and height * width <= LARGEST:
             labels = image.read_labels(plane=plane)
             pieces = max(pieces, int(number_pieces(labels).max(initial=0)))
             largest = max(largest, int(_sizes(labels, ids).max(initial=0)))
-    return _Seen(ids, background, pieces, largest / (height * width))
+    return _Content(ids, background, pieces, largest / (height * width))
 
 
 def _sizes(labels: NDArray[np.int32], ids: NDArray[np.int32]) -> NDArray[np.int64]:
     """Pixels of each id, (N,)."""
+    # Position of each pixel's id in the sorted ids, from 1; 0 for background, which is below all.
     number = np.searchsorted(ids, labels.ravel(), side="right")
     return np.bincount(number, minlength=len(ids) + 1)[1:]
 
 
-def _doubt(seen: _Seen, image: Image) -> None:
-    """Refuse or doubt an image without background."""
-    count = len(seen.ids)
-    if not _is_ours(image) and count <= FEW and (seen.pieces > count or seen.largest > 0.5):
+def _refuse_without_background(content: _Content, image: Image) -> None:
+    """Raise or warn for an image without background."""
+    count = len(content.ids)
+    if not _is_ours(image) and count <= FEW and (content.pieces > count or content.largest > 0.5):
         raise InputError(
             f"{image.source} without background: its values are "
-            f"{', '.join(map(str, seen.ids.tolist()))} and never 0, as in classes of pixels",
+            f"{', '.join(map(str, content.ids.tolist()))} and never 0, as in classes of pixels",
             "a label image: 0 = background, and a number for each object",
             "set the class of the background to 0 (ilastik numbers classes from 1)",
         )

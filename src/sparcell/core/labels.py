@@ -86,7 +86,7 @@ def number_in_order(
 def largest_pieces(
     owner: Labels, min_size: int = 1, connectivity: Literal[4, 8] = 8
 ) -> tuple[Labels, NDArray[np.int32]]:
-    """Leave of every torn object its largest piece, of at least `min_size` px.
+    """Keep the largest piece of every object that is in pieces, of at least `min_size` px.
 
     ``np.append(np.int32(0), ids)[labels]`` gives the pieces their ids in `owner` back.
 

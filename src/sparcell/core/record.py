@@ -1,4 +1,4 @@
-"""The record of a run: what was asked, with which versions, on which files."""
+"""The record of a run: its settings, versions, and input files with hashes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def now() -> str:
 
 
 def peak_memory() -> float | None:
-    """Return the most memory that this process has held, MiB; None where the system won't say."""
+    """Return the peak memory of this process, MiB; None where the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():
-        # `getrusage` would count what the parent held before this program was started.
-        held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return int(held[1]) / 1024 if held else None
+        # `getrusage` would count what the parent used before this program was started.
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return int(peak[1]) / 1024 if peak else None
     try:
         import resource
     except ImportError:
@@ -49,7 +49,7 @@ def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[
     settings : dict
         Every resolved setting, defaults included.
     inputs : iterable of Path
-        Files or folders whose SHA-256 shall be kept.
+        Files or folders whose SHA-256 is recorded.
     """
     versions = {}
     for package in PACKAGES:
@@ -91,5 +91,5 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the record of a folder says when its work was finished."""
+    """Whether the work that wrote a folder was finished, by its record."""
     return bool(read_record(folder).get("finished"))

@@ -1,4 +1,4 @@
-"""Names that users type, and what stands behind them."""
+"""Registries of objects by the names that users type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorate what `name` shall stand for."""
+        """Return a decorator that registers an object under `name`."""
 
         def add(entry: T) -> T:
             if name in self._entries:
@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def entries(self) -> list[T]:
-        """Return what is registered, in the order of registration."""
+        """Return the registered objects, in the order of registration."""
         return list(self._entries.values())
 
     def __iter__(self) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 The file is a Protocol Buffers message (https://protobuf.dev/programming-guides/encoding/) of the
 types in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only the parts on the way to
-tensors are looked at, whatever the order of their fields.
+tensors are read, whatever the order of their fields.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _has_external(message: memoryview, kind: str, depth: int) -> bool:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Give number and value of each field of a message."""
+    """Yield number and value of each field of a message."""
     at, end = 0, len(message)
     while at < end:
         key, at = _varint(message, at)
@@ -94,7 +94,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Read an integer of 7 bits a byte, the lowest first; give it and where it ends."""
+    """Read an integer of 7 bits a byte, the lowest first; return it and its end."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[at]

@@ -1,4 +1,4 @@
-"""Tables that people bring: of text editors, spreadsheets and other tools.
+"""Reads tables that users bring: from text editors, spreadsheets and other tools.
 
 Every value is text, so that the word ``None`` and the name ``007`` stay what they are. Callers turn
 columns into numbers, and say in which line one is wrong.
@@ -34,7 +34,7 @@ NAMES = ("image", "name")
 """Columns in which a comma never stands for a decimal point."""
 DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)")
 THOUSANDS = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")
-SAID_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 INVISIBLE = "\ufeff\u200b\u200e\u200f"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 OTHER_WORDS = {"file", "cell", "date"}
@@ -86,11 +86,10 @@ def read_typed_table(path: Path) -> DataFrame:
             _without_decimal_commas(name, column, separator)
             for name, column in zip(header, columns, strict=True)
         ]
-    kept = [i for i, name in enumerate(header) if name or (i == 0 and any(columns[0]))]
-    frame = pandas.DataFrame(
-        {header[i]: columns[i] for i in kept}, index=[line for line, _ in body], dtype=object
+    filled = [i for i, name in enumerate(header) if name or (i == 0 and any(columns[0]))]
+    return pandas.DataFrame(
+        {header[i]: columns[i] for i in filled}, index=[line for line, _ in body], dtype=object
     )
-    return frame
 
 
 def find_table(folder: Path, name: str) -> Path | None:
@@ -120,7 +119,7 @@ def find_table(folder: Path, name: str) -> Path | None:
 
 
 def name_columns(frame: DataFrame, known: Collection[str], path: Path) -> DataFrame:
-    """Give columns that differ from a known name in capitals that name.
+    """Rename columns that differ from a known name only in capitals.
 
     Raises
     ------
@@ -155,9 +154,9 @@ def _read_rows(raw: bytes, path: Path) -> tuple[list[Row], str]:
     text = _decode(raw, path)
     skip = 0
     first = text.partition("\n")[0].strip()
-    if said := SAID_SEPARATOR.fullmatch(first):
+    if declared := SEPARATOR_LINE.fullmatch(first):
         # Excel writes what separates columns into the first line.
-        text, skip, separator = text.partition("\n")[2], 1, said[1]
+        text, skip, separator = text.partition("\n")[2], 1, declared[1]
     else:
         separator = _find_separator(text)
     return [(line + skip, values) for line, values in _split(text, separator, path)], separator
@@ -187,7 +186,7 @@ def _decode(raw: bytes, path: Path) -> str:
 
 
 def _find_separator(text: str) -> str:
-    """Find what separates columns: what the most rows have as often as the header."""
+    """Find the separator of columns: the one that most rows have as often as the header."""
     lines = [line for line in text.splitlines() if line.strip()][:SAMPLE_ROWS]
     best, most = ",", (0.0, 1)
     for separator in SEPARATORS:

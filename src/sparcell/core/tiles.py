@@ -1,4 +1,4 @@
-"""Windows over an image: a core that a tile answers for, and a halo it may look at."""
+"""Tiles of an image: cores that partition it, each with a halo of context around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tile:
-    """One window.
+    """A tile: its core, and the window that is read for it.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ def tiles(shape: tuple[int, int], size: int, halo: int) -> Iterator[Tile]:
     size : int
         Edge of a core in px; the last row and column may be smaller.
     halo : int
-        Width in px by which a window looks beyond its core.
+        Width in px by which a window is larger than its core, on each side.
     """
     for top in range(0, shape[0], size):
         for left in range(0, shape[1], size):

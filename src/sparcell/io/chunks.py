@@ -1,4 +1,4 @@
-"""Zarr arrays that say which chunk cannot be read."""
+"""Zarr arrays whose errors name the chunk that cannot be read."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class ChunkedPixels:
             pixels = range(length)[part]
             first, last = (pixels[0], pixels[-1]) if isinstance(pixels, range) else (pixels,) * 2
             touched.append(range(first // edge, last // edge + 1))
-        for place in itertools.product(*touched):
-            inside = zip(place, edges, strict=True)
+        for chunk in itertools.product(*touched):
+            inside = zip(chunk, edges, strict=True)
             try:
                 self.array[tuple(slice(n * edge, (n + 1) * edge) for n, edge in inside)]
             except Exception:
-                return str(self.array.metadata.encode_chunk_key(place))
+                return str(self.array.metadata.encode_chunk_key(chunk))
         return "unknown"
 
 

@@ -18,6 +18,7 @@ from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
 from sparcell.io.scenes import Scene, find_scene
 from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
+from sparcell.io.views import RGB, colours_in_channels
 
 ZSTD0, ZSTD1 = 5, 6
 BGR_SAMPLES = 3
@@ -40,11 +41,7 @@ def open_czi(czifile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
     check_letters(sizes, path)
     samples = max(block.shape[-1] for block in blocks)
     if samples > 1 and sizes.get("C", 1) > 1:
-        raise InputError(
-            f"{path} with colour samples in each of {sizes['C']} channels",
-            "channels of grey values, or one colour image",
-            "save its channels as files of their own",
-        )
+        raise colours_in_channels(path, sizes["C"])
     dtype = np.result_type(*{np.dtype(block.dtype).base for block in blocks})
 
     def read(place: dict[str, int]) -> NDArray[Any]:
@@ -61,7 +58,7 @@ def open_czi(czifile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
     pixels = DecodedPlanes(
         sizes | ({"C": samples} if samples > 1 else {}), dtype, read, state, samples > 1
     )
-    names = ("red", "green", "blue") if samples == BGR_SAMPLES else _names(metadata)
+    names = RGB if samples == BGR_SAMPLES else _names(metadata)
     y, x = (_um_per_pixel(metadata, letter) for letter in "YX")
     return OpenedVendorFile(pixels, y, x, names, scenes)
 

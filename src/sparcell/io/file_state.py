@@ -1,4 +1,4 @@
-"""Whether a file is still the one that was opened."""
+"""Notices that a file has changed since it was opened."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from sparcell.core.errors import InputError
 
 
 class FileState:
-    """What a file was like when its header was read; pixels must come from the same file."""
+    """Size and time of a file when its header was read; pixels must come from the same file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.opened = self._now()
 
     def check(self) -> None:
-        """Raise `InputError` if the file is another by now."""
+        """Raise `InputError` if the file has changed."""
         if self._now() != self.opened:
             raise InputError(
                 f"{self.path} that changes while it is read",

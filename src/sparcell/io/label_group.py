@@ -23,7 +23,7 @@ from sparcell.io.writing import create_image
 
 
 def locate_labels(image: Path, name: str) -> tuple[Path, Version]:
-    """Tell where labels of an image belong, and in which version of OME-Zarr.
+    """Return the path of labels inside an OME-Zarr image, and the version of OME-Zarr.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def locate_labels(image: Path, name: str) -> tuple[Path, Version]:
 
 
 def labels_version(path: Path) -> Version | None:
-    """Tell the version of OME-Zarr of labels inside an image; None where `path` is in none."""
+    """Return the version of OME-Zarr of labels inside an image; None where `path` is in none."""
     if path.parent.name != "labels" or not is_zarr(path.parents[1]):
         return None
     return locate_labels(path.parents[1], path.name)[1]
@@ -99,12 +99,14 @@ def list_label(path: Path, version: Version) -> None:
         If the list cannot be read or written.
     """
     group = path.parent
-    held = group / ("zarr.json" if version == "0.5" else ".zattrs")
+    metadata = group / ("zarr.json" if version == "0.5" else ".zattrs")
     try:
-        content: dict[str, Any] = json.loads(held.read_text("utf8")) if held.exists() else {}
+        content: dict[str, Any] = (
+            json.loads(metadata.read_text("utf8")) if metadata.exists() else {}
+        )
     except ValueError as error:
         raise InputError(
-            f"{held} that is no JSON ({error})", "the list of labels", "repair or delete it"
+            f"{metadata} that is no JSON ({error})", "the list of labels", "repair or delete it"
         ) from error
     if version == "0.5":
         content.setdefault("zarr_format", 3)
@@ -117,4 +119,4 @@ def list_label(path: Path, version: Version) -> None:
     names = listing.setdefault("labels", [])
     if path.name not in names:
         names.append(path.name)
-        write_json(held, content)
+        write_json(metadata, content)

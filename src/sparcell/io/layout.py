@@ -1,4 +1,4 @@
-"""What has to be known of an image before its first pixel is written."""
+"""Axes, shape, dtype and metadata of an image that is to be written."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from sparcell.io.lengths import to_um
 from sparcell.io.planes import DecodedPlanes
 from sparcell.io.scenes import find_scene
 from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
+from sparcell.io.views import RGB, colours_in_channels
 
 
 def open_lif(liffile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
@@ -34,11 +35,7 @@ def open_lif(liffile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
     sizes.pop("M", None)
     check_letters(sizes, path)
     if samples > 1 and sizes.get("C", 1) > 1:
-        raise InputError(
-            f"{path} with colour samples in each of {sizes['C']} channels",
-            "channels of grey values, or one colour image",
-            "save its channels as files of their own",
-        )
+        raise colours_in_channels(path, sizes["C"])
     outer = [letter for letter in sizes if letter not in "YX"]
     at = {} if tile is None else {"M": tile}
 
@@ -50,7 +47,7 @@ def open_lif(liffile: Any, path: Path, scene: str | None) -> OpenedVendorFile:
     if samples > 1:
         sizes["C"] = samples
     pixels = DecodedPlanes(sizes, dtype, read, state, samples > 1)
-    return OpenedVendorFile(pixels, y, x, ("red", "green", "blue") if samples > 1 else (), scenes)
+    return OpenedVendorFile(pixels, y, x, RGB if samples > 1 else (), scenes)
 
 
 def _tiles(file: Any) -> Iterator[tuple[int, int | None, str, dict[str, int]]]:

@@ -35,7 +35,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         folders, for the images directly in them, sorted, without hidden ones, and without PNG,
         JPEG and BMP beside other formats; patterns such as ``"plate/**/*.tif"``, in which a folder
         that exists is no pattern, whatever its name. Thumbnails beside other images are left out,
-        and said.
+        with a message.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
             except InputError:
                 if image == path:
                     raise
-                # Among others it is told of when it is opened.
+                # Among other images, the error is reported when it is opened.
                 fields = ()
             found.update(dict.fromkeys([one.path for one in fields] or [image]))
     return without_thumbnails(list(found))

@@ -24,12 +24,12 @@ ZIPPED = (".zarr.zip", ".ozx")
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr group or array."""
+    """Whether a folder is a Zarr group or array."""
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray", ".zattrs"))
 
 
 def is_zipped_zarr(path: Path) -> bool:
-    """Tell whether a file is called like a zip archive of an OME-Zarr."""
+    """Whether a file is called like a zip archive of an OME-Zarr."""
     return path.name.lower().endswith(ZIPPED)
 
 
@@ -122,7 +122,7 @@ def _scene_names(path: Path) -> tuple[str, ...]:
 
 
 def is_bioformats2raw(path: Path) -> bool:
-    """Tell whether a folder is a store of images 0, 1, ... as bioformats2raw writes it."""
+    """Whether a folder is a store of images 0, 1, ... as bioformats2raw writes it."""
     import zarr
 
     try:
@@ -236,7 +236,7 @@ def _only_image(path: Path, ome: dict[str, Any]) -> Path:
 
 
 def _open_array(array: Any, folder: Path | None, axes: str | None, path: Path) -> Image:
-    """Open an array alone. Its pixel size is unknown, and its axes are the user's word."""
+    """Open an array alone. Its pixel size is unknown, and its axes are given by the user."""
     pixels = guard_chunks(array, folder)
     _check_numbers(pixels, path)
     if axes is None:

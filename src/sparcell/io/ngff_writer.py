@@ -33,7 +33,7 @@ def create_ngff(
     version: Version = "0.5",
     beside_image: bool = False,
 ) -> Iterator[Any]:
-    """Give an array to fill; add pyramid and metadata when the block succeeds.
+    """Yield an array to fill; add pyramid and metadata when the block succeeds.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def create_levels(
     Parameters
     ----------
     path : Path
-        A new folder; nobody must look at it before it is filled.
+        A new folder; it must not be read before it is filled.
     layout : Layout
     labels : bool
         As in `create_ngff`.

@@ -14,6 +14,7 @@ from sparcell.io.file_state import FileState
 from sparcell.io.planes import DecodedPlanes
 from sparcell.io.scenes import find_scene
 from sparcell.io.vendors import OpenedVendorFile, check_letters, list_vendor_scenes
+from sparcell.io.views import RGB
 
 
 def open_nd2(nd2: Any, path: Path, scene: str | None) -> OpenedVendorFile:
@@ -24,13 +25,13 @@ def open_nd2(nd2: Any, path: Path, scene: str | None) -> OpenedVendorFile:
         dtype, names = file.dtype, _names(file)
         points = _position_names(file, sizes.get("P", 1))
         y, x = _um_per_pixel(file)
-        _say_missing(file, path)
+        _warn_of_missing(file, path)
     samples = sizes.pop("S", 1)
     sizes.pop("P", None)
     check_letters(sizes, path)
     # One frame holds all channels, or all colour samples.
     if samples > 1:
-        sizes["C"], names = sizes.get("C", 1) * samples, ("red", "green", "blue")
+        sizes["C"], names = sizes.get("C", 1) * samples, RGB
     scenes = list_vendor_scenes(points, [sizes] * len(points))
     position = find_scene(scene, [one.name for one in scenes], path) or 0
 
@@ -71,12 +72,12 @@ def _um_per_pixel(file: Any) -> tuple[float | None, float | None]:
     if not channels:
         return None, None
     sizes, known = channels[0].volume.axesCalibration, channels[0].volume.axesCalibrated
-    x, y = (float(size) if told else None for size, told in zip(sizes[:2], known[:2], strict=True))
+    x, y = (float(size) if yes else None for size, yes in zip(sizes[:2], known[:2], strict=True))
     return y, x
 
 
-def _say_missing(file: Any, path: Path) -> None:
-    """Say that frames were never taken: nd2 gives black ones."""
+def _warn_of_missing(file: Any, path: Path) -> None:
+    """Warn of frames that were never taken: nd2 gives black ones."""
     planned, taken = len(file.loop_indices or ({},)), int(file.attributes.sequenceCount)
     if taken < planned:
         warnings.warn(

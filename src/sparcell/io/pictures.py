@@ -18,10 +18,9 @@ from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.io.file_state import FileState
 from sparcell.io.scenes import ONLY, Scene, find_scene
-from sparcell.io.views import say_orientation, show_palette
+from sparcell.io.views import RGB, show_palette, warn_of_orientation
 
 FORMATS = ("PNG", "JPEG", "BMP")
-RGB = ("red", "green", "blue")
 ORIENTATION = 274
 
 
@@ -83,7 +82,7 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         raise InputError(
             f"a damaged {kind} {path} ({error})", "a complete file", "copy it again"
         ) from error
-    say_orientation(orientation, path)
+    warn_of_orientation(orientation, path)
     if kind == "JPEG":
         pixels.lossy = True
         # Without the name, so that a folder of them gives one line.
@@ -99,9 +98,9 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     if palette is None or pixels.grey_palette:
         return Image(pixels, letters, channels=names, source=str(path))
     colours = np.array(palette, np.uint8).reshape(-1, 3)
-    shown = show_palette(pixels, letters, colours)
-    ids = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
-    return Image(shown.pixels, shown.axes, channels=RGB, source=str(path), label_values=ids)
+    displayed = show_palette(pixels, letters, colours)
+    ids = None if displayed.stored is None else Image(displayed.stored, letters, source=str(path))
+    return Image(displayed.pixels, displayed.axes, channels=RGB, source=str(path), label_values=ids)
 
 
 def scenes_of(path: Path) -> tuple[Scene, ...]:
@@ -142,7 +141,7 @@ class DecodedPixels:
 # An image, its labels and what they are compared with are read in turn.
 @lru_cache(maxsize=4)
 def _decode(path: Path, state: Any) -> tuple[NDArray[Any], bool]:
-    """Decode a file in its `state`; tell whether it has a palette of greys, which is applied."""
+    """Decode a file in its `state`; say whether it has a palette of greys, which is applied."""
     from PIL import Image as Pillow
 
     depth, colours = _png_header(path)

@@ -1,4 +1,4 @@
-"""Images of which whole planes are decoded, whatever region of them is looked at."""
+"""Images of which whole planes are decoded, whatever region of them is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparcell.io.file_state import FileState
 Read = Callable[[dict[str, int]], NDArray[Any]]
 
 
-def kept_axes(sizes: dict[str, int]) -> str:
+def axes_of(sizes: dict[str, int]) -> str:
     """Axes of an image in the order TCZYX, without those of length 1 other than Y and X."""
     return "".join(a for a in "TCZYX" if sizes.get(a, 1) > 1 or a in "YX")
 
@@ -45,14 +45,14 @@ class DecodedPlanes:
         state: FileState,
         samples: bool = False,
     ) -> None:
-        self.axes = kept_axes(sizes)
+        self.axes = axes_of(sizes)
         self.shape: tuple[int, ...] = tuple(sizes[letter] for letter in self.axes)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._inside = "CYX" if samples and sizes.get("C", 1) > 1 else "YX"
         self._state = state
         # All channels of a region are read together, tile by tile.
-        kept = 1 if samples else sizes.get("C", 1)
-        self._plane = lru_cache(maxsize=kept)(lambda *place: read(dict(place)))
+        cached = 1 if samples else sizes.get("C", 1)
+        self._plane = lru_cache(maxsize=cached)(lambda *place: read(dict(place)))
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -65,8 +65,10 @@ class DecodedPlanes:
         outer = [letter for letter in self.axes if letter not in self._inside]
         wanted = dict(zip(self.axes, index, strict=True))
         lengths = dict(zip(self.axes, self.shape, strict=True))
+        # Of the axes that count planes: a slice becomes a range, which stays an axis of the result;
+        # a number stays a number, and its axis disappears, as in NumPy.
         places: list[Any] = [range(lengths[letter])[wanted[letter]] for letter in outer]
-        kept = [place for place in places if isinstance(place, range)]
+        ranges = [place for place in places if isinstance(place, range)]
         runs = [place if isinstance(place, range) else (place,) for place in places]
         inner = tuple(wanted[letter] for letter in self._inside)
         parts = []
@@ -74,7 +76,7 @@ class DecodedPlanes:
             place = {"T": 0, "C": 0, "Z": 0, **dict(zip(outer, at, strict=True))}
             parts.append(self._plane(*place.items())[inner])
         self._state.check()
-        region = np.stack(parts).reshape(tuple(map(len, kept)) + parts[0].shape)
+        region = np.stack(parts).reshape(tuple(map(len, ranges)) + parts[0].shape)
         # Channels inside a plane come after T and Z; they are moved between them.
         found = [a for a in outer + list(self._inside) if isinstance(wanted[a], slice)]
         target = [a for a in self.axes if isinstance(wanted[a], slice)]

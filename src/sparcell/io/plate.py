@@ -46,7 +46,7 @@ def plate_fields(path: Path) -> tuple[PlateField, ...]:
     -------
     tuple of PlateField
         Empty where `path` is no plate. Fields that the metadata name are listed though they are
-        not there, so that each is told of when it is opened.
+        not there, so that opening one raises the error.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def plate_fields(path: Path) -> tuple[PlateField, ...]:
 
 
 def _fields_of_well(folder: Path) -> list[str]:
-    """Names of a well's images; of a damaged well the first that it should have."""
+    """Names of a well's images; of a damaged well the first, 0."""
     try:
         return [str(image["path"]) for image in _metadata(folder)["well"]["images"]]
     except (KeyError, TypeError):
@@ -89,7 +89,7 @@ def _fields_of_well(folder: Path) -> list[str]:
 
 
 def find_plate_field(path: Path) -> PlateField | None:
-    """Tell which field of a plate an image is; None where it is of no plate."""
+    """Find which field of a plate an image is; None where it is of no plate."""
     if len(path.parents) < 3 or not is_zarr(path.parents[2]):
         return None
     try:
@@ -110,7 +110,7 @@ def _metadata(path: Path) -> dict[str, Any]:
     try:
         attributes = zarr.open_group(path, mode="r").attrs.asdict()
     except Exception:
-        # Whatever it is, it is opened as an image, and said to be none.
+        # No Zarr group: opening it as an image raises the error.
         return {}
     ome = attributes.get("ome", attributes)
     return ome if isinstance(ome, dict) else {}

@@ -1,4 +1,4 @@
-"""Tables of points: a place in each object, as people click them."""
+"""Tables of points: one point in each object, as people click them."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def read_points(path: Path, image: Image, plane: Plane = FIRST_PLANE) -> NDArray
         If several points are in one pixel: all but the first are left out.
     """
     frame = _name_columns(read_typed_table(path), path, image)
-    chosen = _of_plane(frame, path, image, plane)
-    points = np.stack([read_numbers(chosen, name, path) for name in COLUMNS], 1)
+    rows = _of_plane(frame, path, image, plane)
+    points = np.stack([read_numbers(rows, name, path) for name in COLUMNS], 1)
     check_places(points, path, image.shape)
     return _once(np.clip(points, 0, np.array(image.shape) - 1).astype(np.float32), path)
 
@@ -113,7 +113,7 @@ def _share_on(points: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
 
 
 def _name_columns(frame: DataFrame, path: Path, image: Image) -> DataFrame:
-    """Give columns that are called otherwise but for capitals their names."""
+    """Rename columns that differ only in capitals."""
     check_rows_are_points(frame.columns, path)
     known = (*COLUMNS, *PLANE_COLUMNS)
     capital = {
@@ -175,9 +175,9 @@ def read_numbers(frame: DataFrame, name: str, path: Path) -> NDArray[np.float64]
     values = pandas.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
-        line, held = frame.index[wrong[0]], frame[name].iloc[wrong[0]]
+        line, value = frame.index[wrong[0]], frame[name].iloc[wrong[0]]
         raise InputError(
-            f"{name} '{held}' in line {line} of {path}", "a number, px", "correct or delete it"
+            f"{name} '{value}' in line {line} of {path}", "a number, px", "correct or delete it"
         )
     return values
 

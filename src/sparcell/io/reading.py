@@ -49,8 +49,8 @@ def open_image(image: ImageRef | Path | str, axes: str | None = None) -> Image:
     -----
     SparcellWarning
         If pixels are not square (more than 1 %), the pixel size is none that a microscope has, the
-        file holds further images and no scene is given, or its tags say that it is shown otherwise
-        than it is stored.
+        file holds further images and no scene is given, or its tags say that viewers show other
+        values than are stored.
     """
     ref = ImageRef.of(image)
     if axes is not None:
@@ -87,7 +87,7 @@ def expand_scenes(path: Path) -> list[ImageRef]:
     TIFF that does not say what they are, such as previews, are left out.
     """
     try:
-        # What is odd about the file is said when it is opened.
+        # The same warnings come when the image is opened.
         with warnings.catch_warnings(), _plain_os_errors(path):
             warnings.simplefilter("ignore")
             names = find_reader(path).main_names(path)
@@ -109,7 +109,7 @@ def _plain_os_errors(path: Path) -> Iterator[None]:
 
 
 def open_sample(sample: Sample, kind: str = "images") -> Image:
-    """Open what of a sample's file is its image, or its stain.
+    """Open the image of a sample, or another of its files.
 
     Raises
     ------

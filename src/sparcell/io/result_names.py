@@ -1,4 +1,4 @@
-"""Names of results, which tell images of equal names apart by their folders."""
+"""Unique names of results: images of equal names get their folders in front."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from itertools import takewhile
 from pathlib import Path
 
 from sparcell.core.errors import InputError
-from sparcell.core.image_files import stem
+from sparcell.core.image_ref import ImageRef
 from sparcell.io.vendor_names import has_meaning
 
 
-def name_results(paths: Sequence[Path]) -> list[str]:
-    """Name images by their files, and by their folders where that is needed.
+def name_results(images: Sequence[ImageRef | Path]) -> list[str]:
+    """Name images by their files and scenes, and by their folders where that is needed.
 
     Raises
     ------
     InputError
         If files of one folder have equal names.
     """
-    return unique_names([stem(path) for path in paths], [path.parent for path in paths])
+    refs = [ImageRef.of(image) for image in images]
+    return unique_names([ref.name for ref in refs], [ref.path.parent for ref in refs])
 
 
 def unique_names(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
@@ -35,7 +36,7 @@ def unique_names(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
     Returns
     -------
     list of str
-        The names; or ``FOLDER_NAME``, with as many folders as tell them apart, and with all that
+        The names; or ``FOLDER_NAME``, with as many folders as make them unique, and with all that
         differ and carry meaning, such as ``TimePoint_2``.
 
     Raises
@@ -74,8 +75,8 @@ def _differing(folders: Sequence[Path]) -> list[tuple[str, ...]]:
     parts = [folder.absolute().parts for folder in folders]
     if len({len(each) for each in parts}) <= 1:
         levels = enumerate(zip(*parts, strict=True))
-        kept = [level for level, names in levels if len(set(names)) > 1]
-        return [tuple(each[level] for level in kept) for each in parts]
+        differing = [level for level, names in levels if len(set(names)) > 1]
+        return [tuple(each[level] for level in differing) for each in parts]
     # Folders lie in each other: those below the common one, and its own name.
     shared = len(list(takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False))))
     return [each[max(shared - 1, 1) :] for each in parts]

@@ -25,6 +25,7 @@ from sparcell.io.scenes import Scene, find_scene, unique_scene_names
 from sparcell.io.tiff_metadata import read_facts
 from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, full_images, largest, show
 from sparcell.io.unnamed_axes import ask_for_axes
+from sparcell.io.views import colours_in_channels
 
 OME = "ome"
 
@@ -44,7 +45,7 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     ------
     InputError
         If the file has no such scene, is no TIFF, is damaged, incomplete or empty, holds other
-        things than real numbers, or its axes cannot be told.
+        things than real numbers, or its axes are unknown.
     """
     with _readable(path), tifffile.TiffFile(path) as tif:
         images = _images_of(tif, path)
@@ -56,7 +57,7 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
             )
         check_colours(series.keyframe, path)
         letters = _choose_axes(series, axes, path)
-        shown = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
+        displayed = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
         facts = read_facts(tif, series, path)
     if len(images) > 1 and scene is None:
         kinds = "" if series.kind == OME else " of different kinds"
@@ -67,12 +68,13 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
             stacklevel=3,
         )
     size = one_pixel_size(facts.y, facts.x, str(path))
-    stored = None if shown.stored is None else Image(shown.stored, letters, source=str(path))
+    stored = displayed.stored
+    labels = None if stored is None else Image(stored, letters, source=str(path))
     names = facts.channels
-    if not names and "C" in shown.axes and "C" not in series.axes:
-        names = channel_names(series.keyframe, shown.pixels.shape[shown.axes.index("C")])
+    if not names and "C" in displayed.axes and "C" not in series.axes:
+        names = channel_names(series.keyframe, displayed.pixels.shape[displayed.axes.index("C")])
     source = str(ImageRef(path, scene))
-    return Image(shown.pixels, shown.axes, size, names, source, label_values=stored)
+    return Image(displayed.pixels, displayed.axes, size, names, source, label_values=labels)
 
 
 def scenes_of(path: Path) -> tuple[Scene, ...]:
@@ -185,7 +187,7 @@ class SegmentedPixels:
 
 
 def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
-    """Choose how to read, and check that every byte which the file promises is there."""
+    """Choose how to read the pixels, and check that all bytes which the header declares exist."""
     if series.dtype is None or series.dtype.kind not in "biuf":
         raise InputError(
             f"{path} of dtype {series.dtype}", "real numbers", "save it as integers or floats"
@@ -215,11 +217,7 @@ def _choose_axes(series: Any, given: str | None, path: Path) -> str:
     """Letters of ``TCZYX`` for the series, from the user or from the metadata."""
     shape, stored = series.shape, series.axes
     if "S" in stored and "C" in stored and shape[stored.index("C")] > 1:
-        raise InputError(
-            f"{path} of shape {shape} with colour samples in each of its channels (axes {stored})",
-            "channels of grey values, or one colour image",
-            "save its channels as grey images, or each colour image as a file of its own",
-        )
+        raise colours_in_channels(path, shape[stored.index("C")])
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
     letters = _letters(series)
@@ -255,7 +253,7 @@ def _damaged(path: Path, what: str) -> InputError:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn everything that tifffile raises or logs about a file into words for the user.
+    """Turn everything that tifffile raises or logs about a file into errors and warnings.
 
     A stack that was cut short is only logged: tifffile returns the pages it still finds, and a
     stack with fewer planes would pass for a whole one.
@@ -287,7 +285,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 class _Complaints(logging.Handler):
-    """Collects what is logged in this thread, so it is not printed beside our own line."""
+    """Collects what is logged in this thread, so that it is not printed twice."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Pixel size and channel names from the metadata of a TIFF, whoever wrote it."""
+"""Pixel size and channel names from the metadata of a TIFF, of any program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALLEST_TAG_UM = 0.001
 
 
 class TiffFacts(NamedTuple):
-    """What metadata say.
+    """Pixel size and channel names of a TIFF.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the tags of a TIFF say about its pages and numbers.
+"""Reads the tags of a TIFF: which pages are images, and what their numbers mean.
 
 Specification: TIFF revision 6.0, sections 4 to 8 (photometric interpretation), 18 (extra samples)
 and the list of tags (NewSubfileType, Orientation).
@@ -16,14 +16,14 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.io.views import (
+    RGB,
     DisplayedImage,
     FirstChannels,
     InvertedPixels,
-    say_orientation,
     show_palette,
+    warn_of_orientation,
 )
 
-RGB = ("red", "green", "blue")
 # What slide scanners call the photographs beside the scan.
 PHOTOGRAPHS = ("label", "macro", "thumbnail", "label image", "macro image", "overview")
 REDUCED, MASK = 1, 4
@@ -99,7 +99,7 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
         If the grey scale is inverted, or the orientation tag says that the image is turned.
     """
     page = series.keyframe
-    say_orientation(int(page.tags.valueof("Orientation", 1)), path)
+    warn_of_orientation(int(page.tags.valueof("Orientation", 1)), path)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(pixels, axes, page, path)
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and not inside_imagej:

@@ -29,7 +29,7 @@ TAG_RANGE_UM = (0.001, 20.0)
 
 @contextmanager
 def create_tiff(path: Path, layout: PixelLayout) -> Iterator[Any]:
-    """Give an array to fill; write it as a TIFF when the block succeeds.
+    """Yield an array to fill; write it as a TIFF when the block succeeds.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What to answer where a file does not name its axes."""
+"""The error for a file that does not name its axes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def ask_for_axes(shape: tuple[int, ...], letters: str, path: Path) -> InputError
     unknown = [letter for letter in letters if letter not in LETTERS]
     free = [letter for letter in "TCZ" if letter not in letters]
     choices = []
-    for chosen in combinations(free, len(unknown)):
-        names = iter(chosen)
+    for guess in combinations(free, len(unknown)):
+        names = iter(guess)
         choices.append("".join(a if a in LETTERS else next(names) for a in letters))
     *others, last = sorted(choices) or ["TCZYX"[-len(shape) :]]
     return InputError(

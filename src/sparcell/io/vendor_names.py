@@ -1,4 +1,4 @@
-"""What makers of microscopes write into the names of files and folders.
+"""Reads wells, fields, times and channels from the file names of microscope makers.
 
 `FORMS` has a row for each form of a file name. The named groups of its regular expression are
 ``well``, or ``row`` and ``column`` (numbers from 1; ``row0`` and ``column0`` from 0); ``tile``
@@ -209,7 +209,7 @@ def match_names(names: Sequence[str]) -> list[dict[str, str]]:
 
 
 def has_meaning(folder: str) -> bool:
-    """Whether the name of a folder tells time, depth, position or well."""
+    """Whether the name of a folder gives time, depth, position or well."""
     return any(re.fullmatch(pattern, folder, re.IGNORECASE) for pattern in FOLDERS)
 
 

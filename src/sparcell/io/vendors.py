@@ -14,7 +14,7 @@ from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
 from sparcell.io.lengths import one_pixel_size, pixel_edges
-from sparcell.io.planes import DecodedPlanes, kept_axes
+from sparcell.io.planes import DecodedPlanes, axes_of
 from sparcell.io.scenes import Scene, unique_scene_names
 
 LIBRARIES = {
@@ -36,7 +36,7 @@ VENDORS = tuple(LIBRARIES)
 
 
 class OpenedVendorFile(NamedTuple):
-    """What a library tells of a file.
+    """Pixels and metadata of a file, as its library gives them.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def _opener(suffix: str) -> Opener:
 
 @contextmanager
 def _plain_errors(path: Path) -> Iterator[None]:
-    """Turn whatever a library raises about a file into one line, and drop what it warns of."""
+    """Turn whatever a library raises about a file into one line, and drop its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -164,7 +164,7 @@ def list_vendor_scenes(names: Sequence[str], sizes: Sequence[dict[str, int]]) ->
     """Describe scenes by their names and the lengths of their axes."""
     scenes = []
     for name, size in zip(unique_scene_names(names), sizes, strict=True):
-        axes = kept_axes(size)
+        axes = axes_of(size)
         scenes.append(Scene(name, axes, tuple(size[letter] for letter in axes)))
     return tuple(scenes)
 

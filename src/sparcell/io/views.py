@@ -1,4 +1,4 @@
-"""Pixels shown in another way than they are stored; nothing is read before it is looked at."""
+"""Pixels with other values than stored: inverted, of a palette, without transparency."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.errors import SparcellWarning
+from sparcell.core.errors import InputError, SparcellWarning
+
+RGB = ("red", "green", "blue")
+"""Names of the channels of colour images."""
+
+
+def colours_in_channels(path: Path, channels: int) -> InputError:
+    """Make the error for an image whose channels each have colour samples."""
+    return InputError(
+        f"{path} with colour samples in each of {channels} channels",
+        "channels of grey values, or one colour image",
+        "save its channels as grey images, or each colour image as a file of its own",
+    )
 
 
 class _PixelView:
-    """What all views share: the pixels behind them, and their pieces."""
+    """Base of all views: the stored pixels, and their chunks."""
 
     def __init__(self, stored: Any) -> None:
         self.stored = stored
@@ -79,8 +91,10 @@ class FirstChannels(_PixelView):
         self.shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        kept = range(self.count)[index[self.axis]]
-        part = slice(kept.start, kept.stop, kept.step) if isinstance(kept, range) else kept
+        # Indices count from the end of the colours, not of the stored samples.
+        part: Any = range(self.count)[index[self.axis]]
+        if isinstance(part, range):
+            part = slice(part.start, part.stop, part.step)
         return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
 
 
@@ -106,7 +120,7 @@ def show_palette(pixels: Any, axes: str, palette: Any) -> DisplayedImage:
 
     Returns
     -------
-    Shown
+    DisplayedImage
         With red, green and blue on a last axis C, or grey values on one of length 1. The numbers
         themselves where the colours only grow with them, or greys do so evenly.
     """
@@ -119,8 +133,8 @@ def show_palette(pixels: Any, axes: str, palette: Any) -> DisplayedImage:
     return DisplayedImage(PalettePixels(pixels, colours), axes + "C", pixels)
 
 
-def say_orientation(orientation: int, path: Path) -> None:
-    """Say that the image is stored turned or mirrored: most programs for microscopy ignore that."""
+def warn_of_orientation(orientation: int, path: Path) -> None:
+    """Warn that the image is stored turned or mirrored, which most microscopy programs ignore."""
     if orientation in range(2, 9):
         warnings.warn(
             f"{path} is stored turned or mirrored (Orientation {orientation}), and is read as "

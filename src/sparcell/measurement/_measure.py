@@ -11,7 +11,7 @@ import numpy as np
 
 from sparcell.core.dataset import dataset_images
 from sparcell.core.errors import InputError
-from sparcell.core.image_files import stem
+from sparcell.core.image_ref import ImageRef
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
@@ -175,14 +175,16 @@ def _check_out(out: Path) -> None:
 
 
 def _measure_image(
-    name: str, path: Path, image_path: Path | None, tables: PredictedTables
+    name: str, path: Path, intensity_image: ImageRef | None, tables: PredictedTables
 ) -> Iterator[tuple[pd.DataFrame, dict[str, object]]]:
     """Object table and counts of every plane of one label image.
 
     Parameters
     ----------
     name : str
-    path, image_path : Path
+    path : Path
+        Label image.
+    intensity_image : ImageRef or None
     tables : PredictedTables
         Where the table that a prediction made is one of these labels, only what it lacks is
         computed. Scores are taken from it in any case.
@@ -193,10 +195,10 @@ def _measure_image(
     scores = tables.scores(path) if predicted is None else {}
     # A table says what an object is; without one a mask is separated into its components.
     labels = open_image(path) if predicted is not None else separate_objects(open_image(path))
-    image = open_image(image_path) if image_path else None
+    image = open_image(intensity_image) if intensity_image else None
     if image is not None and image.tzyx != labels.tzyx:
         raise InputError(
-            f"{image_path} of T, Z, Y, X = {image.tzyx} beside {path} of {labels.tzyx}",
+            f"{intensity_image} of T, Z, Y, X = {image.tzyx} beside {path} of {labels.tzyx}",
             "images of the same size",
             "give the images that were segmented",
         )
@@ -234,15 +236,15 @@ def _measure_image(
         )
 
 
-def _find_images(names: list[str], folder: Path) -> dict[str, Path]:
-    from sparcell.io import list_images, name_results
+def _find_images(names: list[str], folder: Path) -> dict[str, ImageRef]:
+    from sparcell.io import expand_scenes, list_images, name_results
 
-    found = dataset_images(folder)
+    found = {name: ImageRef(path) for name, path in dataset_images(folder).items()}
     if not found:
-        paths = list_images([folder])
+        images = [ref for path in list_images([folder]) for ref in expand_scenes(path)]
         # Images that a pattern finds in several folders have names as prediction gives them.
-        listed = [stem(path) for path in paths] if folder.exists() else name_results(paths)
-        found = dict(zip(listed, paths, strict=True))
+        listed = [ref.name for ref in images] if folder.exists() else name_results(images)
+        found = dict(zip(listed, images, strict=True))
     missing = [name for name in names if name not in found]
     if missing:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Several processes: on this machine, as SLURM jobs, or those of a Dask scheduler that runs.
+"""Runs jobs in several processes: on this machine, in SLURM jobs or by a Dask scheduler.
 
 Machines other than this one must see all files under the same paths.
 """
@@ -21,7 +21,7 @@ from sparcell.system.malloc import MALLOC_SETTINGS
 
 
 class ClusterLost(InputError):
-    """There is nobody left to do the work."""
+    """The scheduler or too many workers are lost."""
 
 
 CONNECT_S = 10
@@ -30,7 +30,7 @@ AHEAD = 1000
 
 
 def check_workers(where: str, option: str) -> None:
-    """Check, before anything is begun, that work can be carried out there.
+    """Check, before anything is begun, that jobs can be run there.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
     import dask
     from distributed import Client, LocalCluster
 
-    # What is lost is said in a line of ours, not in Dask's tracebacks.
+    # A lost worker gives one line of ours instead of Dask's tracebacks.
     for name in ("distributed", "distributed.client", "distributed.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     kind, _, number = where.partition(":")
@@ -121,7 +121,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
 
 
 def call_on_workers(client: Any, work: Callable[[], Any]) -> None:
-    """Have every worker that is there do something first, without waiting for it."""
+    """Submit a function to every worker, without waiting for it."""
     from distributed import fire_and_forget
 
     for worker in client.ncores():
@@ -131,7 +131,7 @@ def call_on_workers(client: Any, work: Callable[[], Any]) -> None:
 def run_jobs(
     client: Any, work: Callable[[Any], Any], jobs: Sequence[Any], threads: int = 1
 ) -> Iterator[tuple[int, Any]]:
-    """Do jobs; give the number and the result of each as it ends.
+    """Run jobs; yield the number and the result of each as it ends.
 
     A job that was on a lost worker is done again by another, so `work` must be able to be done
     twice.

@@ -1,4 +1,4 @@
-"""What Dask loads into each worker on this machine.
+"""Preloaded by Dask in each worker on this machine: it ignores Ctrl-C.
 
 Ctrl-C in a terminal reaches every process. It is meant for the one that was typed, which then ends
 its workers in order.

@@ -1,4 +1,8 @@
-"""One process at a time in a folder."""
+"""A lock on a folder, so that one process at a time works in it.
+
+The library filelock leaves its file in place, so a folder that stayed empty could not be removed.
+Where a file system knows no locks, it raises or writes a marker that outlives a kill.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +24,22 @@ PAUSE = 0.2
 
 @contextmanager
 def lock_folder(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Keep other processes that lock it, too, out of a folder while the block lasts.
+    """Lock a folder while the block lasts; another process that locks it waits or is refused.
 
     The operating system frees the folder when the process ends, however it ends, also for other
-    machines that see it. On file systems that know no locks nobody is kept out. The folder is made
+    machines that see it. On file systems that know no locks nothing is locked. The folder is made
     where it is missing, and then removed if it is empty in the end.
 
     Parameters
     ----------
     folder : Path
     patience : float
-        How long to wait for another process to end, s.
+        How long to wait for another process, s.
 
     Raises
     ------
     InputError
-        If another process holds the folder, or it cannot be written.
+        If another process has locked the folder, or it cannot be written.
     """
     path = folder / LOCK
     until = time.monotonic() + patience
@@ -66,7 +70,7 @@ def is_unused(folder: Path) -> bool:
 
 
 def _take(path: Path) -> int | None:
-    """Open and lock a file, and say in it who did; None where another process has locked it."""
+    """Open and lock a file, and write our pid into it; None where another process has locked it."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Who gives it back removes the file, and perhaps the folder, at any moment.
