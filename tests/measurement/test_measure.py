@@ -77,7 +77,10 @@ def test_names_without_wells_are_said(tmp_path, caplog):
     labels = write(tmp_path / "labels", cells_1=missed()[0])
     measure(labels, out=tmp_path / "tables")
     said = caplog.text
-    assert "no wells.csv: names such as cells_1 tell no well; --wells" in said
+    assert (
+        "no wells.csv: there is no well in names such as cells_1; name wells and times with --wells"
+        in said
+    )
 
 
 DEPTHS = {

@@ -1,4 +1,4 @@
-"""Compare predictions on disk with the truth: the one door to all metrics."""
+"""Compare predictions on disk with the truth, by any metric."""
 
 from __future__ import annotations
 
@@ -207,10 +207,10 @@ def _of_stains(
     folders: Iterable[Source] = [truth] if isinstance(truth, str | Path | Mapping) else truth
     by_folder = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
     images = {}
-    for alike in track(zip(*by_folder, strict=True), "evaluating", len(by_folder[0]), "images"):
-        opened = [pair.open(projected=True) for pair in alike]
+    for same_name in track(zip(*by_folder, strict=True), "evaluating", len(by_folder[0]), "images"):
+        opened = [pair.open(projected=True) for pair in same_name]
         predicted, left_out = opened[0][1:]
         real = [truth for truth, _, _ in opened]
-        name = alike[0].name
+        name = same_name[0].name
         images[name] = compute(real, predicted, left_out, name, **settings)
     return images, [pair for pairs in by_folder for pair in pairs]

@@ -1,4 +1,4 @@
-"""Two label images side by side, a few rows at a time."""
+"""Two label images, read together a few rows at a time."""
 
 from __future__ import annotations
 

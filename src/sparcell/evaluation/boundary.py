@@ -1,4 +1,4 @@
-"""How far the outlines of matched objects lie from each other."""
+"""Distance of the outlines of matched objects."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class OutlineShift:
 
 
 def outline_shift(truth: NDArray[Any], pred: NDArray[Any]) -> OutlineShift:
-    """Tell how far outlines lie outside those of the objects they match at an IoU of 0.5.
+    """Measure how far outlines lie outside those of the objects they match at an IoU of 0.5.
 
     To first order, the difference of two areas is the length of the outline times its shift.
 

@@ -1,4 +1,4 @@
-"""True and false, positive and negative: the counts that most scores are ratios of."""
+"""Counts of true positives, false positives and false negatives, and their ratios."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Confusion:
     """Counts of pixels or objects; `+` pools two images.
 
     A ratio without a denominator is 1 where there was nothing to find and nothing was found,
-    else 0: predicting nothing on an empty field is right.
+    else 0: to predict nothing in an empty field is right.
 
     Attributes
     ----------

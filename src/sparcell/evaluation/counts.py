@@ -1,4 +1,4 @@
-"""How many objects there are and how many were predicted."""
+"""Numbers of true and of predicted objects."""
 
 from __future__ import annotations
 

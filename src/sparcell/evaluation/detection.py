@@ -1,4 +1,4 @@
-"""Were particles found at all, where their outlines are too small or too coarse to compare."""
+"""Detection of particles whose outlines are too small or too coarse to compare."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Detection:
 
     @property
     def size_names(self) -> list[str]:
-        """What the size classes are, in px."""
+        """Names of the size classes, in px of area."""
         edges = self.size_edges
         if not edges:
             return ["any"]
@@ -115,7 +115,7 @@ def detect(
     Parameters
     ----------
     truth, pred : (Y, X) bool or integer
-        0 = background. Masks are taken apart into 8-connected components; so is an id in
+        0 = background. Masks are separated into 8-connected components; so is an id in
         several pieces.
     radius : float
         Largest distance of a pair in px, 0 or more.
@@ -143,7 +143,7 @@ def detect(
     true, found = connected_labels(truth, min_size), connected_labels(pred, min_size)
     true_areas, found_areas = (np.bincount(ids.ravel(), minlength=1)[1:] for ids in (true, found))
     a, b, distance = _close_pairs(true, found, radius)
-    # Closeness plays the part of IoU: above 0 and at most 1.
+    # Closeness in place of IoU: above 0 and at most 1.
     pairs = match_pairs(a, b, 1 - distance / (radius + 1), 0.0)
     tp = len(pairs)
 

@@ -1,4 +1,4 @@
-"""What went wrong with each object: missed, spurious, split, merged, or a catastrophe."""
+"""Error classes of objects: missed, spurious, split, merged, or a catastrophe."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def read_groups(column: str, truth: Path, table: Path | None = None) -> Groups:
     """
     if table is None:
         folders = (truth, *list(truth.resolve().parents)[:2])
-        found = [place for folder in folders if (place := find_table(folder, "split"))]
+        found = [path for folder in folders if (path := find_table(folder, "split"))]
         if not found:
             raise InputError(
                 f"no split.csv in {truth} or beside it",

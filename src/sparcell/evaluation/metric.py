@@ -140,7 +140,7 @@ class Metric(Generic[R]):
         """Return the part of a JSON report that says this result."""
         return result.to_dict() if self.flat else {self.name: result.to_dict()}
 
-    def place(self, column: Column) -> tuple[str, ...]:
+    def json_keys(self, column: Column) -> tuple[str, ...]:
         """Return the keys under which a JSON report has a column."""
         key = column.key or column.name
         return (key,) if self.flat else (self.name, key)

@@ -1,4 +1,4 @@
-"""Object-level scores by overlap (autolabel thesis, 5.4.2): was an object seen at all."""
+"""Object-level scores by overlap (autolabel thesis, 5.4.2): objects that are touched at all."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ TRUE_NEGATIVE, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE = range(4)
 COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 0], [0, 255, 0]], np.uint8)
 MAX_EDGE = 2048
 ENLARGE_TO = 768
-# Okabe and Ito's colours, which colour-blind people can tell apart, in the order of `CLASSES`.
+# Okabe and Ito's colours, distinct for colour-blind people, in the order of `CLASSES`.
 CLASS_COLOURS = np.array(
     [[0, 158, 115], [86, 180, 233], [213, 94, 0], [240, 228, 66], [204, 121, 167], [255, 255, 255]],
     np.uint8,
@@ -72,18 +72,18 @@ def draw_errors(truth: NDArray[Any], pred: NDArray[Any], errors: ErrorClasses) -
         (pred, o.pred_ids, errors.pred_class),
         (truth, o.truth_ids, errors.truth_class),
     ):
-        rim = find_boundaries(ids, mode="inner")
+        outline = find_boundaries(ids, mode="inner")
         shade = _paint(ids, known, number)
-        # A predicted rim is drawn first and weaker, so a true one that runs along it is seen.
-        picture[rim] = shade[rim] if ids is truth else shade[rim] * 0.7
+        # A predicted outline is drawn first and weaker, so a true one along it is visible.
+        picture[outline] = shade[outline] if ids is truth else shade[outline] * 0.7
     return picture
 
 
 def _paint(ids: NDArray[Any], known: NDArray[np.int64], number: NDArray[np.int64]) -> Picture:
     """Colour of the class of each pixel's object; black where there is none."""
     colours = np.vstack([np.zeros((1, 3), np.uint8), CLASS_COLOURS[number]])
-    place = np.searchsorted(known, ids)
-    painted: Picture = colours[np.where(ids > 0, place + 1, 0)]
+    position = np.searchsorted(known, ids)
+    painted: Picture = colours[np.where(ids > 0, position + 1, 0)]
     return painted
 
 

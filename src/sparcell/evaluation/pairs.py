@@ -1,4 +1,4 @@
-"""Which prediction belongs to which truth."""
+"""Pairs of true and predicted images, by their names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels
 from sparcell.core.max_projection import project
 
-Picture = Path | ImageRef | Image
-Source = Path | str | Mapping[str, Picture]
+ImageSource = Path | ImageRef | Image
+Source = Path | str | Mapping[str, ImageSource]
 MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Images of one field: the truth, the prediction, and what to leave out."""
+    """The true image of a field, the predicted one, and optionally a mask of ignored pixels."""
 
     name: str
-    truth: Picture
-    pred: Picture
-    ignore: Picture | None = None
+    truth: ImageSource
+    pred: ImageSource
+    ignore: ImageSource | None = None
 
     def open(self, projected: bool = False) -> tuple[Image, Image, Image | None]:
         """Open all images.
@@ -70,8 +70,8 @@ class Pair:
         for plane in truth.planes():
             true, found = truth.read_labels(plane=plane), pred.read_labels(plane=plane)
             if ignore:
-                kept = ignore.read_labels(plane=plane) == 0
-                true, found = true * kept, found * kept
+                counted = ignore.read_labels(plane=plane) == 0
+                true, found = true * counted, found * counted
             yield true, found
 
 
@@ -165,13 +165,13 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
-def _open(image: Picture) -> Image:
+def _open(image: ImageSource) -> Image:
     from sparcell.io import open_image
 
     return image if isinstance(image, Image) else open_image(image)
 
 
-def _by_name(source: Source, kind: str) -> Mapping[str, Picture]:
+def _by_name(source: Source, kind: str) -> Mapping[str, ImageSource]:
     from sparcell.io import list_images, open_sample
 
     if isinstance(source, Mapping):
@@ -210,15 +210,15 @@ def _fields_of_images(source: Source) -> dict[str, str]:
 
 
 def _as_fields(
-    files: Mapping[str, Picture],
-    others: Mapping[str, Picture],
+    files: Mapping[str, ImageSource],
+    others: Mapping[str, ImageSource],
     fields: Mapping[str, str],
-) -> Mapping[str, Picture]:
+) -> Mapping[str, ImageSource]:
     """Name files after fields where only these have a partner on the other side."""
     named = {
         name: fields[name] if name not in others and fields.get(name) in others else name
         for name in files
     }
-    # Two files of one field stay apart: the line on names without partner tells of both.
+    # Two files of one field keep their names: the message on names without partner lists both.
     unique = len(set(named.values())) == len(named)
     return {named[name]: file for name, file in files.items()} if unique else files

@@ -1,4 +1,4 @@
-"""Pixel-level scores: is a pixel part of any object."""
+"""Pixel-level scores, of the masks of all objects."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ImageMeans:
         for metric in metrics_of_objects():
             for column in metric.columns:
                 if column.averaged:
-                    *parents, key = metric.place(column)
+                    *parents, key = metric.json_keys(column)
                     inner = content
                     for parent in parents:
                         inner = inner.setdefault(parent, {})

@@ -1,4 +1,4 @@
-"""How well a predicted stain agrees with the real one."""
+"""Correlation of a predicted stain with the real one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Correlation:
 
     @property
     def value(self) -> float:
-        """-1 to 1; 0 where one of the images is constant: it tells nothing of the other."""
+        """-1 to 1; 0 where one of the images is constant."""
         count, x, y, xx, yy, xy = self._sums
         if not count:
             return 0.0

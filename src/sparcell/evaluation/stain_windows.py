@@ -91,8 +91,8 @@ class CorrelationWindows:
                 "a label image of the same name",
                 "name the folder that holds it",
             )
-        held = by_name[name]
-        return held if isinstance(held, Image) else open_image(held)
+        label_image = by_name[name]
+        return label_image if isinstance(label_image, Image) else open_image(label_image)
 
 
 def _count(labels: Labels) -> int:

@@ -33,7 +33,7 @@ WRITTEN = {
     "wells.csv": {"well", "time"},
     "growth.csv": {"well", "doubling_time"},
 }
-"""Tables that are written, and columns by which they are known."""
+"""Tables that are written, and columns by which they are recognised."""
 
 
 def measure(
@@ -48,20 +48,20 @@ def measure(
 
     Writes ``objects.csv`` (one row per object), ``counts.csv`` (one row per plane: objects,
     components of the mask, count by area, and a note where objects and area disagree), and, when
-    wells can be told, ``wells.csv`` (per well and time), ``growth.csv`` (doubling times) and
+    the wells are known, ``wells.csv`` (per well and time), ``growth.csv`` (doubling times) and
     ``growth.png``.
 
     Parameters
     ----------
     predictions : Path or str
-        Folder that prediction wrote (``labels/``, and ``objects/`` whose scores are taken over),
+        Folder that prediction wrote (``labels/`` and ``objects/``, whose tables are used),
         a folder of label images ``NAME.tif``, one label image, or a pattern. Of masks and N-colour
         images each piece is an object; see `separate_objects`.
     images : Path or str, optional
         Folder of the images of the same names, dataset of these fields, or the pattern that was
         predicted, for intensities.
     wells : str or Path, optional
-        CSV table or pattern that tells well, tile and time; see `find_wells`.
+        CSV table or pattern of well, tile and time; see `find_wells`.
     out : Path or str
         Folder for the tables.
     typical : float, optional
@@ -81,8 +81,8 @@ def measure(
     names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
     if names:
         logger.warning(
-            f"no wells.csv: names such as {names[0]} tell no well; --wells TABLE or PATTERN tells "
-            "wells and times"
+            f"no wells.csv: there is no well in names such as {names[0]}; name wells and times "
+            "with --wells TABLE or PATTERN"
         )
     return Path(out)
 
@@ -95,7 +95,7 @@ def write_tables(
     out: Path | str,
     typical: float | None = None,
 ) -> list[str]:
-    """Do as `measure`, and give the names of the images if no well could be told from them."""
+    """Do as `measure`, and return the names of the images if there is no well in them."""
     import pandas as pd
 
     from sparcell.io import list_images, name_results, write_table
@@ -110,7 +110,7 @@ def write_tables(
     names = name_results(paths)
     predicted = PredictedTables(predictions)
     intensities = _find_images(names, Path(images)) if images else {}
-    places = find_wells(names, wells)
+    image_wells = find_wells(names, wells)
     tables: list[pd.DataFrame] = []
     planes: list[dict[str, object]] = []
     failures: dict[str, InputError] = {}
@@ -129,8 +129,8 @@ def write_tables(
     write_table(objects, out / "objects.csv")
     write_table(counts, out / "counts.csv")
     _say_clumping(counts)
-    if places is not None:
-        _write_wells(counts, places, names, out)
+    if image_wells is not None:
+        _write_wells(counts, image_wells, names, out)
     if failures:
         for failed, reason in failures.items():
             logger.warning(f"{failed}: {reason}")
@@ -140,11 +140,11 @@ def write_tables(
             "images that can be read",
             f"the tables in {out} hold the others",
         )
-    return names if places is None else []
+    return names if image_wells is None else []
 
 
 def _check_out(out: Path) -> None:
-    """Check that no table of another origin would be replaced; ours are known by their columns.
+    """Check by the columns that no table of another origin would be replaced.
 
     Raises
     ------
@@ -284,20 +284,20 @@ def _say_clumping(counts: pd.DataFrame) -> None:
         )
 
 
-def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Path) -> None:
+def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out: Path) -> None:
     from sparcell.io import write_table
 
-    left = len(set(names)) - places.table["name"].nunique()
+    left = len(set(names)) - image_wells.table["name"].nunique()
     if left:
         logger.warning(
-            f"{left} of {len(names)} images are in no well that could be told; wells.csv lacks "
-            "them: tell their wells with --wells"
+            f"the wells of {left} of {len(names)} images are unknown, so wells.csv lacks these "
+            "images: name their wells with --wells"
         )
-    for note in places.notes:
+    for note in image_wells.notes:
         logger.warning(note)
-    if note := stack_note(counts[counts["image"].isin(places.table["name"])]):
+    if note := stack_note(counts[counts["image"].isin(image_wells.table["name"])]):
         logger.info(f"{note}; wells.csv has the mean over depths")
-    timed = places.table.loc[places.table["time"].notna(), "name"]
+    timed = image_wells.table.loc[image_wells.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):
         raise InputError(
@@ -305,7 +305,7 @@ def _write_wells(counts: pd.DataFrame, places: Wells, names: list[str], out: Pat
             "one or the other",
             "give wells without times",
         )
-    summary = summarise_wells(counts, places)
+    summary = summarise_wells(counts, image_wells)
     write_table(summary, out / "wells.csv")
     write_table(doubling_times(summary), out / "growth.csv")
-    plot_growth(summary, places.unit, out / "growth.png")
+    plot_growth(summary, image_wells.unit, out / "growth.png")

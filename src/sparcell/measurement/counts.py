@@ -90,7 +90,7 @@ def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None
 
 
 def clumping_note(objects: float, by_area: float, tolerance: float = TOLERANCE) -> str:
-    """Say in words where the two counts disagree.
+    """Return a message where the two counts disagree.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def clumping_note(objects: float, by_area: float, tolerance: float = TOLERANCE) 
 
 
 def stack_note(planes: pd.DataFrame) -> str:
-    """Ask whether depths are times: ImageJ calls the frames of many movies slices.
+    """Return a message where depths may be times: ImageJ calls the frames of many movies slices.
 
     Parameters
     ----------

@@ -22,19 +22,19 @@ DATE = re.compile(r"(\d{4})y(\d{2})m(\d{2})d_(\d{2})h(\d{2})m")
 
 @dataclass(frozen=True)
 class Wells:
-    """Where and when images were taken.
+    """Well, tile and time of images.
 
     Attributes
     ----------
     table : DataFrame
         Columns name, well (such as B03), tile (text), time (NaN where unknown), and others
         that the user gave, such as condition. Also, as text: depth, where images are depths of a
-        field; channel, where there are several; plate, where well, tile and time alone do not tell
-        images apart.
+        field; channel, where there are several; plate, where well, tile and time alone do not
+        distinguish images.
     unit : {"h", "frame"}
         Of the time.
     notes : tuple of str
-        Lines for the user: what names tell that is not obvious, or in doubt.
+        Messages for the user: how names were read where that is not obvious.
     """
 
     table: pd.DataFrame
@@ -43,7 +43,7 @@ class Wells:
 
 
 def find_wells(names: list[str], source: str | Path | None = None) -> Wells | None:
-    """Tell well, tile and time of every image.
+    """Find well, tile and time of every image.
 
     Parameters
     ----------
@@ -136,24 +136,26 @@ def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
     table["tile"] = table["tile"].fillna("1") if tiles_known else "1"
     if "well" not in table:
         table["well"] = "position " + table["tile"]
-        notes.append("names tell no well: each position counts as one; --wells names the wells")
+        notes.append(
+            "no wells in the names: each position counts as a well; name the wells with --wells"
+        )
     table["well"] = table["well"].map(_tidy)
-    notes += _keep_where_needed(table)
+    notes += _drop_unneeded(table)
     if tiles_known:
-        notes += _say_repeated(table)
+        notes += _note_repeated(table)
     unit, more = _read_times(table)
     columns = ["name", "well", "tile", "time"]
     table = table[columns + [column for column in table if column not in columns]]
     return Wells(table, unit or numbers, (*notes, *more))
 
 
-def _keep_where_needed(table: pd.DataFrame) -> list[str]:
-    """Drop plate and channel where they tell no images apart; say it where they do."""
+def _drop_unneeded(table: pd.DataFrame) -> list[str]:
+    """Drop plate and channel where they distinguish no images; return a message where they do."""
     for column in {"plate", "channel"} & set(table.columns):
         table[column] = table[column].fillna("")
     # A prefix is a plate only if well, field, channel, depth and time are not enough: it may as
     # well be a running number.
-    if "plate" in table and not table.duplicated(_place(table)).any():
+    if "plate" in table and not table.duplicated(_position_columns(table)).any():
         del table["plate"]
     notes = []
     for column in ("plate", "channel"):
@@ -164,28 +166,28 @@ def _keep_where_needed(table: pd.DataFrame) -> list[str]:
             del table[column]
             continue
         listed = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
-        remedy = "; if these are times, tell them with --wells" * (column == "plate")
+        remedy = "; if these are times, give times with --wells" * (column == "plate")
         notes.append(
             f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each{remedy}"
         )
     return notes
 
 
-def _place(table: pd.DataFrame) -> list[str]:
+def _position_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in ("well", "tile", "channel", "depth", "time") if name in table]
 
 
-def _say_repeated(table: pd.DataFrame) -> list[str]:
-    """Say that names do not tell some images apart."""
-    place = _place(table) + ["plate"] * ("plate" in table)
-    repeated = table[table.duplicated(place, keep=False)]
+def _note_repeated(table: pd.DataFrame) -> list[str]:
+    """Return a message on images that their names do not distinguish."""
+    position = _position_columns(table) + ["plate"] * ("plate" in table)
+    repeated = table[table.duplicated(position, keep=False)]
     if not len(repeated):
         return []
     first = repeated.iloc[0]
-    same = repeated[(repeated[place].fillna("") == first[place].fillna("")).all(axis=1)]
+    same = repeated[(repeated[position].fillna("") == first[position].fillna("")).all(axis=1)]
     return [
         f"{len(same)} images are of well {first['well']}, tile {first['tile']} at one time, such "
-        f"as {', '.join(same['name'][:2])}; they count as tiles: tell them apart with --wells"
+        f"as {', '.join(same['name'][:2])}; they count as tiles: distinguish them with --wells"
     ]
 
 
@@ -203,7 +205,7 @@ def _read_times(table: pd.DataFrame) -> tuple[Unit | None, list[str]]:
         return ("h" if "h" in units else None), []
     if plain := [text for text, date in dates.items() if date is None]:
         raise InputError(
-            f"the time '{plain[0]}' beside dates", "dates alone", "tell times with --wells"
+            f"the time '{plain[0]}' beside dates", "dates alone", "give times with --wells"
         )
     moments = table["time"].map(dates)
     first = moments.groupby(table["plate"]).transform("min") if "plate" in table else moments.min()

@@ -46,7 +46,7 @@ def read_well_rows(names: Sequence[str], path: Path) -> list[dict[str, str]]:
     frame = _find_columns(read_typed_table(path), path)
     images = {name: Path(name) for name in names}
     rows: dict[str, dict[str, str]] = {}
-    strangers = []
+    unknown = []
     for line, row in zip(frame.index, frame.to_dict("records"), strict=True):
         for column in ("name", "well"):
             if not row[column]:
@@ -55,21 +55,21 @@ def read_well_rows(names: Sequence[str], path: Path) -> list[dict[str, str]]:
                 )
         name = match_name(row["name"], images)
         if name not in images:
-            strangers.append(row["name"])
+            unknown.append(row["name"])
         elif name in rows:
             raise InputError(f"{name} twice in {path}", "one row per image", "delete one of them")
         else:
-            held = {str(column): str(value) for column, value in row.items() if value}
-            rows[name] = held | {"name": name}
+            values = {str(column): str(value) for column, value in row.items() if value}
+            rows[name] = values | {"name": name}
     if not rows:
         raise InputError(
             f"no name of the images, such as {names[0]}, in {path}",
             "names of the images in the column name",
             "correct the table",
         )
-    if strangers:
+    if unknown:
         logger.warning(
-            f"{path} names {len(strangers)} images that are not here, such as {strangers[0]}"
+            f"{path} names {len(unknown)} images that are not here, such as {unknown[0]}"
         )
     return list(rows.values())
 

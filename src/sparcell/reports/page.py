@@ -67,7 +67,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The verdicts and contact sheets of the label step, where there was one."""
+    """Decisions on labels and contact sheets of the label step, where there was one."""
     found = []
     for root in map(Path, record.get("datasets", [])):
         if not (root / "quality.csv").exists():

@@ -108,7 +108,7 @@ def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
         rows.append(_row(f"{name}, pooled", scores))
         if means:
             rows.append(_row(f"{name}, mean over {means['n_images']} fields", means))
-    kinds = {name: held.get("kind", "") for name, held in record.get("evaluated", {}).items()}
+    kinds = {name: field.get("kind", "") for name, field in record.get("evaluated", {}).items()}
     for name, scores in evaluation["images"].items():
         kind = kinds.get(name, "")
         rows.append(_row(f"{name} ({kind})" if kind else name, scores))
@@ -147,13 +147,13 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
 def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     """Pictures of the first test fields: the image, and hits, misses and extras on it."""
     pictures = []
-    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+    for name, field in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
-            image, truth = _open(held, "image"), open_image(held["labels"])
+            image, truth = _open(field, "image"), open_image(field["labels"])
             planes = image.read()
-            shown = planes[len(planes) // 2]
-            picture = draw_overlay(shown, truth.read_labels(), open_image(found).read_labels())
+            middle = planes[len(planes) // 2]
+            picture = draw_overlay(middle, truth.read_labels(), open_image(found).read_labels())
         except InputError as error:
             logger.warning(f"no picture of {name} in the report: {error}")
             continue
@@ -165,11 +165,11 @@ def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     """Pictures of the first test fields with a stain: stain, labels and prediction in a row."""
     fields = [item for item in record.get("evaluated", {}).items() if "stain" in item[1]]
     pictures = []
-    for name, held in fields[:COMPARISONS]:
+    for name, field in fields[:COMPARISONS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
-            stain, image = (project(_open(held, kind)).read() for kind in ("stain", "image"))
-            truth, predicted = (open_image(path).read_labels() for path in (held["labels"], found))
+            stain, image = (project(_open(field, kind)).read() for kind in ("stain", "image"))
+            truth, predicted = (open_image(path).read_labels() for path in (field["labels"], found))
             if stain.shape[-2:] != truth.shape:
                 raise InputError(
                     "a stain of {} x {} px beside labels of {} x {}".format(
@@ -189,12 +189,12 @@ def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
 def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     """Pictures of the first test fields: image, then each stain, true and predicted."""
     pictures = []
-    for name, held in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+    for name, field in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "stain" / f"{name}.tif"
         try:
-            image = project(_open(held, "image")).read()
-            kinds = [kind for kind in held if kind.partition(":")[0] == "stain"]
-            true = [project(_open(held, kind)).read() for kind in kinds]
+            image = project(_open(field, "image")).read()
+            kinds = [kind for kind in field if kind.partition(":")[0] == "stain"]
+            true = [project(_open(field, kind)).read() for kind in kinds]
             predicted = project(open_image(found)).read()
             picture = draw_stains(image[len(image) // 2], np.concatenate(true), predicted)
         except InputError as error:
@@ -204,15 +204,15 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     return pictures
 
 
-def _open(held: dict[str, Any], kind: str) -> Image:
+def _open(field: dict[str, Any], kind: str) -> Image:
     """Open image or stain of a field as the record names it."""
-    cut = _selections(held).get({"image": "images"}.get(kind, kind), {})
-    return ChannelSelection.model_validate(cut).of(open_image(held[kind]))
+    cut = _selections(field).get({"image": "images"}.get(kind, kind), {})
+    return ChannelSelection.model_validate(cut).of(open_image(field[kind]))
 
 
-def _selections(held: dict[str, Any]) -> dict[str, Any]:
+def _selections(field: dict[str, Any]) -> dict[str, Any]:
     """Channel selections of a field by kind; runs of versions before 0.2 call them excerpts."""
-    selections: dict[str, Any] = held.get("selections", held.get("excerpts", {}))
+    selections: dict[str, Any] = field.get("selections", field.get("excerpts", {}))
     return selections
 
 

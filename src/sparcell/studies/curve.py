@@ -148,7 +148,7 @@ def learning_curve(
     of learning curves (Viering & Loog 2023, IEEE TPAMI 45:7799-7819, section 4.1), so that the
     score never falls and saturates at a. Least squares over the runs. The interval comes from runs
     drawn anew, see `fit_and_resample`. In simulations with three seeds and four or five budgets,
-    `expect` at twice the labels held in 86 to 95 of 100 cases.
+    the interval of `expect` at twice the labels was right in 86 to 95 of 100 cases.
 
     Parameters
     ----------
@@ -175,18 +175,18 @@ def learning_curve(
         raise InputError("no column objects_train", "objects in the labels", "count fields")
     labels = labelled_fields(good) if unit == "fields" else good["objects_train"]
     good = good.assign(amount=labels.astype(float)).dropna(subset="amount")
-    held: dict[float, list[Values]] = {}
+    by_amount: dict[float, list[Values]] = {}
     # Folds of unequal size make "all" a little different in each: one budget all the same.
     for _, group in good[good["amount"] > 0].groupby("budget"):
-        held.setdefault(group["amount"].mean(), []).append(group[metric].to_numpy(float))
-    if len(held) < 2:
+        by_amount.setdefault(group["amount"].mean(), []).append(group[metric].to_numpy(float))
+    if len(by_amount) < 2:
         raise InputError(
-            f"{len(held)} budgets of finished runs of {recipe or 'the study'}",
+            f"{len(by_amount)} budgets of finished runs of {recipe or 'the study'}",
             "two or more for a learning curve",
             "add budgets to the study",
         )
-    amounts = np.array(sorted(held))
-    scores = tuple(np.concatenate(held[amount]) for amount in amounts)
+    amounts = np.array(sorted(by_amount))
+    scores = tuple(np.concatenate(by_amount[amount]) for amount in amounts)
     fit, samples = fit_and_resample(amounts, scores)
     return LearningCurve(metric, unit, amounts, scores, _objects_per_field(good), fit, samples)
 

@@ -45,7 +45,7 @@ class Run(Part):
 
 
 class Plan(Part):
-    """A study with its recipes and runs resolved, as it is kept in ``plan.json``."""
+    """A study with its recipes and runs resolved, as ``plan.json`` has it."""
 
     study: Study
     data: Path
@@ -168,7 +168,7 @@ def find_groups(study: Study, samples: Mapping[str, Sample]) -> Groups | None:
 
 
 def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -> None:
-    """Check that every field is as long as the networks look back.
+    """Check that every field has as many frames as the networks take.
 
     Raises
     ------
@@ -210,10 +210,10 @@ def _choose(
     if recipe.data.images or recipe.data.fraction < 1:
         count = recipe.data.images or max(1, round(recipe.data.fraction * len(train)))
         train = list(nested_subset(train, count, seed))
-    taken = nested_subset(train, len(train) if budget == "all" else budget, seed)
+    subset = nested_subset(train, len(train) if budget == "all" else budget, seed)
     if study.val != 0:
-        return taken, tuple(val)
-    return hold_out(taken, groups) if recipe.data.val_fraction else (taken, ())
+        return subset, tuple(val)
+    return hold_out(subset, groups) if recipe.data.val_fraction else (subset, ())
 
 
 def describe_plan(plan: Plan) -> str:
@@ -249,8 +249,8 @@ def describe_plan(plan: Plan) -> str:
 
 
 def _span(numbers: Iterable[int]) -> str:
-    held = sorted(set(numbers))
-    return " to ".join(str(number) for number in dict.fromkeys((held[0], held[-1])))
+    ordered = sorted(set(numbers))
+    return " to ".join(str(number) for number in dict.fromkeys((ordered[0], ordered[-1])))
 
 
 def _network(recipe: Recipe) -> str:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 FIELDS = 4
 ACROSS = 14
-"""Of the middle of a field as much is shown as so many typical objects are wide,"""
+"""The width that is drawn of the middle of a field, in typical object diameters,"""
 EDGES = 400, 1200
 """but at least and at most so much, px."""
 LETTERS = 20
 """Longer names of fields are broken into lines."""
 LEFT_OUT = "scratch"
-"""The start that finds too little to be looked at."""
+"""The pretraining that finds too few objects to be drawn."""
 TITLES = {"imagenet": "after ImageNet", "stain": "after the stain"}
 Window = tuple[slice, slice]
 

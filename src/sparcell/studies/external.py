@@ -33,7 +33,7 @@ def read_external(study: Study) -> Tables:
     Raises
     ------
     InputError
-        If a table is missing, lacks a column that tells what a row is of, or has the name of one
+        If a table is missing, lacks a column that names its rows, or has the name of one
         of the study's own recipes.
     """
     labels = {candidate.label for candidate in study.recipes}
@@ -62,9 +62,9 @@ def _check(table: pd.DataFrame, path: Path, kind: str, labels: set[str]) -> None
                 f"the columns of {kind}.csv",
                 "add it",
             )
-    if taken := sorted(labels & set(table["recipe"].astype(str))):
+    if duplicates := sorted(labels & set(table["recipe"].astype(str))):
         raise InputError(
-            f"results of {taken[0]} in {path}",
+            f"results of {duplicates[0]} in {path}",
             "names other than those of the study's recipes",
             "rename them there or give the recipe another label",
         )

@@ -70,4 +70,4 @@ def families_of(study: Mapping[str, Any]) -> list[Family]:
     changes = dict(study.get("set") or {})
     if limit := {key: value for key, value in (study.get("limit") or {}).items() if value}:
         changes |= {f"limit.{key}": value for key, value in limit.items()}
-    return [Family(files[file], held, changes) for file, held in labels.items()]
+    return [Family(files[file], names, changes) for file, names in labels.items()]

@@ -77,14 +77,16 @@ def split_fields(
         train, val = train + val, []
     elif not val:
         units = len({groups[name] if groups else name for name in train})
-        held, *rest = make_folds(train, min(HELD_OUT, units), study.split_seed, groups, strata)
+        validating, *rest = make_folds(
+            train, min(HELD_OUT, units), study.split_seed, groups, strata
+        )
         if not rest:
             raise InputError(
                 "no field marked val and one field or group to train on",
                 "fields for validation",
                 "mark some, or set val: 0 to take them from each budget",
             )
-        train, val = [name for fold in rest for name in fold], held
+        train, val = [name for fold in rest for name in fold], validating
     parts = Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(test)))
     _check_groups(parts, groups)
     return [_limit(study, parts, samples)]
@@ -135,5 +137,5 @@ def _limit(study: Study, parts: Parts, samples: Mapping[str, Sample]) -> Parts:
             "labels to score with",
             "outline some of its fields",
         )
-    kept = nested_order(val, study.split_seed)[: study.val]
-    return Parts(parts.train, tuple(sorted(kept)), test)
+    validating = nested_order(val, study.split_seed)[: study.val]
+    return Parts(parts.train, tuple(sorted(validating)), test)

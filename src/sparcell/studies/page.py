@@ -94,10 +94,10 @@ def write_study_page(
     said = conclude(runs, summary, comparisons, metric)
     asked = (minutes_per_field, more, seconds_per_object)
     leader, several = _leader(summary), len(set(good["recipe"])) > 1
-    answer = describe(curves[leader], *asked) if leader in curves else ""
-    if answer and not several:
+    forecast = describe(curves[leader], *asked) if leader in curves else ""
+    if forecast and not several:
         # Nothing is compared: what more labels bring is what the study is about.
-        said = [answer, *said]
+        said = [forecast, *said]
     columns = [name for name in _other_scores() if name in table and name != metric]
     pictures = draw_recipes(out, images)
     page = render(
@@ -114,9 +114,9 @@ def write_study_page(
         columns=columns,
         about=_describe(columns),
         costs=[name for name in COSTS if name in table],
-        answer=answer if several else "",
+        forecast=forecast if several else "",
         leader=leader,
-        outlooks=_outlooks(curves, asked),
+        forecasts=_forecasts(curves, asked),
         papers=papers,
         sizes=[(title, embed(png(figure))) for title, figure in draw_sizes(study, good).items()],
         same_fields=embed(png(pictures)) if pictures else None,
@@ -200,7 +200,7 @@ def _leader(summary: pd.DataFrame) -> str:
     return str(first.iloc[-1]) if len(first) else ""
 
 
-def _outlooks(
+def _forecasts(
     curves: dict[str, LearningCurve], asked: tuple[float | None, int | None, float | None]
 ) -> list[dict[str, Any]]:
     """What more labels would bring to each recipe whose curve reaches so far."""

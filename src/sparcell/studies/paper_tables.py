@@ -168,9 +168,9 @@ def read_layout(family: Family, title: str, given: Any) -> TableLayout:
     try:
         layout = TableLayout.model_validate(given)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        setting = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InputError(
-            f"{place} in the {what}",
+            f"{setting} in the {what}",
             "blocks, rows and columns: {axis: {value: name}}",
             "correct it",
         ) from error
@@ -221,9 +221,9 @@ class _Scores:
             if self._groups is None:
                 return _empty(NOT_SCORED)
             column, value = group
-            held = self._groups
-            mine = (held["recipe"] == label) & (held["group_by"].astype(str) == column)
-            good = held[mine & (held["group"].astype(str) == value)]
+            by_group = self._groups
+            mine = (by_group["recipe"] == label) & (by_group["group_by"].astype(str) == column)
+            good = by_group[mine & (by_group["group"].astype(str) == value)]
         if score not in good:
             return _empty(NOT_SCORED)
         values = pd.to_numeric(good[score], errors="coerce").dropna().to_numpy(float)
@@ -243,7 +243,7 @@ def _fill(family: Family, title: str, layout: TableLayout, scores: _Scores) -> P
     for heading, block in _combinations(layout.blocks, family, scores):
         lines = []
         for names, row in _combinations(layout.rows, family, scores):
-            cells = [_look_up(family, block | row | column, scores) for _, column in columns]
+            cells = [_find_cell(family, block | row | column, scores) for _, column in columns]
             # A network that learned one cell line alone has no line for another.
             if any(cell is not None for cell in cells):
                 lines.append(TableLine(names, tuple(cell or _empty(NOT_RUN) for cell in cells)))
@@ -256,24 +256,24 @@ def _fill(family: Family, title: str, layout: TableLayout, scores: _Scores) -> P
 def _combinations(
     axes: Axes, family: Family, scores: _Scores
 ) -> Iterator[tuple[tuple[str, ...], CellKey]]:
-    """Printed names and place of every combination of values along some axes."""
+    """Printed names and key of every combination of values along some axes."""
     listed = {}
     for axis, values in axes.items():
         known = family.axes[axis] if axis in family.axes else scores.values(axis)
         listed[axis] = values or {value: value for value in known}
     for choice in product(*(values.items() for values in listed.values())):
-        place = {axis: value for axis, (value, _) in zip(listed, choice, strict=True)}
-        yield tuple(name for _, name in choice), place
+        key = {axis: value for axis, (value, _) in zip(listed, choice, strict=True)}
+        yield tuple(name for _, name in choice), key
 
 
-def _look_up(family: Family, place: CellKey, scores: _Scores) -> TableCell | None:
-    """Return the cell of a place; None where its recipe does not see the group at all."""
-    own = {axis: place[axis] for axis in family.axes}
+def _find_cell(family: Family, key: CellKey, scores: _Scores) -> TableCell | None:
+    """Return the cell of a key; None where its recipe does not learn from the group at all."""
+    own = {axis: key[axis] for axis in family.axes}
     name = next((name for name, found in family.file.places.items() if found == own), None)
-    groups = [(axis, value) for axis, value in place.items() if axis not in (*own, SCORE)]
+    groups = [(axis, value) for axis, value in key.items() if axis not in (*own, SCORE)]
     if name is None or any(not family.trained_on(name, *group) for group in groups):
         return None
-    return scores.cell(family.labels.get(name), place[SCORE], groups[0] if groups else None)
+    return scores.cell(family.labels.get(name), key[SCORE], groups[0] if groups else None)
 
 
 def _notes(family: Family, cells: list[TableCell]) -> tuple[str, ...]:

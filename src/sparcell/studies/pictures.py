@@ -111,9 +111,9 @@ def draw_means(summary: pd.DataFrame, colours: Colours, metric: str) -> Figure:
     figure, panels = _panels(summary, colours)
     for axis, part in panels:
         for recipe, row in part.set_index("recipe")[["mean", "low", "high"]].iterrows():
-            place, colour = list(colours).index(str(recipe)), colours[str(recipe)]
-            axis.plot(row["mean"], place, "o", color=colour, markersize=7)
-            axis.plot([row["low"], row["high"]], [place, place], color=colour)
+            position, colour = list(colours).index(str(recipe)), colours[str(recipe)]
+            axis.plot(row["mean"], position, "o", color=colour, markersize=7)
+            axis.plot([row["low"], row["high"]], [position, position], color=colour)
         axis.set_xlabel(score_title(metric))
     return figure
 
@@ -124,10 +124,12 @@ def draw_small(good: pd.DataFrame, colours: Colours) -> Figure:
     for axis, part in panels:
         means = part.groupby("recipe")[["f1", "f1_no_small"]].mean()
         for recipe, row in means.iterrows():
-            place, colour = list(colours).index(str(recipe)), colours[str(recipe)]
-            axis.plot([row["f1"], row["f1_no_small"]], [place, place], color=colour, linewidth=1)
-            axis.plot(row["f1"], place, "o", color=colour, markerfacecolor="white", markersize=7)
-            axis.plot(row["f1_no_small"], place, "o", color=colour, markersize=7)
+            position, colour = list(colours).index(str(recipe)), colours[str(recipe)]
+            axis.plot(
+                [row["f1"], row["f1_no_small"]], [position, position], color=colour, linewidth=1
+            )
+            axis.plot(row["f1"], position, "o", color=colour, markerfacecolor="white", markersize=7)
+            axis.plot(row["f1_no_small"], position, "o", color=colour, markersize=7)
         axis.set_xlabel("F1")
     return figure
 
@@ -140,10 +142,10 @@ def draw_errors(good: pd.DataFrame, colours: Colours) -> Figure:
     for axis, part in panels:
         sums = part.groupby("recipe")[[*ERRORS, "count_true"]].sum()
         start = np.zeros(len(sums))
-        places = [list(colours).index(str(recipe)) for recipe in sums.index]
+        positions = [list(colours).index(str(recipe)) for recipe in sums.index]
         for name, colour in ERRORS.items():
             share = (100 * sums[name] / sums["count_true"].clip(lower=1)).to_numpy(float)
-            axis.barh(places, share, left=start, color=colour, height=0.65)
+            axis.barh(positions, share, left=start, color=colour, height=0.65)
             start = start + share
         axis.set_xlabel("errors for 100 true objects")
     figure.legend(

@@ -77,12 +77,12 @@ def _draw_boxes(axis: Axes, good: pd.DataFrame, metric: str) -> None:
     starts = [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
     colours = dict(zip(dict.fromkeys((*ORDER, *found)), ("#808080", *COLOURS), strict=False))
     random = np.random.default_rng(0)
-    for place, start in enumerate(starts):
+    for position, start in enumerate(starts):
         scores = good.loc[good["recipe"] == start, metric].to_numpy(float)
         colour = colours[start]
         axis.boxplot(
             scores,
-            positions=[place],
+            positions=[position],
             widths=0.5,
             # All scores are dots already.
             showfliers=False,
@@ -91,7 +91,7 @@ def _draw_boxes(axis: Axes, good: pd.DataFrame, metric: str) -> None:
             capprops={"color": colour},
             medianprops={"color": colour, "linewidth": 2},
         )
-        beside = place + random.uniform(-0.15, 0.15, len(scores))
+        beside = position + random.uniform(-0.15, 0.15, len(scores))
         axis.plot(beside, scores, "o", color=colour, alpha=0.4, markersize=3)
     axis.set_xticks(range(len(starts)), [ORDER.get(start, start) for start in starts])
     axis.set(ylabel=score_title(metric), ylim=(-0.03, 1.03))
@@ -132,9 +132,9 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
     model = load_model(folder)
     maps = predict_maps(PreparedImage.of(open_sample(sample), LoadedModel(model)))
     if maps is not None:
-        place = _scaled(window, maps.shape[1] / open_image(sample.files["labels"]).shape[0])
+        region = _scaled(window, maps.shape[1] / open_image(sample.files["labels"]).shape[0])
         for name, values in zip(model.maps, maps, strict=True):
-            panels[MAPS.get(name, name)] = Panel(values[place])
+            panels[MAPS.get(name, name)] = Panel(values[region])
     found = folder / "predictions" / "labels" / file
     panels["objects"] = Panel(paint_objects(found, window))
     budget = "all" if run.budget == "all" else run.budget

@@ -222,18 +222,20 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
     record = run / "record.json"
     if not (run / "model.zip").exists() or not record.exists():
         raise InputError(f"no finished run in {run}", "a run to start from", "train it first")
-    held = read_record(run)
+    record_of_run = read_record(run)
     dataset = Dataset.open(data, labels=study.labels).having("labels")
     tested = {sample.name for sample in dataset.samples if sample.split == "test"}
     # What it learned from labels that no hand made, it has seen too.
-    seen = {name for part, names in held["fields"].items() if part != "test" for name in names}
+    seen = {
+        name for part, names in record_of_run["fields"].items() if part != "test" for name in names
+    }
     if both := sorted(tested & seen):
         raise InputError(
             f"{run}, which was trained on the test field {both[0]}",
             "a run that has not seen what is tested",
             "leave that run out, or correct split.csv",
         )
-    method: str = held["settings"]["method"]["name"]
+    method: str = record_of_run["settings"]["method"]["name"]
     return method
 
 

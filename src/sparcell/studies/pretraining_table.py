@@ -58,9 +58,9 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
                 .dropna(axis=1)
                 for start in _in_order(of_budget["recipe"])
             }
-            for start, held in scores.items():
+            for start, own_scores in scores.items():
                 own = runs[(runs["budget"] == budget) & (runs["recipe"] == start)]
-                values = held.to_numpy(float)
+                values = own_scores.to_numpy(float)
                 low, high = interval_of_mean(values)
                 rows.append(
                     {
@@ -95,7 +95,7 @@ def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
         own, base = scores[start], scores[BASE]
         seeds, shared = own.index.intersection(base.index), own.columns.intersection(base.columns)
         if len(seeds) and len(shared):
-            a, b = (held.loc[seeds, shared].to_numpy(float) for held in (own, base))
+            a, b = (table.loc[seeds, shared].to_numpy(float) for table in (own, base))
             found = paired_by_image(a, b, same_seeds=True)
             gain = a.mean() / b.mean() - 1 if b.mean() else np.nan
     return {
@@ -138,13 +138,13 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
     colours = dict(zip(dict.fromkeys((*ORDER, *starts)), ("#808080", *COLOURS), strict=False))
     for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
         part = table[table["metric"] == metric]
-        for place, start in enumerate(starts):
+        for number, start in enumerate(starts):
             own = part[part["pretraining"] == start].sort_values("fields")
             # A little apart, so that intervals do not hide each other.
-            x = own["fields"] * 1.04 ** (place - 1)
+            x = own["fields"] * 1.04 ** (number - 1)
             error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))
-            look = {"fmt": "o-", "color": colours[start], "capsize": 2}
-            axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **look)
+            style = {"fmt": "o-", "color": colours[start], "capsize": 2}
+            axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **style)
         ticks = sorted(set(part["fields"]))
         axis.set(
             xscale="log", xlabel="labelled fields", ylabel=f"{score_title(metric)}, 95 % interval"

@@ -11,7 +11,7 @@
       results.csv      a row per run
       groups.csv       a row per run and group of test images, where there are groups
       images.csv       a row per run and test image
-      study.html       to look at
+      study.html       the page
 """
 
 from __future__ import annotations
@@ -127,15 +127,15 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
     InputError
         If the folder holds something else, or a study and `resume` is not asked for.
     """
-    held, text = out / "plan.json", plan.model_dump_json(indent=1)
-    if held.exists():
+    path, text = out / "plan.json", plan.model_dump_json(indent=1)
+    if path.exists():
         if not resume:
             raise InputError(
                 f"a study in {out}", "a new folder", "add --resume to go on, or choose another -o"
             )
         if _what_decides(read_plan(out)) != _what_decides(plan):
             raise InputError(
-                f"another study or other data in {held} than now",
+                f"another study or other data in {path} than now",
                 "the same study, recipes and fields",
                 "undo the change, or choose another -o",
             )
@@ -143,7 +143,7 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
         raise InputError(f"something else at {out}", "a new folder", "choose another -o")
     with whole_file(out / "study.yaml") as partial:
         partial.write_text(dump_study(plan.study), "utf8")
-    with whole_file(held) as partial:
+    with whole_file(path) as partial:
         partial.write_text(text, "utf8")
 
 
@@ -169,10 +169,10 @@ def write_tables(plan: Plan, out: Path, external: Tables) -> pd.DataFrame:
     DataFrame
         What is in ``results.csv``.
     """
-    held = [_read(out, run) for run in plan.runs if result_path(out, run).exists()]
-    runs = pd.DataFrame([entry["row"] for entry in held], columns=list(run_columns()))
+    entries = [_read(out, run) for run in plan.runs if result_path(out, run).exists()]
+    runs = pd.DataFrame([entry["row"] for entry in entries], columns=list(run_columns()))
     groups, images = (
-        pd.DataFrame([row for entry in held for row in entry[kind]], columns=list(columns))
+        pd.DataFrame([row for entry in entries for row in entry[kind]], columns=list(columns))
         for kind, columns in (("groups", group_columns()), ("images", image_columns()))
     )
     results = _join(runs, external.runs)
@@ -194,13 +194,13 @@ def _read(out: Path, run: Run) -> dict[str, Any]:
     if not path.exists():
         return {"row": {"error": "not run yet"}, "groups": [], "images": []}
     try:
-        held: dict[str, Any] = dict(json.loads(path.read_text("utf8")))
-        held["row"] = dict(held["row"])
+        result: dict[str, Any] = dict(json.loads(path.read_text("utf8")))
+        result["row"] = dict(result["row"])
     except (OSError, ValueError, TypeError, KeyError):
         return {"row": {"error": f"damaged rows in {path}"}, "groups": [], "images": []}
     # Rows without groups are of a former version: that run is scored again.
-    known = {"error": "" if "groups" in held else "scored by a former version"}
-    return {"groups": []} | held | {"row": known | held["row"]}
+    known = {"error": "" if "groups" in result else "scored by a former version"}
+    return {"groups": []} | result | {"row": known | result["row"]}
 
 
 def _outcome(out: Path, run: Run) -> str:

@@ -63,7 +63,7 @@ def run_single(out: Path, key: str) -> dict[str, Any]:
 
 
 def result_path(out: Path, run: Run) -> Path:
-    """Where the rows of a run are kept: beside its folder, which is there for good runs alone."""
+    """Path of the rows of a run: beside its folder, which is there for good runs alone."""
     return out / "runs" / f"{run.key}.json"
 
 

@@ -66,18 +66,18 @@ def draw_sizes(study: Mapping[str, Any], good: pd.DataFrame) -> dict[str, Figure
 
 
 def _points(family: Family, good: pd.DataFrame) -> pd.DataFrame:
-    """Join the place along the family's axes to each run: colour by the first, style by others."""
+    """Add the position along the family's axes to each run: first (colour), rest (line style)."""
     others = [axis for axis in family.axes if axis != FRACTION]
     rows = []
     for name, label in family.labels.items():
-        place = family.file.places[name]
+        position = family.file.places[name]
         own = good[good["recipe"] == label]
         rows.append(
             own.assign(
                 **{
-                    FRACTION: place[FRACTION],
-                    "first": place[others[0]] if others else family.file.name,
-                    "rest": ", ".join(place[axis] for axis in others[1:]),
+                    FRACTION: position[FRACTION],
+                    "first": position[others[0]] if others else family.file.name,
+                    "rest": ", ".join(position[axis] for axis in others[1:]),
                 }
             )
         )

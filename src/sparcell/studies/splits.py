@@ -31,11 +31,12 @@ def make_folds(
     groups: Mapping[str, str] | None = None,
     strata: Mapping[str, str] | None = None,
 ) -> list[list[str]]:
-    """Deal fields into folds of equal mixture.
+    """Sort fields into folds of equal mixture.
 
-    Groups are dealt whole, the largest first and equal ones in random order, each to the fold that
-    has the smallest share of the group's strata so far, then to the one with the fewest fields.
-    Without groups the folds thus differ by at most one field of each stratum.
+    Groups stay whole. They are assigned from the largest to the smallest, equal ones in random
+    order. Each goes to the fold with the smallest share of the group's strata so far, of several to
+    that with the fewest fields. Without groups the folds thus differ by at most one field of each
+    stratum.
 
     Parameters
     ----------
@@ -73,15 +74,15 @@ def make_folds(
     kind_of = dict(zip(names, stratum.tolist(), strict=True))
     totals = np.bincount(stratum)
     folds: list[list[str]] = [[] for _ in range(count)]
-    held = np.zeros((count, len(kinds)))
+    counts = np.zeros((count, len(kinds)))
     for group in sorted(members.values(), key=len, reverse=True):
         mixture = np.bincount([kind_of[name] for name in group], minlength=len(kinds))
         # Rounded, so that equal shares are equal and the number of fields decides.
-        crowding = np.round(held @ (mixture / totals**2), 12)
+        crowding = np.round(counts @ (mixture / totals**2), 12)
         size = [len(fold) for fold in folds]
         fold = int(np.lexsort(np.stack([size, crowding]))[0])
         folds[fold] += group
-        held[fold] += mixture
+        counts[fold] += mixture
     return folds
 
 
@@ -92,7 +93,9 @@ def fold_parts(folds: Sequence[Sequence[str]], fold: int, validate: bool = True)
     validation part of its own. Without `validate` the next fold is trained on as well.
     """
     following = (fold + 1) % len(folds) if validate else fold
-    train = [name for i, held in enumerate(folds) if i not in (fold, following) for name in held]
+    train = [
+        name for i, members in enumerate(folds) if i not in (fold, following) for name in members
+    ]
     val = folds[following] if validate else ()
     return Parts(tuple(sorted(train)), tuple(sorted(val)), tuple(sorted(folds[fold])))
 
@@ -103,7 +106,7 @@ def fold_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[st
     The cross-validation of the mp-net study (supporting information, S2.1): the stored weights of
     every fold are scored on one test set that no fold holds.
     """
-    train = [name for i, held in enumerate(folds) if i != fold for name in held]
+    train = [name for i, members in enumerate(folds) if i != fold for name in members]
     return Parts(tuple(sorted(train)), tuple(sorted(folds[fold])), tuple(sorted(test)))
 
 
@@ -127,19 +130,19 @@ def nested_subset(names: Sequence[str], budget: int, seed: int) -> tuple[str, ..
 
 
 def hold_out(
-    taken: Sequence[str], groups: Mapping[str, str] | None = None
+    subset: Sequence[str], groups: Mapping[str, str] | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split the fields of a budget into training and validation.
 
-    The second group of every five, in the order of `taken`, validates; so the training fields of
+    The second group of every five, in the order of `subset`, validates; so the training fields of
     nested budgets are nested too. Fields of a single group are split all the same, and a single
     field is left whole: `train` keeps its right part for validation.
     """
-    order = {name: groups[name] if groups else name for name in taken}
+    order = {name: groups[name] if groups else name for name in subset}
     units = list(dict.fromkeys(order.values()))
     if len(units) == 1:
-        order = {name: name for name in taken}
-        units = list(taken)
-    held = set(units[1::HELD_OUT])
-    train = tuple(name for name in taken if order[name] not in held)
-    return train, tuple(name for name in taken if order[name] in held)
+        order = {name: name for name in subset}
+        units = list(subset)
+    validating = set(units[1::HELD_OUT])
+    train = tuple(name for name in subset if order[name] not in validating)
+    return train, tuple(name for name in subset if order[name] in validating)

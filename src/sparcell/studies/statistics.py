@@ -172,13 +172,13 @@ def tested_images(images: pd.DataFrame | None) -> dict[str, frozenset[str]]:
     if images is None or "image" not in images:
         return {}
     names = images["image"].astype(str).groupby(images["recipe"])
-    return {str(recipe): frozenset(held) for recipe, held in names}
+    return {str(recipe): frozenset(images) for recipe, images in names}
 
 
 def _same_images(images: pd.DataFrame | None, best: str, recipe: str) -> bool:
     """Tell whether two recipes were tested on the same images in each fold that both have.
 
-    A recipe without a table of images is taken to be tested as the other is.
+    A recipe without a table of images is assumed to be tested as the other is.
     """
     if images is None or "image" not in images:
         return True
@@ -198,10 +198,10 @@ def _of_common(
     """Return for each fold and recipe the mean score of the images that both were tested on."""
     if images is None or metric not in images:
         return pd.DataFrame(columns=["fold", "recipe", metric])
-    held = finished(images, metric)
-    held = held[(held["budget"] == budget) & held["recipe"].isin([best, recipe])]
-    both = held.groupby("image")["recipe"].transform("nunique") == 2
-    return held[both].groupby(["fold", "recipe"])[metric].mean().reset_index()
+    scored = finished(images, metric)
+    scored = scored[(scored["budget"] == budget) & scored["recipe"].isin([best, recipe])]
+    both = scored.groupby("image")["recipe"].transform("nunique") == 2
+    return scored[both].groupby(["fold", "recipe"])[metric].mean().reset_index()
 
 
 def _compare_folds(
@@ -220,10 +220,10 @@ def _compare_images(
 ) -> Difference:
     if images is None or metric not in images or "image" not in images:
         return NOT_TESTED
-    held = finished(images, metric)
-    held = held[held["budget"] == budget]
+    scored = finished(images, metric)
+    scored = scored[scored["budget"] == budget]
     a, b = (
-        held[held["recipe"] == name].pivot_table(metric, "seed", "image").dropna(axis=1)
+        scored[scored["recipe"] == name].pivot_table(metric, "seed", "image").dropna(axis=1)
         for name in (best, recipe)
     )
     common = a.columns.intersection(b.columns)
