@@ -45,7 +45,8 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import median_diameter
-from sparcell.prediction.tiling.rescale import rescaled, restore_labels
+from sparcell.prediction.tiling.rescale import rescaled
+from sparcell.prediction.tiling.restore import restore_labels
 
 SIZES = (0.5, 0.7, 1.5, 2.0, 3.0)
 FEWEST = 3

@@ -333,7 +333,7 @@ def _window(model: Model) -> np.ndarray:
 
 
 def _reason(error: InputError) -> str:
-    """Give what is in the parentheses of a message that no runtime could be opened."""
+    """Reasons of the runtimes: the part in parentheses of the message that none opens."""
     inner = re.search(r"\((.*)\)", error.found)
     return inner[1] if inner else error.found
 

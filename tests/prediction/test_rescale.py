@@ -14,13 +14,8 @@ from skimage.measure import perimeter
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels, largest_pieces
 from sparcell.prediction.tiling import rescale
-from sparcell.prediction.tiling.rescale import (
-    Restore,
-    rescaled,
-    resize_bands,
-    resized,
-    restore_labels,
-)
+from sparcell.prediction.tiling.rescale import rescaled, resize_bands, resized
+from sparcell.prediction.tiling.restore import Restore, restore_labels
 from sparcell.prediction.tiling.tiles import RowBand, TileObjects
 
 factors = st.floats(0.07, 6)

@@ -17,7 +17,7 @@ from sparcell.models import Model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import ScaleTrial, choose_scale, estimate_diameter
-from sparcell.prediction.tiling.rescale import restore_labels
+from sparcell.prediction.tiling.restore import restore_labels
 
 # The circle of 100 px, the typical area of the models here.
 KNOWN = 2 * np.sqrt(100 / np.pi)

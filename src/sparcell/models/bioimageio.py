@@ -128,7 +128,7 @@ def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
 
 
 def _check_input(package: Package, inputs: list[Tensor]) -> Tensor:
-    """Give the one input if planes of images can be put into it."""
+    """Check that the network has one input, which takes planes of images; return it."""
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs)
         raise InputError(

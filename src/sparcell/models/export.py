@@ -82,14 +82,14 @@ def _check_package(model: Model, out: Path) -> None:
 
 
 def another_tools(source: str) -> InputError:
-    """Say that a package of another tool is not written again."""
+    """Error for packages of other tools, which are not exported again."""
     return InputError(
         f"{source}, a package of another tool", "a model of Sparcell", "pass it on as it is"
     )
 
 
 def bioimageio_parts(model: Model, info: ModelInfo) -> dict[str, bytes]:
-    """Give the files of a bioimage.io package by their names.
+    """Return the files of a bioimage.io package by name.
 
     The test tensors are an input that normalisation does not change, and the output of this
     machine's reference runtime for it.

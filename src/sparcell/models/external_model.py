@@ -24,7 +24,7 @@ Maps = Mapping[str, Pixels]
 
 
 class ChannelMapping(NamedTuple):
-    """How channels of certain meanings become the maps of a method.
+    """Converts channels of certain meanings to the maps of a method.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class ExternalLayout(BaseModel):
 
     @property
     def mapping(self) -> ChannelMapping:
-        """How the channels become the maps of a method.
+        """Conversion of the channels to the maps of a method.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class ExternalLayout(BaseModel):
         return np.clip(maps, 0, 1)
 
     def window(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Give the smallest height and width that the network takes for a window of `shape`."""
+        """Smallest height and width that the network takes for a window of `shape`."""
         edges = []
         for edge, smallest, step in zip(shape, self.smallest, self.step, strict=True):
             if edge > smallest and step == 0:

@@ -156,5 +156,5 @@ def _read_own(package: Package) -> Model:
 
 
 def without_batch(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give (C, Y, X) of (1, C, Y, X)."""
+    """Return (C, Y, X) of (1, C, Y, X)."""
     return array[0] if array.ndim == 4 else array

@@ -50,7 +50,7 @@ class Package:
         return min(found, key=len, default=None)
 
     def read(self, name: str) -> bytes:
-        """Give the content of one file.
+        """Return the content of one file.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Package:
             ) from error
 
     def array(self, name: str) -> NDArray[Any]:
-        """Give one ``.npy`` file as an array; pickles are refused.
+        """Return one ``.npy`` file as an array; pickles are refused.
 
         Raises
         ------

@@ -48,6 +48,6 @@ def redact_record(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_absolute(path: str) -> bool:
-    """Tell absolute paths of any system; a sentence is none."""
+    """Whether a text is an absolute path on any system."""
     windows = PureWindowsPath(path)
     return PurePosixPath(path).is_absolute() or bool(windows.drive and windows.root)

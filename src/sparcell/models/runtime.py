@@ -40,7 +40,7 @@ class Runtime(Protocol):
     name: str
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Give the network's outputs for (C, Y, X) float32, normalised, without batch axis.
+        """Return the network's outputs for (C, Y, X) float32, normalised, without batch axis.
 
         Of a dense network that is one array, (K, Y, X) float32 in 0..1.
         """

@@ -55,7 +55,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class RuntimeSpec:
-    """Which model runs on what: enough for another process to start the same.
+    """Description of a model and its runtime, by which another process starts the same.
 
     Attributes
     ----------

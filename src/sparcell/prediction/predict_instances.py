@@ -19,7 +19,7 @@ from sparcell.measurement.objects import Window, object_table
 from sparcell.models.model import Model
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.tiling.rescale import Restore
+from sparcell.prediction.tiling.restore import Restore
 from sparcell.prediction.tiling.tiles import (
     CONTEXT,
     Grid,

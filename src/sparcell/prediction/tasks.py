@@ -1,8 +1,7 @@
-"""What differs between models that find objects and models that predict an image.
+"""Tasks of prediction: to find objects, or to predict an image.
 
-Everything else about a prediction is the same for all models: reading, tiling, resuming, sharing
-the work out. A further kind of result is one more class here, under the name of its
-`sparcell.methods.task.Task`.
+All else is the same for all models: reading, tiling, resuming, distributing the work. A further
+kind of result is one more class here, under the name of its `sparcell.methods.task.Task`.
 """
 
 from __future__ import annotations
@@ -62,10 +61,10 @@ class TaskResults(NamedTuple):
 
 
 class PredictionTask(ABC):
-    """How one kind of result is predicted, what it costs and which files it makes."""
+    """Prediction, resources and files of one kind of result."""
 
     memory_advice: ClassVar[str]
-    """What to choose where memory does not suffice."""
+    """Option to suggest where memory does not suffice."""
 
     def check_settings(self, settings: PredictSettings) -> None:  # noqa: B027
         """Raise `InputError` for settings that this task cannot follow; most can follow all."""
@@ -98,7 +97,7 @@ class PredictionTask(ABC):
 
     @abstractmethod
     def window_function(self, model: Model, runtime: Runtime) -> Callable[[Any], Any]:
-        """How the network is run on one window, for its time to be measured."""
+        """Function that runs the network on one window, for timing."""
 
     @abstractmethod
     def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
@@ -243,5 +242,5 @@ TASKS: dict[str, PredictionTask] = {INSTANCES.name: InstanceTask(), IMAGE.name: 
 
 
 def task_of(model: Model) -> PredictionTask:
-    """What a model predicts."""
+    """The task of a model."""
     return TASKS[model.method.task.name]

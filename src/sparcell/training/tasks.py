@@ -1,4 +1,4 @@
-"""What differs between learning to find objects and learning to predict an image.
+"""Tasks of training: to find objects, or to predict an image.
 
 A further kind of result is one more class here, under the name of its `sparcell.methods.task.Task`.
 """
@@ -95,7 +95,7 @@ class IntensityScore:
 
 
 class TrainingTask(ABC):
-    """How one kind of result is learned, scored and described in the model."""
+    """Training, validation and evaluation of one kind of result."""
 
     def select_fields(self, parts: Parts, config: MethodConfig) -> tuple[Stains | None, Parts]:
         """Measure the fields' targets, where these are images, and leave out unusable ones."""
@@ -228,5 +228,5 @@ TASKS: dict[str, TrainingTask] = {
 
 
 def task_of(method: str) -> TrainingTask:
-    """What a method, given by its name, learns."""
+    """The task of a method, given by its name."""
     return TASKS[METHODS[method].task.name]

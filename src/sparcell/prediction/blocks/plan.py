@@ -1,4 +1,4 @@
-"""How an image is cut into tiles and blocks, and the files of intermediate results.
+"""Tiles and blocks of an image, and the files of intermediate results.
 
 A `BlockPlan` is a few numbers and paths. Any process, on any machine that sees the same files, can
 open it and predict a block.
@@ -147,7 +147,7 @@ class BlockPlan:
         return self.image.open()
 
     def tiles(self) -> Iterator[TilePosition]:
-        """Give all tiles in raster order."""
+        """All tiles in raster order."""
         rows, columns = (range(len(cut.cores)) for cut in self.cuts)
         return starmap(TilePosition, product(rows, columns))
 

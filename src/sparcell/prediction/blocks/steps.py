@@ -36,7 +36,7 @@ from sparcell.prediction.blocks.cache import load, require, save
 from sparcell.prediction.blocks.plan import Area, BlockPlan, Job, TilePosition
 from sparcell.prediction.loaded_model import LoadedModel, RuntimeSpec
 from sparcell.prediction.tiling import tiles
-from sparcell.prediction.tiling.rescale import restore_labels
+from sparcell.prediction.tiling.restore import restore_labels
 
 if TYPE_CHECKING:
     import pandas as pd

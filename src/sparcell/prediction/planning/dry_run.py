@@ -211,7 +211,7 @@ def _seconds(one: ImageEstimate, timed: dict[tuple[int, int], float]) -> float:
 
 
 def _problems_of_all(plan: PredictionPlan, needed: int, disk: int) -> list[str]:
-    """What would stop the whole prediction, or exceed the memory or the disk."""
+    """Reasons that stop the whole prediction, or exceed the memory or the disk."""
     out, problems = plan.out, [str(plan.conflict)] if plan.conflict else []
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):

@@ -1,4 +1,4 @@
-"""What a prediction will do: which model, which images, which files, and what speaks against it."""
+"""The plan of a prediction: model, images, files, and conflicts with earlier results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PredictionPlan:
     recorded : dict
         Settings that decide what is found, as the record holds them.
     conflict : InputError or None
-        Why nothing can be written into the folder.
+        The reason why nothing can be written into the folder.
     """
 
     model: Model

@@ -142,7 +142,7 @@ class TTARuntime:
 
     @classmethod
     def of(cls, runtime: Runtime, model: Model, group: str) -> TTARuntime:
-        """Put test-time augmentation before a model's runtime; three channels are RGB.
+        """Add test-time augmentation to a model's runtime; three channels are RGB.
 
         Raises
         ------
