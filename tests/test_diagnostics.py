@@ -52,7 +52,7 @@ def test_this_machine_can_predict() -> None:
 def test_limits_are_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnostics, "cores", lambda: Cores(4, 8, 1.5))
     (found,) = about("cores")
-    assert found.status == "warn" and "4 of 8" in found.found and "--threads 1" in found.fix
+    assert found.status == "warn" and "4 of 8" in found.found and "`threads=1`" in found.fix
     monkeypatch.setattr(diagnostics, "memory", lambda: Memory(16 * GIB, GIB, 3 * GIB))
     (found,) = about("memory")
     assert found.status == "warn" and "limited to 3.0" in found.found

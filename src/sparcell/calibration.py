@@ -111,7 +111,7 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
         raise InputError(
             f"no {part} images of this model in {dataset.root}",
             "the dataset that it was trained on, or one with a split.csv",
-            "check --data",
+            "check `data`",
         )
     return found
 

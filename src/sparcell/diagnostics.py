@@ -131,7 +131,7 @@ def _cores() -> Iterator[Finding]:
             "warn",
             "cores",
             f"{found}, but the control group gives the time of {quota:g}",
-            f"add --threads {threads}, or raise the limit",
+            f"add `threads={threads}`, or raise the limit",
         )
     else:
         yield Finding("ok", "cores", found)

@@ -27,7 +27,7 @@ def test_small_letters_are_axes_too() -> None:
 def test_a_refusal_names_the_source_and_the_fix() -> None:
     with pytest.raises(InputError) as caught:
         check_axes("YX", 3, "plate.tif")
-    assert "plate.tif" in str(caught.value) and "--axes" in caught.value.fix
+    assert "plate.tif" in str(caught.value) and "`axes" in caught.value.fix
 
 
 @settings(deadline=None, max_examples=60)

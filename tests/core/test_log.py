@@ -14,7 +14,7 @@ logger = logging.getLogger("sparcell.somewhere")
 def test_messages_are_printed_as_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with printed_messages():
         logger.info("plate[A1].tif: no image")
-        with printed_messages(logging.WARNING):
+        with printed_messages(level=logging.WARNING):
             logger.info("fact")
         logger.debug("detail")
     logger.warning("later")
@@ -26,7 +26,7 @@ def test_a_worker_prints_what_its_parent_prints(capsys: pytest.CaptureFixture[st
     silent = pickle.loads(pickle.dumps(printing_like_here()))
     silent(3)
     assert not package.handlers
-    with printed_messages(logging.WARNING):
+    with printed_messages(level=logging.WARNING):
         prepare = pickle.loads(pickle.dumps(printing_like_here()))
     try:
         prepare(3)

@@ -115,7 +115,7 @@ def test_what_has_no_groups_is_one_plain_line(tmp_path):
     with pytest.raises(InputError, match=r"no column 'line' in .*; expected one of cell, split;"):
         read_groups("line", truth)
     (truth / "split.csv").unlink()
-    with pytest.raises(InputError, match=r"no split\.csv in .*name one with --groups"):
+    with pytest.raises(InputError, match=r"no split\.csv in .*name one as `table`"):
         read_groups("cell", truth)
     with pytest.raises(InputError, match="no table"):
         read_groups("cell", truth, tmp_path / "nowhere.csv")

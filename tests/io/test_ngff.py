@@ -66,7 +66,7 @@ def test_pixels_that_are_not_square_warn(tmp_path: Path) -> None:
 
 def test_unknown_axis_asks(tmp_path: Path) -> None:
     foreign(tmp_path / "a.zarr", "0.4", [{"name": "phase"}, {"name": "y"}, {"name": "x"}])
-    with pytest.raises(InputError, match="--axes"):
+    with pytest.raises(InputError, match="`axes"):
         open_image(tmp_path / "a.zarr")
     assert open_image(tmp_path / "a.zarr", "TYX").size("T") == 2
 

@@ -64,7 +64,7 @@ def test_a_pixel_size_is_what_a_scale_says(
 def test_versions_to_come_are_named(tmp_path: Path) -> None:
     content = {"version": "0.6", "coordinateSystems": [], "datasets": [{"path": "0"}]}
     path = multiscale(tmp_path / "a.zarr", TCZYX, 2, content)
-    with pytest.raises(InputError, match=r"OME-Zarr 0\.6 without axes .* --axes"):
+    with pytest.raises(InputError, match=r"OME-Zarr 0\.6 without axes .* `axes`"):
         open_image(path)
 
 
@@ -145,7 +145,7 @@ def test_an_array_alone_needs_the_users_word(
     array[...] = data
     if zipped:
         path = pack(path, tmp_path / "a.zarr.zip")
-    with pytest.raises(InputError, match="give --axes CYX, TYX or ZYX"):
+    with pytest.raises(InputError, match='give `axes="CYX"`, `axes="TYX"` or `axes="ZYX"`'):
         open_image(path)
     image = open_image(path, "cyx")
     assert (image.axes, image.pixel_size) == ("CYX", None)
@@ -155,5 +155,5 @@ def test_an_array_alone_needs_the_users_word(
 def test_an_array_that_names_its_dimensions(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     zarr.create_array(path, shape=(2, 8, 8), dtype="u1", dimension_names=["time", "y", "x"])
-    with pytest.raises(InputError, match=r"give --axes TYX$"):
+    with pytest.raises(InputError, match=r'give `axes="TYX"`$'):
         open_image(path)

@@ -110,7 +110,7 @@ def test_colour_samples_in_channels_are_refused(tmp_path: Path, given: str | Non
     tifffile.imwrite(path, data, photometric="rgb", metadata={"axes": "CZYXS"})
     with pytest.raises(InputError, match="colour samples") as caught:
         open_image(path, given)
-    assert "--axes" not in str(caught.value)
+    assert "`axes" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def test_the_command_filters_by_a_column(tmp_path: Path) -> None:
 
 def test_an_unknown_column_is_one_plain_line(tmp_path: Path) -> None:
     data = lines(tmp_path / "d", "name,split,cell,day\na,,X,1\n")
-    with pytest.raises(InputError, match=r"no column 'line' in .*: cell, day.*--by") as raised:
+    with pytest.raises(InputError, match=r"no column 'line' in .*: cell, day.*`by`") as raised:
         label(data, tmp_path / "out", "salomon2023", settings=Salomon2023Settings(by="line"))
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
@@ -442,7 +442,7 @@ def test_labels_of_a_stopped_run_are_not_learned_from(tmp_path: Path) -> None:
     check_finished(Dataset.open(data))
     record = json.loads((data / "record.json").read_text())
     (data / "record.json").write_text(json.dumps(record | {"finished": None}))
-    with pytest.raises(InputError, match=r"was stopped.*--overwrite"):
+    with pytest.raises(InputError, match=r"was stopped.*`overwrite=True`"):
         check_finished(Dataset.open(data))
     # Labels that somebody else made are finished, whatever became of ours.
     write_image(data / "truth" / "a.tif", TRUTH, "YX")

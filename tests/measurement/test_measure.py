@@ -78,7 +78,7 @@ def test_names_without_wells_are_said(tmp_path, caplog):
     measure(labels, out=tmp_path / "tables")
     said = caplog.text
     assert (
-        "no wells.csv: there is no well in names such as cells_1; name wells and times with --wells"
+        "no wells.csv: there is no well in names such as cells_1; name wells and times with `wells`"
         in said
     )
 
@@ -116,7 +116,7 @@ def test_a_stack_may_be_a_movie(tmp_path, caplog):
     assert pd.read_csv(out / "wells.csv")["n_objects"].tolist() == [2]
     said = caplog.text
     assert "exp_B03_s1 has 4 depths and 1 time" in said
-    assert "predict with --axes and T for Z, such as TYX" in said
+    assert "predict with `axes` and T for Z, such as TYX" in said
 
 
 def test_intensities_of_every_time_point(tmp_path):

@@ -142,7 +142,7 @@ def test_a_device_that_gives_up_in_the_middle_is_one_line(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(monkeypatch, "cuda", fault="running")
-    with pytest.raises(InputError, match=r"window of 32 x 48 px \(out of memory\).*--runtime"):
+    with pytest.raises(InputError, match=r"window of 32 x 48 px \(out of memory\).*`runtime="):
         RUNTIMES["cuda"](model.onnx, 1)(model.golden_input)
 
 

@@ -129,7 +129,9 @@ def test_channels_are_decoded_by_what_they_show(
 
 def test_channels_without_names_are_asked_for(tmp_path: Path) -> None:
     path = zipped(several(None), tmp_path / "theirs.zip")
-    with pytest.raises(InputError, match=r"2 output channels.*--outputs background,foreground"):
+    with pytest.raises(
+        InputError, match=r"2 output channels.*`outputs=\[.background., .foreground.\]`"
+    ):
         load_model(path)
     model = load_model(path, ["-", "foreground"])
     assert model.spec.method == "semantic"

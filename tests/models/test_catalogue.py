@@ -78,7 +78,7 @@ def test_an_unknown_name_says_which_there_are(places: Path) -> None:
 
 def test_a_folder_without_a_model(places: Path) -> None:
     Path("run/checkpoints").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"no model in the folder run.*--resume"):
+    with pytest.raises(InputError, match=r"no model in the folder run.*`resume=True`"):
         find_model("run")
 
 

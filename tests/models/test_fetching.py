@@ -126,7 +126,7 @@ def test_the_same_again_is_not_downloaded_twice(server: Server, content: bytes) 
     first = fetch_model(f"{server.url}/model.zip", sha(content))
     assert fetch_model(f"{server.url}/model.zip", sha(content)) == first
     assert server.asked == ["/model.zip"]
-    with pytest.raises(InputError, match=r"a cached model that has the name model.*--name"):
+    with pytest.raises(InputError, match=r"a cached model that has the name model.*`name`"):
         fetch_model(f"{server.url}/model.zip")
 
 
@@ -276,7 +276,7 @@ def test_outputs_are_asked_for_once(server: Server, tmp_path: Path) -> None:
     said = sigmoid(weights[None, :, :, None] * image)
     parts = package_05(conv_onnx(weights, sigmoid=True), image, said)
     server.files["/theirs.zip"] = zipped(parts, tmp_path / "theirs.zip").read_bytes()
-    with pytest.raises(InputError, match="--outputs"):
+    with pytest.raises(InputError, match="`outputs`"):
         fetch_model(f"{server.url}/theirs.zip")
     fetch_model(f"{server.url}/theirs.zip", outputs=["background", "foreground"])
     assert load_model("theirs").spec.method == "semantic"

@@ -40,7 +40,7 @@ def test_a_changed_byte_is_seen(tmp_path: Path, place: int) -> None:
     content[place] ^= 1
     path.write_bytes(content)
     assert load(path) is None
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="`resume=True`"):
         require(path)
 
 

@@ -303,7 +303,7 @@ def test_a_stack_may_be_a_movie(
 ) -> None:
     stack = np.stack([photograph(ellipses(seed, (48, 64), 3)) for seed in (1, 2)])
     write_image(tmp_path / "m.tif", stack, "ZYX")
-    line = "m has 2 depths and 1 time; if these are times, predict with --axes"
+    line = "m has 2 depths and 1 time; if these are times, predict with `axes`"
     predict(model, tmp_path / "m.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
     assert line in caplog.text
     caplog.clear()

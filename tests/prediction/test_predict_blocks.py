@@ -315,7 +315,7 @@ def test_labels_go_into_no_other_kind_of_image(place: Path, tmp_path: Path) -> N
     settings = PredictSettings(into_image="cells")
     with pytest.raises(InputError, match="OME-Zarr"):
         predict(place / "model.zip", tmp_path / "image.tif", tmp_path / "out", settings=settings)
-    with pytest.raises(InputError, match="--into-image"):
+    with pytest.raises(InputError, match="`into_image`"):
         PredictSettings(into_image="../elsewhere")
-    with pytest.raises(InputError, match="--block"):
+    with pytest.raises(InputError, match="`block`"):
         PredictSettings(block=0)

@@ -113,7 +113,7 @@ def test_pixel_sizes_decide_where_both_are_known(tmp_path: Path) -> None:
     assert choose_scale(image, far, "none").factor == 1
     assert choose_scale(image, far, 2 * KNOWN).factor == 0.5
     assert choose_scale(Image(np.zeros((50, 60)), "YX"), far).factor == 1
-    with pytest.raises(InputError, match="--diameter none"):
+    with pytest.raises(InputError, match='`diameter="none"`'):
         choose_scale(image, bright_model(pixel_size=0.01))
 
 
@@ -139,7 +139,7 @@ def test_objects_far_from_the_models_size_are_said(
     run(model, tmp_path)
     said = caplog.text
     assert "1 images show objects of" in said and "the model's are 11 px" in said
-    assert f"--diameter {median_diameter(truth):.0f} or --diameter auto" in said
+    assert f'`diameter={median_diameter(truth):.0f}` or `diameter="auto"`' in said
     caplog.clear()
     run(model, tmp_path, "again", diameter="none")
     assert "repeat with" not in caplog.text

@@ -128,7 +128,7 @@ def test_a_lost_scheduler_is_one_line_and_can_be_gone_on_from(place: Path, tmp_p
             where = client.scheduler.address
             client.wait_for_workers(1, timeout=PATIENCE_S)
         killing = when_begun(tmp_path / "out", processes[0].kill)
-        with pytest.raises(ClusterLost, match=r"scheduler that is gone.*--resume"):
+        with pytest.raises(ClusterLost, match=r"scheduler that is gone.*`resume=True`"):
             run(place, tmp_path / "out", where)
         assert killing.name == "acted"
     finally:
@@ -146,7 +146,7 @@ def test_work_that_ends_its_workers_is_one_line(
     monkeypatch.setattr(local.scheduler, "allowed_failures", 0)
     with (
         distributed.Client(local) as client,
-        pytest.raises(ClusterLost, match=r"ended several workers.*--resume"),
+        pytest.raises(ClusterLost, match=r"ended several workers.*`resume=True`"),
     ):
         # os._exit ends a process at once, as the kernel does when memory is short.
         list(run_jobs(client, os._exit, [1]))
@@ -162,17 +162,17 @@ def test_more_jobs_than_are_handed_in_at_once(local: Any, monkeypatch: pytest.Mo
 
 
 def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_workers("", "--workers")
-    check_workers("local:2", "--workers")
+    check_workers("")
+    check_workers("local:2")
     for wrong in ("local:0", "local:many", "slurm:x"):
-        with pytest.raises(InputError, match=f"--workers {wrong}.*NUMBER"):
-            check_workers(wrong, "--workers")
+        with pytest.raises(InputError, match=f"`dask={wrong}`.*NUMBER"):
+            check_workers(wrong)
     monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     with pytest.raises(InputError, match="no Dask scheduler at"), connect("tcp://127.0.0.1:9"):
         pass
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'sparcell\[cluster\]'"):
-        check_workers("tcp://127.0.0.1:9", "--scheduler")
+        check_workers("tcp://127.0.0.1:9")
 
 
 def test_workers_started_here_keep_their_memory_and_go_on_until_told(

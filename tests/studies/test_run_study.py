@@ -131,7 +131,7 @@ def test_a_study_of_which_nothing_came_is_an_error(data, runs, tmp_path):
 
 def test_a_study_is_never_overwritten_nor_mixed_with_another(data, runs, tmp_path):
     out = run_study(study(), data, tmp_path / "out")
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="`resume=True`"):
         run_study(study(), data, out)
     with pytest.raises(InputError, match="another study"):
         run_study(study(set={"fit.crop": 64}), data, out, resume=True)

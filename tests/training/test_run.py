@@ -158,7 +158,7 @@ def test_a_run_stopped_while_it_writes_its_model_resumes_too(data, finished, tmp
 
 
 def test_a_run_is_never_overwritten(data, finished, tmp_path):
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="`resume=True`"):
         train("nuclei-light", data, finished, overrides=SHORT)
     with pytest.raises(InputError, match="other settings"):
         train("nuclei-light", data, finished, overrides=[*TINY, "seed=9"], resume=True)

@@ -94,7 +94,7 @@ def test_automatic_labels_alone_are_trained_on_as_the_dataset(tmp_path: Path) ->
         find_fields([hand], DataConfig(), 0)
     with pytest.raises(InputError) as said:
         find_fields([hand], DataConfig(auto=auto), 0)
-    assert f"--data {auto} without data.auto" in str(said.value)
+    assert f"train on {auto} without data.auto" in str(said.value)
     assert "sparcell label" not in str(said.value)
 
 

@@ -34,7 +34,7 @@ def check_finished(dataset: Dataset) -> None:
         raise InputError(
             f"labels in {root} of a `sparcell label` that was stopped",
             "labels that are finished and judged",
-            "run it again with --overwrite",
+            "run it again with `overwrite=True`",
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import typer
 
 from sparcell import __version__
+from sparcell.cli.parameters import FlagFormatter, find_command, flags_of, shown_flags
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.log import print_messages, printed_messages
+from sparcell.core.log import package, printed_messages
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def _options(
         typer.echo(f"sparcell {__version__}")
         raise typer.Exit()
     if quiet:
-        print_messages(logging.WARNING)
+        package.setLevel(logging.WARNING)
 
 
 def _register() -> None:
@@ -78,41 +79,40 @@ def _register() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    with printed_messages():
-        sys.exit(_run(arguments))
-
-
-def _run(arguments: list[str] | None) -> Any:
-    """Run the command line and return its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         _register()
+        root: Any = typer.main.get_command(app)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        sys.exit(STOPPED)
+    command = find_command(root, words)
+    flags = flags_of(root, command)
+    with printed_messages(FlagFormatter(flags)), shown_flags(flags):
+        code = _run(root, words)
+        if code == STOPPED:
+            resumes = any(parameter.name == "resume" for parameter in command.params)
+            how = ", the same command with --resume goes on" if resumes else ""
+            logger.error(f"stopped; what is finished is kept{how}")
+    sys.exit(code)
+
+
+def _run(root: Any, words: list[str]) -> Any:
+    """Run a command line and return its exit code."""
+    try:
         warnings.showwarning = _show_warning
-        code = app(args=arguments, standalone_mode=False)
+        # Typer itself turns Ctrl-C into the code `STOPPED`.
+        return root(args=words, standalone_mode=False)
     except InputError as error:
         logger.error(f"sparcell: {error}")
-        code = YOURS
+        return YOURS
     except CommandLineError as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = STOPPED
+        return STOPPED
     except BrokenPipeError:
-        code = DONE
-    # Typer itself turns Ctrl-C into this code.
-    if code == STOPPED:
-        how = ", the same command with --resume goes on" if _resumes(arguments) else ""
-        logger.error(f"stopped; what is finished is kept{how}")
-    return code
-
-
-def _resumes(arguments: list[str] | None) -> bool:
-    """Whether the verb that was called can go on where it was stopped."""
-    command: Any = typer.main.get_command(app)
-    for word in sys.argv[1:] if arguments is None else arguments:
-        verbs = getattr(command, "commands", {})
-        # `sparcell study STUDY.yaml` is short for `study run`.
-        command = verbs.get(word) or verbs.get("run", command)
-    return any("--resume" in option.opts for option in command.params)
+        return DONE
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

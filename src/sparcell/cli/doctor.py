@@ -6,6 +6,8 @@ import json
 
 import typer
 
+from sparcell.cli.parameters import echo
+
 
 def doctor(
     model: str = typer.Option(
@@ -21,12 +23,10 @@ def doctor(
     usable = all(finding.status != "fail" for finding in findings)
     if as_json:
         lines = [finding._asdict() for finding in findings]
-        typer.echo(json.dumps({"usable": usable, "findings": lines}, indent=1))
+        echo(json.dumps({"usable": usable, "findings": lines}, indent=1))
     else:
         for status, topic, found, fix in findings:
-            typer.echo(
-                f"{status:4}  {topic:11}  {found}" + (f"\n      {'':11}  -> {fix}" if fix else "")
-            )
-        typer.echo("prediction can run" if usable else "prediction cannot run")
+            echo(f"{status:4}  {topic:11}  {found}" + (f"\n      {'':11}  -> {fix}" if fix else ""))
+        echo("prediction can run" if usable else "prediction cannot run")
     if not usable:
         raise typer.Exit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+from sparcell.cli.parameters import echo
 
 if TYPE_CHECKING:
     from sparcell.prediction.planning.dry_run import ImageEstimate, PredictionEstimate
@@ -21,22 +21,22 @@ def show_forecast(foreseen: PredictionEstimate) -> None:
         widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
         for row in (HEADINGS, *rows):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            typer.echo("  ".join(cells).rstrip())
+            echo("  ".join(cells).rstrip())
     if len(foreseen.images) > MOST_ROWS:
-        typer.echo(f"and {len(foreseen.images) - MOST_ROWS} more images")
+        echo(f"and {len(foreseen.images) - MOST_ROWS} more images")
     if foreseen.finished:
-        typer.echo(f"{foreseen.finished} images have their results")
+        echo(f"{foreseen.finished} images have their results")
     possible = sum(not one.problem for one in foreseen.images)
     planes = sum(one.planes for one in foreseen.images)
-    typer.echo(
+    echo(
         f"{possible} images, {planes} planes on {foreseen.runtime}: about "
         f"{_time(foreseen.seconds)}, {foreseen.memory / MIB:.0f} MiB of memory, "
         f"{foreseen.disk / MIB:.0f} MiB on disk"
     )
     for (height, width), seconds in foreseen.timed.items():
-        typer.echo(f"timed: {seconds:.3f} s per window of {height} x {width} px")
+        echo(f"timed: {seconds:.3f} s per window of {height} x {width} px")
     for problem in foreseen.problems:
-        typer.echo(f"problem: {problem}")
+        echo(f"problem: {problem}")
 
 
 def _row(one: ImageEstimate) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sparcell.cli.parameters import echo
+
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
     from sparcell.training.training_options import TrainingOption
@@ -30,12 +32,12 @@ def info(
             try:
                 image = open_image(ref, axes)
             except InputError as error:
-                typer.echo(f"{ref}: {error}")
+                echo(f"{ref}: {error}")
                 continue
             size = f"{image.pixel_size:g} um/px" if image.pixel_size else "pixel size unknown"
             shape = " x ".join(f"{image.data.shape[i]} {a}" for i, a in enumerate(image.axes))
             names = f", channels {', '.join(image.channels)}" if image.size("C") > 1 else ""
-            typer.echo(f"{ref}: {shape}, {image.data.dtype}, {size}{names}")
+            echo(f"{ref}: {shape}, {image.data.dtype}, {size}{names}")
 
 
 def _show_dataset(dataset: Dataset) -> None:
@@ -43,21 +45,19 @@ def _show_dataset(dataset: Dataset) -> None:
     from sparcell.core.dataset import KINDS
     from sparcell.core.field_tables import SPLITS
 
-    typer.echo(f"{dataset.root}: {len(dataset)} fields")
+    echo(f"{dataset.root}: {len(dataset)} fields")
     for kind in KINDS:
         held = dataset.having(kind).samples
         if held:
             part = held[0].files[kind].selection
-            typer.echo(f"  {kind}: {len(held)}" + (f" ({part})" if part != WHOLE else ""))
+            echo(f"  {kind}: {len(held)}" + (f" ({part})" if part != WHOLE else ""))
     parts = {part: len(dataset.split(part)) for part in (*SPLITS, "")}
-    typer.echo(
-        "  split: " + ", ".join(f"{n} {part or 'unmarked'}" for part, n in parts.items() if n)
-    )
+    echo("  split: " + ", ".join(f"{n} {part or 'unmarked'}" for part, n in parts.items() if n))
     refused = [s.name for s in dataset.samples if s.refused]
     if refused:
-        typer.echo(f"  labels refused by the quality gate: {', '.join(refused)}")
+        echo(f"  labels refused by the quality gate: {', '.join(refused)}")
     for line in _uses(dataset):
-        typer.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 def _uses(dataset: Dataset) -> Iterator[str]:

@@ -6,6 +6,8 @@ import logging
 
 import typer
 
+from sparcell.cli.parameters import echo
+
 logger = logging.getLogger(__name__)
 
 OUTPUTS = (
@@ -29,20 +31,20 @@ def list_models() -> None:
     for where in ("bundled", "cached"):
         here = [entry for entry in found.values() if entry.where == where]
         place = "come with Sparcell" if where == "bundled" else f"in {cache_folder()}"
-        typer.echo(f"{len(here)} {place}")
+        echo(f"{len(here)} {place}")
         for entry in here:
             try:
                 own, kind = read_info(entry.path)
                 info = entry.info or own
             except InputError as error:
-                typer.echo(f"  {entry.name}: {error}")
+                echo(f"  {entry.name}: {error}")
                 continue
             size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
             facts = [kind, size, info.licence or "licence unknown"]
             facts += [f"{name} {value:g}" for name, value in list(info.scores.items())[:1]]
-            typer.echo(f"  {entry.name}: {', '.join(facts)}\n    {info.purpose}")
+            echo(f"  {entry.name}: {', '.join(facts)}\n    {info.purpose}")
     if not found:
-        typer.echo("Get one with sparcell models fetch URL, or train one with sparcell train.")
+        echo("Get one with sparcell models fetch URL, or train one with sparcell train.")
 
 
 @app.command("show")
@@ -95,12 +97,12 @@ def verify(
             results = verify_model(entry, outputs.split(",") if outputs else None)
         except InputError as error:
             failed = True
-            typer.echo(f"{entry.name}: {error}")
+            echo(f"{entry.name}: {error}")
             continue
-        typer.echo(f"{entry.name}: whole")
+        echo(f"{entry.name}: whole")
         for runtime, wrong in results.items():
-            typer.echo(f"  {runtime}: {wrong or 'gives the golden output'}")
+            echo(f"  {runtime}: {wrong or 'gives the golden output'}")
     if not chosen:
-        typer.echo("no model has a name yet")
+        echo("no model has a name yet")
     if failed:
         raise typer.Exit(2)

@@ -46,6 +46,7 @@ def predict(
         help="Median diameter of the objects, px, by which images are resized for the model; auto:"
         " estimated from each image; none: never resize. By default pixel sizes decide.",
     ),
+    tile: int = typer.Option(None, min=1, help="Largest edge of a tile, px."),
     halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
     into_image: str = typer.Option(
@@ -78,6 +79,7 @@ def predict(
         axes=axes,
         scene=scene,
         channels=tuple(channel) if channel else None,
+        tile=tile,
         halo=halo,
         format=".ome.zarr" if zarr else ".tif",
         tta=tta,

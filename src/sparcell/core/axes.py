@@ -39,13 +39,13 @@ def check_axes(axes: str, ndim: int, source: str = "the array") -> str:
         raise InputError(
             f"axes '{axes}' for {source}",
             f"different letters of {LETTERS} with Y and X among them",
-            "give for example --axes TCYX",
+            'give for example `axes="TCYX"`',
         )
     if len(letters) != ndim:
         raise InputError(
             f"axes '{axes}' for {source}, which has {ndim} dimensions",
             f"{ndim} letters",
-            f"give --axes with {ndim} of the letters {LETTERS}",
+            f"give `axes` with {ndim} of the letters {LETTERS}",
         )
     return letters
 

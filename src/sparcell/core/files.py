@@ -110,7 +110,7 @@ def plain_os_errors(path: Path) -> Iterator[None]:
             raise InputError(
                 f"no way to write {path} ({error.strerror})",
                 "a disk that takes files of this size",
-                "choose another with -o",
+                "choose another `out`",
             ) from error
         if error.errno in (
             errno.EACCES,
@@ -124,7 +124,7 @@ def plain_os_errors(path: Path) -> Iterator[None]:
             raise InputError(
                 f"no way to write {path} ({error.strerror})",
                 "a folder that can be written",
-                "choose another with -o",
+                "choose another `out`",
             ) from error
         raise
 

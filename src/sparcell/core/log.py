@@ -18,7 +18,17 @@ package = logging.getLogger("sparcell")
 
 
 class ConsoleHandler(logging.Handler):
-    """Print each message as one plain line on standard error, above a progress bar."""
+    """Print each message as one plain line on standard error, above a progress bar.
+
+    Parameters
+    ----------
+    formatter : logging.Formatter, optional
+        Rewrites messages, such as in the words of the command line.
+    """
+
+    def __init__(self, formatter: logging.Formatter | None = None) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message; a closed standard error raises, as it does for `print`."""
@@ -26,9 +36,11 @@ class ConsoleHandler(logging.Handler):
 
 
 @contextmanager
-def printed_messages(level: int = logging.INFO) -> Iterator[None]:
+def printed_messages(
+    formatter: logging.Formatter | None = None, level: int = logging.INFO
+) -> Iterator[None]:
     """Print the package's messages from `level` on while the context is open."""
-    handler, before = ConsoleHandler(), package.level
+    handler, before = ConsoleHandler(formatter), package.level
     package.addHandler(handler)
     package.setLevel(level)
     try:
@@ -38,22 +50,29 @@ def printed_messages(level: int = logging.INFO) -> Iterator[None]:
         package.setLevel(before)
 
 
-def print_messages(level: int | None, *_: Any) -> None:
-    """Print the package's messages from `level` on, as long as the process lasts; None: do not.
-
-    Further arguments, such as the number of a worker, are ignored.
-    """
-    if level is None:
-        return
+def print_messages(level: int, formatter: logging.Formatter | None = None) -> None:
+    """Print the package's messages from `level` on, as long as the process lasts."""
     package.setLevel(level)
-    if not _is_printed():
-        package.addHandler(ConsoleHandler())
+    if not _handlers():
+        package.addHandler(ConsoleHandler(formatter))
 
 
 def printing_like_here() -> Callable[..., None]:
-    """Return what a worker process calls to print the messages that this process prints."""
-    return partial(print_messages, package.level if _is_printed() else None)
+    """Return what a worker process calls to print the messages that this process prints.
+
+    Arguments of the call, such as the number of the worker, are ignored.
+    """
+    handlers = _handlers()
+    return partial(_print_like, package.level, handlers[0].formatter) if handlers else _print_none
 
 
-def _is_printed() -> bool:
-    return any(isinstance(handler, ConsoleHandler) for handler in package.handlers)
+def _print_like(level: int, formatter: logging.Formatter | None, *_: Any) -> None:
+    print_messages(level, formatter)
+
+
+def _print_none(*_: Any) -> None:
+    pass
+
+
+def _handlers() -> list[ConsoleHandler]:
+    return [handler for handler in package.handlers if isinstance(handler, ConsoleHandler)]

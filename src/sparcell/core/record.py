@@ -85,7 +85,7 @@ def read_record(folder: Path) -> dict[str, Any]:
             raise ValueError("no object")
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"a damaged {path}", "the record as it was written", "choose another folder with -o"
+            f"a damaged {path}", "the record as it was written", "choose another `out`"
         ) from error
     return record
 

@@ -113,9 +113,9 @@ def read_groups(column: str, truth: Path, table: Path | None = None) -> Groups:
             raise InputError(
                 f"no split.csv in {truth} or beside it",
                 f"a table with the columns name and {column}",
-                "name one with --groups",
+                "name one as `table`",
             )
         table = found[0]
     elif not table.exists():
-        raise InputError(f"no table {table}", "CSV with a column name", "check --groups")
+        raise InputError(f"no table {table}", "CSV with a column name", "check `table`")
     return group_images(column, read_named_rows(table), str(table))

@@ -46,7 +46,7 @@ def locate_labels(image: Path, name: str) -> tuple[Path, Version]:
     """
     if not (image.is_dir() and is_zarr(image)):
         raise InputError(
-            f"labels to be written into {image}", "an OME-Zarr image", "leave --into-image out"
+            f"labels to be written into {image}", "an OME-Zarr image", "leave `into_image` out"
         )
     group, _, ome = find_multiscales(image)
     version = ome.get("version") or ome["multiscales"][0].get("version", "0.4")

@@ -231,7 +231,7 @@ def _only_image(path: Path, ome: dict[str, Any]) -> Path:
     raise InputError(
         f"no multiscales metadata in {path}",
         f"an OME-Zarr {VERSIONS} image",
-        "export it again, or name an array in it with --axes",
+        "export it again, or name an array in it and give `axes`",
     )
 
 
@@ -262,7 +262,7 @@ def _letters(
         raise InputError(
             f"OME-Zarr {version} without axes in {path} of shape {shape}",
             f"an OME-Zarr {VERSIONS} image",
-            f"give --axes with {len(shape)} of the letters {LETTERS}",
+            f"give `axes` with {len(shape)} of the letters {LETTERS}",
         )
     letters = ""
     for axis in _axes(multiscales):

@@ -25,9 +25,10 @@ def ask_for_axes(shape: tuple[int, ...], letters: str, path: Path) -> InputError
     for guess in combinations(free, len(unknown)):
         names = iter(guess)
         choices.append("".join(a if a in LETTERS else next(names) for a in letters))
-    *others, last = sorted(choices) or ["TCZYX"[-len(shape) :]]
+    possible = sorted(choices) or ["TCZYX"[-len(shape) :]]
+    *others, last = (f'`axes="{letters}"`' for letters in possible)
     return InputError(
         f"{path} of shape {shape} without names for its axes",
         "metadata that name them, or your word",
-        "give --axes " + (", ".join(others) + " or " + last if others else last),
+        "give " + (", ".join(others) + " or " + last if others else last),
     )

@@ -172,7 +172,7 @@ def _check_own_folder(labeler: Labeler, data: Dataset, out: Path | str | None) -
     if labeler.own_folder and (out is None or Path(out).resolve() == data.root.resolve()):
         what, why = labeler.own_folder
         raise InputError(
-            f"{what} without a folder of their own", f"a new folder, {why}", "give one with -o"
+            f"{what} without a folder of their own", f"a new folder, {why}", "give `out`"
         )
 
 

@@ -130,7 +130,7 @@ def group_column(dataset: Dataset, by: str | None) -> str | None:
         return "cell" if "cell" in columns else None
     if by not in columns:
         known = f"one of its columns: {', '.join(columns)}" if columns else "a column of groups"
-        raise InputError(f"no column '{by}' in {dataset.root / 'split.csv'}", known, "correct --by")
+        raise InputError(f"no column '{by}' in {dataset.root / 'split.csv'}", known, "correct `by`")
     return by
 
 

@@ -32,28 +32,28 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str)
             raise InputError(
                 f"{target / foreign[0]}, which this step did not write",
                 "a dataset without labels",
-                "give another folder with -o",
+                "choose another `out`",
             )
     elif target.exists() and (not target.is_dir() or any(target.iterdir())) and not ours:
         raise InputError(
-            f"{target}, which holds other files", "a new or empty folder", "choose another with -o"
+            f"{target}, which holds other files", "a new or empty folder", "choose another `out`"
         )
     if ours and not overwrite:
         raise InputError(
             f"labels of an earlier run in {target}",
             "a folder without",
-            "add --overwrite to replace them, or choose another with -o",
+            "add `overwrite=True` to replace them, or choose another `out`",
         )
     for folder in (target / kind, target / "ignore"):
         if folder.is_symlink():
             raise InputError(
-                f"a link at {folder}", "a folder of the dataset's own", "choose another with -o"
+                f"a link at {folder}", "a folder of the dataset's own", "choose another `out`"
             )
     if (target / kind).exists() and kind not in _earlier(target):
         raise InputError(
             f"{target / kind}, which this step did not write",
             f"a folder without {kind}",
-            "choose another with -o",
+            "choose another `out`",
         )
     return target
 
@@ -112,6 +112,6 @@ def _location(dataset: Dataset, kind: str) -> Path:
         raise InputError(
             f"{kind} of {dataset.root} in several folders",
             "one folder",
-            "put them into one folder, or label without -o",
+            "put them into one folder, or label without `out`",
         )
     return locations.pop()

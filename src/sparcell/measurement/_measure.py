@@ -82,7 +82,7 @@ def measure(
     if names:
         logger.warning(
             f"no wells.csv: there is no well in names such as {names[0]}; name wells and times "
-            "with --wells TABLE or PATTERN"
+            "with `wells`, a table or a pattern"
         )
     return Path(out)
 
@@ -164,13 +164,13 @@ def _check_out(out: Path) -> None:
             raise InputError(
                 f"{path}, which `sparcell measure` did not write",
                 "a folder without",
-                "choose another with -o",
+                "choose another `out`",
             )
     if (out / "growth.png").exists() and not (out / "growth.csv").exists():
         raise InputError(
             f"{out / 'growth.png'}, which `sparcell measure` did not write",
             "a folder without",
-            "choose another with -o",
+            "choose another `out`",
         )
 
 
@@ -291,7 +291,7 @@ def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out
     if left:
         logger.warning(
             f"the wells of {left} of {len(names)} images are unknown, so wells.csv lacks these "
-            "images: name their wells with --wells"
+            "images: name their wells with `wells`"
         )
     for note in image_wells.notes:
         logger.warning(note)

@@ -140,5 +140,5 @@ def stack_note(planes: pd.DataFrame) -> str:
         return ""
     return (
         f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths and 1 time; if these are times, "
-        "predict with --axes and T for Z, such as TYX"
+        "predict with `axes` and T for Z, such as TYX"
     )

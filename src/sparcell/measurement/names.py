@@ -137,7 +137,7 @@ def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
     if "well" not in table:
         table["well"] = "position " + table["tile"]
         notes.append(
-            "no wells in the names: each position counts as a well; name the wells with --wells"
+            "no wells in the names: each position counts as a well; name the wells with `wells`"
         )
     table["well"] = table["well"].map(_tidy)
     notes += _drop_unneeded(table)
@@ -166,7 +166,7 @@ def _drop_unneeded(table: pd.DataFrame) -> list[str]:
             del table[column]
             continue
         listed = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
-        remedy = "; if these are times, give times with --wells" * (column == "plate")
+        remedy = "; if these are times, give times with `wells`" * (column == "plate")
         notes.append(
             f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each{remedy}"
         )
@@ -187,7 +187,7 @@ def _note_repeated(table: pd.DataFrame) -> list[str]:
     same = repeated[(repeated[position].fillna("") == first[position].fillna("")).all(axis=1)]
     return [
         f"{len(same)} images are of well {first['well']}, tile {first['tile']} at one time, such "
-        f"as {', '.join(same['name'][:2])}; they count as tiles: distinguish them with --wells"
+        f"as {', '.join(same['name'][:2])}; they count as tiles: distinguish them with `wells`"
     ]
 
 
@@ -205,7 +205,7 @@ def _read_times(table: pd.DataFrame) -> tuple[Unit | None, list[str]]:
         return ("h" if "h" in units else None), []
     if plain := [text for text, date in dates.items() if date is None]:
         raise InputError(
-            f"the time '{plain[0]}' beside dates", "dates alone", "give times with --wells"
+            f"the time '{plain[0]}' beside dates", "dates alone", "give times with `wells`"
         )
     moments = table["time"].map(dates)
     first = moments.groupby(table["plate"]).transform("min") if "plate" in table else moments.min()

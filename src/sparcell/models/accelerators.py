@@ -128,7 +128,7 @@ class Accelerated:
             raise InputError(
                 f"{self.name} that gives up on a window of {edges} px ({first_line(error)})",
                 "a device with room for it",
-                "add --runtime openvino, or a smaller --tile",
+                'choose `runtime="openvino"`, or a smaller `tile`',
             ) from error
 
     def run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:

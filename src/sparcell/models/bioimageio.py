@@ -236,14 +236,15 @@ def _meanings(
         raise InputError(
             f"{len(listed)} output channels ({', '.join(listed)}){what} in {package.source}",
             supported,
-            f"say what each shows, such as --outputs {_example(len(listed))}",
+            f"say what each shows, such as `outputs={_example(len(listed))}`",
         )
     return meanings
 
 
 def _example(count: int) -> str:
+    """Write a list of meanings as Python does."""
     first = ("foreground",) if count == 1 else ("background", "foreground", "boundary")[:count]
-    return ",".join([*first, *[UNUSED] * (count - len(first))])
+    return str([*first, *[UNUSED] * (count - len(first))])
 
 
 def _check_range(

@@ -129,7 +129,7 @@ def find_entry(name: str) -> Entry:
     raise InputError(
         f"no model {name}",
         f"a model file, a run folder, or a name of `sparcell models list` ({listed})",
-        f"did you mean {near[0]}?" if near else "check it, or get one with sparcell models fetch",
+        f"did you mean {near[0]}?" if near else "check it, or get one with `sparcell models fetch`",
     )
 
 
@@ -154,7 +154,7 @@ def find_model(name: Path | str) -> Path:
             raise InputError(
                 f"no model in the folder {path}",
                 "a model.zip or a bioimage.io package in it",
-                "finish the training with --resume, or check the path",
+                "finish the training with `resume=True`, or check the path",
             )
         return find_entry(str(name)).path
     if str(name) in entries():

@@ -52,7 +52,9 @@ def export_model(
         If the format is unknown, the model is another tool's, or `out` cannot be written.
     """
     if format not in FORMATS:
-        raise InputError(f"format {format}", "one of " + ", ".join(FORMATS), "choose --format")
+        raise InputError(
+            f"format {format}", "one of " + ", ".join(FORMATS), "choose another `format`"
+        )
     if model.spec.layout:
         raise another_tools(model.source)
     if format == "bioimageio":
@@ -70,14 +72,12 @@ def export_model(
 
 def _check_package(model: Model, out: Path) -> None:
     if out.suffix != ".zip":
-        raise InputError(
-            f"-o {out} for a bioimage.io package", "a name that ends in .zip", "add it"
-        )
+        raise InputError(f"{out} for a bioimage.io package", "a name that ends in .zip", "add it")
     if model.spec.frames > 1:
         raise InputError(
             f"a model of {model.spec.frames} frames",
             "one of single images, which is all that bioimage.io describes",
-            "use --format onnx",
+            'choose `format="onnx"`',
         )
 
 

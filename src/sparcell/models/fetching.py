@@ -51,11 +51,11 @@ def fetch_model(
         raise InputError(f"address {url}", "one that begins with https:// or http://", "correct it")
     wanted = sha256.lower()
     if wanted and not re.fullmatch("[0-9a-f]{64}", wanted):
-        raise InputError(f"--sha256 {sha256}", "64 hexadecimal digits", "copy it whole")
+        raise InputError(f"`sha256={sha256}`", "64 hexadecimal digits", "copy it whole")
     name = name or PurePosixPath(unquote(urlsplit(url).path)).name.removesuffix(".zip")
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name):
         raise InputError(
-            f"the name '{name}' for a model", "letters, digits, . _ + -", "choose one with --name"
+            f"the name '{name}' for a model", "letters, digits, . _ + -", "choose another `name`"
         )
     if existing := entries().get(name):
         same = existing.where == "cached" and wanted and wanted == file_sha256(existing.path)
@@ -65,7 +65,7 @@ def fetch_model(
         raise InputError(
             f"a {existing.where} model that has the name {name}",
             "a new name",
-            "choose one with --name"
+            "choose another `name`"
             + (f", or delete {existing.path}" * (existing.where == "cached")),
         )
     path = cache_folder() / f"{name}.zip"
@@ -84,7 +84,7 @@ def fetch_model(
             downloaded.replace(partial)
             write_info(info.model_copy(update=origin), path.with_suffix(".yaml"))
     if not wanted:
-        logger.info(f"no --sha256 was given; the SHA-256 of the file is {found}")
+        logger.info(f"no `sha256` was given; the SHA-256 of the file is {found}")
     return Entry(name, path, "cached")
 
 

@@ -46,7 +46,7 @@ def to_float16(model: Model) -> Model:
         raise InputError(
             f"a network that is off by {off:.3g} with weights of 16 bits",
             f"at most {TOLERANCE_HALF:g} in 99 % of its golden output",
-            "leave --half-weights out",
+            "leave `half_weights` out",
         )
     logger.info(
         f"weights of 16 bits: {len(model.onnx) / 1e6:.1f} -> {len(onnx) / 1e6:.1f} MB, "

@@ -47,7 +47,7 @@ def load_model(name: Path | str, outputs: Sequence[str] | None = None) -> Model:
                 raise InputError(
                     f"outputs given for {path}, a model of Sparcell",
                     "none: its outputs are known",
-                    "leave --outputs out",
+                    "leave `outputs` out",
                 )
             return _read_own(package)
         if package.description:

@@ -30,7 +30,7 @@ It is also the share for detections, see `OutputSpec.every_pixel`.
 MOST_COMPILED = 8
 """Window sizes for which a compiled network is cached: each has weights and buffers.
 
-``--diameter auto`` predicts each image in six sizes.
+``diameter="auto"`` predicts each image in six sizes.
 """
 
 
@@ -141,7 +141,7 @@ class OnnxRuntime:
 
 def _open_int8(onnx: bytes, threads: int, int8: Int8 | None = None) -> OpenVino:
     if int8 is None:
-        raise RuntimeError("not calibrated, sparcell quantise does it")
+        raise RuntimeError("not calibrated, `sparcell quantise` does it")
     # Operations without 8 bits run in the fastest other precision.
     return OpenVino(onnx, threads, "bf16" if _has_bfloat16() else "f32", int8)
 
@@ -233,7 +233,7 @@ def open_runtime(
         reasons.append(f"{candidate}: {reason}")
         if name == "auto" and candidate in ACCELERATORS:
             logger.warning(f"{candidate} is not used: {reason}; {ACCELERATORS[candidate].fix}")
-    again = "try --runtime onnxruntime, or export the model again"
+    again = 'try `runtime="onnxruntime"`, or export the model again'
     raise InputError(
         "no runtime that reproduces the model's golden output (" + "; ".join(reasons) + ")",
         "the output at the time of export",

@@ -115,7 +115,7 @@ def list_items(
                 raise InputError(
                     f"labels {settings.into_image} in {item.path}",
                     "a new name",
-                    "choose another for --into-image",
+                    "choose another `into_image`",
                 )
     return items
 

@@ -118,7 +118,7 @@ class RuntimeSpec:
                 raise InputError(
                     f"{loaded.runtime.name} on {socket.gethostname()}, {self.name} elsewhere",
                     "one runtime for all, so that results do not depend on the machine",
-                    "choose one with --runtime that every machine has",
+                    "choose a `runtime` that every machine has",
                 )
             _cache(self, loaded)
         return _loaded[self]

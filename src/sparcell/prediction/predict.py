@@ -103,7 +103,7 @@ def predict(
         If the model, the list of inputs or the output folder cannot be used, such as one that
         holds files of others, or the cluster is lost.
     """
-    check_workers(dask, "--workers or --scheduler")
+    check_workers(dask)
     plan = plan_prediction(model, inputs, out, settings, resume=resume, absolute=bool(dask))
     return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
 
@@ -193,7 +193,7 @@ def _check_runtime(plan: PredictionPlan, runtime_spec: RuntimeSpec) -> None:
         raise InputError(
             f"an unfinished image in {plan.out} on {earlier}",
             f"the same runtime as now, {runtime_spec.name}",
-            "choose with --runtime, or choose another -o",
+            "choose that `runtime`, or choose another `out`",
         )
 
 

@@ -157,7 +157,7 @@ def _predict_plane(
     if stitcher.cut:
         logger.warning(
             f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
-            f"give --halo over {ceil(halo * image.shape[0] / network_image.shape[0])}"
+            f"give `halo` over {ceil(halo * image.shape[0] / network_image.shape[0])}"
         )
     measured = [table.result() for table in tables]
     # Without objects, one empty table still has the columns.

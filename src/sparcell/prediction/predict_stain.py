@@ -27,13 +27,13 @@ def check_stain_settings(settings: PredictSettings) -> None:
     """Raise `InputError` for settings that have no meaning for a predicted stain."""
     if settings.into_image:
         raise InputError(
-            "--into-image with a model that predicts a stain",
+            "`into_image` with a model that predicts a stain",
             "a model that finds objects, whose labels go there",
             "leave it out; the stain is an image of its own",
         )
     if settings.diameter not in (None, "none"):
         raise InputError(
-            f"--diameter {settings.diameter} with a model that predicts a stain",
+            f"`diameter={settings.diameter}` with a model that predicts a stain",
             "none: it knows no objects; pixel sizes decide",
             "leave it out, or resample the images",
         )

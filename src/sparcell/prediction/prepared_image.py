@@ -139,12 +139,12 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
         if channels is not None:
             raise
         learned = f"the {chosen} that the model was trained on"
-        raise InputError(error.found, learned, "choose with --channel NUMBER") from error
+        raise InputError(error.found, learned, "choose `channels` by their numbers") from error
     if image.size("C") != model.spec.channels:
         raise InputError(
             f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
             f"{model.spec.channels}, as the model was trained on",
-            "choose with --channel NUMBER",
+            "choose `channels` by their numbers",
         )
     return image.with_temporal_context(model.spec.frames)
 

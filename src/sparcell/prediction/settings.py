@@ -72,12 +72,12 @@ class PredictSettings:
 
     def __post_init__(self) -> None:
         if self.block is not None and self.block < 1:
-            raise InputError(f"blocks of {self.block} px", "1 or more", "correct --block")
+            raise InputError(f"blocks of {self.block} px", "1 or more", "correct `block`")
         if self.into_image is not None and not re.fullmatch(r"\w[\w.-]*", self.into_image):
             raise InputError(
                 f"the name '{self.into_image}' for labels",
                 "letters, digits, _, - and .",
-                "correct --into-image",
+                "correct `into_image`",
             )
 
     def tile_of(self, image: Image) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def check_diameter(asked: float | str | None) -> None:
     """Raise `InputError` for what `choose_scale` cannot take."""
     if asked in (None, "auto", "none") or (isinstance(asked, float | int) and asked > 0):
         return
-    raise InputError(f"a diameter of {asked}", "pixels above 0, auto or none", "correct --diameter")
+    raise InputError(f"a diameter of {asked}", "pixels above 0, auto or none", "correct `diameter`")
 
 
 def choose_scale(
@@ -98,9 +98,9 @@ def choose_scale(
     wanted = model_diameter(model.spec)
     if wanted is None:
         raise InputError(
-            f"--diameter for {model.spec.name}, whose typical object size is not known",
+            f"`diameter` for {model.spec.name}, whose typical object size is not known",
             "a model with a typical area",
-            "resample the images, or leave --diameter out",
+            "resample the images, or leave `diameter` out",
         )
     if asked == "auto":
         return _by_estimate(image, model, runtime or model.open(), wanted)
@@ -123,7 +123,7 @@ def _checked(scale: Scale, image: Image) -> Scale:
     raise InputError(
         f"{image.source} to be resized by {scale.factor:.3g} ({scale.found})",
         f"sizes within a factor of {LARGEST_FACTOR:g}",
-        "correct --diameter or the pixel size, or add --diameter none",
+        'correct `diameter` or the pixel size, or add `diameter="none"`',
     )
 
 
@@ -287,7 +287,7 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     logger.warning(
         f"{clear['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
         f"the model's are {wanted:.0f} px; if the outlines are wrong, repeat with "
-        f"--diameter {found.median():.0f} or --diameter auto"
+        f'`diameter={found.median():.0f}` or `diameter="auto"`'
     )
 
 

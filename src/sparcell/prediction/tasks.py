@@ -129,7 +129,7 @@ class PredictionTask(ABC):
 class InstanceTask(PredictionTask):
     """Find objects: a label image, an object table, and counts of all images."""
 
-    memory_advice = "--block 2048"
+    memory_advice = "predict in blocks: `block=2048`"
 
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
         """Labels unless they go into the images, object tables, counts."""
@@ -197,7 +197,7 @@ class InstanceTask(PredictionTask):
 class ImageTask(PredictionTask):
     """Predict an image: the stains of a label-free one."""
 
-    memory_advice = "smaller --tile"
+    memory_advice = "choose a smaller `tile`"
 
     def check_settings(self, settings: PredictSettings) -> None:
         """See `check_stain_settings`."""

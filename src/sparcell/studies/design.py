@@ -84,7 +84,7 @@ def read_plan(study: Path) -> Plan:
         raise
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
-            f"a damaged {path}", "the plan as it was written", "choose another folder with -o"
+            f"a damaged {path}", "the plan as it was written", "choose another `out`"
         ) from error
 
 

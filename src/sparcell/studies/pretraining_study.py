@@ -93,7 +93,7 @@ def pretraining_study(
         raise InputError(
             f"the recipe {recipe}, which predicts {task.result}",
             "one that finds objects",
-            "try --recipe bonte2023-light/nuclei",
+            "try the recipe bonte2023-light/nuclei",
         )
     from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
     first = next(iter(from_runs.values()))
@@ -170,7 +170,7 @@ def learn_stain(
         raise InputError(
             f"the recipe {recipe} of the method {loaded.method.name}",
             "one that predicts a stain",
-            "try --stain-recipe bonte2023-light/stain",
+            "try the recipe bonte2023-light/stain",
         )
     from sparcell.training import train
 
@@ -191,7 +191,7 @@ def name_runs(stain: Path, others: Sequence[Path]) -> dict[str, Path]:
         name = run.resolve().name
         if name in (SCRATCH, IMAGENET, *runs):
             raise InputError(
-                f"--start {run}, though a start is called {name}",
+                f"the run {run} to start from, though another is called {name}",
                 "folders of different names",
                 "rename the folder of the run",
             )
@@ -213,7 +213,7 @@ def check_runs(runs: Mapping[str, Path], study: Study, data: Path) -> None:
             raise InputError(
                 f"{run}, a run of the method {method}",
                 "one that predicts a stain",
-                "name another with --stain",
+                "name another run",
             )
 
 

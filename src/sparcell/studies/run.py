@@ -78,7 +78,7 @@ def run_study(
     from sparcell.studies.page import write_study_page
 
     out = Path(out)
-    check_workers(dask, "--dask")
+    check_workers(dask)
     study = study if isinstance(study, Study) else load_study(Path(study))
     plan = plan_study(study, Path(data))
     external = read_external(study)
@@ -92,7 +92,7 @@ def run_study(
         raise InputError(
             f"no run of {len(results)} that came to an end ({results['error'].iloc[0]})",
             "at least one",
-            "correct that and add --resume",
+            "correct that and add `resume=True`",
         )
     if not good.all():
         logger.warning(
@@ -131,16 +131,18 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
     if path.exists():
         if not resume:
             raise InputError(
-                f"a study in {out}", "a new folder", "add --resume to go on, or choose another -o"
+                f"a study in {out}",
+                "a new folder",
+                "add `resume=True` to go on, or choose another `out`",
             )
         if _what_decides(read_plan(out)) != _what_decides(plan):
             raise InputError(
                 f"another study or other data in {path} than now",
                 "the same study, recipes and fields",
-                "undo the change, or choose another -o",
+                "undo the change, or choose another `out`",
             )
     elif not is_unused(out):
-        raise InputError(f"something else at {out}", "a new folder", "choose another -o")
+        raise InputError(f"something else at {out}", "a new folder", "choose another `out`")
     with whole_file(out / "study.yaml") as partial:
         partial.write_text(dump_study(plan.study), "utf8")
     with whole_file(path) as partial:

@@ -29,26 +29,24 @@ AHEAD = 1000
 """Jobs that a scheduler holds at a time; it needs some kilobytes for each."""
 
 
-def check_workers(where: str, option: str) -> None:
+def check_workers(dask: str) -> None:
     """Check, before anything is begun, that jobs can be run there.
 
     Parameters
     ----------
-    where : str
+    dask : str
         Empty: in this process. ``local:4``: in four processes here. ``slurm`` or ``slurm:8``: in
         SLURM jobs, at most eight at a time. Anything else: address of a Dask scheduler.
-    option : str
-        What the user calls it.
 
     Raises
     ------
     InputError
-        If `where` is misspelt or needs what is not installed.
+        If `dask` is misspelt or needs what is not installed.
     """
-    kind, colon, number = where.partition(":")
+    kind, colon, number = dask.partition(":")
     if kind in ("local", "slurm") and colon and not (number.isdecimal() and int(number)):
-        raise InputError(f"{option} {where}", f"{kind}:NUMBER", f"for example {kind}:4")
-    needed = ["distributed"] if where else []
+        raise InputError(f"`dask={dask}`", f"{kind}:NUMBER", f"for example {kind}:4")
+    needed = ["distributed"] if dask else []
     for package in needed + ["dask_jobqueue"] * (kind == "slurm"):
         if find_spec(package) is None:
             raise InputError(
@@ -181,11 +179,13 @@ def run_jobs(
         raise ClusterLost(
             "a piece of work that ended several workers, perhaps for their memory or walltime",
             "workers that last",
-            "give them more, or make pieces smaller, and go on with --resume",
+            "give them more, or make pieces smaller, and go on with `resume=True`",
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise ClusterLost(
-            "a Dask scheduler that is gone", "one that runs", "start it and go on with --resume"
+            "a Dask scheduler that is gone",
+            "one that runs",
+            "start it and go on with `resume=True`",
         ) from error
 
 

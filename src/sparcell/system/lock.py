@@ -50,7 +50,7 @@ def lock_folder(folder: Path, patience: float = 0.0) -> Iterator[None]:
                 raise InputError(
                     f"another process{_holder(path)} working in {folder}",
                     "one at a time",
-                    "wait for it, end it, or choose another -o",
+                    "wait for it, end it, or choose another `out`",
                 )
             time.sleep(PAUSE)
     try:

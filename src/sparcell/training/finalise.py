@@ -145,7 +145,7 @@ def keep_model(out: Path) -> Iterator[None]:
         If the block fails.
     """
     failure = out / "failure.txt"
-    fix = f"the model is whole, in {out / 'model.zip'}; --resume tries this step again"
+    fix = f"the model is whole, in {out / 'model.zip'}; `resume=True` tries this step again"
     try:
         yield
     except InputError as error:

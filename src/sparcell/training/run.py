@@ -196,11 +196,11 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
     held = out / "recipe.yaml"
     if not held.exists():
         if not is_unused(out):
-            raise InputError(f"something else at {out}", "a new folder", "choose another -o")
+            raise InputError(f"something else at {out}", "a new folder", "choose another `out`")
         return
     if not resume:
         raise InputError(
-            f"a run in {out}", "a new folder", "add --resume to go on, or choose another -o"
+            f"a run in {out}", "a new folder", "add `resume=True` to go on, or choose another `out`"
         )
     if _what_decides(migrate(parse_settings(held.read_bytes(), str(held)), held)) != _what_decides(
         recipe.model_dump(mode="json")
@@ -284,7 +284,7 @@ def _check_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(
             f"a damaged checkpoint {path}",
             "the file as train wrote it",
-            f"move {path.parent} away and add --resume to begin anew, or choose another -o",
+            f"move {path.parent} away and add `resume=True` to begin anew, or choose another `out`",
         ) from error
     return state
 

@@ -303,7 +303,9 @@ def override(settings: Settings, overrides: Sequence[str]) -> Settings:
         for group in groups:
             place = place.setdefault(group, {})
             if not isinstance(place, dict):
-                raise InputError(f"--set {key}", "the name of a setting", f"{group} has no parts")
+                raise InputError(
+                    f"the setting {key}", "the name of a setting", f"{group} has no parts"
+                )
         place[last] = value
     return settings
 
@@ -323,7 +325,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
     """Split ``"optimiser.lr=1e-3"`` into the dotted name of a setting and its value."""
     name, equals, written = text.partition("=")
     if not equals:
-        raise InputError(f"--set {text}", "key=value", "for example --set fit.epochs=20")
+        raise InputError(f"setting '{text}'", "key=value", "for example fit.epochs=20")
     setting, value = name.strip(), _value(written)
     check_former(setting, value)
     return setting, value

@@ -60,7 +60,7 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
         raise InputError(f"format '{format}'", "one of " + ", ".join(FORMATS), "choose one")
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}, which holds other files", "a new folder", "choose another -o")
+        raise InputError(f"{out}, which holds other files", "a new folder", "choose another `out`")
     files = _find_labels(Path(labels))
     facts = {name: read_facts(path) for name, path in files.items()}
     groups = _number({one.name for known in facts.values() for one in known.values()})
@@ -81,7 +81,7 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
                 raise InputError(
                     f"the movie or stack {path}",
                     "single images, as COCO knows no others",
-                    "choose --format geojson or roi",
+                    "choose another `format`: geojson or roi",
                 )
             else:
                 total += coco.add(objects, f"{name}.tif", image.shape)

@@ -111,14 +111,16 @@ def _open_images(root: Path, images: Path | None) -> tuple[Path | None, dict[str
     if images is None or own == images.resolve():
         if not root.is_dir():
             raise InputError(
-                f"no dataset {root} and no --images", "where the images are", "add --images FOLDER"
+                f"no dataset {root} and no `images`",
+                "where the images are",
+                "give `images`, their folder",
             )
         return None, {s.name: open_sample(s) for s in Dataset.open(root).samples}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(
             f"{root}, which holds other files",
-            "a new folder, or a dataset alone, without --images",
-            "choose another with -o, or leave out --images",
+            "a new folder, or a dataset alone, without `images`",
+            "choose another `out`, or leave out `images`",
         )
     if not images.is_dir():
         raise InputError(f"no folder {images}", "the folder of the images", "check the path")
@@ -205,14 +207,16 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
         raise InputError(
             f"{kind} that {root / 'dataset.yaml'} puts into {layout[kind].files}",
             f"{kind} in the dataset folder",
-            "import into a folder of its own: -o NEW --images FOLDER",
+            "import into a new `out`, with the folder of the images as `images`",
         )
     for kind, name in sorted(wanted):
         ours = f"{name}{'.csv' if kind == 'points' else '.tif'}"
         for path in sorted((root / kind).glob("*")):
             same = stem(path, KINDS[kind]) == name and path.name.lower().endswith(KINDS[kind])
             if same and not (overwrite and path.name == ours):
-                remedy = "add --overwrite to replace it" if path.name == ours else "move it away"
+                remedy = (
+                    "add `overwrite=True` to replace it" if path.name == ours else "move it away"
+                )
                 raise InputError(f"{path} already", "a field without", remedy)
     return kinds
 

@@ -51,7 +51,7 @@ def leave_out_regions(shapes: Shapes) -> Shapes:
         objects = len({(top[i], left[i], *size[i], area[i]) for i in contained})
         points = _count_points(outline, of_points)
         if objects + points >= MIN_OBJECTS or (drawn and detected[contained].any()):
-            shapes.skip("regions, which contain other shapes (--class takes them alone)")
+            shapes.skip("regions, which contain other shapes (`classes` imports them alone)")
             continue
         objects_only.append(outline)
         if objects:

@@ -137,7 +137,7 @@ def to_pixels(
         raise InputError(
             f"points in um in {shapes.source} and an image that does not say its pixel size",
             "the pixel size",
-            "give it with --pixel-size",
+            "give `pixel_size`",
         )
     moved = [Point(p.y / pixel_size, p.x / pixel_size, p.name, p.plane) for p in shapes.points]
     return replace(shapes, points=moved, units="")
@@ -158,7 +158,7 @@ def _guess(shapes: Shapes, shape: tuple[int, int], pixel_size: float | None) -> 
     raise InputError(
         f"{len(positions)} points in {shapes.source} that could be in px or in um",
         "one of them",
-        "say which with --units px or --units um",
+        'say which: `units="px"` or `units="um"`',
     )
 
 

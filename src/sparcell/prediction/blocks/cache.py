@@ -74,6 +74,6 @@ def require(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(
             f"{path}, an intermediate result, missing or damaged",
             "the files of an earlier step as it left them",
-            "run again with --resume, which makes it anew",
+            "run again with `resume=True`, which makes it anew",
         )
     return arrays

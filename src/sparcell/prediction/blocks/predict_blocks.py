@@ -148,7 +148,7 @@ class _Run:
         if cut:
             halo = ceil(self.plan.halo * self.plan.open()[0].shape[0] / self.plan.shape[0])
             logger.warning(
-                f"{self.plan.source}: {cut} objects may be cut at tiles; give --halo over {halo}"
+                f"{self.plan.source}: {cut} objects may be cut at tiles; give `halo` over {halo}"
             )
 
     def _fill_planes(self, planes: Sequence[Plane]) -> int:

@@ -215,18 +215,18 @@ def _problems_of_all(plan: PredictionPlan, needed: int, disk: int) -> list[str]:
     out, problems = plan.out, [str(plan.conflict)] if plan.conflict else []
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        problems.append(f"{place} cannot be written: choose another -o")
+        problems.append(f"{place} cannot be written: choose another `out`")
         return problems
     room = shutil.disk_usage(place).free
     if disk > room:
         problems.append(
             f"results take about {disk / GIB:.1f} GiB, {room / GIB:.1f} are free in {place}: "
-            "free some, or choose another -o"
+            "free some, or choose another `out`"
         )
     free = memory().free
     if needed > free:
         problems.append(
             f"about {needed / GIB:.1f} GiB of memory are needed, {free / GIB:.1f} are free: "
-            f"close programs, or predict in {plan.task.memory_advice}"
+            f"close programs, or {plan.task.memory_advice}"
         )
     return problems

@@ -41,7 +41,7 @@ def check_declared_size(image: Image, path: Path, limit: int | None = None) -> N
     pixels = math.prod(image.tzyx)
     height, width = image.shape
     found = f"{height} x {width} px, {pixels:.3g} in all, in the header of {image.source}"
-    fix = f"if that is right add --max-pixels {pixels}"
+    fix = f"if that is right add `max_pixels={pixels}`"
     if limit is not None:
         if pixels > limit:
             raise InputError(found, f"at most {limit}", fix)

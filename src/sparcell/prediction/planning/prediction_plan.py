@@ -139,12 +139,14 @@ def _check_out(
                 raise InputError(
                     f"{path}, which no prediction wrote",
                     "a folder without",
-                    "choose another with -o",
+                    "choose another `out`",
                 )
         return
     if not resume:
         raise InputError(
-            f"results in {out}", "a new folder", "add --resume to go on, or choose another -o"
+            f"results in {out}",
+            "a new folder",
+            "add `resume=True` to go on, or choose another `out`",
         )
     settings = earlier.get("settings")
     settings = settings if isinstance(settings, dict) else {}
@@ -153,5 +155,5 @@ def _check_out(
         if settings.get(name) != value:
             what = "model" if name == "model_sha256" else f"setting {name}"
             raise InputError(
-                f"results of another {what} in {out}", "those of this one", "choose another -o"
+                f"results of another {what} in {out}", "those of this one", "choose another `out`"
             )

@@ -105,7 +105,7 @@ def list_symmetries(group: str, colour: bool) -> tuple[Symmetry | Photometric, .
         raise InputError(
             f"test-time augmentation '{group}'",
             "one of " + ", ".join([*GROUPS, PHOTOMETRIC]),
-            "choose --tta",
+            "choose another `tta`",
         )
     return GROUPS[group]
 
@@ -153,7 +153,7 @@ class TTARuntime:
             raise InputError(
                 f"augmentation '{group}' for {model.spec.name}, a package of another tool",
                 "a model that Sparcell trained, whose intensities are scaled to -1..1",
-                "choose --tta " + " or ".join(GROUPS),
+                "choose `tta` " + " or ".join(GROUPS),
             )
         return cls(runtime, group, model.method.output.assemble, model.spec.channels == 3)
 

@@ -178,7 +178,7 @@ def _nothing_to_train(
         return no_pairs(datasets[0])
     if config.auto:
         # These stand beside outlined fields: validation and scores need some of those.
-        first = f"annotate some, train on --data {config.auto} without data.auto"
+        first = f"annotate some, train on {config.auto} without data.auto"
     else:
         first = target.first_step
     return InputError(
