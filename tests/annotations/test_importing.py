@@ -191,7 +191,7 @@ def test_units_follow_from_header_places_or_user(
 def test_units_that_cannot_be_told_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("X,Y\n4,3\n5,6\n")
     images = calibrated(tmp_path / "images", 0.5)
-    with pytest.raises(InputError, match="px or in um; expected one of them; say which with"):
+    with pytest.raises(InputError, match="px or in um; expected one of them; say which: `units="):
         import_annotations([tmp_path / "a.csv"], tmp_path / "out", images)
     assert not (tmp_path / "out").exists()
 

@@ -116,7 +116,7 @@ def test_mistakes_are_one_line(sparcell, tmp_path: Path, objects) -> None:
     images = tmp_path / "mine" / "images"
     for arguments, message in (
         (["nothing.csv", "-o", tmp_path / "mine"], "no file nothing.csv"),
-        ([tmp_path / "a.csv", "-o", tmp_path / "no"], "add --images FOLDER"),
+        ([tmp_path / "a.csv", "-o", tmp_path / "no"], "give --images"),
         ([tmp_path / "a.csv", "-o", tmp_path / "o", "--images", tmp_path / "x"], "no folder"),
         ([tmp_path / "a.csv", "-o", tmp_path, "--images", images], "holds other files"),
         ([tmp_path / "a.csv", "-o", tmp_path / "o", "--images", images, "--units", "m"], "'m'"),

@@ -72,7 +72,7 @@ def test_other_peoples_labels_are_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.tif").write_bytes(b"by hand")
     for overwrite in (False, True):
-        with pytest.raises(InputError, match=r"did not write.*-o"):
+        with pytest.raises(InputError, match=r"did not write.*`out`"):
             label(tmp_path, overwrite=overwrite)
     assert (tmp_path / "labels" / "a.tif").read_bytes() == b"by hand"
 
@@ -203,7 +203,7 @@ def test_salomon2023_writes_crops_and_filters_the_set(tmp_path: Path) -> None:
         write_image(tmp_path / "d" / "stain" / f"{name}.tif", stain_of(big), "YX")
     (tmp_path / "d" / "split.csv").write_text("name,split,cell\na,train,X\nb,val,Y\n")
     for out in (None, tmp_path / "d"):
-        with pytest.raises(InputError, match="-o"):
+        with pytest.raises(InputError, match="`out`"):
             label(tmp_path / "d", out, "salomon2023")
     table = label(tmp_path / "d", tmp_path / "out", "salomon2023")
     assert len(table) == 8

@@ -260,7 +260,7 @@ def test_ctrl_c_leaves_nothing(
         ("model.zip", "", "", "address model.zip"),
         ("http://127.0.0.1/", "", "", "the name ''"),
         ("http://127.0.0.1/a.zip", "", "../a", "the name '../a'"),
-        ("http://127.0.0.1/a.zip", "abc", "", "--sha256 abc"),
+        ("http://127.0.0.1/a.zip", "abc", "", "`sha256=abc`"),
     ],
 )
 def test_what_is_asked_wrongly_asks_nobody(url: str, sha256: str, name: str, words: str) -> None:
@@ -276,7 +276,7 @@ def test_outputs_are_asked_for_once(server: Server, tmp_path: Path) -> None:
     said = sigmoid(weights[None, :, :, None] * image)
     parts = package_05(conv_onnx(weights, sigmoid=True), image, said)
     server.files["/theirs.zip"] = zipped(parts, tmp_path / "theirs.zip").read_bytes()
-    with pytest.raises(InputError, match="`outputs`"):
+    with pytest.raises(InputError, match="`outputs="):
         fetch_model(f"{server.url}/theirs.zip")
     fetch_model(f"{server.url}/theirs.zip", outputs=["background", "foreground"])
     assert load_model("theirs").spec.method == "semantic"

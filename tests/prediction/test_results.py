@@ -45,7 +45,7 @@ def test_files_of_others_are_never_replaced(
     path = tmp_path / "d" / own
     path.parent.mkdir(exist_ok=True)
     path.write_text("years of work")
-    with pytest.raises(InputError, match=r"no prediction wrote.*-o"):
+    with pytest.raises(InputError, match=r"no prediction wrote.*`out`"):
         run(model, tmp_path / "d" / "images", tmp_path / "d", resume=resume)
     assert path.read_text() == "years of work" and not (tmp_path / "d" / "record.json").exists()
 
