@@ -122,7 +122,7 @@ def test_mistakes_are_one_line(sparcell, tmp_path: Path, objects) -> None:
         ([tmp_path / "a.csv", "-o", tmp_path / "o", "--images", images, "--units", "m"], "'m'"),
         (
             [tmp_path / "a.csv", "-o", tmp_path / "o", "--images", images, "--units", "um"],
-            "give it with --pixel-size",
+            "give --pixel-size",
         ),
     ):
         code, said = sparcell("import", *arguments)

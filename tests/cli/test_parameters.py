@@ -18,7 +18,7 @@ import sparcell
 from sparcell import cli
 from sparcell.annotations.exporting import export_labels
 from sparcell.annotations.importing import import_annotations
-from sparcell.classical.salomon2023 import ThesisSettings
+from sparcell.classical.salomon2023 import Salomon2023Settings
 from sparcell.cli.parameters import PARAMETER, FlagFormatter, find_command, flags_of, to_flags
 from sparcell.evaluation import read_groups
 from sparcell.models.export import export_model
@@ -75,7 +75,9 @@ def test_every_parameter_in_a_message_is_one_and_has_an_option(root) -> None:
     functions = [getattr(sparcell, name) for name in sparcell.__all__ if name != "__version__"]
     functions += [import_annotations, export_labels, export_model, fetch_model, read_groups]
     known = {name for function in functions for name in inspect.signature(function).parameters}
-    known |= {field.name for field in fields(PredictSettings)} | set(ThesisSettings.model_fields)
+    known |= {field.name for field in fields(PredictSettings)} | set(
+        Salomon2023Settings.model_fields
+    )
     flags = flags_of(root, root)
     messages = [(place, text) for place, text in texts() if "\n" not in text]
     named = {(match[1], place) for place, text in messages for match in PARAMETER.finditer(text)}
