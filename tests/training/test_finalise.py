@@ -74,7 +74,9 @@ def test_a_failing_evaluation_leaves_the_model_and_is_taken_up_again(
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(f"sparcell.training.file_scores.{where}", fail)
-        with pytest.raises(InputError, match=r"ZeroDivisionError.*model\.zip.*`resume=True`") as raised:
+        with pytest.raises(
+            InputError, match=r"ZeroDivisionError.*model\.zip.*`resume=True`"
+        ) as raised:
             train("nuclei-light", patterned, out, overrides=SHORT)
     assert "\n" not in str(raised.value) and "by zero" in (out / "failure.txt").read_text()
     assert load_model(out).digest == load_model(run).digest and not is_finished(out)
