@@ -75,7 +75,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
 
 
 def _remedy(path: Path) -> str:
-    """What to type instead of a path that gives no image."""
+    """Suggest what to type instead of a path that gives no image."""
     below = (child for depth in ("*/*", "*/*/*") for child in path.glob(depth))
     if path.is_dir() and (found := next(filter(_looks_like_image, below), None)):
         return f'images lie in its folders: give "{path}/**/*{found.suffix}" in quotation marks'
