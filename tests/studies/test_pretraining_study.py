@@ -212,7 +212,7 @@ def test_further_runs_are_starts_of_their_own(data, tmp_path, capsys):
                 check_runs({"cells": runs["cells"]}, study, data)
         else:
             check_runs({"cells": runs["cells"]}, study, data)
-    asked = ["study", "isl", "--data", str(data), "-o", str(tmp_path / "out")]
+    asked = ["study", "pretraining", "--data", str(data), "-o", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as end:
         main([*asked, "--start", str(tmp_path / "nothing"), "--budgets", "1"])
     assert end.value.code == 2 and "no finished run in" in capsys.readouterr().err
@@ -234,7 +234,7 @@ def test_further_starts_are_compared_said_and_drawn():
 
 
 def test_on_the_command_line(data, tmp_path, capsys):
-    asked = ["study", "isl", "--data", str(data), "-o", str(tmp_path / "out"), "--dry-run"]
+    asked = ["study", "pretraining", "--data", str(data), "-o", str(tmp_path / "out"), "--dry-run"]
     with pytest.raises(SystemExit) as end:
         main([*asked, "--budgets", "1,2", "--seeds", "2", "--steps", "9"])
     assert not end.value.code
@@ -263,7 +263,7 @@ def test_on_the_command_line(data, tmp_path, capsys):
 )
 def test_mistakes_are_told_before_the_stain_is_learned(data, tmp_path, capsys, wrong, told):
     with pytest.raises(SystemExit) as end:
-        main(["study", "isl", "--data", str(data), "-o", str(tmp_path / "out"), *wrong])
+        main(["study", "pretraining", "--data", str(data), "-o", str(tmp_path / "out"), *wrong])
     assert end.value.code == 2 and told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -275,7 +275,16 @@ def test_the_whole_way_in_small(tmp_path, capsys):
     data = simulate_fields(tmp_path / "set", 4)
     small = [f"fit.{key}" for key in ("crop=64", "batch=2", "crops_per_epoch=8")]
     stained = [word for value in (*small, "fit.max_steps=4") for word in ("--set-stain", value)]
-    asked = ["study", "isl", "--data", str(data), "-o", str(tmp_path / "out"), "--labels", "truth"]
+    asked = [
+        "study",
+        "pretraining",
+        "--data",
+        str(data),
+        "-o",
+        str(tmp_path / "out"),
+        "--labels",
+        "truth",
+    ]
     asked += ["--budgets", "1,2", "--seeds", "1", "--steps", "4", *stained]
     asked += [word for value in small for word in ("--set", value)]
     for again in ([], ["--resume"]):

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from sparcell import __version__
+from sparcell.cli.help import GroupedCommand
 from sparcell.cli.parameters import FlagFormatter, find_command, flags_of, shown_flags
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.log import package, printed_messages
@@ -71,7 +72,7 @@ def _register() -> None:
     for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]
         # A word of Python's own has an underscore behind it.
-        app.command(name.rstrip("_"))(getattr(module, name))
+        app.command(name.rstrip("_"), cls=GroupedCommand)(getattr(module, name))
     app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(models.app, name="models")

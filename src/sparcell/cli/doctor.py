@@ -15,7 +15,7 @@ def doctor(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Say what this machine has, what is missing, and how to put it right."""
+    """Check this machine for prediction and training, and print how to fix problems."""
     from sparcell.diagnostics import doctor as look
     from sparcell.models import load_model
 

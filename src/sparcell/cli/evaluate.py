@@ -8,6 +8,9 @@ from typing import Any
 
 import typer
 
+GROUPS, OBJECTS = "Groups of images", "Objects"
+WRITTEN, STAINS = "Tables and pictures", "Stains"
+
 
 class Overlay(StrEnum):
     """What the pictures show."""
@@ -26,44 +29,89 @@ class Rules(StrEnum):
 def evaluate(
     truth: Path = typer.Argument(..., help="Folder of true label images, or one of them."),
     prediction: Path = typer.Argument(..., help="Folder of predicted label images, or one."),
-    ignore: Path = typer.Option(None, help="Folder of masks, non-zero where nothing counts."),
+    ignore: Path = typer.Option(
+        None, help="Folder of masks; pixels that are not zero are left out."
+    ),
     fields: list[str] = typer.Option(
-        [], metavar="NAME", help="Only this image; repeat it for more, * stands for any letters."
+        [],
+        metavar="NAME",
+        help="Only this image; repeat the option for several; * matches any text.",
     ),
     by: str = typer.Option(
-        "", metavar="COLUMN", help="Also score the groups that this column of split.csv names."
+        "",
+        metavar="COLUMN",
+        help="Also score the groups that this column of split.csv names.",
+        rich_help_panel=GROUPS,
     ),
     groups: Path = typer.Option(
-        None, metavar="CSV", help="Table with COLUMN; by default split.csv of the truth's dataset."
+        None,
+        metavar="CSV",
+        help="Table with COLUMN; by default split.csv of the truth's dataset.",
+        rich_help_panel=GROUPS,
     ),
     rules: Rules = typer.Option(
-        Rules.thesis, help="Name errors as the single-cell thesis or as deepcell-toolbox does."
+        Rules.thesis,
+        help="Name errors as the single-cell thesis or as deepcell-toolbox does.",
+        rich_help_panel=OBJECTS,
     ),
-    min_size: int = typer.Option(0, min=0, help="Leave objects of fewer px out on both sides."),
+    min_size: int = typer.Option(
+        0,
+        min=0,
+        help="Leave out smaller objects of truth and prediction, px.",
+        rich_help_panel=OBJECTS,
+    ),
     detect_within: float = typer.Option(
-        None, metavar="PX", help="Also say which particles were found within PX pixels."
+        None,
+        metavar="PX",
+        help="Also report the particles detected within PX pixels.",
+        rich_help_panel=OBJECTS,
     ),
     size_edges: str = typer.Option(
-        "5,20,100", help="Borders between the size classes of particles, in px of area."
+        "5,20,100",
+        help="Borders between the size classes of particles, in px of area.",
+        rich_help_panel=OBJECTS,
     ),
     boundaries: bool = typer.Option(
-        False, help="Also say how far the outlines of matched objects lie from each other, px."
+        False,
+        help="Also say how far the outlines of matched objects lie from each other, px.",
+        rich_help_panel=OBJECTS,
     ),
-    json: Path = typer.Option(None, "--json", help="Write all scores here."),
-    errors: Path = typer.Option(None, help="Write a table of all objects and their errors here."),
-    overlays: Path = typer.Option(None, help="Folder for pictures of what was right and wrong."),
-    overlay: Overlay = typer.Option(Overlay.pixels, help="Pictures by pixel, or error by object."),
+    json: Path = typer.Option(None, "--json", help="JSON file for all scores."),
+    errors: Path = typer.Option(
+        None, help="File for a table of all objects and their errors.", rich_help_panel=WRITTEN
+    ),
+    overlays: Path = typer.Option(
+        None, help="Folder for images of correct and wrong pixels.", rich_help_panel=WRITTEN
+    ),
+    overlay: Overlay = typer.Option(
+        Overlay.pixels,
+        help="Colour each pixel, or each object by its error.",
+        rich_help_panel=WRITTEN,
+    ),
     stain: bool = typer.Option(
-        False, "--stain", help="Both are images of a stain: correlate their intensities."
+        False,
+        "--stain",
+        help="Both are images of a stain: correlate their intensities.",
+        rich_help_panel=STAINS,
     ),
     more_truth: list[Path] = typer.Option(
-        [], "--and", metavar="DIR", help="With --stain: folder of a further stain, in their order."
+        [],
+        "--and",
+        metavar="DIR",
+        help="With --stain: folder of a further stain, in their order.",
+        rich_help_panel=STAINS,
     ),
     windows: int = typer.Option(
-        None, metavar="PX", help="With --stain: compare five windows of PX pixels with few nuclei."
+        None,
+        metavar="PX",
+        help="With --stain: compare five windows of PX pixels with few nuclei.",
+        rich_help_panel=STAINS,
     ),
     nuclei: Path = typer.Option(
-        None, metavar="DIR", help="With --windows: label images of nuclei, by the stains' names."
+        None,
+        metavar="DIR",
+        help="With --windows: label images of nuclei, by the stains' names.",
+        rich_help_panel=STAINS,
     ),
 ) -> None:
     """Score label images pixel by pixel, by overlap and one to one; or predicted stains."""

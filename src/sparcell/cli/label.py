@@ -57,7 +57,7 @@ def label(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
     ),
 ) -> None:
-    """Make labels from a nuclear stain or from points, and say how good they are."""
+    """Make labels from a nuclear stain or from points, and judge their quality."""
     from sparcell.labeling import label as run
 
     # What was not given is not passed on, so that only a setting that the preset lacks is refused.

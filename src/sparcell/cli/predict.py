@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SIZE, MODEL = "Size of objects", "Network"
+LARGE, MACHINE = "Large images", "Machine"
+
 
 def predict(
     model: str = typer.Argument(
@@ -22,52 +25,72 @@ def predict(
     ),
     inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
     out: Path = typer.Option(Path("predicted"), "-o", "--out", help="Folder for the results."),
-    axes: str = typer.Option(None, help="Axes of the inputs, such as TYX, if they do not say."),
+    axes: str = typer.Option(
+        None, help="Axes of the inputs, such as TYX, if their metadata lack them."
+    ),
     scene: str = typer.Option(
         None,
-        help="Predict only the scene of this name, or number from 0, of each file; sparcell info"
-        " lists them. By default all.",
+        help="Predict only this scene of each file: its name, or its number from 0. `sparcell"
+        " info` lists scenes.",
     ),
     channel: list[int] = typer.Option(
-        None, help="Channel the model shall see, from 0; repeat it for several."
+        None, help="Channel for the model, from 0; repeat the option for several."
+    ),
+    zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
+    resume: bool = typer.Option(False, "--resume", help="Skip finished inputs and blocks."),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Print images, time, memory and problems; write nothing."
+    ),
+    diameter: str = typer.Option(
+        None,
+        help="Median object diameter in the images, px, by which they are resized; auto: estimated"
+        " from each image; none: never resize. By default pixel sizes decide.",
+        rich_help_panel=SIZE,
+    ),
+    tta: str = typer.Option(
+        None,
+        help="Test-time augmentation: flips, turns, all, photometric or none. By default that of"
+        " the model.",
+        rich_help_panel=MODEL,
+    ),
+    outputs: str = typer.Option(None, help=OUTPUTS, rich_help_panel=MODEL),
+    tile: int = typer.Option(
+        None, min=1, help="Largest edge of a tile, px.", rich_help_panel=LARGE
+    ),
+    halo: int = typer.Option(
+        None, help="Overlap of tiles in which objects are completed, px.", rich_help_panel=LARGE
+    ),
+    block: int = typer.Option(
+        None,
+        help="Predict every image in blocks of about this edge, px; large images always are.",
+        rich_help_panel=LARGE,
+    ),
+    into_image: str = typer.Option(
+        None,
+        help="Write labels into the OME-Zarr images themselves, under this name.",
+        rich_help_panel=LARGE,
+    ),
+    max_pixels: int = typer.Option(
+        None,
+        min=1,
+        help="Most pixels that an image header may declare. By default unlikely sizes are refused.",
+        rich_help_panel=LARGE,
     ),
     runtime: str = typer.Option(
         "auto",
         help="auto; cuda, directml, coreml, openvino-int8, openvino-bf16, openvino, onnxruntime.",
+        rich_help_panel=MACHINE,
     ),
-    threads: int = typer.Option(0, help="Threads of the network; 0 = as many as there are cores."),
-    tta: str = typer.Option(
-        None,
-        help="Average the answers to views of the image: flips (4), turns (4), all (8), photometric"
-        " (brightness, contrast, hue: 4 or 5) or none; as the model says if not given.",
+    threads: int = typer.Option(
+        0, help="Threads of the network; 0: one per core.", rich_help_panel=MACHINE
     ),
-    diameter: str = typer.Option(
-        None,
-        help="Median diameter of the objects, px, by which images are resized for the model; auto:"
-        " estimated from each image; none: never resize. By default pixel sizes decide.",
+    workers: int = typer.Option(
+        0, min=0, help="Number of worker processes on this machine.", rich_help_panel=MACHINE
     ),
-    tile: int = typer.Option(None, min=1, help="Largest edge of a tile, px."),
-    halo: int = typer.Option(None, help="How far a tile looks for the rest of its objects, px."),
-    zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
-    into_image: str = typer.Option(
-        None, help="Write labels into the OME-Zarr images themselves, under this name."
-    ),
-    block: int = typer.Option(
-        None, help="Predict every image in blocks of about this edge, px; large ones always are."
-    ),
-    workers: int = typer.Option(0, min=0, help="Predict in so many processes on this machine."),
     scheduler: str = typer.Option(
-        "", help="Predict on a cluster: address of a Dask scheduler, slurm, or slurm:N jobs."
-    ),
-    resume: bool = typer.Option(
-        False, "--resume", help="Skip inputs that have their results, and blocks that are done."
-    ),
-    outputs: str = typer.Option(None, help=OUTPUTS),
-    max_pixels: int = typer.Option(
-        None, min=1, help="Pixels that a header may promise; more than is likely is refused."
-    ),
-    dry_run: bool = typer.Option(
-        False, "--dry-run", help="Print images, time, memory and problems; write nothing."
+        "",
+        help="Predict on a cluster: address of a Dask scheduler, slurm, or slurm:N jobs.",
+        rich_help_panel=MACHINE,
     ),
 ) -> None:
     """Find objects in images: label images, object tables, counts; or predict their stain."""

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from sparcell.cli.help import GroupedCommand
+
 logger = logging.getLogger(__name__)
 
+DESIGN, TRAINING = "Design", "Training"
+FORECAST, RUNS = "Forecast", "Pretraining"
 DATA = typer.Option(..., "--data", help="Dataset folder.")
 OUT = typer.Option(..., "-o", "--out", help="Folder of the study.")
-RESUME = typer.Option(False, "--resume", help="Go on with a stopped study.")
+RESUME = typer.Option(False, "--resume", help="Continue a stopped study.")
 DASK = typer.Option(
     "", help="Several runs at a time: local:N, slurm, slurm:N, or a Dask scheduler's address."
 )
-MORE = typer.Option(None, min=1, help="How many more fields; by default as many again.")
-MINUTES = typer.Option(None, min=0, help="Time to outline a field, min.")
-SECONDS = typer.Option(None, min=0, help="Time to outline an object, s.")
+MORE = typer.Option(
+    None, min=1, help="How many more fields; by default as many again.", rich_help_panel=FORECAST
+)
+MINUTES = typer.Option(None, min=0, help="Time to outline a field, min.", rich_help_panel=FORECAST)
+SECONDS = typer.Option(None, min=0, help="Time to outline an object, s.", rich_help_panel=FORECAST)
 DRY_RUN = typer.Option(False, "--dry-run", help="Print the plan and stop.")
 
 
@@ -50,31 +57,43 @@ def run(
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Carry out a study; `sparcell study STUDY.yaml` is short for it."""
+    """Run a study; `sparcell study STUDY.yaml` is short for it."""
     from sparcell.studies import load_study
 
     _carry_out(load_study(study), data, out, resume, dask, dry_run)
 
 
-@app.command("curve")
+@app.command("curve", cls=GroupedCommand)
 def curve(
     data: Path = DATA,
     out: Path = OUT,
     recipe: str = typer.Option("nuclei-light", help="A recipe's name or YAML."),
-    seeds: int = typer.Option(3, min=1, help="Repetitions, where test fields are marked."),
-    group: str = typer.Option(None, help="Column of split.csv whose fields stay together."),
-    metric: str = typer.Option("f1", help="Column of results.csv that is fitted."),
+    seeds: int = typer.Option(
+        3, min=1, help="Repetitions, where test fields are marked.", rich_help_panel=DESIGN
+    ),
+    group: str = typer.Option(
+        None, help="Column of split.csv whose fields stay together.", rich_help_panel=DESIGN
+    ),
+    metric: str = typer.Option(
+        "f1", help="Column of results.csv that is fitted.", rich_help_panel=FORECAST
+    ),
     more: int = MORE,
     minutes_per_field: float = MINUTES,
     seconds_per_object: float = SECONDS,
-    steps: int = typer.Option(None, min=1, help="Steps of every training."),
-    cpu_seconds: float = typer.Option(None, min=1, help="Processor time of every training, s."),
-    settings: list[str] = typer.Option([], "--set", help="Another value for a setting."),
+    steps: int = typer.Option(
+        None, min=1, help="Steps of every training.", rich_help_panel=TRAINING
+    ),
+    cpu_seconds: float = typer.Option(
+        None, min=1, help="Processor time of every training, s.", rich_help_panel=TRAINING
+    ),
+    settings: list[str] = typer.Option(
+        [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
+    ),
     resume: bool = RESUME,
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Train on nested subsets of the labels, and say what more labels would bring."""
+    """Train on nested subsets of the labels and forecast the gain of more labels."""
     from sparcell.studies.learning_curve_study import learning_curve_study
     from sparcell.training.settings import read_overrides
 
@@ -96,34 +115,57 @@ def curve(
         typer.echo(describe(fitted, minutes_per_field, more, seconds_per_object))
 
 
-@app.command("isl")
-def isl(
+@app.command("pretraining", cls=GroupedCommand)
+def pretraining(
     data: Path = DATA,
     out: Path = OUT,
     recipe: str = typer.Option("bonte2023-light/nuclei", help="Recipe that finds objects."),
-    labels: str = typer.Option("labels", help="Folder of the labels in the dataset."),
-    stain_recipe: str = typer.Option(
-        "bonte2023-light/stain", help="Recipe that predicts the stain."
+    labels: str = typer.Option(
+        "labels", help="Folder of the labels in the dataset.", rich_help_panel=DESIGN
     ),
-    stain: Path = typer.Option(None, metavar="RUN", help="A finished run of it, instead."),
+    stain_recipe: str = typer.Option(
+        "bonte2023-light/stain", help="Recipe that predicts the stain.", rich_help_panel=RUNS
+    ),
+    stain: Path = typer.Option(
+        None,
+        metavar="RUN",
+        help="A finished run that predicts the stain; nothing is trained for it.",
+        rich_help_panel=RUNS,
+    ),
     start: list[Path] = typer.Option(
-        [], metavar="RUN", help="A further run to start from, named by its folder; repeatable."
+        [],
+        metavar="RUN",
+        help="A further run to start from, named by its folder; repeatable.",
+        rich_help_panel=RUNS,
     ),
     budgets: str = typer.Option(
-        "", help="Numbers of labelled fields: 1,2,5,10; by default up to all."
+        "",
+        help="Numbers of labelled fields: 1,2,5,10; by default up to all.",
+        rich_help_panel=DESIGN,
     ),
-    seeds: int = typer.Option(3, min=1, help="Repetitions, each with other labelled fields."),
-    steps: int = typer.Option(None, min=1, help="Steps of every training after the stain's."),
-    cpu_seconds: float = typer.Option(None, min=1, help="Their processor time instead, s."),
-    settings: list[str] = typer.Option([], "--set", help="Another value for a setting of RECIPE."),
+    seeds: int = typer.Option(
+        3, min=1, help="Repetitions, each with other labelled fields.", rich_help_panel=DESIGN
+    ),
+    steps: int = typer.Option(
+        None, min=1, help="Steps of every training after the stain's.", rich_help_panel=TRAINING
+    ),
+    cpu_seconds: float = typer.Option(
+        None, min=1, help="Their processor time instead, s.", rich_help_panel=TRAINING
+    ),
+    settings: list[str] = typer.Option(
+        [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
+    ),
     stain_settings: list[str] = typer.Option(
-        [], "--set-stain", help="Another value for a setting of the stain's recipe."
+        [],
+        "--set-stain",
+        help="Change a setting of the stain's recipe.",
+        rich_help_panel=TRAINING,
     ),
     resume: bool = RESUME,
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Learn to predict the stain once, then objects from scratch, ImageNet, that, other runs."""
+    """Compare pretraining: a stain model, ImageNet and other runs against random weights."""
     from functools import partial
 
     from sparcell.studies.design import plan_study
@@ -168,6 +210,13 @@ def isl(
         check_runs({STAIN: run}, study, data)
     if _carry_out(study, data, out / "study", resume, dask, dry_run, coming):
         typer.echo(f"pretraining: {write_pretraining(out, run)}")
+
+
+@app.command("isl", hidden=True)
+@wraps(pretraining)
+def _isl(**options: Any) -> None:
+    logger.warning("sparcell study isl is now sparcell study pretraining; use the new name")
+    pretraining(**options)
 
 
 def _numbers(text: str) -> list[int]:

@@ -14,15 +14,13 @@ def train(
     recipe: str = typer.Argument(..., help="A recipe's name (`sparcell recipes list`) or YAML."),
     data: list[Path] = typer.Option(..., "--data", help="Dataset folder; repeat it to mix sets."),
     out: Path = typer.Option(..., "-o", "--out", help="Run folder."),
-    settings: list[str] = typer.Option(
-        [], "--set", help="Another value for a setting: --set fit.epochs=20."
-    ),
+    settings: list[str] = typer.Option([], "--set", help="Change a setting: --set fit.epochs=20."),
     pretrained: str = typer.Option(
         None,
         metavar="RUN",
         help="Start from a run, such as one that learned to predict a stain, a model or a file.",
     ),
-    resume: bool = typer.Option(False, "--resume", help="Go on with a stopped run."),
+    resume: bool = typer.Option(False, "--resume", help="Continue a stopped run."),
 ) -> None:
     """Train a model, score it, and write its report."""
     from sparcell.cli.extras import need_torch
