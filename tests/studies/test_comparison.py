@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.io import write_image
 from sparcell.studies import Study, plan_study
 from sparcell.studies.comparison import FOUND, TRUE, draw_comparison, draw_recipes, outline
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 
 RED, GREEN, BLUE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]
 

@@ -10,7 +10,7 @@ from sparcell.io import open_image, write_image
 from sparcell.studies.design import plan_study
 from sparcell.studies.example_fields import draw_fields
 from sparcell.studies.pretraining_study import pretraining_study
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 
 LONG = "a field whose name is far too long for a row"
 

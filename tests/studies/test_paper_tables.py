@@ -15,7 +15,7 @@ from sparcell.studies.config import Study
 from sparcell.studies.families import families_of
 from sparcell.studies.page import write_study_page
 from sparcell.studies.paper_tables import as_rows, paper_tables, read_layout
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 from sparcell.training.settings import open_recipe_file, recipe_files
 
 TRANSFER = "cui2020-transfer/watershed-resnet50-transfer"

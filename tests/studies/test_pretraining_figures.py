@@ -15,7 +15,7 @@ from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.studies.design import plan_study
 from sparcell.studies.pretraining_figures import draw_pipeline, draw_spread
 from sparcell.studies.pretraining_study import pretraining_study, write_pretraining
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 
 SCORES = {"imagenet": [0.1, 0.2, 0.3, 0.4, 0.5], "stain": [0.5, 0.6, 0.7, 0.8, 0.9]}
 

@@ -1,4 +1,4 @@
-"""Three starts compared: what the paper reports, and what it lacks."""
+"""Three kinds of pretraining compared, as the paper reports them and beyond."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sparcell.studies.pretraining_table import (
     describe_pretraining,
     draw_pretraining,
 )
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 from sparcell.studies.statistics import interval_of_mean
 
 
@@ -139,7 +139,7 @@ def data(tmp_path):
     return tmp_path / "set"
 
 
-def test_the_three_starts_differ_in_nothing_but_the_start(data, tmp_path):
+def test_the_three_runs_differ_in_nothing_but_their_weights(data, tmp_path):
     study = pretraining_study(data, {STAIN: tmp_path / "stain"})
     assert study.budgets == (1, 2, 5, "all") and study.metric == "map" and study.val == 0
     scratch, imagenet, stain = study.resolve().values()
@@ -195,7 +195,7 @@ def test_further_runs_are_starts_of_their_own(data, tmp_path, capsys):
     study = pretraining_study(data, runs, seeds=1, budgets=[1])
     assert list(study.resolve()) == ["scratch", "imagenet", "stain", "cells"]
     assert study.resolve()["cells"].network.weights == str(tmp_path / "cells")
-    with pytest.raises(InputError, match="a start is called imagenet"):
+    with pytest.raises(InputError, match="another is called imagenet"):
         name_runs(tmp_path / "stain", [tmp_path / "imagenet"])
     # Of another method than the stain's, but the fields of the test are not for it either.
     (tmp_path / "cells").mkdir()

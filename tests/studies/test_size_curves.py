@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_paper_tables import study_of
 
-from sparcell.studies.reading import tidy
+from sparcell.studies.result_tables import tidy
 from sparcell.studies.size_curves import draw_sizes
 
 SIZES = {"0.01": 20, "0.1": 200, "0.25": 500, "0.5": 1000, "1": 2000}

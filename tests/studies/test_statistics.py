@@ -12,7 +12,7 @@ from scipy import stats
 
 from sparcell.core.errors import InputError
 from sparcell.studies.conclusions import conclude
-from sparcell.studies.reading import labelled_fields, ordered_budgets, tidy
+from sparcell.studies.result_tables import labelled_fields, ordered_budgets, tidy
 from sparcell.studies.statistics import compare, corrected_t_test, holm, paired_by_image, summarise
 
 

@@ -1,11 +1,11 @@
-"""The outcome of a study in sentences."""
+"""The outcome of a study in sentences, with intervals and tests."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from sparcell.evaluation import score_title
-from sparcell.studies.reading import ALL, finished, ordered_budgets
+from sparcell.studies.result_tables import ALL, finished, ordered_budgets
 from sparcell.studies.statistics import LEVEL
 
 MAX_DETAILS = 2
@@ -34,12 +34,12 @@ def conclude(
     budgets = ordered_budgets(good)
     if not budgets:
         return ["No run came to an end, so there is nothing to compare."]
-    said = [_overall(good, comparisons)] if len(comparisons) else []
+    sentences = [_overall(good, comparisons)] if len(comparisons) else []
     for budget in budgets:
         part = summary[(summary["budget"] == budget) & (summary["runs"] > 0)]
         others = comparisons[comparisons["budget"] == budget]
-        said.append(_of_budget(good, part, others, metric))
-    return [*said, *_single_runs(summary)]
+        sentences.append(_of_budget(good, part, others, metric))
+    return [*sentences, *_single_runs(summary)]
 
 
 def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
@@ -49,18 +49,18 @@ def _overall(good: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         others = comparisons[comparisons["budget"] == budget]
         best[budget] = str(others["best"].iloc[0])
         front[budget] = [best[budget], *others.loc[~others["ahead"], "recipe"]]
-    where = f"with {fields(budgets[0])}" if len(budgets) == 1 else "at every number of labels"
+    where = f"with {budget_name(budgets[0])}" if len(budgets) == 1 else "at every number of labels"
     if not comparisons["ahead"].any():
         where = where.replace("every", "any")
         return f"There is no clear difference between the recipes {where}."
     always = [name for name in front[budgets[0]] if all(name in front[b] for b in budgets)]
     if len(always) > 1:
-        return f"{listed(always)} are best {where}, without a clear difference between them."
+        return f"{join_names(always)} are best {where}, without a clear difference between them."
     if always and all(len(names) == 1 for names in front.values()):
         return f"{always[0]} is ahead of all others {where}."
     if always:
         return f"{always[0]} is the best, or not clearly behind the best, {where}."
-    leaders = "; ".join(f"with {fields(b)} {listed(front[b])}" for b in budgets)
+    leaders = "; ".join(f"with {budget_name(b)} {join_names(front[b])}" for b in budgets)
     return f"No recipe is best throughout. The best: {leaders}."
 
 
@@ -73,10 +73,10 @@ def _of_budget(good: pd.DataFrame, part: pd.DataFrame, others: pd.DataFrame, met
         interval = f" (95 % interval {top['low']:.2f} to {top['high']:.2f}, {repeats})"
     reached = f"{name} {top['mean']:.3f}{interval}"
     if not len(others):
-        return f"With {fields(budget)}: {top['recipe']} reaches {reached}."
+        return f"With {budget_name(budget)}: {top['recipe']} reaches {reached}."
     return " ".join(
         [
-            f"With {fields(budget)}: {top['recipe']} is first with {reached}.",
+            f"With {budget_name(budget)}: {top['recipe']} is first with {reached}.",
             *_against(others, repeats),
         ]
     )
@@ -88,41 +88,43 @@ def _against(others: pd.DataFrame, repeats: str) -> list[str]:
     reversed_ = tested & (others["p_holm"] < LEVEL) & (others["high"] < 0)
     behind, untested = others[others["ahead"]], others[~tested]
     level = others[tested & ~others["ahead"] & ~reversed_]
-    said = []
+    sentences = []
     if len(behind) == len(others) > 1:
-        said.append(f"It is ahead of all others; the closest is {_names(behind.iloc[:1])}.")
+        sentences.append(f"It is ahead of all others; the closest is {_names(behind.iloc[:1])}.")
     elif len(behind):
-        said.append(f"It is ahead of {_names(behind)}.")
+        sentences.append(f"It is ahead of {_names(behind)}.")
     if len(level) and (level["p_least"] * len(others) > LEVEL).all():
         count = int(level["pairs"].max())
-        said.append(f"{count} test images are too few to show a difference from {_names(level)}.")
+        sentences.append(
+            f"{count} test images are too few to show a difference from {_names(level)}."
+        )
     elif len(level):
-        said.append(f"With {repeats} there is no clear difference from {_names(level)}.")
+        sentences.append(f"With {repeats} there is no clear difference from {_names(level)}.")
     for alike, why in (
         (True, "the score of the whole set weighs images with many objects more"),
         (False, "the scores of the whole sets are of different images"),
     ):
         better = others[reversed_ & (others["same_images"] == alike)]
         if len(better):
-            said.append(f"Image by image {_names(better)} is better: {why}.")
+            sentences.append(f"Image by image {_names(better)} is better: {why}.")
     if not others["same_images"].all():
-        unlike = listed(others.loc[~others["same_images"], "recipe"].tolist())
-        said.append(
+        unlike = join_names(others.loc[~others["same_images"], "recipe"].tolist())
+        sentences.append(
             f"{unlike} and the first are scored on different test images: their scores do not "
             "compare. Tests take the images in common."
         )
     if len(untested):
-        said.append(
-            f"Not tested against {listed(untested['recipe'].tolist())}: no scores of the same "
+        sentences.append(
+            f"Not tested against {join_names(untested['recipe'].tolist())}: no scores of the same "
             "images or folds."
         )
-    return said
+    return sentences
 
 
 def _names(others: pd.DataFrame) -> str:
     if len(others) > MAX_DETAILS:
-        return listed(others["recipe"].tolist())
-    return listed(
+        return join_names(others["recipe"].tolist())
+    return join_names(
         [
             f"{row.recipe} (difference {row.difference:.3f} per "
             f"{'image' if row.test == 'wilcoxon' else 'fold'}, {row.low:.3f} to {row.high:.3f})"
@@ -139,7 +141,7 @@ def _single_runs(summary: pd.DataFrame) -> list[str]:
         return []
     if len(single) == len(most):
         return ["There is one run of each: another seed may turn this over."]
-    return [f"There is one run only of {listed(single)}: what seeds change is not known."]
+    return [f"There is one run only of {join_names(single)}: what seeds change is not known."]
 
 
 def _repeats(good: pd.DataFrame) -> str:
@@ -151,13 +153,13 @@ def _repeats(good: pd.DataFrame) -> str:
     return f"{seeds} seeds" if seeds > 1 else "one run"
 
 
-def fields(budget: str) -> str:
+def budget_name(budget: str) -> str:
     """Name a budget: ``20 labelled fields``."""
     if budget == ALL:
         return "all labelled fields"
     return f"{budget} labelled field{'' if budget == '1' else 's'}"
 
 
-def listed(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """Join names as a sentence does."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

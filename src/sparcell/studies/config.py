@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
 from sparcell.evaluation import Rules
-from sparcell.studies.reading import main_scores
+from sparcell.studies.result_tables import main_scores
 from sparcell.training.effects import name_settings
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe, load_recipe

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.evaluation import score_title
 from sparcell.studies.curve_fit import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
-from sparcell.studies.reading import finished, labelled_fields, tidy
+from sparcell.studies.result_tables import finished, labelled_fields, tidy
 
 Values = NDArray[np.float64]
 Unit = Literal["fields", "objects"]
@@ -278,31 +278,33 @@ def describe(
     extra = f"{ahead.more} more outlined {curve.unit if ahead.more > 1 else curve.unit[:-1]}"
     if ahead.minutes is not None:
         extra += f" (about {duration(ahead.minutes)} of annotation)"
-    said = [f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."]
+    sentences = [f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."]
     if ahead.expected is None:
         few = f"One run at each of {len(curve.amounts)} budgets supports no forecast"
-        return f"{said[0]} {few}: add seeds or budgets."
+        return f"{sentences[0]} {few}: add seeds or budgets."
     expected = f"with {extra} expect {name} {ahead.expected.low:.2f} to {ahead.expected.high:.2f}"
     reach = f"That is {ahead.times:.2g} times the labels that were tried"
     if curve.fit is None:
-        said.append(
+        sentences.append(
             f"{len(curve.amounts)} budgets are too few to fit a curve; if every doubling brings "
             f"no more than the last one did ({max(0.0, curve.last_doubling):.3f}), then {expected}."
         )
     elif ahead.doubling is None:
-        said.append(f"{expected[:1].upper()}{expected[1:]}.")
+        sentences.append(f"{expected[:1].upper()}{expected[1:]}.")
     else:
         again = f"doubling again adds less than {rounded_up(ahead.doubling):.2f}"
-        said.append(f"{expected[:1].upper()}{expected[1:]}; {again}.")
+        sentences.append(f"{expected[:1].upper()}{expected[1:]}; {again}.")
         reach += f", the doubling {2 * ahead.times:.2g} times"
-    said.append(f"{reach}.")
+    sentences.append(f"{reach}.")
     if curve.fit is not None and curve.fit[1] < NO_GROWTH:
-        said.append("The scores do not grow with the labels: more of them are not what is missing.")
+        sentences.append(
+            "The scores do not grow with the labels: more of them are not what is missing."
+        )
     if not curve.repeated:
-        said.append(
+        sentences.append(
             "There is one run for each budget, so what another seed would change is not known."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def rounded_up(gain: float) -> float:

@@ -1,4 +1,4 @@
-"""Test fields as pictures: what is there and what starts find (isl figures 8 and 10)."""
+"""Pictures of test fields, true and predicted (isl figures 8 and 10)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Panel(NamedTuple):
 
 
 def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None:
-    """Draw image, stain, predicted stain, truth and the objects of all starts but from scratch.
+    """Draw image, stain, predicted stain, truth, and the objects after each pretraining.
 
     The runs are those of the smallest number of labels and the first seed. Of a stack of focal
     planes the middle one is shown; of stains the first, its square root, since nuclei differ many
@@ -57,7 +57,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
     Parameters
     ----------
     study : Path
-        Folder of a study of starts.
+        Folder of a pretraining study.
     stain : Path
         The run that predicts the stain; its predictions of test fields are shown.
     images : DataFrame
@@ -97,11 +97,11 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
             if opened:
                 panels[title] = Panel(brighten(stretch(read_window(opened, window)[0])))
         panels["truth"] = Panel(paint_objects(files["labels"].path, window))
-        for start in order:
-            found = study / "runs" / runs[start].key / "predictions" / "labels" / file
-            title = TITLES.get(start, f"after {start}")
+        for label in order:
+            found = study / "runs" / runs[label].key / "predictions" / "labels" / file
+            title = TITLES.get(label, f"after {label}")
             panels[title] = Panel(
-                paint_objects(found, window), score_below(images, runs[start], name)
+                paint_objects(found, window), score_below(images, runs[label], name)
             )
         rows.append(panels)
     budget = plan.study.budgets[0]

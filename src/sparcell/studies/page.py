@@ -20,7 +20,7 @@ from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
 from sparcell.reports.rendering import embed, render
 from sparcell.studies.comparison import draw_recipes
-from sparcell.studies.conclusions import conclude, fields
+from sparcell.studies.conclusions import budget_name, conclude
 from sparcell.studies.curve import (
     LearningCurve,
     describe,
@@ -39,7 +39,7 @@ from sparcell.studies.pictures import (
     draw_scores,
     draw_small,
 )
-from sparcell.studies.reading import finished, labelled_fields, ordered_budgets, tidy
+from sparcell.studies.result_tables import finished, labelled_fields, ordered_budgets, tidy
 from sparcell.studies.size_curves import draw_sizes
 from sparcell.studies.statistics import compare, summarise, tested_images
 
@@ -91,13 +91,13 @@ def write_study_page(
     if papers:
         write_table(as_rows(papers), out / "paper_tables.csv")
     curves = fit_all(runs, metric)
-    said = conclude(runs, summary, comparisons, metric)
+    sentences = conclude(runs, summary, comparisons, metric)
     asked = (minutes_per_field, more, seconds_per_object)
     leader, several = _leader(summary), len(set(good["recipe"])) > 1
     forecast = describe(curves[leader], *asked) if leader in curves else ""
     if forecast and not several:
         # Nothing is compared: what more labels bring is what the study is about.
-        said = [forecast, *said]
+        sentences = [forecast, *sentences]
     columns = [name for name in _other_scores() if name in table and name != metric]
     pictures = draw_recipes(out, images)
     page = render(
@@ -106,8 +106,8 @@ def write_study_page(
         description=study.get("description") or "",
         metric=metric,
         names=score_titles(),
-        headline=said[0],
-        conclusions=said[1:],
+        headline=sentences[0],
+        conclusions=sentences[1:],
         several=several,
         others=sorted(set(runs["recipe"]) - _own(study)) if study else [],
         blocks=_blocks(table),
@@ -247,7 +247,7 @@ def _blocks(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Split the table by budget."""
     return [
         {
-            "title": fields(budget).capitalize(),
+            "title": budget_name(budget).capitalize(),
             "rows": table[table["budget"] == budget].to_dict("records"),
         }
         for budget in ordered_budgets(table)
@@ -285,33 +285,33 @@ def _failures(runs: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None) -> list[str]:
     """Say in sentences how the figures were made."""
-    said = [f"{len(good)} runs came to an end."]
+    sentences = [f"{len(good)} runs came to an end."]
     if study.get("fixed_test"):
-        said.append(f"{study['folds']} folds validate in turn beside a fixed test set.")
+        sentences.append(f"{study['folds']} folds validate in turn beside a fixed test set.")
     elif study.get("folds"):
-        said.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
+        sentences.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
     if (study.get("fixed_test") or not study.get("folds")) and (tested := tested_images(images)):
-        said.append(_tests(tested))
+        sentences.append(_tests(tested))
     if len(set(good["budget"])) > 1:
-        said.append("Smaller budgets are contained in larger ones.")
+        sentences.append("Smaller budgets are contained in larger ones.")
     limit = study.get("limit") or {}
     if limit.get("cpu_seconds"):
-        said.append(
+        sentences.append(
             f"Every training of Sparcell had {limit['cpu_seconds']:g} seconds of processor time."
         )
     if limit.get("steps"):
-        said.append(f"Every training of Sparcell had {limit['steps']} steps.")
+        sentences.append(f"Every training of Sparcell had {limit['steps']} steps.")
     if study.get("val"):
-        said.append(f"Besides its budget, every run used {study['val']} validation fields.")
+        sentences.append(f"Besides its budget, every run used {study['val']} validation fields.")
     if study:
-        said.append("Where a recipe tunes its decoding, it does so on validation fields only.")
+        sentences.append("Where a recipe tunes its decoding, it does so on validation fields only.")
     if study.get("min_size") and "f1_no_small" in good:
-        said.append(f"Small objects are those below {study['min_size']} px.")
+        sentences.append(f"Small objects are those below {study['min_size']} px.")
     if study.get("detection_radius") is not None:
-        said.append(
+        sentences.append(
             f"Detection: within {study['detection_radius']:g} px of a labelled object, one to one."
         )
-    return said
+    return sentences
 
 
 def _tests(tested: dict[str, frozenset[str]]) -> str:

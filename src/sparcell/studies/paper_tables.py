@@ -27,7 +27,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from sparcell.core.errors import InputError
 from sparcell.studies.families import Family, families_of
-from sparcell.studies.reading import ordered_budgets
+from sparcell.studies.result_tables import ordered_budgets
 from sparcell.studies.rows import mean_columns, score_columns
 from sparcell.training.recipe_parts import Part
 

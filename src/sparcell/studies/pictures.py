@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from sparcell.evaluation import METRICS, score_title
-from sparcell.studies.conclusions import fields
+from sparcell.studies.conclusions import budget_name
 from sparcell.studies.curve import FARTHEST, LearningCurve
-from sparcell.studies.reading import ALL, labelled_fields, ordered_budgets
+from sparcell.studies.result_tables import ALL, labelled_fields, ordered_budgets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -229,7 +229,7 @@ def _panels(table: pd.DataFrame, colours: Colours) -> tuple[Figure, list[tuple[A
     figure = Figure(figsize=size, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(budgets), sharey=True, sharex=True))
     for axis, budget in zip(axes, budgets, strict=True):
-        axis.set_title(fields(budget) if budget != ALL else "all fields", fontsize=10)
+        axis.set_title(budget_name(budget) if budget != ALL else "all fields", fontsize=10)
         axis.set_yticks(range(len(colours)), list(colours))
         axis.set_ylim(len(colours) - 0.5, -0.5)
         axis.grid(axis="x", color="0.92")

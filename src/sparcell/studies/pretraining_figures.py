@@ -28,7 +28,7 @@ from sparcell.studies.example_fields import (
 )
 from sparcell.studies.pictures import COLOURS
 from sparcell.studies.pretraining_table import METRICS, ORDER
-from sparcell.studies.reading import finished, ordered_budgets
+from sparcell.studies.result_tables import finished, ordered_budgets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,13 +50,13 @@ def draw_spread(images: pd.DataFrame) -> Figure | None:
     Parameters
     ----------
     images : DataFrame
-        Tidy ``images.csv`` of a study of starts.
+        Tidy ``images.csv`` of a pretraining study.
 
     Returns
     -------
     Figure or None
-        A box for each start: median, quartiles, and whiskers to the farthest score within 1.5 times
-        the distance of the quartiles; a dot for each image and seed. None without any score.
+        A box for each pretraining: median, quartiles, and whiskers to the farthest score within 1.5
+        times the distance of the quartiles; a dot for each image and seed. None without any score.
     """
     from matplotlib.figure import Figure
 
@@ -74,12 +74,12 @@ def draw_spread(images: pd.DataFrame) -> Figure | None:
 
 def _draw_boxes(axis: Axes, good: pd.DataFrame, metric: str) -> None:
     found = list(dict.fromkeys(good["recipe"]))
-    starts = [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
+    labels = [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
     colours = dict(zip(dict.fromkeys((*ORDER, *found)), ("#808080", *COLOURS), strict=False))
     random = np.random.default_rng(0)
-    for position, start in enumerate(starts):
-        scores = good.loc[good["recipe"] == start, metric].to_numpy(float)
-        colour = colours[start]
+    for position, label in enumerate(labels):
+        scores = good.loc[good["recipe"] == label, metric].to_numpy(float)
+        colour = colours[label]
         axis.boxplot(
             scores,
             positions=[position],
@@ -93,7 +93,7 @@ def _draw_boxes(axis: Axes, good: pd.DataFrame, metric: str) -> None:
         )
         beside = position + random.uniform(-0.15, 0.15, len(scores))
         axis.plot(beside, scores, "o", color=colour, alpha=0.4, markersize=3)
-    axis.set_xticks(range(len(starts)), [ORDER.get(start, start) for start in starts])
+    axis.set_xticks(range(len(labels)), [ORDER.get(label, label) for label in labels])
     axis.set(ylabel=score_title(metric), ylim=(-0.03, 1.03))
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -104,7 +104,7 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
     Parameters
     ----------
     study : Path
-        Folder of a study of starts. Of its runs after the stain the one with the most labels is
+        Folder of a pretraining study. Of its runs after the stain the one with the most labels is
         shown, of the first seed.
     stain : Path
         The run that predicts the stain.

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 SCRATCH, IMAGENET, STAIN = "scratch", "imagenet", "stain"
 OF_A_RUN = ("network.head", "fit.freeze_batchnorm")
-"""Settings that have an effect only on a start from a run."""
+"""Settings that have an effect only where weights come from a run."""
 BUDGETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Labelled fields that are tried, as far as there are so many."""
 
@@ -49,7 +49,7 @@ def pretraining_study(
     limit: Limit | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Study:
-    """Make the study that compares starts of one recipe.
+    """Make the study that compares initial weights of one recipe.
 
     What the recipe says of `optimiser.pretrained_lr` and `fit.freeze_fraction` holds for the runs
     alone; the others move all weights from the beginning, as `nuclei-light` does. Validation fields
@@ -60,7 +60,7 @@ def pretraining_study(
     data : Path
         Dataset folder with labels, of which some are marked test.
     runs : dict of str to Path
-        Runs to start from, by the names of these starts. Scratch and ImageNet have the network of
+        Runs whose weights are used, by name. Scratch and ImageNet have the network of
         the first, which learned to predict the stain.
     recipe : str
         A recipe's name or path.
@@ -179,7 +179,7 @@ def learn_stain(
 
 
 def name_runs(stain: Path, others: Sequence[Path]) -> dict[str, Path]:
-    """Name starts after the folders of their runs, the first of all ``stain``.
+    """Name runs after their folders, the first one ``stain``.
 
     Raises
     ------
@@ -262,11 +262,11 @@ def write_pretraining(out: Path, stain: Path) -> Path:
         describe_pretraining,
         draw_pretraining,
     )
-    from sparcell.studies.reading import tidy
+    from sparcell.studies.result_tables import tidy
 
     folder = out / "study"
     if not (folder / "images.csv").exists():
-        raise InputError(f"no images.csv in {folder}", "a study of starts", "check the path")
+        raise InputError(f"no images.csv in {folder}", "a pretraining study", "check the path")
     runs, images = (tidy(read_table(folder / f"{name}.csv")) for name in ("results", "images"))
     table = compare_pretraining(runs, images)
     write_table(table, out / "pretraining.csv")
@@ -280,12 +280,12 @@ def write_pretraining(out: Path, stain: Path) -> Path:
     for name, picture in pictures.items():
         with whole_file(out / f"{name}.png") as partial:
             partial.write_bytes(picture)
-    said = describe_pretraining(table)
-    for line in said:
+    sentences = describe_pretraining(table)
+    for line in sentences:
         logger.info(line)
     embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
     with whole_file(out / "pretraining.html") as partial:
         partial.write_text(
-            render("pretraining.html", name=out.resolve().name, said=said, **embedded), "utf8"
+            render("pretraining.html", name=out.resolve().name, said=sentences, **embedded), "utf8"
         )
     return out / "pretraining.csv"

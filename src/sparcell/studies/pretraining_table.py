@@ -1,4 +1,4 @@
-"""How much a start gains, at every number of labels: table, sentences, curves."""
+"""Scores after each pretraining, at every number of labels: table, sentences, curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from sparcell.evaluation import score_title
 from sparcell.studies.pictures import COLOURS
-from sparcell.studies.reading import finished, labelled_fields, ordered_budgets
+from sparcell.studies.result_tables import finished, labelled_fields, ordered_budgets
 from sparcell.studies.statistics import (
     NOT_TESTED,
     Difference,
@@ -27,11 +27,11 @@ BASE = "imagenet"
 LEGIBLE = 0.08
 """Numbers on an axis are at least so far apart, share of its length."""
 ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
-"""How starts are called; further ones, by the names of their runs, come after these."""
+"""Names of the kinds of pretraining; those of further runs come after these."""
 
 
 def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Compare every start with that from ImageNet.
+    """Compare every pretraining with that on ImageNet.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        A row per metric, number of fields and start: `score`, the mean over test images and seeds,
-        as the paper has it; `low` and `high`, its 95 % interval (images and seeds drawn anew);
+        A row per metric, number of fields and pretraining: `score`, the mean over test images and
+        seeds, as in the paper; `low` and `high`, its 95 % interval (images and seeds drawn anew);
         `seed_sd`, the spread over seeds, and so over which fields were labelled; `gain` over the
-        start from ImageNet, relative; `difference` with its interval and `p` (Wilcoxon on images,
-        each a mean over seeds), `p_holm` corrected for all rows; `count_error`.
+        pretraining on ImageNet, relative; `difference` with its interval and `p` (Wilcoxon on
+        images, each a mean over seeds), `p_holm` corrected for all rows; `count_error`.
     """
     rows = []
     for metric in METRICS:
@@ -53,13 +53,13 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
         for budget in ordered_budgets(good):
             of_budget = good[good["budget"] == budget]
             scores = {
-                start: of_budget[of_budget["recipe"] == start]
+                pretraining: of_budget[of_budget["recipe"] == pretraining]
                 .pivot_table(metric, "seed", "image")
                 .dropna(axis=1)
-                for start in _in_order(of_budget["recipe"])
+                for pretraining in _in_order(of_budget["recipe"])
             }
-            for start, own_scores in scores.items():
-                own = runs[(runs["budget"] == budget) & (runs["recipe"] == start)]
+            for pretraining, own_scores in scores.items():
+                own = runs[(runs["budget"] == budget) & (runs["recipe"] == pretraining)]
                 values = own_scores.to_numpy(float)
                 low, high = interval_of_mean(values)
                 rows.append(
@@ -67,13 +67,13 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
                         "metric": metric,
                         "budget": budget,
                         "fields": float(amounts[own.index].mean()),
-                        "pretraining": start,
+                        "pretraining": pretraining,
                         "seeds": len(values),
                         "score": values.mean(),
                         "low": low,
                         "high": high,
                         "seed_sd": values.mean(axis=1).std(ddof=1) if len(values) > 1 else np.nan,
-                        **_against(scores, start),
+                        **_against(scores, pretraining),
                         "count_error": pd.to_numeric(own["count_error"], errors="coerce").mean(),
                     }
                 )
@@ -82,17 +82,17 @@ def compare_pretraining(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFram
     return table
 
 
-def _in_order(starts: pd.Series[str]) -> list[str]:
-    found = list(dict.fromkeys(starts))
+def _in_order(pretrainings: pd.Series[str]) -> list[str]:
+    found = list(dict.fromkeys(pretrainings))
     return [name for name in dict.fromkeys((*ORDER, *found)) if name in found]
 
 
-def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
-    """Compare a start with that from ImageNet on the seeds and images that both have."""
+def _against(scores: dict[str, pd.DataFrame], pretraining: str) -> dict[str, float]:
+    """Compare a pretraining with that on ImageNet, on the seeds and images that both have."""
     found: Difference = NOT_TESTED
     gain = np.nan
-    if start != BASE and BASE in scores:
-        own, base = scores[start], scores[BASE]
+    if pretraining != BASE and BASE in scores:
+        own, base = scores[pretraining], scores[BASE]
         seeds, shared = own.index.intersection(base.index), own.columns.intersection(base.columns)
         if len(seeds) and len(shared):
             a, b = (table.loc[seeds, shared].to_numpy(float) for table in (own, base))
@@ -109,7 +109,7 @@ def _against(scores: dict[str, pd.DataFrame], start: str) -> dict[str, float]:
 
 def describe_pretraining(table: pd.DataFrame) -> list[str]:
     """Say in a sentence for each metric, number of fields and run what starting from it brought."""
-    said = []
+    sentences = []
     for row in table[~table["pretraining"].isin(["scratch", BASE])].to_dict("records"):
         if pd.isna(row["difference"]):
             continue
@@ -120,12 +120,12 @@ def describe_pretraining(table: pd.DataFrame) -> list[str]:
         low, high = row["difference_low"], row["difference_high"]
         # One run on one field has no spread.
         known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
-        start = "the stain" if row["pretraining"] == "stain" else row["pretraining"]
-        said.append(
-            f"{fields}, {score_title(row['metric'])}: {row['score']:.3f} after {start}, {base:.3f} "
-            f"after ImageNet ({gain}{known})"
+        pretraining = "the stain" if row["pretraining"] == "stain" else row["pretraining"]
+        sentences.append(
+            f"{fields}, {score_title(row['metric'])}: {row['score']:.3f} after {pretraining}, "
+            f"{base:.3f} after ImageNet ({gain}{known})"
         )
-    return said
+    return sentences
 
 
 def draw_pretraining(table: pd.DataFrame) -> Figure:
@@ -133,18 +133,20 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    starts = _in_order(table["pretraining"])
+    pretrainings = _in_order(table["pretraining"])
     # Grey for none, then the colours of other pages.
-    colours = dict(zip(dict.fromkeys((*ORDER, *starts)), ("#808080", *COLOURS), strict=False))
+    colours = dict(zip(dict.fromkeys((*ORDER, *pretrainings)), ("#808080", *COLOURS), strict=False))
     for axis, metric in zip(figure.subplots(1, 2), METRICS, strict=True):
         part = table[table["metric"] == metric]
-        for number, start in enumerate(starts):
-            own = part[part["pretraining"] == start].sort_values("fields")
+        for number, pretraining in enumerate(pretrainings):
+            own = part[part["pretraining"] == pretraining].sort_values("fields")
             # A little apart, so that intervals do not hide each other.
             x = own["fields"] * 1.04 ** (number - 1)
             error = np.abs(own[["low", "high"]].to_numpy(float).T - own["score"].to_numpy(float))
-            style = {"fmt": "o-", "color": colours[start], "capsize": 2}
-            axis.errorbar(x, own["score"], error, label=ORDER.get(start, start), **style)
+            style = {"fmt": "o-", "color": colours[pretraining], "capsize": 2}
+            axis.errorbar(
+                x, own["score"], error, label=ORDER.get(pretraining, pretraining), **style
+            )
         ticks = sorted(set(part["fields"]))
         axis.set(
             xscale="log", xlabel="labelled fields", ylabel=f"{score_title(metric)}, 95 % interval"
@@ -156,7 +158,7 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
             axis.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
         axis.spines[["top", "right"]].set_visible(False)
     lines, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(lines, names, loc="outside upper center", ncols=len(starts), frameon=False)
+    figure.legend(lines, names, loc="outside upper center", ncols=len(pretrainings), frameon=False)
     return figure
 
 

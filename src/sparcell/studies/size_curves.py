@@ -13,7 +13,7 @@ import pandas as pd
 
 from sparcell.studies.families import Family, families_of
 from sparcell.studies.pictures import COLOURS, ERRORS
-from sparcell.studies.reading import ordered_budgets
+from sparcell.studies.result_tables import ordered_budgets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

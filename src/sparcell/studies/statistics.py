@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from sparcell.studies.reading import finished, ordered_budgets
+from sparcell.studies.result_tables import finished, ordered_budgets
 
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
