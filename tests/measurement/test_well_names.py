@@ -88,7 +88,7 @@ def test_a_prefix_is_a_plate_only_where_it_must_be():
     assert plates.table["plate"].tolist() == ["P1", "P2"]
     assert plates.notes == (
         "2 plates in names (P1, P2): wells.csv has rows for each; if these are times, give "
-        "times with --wells",
+        "times with `wells`",
     )
 
 
@@ -97,7 +97,7 @@ def test_images_that_names_do_not_distinguish_are_said():
     wells = find_wells(["a_B3s1", "b_B3s1", "b_B3s2"], pattern)
     assert wells.notes == (
         "2 images are of well B03, tile s1 at one time, such as a_B3s1, b_B3s1; they count as "
-        "tiles: distinguish them with --wells",
+        "tiles: distinguish them with `wells`",
     )
 
 
@@ -105,7 +105,7 @@ def test_positions_without_a_well_count_as_wells():
     wells = find_wells([f"Pos{number}_img_000000004_DAPI_000" for number in (0, 1)])
     assert rows(wells) == [["position Pos0", "Pos0", 4], ["position Pos1", "Pos1", 4]]
     assert wells.notes == (
-        "no wells in the names: each position counts as a well; name the wells with --wells",
+        "no wells in the names: each position counts as a well; name the wells with `wells`",
     )
 
 
