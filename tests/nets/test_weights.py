@@ -133,8 +133,8 @@ def test_a_bare_encoders_file_fills_the_encoder(tmp_path: Path, source: str) -> 
     ("name", "content", "part"),
     [
         ("weights.pt", None, "no weights at"),
-        ("weights.pt", b"no checkpoint", "holds no weights"),
-        ("weights.safetensors", b"no checkpoint", "holds no weights"),
+        ("weights.pt", b"no checkpoint", "without weights"),
+        ("weights.safetensors", b"no checkpoint", "without weights"),
         ("weights.pt", {"other": torch.zeros(2)}, "no tensor in .* that fits"),
         ("weights.pt", {"other": "words"}, "no tensor in .* that fits"),
         ("weights.pt", {"state_dict": [1]}, "no tensor in .* that fits"),
@@ -161,7 +161,7 @@ class Payload:
 def test_a_checkpoint_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Payload()}, tmp_path / "weights.pt")
-    with pytest.raises(InputError, match="holds no weights"):
+    with pytest.raises(InputError, match="without weights"):
         from_weights(tmp_path / "weights.pt")
     assert not (tmp_path / "run-by-a-checkpoint").exists()
 

@@ -1,11 +1,11 @@
-"""Weights of a finished model, to train on from.
+"""Start weights from a model file.
 
-A model file holds no checkpoint: its batch normalisations were folded into the convolutions before
-them (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", eq. 14). They are taken apart again. What a convolution gives is
-normalised by its mean and deviation on the image that the model carries along, and the
-normalisation's own scale and shift undo that: the network answers as the model does, and can be
-trained like any other.
+A model file has no checkpoint: each batch normalisation was folded into the convolution before it
+(Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", eq. 14). Here they are separated again. The mean and variance of
+a normalisation are those of the convolution's output for the example image of the model file, and
+its scale and shift undo that normalisation. So the network gives the outputs of the model, and can
+be trained like any other.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
     Parameters
     ----------
     network : torch.nn.Module
-        Built as that of the model; convolutions of another shape, and what follows nothing that
-        fits, keep what they have.
+        Built like that of the model; convolutions of another shape keep their weights, and so do
+        normalisations after them.
     path : Path
         A ``model.zip``.
     head : {"kept", "new", "copied"}
-        What becomes of the last convolution, as `NetworkConfig` says.
+        Treatment of the last convolution, see `NetworkConfig.head`.
     encoder : str
-        Where the network has its encoder, ``"pyramid.encoder."``; that of a model of another method
-        is found wherever it is.
+        Prefix of the encoder's modules, ``"pyramid.encoder."``. Models of another method may have
+        another prefix.
 
     Returns
     -------
     str
-        How much fitted, in words.
+        How many convolutions fitted, in words.
 
     Raises
     ------
@@ -66,20 +66,21 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
             f"{path} that is no model of Sparcell's", "a model.zip", "check network.weights"
         ) from error
     check_self_contained(onnx, str(path))
-    held = read_convolutions(onnx)
+    stored = read_convolutions(onnx)
     own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
-    if encoder and not held.keys() & own.keys():
-        parts = {name: name.partition("encoder.") for name in held}
-        held = {encoder + inside: held[n] for n, (_, found, inside) in parts.items() if found}
+    # No common name: a model of another method, whose encoder has another prefix.
+    if encoder and not stored.keys() & own.keys():
+        parts = {name: name.partition("encoder.") for name in stored}
+        stored = {encoder + inside: stored[n] for n, (_, found, inside) in parts.items() if found}
     last = head_name(network)
     if head == "new":
-        held.pop(last, None)
-    elif head == "copied" and last in held:
-        held[last] = _copied(*held[last], own[last])
+        stored.pop(last, None)
+    elif head == "copied" and last in stored:
+        stored[last] = _copied(*stored[last], own[last])
     fitting = {
         name: module
         for name, module in own.items()
-        if name in held and held[name][0].size == module.weight.numel()
+        if name in stored and stored[name][0].size == module.weight.numel()
     }
     if not fitting:
         raise InputError(
@@ -91,12 +92,12 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
         image = torch.from_numpy(example.reshape(1, *example.shape[-3:]))
         follower = _normalisations(network, image)
         for name, module in fitting.items():
-            _fill(module, follower.get(name), *held[name])
+            _fill(module, follower.get(name), *stored[name])
         _normalise(network, image, {n: bn for n, bn in follower.items() if n in fitting})
     network.train(training)
-    kept = [module for name, module in fitting.items() if head == "kept" or name != last]
-    kept += [bn for name, bn in follower.items() if name in fitting]
-    marked = {id(parameter) for module in kept for parameter in module.parameters()}
+    pretrained = [module for name, module in fitting.items() if head == "kept" or name != last]
+    pretrained += [bn for name, bn in follower.items() if name in fitting]
+    marked = {id(parameter) for module in pretrained for parameter in module.parameters()}
     mark_pretrained(network, [n for n, p in network.named_parameters() if id(p) in marked])
     return f"{path}: {len(fitting)} of {len(own)} convolutions"
 
@@ -104,7 +105,7 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
 def _copied(
     weight: NDArray[np.float32], bias: NDArray[np.float32] | None, own: Convolution
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Repeat the maps of a last convolution until they are as many as `own` has."""
+    """Repeat the maps of a last convolution until there are as many as in `own`."""
     maps = own.weight.numel() // len(own.weight)
     longer = repeat_maps(torch.from_numpy(weight.reshape(-1, maps)), own.weight.reshape(-1, maps))
     if bias is not None:
@@ -128,17 +129,17 @@ def read_convolutions(onnx: bytes) -> Folded:
             after = target.get_node()
             if after.get_type_name() == "Add":
                 bias = _constant(after.input_value(1 - target.get_index()))
-                # A transposed convolution lends its name to the sum.
+                # The sum after a transposed convolution has the convolution's name.
                 names += [after.get_friendly_name(), *after.output(0).get_names()]
-        told = next((name for name in names if "/Conv" in name), "")
-        found[_module(told)] = weight, bias
+        node_name = next((name for name in names if "/Conv" in name), "")
+        found[_module(node_name)] = weight, bias
     return found
 
 
 def _module(node: str) -> str:
-    """Say which module ``/network/head/head.0/Conv/WithoutBiases`` is: ``head.0``.
+    """Module of a graph node: ``head.0`` of ``/network/head/head.0/Conv/WithoutBiases``.
 
-    A module in a container is told after it, with the container's name before its own.
+    The name of a module in a container follows that of the container, and contains it.
     """
     names: list[str] = []
     for part in node.partition("/Conv")[0].removeprefix("/network").strip("/").split("/"):
@@ -149,7 +150,7 @@ def _module(node: str) -> str:
 
 
 def _constant(output: Any) -> NDArray[np.float32] | None:
-    """Values of a constant, whatever precision and shape it is stored in."""
+    """Values of a constant of any precision and shape; None if it is none."""
     node = output.get_node()
     while node.get_type_name() in ("Convert", "Reshape"):
         node = node.input_value(0).get_node()
@@ -157,7 +158,7 @@ def _constant(output: Any) -> NDArray[np.float32] | None:
 
 
 def _normalisations(network: nn.Module, image: Tensor) -> dict[str, nn.BatchNorm2d]:
-    """Find the batch normalisation that takes what each convolution gives."""
+    """Find the batch normalisation after each convolution, by the name of the convolution."""
     given: list[tuple[str, Tensor]] = []
     found: dict[str, nn.BatchNorm2d] = {}
 
@@ -178,7 +179,7 @@ def _fill(
     weight: NDArray[np.float32],
     bias: NDArray[np.float32] | None,
 ) -> None:
-    """Set a convolution; the normalisation after it does nothing but add the bias."""
+    """Set a convolution; the normalisation after it only adds the bias."""
     module.weight.copy_(torch.from_numpy(weight.reshape(module.weight.shape)))
     shift = torch.zeros(module.out_channels) if bias is None else torch.from_numpy(bias.ravel())
     if module.bias is not None:
@@ -189,7 +190,7 @@ def _fill(
 
 
 def _normalise(network: nn.Module, image: Tensor, layers: dict[str, nn.BatchNorm2d]) -> None:
-    """Let the normalisations work, without changing what they give."""
+    """Give normalisations the moments of their inputs, without changing their outputs."""
     moments: dict[str, tuple[Tensor, Tensor]] = {}
 
     def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -204,7 +205,7 @@ def _normalise(network: nn.Module, image: Tensor, layers: dict[str, nn.BatchNorm
 
 
 def _set(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -> None:
-    """Make a normalisation one that adds `shift`, by whatever moments it normalises."""
+    """Make a normalisation with these moments whose output is its input plus `shift`."""
     assert layer.running_mean is not None and layer.running_var is not None
     layer.running_mean.copy_(mean)
     layer.running_var.copy_(variance)
@@ -214,7 +215,7 @@ def _set(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -
 
 @contextmanager
 def _watched(network: nn.Module, note: Any) -> Iterator[None]:
-    """Call `note` with the name of a module, it, its inputs and output, whenever one has run."""
+    """Call `note(name, module, inputs, output)` after each module has run."""
     hooks = [
         module.register_forward_hook(
             lambda module, inputs, output, name=name: note(name, module, inputs, output)

@@ -1,4 +1,4 @@
-"""What a network starts from: ImageNet, COCO, a file of weights or another run."""
+"""Start weights of a network: ImageNet, COCO, a file, a model or another run."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 State = dict[str, Tensor]
 COCO_ENCODERS = ("resnet50", "resnet101")
 NAMED = 3
-"""Of the tensors that did not match, so many are named."""
+"""Number of unmatched tensors that are named in the description."""
 
 
 def load_weights(network: nn.Module, config: NetworkConfig) -> str:
-    """Fill a network with the weights its settings ask for.
+    """Load the start weights that the settings of a network name.
 
     Tensors match where name and shape do, with or without the prefixes of a Sparcell run, of a
     bare encoder (timm, torchvision, segmentation-models-pytorch) or of torchvision's segmentation
-    networks. A first convolution that saw three colours, or no location, is adapted: every
+    networks. A first convolution for three colours, or without location, is adapted. Each
     channel gets the sum over colours divided by the number of channels, so that an image of equal
-    channels is answered as its grey RGB image was, and location starts at zero.
+    channels gives the output of the grey RGB image; weights of the location start at zero.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def load_weights(network: nn.Module, config: NetworkConfig) -> str:
     Returns
     -------
     start : str
-        What the network starts from, in words: how many tensors matched, and which did not.
+        Description of the weights: how many tensors matched, and which did not.
 
     Raises
     ------
     InputError
-        If such weights do not exist for this network, cannot be had, or a file does not fit it.
+        If such weights do not exist for this network, are not available, or do not fit it.
     """
     if config.weights == "none":
         return "random"
@@ -60,19 +60,19 @@ def load_weights(network: nn.Module, config: NetworkConfig) -> str:
 def fetch_published(config: NetworkConfig) -> tuple[State, str]:
     """Fetch the weights ``imagenet`` or ``coco``: from an installed package, else by download.
 
-    A download is kept, so the next call needs no connection.
+    A download is cached, so the next call needs no connection.
 
     Returns
     -------
     state : dict of str to Tensor
     origin : str
-        Where they are from, in words.
+        Their origin, in words.
 
     Raises
     ------
     InputError
-        If such weights do not exist for this network, or cannot be had. Random ones never stand
-        in for them: a comparison of starts would be one of nothing.
+        If such weights do not exist for this network, or are not available. Random weights never
+        replace them: that would falsify comparisons of start weights.
     """
     source, what = (_imagenet, "ImageNet") if config.weights == "imagenet" else (_coco, "COCO")
     try:
@@ -143,7 +143,7 @@ def imagenet_from_wheel(encoder: str) -> State | None:
 
 
 def _is_packaged(encoder: str) -> bool:
-    """Tell whether the extra ``pretrained`` brings the ImageNet weights of an encoder."""
+    """Whether the extra ``pretrained`` contains the ImageNet weights of an encoder."""
     return encoder.removeprefix("tu-") == "tf_efficientnet_lite0"
 
 
@@ -165,7 +165,7 @@ def _coco(config: NetworkConfig) -> tuple[State, str]:
 
 
 def _load_file(network: nn.Module, path: Path, config: NetworkConfig) -> str:
-    """Start from another run or a file: every tensor whose name and shape fit."""
+    """Load every tensor of another run or a file whose name and shape fit."""
     given = path
     if path.is_dir():
         path = path / "checkpoints" / "best.ckpt"
@@ -186,21 +186,21 @@ def _load_file(network: nn.Module, path: Path, config: NetworkConfig) -> str:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(
-            f"{path} that holds no weights ({type(error).__name__})",
+            f"{path} without weights ({type(error).__name__})",
             "a checkpoint of a Sparcell run or a state dict",
             "name the run folder",
         ) from error
-    held = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
+    tensors = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     state = {
         str(key).removeprefix("network."): value
-        for key, value in (held.items() if isinstance(held, dict) else ())
+        for key, value in (tensors.items() if isinstance(tensors, dict) else ())
         if isinstance(value, Tensor)
     }
     return _fill(network, state, config, str(given))
 
 
 def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) -> str:
-    """Copy what fits of `state`, and say what did not."""
+    """Copy the tensors of `state` that fit, and describe which did not."""
     encoder = _encoder_prefix(network)
     own = network.state_dict()
     first = next(key for key in own if own[key].ndim == 4)
@@ -225,8 +225,8 @@ def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) 
             f"no tensor in {origin} that fits", "the same encoder", "use the recipe of that run"
         )
     network.load_state_dict(fitting, strict=False)
-    as_it_was = [key for key in fitting if config.head == "kept" or not key.startswith(head)]
-    mark_pretrained(network, as_it_was)
+    unchanged = [key for key in fitting if config.head == "kept" or not key.startswith(head)]
+    mark_pretrained(network, unchanged)
     left = [key for key in own if key not in fitting]
     words = f"{origin}: {len(fitting)} of {len(own)} tensors"
     if encoder:
@@ -236,7 +236,7 @@ def _fill(network: nn.Module, state: State, config: NetworkConfig, origin: str) 
 
 
 def _encoder_prefix(network: nn.Module) -> str:
-    """Where in a network its encoder is: "encoder.", "pyramid.encoder." or "" without one."""
+    """Prefix of the encoder's tensors: "encoder.", "pyramid.encoder.", or "" without one."""
     names = (name for name, _ in network.named_modules() if name.split(".")[-1] == "encoder")
     return next((f"{name}." for name in names), "")
 

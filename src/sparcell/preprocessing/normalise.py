@@ -1,4 +1,4 @@
-"""Intensities to what a network expects, the same for every tile of an image."""
+"""Normalisation of intensities, the same for every tile of an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 
 LEVELS = 256
-"""Values that 32-bit floats must tell apart in an image whose own numbers are finer."""
+"""Least number of steps of 32-bit floats in the intensity range of an image."""
 WIDEST, NARROWEST = 1e38, 1e-37
-"""Ranges of intensity that can be subtracted and divided in 32 bits."""
+"""Largest and smallest range of intensities for arithmetic in 32 bits."""
 
 
 class ConstantImage(InputError):
@@ -26,11 +26,11 @@ class Normalise(BaseModel):
 
     low: float = Field(1.0, ge=0, le=100, description="percentile that becomes -1")
     high: float = Field(99.8, ge=0, le=100, description="percentile that becomes 1")
-    limit: float = Field(4.0, gt=1, description="values beyond +-limit are cut")
+    limit: float = Field(4.0, gt=1, description="normalised values are clipped to +-limit")
 
 
 class Scaling:
-    """The two intensities of each channel that become -1 and 1."""
+    """Linear map of each channel that takes two intensities to -1 and 1."""
 
     def __init__(self, low: NDArray[np.float32], high: NDArray[np.float32], limit: float) -> None:
         self.low = low.astype(np.float32)[:, None, None]
@@ -44,13 +44,13 @@ class Scaling:
         Raises
         ------
         ConstantImage
-            If a channel is constant: there is nothing to see in it.
+            If a channel is constant.
         InputError
-            If its range is beyond what 32-bit floats can hold.
+            If its range is too large or too small for 32-bit floats.
         """
         pixels = image.sample(plane)
         low, high = np.percentile(pixels, [settings.low, settings.high], axis=1)
-        # Sparse images: both percentiles may lie in the background though objects are there.
+        # In sparse images both percentiles may be background; then the whole range is used.
         flat = high <= low
         low = np.where(flat, pixels.min(axis=1), low)
         high = np.where(flat, pixels.max(axis=1), high)
@@ -73,7 +73,7 @@ class Scaling:
 
 
 def _check_range(low: NDArray[np.float32], high: NDArray[np.float32], image: Image) -> None:
-    """Refuse intensities from `low` to `high` that would be rounded to something else."""
+    """Refuse intensities from `low` to `high` that 32-bit floats would round too much."""
     dtype = image.data.dtype
     finer = dtype.kind == "f" or dtype.itemsize > 4
     for least, most in zip(low.astype(np.float64), high.astype(np.float64), strict=True):

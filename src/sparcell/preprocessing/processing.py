@@ -74,7 +74,7 @@ class Steps(BaseModel):
 
     @property
     def measuring(self) -> list[str]:
-        """Names of the steps that look at the image they are applied to."""
+        """Names of the steps that depend on statistics of the image."""
         return [step.name for step in self.steps if _measures(step)]
 
 
@@ -201,7 +201,7 @@ MAKERS: dict[str, Callable[[dict[str, Any], Pixels], Function]] = {
 
 
 def _measures(step: Step) -> bool:
-    """Say whether a step looks at the image it is applied to."""
+    """Whether a step depends on statistics of the image."""
     kwargs = step.kwargs
     by_rank = any(kwargs.get(f"{end}_percentile") is not None for end in ("min", "max"))
     return (

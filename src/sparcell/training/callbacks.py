@@ -1,4 +1,4 @@
-"""What happens around the epochs: the metrics table, progress, checkpoints that are whole."""
+"""Lightning callbacks: budget, metrics table, averaged weights, complete checkpoints."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 SCORES = {task.score: task.score_title for task in (INSTANCES, IMAGE)}
 LAST = "last.ckpt"
 WEIGHTS = ("epoch", "global_step", "pytorch-lightning_version", "state_dict")
-"""Of a checkpoint, what those that are not `LAST` hold."""
+"""Entries of checkpoints other than `LAST`."""
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", *SCORES, "lr", "seconds")
 
 
 class Budget(Callback):
-    """Ends the training and moves the learning rate along with what is used up of its budget.
+    """Sets the learning rate by the used part of the budget, and ends the training with it.
 
     The budget is that of the recipe: processor seconds, steps, or else epochs. Processor time is
     that of this process, validation included; on a GPU wall time stands in. It is carried
@@ -70,7 +70,7 @@ class Budget(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Set the learning rates; hold what started from weights, or let it go."""
+        """Set the learning rates; freeze or unfreeze pretrained parameters."""
         progress = self.progress(trainer)
         rate = self.optimiser.lr * schedule_rate(progress, self.optimiser.schedule)
         for group in trainer.optimizers[0].param_groups:
@@ -94,15 +94,15 @@ class Budget(Callback):
         return float(min(trainer.global_step / steps, 1.0))
 
 
-def freeze_pretrained(network: torch.nn.Module, hold: bool) -> None:
-    """Hold the parameters that started from weights, unless all of them did."""
+def freeze_pretrained(network: torch.nn.Module, frozen: bool) -> None:
+    """Freeze or unfreeze pretrained parameters, unless all parameters are pretrained."""
     parameters = list(network.parameters())
     if all(is_pretrained(parameter) for parameter in parameters):
         return
     for parameter in parameters:
-        # Gradients of what is held are not computed, which is much of a step.
-        if is_pretrained(parameter) and parameter.requires_grad == hold:
-            parameter.requires_grad_(not hold)
+        # Gradients of frozen parameters are not computed, which saves much of a step.
+        if is_pretrained(parameter) and parameter.requires_grad == frozen:
+            parameter.requires_grad_(not frozen)
             parameter.grad = None
 
 
@@ -121,7 +121,7 @@ def schedule_rate(progress: float, schedule: str, warm_up: float = 0.2) -> float
 
 
 class AveragedWeights(WeightAveraging):
-    """A running mean of the weights, which is what is validated and kept (see `running_mean`)."""
+    """Exponential moving average of the weights, which is validated and saved."""
 
     def __init__(self, keep: float) -> None:
         super().__init__(
@@ -130,9 +130,9 @@ class AveragedWeights(WeightAveraging):
 
 
 def running_mean(mean: Tensor, new: Tensor, steps: Tensor | int, keep: float) -> Tensor:
-    """Move the mean towards `new`: it keeps the share `keep` of itself, less in the first steps.
+    """Move the mean towards `new` with the decay `keep`, or less in the first steps.
 
-    Otherwise the mean of a short run would consist of weights that had not learned yet.
+    Otherwise the mean of a short run would consist of weights of an untrained network.
     """
     share = min(keep, (1 + int(steps)) / (10 + int(steps)))
     return share * mean + (1 - share) * new
@@ -141,14 +141,14 @@ def running_mean(mean: Tensor, new: Tensor, steps: Tensor | int, keep: float) ->
 def mix_weights(
     start: dict[str, Tensor], end: dict[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """Mix the weights that a training started from and ended with (Wortsman et al. 2022, WiSE-FT).
+    """Interpolate between start and end weights (Wortsman et al. 2022, WiSE-FT).
 
     Parameters
     ----------
     start, end : dict
         State dicts of one network; counters, which are integers, are those of `end`.
     share : float
-        0..1, of `start`.
+        Fraction of `start`, 0..1.
     """
     if not share:
         return end
@@ -237,6 +237,6 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def drop_last(checkpoints: Path) -> None:
-    """Remove what a run that is finished no longer goes on from, and what a killed one left."""
+    """Remove the checkpoint for resuming, and files of a killed run."""
     (checkpoints / LAST).unlink(missing_ok=True)
     remove_partial_files(checkpoints)

@@ -1,7 +1,7 @@
-"""Settings that have no effect beside others.
+"""Settings that have no effect together with others.
 
-Who writes such a setting, in a recipe file or by ``--set``, is told so; one that comes from a base
-goes back to its default. `NO_EFFECT` lists them all, together with `MethodConfig.requires`.
+Such a setting in a recipe file or a ``--set`` is an error; one that comes from a base is reset to
+its default. `NO_EFFECT` lists them all, together with `MethodConfig.requires`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ NO_RUN = ("none", "imagenet", "coco")
 
 
 class NoEffect(NamedTuple):
-    """A setting, and when it has no effect.
+    """A setting, and the condition under which it has no effect.
 
     Attributes
     ----------
     setting, beside : str
-        Its dotted name, and that of the setting that takes its effect away.
+        Its dotted name, and that of the setting that removes its effect.
     needs : str
-        What would give it an effect, in words.
-    holds : callable
-        ``holds(recipe)``: the setting has no effect.
+        Description of what would give it an effect.
+    is_idle : callable
+        ``is_idle(recipe)``: whether the setting has no effect.
     later : {"", "start", "annotations"}
         What may be chosen for a recipe file only when it is used: a run by ``--pretrained``, or
         ``data.annotations``. The file may write the setting beforehand.
@@ -39,7 +39,7 @@ class NoEffect(NamedTuple):
     setting: str
     beside: str
     needs: str
-    holds: Callable[[Recipe], bool]
+    is_idle: Callable[[Recipe], bool]
     later: Literal["", "start", "annotations"] = ""
 
     def message(self, recipe: Recipe) -> InputError:
@@ -247,7 +247,8 @@ def _idle(recipe: Recipe, pretrained: bool = False) -> Iterator[NoEffect]:
         # Not of this method, or nothing can be said of it yet.
         if name not in type(getattr(recipe, part)).model_fields or (pretrained and of_network):
             continue
-        if _value(recipe, entry.setting) != _default(recipe, entry.setting) and entry.holds(recipe):
+        changed = _value(recipe, entry.setting) != _default(recipe, entry.setting)
+        if changed and entry.is_idle(recipe):
             yield entry
 
 

@@ -98,9 +98,9 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
         raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
     path, own = run / "recipe.yaml", recipe.network.model_dump(mode="json")
     try:
-        held = migrate(dict(yaml.safe_load(path.read_text("utf8"))), path)
-        theirs, method_of_run = dict(held["network"]), str(held["method"]["name"])
-        normalise = dict(held["normalise"])
+        run_recipe = migrate(dict(yaml.safe_load(path.read_text("utf8"))), path)
+        theirs, method_of_run = dict(run_recipe["network"]), str(run_recipe["method"]["name"])
+        normalise = dict(run_recipe["normalise"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             f"a damaged {path}", "the recipe as train wrote it", "name another run"

@@ -27,7 +27,7 @@ from sparcell.training.tasks import task_of
 
 
 class SegmentationModule(lightning.LightningModule):
-    """A network, what it minimises, and how it is judged on validation fields.
+    """A network with its loss and its scores on validation fields.
 
     `val_loss` is the mean of the fields' losses; `val_f1` the F1 of one-to-one matching at
     IoU 0.5 of decoded objects, pooled over the fields, with the recipe's decode settings. Of
@@ -59,15 +59,15 @@ class SegmentationModule(lightning.LightningModule):
         return outputs.float() if isinstance(outputs, Tensor) else outputs
 
     def compute_loss(self, outputs: Any, crop: Crop) -> Tensor:
-        """Loss of a batch; of several answers (deep supervision) the mean.
+        """Loss of a batch; the mean if there are several outputs (deep supervision).
 
-        Where every frame is learned from, each frame of a crop is an item of the batch.
+        With `network.every_frame`, each frame of a crop is an item of the batch.
         """
         maps = crop.target.shape[1] // crop.valid.shape[1]
         target = crop.target.reshape(-1, maps, *crop.target.shape[2:])
         valid = crop.valid.reshape(-1, 1, *crop.valid.shape[2:])
-        answers = outputs if isinstance(outputs, list) else [outputs]
-        losses = [self.loss(one, target, valid, self.recipe.method) for one in answers]
+        every = outputs if isinstance(outputs, list) else [outputs]
+        losses = [self.loss(one, target, valid, self.recipe.method) for one in every]
         return torch.stack(losses).mean()
 
     def activate(self, outputs: Any) -> Any:
@@ -103,15 +103,15 @@ class SegmentationModule(lightning.LightningModule):
     def _show(self, image: NDArray[np.float32], read: Callable[..., Any]) -> Any:
         """Show the network an image, in windows where its recipe has such, and read the outputs."""
 
-        def look(window: NDArray[np.float32]) -> Any:
+        def infer(window: NDArray[np.float32]) -> Any:
             outputs = self(torch.from_numpy(window[None]).to(self.device))
             return read(outputs, (window.shape[1], window.shape[2]))
 
         edge = self.recipe.window
-        return join_windows(look, image, edge) if edge else look(image)
+        return join_windows(infer, image, edge) if edge else infer(image)
 
     def on_train_epoch_start(self) -> None:
-        """Hold what the recipe holds; Lightning lets all of it go before."""
+        """Freeze batch norms, if the recipe says so; Lightning sets them to training before."""
         photographs = self.recipe.network.weights in ("imagenet", "coco")
         if self.recipe.fit.freeze_batchnorm and not photographs:
             freeze_batchnorm(self.network)
@@ -152,9 +152,9 @@ class SegmentationModule(lightning.LightningModule):
     def validation_step(self, crop: Crop, index: int) -> None:
         """Loss and matches of one whole field."""
         edge, field = self.recipe.window, self.val_fields[index]
-        shown = in_tiles(crop, edge) if edge else crop
-        outputs = self(shown.image)
-        loss = self.compute_loss(outputs, shown)
+        tiled = in_tiles(crop, edge) if edge else crop
+        outputs = self(tiled.image)
+        loss = self.compute_loss(outputs, tiled)
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         read = partial(self.task.read, self)
         if edge:
@@ -198,15 +198,15 @@ def group_parameters(network: torch.nn.Module, options: Optimiser) -> list[dict[
     shares = (1.0,) if options.pretrained_lr == 1 else (1.0, options.pretrained_lr)
     groups: list[dict[str, Any]] = []
     for share in shares:
-        held = [
+        parameters = [
             p
             for p in network.parameters()
             if len(shares) == 1 or is_pretrained(p) == (share != shares[0])
         ]
         # Norms and biases are not pulled towards zero.
         for decay, chosen in (
-            (options.weight_decay, [p for p in held if p.ndim > 1]),
-            (0.0, [p for p in held if p.ndim <= 1]),
+            (options.weight_decay, [p for p in parameters if p.ndim > 1]),
+            (0.0, [p for p in parameters if p.ndim <= 1]),
         ):
             if chosen:
                 groups.append({"params": chosen, "weight_decay": decay, "share": share})

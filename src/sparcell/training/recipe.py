@@ -2,7 +2,7 @@
 
 Every setting is checked: an unknown one is an error, and one without effect, see
 `sparcell.training.effects`. The groups of settings are in `sparcell.training.recipe_parts`; how
-files build on each other is told in `sparcell.training.settings`.
+files build on each other is described in `sparcell.training.settings`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Recipe(Part):
 
     @property
     def window(self) -> int | None:
-        """Edge of the windows that the network is shown beyond training, px; None: any size.
+        """Edge of the windows in validation and prediction, px; None: any size.
 
         A network that sees the location in its window has learned the ramp of its crops.
         """
@@ -134,7 +134,7 @@ class Recipe(Part):
         if self.network.location and len(set(self.fit.shape)) > 1:
             raise InputError(
                 f"fit.crop={list(self.fit.shape)} with network.location",
-                "square crops: the network is shown windows of that size in prediction, too",
+                "square crops: prediction uses windows of that size, too",
                 f"set fit.crop={min(self.fit.shape)} or network.location=false",
             )
         return self

@@ -11,7 +11,7 @@
       evaluation.json  scores on test fields (or validation fields)
       predictions/     of those fields
       teacher/         pseudo-labels of fields without annotation, where there is a teacher
-      report.html      to look at
+      report.html      scores, curves and example fields
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def train(
 
 
 def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
-    """Train in a folder that no other process writes into."""
+    """Train in a folder that this process has locked."""
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists() and is_finished(out):
         logger.info(f"{out} is finished already")
@@ -124,7 +124,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     places = find_fields(datasets, recipe.data, recipe.seed, learns_from)
     auto = find_auto(recipe.data, places)
     teacher = find_teacher(datasets, recipe.data, learns_from, places | {"auto": auto})
-    every = [*auto, *(place for held in places.values() for place in held)]
+    every = [*auto, *(place for refs in places.values() for place in refs)]
     every += [FieldRef(sample, FIRST_PLANE) for sample in teacher.unlabelled] if teacher else []
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
@@ -183,7 +183,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
 
 
 def _find_start(recipe: Recipe) -> Recipe:
-    """Put the file of a model that weights are named after in its place."""
+    """Replace the name of a model in `network.weights` by its file."""
     start = recipe.network.weights
     if Path(start).exists() or start not in entries():
         return recipe
@@ -192,9 +192,9 @@ def _find_start(recipe: Recipe) -> Recipe:
 
 
 def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Never write into a run by mistake, never go on with another recipe."""
-    held = out / "recipe.yaml"
-    if not held.exists():
+    """Refuse an existing run without `resume`, and a resume with other settings."""
+    path = out / "recipe.yaml"
+    if not path.exists():
         if not is_unused(out):
             raise InputError(f"something else at {out}", "a new folder", "choose another `out`")
         return
@@ -202,18 +202,18 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
         raise InputError(
             f"a run in {out}", "a new folder", "add `resume=True` to go on, or choose another `out`"
         )
-    if _what_decides(migrate(parse_settings(held.read_bytes(), str(held)), held)) != _what_decides(
+    if _what_decides(migrate(parse_settings(path.read_bytes(), str(path)), path)) != _what_decides(
         recipe.model_dump(mode="json")
     ):
         raise InputError(
-            f"other settings in {held} than now",
+            f"other settings in {path} than now",
             "the same recipe",
             "repeat the first call's settings",
         )
 
 
 def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what may change while a run stays the same."""
+    """Settings without those that may change between the starts of a run."""
     free = ("schema_version", "description", "source")
     return {key: value for key, value in settings.items() if key not in free}
 
@@ -221,9 +221,9 @@ def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
 def _fit(
     module: SegmentationModule, fields: dict[str, Fields], out: Path
 ) -> dict[str, float | None]:
-    """Fit until budget or patience end; halve the batch where memory does not suffice.
+    """Fit until budget or patience end; halve the batch if memory does not suffice.
 
-    Returns what it cost.
+    Returns numbers of steps and parameters, times (s) and memory (MiB).
     """
     recipe = module.recipe
     batch, accumulate = recipe.fit.batch, 1
@@ -328,7 +328,7 @@ def _trainer(
 
 
 def _choose_weights(fit: Fit, keep: dict[str, Any]) -> list[lightning.Callback]:
-    """Keep the best weights, and end where none better come; or keep the last."""
+    """Callbacks that save the best weights and stop without improvement, or save the last."""
     if fit.monitor == "last":
         # The mode tells Lightning this one from the checkpoint to go on from; it has no effect.
         return [ModelCheckpoint(filename="best", mode="max", **keep)]
@@ -343,7 +343,7 @@ def _choose_weights(fit: Fit, keep: dict[str, Any]) -> list[lightning.Callback]:
 
 
 def _logger(kind: str, out: Path) -> Any:
-    """Open what else shows the curves, in the run folder."""
+    """Open a further log of the curves in the run folder."""
     from lightning.pytorch import loggers
 
     try:
@@ -359,7 +359,7 @@ def _logger(kind: str, out: Path) -> Any:
 
 
 def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> dict[str, Any]:
-    """Begin the run's record with what it is trained on."""
+    """Start the record of the run, with the fields that it is trained on."""
     used = {
         file.path
         for part in ("train", "val", "auto", "pseudo_labelled")
@@ -367,7 +367,7 @@ def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> di
         for file in place.sample.files.values()
     }
     record = start_record(recipe.model_dump(mode="json"), sorted(used))
-    record["fields"] = {part: [p.name for p in held] for part, held in places.items() if held}
+    record["fields"] = {part: [ref.name for ref in refs] for part, refs in places.items() if refs}
     record["start_weights"] = start
     record["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     record["input_multiple"] = recipe.multiple
@@ -382,7 +382,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _quiet() -> None:
-    """Leave out what the libraries say to their own developers."""
+    """Silence messages of the libraries that are meant for developers."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (".*num_workers.*", ".*does not have many workers.*", ".*isinstance.treespec.*"):

@@ -1,4 +1,4 @@
-"""How good decoded objects are while a network trains."""
+"""Scores of decoded objects during training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MatchCounts:
 
     @property
     def objects(self) -> int:
-        """How many objects there were to find; where there were none, F1 says nothing."""
+        """Number of true objects; without any, F1 is undefined."""
         return self.loose.confusion.tp + self.loose.confusion.fn
 
     @property
@@ -68,15 +68,15 @@ def match_points(
 ) -> MatchCounts:
     """Match each object of (Y, X) `found` with one of the (n, 2) points in it.
 
-    An object without a point is false, and so are points that no object has for itself. This says
-    nothing of outlines, so both thresholds get the same counts.
+    An object without a point is a false positive, a point without an object of its own a false
+    negative. Outlines are not scored, so both thresholds get the same counts.
     """
     y, x = np.rint(points).astype(int).T
-    sure = valid[y, x]
-    hit = np.unique(found[y[sure], x[sure]])
+    counted = valid[y, x]
+    hit = np.unique(found[y[counted], x[counted]])
     matched = int((hit > 0).sum())
     objects = len(np.unique(found[valid & (found > 0)]))
-    confusion = Confusion(matched, objects - matched, int(sure.sum()) - matched)
+    confusion = Confusion(matched, objects - matched, int(counted.sum()) - matched)
     loose, strict = (replace(one, confusion=confusion) for one in NOTHING)
     return MatchCounts(loose, strict)
 

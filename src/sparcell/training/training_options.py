@@ -1,4 +1,4 @@
-"""What a dataset folder could be used for as it is, without doing it."""
+"""Trainings and label steps that a dataset folder allows."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class TrainingOption(NamedTuple):
 
 
 class TrainingOptions(NamedTuple):
-    """What a dataset folder could be used for.
+    """Possible uses of a dataset folder.
 
     Attributes
     ----------
-    training, labels : list of Offer
+    training, labels : list of TrainingOption
         Trainings and label steps for which at least one field has the files.
     faults : list of (str, str)
         Names of fields, and what is wrong with their files.
@@ -82,10 +82,10 @@ def find_options(dataset: Dataset) -> TrainingOptions:
     bare = [_without(sample, "labels", "ignore") for sample in dataset.samples]
     uses["stain"] = [(s, frozenset({"stain"})) for s in bare if "stain" in s.files]
     uses["points"] = [(s, available_annotations(s)) for s in bare if "points" in s.files]
-    faults, without = _look([used for each in uses.values() for used in each])
+    faults, without = _check_all([used for each in uses.values() for used in each])
     known = {(name, text): None for (name, *_), text in faults.items()}
 
-    def offer(use: str, what: str, command: str) -> TrainingOption:
+    def option(use: str, what: str, command: str) -> TrainingOption:
         wrong = {s.name: faults[key] for s, k in uses[use] if (key := _key(s, k)) in faults}
         fine = [sample for sample, _ in uses[use] if sample.name not in wrong]
         empty = {sample.name for sample, kinds in uses[use] if _key(sample, kinds) in without}
@@ -98,13 +98,13 @@ def find_options(dataset: Dataset) -> TrainingOptions:
 
     root = dataset.root
     training = [
-        offer(name, what, f"sparcell train {name} --data {root}") for name, what in RECIPES.items()
+        option(name, what, f"sparcell train {name} --data {root}") for name, what in RECIPES.items()
     ]
-    stain = _offer_stain(dataset)
+    stain = _stain_option(dataset)
     known |= dict.fromkeys(stain.faults.items())
     labels = [
-        offer("stain", "labels from the stain", f"sparcell label {root}"),
-        offer("points", "outlines from points", f"sparcell label {root} --from points -o NEW"),
+        option("stain", "labels from the stain", f"sparcell label {root}"),
+        option("points", "outlines from points", f"sparcell label {root} --from points -o NEW"),
     ]
     if len(uses["points-light"]) == len(uses["nuclei-light"]):
         del training[1]
@@ -115,7 +115,7 @@ def find_options(dataset: Dataset) -> TrainingOptions:
     )
 
 
-def _offer_stain(dataset: Dataset) -> TrainingOption:
+def _stain_option(dataset: Dataset) -> TrainingOption:
     """Offer to learn what the stains of a dataset show; they may be several."""
     stained = dataset.having("stain").samples
     faults = {}
@@ -132,14 +132,14 @@ def _offer_stain(dataset: Dataset) -> TrainingOption:
     )
 
 
-def _look(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
+def _check_all(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
     """Check each field once for each set of annotations that is used of it.
 
     Returns what is wrong, and which are right but can hold no object.
     """
     every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
     faults, without = {}, set()
-    for key, (sample, kinds) in track(every.items(), "looking", len(every), "checks"):
+    for key, (sample, kinds) in track(every.items(), "checking", len(every), "checks"):
         try:
             if not check_annotation(sample, kinds, swap_test_pixels=SWAP_TEST_PIXELS):
                 without.add(key)

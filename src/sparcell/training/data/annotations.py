@@ -1,4 +1,4 @@
-"""Which annotations a training uses of which field, and how that is said."""
+"""Choice of the annotations of each field, and reports of what is used and left out."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NO_KINDS: frozenset[Kind] = frozenset()
 
 
 class Sorted(NamedTuple):
-    """Samples, by whether they can be learned from; with each the annotations to use.
+    """Samples by whether they can be trained on, each with the annotations to use.
 
     Attributes
     ----------
     usable : list
-        What can be learned from.
+        Samples to train on.
     refused : list
-        What could, had the quality gate not refused it.
+        Samples that the quality gate rejected.
     lacking : list
-        What has no annotation that says where each object is.
+        Samples without an annotation of the positions of objects.
     """
 
     usable: list[tuple[Sample, frozenset[Kind]]]
@@ -40,10 +40,10 @@ class Sorted(NamedTuple):
 
 
 def sort_samples(datasets: Sequence[Dataset], config: DataConfig, learns_from: str) -> Sorted:
-    """Sort samples by whether they have what is learned from.
+    """Sort samples by whether they have what the method learns from.
 
-    The annotations to use are those of a method that learns from any. What `config.teacher` is to
-    label is nowhere among them.
+    Annotations are chosen for methods that learn from any. Samples for pseudo-labels by
+    `config.teacher` are in none of the lists.
     """
     found = Sorted([], [], [])
     for sample in (s for dataset in datasets for s in dataset.where(**config.where).samples):
@@ -67,7 +67,7 @@ def sort_samples(datasets: Sequence[Dataset], config: DataConfig, learns_from: s
 
 
 def report_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None:
-    """Say what is left out, and why. What automatic labels stand in for is not left out."""
+    """Report samples that are left out, and why; those with automatic labels are not."""
     auto = {sample.name for sample in auto_samples(config)}
     refused = [f"{s.name} ({s.refused})" for s, _ in found.refused if s.name not in auto]
     lacking = [kinds for sample, kinds in found.lacking if sample.name not in auto]
@@ -83,12 +83,12 @@ def report_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None
 
 
 def auto_samples(config: DataConfig) -> list[Sample]:
-    """Samples of the folder `config.auto` whose labels may be learned from; none without one.
+    """Samples with usable automatic labels in the folder `config.auto`, if it is set.
 
     Raises
     ------
     InputError
-        If the folder holds no dataset.
+        If the folder is no dataset.
     """
     if not config.auto:
         return []
@@ -111,16 +111,16 @@ def is_pseudo_labelled(sample: Sample, config: DataConfig, learns_from: str) -> 
 
 
 def report_annotations(places: Iterable[FieldRef]) -> None:
-    """Say what is learned from, and what of it is derived from what."""
+    """Report the annotations that are used, and which are derived from others."""
     counts = Counter(_source(place) for place in places if place.kinds)
     for source, count in counts.most_common():
         logger.info(f"{count} fields: {source}")
 
 
 def check_fields(places: Iterable[FieldRef]) -> bool:
-    """Check the files of fields before training, which else would end at the first wrong one.
+    """Check the files of all fields before training.
 
-    Returns whether there may be an object in one, see `check_annotation`.
+    Returns whether any field may have an object, see `check_annotation`.
 
     Raises
     ------

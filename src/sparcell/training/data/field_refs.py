@@ -1,4 +1,4 @@
-"""Where the fields of view of a training come from, and what all of them share."""
+"""References to the fields of a training, and properties that all of them share."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class FieldRef:
         """Sample name, with the plane where there are several."""
         return self.sample.name + (f"_t{self.plane.t}z{self.plane.z}" if any(self.plane) else "")
 
-    def spot(self) -> PlaneRef:
-        """Give the plane as what is known of stains is sorted by."""
+    def plane_ref(self) -> PlaneRef:
+        """Reference to the plane, the key of its stain levels."""
         return PlaneRef(self.sample, open_sample(self.sample), self.plane)
 
 

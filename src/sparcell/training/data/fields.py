@@ -34,7 +34,7 @@ class TrainingField(NamedTuple):
     labels : (Y, X) int32
         Under the label contract.
     valid : (Y, X) bool
-        False where the labels are in doubt.
+        False in ignored pixels.
     centres : (n, 2) float
         Row and column of each object's centre of mass, px.
     stain : (K, Y, X) float32, optional
@@ -70,7 +70,7 @@ class TrainingField(NamedTuple):
         return [self._replace(labels=labels, valid=valid) for labels, valid in before]
 
     def truth(self, kind: str) -> Any:
-        """What a method that learns from `kind` is taught.
+        """Ground truth of the field for a method that learns from `kind`.
 
         Labels (Y, X), stains (K, Y, X), or of "any" an `Annotation`.
         """
@@ -86,10 +86,9 @@ class TrainingField(NamedTuple):
 
 
 class Fields(Sequence[TrainingField]):
-    """Fields read when first needed and kept while they fit into `CACHE_BYTES`.
+    """Fields that are read when needed, with a cache of up to `CACHE_BYTES`.
 
-    The first `outlined` of them are labelled by hand, or by whatever stands for that; the rest,
-    from `auto` on, by `sparcell label` beside them.
+    The first `outlined` of them come from the dataset; the rest have automatic labels.
     """
 
     def __init__(
@@ -104,28 +103,27 @@ class Fields(Sequence[TrainingField]):
         self.places, self.normalise = [*places, *auto], normalise
         self.frames, self.stains, self.every_frame = frames, stains, every_frame
         self.outlined = len(places)
-        self._kept: OrderedDict[int, TrainingField] = OrderedDict()
+        self._cached: OrderedDict[int, TrainingField] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __deepcopy__(self, memo: object) -> Fields:
-        """Stay one where a network is copied with what it is judged on: images are only read."""
+        """Return itself: copies of a module share its validation fields, which do not change."""
         return self
 
     def draw(self, rng: np.random.Generator, auto_weight: float) -> int:
-        """Draw a field; those with automatic labels count as `auto_weight` outlined ones."""
+        """Draw the index of a field; automatic labels together count as `auto_weight` fields."""
         auto = len(self) - self.outlined
         if auto and rng.random() < auto_weight / (auto_weight + self.outlined):
             return self.outlined + int(rng.integers(auto))
         return int(rng.integers(self.outlined))
 
     def read_ahead(self) -> None:
-        """Read the fields whose points stand alone, as many as are kept in memory.
+        """Read the fields with points only, as many as fit into the cache.
 
-        Only the image tells whether y and x of their tables are exchanged, and a training should
-        not end in its midst for that.
+        Their check for exchanged y and x needs the image; an error should come before training.
         """
         for index, place in enumerate(self.places):
             if "points" in place.kinds and not {"outlines", "mask", "stain"} & place.kinds:
@@ -145,19 +143,19 @@ class Fields(Sequence[TrainingField]):
         return sum(height * width for height, width in self.shapes)
 
     def __getitem__(self, index: int) -> TrainingField:  # type: ignore[override]
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
+        if index in self._cached:
+            self._cached.move_to_end(index)
+            return self._cached[index]
         place = self.places[index]
-        held = read_field(place, self.normalise, self.stains, self.frames)
+        field = read_field(place, self.normalise, self.stains, self.frames)
         if self.every_frame:
-            held = add_earlier(held, place, self.frames)
-        self._kept[index] = held
-        self._bytes += held.nbytes
-        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
-            _, old = self._kept.popitem(last=False)
+            field = add_earlier(field, place, self.frames)
+        self._cached[index] = field
+        self._bytes += field.nbytes
+        while self._bytes > CACHE_BYTES and len(self._cached) > 1:
+            _, old = self._cached.popitem(last=False)
             self._bytes -= old.nbytes
-        return held
+        return field
 
 
 def read_field(
@@ -218,5 +216,5 @@ def _read_labels(place: FieldRef, image: Image, plane: Plane) -> tuple[Labels, N
 
 
 def _read_stains(place: FieldRef, stains: Stains) -> NDArray[np.float32]:
-    scaled = stains.read(place.spot())
+    scaled = stains.read(place.plane_ref())
     return np.ascontiguousarray(scaled[:, :, place.x])

@@ -1,4 +1,4 @@
-"""Which fields of the datasets are trained, validated and tested on."""
+"""Choice of training, validation and test fields from the datasets."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def find_groups(samples: Iterable[Sample], config: DataConfig) -> Groups | None:
 def find_fields(
     datasets: Sequence[Dataset], config: DataConfig, seed: int, learns_from: str = "labels"
 ) -> dict[str, list[FieldRef]]:
-    """Sort the fields of all datasets that have what is learned from into train, val and test.
+    """Sort the usable fields of all datasets into train, val and test.
 
-    Where no field is marked ``val``, `config.val_fraction` of the training fields is drawn; of a
-    single field the right part is kept for validation. With a fraction of 0 the validation fields
-    are the training fields: the curves are drawn on them, and nothing is chosen.
+    If no field is marked ``val``, `config.val_fraction` of the training fields is drawn; of a
+    single field the right part is used for validation. With a fraction of 0 the validation fields
+    are the training fields: they give the curves, and nothing is selected by them.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def find_fields(
     if not places["train"]:
         raise _nothing_to_train(datasets, config, learns_from)
     if not places["val"] and not config.val_fraction:
-        logger.warning("no field for validation: every training field is learned from whole")
+        logger.warning("no field for validation: all training fields are trained on as a whole")
         places["train"] = _subset(places["train"], config, seed)
         places["val"] = list(places["train"])
     elif not places["val"]:
@@ -144,7 +144,7 @@ def find_fields(
 
 
 def _check_objects(places: dict[str, list[FieldRef]]) -> None:
-    """Check that there is something to learn, and say so where there is nothing to score."""
+    """Check that training fields have objects, and report validation or test parts without."""
     if not contain_objects(places["train"]):
         raise InputError(
             f"no object in the labels of {len(places['train'])} training fields",
@@ -172,7 +172,7 @@ def contain_objects(places: Iterable[FieldRef]) -> bool:
 def _nothing_to_train(
     datasets: Sequence[Dataset], config: DataConfig, learns_from: str
 ) -> InputError:
-    """Say what is missing, and where it could come from."""
+    """Error about missing annotation, with how to get some."""
     target = TARGETS[learns_from]
     if target.in_pairs and not any(d.having(learns_from).samples for d in datasets):
         return no_pairs(datasets[0])
@@ -196,7 +196,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
     Raises
     ------
     InputError
-        If the folder holds no dataset, none of its fields is left, or one cannot be used.
+        If the folder is no dataset, none of its fields is left, or one cannot be used.
     """
     if not config.auto:
         return []
@@ -252,10 +252,10 @@ def _hold_out(
         left = [replace(place, x=slice(0, at)) for place in places]
         return left, [replace(place, x=slice(at, None)) for place in places]
     order = np.random.default_rng(seed).permutation(len(names))
-    held = {names[i] for i in order[: max(1, round(len(names) * fraction))]}
+    validation = {names[i] for i in order[: max(1, round(len(names) * fraction))]}
     return (
-        [place for place in places if place.sample.name not in held],
-        [place for place in places if place.sample.name in held],
+        [place for place in places if place.sample.name not in validation],
+        [place for place in places if place.sample.name in validation],
     )
 
 
@@ -269,12 +269,12 @@ def choose_stains(
     InputError
         If fields differ in their stains, or none is left of a part.
     """
-    spots = {part: [place.spot() for place in held] for part, held in places.items()}
-    stains = measure_stains(spots["train"], spots["val"] + spots["test"], config)
+    refs = {part: [place.plane_ref() for place in fields] for part, fields in places.items()}
+    stains = measure_stains(refs["train"], refs["val"] + refs["test"], config)
     left: dict[str, list[FieldRef]] = {part: [] for part in places}
-    for part, held in places.items():
-        for place, spot in zip(held, spots[part], strict=True):
-            if fault := stains.levels[spot.key].fault:
+    for part, fields in places.items():
+        for place, ref in zip(fields, refs[part], strict=True):
+            if fault := stains.levels[ref.key].fault:
                 logger.warning(f"left out, stain of {place.name} {fault}")
             else:
                 left[part].append(place)

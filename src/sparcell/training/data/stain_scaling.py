@@ -1,8 +1,8 @@
-"""Stains to learn from: which can be used, and what their grey values mean.
+"""Stains as training targets: which are usable, and how their grey values are scaled.
 
-The network learns values of 0 to 1. 0 is an image's own background, since offsets of detector and
-medium differ from day to day; 1 is a high percentile of what the whole training set shows above
-its backgrounds. Where exposures differ too much for one span, each image has its own.
+Grey values are scaled to 0..1. 0 is the background of each image, since offsets of detector and
+medium vary. 1 is a high percentile above background of the whole training set. If exposures differ
+too much for one span, each image has its own.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 LIMITS = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16))
 """Largest values of detectors."""
 ONE_SPAN = 4.0
-"""Up to this ratio of spans, images of a training set share one."""
+"""Largest ratio of spans with which the images of a training set share one span."""
 LEAST_SPAN = 8
-"""An image's own span is at least the typical one divided by this."""
+"""The span of an image is at least the typical span divided by this."""
 NOISE_BLOCK = 4
-"""Pixels are averaged in squares of this edge before the stain is compared with the noise, px."""
+"""Edge of the squares that are averaged before stain and noise are compared, px."""
 SURROUNDINGS = 1 / 16
-"""Sigma of the Gaussian mean that is taken for an object's surroundings, share of the field."""
+"""Sigma of the Gaussian mean for the surroundings of an object, fraction of the field."""
 
 
 class PlaneRef(NamedTuple):
@@ -48,19 +48,19 @@ class PlaneRef(NamedTuple):
 
     @property
     def key(self) -> tuple[ImageRef, Plane]:
-        """What tells it from all others; names repeat in several datasets."""
+        """Identity of the plane; names may repeat in several datasets."""
         return self.sample.image, self.plane
 
 
 class Levels(NamedTuple):
-    """What the stains of one field say of themselves; one value per stain.
+    """Grey levels of the stains of a field; one value per stain.
 
     Attributes
     ----------
     low, high : (K,) float64
         Background, and the high percentile, grey values.
     fault : str
-        Why the field cannot be used; empty where it can.
+        Why the field cannot be used; empty if it can.
     """
 
     low: NDArray[np.float64]
@@ -70,12 +70,12 @@ class Levels(NamedTuple):
 
 @dataclass(frozen=True)
 class Stains:
-    """The stains of a training, and how they are scaled.
+    """The stains of a training and their scaling.
 
     Attributes
     ----------
     range : StainRange
-        What 0 and 1 stand for in a typical image.
+        Grey values of 0 and 1 in a typical image.
     levels : mapping from `PlaneRef.key` to Levels
     own_span : bool
         Each image has its own span.
@@ -89,21 +89,22 @@ class Stains:
     def faults(self) -> dict[str, str]:
         """Why fields are left out, by the name of the image's file, with the plane if not first."""
         return {
-            image.path.name + (f" t{plane.t} z{plane.z}" if any(plane) else ""): held.fault
-            for (image, plane), held in self.levels.items()
-            if held.fault
+            image.path.name + (f" t{plane.t} z{plane.z}" if any(plane) else ""): own.fault
+            for (image, plane), own in self.levels.items()
+            if own.fault
         }
 
-    def read(self, spot: PlaneRef) -> NDArray[np.float32]:
+    def read(self, ref: PlaneRef) -> NDArray[np.float32]:
         """Read the stains of a field as (K, Y, X) float32: 0 background, 1 the span's end."""
-        held = self.levels[spot.key]
+        own = self.levels[ref.key]
         span = np.subtract(self.range.high, self.range.low)
         if self.own_span:
-            # Of a field with few cells the percentile may lie in the background: noise is no cell.
-            span = np.maximum(held.high - held.low, span / LEAST_SPAN)
-        stains = open_stains(spot.sample, spot.image)
-        pixels = np.concatenate([stain.read(plane=spot.plane) for stain in stains])
-        low = held.low.astype(np.float32)[:, None, None]
+            # In a field with few cells the percentile may lie in the background; the minimum span
+            # keeps its noise from being scaled to 1.
+            span = np.maximum(own.high - own.low, span / LEAST_SPAN)
+        stains = open_stains(ref.sample, ref.image)
+        pixels = np.concatenate([stain.read(plane=ref.plane) for stain in stains])
+        low = own.low.astype(np.float32)[:, None, None]
         scaled: NDArray[np.float32] = (pixels - low) / span.astype(np.float32)[:, None, None]
         return scaled
 
@@ -174,16 +175,16 @@ def name_stains(sample: Sample, image: Image) -> tuple[str, ...]:
     return tuple(names)
 
 
-def measure_stain(spot: PlaneRef, config: StainConfig) -> Levels:
+def measure_stain(ref: PlaneRef, config: StainConfig) -> Levels:
     """Measure background and brightness of a field's stains, and whether they can be used."""
-    stains = open_stains(spot.sample, spot.image)
-    pixels = [channel for stain in stains for channel in stain.sample(spot.plane)]
+    stains = open_stains(ref.sample, ref.image)
+    pixels = [channel for stain in stains for channel in stain.sample(ref.plane)]
     low, high = (
         np.array([np.percentile(values, percentile) for values in pixels])
         for percentile in (config.low, config.high)
     )
-    planes = [channel for stain in stains for channel in stain.read(plane=spot.plane)]
-    for number, name in enumerate(name_stains(spot.sample, spot.image)):
+    planes = [channel for stain in stains for channel in stain.read(plane=ref.plane)]
+    for number, name in enumerate(name_stains(ref.sample, ref.image)):
         fault = _clipping(pixels[number], config.max_clipped)
         fault = fault or _emptiness(planes[number], config.min_contrast)
         if not fault and high[number] <= low[number]:
@@ -202,7 +203,7 @@ def _clipping(values: NDArray[np.float32], most: float) -> str:
 
 
 def _emptiness(stain: NDArray[np.float32], least: float) -> str:
-    """Compare what stands out of its surroundings with the noise, in squares of some pixels."""
+    """Compare the contrast of objects to their surroundings with the noise, in averaged squares."""
     if stain.min() == stain.max():
         return "empty: every pixel has the same value"
     height, width = (edge // NOISE_BLOCK * NOISE_BLOCK for edge in stain.shape)
@@ -214,13 +215,14 @@ def _emptiness(stain: NDArray[np.float32], least: float) -> str:
     means = squares.mean((1, 3), dtype=np.float64)
     around = ndimage.gaussian_filter(means, SURROUNDINGS * min(means.shape), mode="reflect")
     signal = float(np.percentile(means - around, 99.9) - np.median(means - around))
-    # Second differences along the diagonals leave noise, and hardly anything of what is sharp.
+    # Second differences of 2 x 2 pixels contain noise and little of the structures. Noise of unit
+    # SD gives them an SD of 2; 1.4826 turns a median absolute deviation into an SD.
     fine = stain[1:, 1:] + stain[:-1, :-1] - stain[1:, :-1] - stain[:-1, 1:]
     rounding = np.sqrt(1 / 12) if np.array_equal(stain, np.rint(stain)) else 0.0
     noise = np.hypot(1.4826 * np.median(np.abs(fine)) / 2, rounding) / NOISE_BLOCK
     if not noise or signal >= least * noise:
         return ""
-    return f"empty: nothing stands more than {signal / noise:.1f} SD of the noise out"
+    return f"empty: contrast of only {signal / noise:.1f} SD of the noise"
 
 
 def measure_stains(
@@ -244,7 +246,7 @@ def measure_stains(
     InputError
         If fields differ in their stains, or none of the training fields can be used.
     """
-    names = {name_stains(spot.sample, spot.image) for spot in (*training, *others)}
+    names = {name_stains(ref.sample, ref.image) for ref in (*training, *others)}
     if len(names) > 1:
         first, second = sorted(names)[:2]
         raise InputError(
@@ -252,14 +254,14 @@ def measure_stains(
             "the same stains for all",
             "correct data.stains or the files",
         )
-    depths = max(spot.image.size("Z") for spot in training)
+    depths = max(ref.image.size("Z") for ref in training)
     if depths > 1:
         logger.info(
             f"image and stain of {depths} depths are learned depth by depth; depths: channels in "
             "dataset.yaml would show those of an image together"
         )
-    levels = {spot.key: measure_stain(spot, config) for spot in (*training, *others)}
-    usable = [spot for spot in training if not levels[spot.key].fault]
+    levels = {ref.key: measure_stain(ref, config) for ref in (*training, *others)}
+    usable = [ref for ref in training if not levels[ref.key].fault]
     if not usable:
         raise InputError(
             f"no training field with a usable stain ({levels[training[0].key].fault})",
@@ -267,8 +269,8 @@ def measure_stains(
             "check the stain folder, or set method.max_clipped and method.min_contrast"
             + "; name the channels that count in dataset.yaml" * (len(next(iter(names))) > 1),
         )
-    spans = np.array([levels[spot.key].high - levels[spot.key].low for spot in usable])
-    low = np.median([levels[spot.key].low for spot in usable], axis=0)
+    spans = np.array([levels[ref.key].high - levels[ref.key].low for ref in usable])
+    low = np.median([levels[ref.key].low for ref in usable], axis=0)
     apart = (spans.max(axis=0) / spans.min(axis=0)).max()
     own_span = config.range == "image" or (config.range == "auto" and apart > ONE_SPAN)
     if own_span:
@@ -278,26 +280,26 @@ def measure_stains(
     else:
         span = _pooled_span(usable, levels, config.high)
     dtype = open_stains(usable[0].sample, usable[0].image)[0].data.dtype
-    held = StainRange(
+    stain_range = StainRange(
         names=next(iter(names)),
         low=tuple(low.tolist()),
         high=tuple((low + span).tolist()),
         dtype="float32" if dtype.kind not in "iu" else dtype.newbyteorder("=").name,
     )
-    return Stains(held, levels, own_span)
+    return Stains(stain_range, levels, own_span)
 
 
 def _pooled_span(
-    spots: Sequence[PlaneRef], levels: Mapping[tuple[ImageRef, Plane], Levels], percentile: float
+    refs: Sequence[PlaneRef], levels: Mapping[tuple[ImageRef, Plane], Levels], percentile: float
 ) -> NDArray[np.float64]:
-    """High percentile above background of all training fields; each has the same say."""
+    """High percentile above background of all training fields, each with the same weight."""
     above = []
-    for spot in spots:
-        stains = open_stains(spot.sample, spot.image)
-        pixels = np.concatenate([stain.sample(spot.plane) for stain in stains])
-        # As many values of each: quantiles of its own stand for a field.
+    for ref in refs:
+        stains = open_stains(ref.sample, ref.image)
+        pixels = np.concatenate([stain.sample(ref.plane) for stain in stains])
+        # The same number of quantiles from each field, so that all have the same weight.
         quantiles = np.quantile(pixels, np.linspace(0, 1, 10_001), axis=1).T
-        above.append(quantiles - levels[spot.key].low[:, None])
+        above.append(quantiles - levels[ref.key].low[:, None])
     pooled = np.concatenate(above, axis=1)
     span: NDArray[np.float64] = np.percentile(pooled, percentile, axis=1)
     return span
