@@ -57,7 +57,7 @@ def test_mean_and_sd_over_seeds_in_the_layout_of_tables_6_and_7():
         }
     )
     six, seven = tables = paper_tables(study_of(TRANSFER, SCRATCH), runs)
-    assert six.title.startswith("Table 6 of the single-cell thesis:")
+    assert six.title.startswith("Table 6 of Cui 2020:")
     assert [heading for heading, _ in six.blocks] == [
         "Pixelwise model", "RetinaMask model", "Watershed model",
     ]  # fmt: skip
@@ -217,7 +217,7 @@ def test_tables_are_on_the_page(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study_of(TRANSFER)))
     page = write_study_page(tmp_path).read_text("utf8")
     said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "Table 6 of the single-cell thesis: transfer learning" in said
+    assert "Table 6 of Cui 2020: transfer learning" in said
     assert "w/ transfer learning 0.8200 0.0283 w/o transfer learning no run" in said
     table = read_table(tmp_path / "paper_tables.csv")
     assert len(table) == 24 and (table["lacks"] == "no run").sum() == 22

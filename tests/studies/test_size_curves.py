@@ -1,4 +1,4 @@
-"""Scores and errors against the number of training annotations (single-cell thesis, figs. 3-5)."""
+"""Scores and errors against the number of training annotations (Cui 2020, figs. 3-5)."""
 
 from __future__ import annotations
 

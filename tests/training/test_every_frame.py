@@ -1,4 +1,4 @@
-"""Movies of which every frame is learned from (single-cell thesis 3.1)."""
+"""Movies of which every frame is learned from (Cui 2020, 3.1)."""
 
 from __future__ import annotations
 
