@@ -1,4 +1,4 @@
-"""Object tables that a prediction made, taken over if they are those of its label images.
+"""Object tables that a prediction made, used if they are those of its label images.
 
 A prediction measures its objects while it has them in memory. It records size and time of change of
 the labels and of the table. While both are unchanged, the table need not be computed again.

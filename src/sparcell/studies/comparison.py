@@ -184,11 +184,11 @@ def _last_runs(plan: Plan, study: Path) -> dict[str, Run]:
     """One run of the largest budget of each recipe that has predictions, up to `MOST`."""
     largest = max(plan.study.budgets, key=lambda budget: (budget == "all", budget))
     # Runs of one fold and seed alone: others were trained on other fields.
-    alike: dict[tuple[int, int], dict[str, Run]] = {}
+    by_fold_and_seed: dict[tuple[int, int], dict[str, Run]] = {}
     for run in plan.runs:
         if run.budget == largest and _predictions(study, run).is_dir():
-            alike.setdefault((run.fold, run.seed), {})[run.recipe] = run
-    runs = max(alike.values(), key=len, default={})
+            by_fold_and_seed.setdefault((run.fold, run.seed), {})[run.recipe] = run
+    runs = max(by_fold_and_seed.values(), key=len, default={})
     ordered = [one.label for one in plan.study.recipes if one.label in runs]
     return {label: runs[label] for label in ordered[:MOST]}
 

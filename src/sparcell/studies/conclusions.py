@@ -100,11 +100,11 @@ def _against(others: pd.DataFrame, repeats: str) -> list[str]:
         )
     elif len(level):
         sentences.append(f"With {repeats} there is no clear difference from {_names(level)}.")
-    for alike, why in (
+    for same_images, why in (
         (True, "the score of the whole set weighs images with many objects more"),
         (False, "the scores of the whole sets are of different images"),
     ):
-        better = others[reversed_ & (others["same_images"] == alike)]
+        better = others[reversed_ & (others["same_images"] == same_images)]
         if len(better):
             sentences.append(f"Image by image {_names(better)} is better: {why}.")
     if not others["same_images"].all():

@@ -97,12 +97,12 @@ def pretraining_study(
         )
     from_runs = {label: network_settings(run, recipe, settings) for label, run in runs.items()}
     first = next(iter(from_runs.values()))
-    alike = {key: value for key, value in first.items() if not key.startswith("method.")}
+    shared = {key: value for key, value in first.items() if not key.startswith("method.")}
     # Scratch and ImageNet have no last convolution to keep, and no statistics.
     for_all = {key: value for key, value in settings.items() if key not in OF_A_RUN}
     plain = (
         for_all
-        | alike
+        | shared
         | {
             "optimiser.pretrained_lr": 1.0,
             "fit.freeze_fraction": 0.0,

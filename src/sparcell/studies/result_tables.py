@@ -34,7 +34,7 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `recipe` and `budget` as text (a whole number or ``all``), `fold` and `seed` as integers,
-        `error` as text; runs that failed are kept.
+        `error` as text; with the runs that failed.
 
     Raises
     ------

@@ -152,14 +152,16 @@ def compare(runs: pd.DataFrame, images: pd.DataFrame | None, metric: str = "f1")
         means = of_budget.groupby("recipe")[metric].mean().sort_values(ascending=False)
         best, *others = means.index
         for recipe in others:
-            alike = _same_images(images, best, recipe)
+            same_images = _same_images(images, best, recipe)
             if folds == 1:
                 found = _compare_images(images, budget, best, recipe, metric)
             else:
-                scores = of_budget if alike else _of_common(images, budget, best, recipe, metric)
+                scores = (
+                    of_budget if same_images else _of_common(images, budget, best, recipe, metric)
+                )
                 found = _compare_folds(scores, best, recipe, metric, folds)
             names = {"recipe": recipe, "budget": budget, "best": best}
-            rows.append(names | found._asdict() | {"same_images": alike})
+            rows.append(names | found._asdict() | {"same_images": same_images})
     columns = ["recipe", "budget", "best", *Difference._fields, "same_images"]
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p"].to_numpy(float))
