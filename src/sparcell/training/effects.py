@@ -64,21 +64,20 @@ def _needs(
 
 
 def _needs_run(setting: str) -> NoEffect:
-    return NoEffect(
-        setting,
-        "network.weights",
-        "the weights of a run, model or file",
-        lambda recipe: recipe.network.weights in NO_RUN,
-        "start",
-    )
+    return _needs_start(setting, "the weights of a run, model or file", NO_RUN)
 
 
 def _needs_weights(setting: str) -> NoEffect:
+    return _needs_start(setting, "weights to start from", ("none",))
+
+
+def _needs_start(setting: str, needs: str, without: tuple[str, ...]) -> NoEffect:
+    """Say that a setting has no effect with some start weights."""
     return NoEffect(
         setting,
         "network.weights",
-        "weights to start from",
-        lambda recipe: recipe.network.weights == "none",
+        needs,
+        lambda recipe: recipe.network.weights in without,
         "start",
     )
 
