@@ -147,7 +147,7 @@ def test_a_table_of_several_images_with_classes(
     table = tmp_path / "all.csv"
     table.write_text("Image,x,y,Class\nA1.tif,4,3,live\nB1.tif:0001,9,8,dead\nC9.tif,1,1,live\n")
     dataset = import_annotations([table], tmp_path / "out", images)
-    assert "names 1 images that are not here, such as C9" in caplog.text
+    assert "names 1 images that do not exist, such as C9" in caplog.text
     assert points_of(dataset, "A1").values.tolist() == [[3, 4, "live"]]
     assert points_of(dataset, "B1").values.tolist() == [[8, 9, "dead"]]
     live = import_annotations([table], tmp_path / "live", images, classes=["live"])

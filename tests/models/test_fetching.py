@@ -137,7 +137,7 @@ def test_a_broken_download_begins_anew(
     server.breaks["/model.zip"] = list(faults)
     entry = fetch_model(f"{server.url}/model.zip", sha(content))
     assert entry.path.read_bytes() == content and len(server.asked) == len(faults) + 1
-    assert caplog.text.count("beginning anew") == len(faults)
+    assert caplog.text.count("starting again") == len(faults)
 
 
 def test_a_download_goes_on_where_it_was_interrupted(
@@ -150,7 +150,7 @@ def test_a_download_goes_on_where_it_was_interrupted(
         fetch_model(f"{server.url}/model.zip", sha(content))
     third = half + rest // 2
     assert server.ranges == ["", f"bytes={half}-", f"bytes={third}-"]
-    assert caplog.text.count("going on at") == 2
+    assert caplog.text.count("continuing at") == 2
     # Of three quarters and of half of the rest.
     kept = third + (len(content) - third) // 2
     entry = fetch_model(f"{server.url}/model.zip", sha(content))

@@ -112,7 +112,7 @@ def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_
     reasons = {Path(path).stem: reason for path, reason in summary.failures.items()}
     assert set(reasons) == {"scene1", "scene3", "scene4", "scene5", "scene6"}
     assert "constant image" in reasons["scene3"] and "constant image" in reasons["scene4"]
-    assert "3 channels" in reasons["scene5"] and "--channel" in reasons["scene5"]
+    assert "3 channels" in reasons["scene5"] and "`channels`" in reasons["scene5"]
     assert "NaN" in reasons["scene6"]
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["failures"] == summary.failures

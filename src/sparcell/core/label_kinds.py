@@ -70,8 +70,8 @@ def separate_objects(image: Image) -> Image:
     if not 0 < count <= FEW or content.pieces < (2 if count == 1 else PIECES * count):
         if 0 < count < content.pieces:
             logger.warning(
-                f"{image.source} has {content.pieces} pieces of {count} numbers; each number is "
-                "taken for an object"
+                f"{image.source} has {content.pieces} pieces of {count} numbers; each number "
+                "counts as an object"
             )
         return image
     what = (

@@ -29,6 +29,6 @@ def ask_for_axes(shape: tuple[int, ...], letters: str, path: Path) -> InputError
     *others, last = (f'`axes="{letters}"`' for letters in possible)
     return InputError(
         f"{path} of shape {shape} without names for its axes",
-        "metadata that name them, or your word",
+        "metadata that name them, or your choice",
         "give " + (", ".join(others) + " or " + last if others else last),
     )

@@ -279,7 +279,7 @@ def _say_clumping(counts: pd.DataFrame) -> None:
     clumped = int(counts["clumped"].sum())
     if clumped:
         logger.warning(
-            f"{clumped} of {len(counts)} planes look clumped: count by area exceeds count by "
+            f"{clumped} of {len(counts)} planes seem clumped: count by area exceeds count by "
             "objects; see the column note of counts.csv"
         )
 

@@ -69,7 +69,7 @@ def read_well_rows(names: Sequence[str], path: Path) -> list[dict[str, str]]:
         )
     if unknown:
         logger.warning(
-            f"{path} names {len(unknown)} images that are not here, such as {unknown[0]}"
+            f"{path} names {len(unknown)} images that do not exist, such as {unknown[0]}"
         )
     return list(rows.values())
 

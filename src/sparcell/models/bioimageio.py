@@ -223,9 +223,7 @@ def _meanings(
             "use another model",
         )
     if chosen is None and guessed == [UNUSED]:
-        logger.warning(
-            f"{package.source}: its one output, {listed[0]}, is taken for the foreground"
-        )
+        logger.warning(f"{package.source}: its one output, {listed[0]}, is used as the foreground")
         return ("foreground",)
     meanings = tuple(guessed if chosen is None else chosen)
     unknown = [m for m in meanings if m not in (*MEANINGS, UNUSED)]

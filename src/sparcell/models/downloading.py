@@ -94,7 +94,7 @@ def _attempt(url: str, part: Path) -> None:
                     "one that can be downloaded",
                     "check the address and the connection, then run it again",
                 ) from error
-            how = "going on" if _validator(part).exists() else "beginning anew"
+            how = "continuing" if _validator(part).exists() else "starting again"
             logger.warning(f"{url}: {reason}; {how}")
             time.sleep(attempt)
     raise AssertionError
@@ -111,7 +111,7 @@ def _stream(url: str, part: Path) -> None:
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
             _check_range(response, done, part)
-            logger.info(f"going on at {done / 1e6:.1f} MB")
+            logger.info(f"continuing at {done / 1e6:.1f} MB")
         else:
             done = 0
             _forget(part)

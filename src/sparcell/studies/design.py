@@ -113,9 +113,7 @@ def plan_study(study: Study, data: Path) -> Plan:
             f"no labelled field in {data}", "images with labels", "check labels and where"
         )
     if refused := len(samples) - len(usable):
-        logger.warning(
-            f"labels of {refused} fields were refused: they are neither tested nor validated on"
-        )
+        logger.warning(f"labels of {refused} fields were refused: neither tested nor validated on")
     groups = column(samples, study.group, "group")
     strata = column(samples, study.stratify, "stratify")
     find_groups(study, samples)

@@ -259,7 +259,7 @@ def _fit(
                 raise
             batch, accumulate = batch // 2, accumulate * 2
             logger.warning(
-                f"out of memory: going on with {batch} crops at once, {accumulate} times a step"
+                f"out of memory: continuing with {batch} crops at once, {accumulate} times a step"
             )
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

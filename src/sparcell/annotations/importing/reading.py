@@ -115,7 +115,7 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
     if len(known) < len(found):
         missing = next(name for name in found if name not in known)
         logger.warning(
-            f"{path} names {len(found) - len(known)} images that are not here, such as {missing}"
+            f"{path} names {len(found) - len(known)} images that do not exist, such as {missing}"
         )
     return known
 

@@ -130,7 +130,7 @@ def to_pixels(
     if unit == "?":
         unit = _guess(shapes, shape, pixel_size)
         if pixel_size:
-            logger.warning(f"points of {shapes.source} are taken for {unit}")
+            logger.warning(f"points of {shapes.source} are read as {unit}")
     if unit == "px":
         return shapes
     if pixel_size is None:
