@@ -21,7 +21,7 @@ from sparcell.evaluation import (
     evaluate,
     score,
 )
-from sparcell.evaluation._strips import Strip
+from sparcell.evaluation._strips import PairStrip
 from sparcell.evaluation.overlay import OverlayPainter
 
 
@@ -181,7 +181,7 @@ def test_overlay_of_a_large_image_is_thinned(tmp_path, monkeypatch):
     painter = OverlayPainter(truth.shape)
     for top in range(0, 48, 5):
         part = slice(top, top + 5)
-        painter.add(Strip(truth[part], pred[part], 0))
+        painter.add(PairStrip(truth[part], pred[part], 0))
     painter.save(tmp_path / "thin.png", errors)
     from matplotlib.image import imread
 

@@ -20,7 +20,7 @@ from sparcell.simulation import (
     write_dataset,
 )
 from sparcell.simulation.cells import separate
-from sparcell.simulation.optics import RING_AMPLITUDE, Lamps, Scene, phase_contrast
+from sparcell.simulation.optics import RING_AMPLITUDE, Lamps, OpticalScene, phase_contrast
 
 SMALL = SimulationSettings(size=(128, 128), cells=8)
 STILL = MotionSettings(speed=0, doubling=None, death=0)
@@ -97,7 +97,9 @@ def test_phase_contrast_is_zernikes(phi):
     expected = ((np.cos(phi) - 1) ** 2 + (np.sin(phi) - RING_AMPLITUDE) ** 2) / RING_AMPLITUDE**2
     flat = SimulationSettings(size=(8, 8), halo=0, illumination=0, phase_noise=0)
     nothing = np.zeros((8, 8), np.int32)
-    scene = Scene(np.full((12, 12), phi, np.float32), np.zeros((12, 12)), nothing, nothing, 2)
+    scene = OpticalScene(
+        np.full((12, 12), phi, np.float32), np.zeros((12, 12)), nothing, nothing, 2
+    )
     image = phase_contrast(scene, flat, Lamps(0, 0, 0), np.random.default_rng(0))
     assert np.allclose(image, np.rint(135 * expected), atol=1)
 
@@ -105,7 +107,9 @@ def test_phase_contrast_is_zernikes(phi):
 def test_full_halo_leaves_nothing_of_an_even_layer():
     even = SimulationSettings(size=(8, 8), halo=1, illumination=0, phase_noise=0)
     nothing = np.zeros((8, 8), np.int32)
-    scene = Scene(np.full((12, 12), 0.7, np.float32), np.zeros((12, 12)), nothing, nothing, 2)
+    scene = OpticalScene(
+        np.full((12, 12), 0.7, np.float32), np.zeros((12, 12)), nothing, nothing, 2
+    )
     assert (phase_contrast(scene, even, Lamps(0, 0, 0), np.random.default_rng(0)) == 135).all()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 
-class Result(StrEnum):
+class ResultKind(StrEnum):
     """What is written."""
 
     labels = "labels"
@@ -32,8 +32,8 @@ def label(
     source: str = typer.Option(
         "stain", "--from", help="stain, or points: propose an outline for each, to be corrected."
     ),
-    to: Result = typer.Option(
-        Result.labels, help="labels, or points: from a stain, a point in each nucleus."
+    to: ResultKind = typer.Option(
+        ResultKind.labels, help="labels, or points: from a stain, a point in each nucleus."
     ),
     mask: Mask = typer.Option(
         Mask.auto,
@@ -62,7 +62,7 @@ def label(
 
     # What was not given is not passed on, so that only a setting that the preset lacks is refused.
     given = {
-        "to": to.value if to != Result.labels else None,
+        "to": to.value if to != ResultKind.labels else None,
         "mask": mask.value if mask != Mask.auto else None,
         "by": by,
         "diameter": diameter,

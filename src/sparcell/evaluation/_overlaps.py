@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.rows import RowSource
-from sparcell.evaluation._strips import Strip, strips
+from sparcell.evaluation._strips import PairStrip, strips
 
 Counts = NDArray[np.int64]
 
@@ -54,7 +54,7 @@ class OverlapCounter:
         self._areas: list[Counts] = []
         self._pixels = 0
 
-    def add(self, strip: Strip) -> None:
+    def add(self, strip: PairStrip) -> None:
         """Count the pixels of one strip."""
         # Along a row ids rarely change, so runs of equal pairs are counted, not pixels.
         # Both (Y * X,); `change` says where one of the two ids differs from the pixel before.

@@ -31,7 +31,7 @@ class WithoutObjects:
         return np.where(np.isin(region, self.dropped), 0, region).astype(np.int32)
 
 
-class Strip(NamedTuple):
+class PairStrip(NamedTuple):
     """The same rows of both images.
 
     Attributes
@@ -49,7 +49,7 @@ class Strip(NamedTuple):
 
 def strips(
     truth: RowSource, pred: RowSource, ignore: RowSource | None = None, rows: int | None = None
-) -> Iterator[Strip]:
+) -> Iterator[PairStrip]:
     """Read two label images together from top to bottom.
 
     Parameters
@@ -80,7 +80,7 @@ def strips(
         if ignore is not None:
             keep = np.asarray(ignore[window]) == 0
             a, b, pixels = a * keep, b * keep, int(keep.sum())
-        yield Strip(a, b, pixels)
+        yield PairStrip(a, b, pixels)
 
 
 def _ids(region: NDArray[Any]) -> Labels:

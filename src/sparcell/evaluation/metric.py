@@ -27,7 +27,7 @@ WITHOUT_SMALL = "_no_small"
 """Ending of columns that are scored a second time, without small objects."""
 
 
-class Result(Protocol):
+class MetricResult(Protocol):
     """What a metric says of one image; `+` pools two images."""
 
     def __add__(self, other: Self, /) -> Self:
@@ -37,7 +37,7 @@ class Result(Protocol):
         """Return plain JSON types, without NaN."""
 
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=MetricResult)
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class Metric(Generic[R]):
     columns : tuple of Column
     compute : callable
         ``compute(comparison)``, ``compute(truth, pred, min_size, **settings)`` or
-        ``compute(real, predicted, ignore, name, **settings)``; gives the `Result` of a plane, of
-        stains that of an image.
+        ``compute(real, predicted, ignore, name, **settings)``; gives the `MetricResult` of a
+        plane, of stains that of an image.
     values : callable
-        Gives the values of the columns of a `Result`, by name.
+        Gives the values of the columns of a `MetricResult`, by name.
     flat : bool
         The keys of its JSON stand beside those of other metrics instead of under its name.
     table : callable, optional

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sparcell.core.rows import RowSource
 from sparcell.evaluation._overlaps import Overlaps
-from sparcell.evaluation._strips import Strip, strips
+from sparcell.evaluation._strips import PairStrip, strips
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.metric import Column, Comparison, Metric
 
@@ -70,7 +70,7 @@ class OverlapScorer:
     def __init__(self) -> None:
         self._truth, self._pred = _Components(), _Components()
 
-    def add(self, strip: Strip) -> None:
+    def add(self, strip: PairStrip) -> None:
         """Take the next rows of both images."""
         truth, pred = strip.truth > 0, strip.pred > 0
         self._truth.add(truth, pred)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.files import whole_file
-from sparcell.evaluation._strips import Strip
+from sparcell.evaluation._strips import PairStrip
 from sparcell.evaluation.errors import CLASSES, ErrorClasses
 
 Overlay = Literal["pixels", "errors"]
@@ -126,7 +126,7 @@ class OverlayPainter:
         self._truth: list[NDArray[np.int32]] = []
         self._pred: list[NDArray[np.int32]] = []
 
-    def add(self, strip: Strip) -> None:
+    def add(self, strip: PairStrip) -> None:
         """Take the next rows."""
         first = -self._row % self._step
         thin = (slice(first, None, self._step), slice(None, None, self._step))

@@ -24,7 +24,7 @@ HALO = 2
 Integers = NDArray[np.int64]
 
 
-class Strip(NamedTuple):
+class ObjectStrip(NamedTuple):
     """Some rows of a label image and a little more around them.
 
     Attributes
@@ -47,7 +47,7 @@ class Strip(NamedTuple):
         return self.window[self.above : self.above + self.rows.stop - self.rows.start]
 
 
-def strips(labels: RowSource, rows: int | None = None) -> Iterator[Strip]:
+def strips(labels: RowSource, rows: int | None = None) -> Iterator[ObjectStrip]:
     """Cut a label image into strips of `rows` px, by default of about four million pixels."""
     if len(labels.shape) != 2 or 0 in labels.shape:
         raise InputError(
@@ -60,7 +60,7 @@ def strips(labels: RowSource, rows: int | None = None) -> Iterator[Strip]:
         first = max(core.start - HALO, 0)
         window = np.ascontiguousarray(labels[first : min(core.stop + HALO, height)])
         check_ids(window)
-        yield Strip(window, core, core.start - first)
+        yield ObjectStrip(window, core, core.start - first)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.measurement._runs import Integers, Runs, Strip
+from sparcell.measurement._runs import Integers, ObjectStrip, Runs
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 BATCH = 5000
 
 
-def edge_lengths(strip: Strip) -> tuple[Integers, Floats]:
+def edge_lengths(strip: ObjectStrip) -> tuple[Integers, Floats]:
     """Measure the part of each object's perimeter that lies in a strip.
 
     An edge pixel has a 4-neighbour outside its object or the image; each stands for a length

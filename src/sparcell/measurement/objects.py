@@ -13,8 +13,8 @@ from sparcell.core.rows import RowSource
 from sparcell.measurement._intensities import IntensityStatistics, check_intensities
 from sparcell.measurement._runs import (
     Integers,
+    ObjectStrip,
     Runs,
-    Strip,
     find_runs,
     group_extreme,
     group_runs,
@@ -55,7 +55,7 @@ class _Perimeters:
         self._ids: list[Integers] = []
         self._lengths: list[Floats] = []
 
-    def add(self, strip: Strip) -> None:
+    def add(self, strip: ObjectStrip) -> None:
         """Add the edges in a strip."""
         ids, lengths = edge_lengths(strip)
         self._ids.append(ids)

@@ -19,7 +19,7 @@ PSF_SIGMA = 0.8
 
 
 @dataclass(frozen=True)
-class Scene:
+class OpticalScene:
     """The specimen in view, before the microscope.
 
     Attributes
@@ -66,7 +66,7 @@ class Lamps:
 
 def view(
     plane: FocalPlane, settings: SimulationSettings, origin: tuple[float, float] = (0.0, 0.0)
-) -> Scene:
+) -> OpticalScene:
     """Draw the specimen in the view that begins at `origin` (y, x in px of the plane)."""
     pad = int(np.ceil(settings.nucleus_diameter + 3 * settings.defocus))
     shape = (settings.size[0] + 2 * pad, settings.size[1] + 2 * pad)
@@ -92,11 +92,11 @@ def view(
     least = max(1, round(np.pi * settings.nucleus_diameter**2 / 4 / 20))
     nuclei = _one_piece(ids["nucleus"][inner], np.zeros_like(ids["nucleus"][inner]), least)
     cells = np.where(nuclei > 0, nuclei, ids["body"][inner])
-    return Scene(phase, dye, nuclei, _one_piece(cells, nuclei, least), pad)
+    return OpticalScene(phase, dye, nuclei, _one_piece(cells, nuclei, least), pad)
 
 
 def phase_contrast(
-    scene: Scene, settings: SimulationSettings, lamps: Lamps, rng: np.random.Generator
+    scene: OpticalScene, settings: SimulationSettings, lamps: Lamps, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Positive phase contrast of a scene.
 
@@ -132,7 +132,7 @@ def phase_contrast(
 
 
 def fluorescence(
-    scene: Scene,
+    scene: OpticalScene,
     settings: SimulationSettings,
     lamps: Lamps,
     rng: np.random.Generator,
