@@ -46,3 +46,15 @@ def test_the_library_prints_nothing(modules):
     library = {path: tree for path, tree in modules.items() if path.parts[0] != "cli"}
     printing = {str(path) for path, tree in library.items() if "print" in calls(tree)}
     assert printing <= {"__main__.py"}
+
+
+def test_the_first_line_of_a_docstring_says_what_a_thing_is(modules):
+    """No riddles such as "What is known of a window."."""
+    riddles = [
+        f"{path}:{node.lineno} {text.splitlines()[0]}"
+        for path, tree in modules.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and (text := ast.get_docstring(node) or "").startswith("What ")
+    ]
+    assert riddles == []

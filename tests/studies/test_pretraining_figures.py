@@ -37,7 +37,7 @@ def images(budgets=(1,)):
 def test_boxes_are_the_quartiles_of_images_and_seeds():
     axes = draw_spread(images(budgets=(10, 1))).axes
     assert [axis.get_ylabel() for axis in axes] == ["pixel IoU", "mAP"]
-    assert [text.get_text() for text in axes[0].get_xticklabels()] == ["ImageNet", "stain (ISL)"]
+    assert [text.get_text() for text in axes[0].get_xticklabels()] == ["ImageNet", "stain"]
     # A box is a closed line from the first to the third quartile.
     boxes = [line.get_ydata() for line in axes[0].lines if len(line.get_ydata()) == 5]
     boxes = [ys for ys in boxes if ys[0] == ys[-1]]

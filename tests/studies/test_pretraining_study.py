@@ -230,7 +230,7 @@ def test_further_starts_are_compared_said_and_drawn():
     assert row(table, "map", "1", "cells")["gain"] == row(table, "map", "1", "stain")["gain"]
     assert sum("after cells" in line for line in describe_pretraining(table)) == 4
     names = [text.get_text() for text in draw_pretraining(table).legends[0].get_texts()]
-    assert names == ["from scratch", "ImageNet", "stain (ISL)", "cells"]
+    assert names == ["from scratch", "ImageNet", "stain", "cells"]
 
 
 def test_on_the_command_line(data, tmp_path, capsys):

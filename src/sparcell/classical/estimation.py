@@ -12,7 +12,7 @@ from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainVi
 from sparcell.classical.strategies import global_threshold
 from sparcell.morphology.shapes import Table
 
-# Signal above this many sigmas of the background can be told from noise.
+# Signal above this many sigmas of the background is no noise.
 DETECTION_LIMIT_SIGMAS = 4.0
 MIN_SIGNAL_OF_BRIGHT = 0.05
 MIN_SIGNAL_OF_TYPICAL = 0.2

@@ -13,7 +13,7 @@ WRITTEN, STAINS = "Tables and pictures", "Stains"
 
 
 class Overlay(StrEnum):
-    """What the pictures show."""
+    """Contents of the pictures."""
 
     pixels = "pixels"
     errors = "errors"
@@ -51,7 +51,7 @@ def evaluate(
     ),
     rules: Rules = typer.Option(
         Rules.thesis,
-        help="Name errors as the single-cell thesis or as deepcell-toolbox does.",
+        help="Name errors as Cui 2020 (thesis) or as deepcell-toolbox does.",
         rich_help_panel=OBJECTS,
     ),
     min_size: int = typer.Option(

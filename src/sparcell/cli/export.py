@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Format(StrEnum):
-    """What is written."""
+    """Formats of the exported file."""
 
     bioimageio = "bioimageio"
     onnx = "onnx"
@@ -73,10 +73,10 @@ def _export_model(
     if kind == "bioimage.io":
         raise another_tools(model)
     info = info_of(path) or own
-    said = {"authors": tuple(authors or info.authors), "licence": licence or info.licence}
-    info = info.model_copy(update=said)
+    credits = {"authors": tuple(authors or info.authors), "licence": licence or info.licence}
+    info = info.model_copy(update=credits)
     export_model(load_model(path), out, format, info, half_weights)
     logger.info(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
-        if not said[what]:
+        if not credits[what]:
             logger.warning(f"it names no {what}: give {option} before you publish it")

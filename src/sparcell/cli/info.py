@@ -47,10 +47,10 @@ def _show_dataset(dataset: Dataset) -> None:
 
     echo(f"{dataset.root}: {len(dataset)} fields")
     for kind in KINDS:
-        held = dataset.having(kind).samples
-        if held:
-            part = held[0].files[kind].selection
-            echo(f"  {kind}: {len(held)}" + (f" ({part})" if part != WHOLE else ""))
+        samples = dataset.having(kind).samples
+        if samples:
+            part = samples[0].files[kind].selection
+            echo(f"  {kind}: {len(samples)}" + (f" ({part})" if part != WHOLE else ""))
     parts = {part: len(dataset.split(part)) for part in (*SPLITS, "")}
     echo("  split: " + ", ".join(f"{n} {part or 'unmarked'}" for part, n in parts.items() if n))
     refused = [s.name for s in dataset.samples if s.refused]

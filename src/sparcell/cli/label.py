@@ -9,7 +9,7 @@ import typer
 
 
 class ResultKind(StrEnum):
-    """What is written."""
+    """Kinds of annotation that are written."""
 
     labels = "labels"
     points = "points"

@@ -137,13 +137,13 @@ def predict(
 
 def _tell_failures(summary: Summary) -> None:
     """List what has no result, and end with exit code 2 if there is any."""
-    for what, told in (
+    for what, reasons in (
         ("inputs without result", summary.failures),
         ("inputs of which parts have no result", summary.skipped),
     ):
-        if told:
-            logger.warning(f"{len(told)} {what}:")
-        for path, reason in told.items():
+        if reasons:
+            logger.warning(f"{len(reasons)} {what}:")
+        for path, reason in reasons.items():
             logger.warning(f"  {path}: {reason}")
     if summary.failures or summary.skipped:
         raise typer.Exit(2)

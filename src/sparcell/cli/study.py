@@ -194,7 +194,7 @@ def pretraining(
         limit=_limit(steps, cpu_seconds),
         settings=read_overrides(settings),
     )
-    # A mistake in what comes after the stain is told before that is learned.
+    # Mistakes in the later steps are reported before the stain is learned, which takes long.
     study = make_study()
     plan = plan_study(study, data)
     check_runs({name: one for name, one in runs.items() if one != run}, study, data)

@@ -66,14 +66,14 @@ def evaluate(
         Names of the images that are compared, ``*`` and ``?`` stand for any letters; all by
         default.
     min_size : int
-        Objects with fewer px are removed from truth and prediction before scoring, as in the
-        single-cell thesis (2.4), which reports both with and without (100 px there).
+        Objects with fewer px are removed from truth and prediction before scoring, as in
+        Cui 2020 (2.4), which reports both with and without (100 px there).
     **options
         Settings of the metric, such as `radius` of ``detection``. Those of the metrics of objects
         are the following; overlays are drawn only beside all of them.
     objects : {"components", "ids"}
         What an object is for the overlap scores: a connected component of the mask, as in the
-        autolabel thesis (5.4.2), or an id.
+        Salomon-Sörensen 2023 (5.4.2), or an id.
     force_event_links : bool
         How small fragments count as errors; see `classify_errors`.
     rules : {"thesis", "toolbox"}

@@ -28,7 +28,7 @@ class Confusion:
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP), 0 to 1 (autolabel thesis, eq. 2.28)."""
+        """TP / (TP + FP), 0 to 1 (Salomon-Sörensen 2023, eq. 2.28)."""
         return self._ratio(self.tp, self.tp + self.fp)
 
     @property

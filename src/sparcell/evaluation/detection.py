@@ -107,8 +107,8 @@ def detect(
     """Pair predicted with true particles that lie within a distance of each other.
 
     Made for particles whose labels cover only a bright core of a few pixels, as in the
-    microplastics of mp-net: there an IoU says little. The distance of two particles is that of
-    their closest pixels, between pixel centres and 0 where they overlap. Each is paired at most
+    microplastics of Park et al. 2022: there an IoU says little. The distance of two particles is
+    that of their closest pixels, between pixel centres and 0 where they overlap. Each is paired at most
     once: as many pairs as possible, and among those the sum of distances is smallest (Hungarian
     algorithm).
 

@@ -110,20 +110,20 @@ def classify_errors(
        exactly if 2 (1 - IoU) < 2 * 0.4, that is IoU > 0.6; above one half partners are unique,
        so the assignment needs no solver.
 
-       - thesis: a tie is linked, as the text asks for "at least 0.6" and `match_objects` counts
+       - "thesis": a tie is linked, as the text asks for "at least 0.6" and `match_objects` counts
          it.
-       - toolbox: a tie stays unlinked, as its solver leaves it.
+       - "toolbox": a tie stays unlinked, as its solver leaves it.
     2. Unassigned objects are joined.
 
-       - thesis: where their IoU is above 0.1.
-       - toolbox: there, and where more than half of one lies inside the other, so that a fragment
-         counts however small it is.
+       - "thesis": where their IoU is above 0.1.
+       - "toolbox": there, and where more than half of one lies inside the other, so that a
+         fragment counts however small it is.
     3. Each group of joined objects gets a name. A single object, or one of each kind: missed and
        spurious. In larger groups the degree of an object, its number of partners, decides.
 
-       - thesis: one object alone has the highest degree: split if it is a true one, merge if
+       - "thesis": one object alone has the highest degree: split if it is a true one, merge if
          it is predicted. Several have it: catastrophe.
-       - toolbox: true objects alone have several partners: split. Predicted ones alone: merge.
+       - "toolbox": true objects alone have several partners: split. Predicted ones alone: merge.
          Objects of both kinds: catastrophe.
 
     Parameters
@@ -134,12 +134,12 @@ def classify_errors(
         that a large object which lost or swallowed a small one counts as split or merged, not
         as correct beside a spurious or missed one. An option of the toolbox alone.
     rules : {"thesis", "toolbox"}
-        The single-cell thesis, section 2.4, or deepcell-toolbox 0.12 (``ObjectMetrics``).
+        Those of Cui 2020, 2.4, or of deepcell-toolbox 0.12 (``ObjectMetrics``).
 
     Raises
     ------
     InputError
-        If links shall be undone by the rules of the thesis.
+        If links shall be undone by the rules of Cui 2020.
 
     Notes
     -----

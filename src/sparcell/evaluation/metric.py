@@ -1,4 +1,4 @@
-"""What a metric is, and the table of all metrics by name.
+"""The parts of a metric, and the registry of all metrics by name.
 
 A metric is one file: the class of its result, a function that computes it, and a `Metric` that
 names its columns. `sparcell.evaluation.metrics` registers it. Reports, JSON files, studies and
@@ -28,7 +28,7 @@ WITHOUT_SMALL = "_no_small"
 
 
 class MetricResult(Protocol):
-    """What a metric says of one image; `+` pools two images."""
+    """Scores of one image by one metric; `+` pools two images."""
 
     def __add__(self, other: Self, /) -> Self:
         """Pool two images: counts are summed, ratios are taken afterwards."""

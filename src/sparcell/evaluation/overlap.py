@@ -1,4 +1,4 @@
-"""Object-level scores by overlap (autolabel thesis, 5.4.2): objects that are touched at all."""
+"""Object-level scores by overlap (Salomon-Sörensen 2023, 5.4.2): objects that are touched."""
 
 from __future__ import annotations
 
@@ -86,15 +86,15 @@ class OverlapScorer:
 def overlap_scores(
     truth: RowSource, pred: RowSource, ignore: RowSource | None = None, rows: int | None = None
 ) -> Confusion:
-    """Compare the connected components of two masks (autolabel thesis, 5.4.2).
+    """Compare the connected components of two masks (Salomon-Sörensen 2023, 5.4.2).
 
     An 8-connected component of the truth without any predicted pixel is a false negative, one
-    of the prediction without any true pixel a false positive. The thesis does not say in which
+    of the prediction without any true pixel a false positive. The source does not say in which
     image true positives are counted here; where it does (6.2.3) they are the predicted objects
     less the false positives, and that is done. So recall is TP / (TP + FN) with TP counted in
     the prediction, and its table 6.2 agrees with one TP for all four ratios.
 
-    Touching nuclei are one component, whatever their ids, since the thesis compares masks. For
+    Touching nuclei are one component, whatever their ids, since the source compares masks. For
     instances use `overlap_of_ids`.
 
     Parameters

@@ -1,4 +1,7 @@
-"""Pictures of agreement: pixels as in figure 5.6 of the autolabel thesis, or errors by object."""
+"""Pictures of agreement: by pixels, or errors by object.
+
+The pixels are coloured as in Salomon-Sörensen 2023, figure 5.6.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def draw_overlay(truth: NDArray[Any], pred: NDArray[Any]) -> Picture:
 
 
 def draw_errors(truth: NDArray[Any], pred: NDArray[Any], errors: ErrorClasses) -> Picture:
-    """Colour each object by its error class (single-cell thesis, 2.4 and figure 2).
+    """Colour each object by its error class (Cui 2020, 2.4 and figure 2).
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class PixelScores:
 
     @property
     def accuracy(self) -> float:
-        """(TP + TN) / all pixels, 0 to 1 (autolabel thesis, eq. 2.30); 1 without any pixel."""
+        """(TP + TN) / all pixels, 0 to 1 (Salomon-Sörensen 2023, eq. 2.30); 1 without any pixel."""
         c = self.confusion
         pixels = c.tp + c.fp + c.fn + self.tn
         return (c.tp + self.tn) / pixels if pixels else 1.0
@@ -47,7 +47,10 @@ class PixelScores:
 
 
 def pixel_scores(overlaps: Overlaps) -> PixelScores:
-    """Compare the masks of two label images (autolabel thesis, 5.4.1; eq. 2.28 to 2.32)."""
+    """Compare the masks of two label images.
+
+    Salomon-Sörensen 2023, 5.4.1 and eq. 2.28 to 2.32.
+    """
     tp = int(overlaps.pair_areas.sum())
     fn = int(overlaps.truth_areas.sum()) - tp
     fp = int(overlaps.pred_areas.sum()) - tp

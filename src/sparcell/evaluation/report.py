@@ -23,7 +23,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ImageMeans:
-    """Ratios averaged over images, each image with the same weight (autolabel thesis, 5.4.1).
+    """Ratios averaged over images, each image with the same weight.
+
+    Salomon-Sörensen 2023, 5.4.1.
 
     A ratio without a denominator counts as each image shows it: 1 where there was nothing to find
     and nothing was found, else 0. So every mean is over all images.
@@ -160,13 +162,15 @@ class Report(Generic[T]):
         return score_table(self, columns, groups)
 
     def ratio_table(self, groups: Groups | None = None, images: bool = False) -> Table:
-        """Return precision, recall and the rest of pixels and of components (thesis 6.1, 6.2).
+        """Return precision, recall and the rest of pixels and of components.
+
+        Salomon-Sörensen 2023, tables 6.1 and 6.2.
 
         Parameters
         ----------
         groups : Groups, optional
         images : bool
-            A row for each image, too (thesis table 6.7).
+            A row for each image, too (Salomon-Sörensen 2023, table 6.7).
         """
         from sparcell.evaluation.report_tables import ratio_table
 

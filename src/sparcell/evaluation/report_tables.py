@@ -30,8 +30,8 @@ def score_table(report: Report[Any], columns: Sequence[Column], groups: Groups |
     notes += [f"{left} more images are in the JSON report"] * (left > 0)
     table = _new_table(report, groups, notes, [column.header for column in columns])
     for name, values, counts, style in _lines(report, groups):
-        shown = [one for one in columns if one.averaged or counts]
-        table.add_row(name, *_texts(report, values, shown), style=style)
+        known = [one for one in columns if one.averaged or counts]
+        table.add_row(name, *_texts(report, values, known), style=style)
     for name in list(report.images)[:MAX_ROWS]:
         table.add_row(name, *_texts(report, _values(report, report.images[name]), columns))
     return table

@@ -131,7 +131,7 @@ def score(
         See `classify_errors`.
     min_size : int
         Ids with fewer px become background in both images before anything is scored
-        (single-cell thesis, 2.4: that removes artifacts and cells cut by the border). Ignored
+        (Cui 2020, 2.4: that removes artifacts and cells cut by the border). Ignored
         pixels do not count.
     painter : OverlayPainter, optional
         Gets the pixels too.

@@ -24,7 +24,7 @@ WHOLE = (slice(None), slice(None))
 
 
 class Correlation:
-    """Pearson correlation of two images that arrive in parts (isl paper, equation 3).
+    """Pearson correlation of two images that arrive in parts (Bonte et al. 2023, eq. 3).
 
     Sums are taken about the first values, so large offsets cost no precision.
     """
@@ -125,7 +125,7 @@ def correlate_stains(
     name : str
         Of the image, for the windows and for messages.
     windows : CorrelationWindows, optional
-        Compare windows with few nuclei instead of the whole image (isl paper, 2.1).
+        Compare windows with few nuclei instead of the whole image (Bonte et al. 2023, 2.1).
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Windows with few nuclei, in which stains are compared as the isl paper does.
+"""Windows with few nuclei, in which stains are compared.
 
-Its correlations are those of crops of 512 px with about one nucleus each (2.1): between nuclei of
-one window the dye hardly differs. In a whole field of many nuclei it does, and what an image
+The correlations of Bonte et al. 2023 are those of crops of 512 px with about one nucleus each
+(2.1): between nuclei of one window the dye hardly differs. In a whole field of many nuclei it does, and what an image
 without stain does not show lowers the correlation.
 """
 
@@ -34,7 +34,7 @@ class CorrelationWindows:
     edge : int
         Of the square windows, px.
     count : int
-        Windows of an image (isl 2.1: 5).
+        Windows of an image (Bonte et al. 2023, 2.1: 5).
     most : int
         Nuclei in a window: 1 to so many.
     """

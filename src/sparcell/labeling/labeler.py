@@ -112,7 +112,7 @@ class Labeler(ABC):
 
     @property
     def own_folder(self) -> tuple[str, str] | None:
-        """What it writes and why that needs a folder of its own; None if it needs none."""
+        """Its output, and why that needs a folder of its own; None if it needs none."""
         return None
 
     def no_fields(self, data: Dataset) -> InputError:

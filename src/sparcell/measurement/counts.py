@@ -1,4 +1,4 @@
-"""Counting cells two ways (autolabel thesis, 8.6): by components and by area."""
+"""Counting cells two ways (Salomon-Sörensen 2023, 8.6): by components and by area."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def typical_area(objects: pd.DataFrame) -> float | None:
 
 
 def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None) -> float:
-    """Count nuclei as total area over the area of a typical one (autolabel thesis, 8.6).
+    """Count nuclei as total area over the area of a typical one (Salomon-Sörensen 2023, 8.6).
 
     Parameters
     ----------

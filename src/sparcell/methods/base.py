@@ -1,4 +1,4 @@
-"""What every method offers."""
+"""The contract of a method: `Method`, its settings, targets, loss and decoding."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def to_uint8(maps: NDArray[np.float32]) -> Maps:
 
 
 class OutputSpec(NamedTuple):
-    """What an exported network gives, and how it is read. Most give `DENSE_MAPS`.
+    """Outputs of an exported network, and how they are read; for most methods `DENSE_MAPS`.
 
     Attributes
     ----------

@@ -57,11 +57,11 @@ class Detections:
         spans = [rows.indices(self.shape[1]), columns.indices(self.shape[2])]
         low, high = (np.array([span[end] for span in spans], np.float32) for end in (0, 1))
         centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
-        kept = ((centres >= low - MARGIN) & (centres < high + MARGIN)).all(axis=1)
+        inside = ((centres >= low - MARGIN) & (centres < high + MARGIN)).all(axis=1)
         return Detections(
-            self.boxes[kept] - np.tile(low, 2),
-            self.scores[kept],
-            self.masks[kept],
+            self.boxes[inside] - np.tile(low, 2),
+            self.scores[inside],
+            self.masks[inside],
             (1, len(range(*spans[0])), len(range(*spans[1]))),
         )
 
@@ -194,4 +194,4 @@ DETECTIONS = OutputSpec(
 """A network that detects: see `sparcell.methods.base.OutputSpec`."""
 
 NetworkOutput = Maps | Detections
-"""What `decode` takes: dense maps or detections."""
+"""Input of `decode`: dense maps or detections."""

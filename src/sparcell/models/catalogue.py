@@ -28,7 +28,7 @@ LARGEST_BUNDLED = 10_000_000
 
 
 class ModelInfo(BaseModel):
-    """What users need to know about a model: the content of its info file."""
+    """Facts about a model for its users: the content of its info file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,6 +1,6 @@
 """Run a network on windows of one size, that of its training.
 
-The location layer (single-cell thesis 3.2) gives a network the position of each pixel in its
+The location layer (Cui 2020, 3.2) gives a network the position of each pixel in its
 window, from -1 to 1. In a window of another size that ramp has another slope than in training. So
 an image is cut into windows of the training's size, and their outputs are joined.
 """

@@ -1,1 +1,1 @@
-"""What happens to pixels before a network sees them."""
+"""Preparation of pixels for a network: normalisation, resizing and padding."""

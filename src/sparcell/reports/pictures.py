@@ -55,7 +55,7 @@ def draw_curves(metrics: DataFrame) -> Figure:
 
 
 def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> NDArray[np.uint8]:
-    """Paint hits, misses and extras over an image, in the colours of the thesis's figure 5.6.
+    """Paint hits, misses and extras over an image, in the colours of `colour_agreement`.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def draw_comparison(
     found: Labels,
     image: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
-    """Draw a row of the autolabel thesis's figures 6.1 to 6.4: how labels and prediction compare.
+    """Draw stain, labels and prediction side by side (Salomon-Sörensen 2023, figures 6.1 to 6.4).
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def draw_comparison(
     Returns
     -------
     (Y, 5 X and `GAP` px between panels, 3) uint8
-        Stain; labels; prediction; their overlap as in figure 5.6; the prediction in green on the
-        image. Thinned, so that no panel is wider than `PANEL` px.
+        Stain; labels; prediction; their overlap as in `colour_agreement`; the prediction in green
+        on the image. Thinned, so that no panel is wider than `PANEL` px.
     """
     step = -(-max(image.shape) // PANEL)
     stain, image = stain[::step, ::step], image[::step, ::step]
@@ -138,17 +138,15 @@ def draw_stains(
     """
     step = -(-max(image.shape) // LARGEST)
     pairs = [part for both in zip(real, predicted, strict=True) for part in both]
-    shown = side_by_side([stretch(part[::step, ::step]) for part in (image, *pairs)])
-    return np.repeat(shown[:, :, None], 3, axis=2)
+    row = side_by_side([stretch(part[::step, ::step]) for part in (image, *pairs)])
+    return np.repeat(row[:, :, None], 3, axis=2)
 
 
 def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Map the 0.5 to 99.5 percentile of an image to 0..255 for display."""
     low, high = np.percentile(image, [0.5, 99.5])
-    shown: NDArray[np.uint8] = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255).astype(
-        np.uint8
-    )
-    return shown
+    grey = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255)
+    return grey.astype(np.uint8)
 
 
 def png(picture: Figure | NDArray[np.uint8]) -> bytes:

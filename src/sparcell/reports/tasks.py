@@ -29,7 +29,7 @@ COMPARISONS = 3
 
 
 class Row(NamedTuple):
-    """One row of the thesis's tables 6.1 and 6.2, or of 6.7 for a single field."""
+    """Scores of one field or group (Salomon-Sörensen 2023, tables 6.1, 6.2 and 6.7)."""
 
     name: str
     pixel: dict[str, float]
@@ -126,22 +126,22 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
     means = evaluation.get("mean_of_images")
     if not means:
         return []
-    said = []
+    sentences = []
     if not evaluation.get("count", {}).get("truth", 1):
-        said.append("No object in the labels of these fields: the ratios are no score.")
-    said += [
-        "Mean over fields: ratios are taken for each field, then averaged, as in the tables of the "
-        "thesis."
+        sentences.append("No object in the labels of these fields: the ratios are no score.")
+    sentences += [
+        "Mean over fields: ratios are taken for each field, then averaged, as in the tables of "
+        "Salomon-Sörensen 2023."
     ]
     if count := means["n_undefined"]:
-        said.append(
+        sentences.append(
             f"Labels or prediction of {count} fields are empty: a ratio without a denominator "
             "counts as 1 if both are, else as 0."
         )
     groups = evaluation.get("groups", {"values": {}})["values"].values()
     if any(scores["n_images"] == 1 for scores in groups):
-        said.append("A group of one field has no spread.")
-    return said
+        sentences.append("A group of one field has no spread.")
+    return sentences
 
 
 def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -217,7 +217,10 @@ def _selections(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    """Objects of every predicted field counted in two ways (thesis 8.6), and the labels' count."""
+    """Objects of every predicted field counted in two ways, and the labels' count.
+
+    Salomon-Sörensen 2023, 8.6.
+    """
     path = run / "tables" / "counts.csv"
     if not path.exists():
         return []

@@ -1,7 +1,7 @@
 """The same fields by several predictions, side by side.
 
-Agreement pixel by pixel, as in figure 7.2 of the autolabel thesis, or outlines over the image, as
-in figure S1 of the LACSS paper.
+Agreement pixel by pixel, as in Salomon-Sörensen 2023, figure 7.2, or outlines over the image, as
+in Shrestha et al. 2023, figure S1.
 """
 
 from __future__ import annotations

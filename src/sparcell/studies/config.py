@@ -1,4 +1,4 @@
-"""What a study compares, in one YAML file."""
+"""Settings of a study: the recipes, data and budgets it compares, in one YAML file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Candidate(Part):
 
 
 class Limit(Part):
-    """What every run may use: one of the two."""
+    """Limit of every run: a number of steps, or processor time."""
 
     steps: int | None = Field(None, ge=1, description="steps of the optimiser")
     cpu_seconds: float | None = Field(
@@ -120,7 +120,7 @@ class Study(Part):
     )
     rules: Rules = Field(
         "thesis",
-        description="how errors are named: by the single-cell thesis or by deepcell-toolbox",
+        description="how errors are named: by Cui 2020 (thesis) or by deepcell-toolbox",
     )
     metric: str | None = Field(
         None,

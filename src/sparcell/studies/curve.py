@@ -121,7 +121,7 @@ class LearningCurve:
 
     @property
     def last_doubling(self) -> float:
-        """What a doubling of the labels brought between the last two budgets."""
+        """Gain in score by a doubling of the labels between the last two budgets."""
         gain = self.means[-1] - self.means[-2]
         return float(gain / np.log2(self.amounts[-1] / self.amounts[-2]))
 
@@ -200,7 +200,7 @@ def _objects_per_field(good: pd.DataFrame) -> float | None:
 
 
 class CurveForecast(NamedTuple):
-    """What more labels would bring.
+    """Expected gain from more labels.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Pictures of test fields, true and predicted (isl figures 8 and 10)."""
+"""Pictures of test fields, true and predicted (Bonte et al. 2023, figures 8 and 10)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Family:
     def axes(self) -> dict[str, list[str]]:
         """Values along each axis, in the order of the recipe file."""
         values: dict[str, dict[str, None]] = {}
-        for place in self.file.places.values():
+        for place in self.file.axis_values.values():
             for axis, value in place.items():
                 values.setdefault(axis, {})[value] = None
         return {axis: list(found) for axis, found in values.items()}

@@ -203,7 +203,7 @@ def _leader(summary: pd.DataFrame) -> str:
 def _forecasts(
     curves: dict[str, LearningCurve], asked: tuple[float | None, int | None, float | None]
 ) -> list[dict[str, Any]]:
-    """What more labels would bring to each recipe whose curve reaches so far."""
+    """Forecast the score with more labels of each recipe whose curve reaches so far."""
     rows = []
     for recipe, curve in curves.items():
         try:
@@ -236,7 +236,7 @@ def _own(study: dict[str, Any]) -> set[str]:
 
 
 def _main_score(study: dict[str, Any], runs: pd.DataFrame) -> str:
-    """What the study names; else detection where it asks for it, as outlines then say little."""
+    """Choose the score that the study names, else detection F1 if it has a radius, else F1."""
     if study.get("metric"):
         return str(study["metric"])
     asked = study.get("detection_radius") is not None and "detection_f1" in runs

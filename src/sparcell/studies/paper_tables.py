@@ -269,7 +269,7 @@ def _combinations(
 def _find_cell(family: Family, key: CellKey, scores: _Scores) -> TableCell | None:
     """Return the cell of a key; None where its recipe does not learn from the group at all."""
     own = {axis: key[axis] for axis in family.axes}
-    name = next((name for name, found in family.file.places.items() if found == own), None)
+    name = next((name for name, found in family.file.axis_values.items() if found == own), None)
     groups = [(axis, value) for axis, value in key.items() if axis not in (*own, SCORE)]
     if name is None or any(not family.trained_on(name, *group) for group in groups):
         return None

@@ -1,4 +1,7 @@
-"""Spread of scores after few labels, and the way from image to objects (isl figs. 6, 7a, 9a)."""
+"""Spread of scores after few labels, and the way from image to objects.
+
+Bonte et al. 2023, figures 6, 7a and 9a.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ MAPS = {
     "inner": "inner distance",
     "outer": "outer distance",
 }
-"""How maps are called in figure 6 of the paper, and those of the watershed."""
+"""How maps are called in figure 6 of Bonte et al. 2023, and those of the watershed."""
 
 
 def draw_spread(images: pd.DataFrame) -> Figure | None:

@@ -1,4 +1,6 @@
-"""Comparison of pretraining that costs no annotation, on one's own images (isl, figures 7b, 9b).
+"""Comparison of pretraining that costs no annotation, on one's own images.
+
+Scores are drawn as in Bonte et al. 2023, figures 7b and 9b.
 
 ::
 
@@ -286,6 +288,7 @@ def write_pretraining(out: Path, stain: Path) -> Path:
     embedded = {name: embed(pictures[name]) if name in pictures else None for name in drawn}
     with whole_file(out / "pretraining.html") as partial:
         partial.write_text(
-            render("pretraining.html", name=out.resolve().name, said=sentences, **embedded), "utf8"
+            render("pretraining.html", name=out.resolve().name, sentences=sentences, **embedded),
+            "utf8",
         )
     return out / "pretraining.csv"

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRICS = ("pixel_iou", "map")
-"""Of the paper's figures 7b and 9b."""
+"""Those of figures 7b and 9b of Bonte et al. 2023."""
 BASE = "imagenet"
 LEGIBLE = 0.08
 """Numbers on an axis are at least so far apart, share of its length."""
-ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain (ISL)"}
+ORDER = {"scratch": "from scratch", "imagenet": "ImageNet", "stain": "stain"}
 """Names of the kinds of pretraining; those of further runs come after these."""
 
 
@@ -129,7 +129,7 @@ def describe_pretraining(table: pd.DataFrame) -> list[str]:
 
 
 def draw_pretraining(table: pd.DataFrame) -> Figure:
-    """Draw the scores against labelled fields, with 95 % intervals (isl figures 7b and 9b)."""
+    """Draw the scores against labelled fields, with 95 % intervals (Bonte et al. 2023, 7b, 9b)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")

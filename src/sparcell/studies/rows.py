@@ -76,7 +76,7 @@ def key_row(run: Run) -> Row:
 
 
 class ScoredRows(NamedTuple):
-    """What the tables of a study say of a run.
+    """Scores of a run: rows of the tables of a study.
 
     Attributes
     ----------

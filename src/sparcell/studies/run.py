@@ -7,7 +7,7 @@
       plan.json        recipes and runs resolved, each run with its fields
       runs/RECIPE/BUDGET-fFOLD-sSEED/        run folders, as `sparcell train` makes them
       runs/RECIPE/BUDGET-fFOLD-sSEED.json    rows of that run
-      runs/RECIPE/BUDGET-fFOLD-sSEED.log     what it said
+      runs/RECIPE/BUDGET-fFOLD-sSEED.log     its messages
       results.csv      a row per run
       groups.csv       a row per run and group of test images, where there are groups
       images.csv       a row per run and test image

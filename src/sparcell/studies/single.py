@@ -28,7 +28,7 @@ from sparcell.system.lock import lock_folder
 logger = logging.getLogger("sparcell.studies.single")
 
 TIME_TO_STOP = 60
-"""What a run takes at most to stop when its study ends, s."""
+"""Time that a run may take to stop when its study ends, s."""
 
 
 def run_single(out: Path, key: str) -> dict[str, Any]:

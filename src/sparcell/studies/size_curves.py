@@ -1,4 +1,4 @@
-"""Scores and errors against the number of training annotations (single-cell thesis, figs. 3 to 5).
+"""Scores and errors against the number of training annotations (Cui 2020, figures 3 to 5).
 
 The family `cui2020-size` has the share of the training fields as an axis, `fraction`, of its
 recipes, so that a study of it has one budget. Any family with such an axis is drawn.
@@ -23,7 +23,7 @@ FRACTION = "fraction"
 STYLES = ("-", "--", ":", "-.")
 SMALL = {"": "before removing small objects", "_no_small": "after removing small objects"}
 F1 = ("f1_60", "f1")
-"""That of the thesis, at IoU 0.6; else that at 0.5."""
+"""That of Cui 2020, at IoU 0.6; else that at 0.5."""
 
 
 def draw_sizes(study: Mapping[str, Any], good: pd.DataFrame) -> dict[str, Figure]:
@@ -58,9 +58,9 @@ def draw_sizes(study: Mapping[str, Any], good: pd.DataFrame) -> dict[str, Figure
         score = next((one for one in F1 if one in points), None)
         if score:
             figures[f"F1 against training annotations, {name}"] = _draw_scores(points, score)
-        for ending, said in SMALL.items():
+        for ending, subtitle in SMALL.items():
             if {f"{error}{ending}" for error in ERRORS} <= set(points):
-                title = f"Errors against training annotations, {said}, {name}"
+                title = f"Errors against training annotations, {subtitle}, {name}"
                 figures[title] = _draw_errors(points, ending)
     return figures
 
@@ -70,7 +70,7 @@ def _points(family: Family, good: pd.DataFrame) -> pd.DataFrame:
     others = [axis for axis in family.axes if axis != FRACTION]
     rows = []
     for name, label in family.labels.items():
-        position = family.file.places[name]
+        position = family.file.axis_values[name]
         own = good[good["recipe"] == label]
         rows.append(
             own.assign(

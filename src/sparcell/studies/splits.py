@@ -103,7 +103,7 @@ def fold_parts(folds: Sequence[Sequence[str]], fold: int, validate: bool = True)
 def fold_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[str] = ()) -> Parts:
     """Take one fold for validation and the rest for training; the test fields stay the same.
 
-    The cross-validation of the mp-net study (supporting information, S2.1): the stored weights of
+    The cross-validation of Park et al. 2022 (supporting information, S2.1): the stored weights of
     every fold are scored on one test set that no fold holds.
     """
     train = [name for i, members in enumerate(folds) if i != fold for name in members]
@@ -111,7 +111,7 @@ def fold_validation(folds: Sequence[Sequence[str]], fold: int, test: Sequence[st
 
 
 def nested_subset(names: Sequence[str], budget: int, seed: int) -> tuple[str, ...]:
-    """Take the first `budget` fields of a shuffled order (single-cell thesis, 2.1).
+    """Take the first `budget` fields of a shuffled order (Cui 2020, 2.1).
 
     A smaller budget of the same seed is contained in a larger one.
 

@@ -192,7 +192,7 @@ def check_effects(
         Dotted names of what was set on the command line, and in the recipe's own file.
     pretrained : bool
         A run is put in later and brings its network, see `sparcell.training.initialise`; till then
-        nothing can be said of what depends on that.
+        settings that depend on it are not checked.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def name_settings(settings: Settings) -> set[str]:
 
 
 def _idle(recipe: Recipe, pretrained: bool = False) -> Iterator[NoEffect]:
-    """What differs from its default without an effect."""
+    """Yield settings that differ from their defaults without an effect."""
     own = (
         _needs(f"method.{name}", f"method.{beside}", *values)
         for name, (beside, values) in recipe.method.requires.items()
@@ -243,7 +243,7 @@ def _idle(recipe: Recipe, pretrained: bool = False) -> Iterator[NoEffect]:
     for entry in (*NO_EFFECT, *own):
         part, name = entry.setting.split(".")
         of_network = "network" in (part, entry.beside.split(".")[0])
-        # Not of this method, or nothing can be said of it yet.
+        # Not of this method, or not known yet.
         if name not in type(getattr(recipe, part)).model_fields or (pretrained and of_network):
             continue
         changed = _value(recipe, entry.setting) != _default(recipe, entry.setting)

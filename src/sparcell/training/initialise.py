@@ -54,13 +54,13 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
     update: dict[str, Any] = {"network": {"weights": str(run)}}
     if folder.is_dir():
         update = _like(folder, recipe)
-    said = name_settings(override({}, overrides))
+    typed = name_settings(override({}, overrides))
     changed = recipe.model_dump()
     for part, settings in update.items():
-        kept = {key: value for key, value in settings.items() if f"{part}.{key}" not in said}
-        changed[part] = changed[part] | kept
+        taken_over = {key: value for key, value in settings.items() if f"{part}.{key}" not in typed}
+        changed[part] = changed[part] | taken_over
     started = Recipe.model_validate(changed)
-    check_effects(started, said)
+    check_effects(started, typed)
     return reset_idle(started)
 
 

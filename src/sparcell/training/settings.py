@@ -52,7 +52,7 @@ class RecipeFile:
         recipe, empty.
     own : dict
         Its settings without those of its bases.
-    places : dict
+    axis_values : dict
         Name in the family to its value along each axis; the names of ``rows`` are the axis ``row``.
     tables : dict
         Title to layout of the tables that a paper prints of the family.
@@ -62,7 +62,7 @@ class RecipeFile:
     shared: Settings
     rows: dict[str, tuple[Settings, ...]]
     own: Settings
-    places: dict[str, dict[str, str]] = field(default_factory=dict)
+    axis_values: dict[str, dict[str, str]] = field(default_factory=dict)
     tables: Settings = field(default_factory=dict)
 
     @property
@@ -95,7 +95,7 @@ class RecipeFile:
         return settings | {"name": f"{settings['name']}/{row}"}
 
     def written(self, row: str) -> Settings:
-        """What the file writes for one recipe alone: not in a base, nor for a whole family."""
+        """Settings that the file writes for one recipe alone: not in a base, nor for a family."""
         settings = {} if self.rows else self.own
         for different in self.rows.get(row, ()):
             settings = merge(settings, different)
@@ -199,13 +199,13 @@ def _open_bundled(name: str) -> RecipeFile:
 def _parse_recipe_file(name: str, text: bytes, folder: Path, above: tuple[str, ...]) -> RecipeFile:
     """Parse the YAML of a recipe or a family; a base by path is relative to `folder`."""
     settings = migrate(parse_settings(text, f"recipe {name}"), f"recipe {name}")
-    rows, places = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
+    rows, axis_values = _combine(name, settings.pop("rows", {}), settings.pop("axes", {}))
     tables = settings.pop("tables", None) or {}
     if rows:
         settings.setdefault("name", Path(name).stem)
     base = settings.pop("base", None)
     below = read_settings(str(base), folder, above) if base else {}
-    return RecipeFile(name, merge(below, settings), rows, settings, places, tables)
+    return RecipeFile(name, merge(below, settings), rows, settings, axis_values, tables)
 
 
 def _unknown(name: str) -> InputError:
@@ -231,7 +231,10 @@ def _is_there(name: str, folder: Path) -> bool:
 def _combine(
     file: str, rows: Any, axes: Any
 ) -> tuple[dict[str, tuple[Settings, ...]], dict[str, dict[str, str]]]:
-    """Every row with every combination of values along the axes: what differs, and its place."""
+    """Every row with every combination of values along the axes.
+
+    Gives the settings that differ, and the values.
+    """
     groups = [(ROW, rows), *(axes.items() if isinstance(axes, dict) else [("axes", axes)])]
     for _, group in groups:
         entries = group.values() if isinstance(group, dict) else [group]
@@ -247,12 +250,12 @@ def _combine(
         for axis, group in groups
         if group
     ]
-    settings, places = {}, {}
+    settings, axis_values = {}, {}
     for choice in itertools.product(*chosen) if chosen else ():
         name = "-".join(value for _, value, _ in choice)
         settings[name] = tuple(different for _, _, different in choice)
-        places[name] = {axis: value for axis, value, _ in choice}
-    return settings, places
+        axis_values[name] = {axis: value for axis, value, _ in choice}
+    return settings, axis_values
 
 
 def merge(below: Settings, above: Settings) -> Settings:

@@ -49,7 +49,7 @@ def decode(maps: Maps, settings: DistanceDecode) -> DecodedObjects:
     labels = raster_order(owner[basins], settings.min_size)
     height = np.zeros(int(labels.max(initial=0)) + 1)
     # Seeds that own their merged basin are the highest of it.
-    kept = maxima[owner[flat[maxima]] == flat[maxima]]
-    height[labels.ravel()[kept]] = distance.ravel()[kept]
+    peaks = maxima[owner[flat[maxima]] == flat[maxima]]
+    height[labels.ravel()[peaks]] = distance.ravel()[peaks]
     scores = mean_per_object(foreground, labels) / 255 * np.sqrt(height[1:] / 255)
     return DecodedObjects(labels, scores.astype(np.float32))

@@ -50,7 +50,7 @@ def assemble(outputs: Sequence[Array]) -> list[Array]:
     locations, scores = find_locations(proposals[0], proposals[1:], stride)
     boxes = np.empty((len(locations), 4), np.float32)
     masks = np.empty((len(locations), MASK, MASK), np.float32)
-    kept: list[int] = []
+    segmented: list[int] = []
     for number, location in enumerate(locations):
         logits, corner = segment(features, location, encoding, readout)
         likely = logits > FAINT
@@ -64,10 +64,10 @@ def assemble(outputs: Sequence[Array]) -> list[Array]:
         part = 1 / (1 + np.exp(-np.clip(logits[y, x], -30, 30)))
         height, width = part.shape
         top, left = corner[0] + y.start, corner[1] + x.start
-        boxes[len(kept)] = top, left, top + height, left + width
-        masks[len(kept)] = _stretch(height) @ part @ _stretch(width).T
-        kept.append(number)
-    return [boxes[: len(kept)], scores[kept], masks[: len(kept)]]
+        boxes[len(segmented)] = top, left, top + height, left + width
+        masks[len(segmented)] = _stretch(height) @ part @ _stretch(width).T
+        segmented.append(number)
+    return [boxes[: len(segmented)], scores[segmented], masks[: len(segmented)]]
 
 
 def segment(

@@ -60,8 +60,8 @@ def find_locations(
     # Equal scores are sorted by position, so that the order does not depend on the window.
     order = np.lexsort((found[:, 1], found[:, 0], -score))
     found, score = found[order], score[order]
-    kept = _suppress(found, CLUSTER * stride)[: scores.size * stride**2 // LOCATION_AREA]
-    return found[kept], score[kept]
+    separate = _suppress(found, CLUSTER * stride)[: scores.size * stride**2 // LOCATION_AREA]
+    return found[separate], score[separate]
 
 
 def _suppress(locations: NDArray[np.float32], distance: float) -> list[int]:
@@ -70,12 +70,12 @@ def _suppress(locations: NDArray[np.float32], distance: float) -> list[int]:
         return []
     tree = KDTree(locations)
     left = np.ones(len(locations), bool)
-    kept = []
+    separate = []
     for number, location in enumerate(locations):
         if left[number]:
-            kept.append(number)
+            separate.append(number)
             left[tree.query_ball_point(location, distance)] = False
-    return kept
+    return separate
 
 
 def mix_locations(

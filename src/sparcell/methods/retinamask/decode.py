@@ -32,16 +32,16 @@ def decode(found: Detections, settings: RetinaMaskDecode) -> DecodedObjects:
 
 
 def suppress(boxes: NDArray[np.float32], iou: float) -> NDArray[np.int64]:
-    """Indices of boxes (best first) whose IoU with every better kept box is at most `iou`."""
+    """Indices of boxes (best first) whose IoU with every better chosen box is at most `iou`."""
     y0, x0, y1, x1 = boxes.T
     area = (y1 - y0) * (x1 - x0)
-    kept = []
+    chosen = []
     left = np.arange(len(boxes))
     while len(left):
         best, left = left[0], left[1:]
-        kept.append(best)
+        chosen.append(best)
         height = np.minimum(y1[best], y1[left]) - np.maximum(y0[best], y0[left])
         width = np.minimum(x1[best], x1[left]) - np.maximum(x0[best], x0[left])
         shared = np.maximum(height, 0) * np.maximum(width, 0)
         left = left[shared <= iou * (area[best] + area[left] - shared)]
-    return np.array(kept, np.int64)
+    return np.array(chosen, np.int64)

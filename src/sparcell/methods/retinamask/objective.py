@@ -247,7 +247,7 @@ def activate(outputs: RetinaMaskOutputs, config: RetinaMaskConfig) -> tuple[Tens
     few = area // PROPOSAL_AREA
     scores, likely = scores[:few], likely[order][:few]
     boxes = CODER.decode_single(outputs.deltas[0].float()[likely], outputs.anchors[likely])
-    kept = nms(boxes, scores, config.proposal_iou)[: area // DETECTION_AREA]
-    boxes, scores = boxes[kept], scores[kept]
+    chosen = nms(boxes, scores, config.proposal_iou)[: area // DETECTION_AREA]
+    boxes, scores = boxes[chosen], scores[chosen]
     masks = outputs.masks([boxes]).float().sigmoid()
     return boxes[:, [1, 0, 3, 2]][None], scores[None], masks[None]

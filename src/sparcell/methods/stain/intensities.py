@@ -1,4 +1,4 @@
-"""What the values of a predicted stain mean."""
+"""Scales between the values of a predicted stain and those of the real one."""
 
 from __future__ import annotations
 

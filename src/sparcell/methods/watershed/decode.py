@@ -52,9 +52,9 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     np.maximum.at(centre, owner[basins.ids], inner.ravel()[basins.pixels])
     has_centre = centre >= settings.centre * 255
     # A basin that owns itself contains the maximum of its object; 0 is the background.
-    kept = np.flatnonzero(has_centre & (owner == np.arange(len(owner))))
-    kept = kept[kept > 0]
-    maxima = basins.maxima[kept - 1]
+    peaks = np.flatnonzero(has_centre & (owner == np.arange(len(owner))))
+    peaks = peaks[peaks > 0]
+    maxima = basins.maxima[peaks - 1]
     if inner_alone:
         ids = _flood(outer, mask, maxima).ravel()[basins.pixels]
     else:
@@ -62,7 +62,7 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     labels = number_in_order(ids, basins.pixels, mask.shape, settings.min_size)
     found = labels.ravel()[maxima]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
-    scores[found] = centre[kept] / np.float32(255)
+    scores[found] = centre[peaks] / np.float32(255)
     return DecodedObjects(labels, scores[1:])
 
 

@@ -1,4 +1,4 @@
-"""Photometric test-time augmentation, as in mp-net's "TTA U-Net".
+"""Photometric test-time augmentation, as in the "TTA U-Net" of Park et al. 2022.
 
 The paper names no augmentations. The authors' software draws each for a random half of windows:
 

@@ -98,7 +98,7 @@ def find_teacher(
             "a model that finds objects",
             "choose another",
         )
-    taken = {place.sample.name for held in places.values() for place in held}
+    taken = {place.sample.name for refs in places.values() for place in refs}
     unlabelled = [
         sample
         for dataset in datasets
@@ -241,11 +241,11 @@ def agree(predictions: Sequence[Labels]) -> tuple[Labels, NDArray[np.bool_]]:
         best = np.zeros(len(confident))
         np.maximum.at(best, overlaps.truth_ids[overlaps.pair_truth], overlaps.iou)
         confident &= best >= AGREE
-    kept = np.where(confident[first], first, 0)
+    confident_ids = np.where(confident[first], first, 0)
     anywhere = reduce(np.logical_or, (labels > 0 for labels in predictions))
     everywhere = reduce(np.logical_and, (labels > 0 for labels in predictions))
-    ignore = np.where(kept > 0, ~everywhere, anywhere)
-    return connected_labels(kept), ignore
+    ignore = np.where(confident_ids > 0, ~everywhere, anywhere)
+    return connected_labels(confident_ids), ignore
 
 
 def _count(paths: dict[str, Path], totals: Counter[str], image: Image) -> int:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Target(NamedTuple):
-    """What a method learns from, for checks and messages.
+    """Annotation that a method learns from, for checks and messages.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ def open_datasets(roots: Sequence[Path], config: DataConfig) -> list[Dataset]:
         If one is no dataset, lacks the folder of labels that the settings name, or has labels of
         a `sparcell label` that was stopped.
     """
-    said = config.labels != DataConfig.model_fields["labels"].default
-    folders = {"labels": config.labels} if said else {}
+    named = config.labels != DataConfig.model_fields["labels"].default
+    folders = {"labels": config.labels} if named else {}
     datasets = [Dataset.open(root, **folders) for root in roots]
     for dataset in datasets:
         check_finished(dataset)
@@ -127,8 +127,8 @@ def find_fields(
     elif not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
         alone = any(place.x != slice(None) for place in places["val"])
-        kept = "the right part of the only field" if alone else str(len(places["val"]))
-        logger.info(f"no field is marked val: {kept} kept for validation")
+        validation = "the right part of the only field" if alone else str(len(places["val"]))
+        logger.info(f"no field is marked val: {validation} kept for validation")
     places["train"] = _subset(places["train"], config, seed)
     report_annotations(places["train"])
     check_fields(places["val"] + places["test"])
@@ -237,8 +237,8 @@ def _subset(places: list[FieldRef], config: DataConfig, seed: int) -> list[Field
             f"{count}, as data.images says",
             "lower data.images or label more fields",
         )
-    kept = set(nested_order(sorted(names), seed)[:count])
-    return [place for place in places if place.sample.name in kept]
+    subset = set(nested_order(sorted(names), seed)[:count])
+    return [place for place in places if place.sample.name in subset]
 
 
 def _hold_out(
