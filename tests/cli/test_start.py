@@ -108,7 +108,7 @@ def test_ctrl_c_says_how_to_go_on_where_one_can(monkeypatch, capsys, place, comm
 def test_ctrl_c_before_the_verb_begins_is_a_line_too(monkeypatch, capsys):
     import sparcell.cli
 
-    monkeypatch.setattr(sparcell.cli, "_register", _stop)
+    monkeypatch.setattr(sparcell.cli, "register", _stop)
     with pytest.raises(SystemExit) as end:
         sparcell.cli.main(["info"])
     assert end.value.code == 130 and "stopped" in capsys.readouterr().err

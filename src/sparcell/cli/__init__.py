@@ -43,7 +43,10 @@ def _options(
         print_messages(logging.WARNING)
 
 
-def _register() -> None:
+def register() -> None:
+    """Give the program its commands, once in a process."""
+    if app.registered_commands:
+        return
     from sparcell.cli import (
         demo,
         doctor,
@@ -85,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> Any:
     """Run the command line and return its exit code."""
     try:
-        _register()
+        register()
         warnings.showwarning = _show_warning
         code = app(args=arguments, standalone_mode=False)
     except InputError as error:
