@@ -30,8 +30,6 @@ from sparcell.core.errors import InputError
 from sparcell.training.migration import check_former, current_recipe, migrate
 
 Settings = dict[str, Any]
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml where PyYAML has it: seven times as fast."""
 ROW = "row"
 """The axis along which the `rows` of a family lie."""
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
