@@ -6,7 +6,7 @@ NEWEST_PYTHON ?= python3.14
 MODEL ?= sparcell-demo/run
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
-PYTEST := -m pytest -n 2 --dist loadscope
+PYTEST := -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test test-all test-oldest test-newest coverage lint types imports docs bench clean
 
@@ -25,8 +25,8 @@ test-oldest: $(VENV)-oldest/test.installed ## The fast tests with the oldest dep
 test-newest: ## The fast tests with another Python; name one: make test-newest NEWEST_PYTHON=python3.14
 	@$(MAKE) --no-print-directory test VENV=$(VENV)-newest PYTHON=$(NEWEST_PYTHON)
 
-coverage: $(VENV)/test.installed ## The fast tests, and which lines they run
-	$(BIN)/python $(PYTEST) --cov=sparcell --cov-report=term:skip-covered
+coverage: $(VENV)/test.installed ## The fast tests, then the lines that they do not run
+	$(BIN)/python $(PYTEST) --cov=sparcell --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/lint.installed
 	$(BIN)/ruff check .
