@@ -1,20 +1,32 @@
 # Needs Python 3.11 or later and make. Everything is installed into .venv; nothing else is touched.
 PYTHON ?= python3
 VENV ?= .venv
+# The newest Python for which every dependency has a wheel.
+NEWEST_PYTHON ?= python3.14
 MODEL ?= sparcell-demo/run
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-all lint types imports docs bench clean
+.PHONY: demo test test-all test-oldest test-newest coverage lint types imports docs bench clean
 
 demo: $(VENV)/train.installed ## The whole way on simulated images; prints where the report is
 	@$(BIN)/sparcell demo
 
 test: $(VENV)/test.installed ## The fast tests, two modules at a time
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python $(PYTEST)
 
 test-all: $(VENV)/test.installed ## Also those that take minutes
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-oldest: $(VENV)-oldest/test.installed ## The fast tests with the oldest dependencies allowed
+	$(VENV)-oldest/bin/python $(PYTEST)
+
+test-newest: ## The fast tests with another Python; name one: make test-newest NEWEST_PYTHON=python3.14
+	@$(MAKE) --no-print-directory test VENV=$(VENV)-newest PYTHON=$(NEWEST_PYTHON)
+
+coverage: $(VENV)/test.installed ## The fast tests, then the lines that they do not run
+	$(BIN)/python $(PYTEST) --cov=sparcell --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/lint.installed
 	$(BIN)/ruff check .
@@ -34,7 +46,7 @@ bench: $(VENV)/train.installed ## Speed and memory
 	$(BIN)/python benchmarks/pipeline.py $(MODEL)
 
 clean:
-	rm -rf $(VENV) site sparcell-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest site sparcell-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 
 # A file named after the extras says that they are installed; a newer pyproject.toml makes it old.
 $(BIN)/python:
@@ -50,6 +62,15 @@ $(VENV)/train.installed: pyproject.toml | $(BIN)/python
 $(VENV)/test.installed: pyproject.toml | $(VENV)/train.installed
 	@echo "Installing what the tests need."
 	@$(PIP) --editable '.[train,pretrained,test]'
+	@touch $@
+
+# Apart from the lower bounds in pyproject.toml, pip takes the newest version of each package.
+$(VENV)-oldest/test.installed: pyproject.toml .ci/oldest.py
+	@$(PYTHON) -m venv $(VENV)-oldest
+	@$(PYTHON) .ci/oldest.py train pretrained test > $(VENV)-oldest/oldest.txt
+	@echo "Installing the oldest dependencies into $(VENV)-oldest."
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)-oldest/bin/python -m pip install --quiet \
+	  --constraint $(VENV)-oldest/oldest.txt --editable '.[train,pretrained,test]'
 	@touch $@
 
 $(VENV)/lint.installed: pyproject.toml | $(VENV)/train.installed

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
-SPARCELL = (sys.executable, "-c", "import sys; from sparcell.cli import main; main(sys.argv[1:])")
 LISTED = re.compile(r"^  ([a-z]+)  ", re.MULTILINE)
 
 
@@ -33,20 +32,25 @@ def commands() -> str:
     )
 
 
-def help_texts(words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+def help_texts() -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give the help of each command, by the words that call it."""
+    from sparcell import cli
+
+    cli.register()
+    # Click makes help as wide as the terminal, and looks here for its width.
+    os.environ["COLUMNS"] = "96"
+    return _help_texts(cli.app, ())
+
+
+def _help_texts(app: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Give the help of a command and of all below it."""
-    text = subprocess.run(
-        [*SPARCELL, *words, "--help"],
-        env=os.environ | {"COLUMNS": "96"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    text = text.replace("Usage: -c", "Usage: sparcell")
+    with redirect_stdout(StringIO()) as printed:
+        app([*words, "--help"], prog_name="sparcell", standalone_mode=False)
+    text = printed.getvalue()
     yield words, text
     _, _, listed = text.partition("\nCommands:\n")
     for name in LISTED.findall(listed):
-        yield from help_texts((*words, name))
+        yield from _help_texts(app, (*words, name))
 
 
 def settings() -> str:

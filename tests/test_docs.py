@@ -138,3 +138,11 @@ def test_links_between_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf8")):
         if "://" not in target:
             assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_every_publication_of_the_references_is_in_the_citation_file() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))["references"]
+    page = (ROOT / "docs/references.md").read_text("utf8")
+    titles = re.findall(r"\(\d{4}\)\. \*(.+?)\.\*", page)
+    assert len(titles) == 5
+    assert {one["title"] for one in cited} == set(titles)

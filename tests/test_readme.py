@@ -6,8 +6,8 @@ Blocks run as they stand but for the options in `APPENDED`, which make images an
 
 from __future__ import annotations
 
-import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sparcell.cli import main
 from sparcell.io import write_image
 from sparcell.simulation import SimulationSettings, simulate_field
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 APPENDED = {
     "sparcell simulate": "--train 4 --val 1 --test 1 --size 256",
-    "sparcell train": "--set fit.max_steps=2 --set fit.crops_per_epoch=8",
+    "sparcell train": "--set fit.max_steps=2 --set fit.crops_per_epoch=4 --set fit.batch=2",
 }
 
 
@@ -65,23 +66,28 @@ def test_extras_exist(line: str) -> None:
     assert set((extras or "").split(",")) - {""} <= set(project["optional-dependencies"])
 
 
-def test_the_rest_runs(tmp_path: Path) -> None:
+def test_the_program_is_installed() -> None:
+    program = Path(sys.executable).parent / "sparcell"
+    done = subprocess.run([program, "--version"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("sparcell ")
+
+
+def test_the_rest_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
     stained = simulate_field(SimulationSettings(size=(256, 256)), seed=1).stain
     write_image(tmp_path / "image.tif", stained, "YX")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ran = 0
     for kind, text in _blocks():
         if kind == "sh" and not text.startswith("sparcell"):
             continue
         if kind == "python":
-            command = [sys.executable, "-c", text]
-        else:
-            command = ["sh", "-ec", "\n".join(map(_appended, text.splitlines()))]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+            exec(compile(text, "README.md", "exec"), {})
+        for line in text.splitlines() if kind == "sh" else ():
+            with pytest.raises(SystemExit) as end:
+                main(shlex.split(_appended(line))[1:])
+            assert not end.value.code, line
         ran += 1
     assert ran == 7
     for result in (

@@ -186,7 +186,7 @@ def test_planes_are_labelled_one_by_one(tmp_path: Path, axes: str) -> None:
 
 
 def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = grid((600, 700), 40, 9)
+    truth = grid((520, 560), 40, 9)
     write_image(tmp_path / "images" / "a.tif", np.zeros(truth.shape, np.uint8), "YX")
     write_image(tmp_path / "stain" / "a.tif", stain_of(truth).astype(np.uint16), "YX")
     monkeypatch.setattr("sparcell.annotations.stains.WHOLE_PIXELS", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
@@ -46,6 +47,12 @@ def tables(gain=0.2, seeds=3, images=12):
     return tidy(pd.DataFrame(runs)), tidy(pd.DataFrame(rows))
 
 
+@functools.cache
+def compared():
+    """Compare the tables as they are: the exact test by image takes seconds."""
+    return compare_pretraining(*tables())
+
+
 def row(table, metric, budget, start):
     chosen = (
         (table["metric"] == metric) & (table["budget"] == budget) & (table["pretraining"] == start)
@@ -54,7 +61,7 @@ def row(table, metric, budget, start):
 
 
 def test_gain_spread_interval_and_test():
-    table = compare_pretraining(*tables())
+    table = compared()
     assert len(table) == 2 * 2 * 3
     one = row(table, "pixel_iou", "1", "stain")
     base = row(table, "pixel_iou", "1", "imagenet")
@@ -81,7 +88,7 @@ def test_one_seed_has_no_spread_and_unfinished_starts_are_left_out():
 
 
 def test_said_and_drawn():
-    table = compare_pretraining(*tables())
+    table = compared()
     said = describe_pretraining(table)
     assert len(said) == 4 and "1 labelled, pixel IoU:" in said[0] and "(+39%;" in said[0]
     runs, images = tables()
@@ -113,8 +120,7 @@ def test_said_and_drawn():
     ],
 )
 def test_numbers_on_the_axis_do_not_overlap(ticks, labels):
-    runs, images = tables()
-    table = compare_pretraining(runs, images)
+    table = compared()
     one = table[table["budget"] == "1"]
     many = pd.concat([one.assign(fields=float(tick)) for tick in ticks])
     axis = draw_pretraining(many).axes[0]

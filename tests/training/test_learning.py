@@ -16,8 +16,6 @@ from sparcell.training.data.crops import RandomCrops
 from sparcell.training.module import SegmentationModule, clip_gradients, stack
 from sparcell.training.recipe import Recipe, load_recipe
 
-METHODS = ("pixelwise", "retinamask", "watershed")
-
 
 def row(method: str, *overrides: str) -> Recipe:
     return load_recipe(
@@ -65,7 +63,11 @@ def test_the_first_step_goes_down_the_loss() -> None:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    # The fast tests of `tests/methods/test_retinamask.py` train a smaller network of it.
+    ["pixelwise", pytest.param("retinamask", marks=pytest.mark.slow), "watershed"],
+)
 def test_each_method_learns_a_tile_by_heart(method: str) -> None:
     torch.manual_seed(0)
     # The published optimiser at a hundred times its rate, on a small backbone: seconds, not hours.

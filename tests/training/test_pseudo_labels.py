@@ -169,7 +169,8 @@ def test_movies_are_taught_frame_by_frame(tmp_path: Path) -> None:
 def test_a_run_says_that_it_was_taught(
     mixed: Path, tmp_path: Path, recipe: str, settings: list[str], caplog, one_thread
 ) -> None:
-    overrides = [*SHORT, *settings, "data.teacher=nuclei", "network.weights=none"]
+    small = ["network.weights=none", "network.encoder=lcnet_050"]
+    overrides = [*SHORT, *small, *settings, "data.teacher=nuclei"]
     run = train(recipe, mixed, tmp_path / "run", overrides=overrides)
     assert "pseudo-labels by nuclei" in caplog.text
     record = json.loads((run / "record.json").read_text())

@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_metrics(data, finished, tmp_path):
     assert metrics(again) == metrics(finished)
 
 
-@pytest.mark.parametrize("killed_after", [1, 3])
+@pytest.mark.parametrize("killed_after", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_killed_run_resumes_to_the_metrics_of_an_unbroken_one(
     data, finished, tmp_path, killed_after
 ):
@@ -232,7 +232,7 @@ def test_one_process_trains_however_many_gpus_there_are(data, tmp_path, monkeypa
     from lightning.pytorch.accelerators import CPUAccelerator
 
     monkeypatch.setattr(CPUAccelerator, "auto_device_count", staticmethod(lambda: 2))
-    train(load_recipe("nuclei-light", TINY), data, tmp_path / "run")
+    train(load_recipe("nuclei-light", [*TINY, "fit.epochs=1"]), data, tmp_path / "run")
     assert (tmp_path / "run/model.zip").exists()
 
 

@@ -163,7 +163,7 @@ class Prints:
     def differ(self, one: Recipe, other: Recipe) -> bool:
         """Whether a training by one does anything else than by the other."""
         parts: tuple[Callable[[Recipe], str], ...] = (
-            self.use, self.fields, self.crops, self.course, self.network,
+            self.use, self.fields, self.crops, self.course, self.start, self.steps,
         )  # fmt: skip
         return any(part(one) != part(other) for part in parts)
 
@@ -255,16 +255,22 @@ class Prints:
 
         return self.keep(make, "course", recipe.fit, recipe.optimiser)
 
-    def network(self, recipe: Recipe) -> str:
-        """Start, loss, gradients, what is held, the optimiser, and what is exported."""
+    def start(self, recipe: Recipe) -> str:
+        """Start weights, the optimiser, and what is held."""
 
         def make() -> str:
-            torch.manual_seed(recipe.seed)
-            _, drawn, stains = self.batches(recipe)
-            module = SegmentationModule(recipe, 1, Fields([], recipe.normalise, stains=stains))
+            module, rates, held = self.build(recipe)
             state = module.network.state_dict()
-            start = [*state, *state.values()]
-            rates, held = self.step(recipe, module)
+            return digest([*state, *state.values()], rates, held)
+
+        return self.keep(make, "start", *self.decides(recipe))
+
+    def steps(self, recipe: Recipe) -> str:
+        """Loss, gradients, and what is exported: costly, so only where all else is the same."""
+
+        def make() -> str:
+            module, _, _ = self.build(recipe)
+            _, drawn, _ = self.batches(recipe)
             said = []
             # As after some training: small changes, then such that there are detections.
             for spread in (0, 3):
@@ -273,10 +279,21 @@ class Prints:
                     change = 0.05 * torch.randn_like(parameter)
                     parameter.data += change + spread * (parameter.ndim == 1) * change.abs() * 20
                 said += self.answer(module, stack(drawn[:2]))
-            return digest(start, rates, held, said)
+            return digest(said)
 
-        decides = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
-        return self.keep(make, "network", *decides, recipe.fit, self.crops(recipe))
+        return self.keep(make, "steps", *self.decides(recipe))
+
+    def decides(self, recipe: Recipe) -> tuple[Any, ...]:
+        """What the network and its training steps depend on."""
+        parts = (recipe.network, recipe.method, recipe.seed, recipe.optimiser, recipe.normalise)
+        return (*parts, recipe.fit, self.crops(recipe))
+
+    def build(self, recipe: Recipe) -> tuple[SegmentationModule, Any, Any]:
+        """The network of a recipe, its learning rates, and what is held."""
+        torch.manual_seed(recipe.seed)
+        _, _, stains = self.batches(recipe)
+        module = SegmentationModule(recipe, 1, Fields([], recipe.normalise, stains=stains))
+        return module, *self.step(recipe, module)
 
     def answer(self, module: SegmentationModule, crop: Crop) -> list[Any]:
         """Loss, gradients, and what the exported network gives."""

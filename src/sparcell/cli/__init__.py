@@ -45,7 +45,10 @@ def _options(
         package.setLevel(logging.WARNING)
 
 
-def _register() -> None:
+def register() -> None:
+    """Give the program its commands, once in a process."""
+    if app.registered_commands:
+        return
     from sparcell.cli import (
         demo,
         doctor,
@@ -82,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        _register()
+        register()
         root: Any = typer.main.get_command(app)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
