@@ -83,7 +83,7 @@ def test_the_rest_runs(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         ran += 1
-    assert ran == 7
+    assert ran == 5
     for result in (
         "predicted/counts.csv",
         "run/model.zip",
