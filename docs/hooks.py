@@ -140,7 +140,8 @@ def recipes() -> str:
     shown = []
     for name in recipe_files() + sorted(base for base in bases if base.startswith("_")):
         file = open_recipe_file(name)
-        lines = [f"### {name}", file.shared.get("description", "Settings that other recipes share.")]
+        description = file.shared.get("description", "Settings that other recipes share.")
+        lines = [f"### {name}", description]
         if file.rows:
             lines.append(", ".join(f"`{recipe}`" for recipe in file.recipes))
         text = (folder / f"{name}.yaml").read_text("utf8")
