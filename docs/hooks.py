@@ -1,6 +1,6 @@
-"""Reference pages that are made from the program itself when the documentation is built.
+"""Parts of reference pages that are generated when the documentation is built.
 
-A page holds a marker such as ``{{ commands }}``; what it stands for is in `PARTS`.
+A page contains a marker such as ``{{ commands }}``. `PARTS` names the function that replaces it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def commands() -> str:
-    """Describe every command by its own help."""
+    """Give the help text of every command."""
     return "\n\n".join(
         f"## {' '.join(['sparcell', *words])}\n\n```text\n{text.strip()}\n```"
         for words, text in help_texts()
@@ -56,7 +56,7 @@ def _help_texts(app: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 def settings() -> str:
     """Describe every setting of a recipe in a table for each of its parts.
 
-    Those of ``decode`` are of the methods' own kinds, which no schema of the recipe names.
+    The schema of a recipe lacks the settings of ``decode``, which each method defines.
     """
     from sparcell.methods import METHODS
     from sparcell.training import Recipe
@@ -71,7 +71,7 @@ def settings() -> str:
 
 
 def study() -> str:
-    """Describe every setting of a study likewise."""
+    """Describe every setting of a study in tables."""
     from sparcell.studies import Study
 
     schema = Study.model_json_schema()
@@ -106,7 +106,7 @@ def _references(field: dict[str, Any]) -> list[str]:
 
 
 def _values(field: dict[str, Any]) -> str:
-    """What may be written, in words."""
+    """Describe the allowed values in words."""
     if "const" in field or "enum" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     kind = str(field.get("type", "any of several"))
@@ -144,7 +144,8 @@ def recipes() -> str:
     shown = []
     for name in recipe_files() + sorted(base for base in bases if base.startswith("_")):
         file = open_recipe_file(name)
-        lines = [f"### {name}", file.shared.get("description", "What others stand on.")]
+        description = file.shared.get("description", "Settings that other recipes share.")
+        lines = [f"### {name}", description]
         if file.rows:
             lines.append(", ".join(f"`{recipe}`" for recipe in file.recipes))
         text = (folder / f"{name}.yaml").read_text("utf8")

@@ -58,7 +58,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def root():
-    cli._register()
+    cli.register()
     return typer.main.get_command(cli.app)
 
 

@@ -71,19 +71,15 @@ def evaluate(
     **options
         Settings of the metric, such as `radius` of ``detection``. Those of the metrics of objects
         are the following; overlays are drawn only beside all of them.
-    objects : {"components", "ids"}
-        What an object is for the overlap scores: a connected component of the mask, as in the
-        Salomon-Sörensen 2023 (5.4.2), or an id.
-    force_event_links : bool
-        How small fragments count as errors; see `classify_errors`.
-    rules : {"thesis", "toolbox"}
-        By which errors are named; see `classify_errors`.
-    overlays : Path or str, optional
-        Folder for one PNG per plane.
-    overlay : {"pixels", "errors"}
-        What the PNGs show: green, red, blue and black for true positive, false positive, false
-        negative and true negative pixels; or every object in the colour of its error class,
-        with a legend. See `draw_errors`.
+
+        - `objects` ("components", "ids"): what an object is for the overlap scores, a connected
+          component of the mask, as in Salomon-Sörensen 2023 (5.4.2), or an id.
+        - `force_event_links` (bool): how small fragments count as errors; see `classify_errors`.
+        - `rules` ("thesis", "toolbox"): by which errors are named; see `classify_errors`.
+        - `overlays` (Path or str): folder for one PNG per plane.
+        - `overlay` ("pixels", "errors"): what the PNGs show: green, red, blue and black for true
+          positive, false positive, false negative and true negative pixels; or every object in
+          the colour of its error class, with a legend. See `draw_errors`.
 
     Raises
     ------

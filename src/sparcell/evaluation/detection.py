@@ -109,8 +109,8 @@ def detect(
     Made for particles whose labels cover only a bright core of a few pixels, as in the
     microplastics of Park et al. 2022: there an IoU says little. The distance of two particles is
     that of their closest pixels, between pixel centres and 0 where they overlap. Each is paired at
-    most once: as many pairs as possible, and among those the sum of distances is smallest (Hungarian
-    algorithm).
+    most once: as many pairs as possible, and among those the sum of distances is smallest
+    (Hungarian algorithm).
 
     Parameters
     ----------
