@@ -12,7 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import LabelPlane
-from sparcell.evaluation.errors import Rules
+from sparcell.evaluation.errors import check_rules
 from sparcell.evaluation.metrics import METRICS
 from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
@@ -67,7 +67,7 @@ def evaluate(
         default.
     min_size : int
         Objects with fewer px are removed from truth and prediction before scoring, as in the
-        single-cell thesis (2.4), which reports both with and without (100 px there).
+        Cui 2020 (2.4), which reports both with and without (100 px there).
     **options
         Settings of the metric, such as `radius` of ``detection``. Those of the metrics of objects
         are the following; overlays are drawn only beside all of them.
@@ -76,7 +76,7 @@ def evaluate(
         autolabel thesis (5.4.2), or an id.
     force_event_links : bool
         How small fragments count as errors; see `classify_errors`.
-    rules : {"thesis", "toolbox"}
+    rules : {"cui2020", "toolbox"}
         By which errors are named; see `classify_errors`.
     overlays : Path or str, optional
         Folder for one PNG per plane.
@@ -140,7 +140,7 @@ def _of_objects(
     min_size: int,
     objects: ObjectDefinition = "components",
     force_event_links: bool = False,
-    rules: Rules = "thesis",
+    rules: str = "cui2020",
     overlays: Path | str | None = None,
     overlay: Overlay = "pixels",
 ) -> Report[Scores]:
@@ -150,7 +150,7 @@ def _of_objects(
     how: dict[str, Any] = {
         "objects": objects,
         "force_event_links": force_event_links,
-        "rules": rules,
+        "rules": check_rules(rules),
         "min_size": min_size,
     }
     pairs = pair_images(truth, pred, ignore, fields=fields)

@@ -46,7 +46,7 @@ def draw_overlay(truth: NDArray[Any], pred: NDArray[Any]) -> Picture:
 
 
 def draw_errors(truth: NDArray[Any], pred: NDArray[Any], errors: ErrorClasses) -> Picture:
-    """Colour each object by its error class (single-cell thesis, 2.4 and figure 2).
+    """Colour each object by its error class (Cui 2020, 2.4 and figure 2).
 
     Parameters
     ----------
