@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from sparcell.core.errors import InputError
 from sparcell.evaluation import ErrorCounts, classify_errors, count_overlaps, match_objects
 
-RULES = ("thesis", "toolbox")
+RULES = ("cui2020", "toolbox")
 few = settings(deadline=None, max_examples=60)
 
 
@@ -72,7 +72,7 @@ def test_cases_by_hand(name, counts, rules):
 
 
 @pytest.mark.parametrize(
-    ("truth", "pred", "thesis", "toolbox"),
+    ("truth", "pred", "cui2020", "toolbox"),
     [
         pytest.param(
             draw((0, 0, 10, 10)),
@@ -107,9 +107,9 @@ def test_cases_by_hand(name, counts, rules):
         ),
     ],
 )
-def test_the_rules_differ_where_the_thesis_and_the_toolbox_do(truth, pred, thesis, toolbox):
-    assert classes(truth, pred).counts == thesis
-    assert classes(truth, pred, rules="thesis").counts == thesis
+def test_the_rules_differ_where_cui2020_and_the_toolbox_do(truth, pred, cui2020, toolbox):
+    assert classes(truth, pred).counts == cui2020
+    assert classes(truth, pred, rules="cui2020").counts == cui2020
     assert classes(truth, pred, rules="toolbox").counts == toolbox
     # Exchanged images turn splits into merges.
     swapped = ErrorCounts(
@@ -140,7 +140,7 @@ def test_links_are_the_matches_at_06(pair):
 
 
 def test_undoing_links_is_an_option_of_the_toolbox():
-    with pytest.raises(InputError, match="rules of the thesis"):
+    with pytest.raises(InputError, match="with the rules cui2020"):
         classes(*CASES["split"](), force_event_links=True)
 
 
@@ -192,7 +192,7 @@ def test_links_are_those_of_the_linear_assignment(pair):
 
 
 # Rules, and whether links are undone.
-ways = st.sampled_from([("thesis", False), ("toolbox", False), ("toolbox", True)])
+ways = st.sampled_from([("cui2020", False), ("toolbox", False), ("toolbox", True)])
 
 
 @given(label_pairs(), st.permutations(range(1, 6)), ways)

@@ -73,7 +73,7 @@ def test_a_report_says_how_it_was_made(folders, tmp_path):
         "fields": [],
         "objects": "components",
         "force_event_links": False,
-        "rules": "thesis",
+        "rules": "cui2020",
         "min_size": 3,
     }
     assert how["versions"]["numpy"] == np.__version__

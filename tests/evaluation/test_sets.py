@@ -153,7 +153,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     truth, pred = write(tmp_path, SPLIT, large=LARGE, small=SMALL, other=missed())
     assert run(truth, pred, "--by", "cell", "--json", tmp_path / "x.json") == 0
     held = json.loads((tmp_path / "x.json").read_text())
-    assert list(held["groups"]["values"]) == ["RAS", "TERT"] and held["rules"] == "thesis"
+    assert list(held["groups"]["values"]) == ["RAS", "TERT"] and held["rules"] == "cui2020"
     said = capsys.readouterr()
     assert "pooled, RAS" in said.out + said.err
     chosen = ["--fields", "la*", "--fields", "other", "--rules", "toolbox"]
@@ -161,6 +161,10 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     held = json.loads((tmp_path / "x.json").read_text())
     assert list(held["images"]) == list(held["boundaries"]["images"]) == ["large", "other"]
     assert held["rules"] == "toolbox"
+    capsys.readouterr()
+    assert run(truth, pred, "--rules", "thesis", "--json", tmp_path / "x.json") == 0
+    assert "rules thesis are now called cui2020" in capsys.readouterr().err
+    assert json.loads((tmp_path / "x.json").read_text())["rules"] == "cui2020"
     (tmp_path / "mine.csv").write_text("name,dye\nlarge,x\n")
     table = ["--groups", tmp_path / "mine.csv"]
     assert run(truth, pred, "--by", "dye", *table, "--json", tmp_path / "x.json") == 0
@@ -172,6 +176,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     for wrong, says in (
         (["--by", "line"], "one of cell, split"),
+        (["--rules", "mine"], "one of cui2020, toolbox; choose other --rules"),
         (table, "--groups without --by"),
         (["--fields", "huge"], "no image huge"),
         (["--by", "cell", "--stain"], "--by with --stain"),

@@ -53,6 +53,12 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert Study.model_validate(yaml.safe_load(dump_study(study))) == study
 
 
+def test_the_former_name_of_rules_is_replaced_and_reported(tmp_path, caplog):
+    study = load_study(write(tmp_path / "s.yaml", rules="thesis"))
+    assert study.rules == "cui2020"
+    assert "rules thesis are now called cui2020" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

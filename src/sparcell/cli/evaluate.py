@@ -19,13 +19,6 @@ class Overlay(StrEnum):
     errors = "errors"
 
 
-class Rules(StrEnum):
-    """How errors are named."""
-
-    thesis = "thesis"
-    toolbox = "toolbox"
-
-
 def evaluate(
     truth: Path = typer.Argument(..., help="Folder of true label images, or one of them."),
     prediction: Path = typer.Argument(..., help="Folder of predicted label images, or one."),
@@ -49,9 +42,10 @@ def evaluate(
         help="Table with COLUMN; by default split.csv of the truth's dataset.",
         rich_help_panel=GROUPS,
     ),
-    rules: Rules = typer.Option(
-        Rules.thesis,
-        help="Name errors as Cui 2020 (thesis) or as deepcell-toolbox does.",
+    rules: str = typer.Option(
+        "cui2020",
+        metavar="[cui2020|toolbox]",
+        help="Rules of the error classes: of Cui 2020 or of deepcell-toolbox.",
         rich_help_panel=OBJECTS,
     ),
     min_size: int = typer.Option(
@@ -153,7 +147,7 @@ def evaluate(
         prediction,
         ignore=ignore,
         fields=fields,
-        rules=rules.value,
+        rules=rules,
         min_size=min_size,
         overlays=overlays,
         overlay=overlay.value,

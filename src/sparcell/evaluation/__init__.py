@@ -6,7 +6,13 @@ from sparcell.evaluation.boundary import BoundaryDistance, boundary_distance
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
 from sparcell.evaluation.detection import Detection, detect
-from sparcell.evaluation.errors import ErrorClasses, ErrorCounts, Rules, classify_errors
+from sparcell.evaluation.errors import (
+    ErrorClasses,
+    ErrorCounts,
+    Rules,
+    check_rules,
+    classify_errors,
+)
 from sparcell.evaluation.groups import Groups, group_images, read_groups, usual_groups
 from sparcell.evaluation.matching import THRESHOLDS, Matching, MatchingScores, match_objects
 from sparcell.evaluation.metric import Column, Comparison, Metric, score_title, score_titles
@@ -44,6 +50,7 @@ __all__ = [
     "Scores",
     "StainScores",
     "boundary_distance",
+    "check_rules",
     "classify_errors",
     "correlate_stains",
     "count_objects",

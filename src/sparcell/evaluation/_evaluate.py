@@ -12,7 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import LabelPlane
-from sparcell.evaluation.errors import Rules
+from sparcell.evaluation.errors import check_rules
 from sparcell.evaluation.metrics import METRICS
 from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
@@ -75,7 +75,7 @@ def evaluate(
         - `objects` ("components", "ids"): what an object is for the overlap scores, a connected
           component of the mask, as in Salomon-Sörensen 2023 (5.4.2), or an id.
         - `force_event_links` (bool): how small fragments count as errors; see `classify_errors`.
-        - `rules` ("thesis", "toolbox"): by which errors are named; see `classify_errors`.
+        - `rules` ("cui2020", "toolbox"): by which errors are named; see `classify_errors`.
         - `overlays` (Path or str): folder for one PNG per plane.
         - `overlay` ("pixels", "errors"): what the PNGs show: green, red, blue and black for true
           positive, false positive, false negative and true negative pixels; or every object in
@@ -136,7 +136,7 @@ def _of_objects(
     min_size: int,
     objects: ObjectDefinition = "components",
     force_event_links: bool = False,
-    rules: Rules = "thesis",
+    rules: str = "cui2020",
     overlays: Path | str | None = None,
     overlay: Overlay = "pixels",
 ) -> Report[Scores]:
@@ -146,7 +146,7 @@ def _of_objects(
     how: dict[str, Any] = {
         "objects": objects,
         "force_event_links": force_event_links,
-        "rules": rules,
+        "rules": check_rules(rules),
         "min_size": min_size,
     }
     pairs = pair_images(truth, pred, ignore, fields=fields)

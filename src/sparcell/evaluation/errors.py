@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,11 @@ from sparcell.evaluation.metric import Column, Comparison, Metric
 if TYPE_CHECKING:
     import pandas as pd
 
-Rules = Literal["thesis", "toolbox"]
+logger = logging.getLogger(__name__)
+
+Rules = Literal["cui2020", "toolbox"]
+FORMER_RULES = {"thesis": "cui2020"}
+"""Former names of rules, accepted for one release."""
 LINK_IOU = 0.6
 MIN_IOU = 0.1
 MOSTLY_INSIDE = 0.5
@@ -101,7 +106,7 @@ class ErrorClasses:
 
 
 def classify_errors(
-    overlaps: Overlaps, force_event_links: bool = False, *, rules: Rules = "thesis"
+    overlaps: Overlaps, force_event_links: bool = False, *, rules: Rules = "cui2020"
 ) -> ErrorClasses:
     """Link true and predicted objects and name the errors of the rest.
 
@@ -110,18 +115,18 @@ def classify_errors(
        exactly if 2 (1 - IoU) < 2 * 0.4, that is IoU > 0.6; above one half partners are unique,
        so the assignment needs no solver.
 
-       - "thesis": a tie is linked, as the text asks for "at least 0.6" and `match_objects` counts
+       - "cui2020": a tie is linked, as the text asks for "at least 0.6" and `match_objects` counts
          it.
        - "toolbox": a tie stays unlinked, as its solver leaves it.
     2. Unassigned objects are joined.
 
-       - "thesis": where their IoU is above 0.1.
-       - "toolbox": there, and where more than half of one lies inside the other, so that a
-         fragment counts however small it is.
+       - "cui2020": where their IoU is above 0.1.
+       - "toolbox": there, and where more than half of one lies inside the other, so that a fragment
+         counts however small it is.
     3. Each group of joined objects gets a name. A single object, or one of each kind: missed and
        spurious. In larger groups the degree of an object, its number of partners, decides.
 
-       - "thesis": one object alone has the highest degree: split if it is a true one, merge if
+       - "cui2020": one object alone has the highest degree: split if it is a true one, merge if
          it is predicted. Several have it: catastrophe.
        - "toolbox": true objects alone have several partners: split. Predicted ones alone: merge.
          Objects of both kinds: catastrophe.
@@ -133,13 +138,13 @@ def classify_errors(
         A link is undone where more than half of a third object lies inside one of the two, so
         that a large object which lost or swallowed a small one counts as split or merged, not
         as correct beside a spurious or missed one. An option of the toolbox alone.
-    rules : {"thesis", "toolbox"}
-        Those of Cui 2020, 2.4, or of deepcell-toolbox 0.12 (``ObjectMetrics``).
+    rules : {"cui2020", "toolbox"}
+        Cui 2020, section 2.4, or deepcell-toolbox 0.12 (``ObjectMetrics``).
 
     Raises
     ------
     InputError
-        If links shall be undone by the rules of Cui 2020.
+        If `force_event_links` is set with the rules ``cui2020``.
 
     Notes
     -----
@@ -148,9 +153,9 @@ def classify_errors(
     """
     if force_event_links and rules != "toolbox":
         raise InputError(
-            f"force_event_links with the rules of the {rules}",
-            "the rules of the toolbox, which have this option",
-            "choose rules='toolbox', or leave the option out",
+            f"force_event_links with the rules {rules}",
+            "the rules toolbox, which alone have this option",
+            'choose `rules="toolbox"`, or leave out force_event_links',
         )
     truth, pred, iou = overlaps.pair_truth, overlaps.pair_pred, overlaps.iou
     truth_inside = overlaps.pair_areas / overlaps.truth_areas[truth] > MOSTLY_INSIDE
@@ -173,7 +178,7 @@ def classify_errors(
     events, event = connected_components(graph, directed=False)
     degree = np.bincount(nodes[:, joined].ravel(), minlength=size)
     is_truth = np.arange(size) < n_truth
-    name_groups = _by_toolbox if rules == "toolbox" else _by_thesis
+    name_groups = _by_toolbox if rules == "toolbox" else _by_cui2020
     split, merged, catastrophe = name_groups(degree, event, events, is_truth)
     correct = np.zeros(events, np.bool_)
     correct[event[truth[linked]]] = True
@@ -191,7 +196,28 @@ def classify_errors(
     )
 
 
-def _by_thesis(
+def check_rules(rules: str) -> Rules:
+    """Check the name of rules for error classes; a former name is replaced and reported.
+
+    Raises
+    ------
+    InputError
+        If no rules have this name.
+    """
+    if rules in FORMER_RULES:
+        logger.warning(
+            f"the rules {rules} are now called {FORMER_RULES[rules]}; "
+            "the next release drops the former name"
+        )
+        rules = FORMER_RULES[rules]
+    known: tuple[Rules, ...] = get_args(Rules)
+    for name in known:
+        if name == rules:
+            return name
+    raise InputError(f"rules '{rules}'", "one of " + ", ".join(known), "choose other `rules`")
+
+
+def _by_cui2020(
     degree: NDArray[np.int64], event: NDArray[np.int64], events: int, is_truth: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Name groups by the objects of the highest degree; (events,) split, merge, catastrophe."""
@@ -207,7 +233,7 @@ def _by_thesis(
 def _by_toolbox(
     degree: NDArray[np.int64], event: NDArray[np.int64], events: int, is_truth: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Name groups by the kinds that have several partners; (events,) as `_by_thesis`."""
+    """Name groups by the kinds that have several partners; (events,) as `_by_cui2020`."""
     several = degree > 1
     of_true = np.bincount(event[several & is_truth], minlength=events) > 0
     of_predicted = np.bincount(event[several & ~is_truth], minlength=events) > 0

@@ -112,7 +112,7 @@ def score(
     *,
     objects: ObjectDefinition = "components",
     force_event_links: bool = False,
-    rules: Rules = "thesis",
+    rules: Rules = "cui2020",
     min_size: int = 0,
     painter: OverlayPainter | None = None,
 ) -> tuple[Scores, ErrorClasses]:
@@ -127,7 +127,7 @@ def score(
     objects : {"components", "ids"}
         What an object is for the overlap scores; see `overlap_scores`.
     force_event_links : bool
-    rules : {"thesis", "toolbox"}
+    rules : {"cui2020", "toolbox"}
         See `classify_errors`.
     min_size : int
         Ids with fewer px become background in both images before anything is scored

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sparcell.core.errors import InputError
-from sparcell.evaluation import Rules
+from sparcell.evaluation import Rules, check_rules
 from sparcell.studies.result_tables import main_scores
 from sparcell.training.effects import name_settings
 from sparcell.training.migration import migrate
@@ -119,8 +119,8 @@ class Study(Part):
         "cell, where there is one",
     )
     rules: Rules = Field(
-        "thesis",
-        description="how errors are named: by Cui 2020 (thesis) or by deepcell-toolbox",
+        "cui2020",
+        description="rules of the error classes: of Cui 2020 or of deepcell-toolbox",
     )
     metric: str | None = Field(
         None,
@@ -137,6 +137,12 @@ class Study(Part):
     external: tuple[Path, ...] = Field(
         (), description="results of other tools, CSV in the columns of results.csv or images.csv"
     )
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _current_rules(cls, rules: Any) -> Any:
+        """Replace the former name of rules."""
+        return check_rules(rules) if isinstance(rules, str) else rules
 
     @field_validator("seeds", "budgets")
     @classmethod
