@@ -145,7 +145,7 @@ def draw_stains(
 def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Map the 0.5 to 99.5 percentile of an image to 0..255 for display."""
     low, high = np.percentile(image, [0.5, 99.5])
-    grey = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255)
+    grey: NDArray[np.float32] = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255)
     return grey.astype(np.uint8)
 
 

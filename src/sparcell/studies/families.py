@@ -65,7 +65,7 @@ def families_of(study: Mapping[str, Any]) -> list[Family]:
         except InputError:
             # The page of an old study is written though a recipe file is no longer there.
             continue
-        if name in files[file].places:
+        if name in files[file].axis_values:
             labels.setdefault(file, {}).setdefault(name, str(candidate["label"]))
     changes = dict(study.get("set") or {})
     if limit := {key: value for key, value in (study.get("limit") or {}).items() if value}:
