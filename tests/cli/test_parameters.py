@@ -20,7 +20,7 @@ from sparcell.annotations.exporting import export_labels
 from sparcell.annotations.importing import import_annotations
 from sparcell.classical.salomon2023 import Salomon2023Settings
 from sparcell.cli.parameters import PARAMETER, FlagFormatter, find_command, flags_of, to_flags
-from sparcell.evaluation import read_groups
+from sparcell.evaluation import classify_errors, read_groups
 from sparcell.models.export import export_model
 from sparcell.models.fetching import fetch_model
 from sparcell.prediction.settings import PredictSettings
@@ -74,6 +74,8 @@ def test_no_message_of_the_library_names_an_option() -> None:
 def test_every_parameter_in_a_message_is_one_and_has_an_option(root) -> None:
     functions = [getattr(sparcell, name) for name in sparcell.__all__ if name != "__version__"]
     functions += [import_annotations, export_labels, export_model, fetch_model, read_groups]
+    # `evaluate` passes these on to its metrics.
+    functions.append(classify_errors)
     known = {name for function in functions for name in inspect.signature(function).parameters}
     known |= {field.name for field in fields(PredictSettings)} | set(
         Salomon2023Settings.model_fields

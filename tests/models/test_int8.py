@@ -132,7 +132,7 @@ def test_it_must_give_what_it_gave_when_it_was_calibrated(
     calibrated(moved, ranges, off=0.1).open("openvino-int8")
     with pytest.raises(InputError, match="openvino-int8: off by"):
         calibrated(moved, ranges, off=0.05).open("openvino-int8")
-    with pytest.raises(InputError, match="not calibrated, sparcell quantise"):
+    with pytest.raises(InputError, match="not calibrated, `sparcell quantise`"):
         model.open("openvino-int8")
 
 

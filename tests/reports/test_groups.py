@@ -44,7 +44,7 @@ def write_run(run, groups=None):
 def rows_of(run):
     """First cells of the rows of table 6.1: name and precision."""
     page = write_report(run).read_text("utf8")
-    table = page.split("thesis table 6.1")[1].split("</table>")[0]
+    table = page.split("table 6.1")[1].split("</table>")[0]
     return re.findall(r"<tr[^>]*><td>(.*?)</td>\s*<td>(.*?)</td>", table), " ".join(page.split())
 
 
