@@ -69,7 +69,7 @@ def test_limits_are_named_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> 
 def test_old_and_missing_packages_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     core = [Requirement("numpy>=99.1"), Requirement("no-such-package[all]>=2")]
     needed = {"": core, "some": [Requirement("no-such-extra")]}
-    monkeypatch.setattr(diagnostics, "_requirements", lambda: needed)
+    monkeypatch.setattr(diagnostics, "read_requirements", lambda: needed)
     _, old, missing = about("versions")
     assert old.status == missing.status == "fail"
     assert ">=99.1 is needed" in old.found and old.fix == "pip install --upgrade 'numpy>=99.1'"
@@ -79,7 +79,7 @@ def test_old_and_missing_packages_are_failures(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_requirements_are_those_of_the_package() -> None:
-    needed = diagnostics._requirements()
+    needed = diagnostics.read_requirements()
     assert {"train", "parquet"} <= set(needed)
     numpy = next(one for one in needed[""] if one.name == "numpy")
     assert str(numpy).startswith("numpy>=") and numpy.marker is None
@@ -89,8 +89,8 @@ def test_requirements_are_those_of_the_package() -> None:
 def test_local_and_pre_releases_are_new_enough(
     monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr(diagnostics, "_requirements", lambda: {"": [Requirement("torch>=2.5")]})
-    monkeypatch.setattr(diagnostics, "_version", lambda name: version)
+    monkeypatch.setattr(diagnostics, "read_requirements", lambda: {"": [Requirement("torch>=2.5")]})
+    monkeypatch.setattr(diagnostics, "installed_version", lambda name: version)
     assert [found.status for found in about("versions")] == ["ok"]
 
 
@@ -125,7 +125,7 @@ def test_pytorch_and_its_gpu(
     fine = SimpleNamespace(returncode=0, stdout=json.dumps(answer), stderr="")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: fine if answer else broken)
     monkeypatch.setattr(shutil, "which", lambda name: "/bin/" + name)
-    monkeypatch.setattr(diagnostics, "_version", lambda name: "1")
+    monkeypatch.setattr(diagnostics, "installed_version", lambda name: "1")
     (found,) = diagnostics._torch()
     assert found.status == status and says in found.found + found.fix
 
@@ -182,7 +182,7 @@ def test_the_command_line(
     told = json.loads(said)
     assert not code and told["usable"] and told["findings"][0]["topic"] == "python"
     assert any(line["topic"] == "model" for line in told["findings"])
-    monkeypatch.setattr(diagnostics, "_requirements", lambda: {"": [Requirement("numpy>=99")]})
+    monkeypatch.setattr(diagnostics, "read_requirements", lambda: {"": [Requirement("numpy>=99")]})
     code, said = run()
     assert code == 2 and "fail  versions" in said and "prediction cannot run" in said
     with pytest.raises(SystemExit) as end:

@@ -10,12 +10,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, metadata, version
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from packaging.requirements import Requirement
 
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.record import PACKAGES
@@ -25,6 +23,7 @@ from sparcell.models.model import Model
 from sparcell.models.runtime import candidates
 from sparcell.prediction.tiling.tiles import CONTEXT
 from sparcell.system.machine import GIB, cores, memory, processor_features
+from sparcell.system.packages import installed_version, installed_versions, read_requirements
 
 Status = Literal["ok", "warn", "fail"]
 LITTLE_MEMORY, LITTLE_DISK = 2 * GIB, 1 * GIB
@@ -111,12 +110,12 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    installed = _installed(PACKAGES)
+    installed = installed_versions(PACKAGES)
     yield Finding("ok", "versions", ", ".join(f"{name} {n}" for name, n in installed.items()))
-    for requirement in _requirements().get("", []):
-        found = _version(requirement.name)
+    for requirement in read_requirements().get("", []):
+        found = installed_version(requirement.name)
         if requirement.name == "onnxruntime":
-            found = next(filter(None, map(_version, BUILDS)), None)
+            found = next(filter(None, map(installed_version, BUILDS)), None)
         if found is None or not requirement.specifier.contains(found, prereleases=True):
             what = f"{requirement.name} {found or 'missing'}, {requirement.specifier} is needed"
             yield Finding("fail", "versions", what, f"pip install --upgrade '{requirement}'")
@@ -197,7 +196,7 @@ def _openvino() -> Iterator[Finding]:
             capable = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
             kinds = [kind for kind in ("FP32", "FP16", "BF16", "INT8") if kind in capable]
             parts.append(f"{device} ({', '.join(kinds)})")
-        found = f"{_version('openvino')}: {', '.join(parts) or 'no device'}"
+        found = f"{installed_version('openvino')}: {', '.join(parts) or 'no device'}"
     except Exception as error:
         fix = "pip install --upgrade openvino"
         yield Finding("warn", "openvino", f"does not load: {first_line(error)}", fix)
@@ -236,11 +235,11 @@ def _onnxruntime() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, requirements in _requirements().items():
+    for extra, requirements in read_requirements().items():
         if not extra or extra in ("docs", "test", "lint"):
             continue
         names = [requirement.name for requirement in requirements]
-        installed = _installed(names)
+        installed = installed_versions(names)
         missing = [name for name in names if name not in installed]
         if missing:
             found = f"{extra}: not installed ({', '.join(missing)})"
@@ -251,7 +250,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
-    if _version("torch") is None:
+    if installed_version("torch") is None:
         return
     # In a process of its own: PyTorch takes seconds to load, and may crash on a bad driver.
     result = subprocess.run([sys.executable, "-c", ASK_TORCH], capture_output=True, text=True)
@@ -336,25 +335,3 @@ def _reason(error: InputError) -> str:
     """Reasons of the runtimes: the part in parentheses of the message that none opens."""
     inner = re.search(r"\((.*)\)", error.found)
     return inner[1] if inner else error.found
-
-
-def _requirements() -> dict[str, list[Requirement]]:
-    """Requirements of each extra; of the core under the empty name."""
-    by_extra: dict[str, list[Requirement]] = {"": []}
-    for line in metadata("sparcell").get_all("Requires-Dist") or []:
-        requirement = Requirement(line)
-        extras = re.findall(r"extra == ['\"]([\w-]+)['\"]", str(requirement.marker or ""))
-        requirement.marker = None
-        by_extra.setdefault(extras[0] if extras else "", []).append(requirement)
-    return by_extra
-
-
-def _installed(names: Iterable[str]) -> dict[str, str]:
-    return {name: number for name in names if (number := _version(name)) is not None}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

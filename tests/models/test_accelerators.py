@@ -159,10 +159,10 @@ def test_the_doctor_opens_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_builds_for_devices_count_as_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        diagnostics, "_requirements", lambda: {"": [Requirement("onnxruntime>=1.17")]}
+        diagnostics, "read_requirements", lambda: {"": [Requirement("onnxruntime>=1.17")]}
     )
     held = {"onnxruntime-gpu": "1.20"}
-    monkeypatch.setattr(diagnostics, "_version", held.get)
+    monkeypatch.setattr(diagnostics, "installed_version", held.get)
     assert [one.status for one in diagnostics._packages()] == ["ok"]
     held.clear()
     assert "onnxruntime missing" in list(diagnostics._packages())[1].found

@@ -39,7 +39,7 @@ from sparcell.training.data.selection import (
 from sparcell.training.effects import find_idle
 from sparcell.training.module import SegmentationModule, clip_gradients, stack
 from sparcell.training.recipe import Recipe, load_recipe, start_decoding
-from sparcell.training.run import _trainer
+from sparcell.training.trainer import make_trainer
 
 METADATA = {"schema_version", "name", "description", "source"}
 """What says something about a recipe and decides nothing."""
@@ -240,7 +240,7 @@ class Prints:
         """Length, precision, what decides the best weights, and what else is written."""
 
         def make() -> str:
-            trainer, _, _ = _trainer(recipe, self.folders["OUT"], 1)
+            trainer, _, _ = make_trainer(recipe, self.folders["OUT"], 1)
             stop, best = trainer.early_stopping_callback, trainer.checkpoint_callback
             loops = (trainer.max_epochs, trainer.precision)
             kinds = [type(one).__name__ for one in (*trainer.callbacks, *trainer.loggers)]

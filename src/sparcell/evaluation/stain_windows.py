@@ -1,8 +1,8 @@
 """Windows with few nuclei, in which stains are compared.
 
-The correlations of Bonte et al. 2023 are those of crops of 512 px with about one nucleus each
-(2.1): between nuclei of one window the dye hardly differs. In a whole field of many nuclei it
-does, and what an image without stain does not show lowers the correlation.
+The correlations of Bonte et al. 2023 (2.1) are those of crops of 512 px with about one nucleus
+each: between nuclei of one window the dye hardly differs. In a whole field of many nuclei it does,
+and what an image without stain does not show lowers the correlation.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Preparation of pixels for a network: normalisation, resizing and padding."""
+"""Preparation of pixels for a network: normalisation, padding, steps of bioimage.io packages."""

@@ -17,15 +17,12 @@
 from __future__ import annotations
 
 import logging
-import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
@@ -38,10 +35,6 @@ from sparcell.system.lock import is_unused, lock_folder
 from sparcell.system.malloc import tune_malloc
 from sparcell.training.callbacks import (
     LAST,
-    AveragedWeights,
-    Budget,
-    MetricsTable,
-    WholeCheckpoints,
     drop_last,
     mix_weights,
 )
@@ -54,9 +47,9 @@ from sparcell.training.initialise import start_from
 from sparcell.training.migration import migrate
 from sparcell.training.module import CropDataModule, NotFiniteLoss, SegmentationModule
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
-from sparcell.training.recipe_parts import Fit
 from sparcell.training.settings import parse_settings
 from sparcell.training.tasks import task_of
+from sparcell.training.trainer import make_trainer, silence_libraries
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +121,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     every += [FieldRef(sample, FIRST_PLANE) for sample in teacher.unlabelled] if teacher else []
     channels, pixel_size = check_channels(every, recipe.network.frames)
 
-    _quiet()
+    silence_libraries()
     tune_malloc()
     lightning.seed_everything(recipe.seed, verbose=False)
     stains, places = task_of(recipe.method.name).select_fields(places, recipe.method)
@@ -228,7 +221,7 @@ def _fit(
     recipe = module.recipe
     batch, accumulate = recipe.fit.batch, 1
     while True:
-        trainer, table, budget = _trainer(recipe, out, accumulate)
+        trainer, table, budget = make_trainer(recipe, out, accumulate)
         crops = CropDataModule(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / LAST
         if last.exists():
@@ -289,75 +282,6 @@ def _check_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def _trainer(
-    recipe: Recipe, out: Path, accumulate: int
-) -> tuple[lightning.Trainer, MetricsTable, Budget]:
-    fit = recipe.fit
-    precision = fit.precision
-    if precision == "auto":
-        precision = "16-mixed" if torch.cuda.is_available() else "32"
-    budget = Budget(recipe)
-    table = MetricsTable(out / "metrics.csv", budget)
-    keep: dict[str, Any] = {
-        "dirpath": out / "checkpoints",
-        "enable_version_counter": False,
-        "save_on_train_epoch_end": True,
-    }
-    decay = recipe.optimiser.ema_decay
-    trainer = lightning.Trainer(
-        max_epochs=-1 if fit.max_steps or fit.cpu_seconds else fit.epochs,
-        accumulate_grad_batches=accumulate,
-        precision=precision,
-        callbacks=[
-            budget,
-            table,
-            *_choose_weights(fit, keep),
-            ModelCheckpoint(filename="last", **keep),
-            *([AveragedWeights(decay)] if decay else []),
-        ],
-        plugins=[WholeCheckpoints()],
-        num_sanity_val_steps=0,
-        # Left to itself, Lightning starts this command anew for every further GPU.
-        devices=1,
-        logger=_logger(fit.log_to, out),
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        default_root_dir=out,
-    )
-    return trainer, table, budget
-
-
-def _choose_weights(fit: Fit, keep: dict[str, Any]) -> list[lightning.Callback]:
-    """Callbacks that save the best weights and stop without improvement, or save the last."""
-    if fit.monitor == "last":
-        # The mode tells Lightning this one from the checkpoint to go on from; it has no effect.
-        return [ModelCheckpoint(filename="best", mode="max", **keep)]
-    how: dict[str, Any] = {
-        "monitor": fit.monitor,
-        "mode": "min" if fit.monitor == "val_loss" else "max",
-    }
-    return [
-        EarlyStopping(**how, patience=fit.patience, check_on_train_epoch_end=True),
-        ModelCheckpoint(filename="best", **how, **keep),
-    ]
-
-
-def _logger(kind: str, out: Path) -> Any:
-    """Open a further log of the curves in the run folder."""
-    from lightning.pytorch import loggers
-
-    try:
-        if kind == "tensorboard":
-            return loggers.TensorBoardLogger(out, name="tensorboard", version="")
-        if kind == "mlflow":
-            return loggers.MLFlowLogger(out.name, save_dir=str(out / "mlflow"))
-    except ImportError as error:
-        raise InputError(
-            f"fit.log_to={kind} without {kind}", f"{kind} installed", f"pip install {kind}"
-        ) from error
-    return False
-
-
 def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> dict[str, Any]:
     """Start the record of the run, with the fields that it is trained on."""
     used = {
@@ -379,12 +303,3 @@ def _out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
     )
-
-
-def _quiet() -> None:
-    """Silence messages of the libraries that are meant for developers."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (".*num_workers.*", ".*does not have many workers.*", ".*isinstance.treespec.*"):
-        warnings.filterwarnings("ignore", message)
-    warnings.filterwarnings("ignore", module="lightning.*")

@@ -1,4 +1,4 @@
-"""Scales between the values of a predicted stain and those of the real one."""
+"""The scale between the output of a network, 0 to 1, and the grey values of a stain."""
 
 from __future__ import annotations
 
