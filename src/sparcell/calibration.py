@@ -79,7 +79,9 @@ def quantise(model: Model, data: Path | str) -> Model:
     ranges = measure_ranges(model.onnx, (_window(model, sample) for sample in images))
     if not ranges:
         raise InputError(
-            "a network without a convolution that 8 bits make faster", "a larger one", "keep it"
+            "a network without convolutions that 8-bit arithmetic makes faster",
+            "a larger one",
+            "keep it",
         )
     plain = _with(model, None)
     full = plain.open("openvino")
@@ -157,7 +159,7 @@ def _compare_speed(model: Model, before: Runtime, after: Runtime) -> None:
     logger.info(f"network: {slow:.3f} s per megapixel on {before.name}, {fast:.3f} on {after.name}")
     if not has_int8():
         logger.warning(
-            "this processor is not known to compute faster in 8 bits; others will use them"
+            "this processor is not known to be faster in 8 bits; the file is for those that are"
         )
     elif fast >= slow:
         raise InputError(

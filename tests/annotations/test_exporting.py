@@ -167,7 +167,7 @@ def test_movies_and_stacks(tmp_path: Path, format: str, lengths: tuple[int, int]
         assert frame["y"].tolist() == [number + 0.5 for number in range(1, planes)]
         return
     np.testing.assert_array_equal(read_back(files, tmp_path / "images", tmp_path / "back"), labels)
-    with pytest.raises(InputError, match="COCO knows no others"):
+    with pytest.raises(InputError, match="all that COCO supports"):
         export_labels(tmp_path, tmp_path / "coco", "coco")
     assert not (tmp_path / "coco").exists()
 

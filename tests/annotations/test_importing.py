@@ -105,7 +105,10 @@ def test_a_table_without_rows_says_that_there_is_no_cell(
     tables[1].write_text("X (µm),Y (µm)\n", "utf8")
     dataset = import_annotations(tables, tmp_path / "out", images)
     said = caplog.text
-    assert "1 points in 1 of 3 images" in said and "without rows, so no cell: B1\n" in said
+    assert (
+        "1 points in 1 of 3 images" in said
+        and "without rows are taken as images without cells: B1\n" in said
+    )
     assert "without annotation: A1_2\n" in said
     assert len(points_of(dataset, "A1")) == 1 and len(points_of(dataset, "B1")) == 0
     import_annotations(tables[1:], tmp_path / "none", images)
@@ -412,7 +415,7 @@ BAD = {
     "n4.csv": ("y,x,frame\n1,2,0\n1,2,first\n", "no whole number in line 3"),
     "o.roi": ("Iout", "that is no ROI"),
     "p.zip": ("PK", "cannot be read"),
-    "q.xml": ("<a/>", "none of the kinds that are read"),
+    "q.xml": ("<a/>", "a file of an unsupported kind"),
 }
 
 

@@ -127,7 +127,7 @@ def test_a_crowd_of_coco_is_in_doubt(
     expected = crowd.copy()
     expected[12:17, 32:37] = False
     np.testing.assert_array_equal(ignored > 0, expected)
-    assert "1 regions of objects not separated" in caplog.text
+    assert "1 regions of unseparated objects" in caplog.text
     with pytest.raises(InputError, match=r"ignore.*A1\.tif already"):
         import_annotations([tmp_path / "coco.json"], tmp_path / "out")
 
@@ -209,5 +209,5 @@ def test_tables_of_cellprofiler_name_images_by_channel(tmp_path: Path, images: P
     (tmp_path / "Nuclei.csv").write_text(
         "ImageNumber,ObjectNumber,Location_Center_X,Location_Center_Y\n1,1,4,3\n2,1,6,5\n"
     )
-    with pytest.raises(InputError, match="several images, which it gives by number alone"):
+    with pytest.raises(InputError, match="several images, which it identifies by number alone"):
         import_annotations([tmp_path / "Nuclei.csv"], tmp_path / "other", images)

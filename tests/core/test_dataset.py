@@ -219,7 +219,7 @@ def test_what_the_quality_gate_refused_is_marked(tmp_path: Path) -> None:
         ("name,set\na,train\n", "'train' for a in the column 'set'"),
         ("name,splitt\na,train\n", "a column 'splitt' in"),
         ("name,split,split\na,train,test\n", "two columns 'split'"),
-        ("name,split\nb,test\n", "1 of 1 names .* fit no image, such as 'b'.* such as 'a'"),
+        ("name,split\nb,test\n", "1 of 1 names .* match no image, such as 'b'.* such as 'a'"),
     ],
 )
 def test_a_wrong_split_table_is_named(tmp_path: Path, table: str, part: str) -> None:
@@ -232,7 +232,7 @@ def test_a_wrong_split_table_is_named(tmp_path: Path, table: str, part: str) -> 
     ("table", "part"),
     [
         ("name,accepted\na,FALSCH\n", "accepted 'FALSCH' for a"),
-        ("name,accepted\nb,False\n", "1 of 1 names .* fit no image"),
+        ("name,accepted\nb,False\n", "1 of 1 names .* match no image"),
     ],
 )
 def test_a_verdict_that_is_not_understood(tmp_path: Path, table: str, part: str) -> None:
@@ -260,7 +260,7 @@ def test_a_table_that_is_no_text(tmp_path: Path) -> None:
         ("images: {files: images, depths: mean}", "depths: mean for images in"),
         ("labels: {files: images, channels: 1}", "channels or depths of labels"),
         ("images: {", "no YAML"),
-        ("- images", "other things than kind: folder"),
+        ("- images", "an entry that is not kind: folder"),
         ("images: '{name}/phase.tif'", "whose folder varies"),
         ("images: missing", "no image in"),
     ],

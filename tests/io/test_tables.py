@@ -203,7 +203,7 @@ def test_workbooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         "name": ["007", "None"], "time": ["12.5", "24"], "on": ["True", ""]
     }  # fmt: skip
     assert frame.index.tolist() == [3, 4]
-    assert "2 sheets: read is the first, 'plate'" in caplog.text
+    assert "2 sheets; only the first is read, 'plate'" in caplog.text
     sheet["B3"] = "=6+6.5"
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(InputError, match="a formula without a value in B3"):

@@ -86,7 +86,7 @@ def test_damaged_results_are_predicted_anew(
     caplog.clear()
     summary = run(model, tmp_path / "in", out, resume=True)
     assert summary.counts["objects"].tolist() == counts
-    assert caplog.text.count("not as they were written, predicted anew") == 3
+    assert caplog.text.count("its results were changed or damaged, predicted anew") == 3
     assert {path: path.read_bytes() for path in whole} == whole
     assert open_image(out / "labels" / "2.tif").read_labels().max() == counts[2]
     assert (out / "objects" / "3.csv").stat().st_mtime_ns == kept
@@ -103,7 +103,7 @@ def test_images_that_have_changed_are_predicted_anew(
     other[10:20, 10:20] = 3100
     write_image(tmp_path / "a.tif", other, "YX")
     summary = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
-    assert "changed since an earlier call" in caplog.text
+    assert "changed since an earlier run" in caplog.text
     assert summary.counts["objects"].tolist() == [1]
     (labels,) = (out / "labels").iterdir()
     assert open_image(labels).shape == (50, 60)

@@ -33,7 +33,7 @@ def check_finished(dataset: Dataset) -> None:
     if any(file.parent.resolve() in made for file in files):
         raise InputError(
             f"labels in {root} of a `sparcell label` that was stopped",
-            "labels that are finished and judged",
+            "finished labels",
             "run it again with `overwrite=True`",
         )
 
@@ -46,7 +46,7 @@ def no_pairs(dataset: Dataset) -> InputError:
         f"no field of {dataset.root} with both image and stain "
         f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
         "files of the same name in images/ and stain/",
-        "rename them, or say in dataset.yaml how they are called, stain: FOLDER/{name}_dapi.tif, "
+        "rename them, or give their file names in dataset.yaml, stain: FOLDER/{name}_dapi.tif, "
         "or which channel of the images it is, stain: {files: FOLDER, channels: NAME}",
     )
 

@@ -18,7 +18,7 @@ def demo(
     out: Path = typer.Option(Path("sparcell-demo"), "-o", "--out", help="Folder for everything."),
     seed: int = typer.Option(0, help="Equal seeds give equal images."),
 ) -> None:
-    """Simulate a plate, label it from its stain, train, count, score: minutes on a laptop."""
+    """Run all steps on simulated images; this takes minutes on a laptop."""
     from sparcell.cli.extras import need_torch
 
     need_torch()
@@ -39,9 +39,9 @@ def demo(
             data, settings, seed, train=20, val=4, test=8, failures=("empty", "leak"), wells=WELLS
         )
     if not (data / "quality.csv").exists():
-        logger.info("2. labels from the stain; two stains have failed and should be refused")
+        logger.info("2. labels from the stain; two stains are faulty and should be refused")
         label(data)
-    logger.info("3. training: phase contrast in, nuclei out; nobody has outlined a cell")
+    logger.info("3. training: find nuclei in phase contrast, without manual outlines")
     train(
         "nuclei-light",
         data,
@@ -52,7 +52,7 @@ def demo(
     logger.info("4. counting every field from phase contrast alone")
     predict(run, data / "images", counted, resume=True)
     measure(counted, images=data / "images", out=out / "tables")
-    logger.info("5. test fields against the simulator's truth, which no step above has seen")
+    logger.info("5. test fields against the simulator's truth, which no step above has used")
     tested = [sample.name for sample in Dataset.open(data).split("test").samples]
     truth = {name: data / "truth" / f"{name}.tif" for name in tested}
     scores = evaluate(truth, {name: counted / "labels" / f"{name}.tif" for name in tested}).total

@@ -16,10 +16,10 @@ def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Check this machine for prediction and training, and print how to fix problems."""
-    from sparcell.diagnostics import doctor as look
+    from sparcell.diagnostics import doctor as run
     from sparcell.models import load_model
 
-    findings = look(load_model(model) if model else None)
+    findings = run(load_model(model) if model else None)
     usable = all(finding.status != "fail" for finding in findings)
     if as_json:
         lines = [finding._asdict() for finding in findings]

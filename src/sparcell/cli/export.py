@@ -36,7 +36,7 @@ def export(
     ),
     format: Format = typer.Option(
         Format.bioimageio,
-        help="Of models: a bioimage.io package, or onnx, the bare network with a description. Of "
+        help="For models: a bioimage.io package, or onnx, the bare network with a description. Of "
         "labels: geojson for QuPath, roi for ImageJ, coco, or points.",
     ),
     author: list[str] = typer.Option(None, help="Who made the model; repeat it for several."),
@@ -45,7 +45,7 @@ def export(
         False, "--half-weights", help="Store a model's weights in 16 bits: half the size."
     ),
 ) -> None:
-    """Write a model, or outlines to look at and correct, for ImageJ, QuPath and others."""
+    """Export a model, or labels for ImageJ, QuPath and other programs."""
     if format in MODELS:
         _export_model(what, out, format.value, list(author or ()), licence, half_weights)
         return
@@ -79,4 +79,4 @@ def _export_model(
     logger.info(f"written: {out}")
     for what, option in (("authors", "--author"), ("licence", "--licence")):
         if not credits[what]:
-            logger.warning(f"it names no {what}: give {option} before you publish it")
+            logger.warning(f"the model names no {what}: give {option} before you publish it")

@@ -22,5 +22,7 @@ def need_torch() -> None:
     """
     if missing := missing_for_training():
         raise InputError(
-            f"no {missing[0]}", "what training needs", "pip install 'sparcell[train,pretrained]'"
+            f"no {missing[0]}",
+            "the packages that training needs",
+            "pip install 'sparcell[train,pretrained]'",
         )

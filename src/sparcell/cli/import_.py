@@ -19,7 +19,7 @@ def import_(
     images: Path = typer.Option(
         None, help="Folder of the images, which stay where they are; by default those of --out."
     ),
-    units: str = typer.Option("auto", help="Of points in tables: px, um, or auto."),
+    units: str = typer.Option("auto", help="Unit of points in tables: px, um, or auto."),
     pixel_size: float = typer.Option(
         None, help="Edge of a pixel, um, instead of what the images say."
     ),
@@ -30,7 +30,7 @@ def import_(
         False, "--overwrite", help="Replace points and labels that are there."
     ),
 ) -> None:
-    """Turn points and outlines of other tools into a dataset."""
+    """Import points and outlines of other tools into a dataset."""
     from sparcell.annotations.importing import import_annotations
 
     import_annotations(

@@ -19,7 +19,7 @@ def info(
     paths: list[Path] = typer.Argument(..., help="Images or dataset folders."),
     axes: str = typer.Option(None, help="Axes of the images, such as TYX, if they do not say."),
 ) -> None:
-    """Show axes, channels, sizes and annotations."""
+    """Print axes, channels, sizes and annotations of images and datasets."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.io import expand_scenes, list_images, open_image

@@ -28,7 +28,7 @@ def measure(
         " microscopes.",
     ),
 ) -> None:
-    """Measure objects, count them two ways, and sum up wells over time."""
+    """Measure and count objects; summarise wells over time."""
     from sparcell.measurement import measure as run
 
     logger.info(f"tables: {run(predictions, images=images, wells=wells, out=out, typical=typical)}")

@@ -15,9 +15,7 @@ OUTPUTS = (
     " - for those not used."
 )
 
-app = typer.Typer(
-    help="Models that come with Sparcell, and models from elsewhere.", no_args_is_help=True
-)
+app = typer.Typer(help="List, fetch and check models.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -51,7 +49,7 @@ def list_models() -> None:
 def show(
     model: str = typer.Argument(..., help="Name, model.zip, run folder or bioimage.io package."),
 ) -> None:
-    """Print the card of a model."""
+    """Print the info of a model."""
     import yaml
 
     from sparcell.models.catalogue import find_model, info_of

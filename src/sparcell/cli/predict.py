@@ -132,10 +132,10 @@ def predict(
         dask=_where(workers, scheduler),
     )
     logger.info(summary.headline)
-    _tell_failures(summary)
+    _report_failures(summary)
 
 
-def _tell_failures(summary: Summary) -> None:
+def _report_failures(summary: Summary) -> None:
     """List what has no result, and end with exit code 2 if there is any."""
     for what, reasons in (
         ("inputs without result", summary.failures),

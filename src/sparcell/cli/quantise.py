@@ -15,7 +15,7 @@ def quantise(
     data: Path = typer.Option(..., help="Dataset that it was trained and validated on."),
     out: Path = typer.Option(..., "-o", "--out", help="Model file to write, a .zip."),
 ) -> None:
-    """Make a model faster on processors that compute in 8 bits, if that loses nothing."""
+    """Store a model in 8 bits, if its results stay good."""
     from sparcell.calibration import quantise as run
     from sparcell.core.errors import InputError
     from sparcell.models.loading import load_model

@@ -6,7 +6,7 @@ import textwrap
 
 import typer
 
-app = typer.Typer(help="The recipes that come with Sparcell.", no_args_is_help=True)
+app = typer.Typer(help="List and print recipes for training.", no_args_is_help=True)
 
 
 @app.command("list")

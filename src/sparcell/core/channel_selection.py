@@ -76,7 +76,7 @@ class ChannelSelection(BaseModel):
         depths = range(count) if self.depths == "channels" else self.depths
         if beyond := [depth for depth in depths if depth >= count]:
             raise InputError(
-                f"depth {beyond[0]} asked of {image.source}",
+                f"depth {beyond[0]} of {image.source}",
                 f"0 to {count - 1}",
                 "choose one of these",
             )

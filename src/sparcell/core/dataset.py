@@ -204,7 +204,9 @@ def read_layout(root: Path) -> dict[str, FileLocation]:
             f"{path} that is no YAML ({error})", "kind: folder", "correct it"
         ) from error
     if not isinstance(layout, dict):
-        raise InputError(f"{path} with other things than kind: folder", "text values", "correct it")
+        raise InputError(
+            f"{path} with an entry that is not kind: folder", "text values", "correct it"
+        )
     unknown = sorted(map(str, set(layout) - set(KINDS)))
     if unknown:
         raise InputError(

@@ -86,7 +86,7 @@ def _check_names(
         return
     near = get_close_matches(strangers[0], without or images, n=1)
     raise InputError(
-        f"{len(strangers)} of {len(table)} names in {path} that fit no image, such as "
+        f"{len(strangers)} of {len(table)} names in {path} that match no image, such as "
         f"'{strangers[0]}'",
         f"names of the images, such as '{near[0] if near else (without or [*images])[0]}'",
         "correct the names, or delete the rows",

@@ -90,11 +90,13 @@ class Image:
             If it lacks one of them.
         """
         if not channels:
-            raise InputError(f"no channel asked of {self.source}", "one or more", "name some")
+            raise InputError(
+                f"an empty list of channels for {self.source}", "one or more", "name some"
+            )
         for channel in channels:
             if not 0 <= channel < len(self.channels):
                 raise InputError(
-                    f"channel {channel} asked of {self.source}",
+                    f"channel {channel} of {self.source}",
                     f"0 to {len(self.channels) - 1} ({', '.join(self.channels)})",
                     "choose one of these",
                 )

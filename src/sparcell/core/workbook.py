@@ -36,7 +36,7 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
         import openpyxl
     except ImportError as error:
         raise InputError(
-            f"the workbook {path} without support for such",
+            f"the workbook {path} without support for workbooks",
             "openpyxl",
             "pip install sparcell[excel], or save the table as CSV UTF-8",
         ) from error
@@ -51,7 +51,9 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
     if not sheets:
         return []
     if len(sheets) > 1:
-        logger.warning(f"{path} has {len(sheets)} sheets: read is the first, '{sheets[0].title}'")
+        logger.warning(
+            f"{path} has {len(sheets)} sheets; only the first is read, '{sheets[0].title}'"
+        )
     written = formulas[sheets[0].title]
     rows = []
     for number, cells in enumerate(sheets[0].iter_rows(), 1):

@@ -115,7 +115,7 @@ def pair_images(
         raise InputError(
             f"a folder and an image: {truth} and {pred}",
             "two folders or two images",
-            "name both in the same way",
+            "give two folders or two images",
         )
     truths, preds = _by_name(truth, kind), _by_name(pred, kind)
     fields_of = {**_fields_of_images(truth), **_fields_of_images(pred)}
@@ -136,9 +136,7 @@ def pair_images(
         if names
     ]
     if unpaired:
-        raise InputError(
-            "; ".join(unpaired), "the same names on both sides", "move the others away"
-        )
+        raise InputError("; ".join(unpaired), "the same names in both", "move the others away")
     ignored = _by_name(ignore, "ignore") if ignore else {}
     if ignored and not ignored.keys() & truths.keys():
         raise InputError(

@@ -136,7 +136,7 @@ def correlate_stains(
     if count != predicted.size("C"):
         raise InputError(
             f"{count} real and {predicted.size('C')} predicted stains of {name}",
-            "as many of both",
+            "the same number of both",
             "name every folder of real stains, in the order of the prediction",
         )
     regions = windows.draw(name, predicted.shape) if windows else [WHOLE]

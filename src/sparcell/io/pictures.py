@@ -73,7 +73,7 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         ) from error
     except Pillow.DecompressionBombError as error:
         raise InputError(
-            f"too many pixels for one piece in {path}", "at most 178 million", "save it as TIFF"
+            f"too many pixels to decode at once in {path}", "at most 178 million", "save it as TIFF"
         ) from error
     except (InputError, SparcellWarning):
         raise

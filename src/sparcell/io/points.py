@@ -101,7 +101,7 @@ def check_against_mask(
         )
     raise InputError(
         f"{path}, of which {hit:.0%} lie on {mask_path}",
-        "points inside what the mask shows",
+        "points inside the objects of the mask",
         "check that both belong to this image, and that the mask is not 0 where objects are",
     )
 
@@ -127,7 +127,7 @@ def _name_columns(frame: DataFrame, path: Path, image: Image) -> DataFrame:
             raise InputError(
                 f"{path} without a column {name} ({', '.join(map(str, frame.columns))})",
                 "a header with y and x, px",
-                "add it, or bring the table into this form with `sparcell import`",
+                "add it, or convert the table with `sparcell import`",
             )
     size = image.pixel_size
     if size and abs(size - 1) > SAME_SIZE and set(capital.values()) & set(COLUMNS):
@@ -135,7 +135,7 @@ def _name_columns(frame: DataFrame, path: Path, image: Image) -> DataFrame:
             f"columns X and Y in {path}, as ImageJ writes them, which may be in um "
             f"for an image of {size:g} um/px",
             "y and x, px",
-            "bring the table into this form with `sparcell import`, or write y and x in small "
+            "convert the table with `sparcell import`, or write y and x in small "
             "letters if they are in px",
         )
     return frame

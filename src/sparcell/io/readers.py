@@ -80,7 +80,9 @@ def find_reader(path: Path) -> Reader:
         raise InputError(f"no file {path}", "an image", "check the path")
     if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_zipped_zarr(path):
         raise InputError(
-            f"{path}, a format that is not read", "TIFF or OME-Zarr", "convert to TIFF or OME-Zarr"
+            f"{path}, a file of an unsupported format",
+            "TIFF or OME-Zarr",
+            "convert to TIFF or OME-Zarr",
         )
     if path.is_dir() and not is_zarr(path):
         raise InputError(

@@ -41,7 +41,7 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str)
     if ours and not overwrite:
         raise InputError(
             f"labels of an earlier run in {target}",
-            "a folder without",
+            "a folder without labels",
             "add `overwrite=True` to replace them, or choose another `out`",
         )
     for folder in (target / kind, target / "ignore"):

@@ -62,7 +62,7 @@ class PointsLabeler(Labeler):
         return InputError(
             f"no points in {data.root}",
             "tables with y and x in points/",
-            "add them, or bring them there with `sparcell import`",
+            "add them, or import them with `sparcell import`",
         )
 
     def label_field(self, sample: Sample, target: Path) -> Iterable[FieldResult]:

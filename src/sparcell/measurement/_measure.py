@@ -163,13 +163,13 @@ def _check_out(out: Path) -> None:
         if not columns <= found:
             raise InputError(
                 f"{path}, which `sparcell measure` did not write",
-                "a folder without",
+                "a folder without this file",
                 "choose another `out`",
             )
     if (out / "growth.png").exists() and not (out / "growth.csv").exists():
         raise InputError(
             f"{out / 'growth.png'}, which `sparcell measure` did not write",
-            "a folder without",
+            "a folder without this file",
             "choose another `out`",
         )
 

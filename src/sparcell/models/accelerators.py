@@ -126,8 +126,8 @@ class Accelerated:
         except Exception as error:
             edges = " x ".join(str(edge) for edge in image.shape[1:])
             raise InputError(
-                f"{self.name} that gives up on a window of {edges} px ({first_line(error)})",
-                "a device with room for it",
+                f"{self.name} that cannot predict a window of {edges} px ({first_line(error)})",
+                "a device with enough memory",
                 'choose `runtime="openvino"`, or a smaller `tile`',
             ) from error
 

@@ -120,7 +120,7 @@ def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
     stated = entry.get("sha256")
     if stated and hashlib.sha256(onnx).hexdigest() != stated:
         raise InputError(
-            f"{entry['source']} in {package.source} with another SHA-256 than is stated",
+            f"{entry['source']} in {package.source} whose SHA-256 differs from its description",
             str(stated),
             "get the package again",
         )
@@ -234,7 +234,7 @@ def _meanings(
         raise InputError(
             f"{len(listed)} output channels ({', '.join(listed)}){what} in {package.source}",
             supported,
-            f"say what each shows, such as `outputs={_example(len(listed))}`",
+            f"name what each output shows, such as `outputs={_example(len(listed))}`",
         )
     return meanings
 

@@ -44,7 +44,7 @@ def to_float16(model: Model) -> Model:
     off = float(np.percentile(difference, 99))
     if not off <= TOLERANCE_HALF:
         raise InputError(
-            f"a network that is off by {off:.3g} with weights of 16 bits",
+            f"a network whose output changes by {off:.3g} with weights of 16 bits",
             f"at most {TOLERANCE_HALF:g} in 99 % of its golden output",
             "leave `half_weights` out",
         )
@@ -61,7 +61,7 @@ def _halve(onnx: bytes) -> bytes:
         from onnx import TensorProto, helper, load_from_string, numpy_helper
     except ImportError as error:
         raise InputError(
-            "no package onnx", "what rewriting a network needs", "pip install onnx"
+            "no package onnx", "the package that rewrites networks", "pip install onnx"
         ) from error
     network = load_from_string(onnx)
     graph = network.graph

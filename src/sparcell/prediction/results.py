@@ -86,12 +86,10 @@ class Results:
         for item in remaining:
             state, entry = list(size_and_mtime(item.path)), self.entries.get(item.name, {})
             if entry.get("input") != state and (entry or item.unfinished.exists()):
-                logger.info(f"{item.image}: changed since an earlier call, predicted anew")
+                logger.info(f"{item.image}: changed since an earlier run, predicted anew")
                 shutil.rmtree(item.unfinished, ignore_errors=True)
             elif entry.get("bytes") is not None:
-                logger.warning(
-                    f"{item.image}: its results are not as they were written, predicted anew"
-                )
+                logger.warning(f"{item.image}: its results were changed or damaged, predicted anew")
             result = self.task.last_file(item)
             with plain_os_errors(result):
                 result.unlink(missing_ok=True)

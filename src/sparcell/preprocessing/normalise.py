@@ -82,7 +82,7 @@ def _check_range(low: NDArray[np.float32], high: NDArray[np.float32], image: Ima
         if lost and (step > 1 or (finer and least < most)):
             raise InputError(
                 f"values from {least:.9g} to {most:.9g} of dtype {dtype} in {image.source}, "
-                "which 32-bit floats cannot tell apart",
+                "which 32-bit floats cannot represent",
                 f"a range of {LEVELS} steps or more",
                 "subtract the smallest value, or multiply, and save again",
             )

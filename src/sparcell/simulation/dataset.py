@@ -62,7 +62,7 @@ def write_dataset(
     else:
         fields = [({"name": f"field_{i:03d}"}, settings) for i in range(len(splits))]
     if root.is_file() or (root.is_dir() and any(root.iterdir())):
-        raise InputError(f"something at {root} already", "a new folder", "choose another one")
+        raise InputError(f"{root}, which exists already", "a new folder", "choose another one")
     with whole_file(root) as partial:
         rows = []
         plan = zip(splits, fields, rng.spawn(len(splits)), strict=True)

@@ -252,7 +252,7 @@ def forecast_curve(
         raise InputError(
             f"{more} more labelled {curve.unit} after {curve.most:g}",
             f"1 to {(FARTHEST - 1) * curve.most:g}",
-            "measured scores say nothing of what lies so far beyond them",
+            "ask for fewer; a forecast so far beyond the measured scores is not reliable",
         )
     amount = curve.most + more
     reaches = curve.fit is not None and 2 * amount <= FARTHEST * curve.most

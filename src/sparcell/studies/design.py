@@ -135,8 +135,8 @@ def plan_study(study: Study, data: Path) -> Plan:
         if not test:
             raise InputError(
                 f"no test field for {label} in the study",
-                "test fields that data.where of the recipe lets it see",
-                "mark some test, or with folds deal them out evenly by stratify",
+                "test fields that data.where of the recipe selects",
+                "mark some test, or with folds distribute them evenly by stratify",
             )
         chosen, validating = _choose(study, recipes[label], train, val, budget, seed, groups)
         runs.append(
@@ -179,7 +179,7 @@ def check_frames(recipes: Mapping[str, Recipe], samples: Mapping[str, Sample]) -
         if (length := open_sample(sample).size("T")) < frames:
             raise InputError(
                 f"{length} frames in {sample.image}",
-                f"at least the {frames} that {longest} sees together",
+                f"at least the {frames} that {longest} reads together",
                 "lower network.frames or leave the movie out with where",
             )
 

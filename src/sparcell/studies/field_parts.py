@@ -71,7 +71,7 @@ def split_fields(
             raise InputError(
                 f"no labelled field marked {part} in split.csv",
                 "fields to train on and fields to score",
-                "mark some, or let the study deal them: folds: 5",
+                "mark some, or let the study split the fields: folds: 5",
             )
     if study.val == 0:
         train, val = train + val, []
@@ -123,7 +123,7 @@ def _check_groups(parts: Parts, groups: Mapping[str, str] | None) -> None:
                 raise InputError(
                     f"the group {group} in both {seen[group]} and {part} of split.csv",
                     "all fields of a group in one part",
-                    "correct the table, or let the study deal them: folds: 5",
+                    "correct the table, or let the study split the fields: folds: 5",
                 )
 
 

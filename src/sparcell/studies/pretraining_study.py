@@ -234,7 +234,7 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
     if both := sorted(tested & seen):
         raise InputError(
             f"{run}, which was trained on the test field {both[0]}",
-            "a run that has not seen what is tested",
+            "a run that was not trained on test fields",
             "leave that run out, or correct split.csv",
         )
     method: str = record_of_run["settings"]["method"]["name"]

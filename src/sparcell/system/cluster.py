@@ -51,7 +51,7 @@ def check_workers(dask: str) -> None:
         if find_spec(package) is None:
             raise InputError(
                 f"no {package.replace('_', '-')}",
-                "what several workers need",
+                "the package that several workers need",
                 "pip install 'sparcell[cluster]'",
             )
 
@@ -112,7 +112,9 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
             client = Client(where, timeout=CONNECT_S)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"no Dask scheduler at {where}", "one that runs", "local:N, slurm or its address"
+                f"no Dask scheduler at {where}",
+                "a running scheduler",
+                "local:N, slurm or its address",
             ) from error
         with client:
             yield client
@@ -184,7 +186,7 @@ def run_jobs(
     except (CancelledError, CommClosedError) as error:
         raise ClusterLost(
             "a Dask scheduler that is gone",
-            "one that runs",
+            "a running scheduler",
             "start it and go on with `resume=True`",
         ) from error
 

@@ -49,7 +49,7 @@ def lock_folder(folder: Path, patience: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= until:
                 raise InputError(
                     f"another process{_holder(path)} working in {folder}",
-                    "one at a time",
+                    "one process at a time",
                     "wait for it, end it, or choose another `out`",
                 )
             time.sleep(PAUSE)

@@ -165,7 +165,7 @@ def parse_settings(text: bytes, what: str) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise InputError(f"{what} that is no YAML", "key: value", reason) from error
     if not isinstance(settings, dict):
-        raise InputError(f"{what} without settings", "key: value", "write some")
+        raise InputError(f"{what} without settings", "key: value", "write settings into it")
     return settings
 
 

@@ -80,7 +80,7 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
             elif stacked:
                 raise InputError(
                     f"the movie or stack {path}",
-                    "single images, as COCO knows no others",
+                    "single images, which are all that COCO supports",
                     "choose another `format`: geojson or roi",
                 )
             else:
@@ -101,7 +101,7 @@ def _find_labels(place: Path) -> dict[str, Path]:
     else:
         found = list_images([place / "labels" if (place / "labels").is_dir() else place])
     if not found:
-        raise InputError(f"no labels in {place}", "label images", "name a folder with some")
+        raise InputError(f"no labels in {place}", "label images", "name a folder that has them")
     files = {stem(path): path for path in found}
     if len(files) < len(found):
         twice = next(path for path in found if files[stem(path)] != path)

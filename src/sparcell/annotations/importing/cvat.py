@@ -44,7 +44,7 @@ def read_cvat(path: Path) -> dict[str, Shapes]:
         ) from error
     if root.tag != "annotations":
         raise InputError(
-            f"{path}, which is none of the kinds that are read: its XML begins with {root.tag}",
+            f"{path}, a file of an unsupported kind: its XML begins with {root.tag}",
             "annotations of CVAT",
             "export it as CVAT for images 1.1, GeoJSON or COCO",
         )

@@ -301,15 +301,15 @@ def _report(
     if empty := [
         n for n, parts in found.items() if n not in annotated and any(p.nothing for p in parts)
     ]:
-        logger.warning(f"tables without rows, so no cell: {', '.join(empty)}")
+        logger.warning(f"tables without rows are taken as images without cells: {', '.join(empty)}")
     if totals["disputed"]:
         logger.warning(
-            f"outlines overlap in {totals['disputed']} px, which went to the smallest of them"
+            f"outlines overlap in {totals['disputed']} px; the smallest outline has these px"
         )
     if totals["hidden"]:
-        logger.warning(f"{totals['hidden']} outlines left out: nothing of them beside smaller ones")
+        logger.warning(f"{totals['hidden']} outlines left out: smaller ones cover them completely")
     if totals["crowds"]:
-        logger.warning(f"{totals['crowds']} regions of objects not separated go to ignore/")
+        logger.warning(f"{totals['crowds']} regions of unseparated objects are written to ignore/")
     if totals["pieces"]:
         logger.info(f"outlines in several pieces gave {totals['pieces']} objects more")
     skipped: Counter[str] = Counter()

@@ -44,7 +44,7 @@ def read_label_studio(content: Any, path: Path) -> dict[str, Shapes]:
             name = _image_name(task)
             if len(done) > 1 or name in found:
                 raise InputError(
-                    f"several annotations of {name} in {path}", "one of each image",
+                    f"several annotations of {name} in {path}", "one annotation for each image",
                     "delete the others in Label Studio",
                 )  # fmt: skip
             found[name] = Shapes(path, size=_size(results[0]))

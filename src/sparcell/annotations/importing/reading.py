@@ -61,14 +61,14 @@ def list_annotations(inputs: Sequence[Path]) -> list[Path]:
             listed = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
             if not listed:
                 raise InputError(
-                    f"no annotations in {path}", ", ".join(SUFFIXES), "name a folder with some"
+                    f"no annotations in {path}", ", ".join(SUFFIXES), "name a folder that has them"
                 )
             found += listed
         elif not path.is_file():
             raise InputError(f"no file {path}", "annotations", "check the path")
         elif not path.name.lower().endswith(SUFFIXES):
             raise InputError(
-                f"{path}, which is none of the kinds that are read",
+                f"{path}, a file of an unsupported kind",
                 "a table, .roi or .zip of ImageJ, GeoJSON of QuPath, JSON of COCO, LabelMe, VIA or "
                 "Label Studio, XML of CVAT, _seg.npy of Cellpose",
                 "export it as one of these",

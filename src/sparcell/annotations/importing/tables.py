@@ -135,7 +135,7 @@ def to_pixels(
         return shapes
     if pixel_size is None:
         raise InputError(
-            f"points in um in {shapes.source} and an image that does not say its pixel size",
+            f"points in um in {shapes.source} and an image without a pixel size",
             "the pixel size",
             "give `pixel_size`",
         )
@@ -193,7 +193,7 @@ def _with_middles(frame: DataFrame, path: Path) -> DataFrame:
     middles = box_middles(frame, path)
     if middles is None:
         return frame
-    logger.info(f"{path} is a table of boxes: points are set in their middles")
+    logger.info(f"{path} is a table of boxes: their centres are the points")
     y, x = middles.T.astype(str)
     columns = [name for name in frame.columns if plain(name) not in ("width", "height")]
     return frame[columns].assign(**{"y (px)": y, "x (px)": x})
@@ -290,7 +290,7 @@ def _image_names(
             return names
     if "ImageNumber" in frame.columns and frame["ImageNumber"].nunique() > 1:
         raise InputError(
-            f"{path} of several images, which it gives by number alone",
+            f"{path} of several images, which it identifies by number alone",
             "a column FileName_CHANNEL with the files of the images",
             "add it in ExportToSpreadsheet: image metadata to the object file",
         )

@@ -138,7 +138,7 @@ def _check_out(
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 raise InputError(
                     f"{path}, which no prediction wrote",
-                    "a folder without",
+                    "a folder without this file",
                     "choose another `out`",
                 )
         return
@@ -155,5 +155,7 @@ def _check_out(
         if settings.get(name) != value:
             what = "model" if name == "model_sha256" else f"setting {name}"
             raise InputError(
-                f"results of another {what} in {out}", "those of this one", "choose another `out`"
+                f"results of another {what} in {out}",
+                f"results of the same {what}",
+                "choose another `out`",
             )

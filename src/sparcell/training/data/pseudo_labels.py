@@ -168,7 +168,7 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
     )
     if teacher.seen:
         logger.warning(
-            f"{teacher.name} has learned from {len(teacher.seen)} fields that are validation or "
+            f"{teacher.name} was trained on {len(teacher.seen)} fields that are validation or "
             f"test here, such as {teacher.seen[0]}: scores on them are too high"
         )
     return places, summary

@@ -258,14 +258,14 @@ def measure_stains(
     if depths > 1:
         logger.info(
             f"image and stain of {depths} depths are learned depth by depth; depths: channels in "
-            "dataset.yaml would show those of an image together"
+            "dataset.yaml reads those of an image together"
         )
     levels = {ref.key: measure_stain(ref, config) for ref in (*training, *others)}
     usable = [ref for ref in training if not levels[ref.key].fault]
     if not usable:
         raise InputError(
             f"no training field with a usable stain ({levels[training[0].key].fault})",
-            "stains that show something and are not clipped",
+            "stains with contrast that are not clipped",
             "check the stain folder, or set method.max_clipped and method.min_contrast"
             + "; name the channels that count in dataset.yaml" * (len(next(iter(names))) > 1),
         )
@@ -276,7 +276,9 @@ def measure_stains(
     if own_span:
         span = np.median(spans, axis=0)
         if config.range == "auto":
-            logger.info(f"stains differ {apart:.0f} times in brightness: each is scaled by its own")
+            logger.info(
+                f"stains differ {apart:.0f} times in brightness: each is scaled by its own range"
+            )
     else:
         span = _pooled_span(usable, levels, config.high)
     dtype = open_stains(usable[0].sample, usable[0].image)[0].data.dtype
