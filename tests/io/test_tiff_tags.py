@@ -44,7 +44,10 @@ def test_white_is_zero(tmp_path: Path, dtype: Any, compression: str | None) -> N
 def test_white_is_zero_of_twelve_bits(tmp_path: Path) -> None:
     data = np.array([[0, 4095, 100, 5]], np.uint16)
     options = {"photometric": "miniswhite", "bitspersample": 12}
-    path = save(tmp_path / "a.tif", data, **options)
+    try:
+        path = save(tmp_path / "a.tif", data, **options)
+    except NotImplementedError:
+        pytest.skip("imagecodecs before 2026.3 writes no 12 bits")
     found = warned(path, "inverted").read()[0]
     np.testing.assert_array_equal(found, [[4095, 0, 3995, 4090]])
 

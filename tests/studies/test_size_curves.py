@@ -61,10 +61,10 @@ def test_f1_with_its_spread_over_seeds_at_the_mean_number_of_annotations():
     }
     x, y, half = curves["watershed, mobilenet_v2"]
     assert list(x) == [21, 201, 501, 1001, 2001]
-    assert y == pytest.approx([0.51, 0.61, 0.71, 0.81, 0.91])
+    assert list(y) == pytest.approx([0.51, 0.61, 0.71, 0.81, 0.91])
     # Of two values .02 apart the SD is .02 / sqrt(2).
-    assert half == pytest.approx([0.02 / 2**0.5] * 5)
-    assert drawn(after)["watershed, mobilenet_v2"][1] == pytest.approx(y + 0.05)
+    assert list(half) == pytest.approx([0.02 / 2**0.5] * 5)
+    assert drawn(after)["watershed, mobilenet_v2"][1] == pytest.approx(list(y + 0.05))
     assert before.get_xscale() == "log"
 
 

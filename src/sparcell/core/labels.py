@@ -41,7 +41,8 @@ def number_pieces(labels: NDArray[Any], connectivity: Literal[4, 8] = 8) -> Labe
     # Of bools, cc3d 4.1 gives pieces far apart the same number; of the same bytes it does not.
     known = labels.view(np.uint8) if labels.dtype == np.bool_ else labels
     pieces = cc3d.connected_components(known, connectivity=connectivity, out_dtype=np.uint32)
-    return np.asarray(pieces).view(np.int32)
+    # Of an empty image, cc3d before 4.1.1 gives an array of another shape.
+    return np.asarray(pieces).reshape(labels.shape).view(np.int32)
 
 
 def raster_order(labels: Labels, min_size: int = 1) -> Labels:
@@ -135,7 +136,8 @@ def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:
         )
     if labels.size and int(labels.min()) < 0:
         raise InputError(f"negative ids in {source}", "0 and 1..n", "renumber the labels")
-    sizes = np.bincount(labels.ravel())
+    # NumPy 1 and 2.0 to 2.2 count no uint64.
+    sizes = np.bincount(labels.ravel().astype(np.intp, copy=False))
     if (sizes[1:] == 0).any():
         raise InputError(
             f"ids up to {len(sizes) - 1} with gaps in {source}", "ids 1..n", "renumber the labels"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from packaging.version import Version
 
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import whole_file
@@ -47,12 +48,13 @@ def read_table(path: Path | str) -> DataFrame:
         if _of_spreadsheet(path):
             typed = read_typed_table(path).reset_index(drop=True).replace("", np.nan)
             return typed.assign(**{n: _numbers_with_gaps(typed[n]) for n in typed.columns})
-        frame = pandas.read_csv(
+        frame: DataFrame = pandas.read_csv(
             path,
             dtype=dict.fromkeys(NAMES, str),
             encoding="utf-8-sig",
             keep_default_na=False,
             na_values=[""],
+            **_exact_floats(),
         )
         return frame.assign(**{name: _numbers_with_gaps(frame[name]) for name in frame.columns})
     except InputError:
@@ -66,6 +68,15 @@ def read_table(path: Path | str) -> DataFrame:
         raise InputError(
             f"{path} that is no {suffix[1:]} table ({reason})", "a table", "save it again"
         ) from error
+
+
+def _exact_floats() -> dict[str, Any]:
+    """Options of `pandas.read_csv` by which floats are those that were written."""
+    import pandas
+
+    # Pandas 3.1 reads them exactly, and warns of the option.
+    exact = Version(pandas.__version__) >= Version("3.1")
+    return {} if exact else {"float_precision": "round_trip"}
 
 
 def _of_spreadsheet(path: Path) -> bool:
@@ -103,7 +114,8 @@ def read_pieces(
     import pandas
 
     try:
-        with pandas.read_csv(path, usecols=list(columns), chunksize=rows) as pieces:
+        options = {"usecols": list(columns), "chunksize": rows, **_exact_floats()}
+        with pandas.read_csv(path, **options) as pieces:
             yield from pieces
     except (ValueError, OSError) as error:
         raise InputError(
