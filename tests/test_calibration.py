@@ -124,13 +124,13 @@ def test_what_is_not_faster_is_refused(
     # Elsewhere it cannot be told.
     monkeypatch.setattr(module, "has_int8", lambda: False)
     assert quantise(model, data).spec.int8
-    assert "not known to compute faster" in caplog.text
+    assert "not known to be faster" in caplog.text
 
 
 def test_what_cannot_be_calibrated_is_one_line(model: Model, data: Path, tmp_path: Path) -> None:
     thin = nn.Conv2d(1, 1, 1)
     torch.nn.init.ones_(thin.weight)
-    with pytest.raises(InputError, match="without a convolution"):
+    with pytest.raises(InputError, match="without convolutions"):
         quantise(exported(thin, 1, Normalise()), data)
     (tmp_path / "images").symlink_to(data / "images")
     with pytest.raises(InputError, match=r"no train images .* split\.csv"):

@@ -167,7 +167,7 @@ def test_channels_are_chosen_of_every_frame() -> None:
     ):
         assert view.channels == ("b",) and view.size("C") == 2
         assert np.array_equal(view.read(plane=Plane(2, 0)), data[1:, 1])
-    with pytest.raises(InputError, match="channel 2 asked"):
+    with pytest.raises(InputError, match="channel 2 of array"):
         image.with_temporal_context(2).select_channels([2])
 
 

@@ -234,7 +234,7 @@ BAD = {
         set_at("weights", "onnx", "source", value="https://example.org/w.onnx"),
         "which is elsewhere",
     ),
-    "another hash": (set_at("weights", "onnx", "sha256", value="0" * 64), "another SHA-256"),
+    "another hash": (set_at("weights", "onnx", "sha256", value="0" * 64), "whose SHA-256 differs"),
     "external": (
         set_at("weights", "onnx", "external_data", value={"source": "w.data"}),
         "in another file",
