@@ -95,9 +95,9 @@ def test_clumps_part_at_intensity_maxima_only() -> None:
     image = np.exp(-(((np.mgrid[:60, :100][0] - 30) / 9) ** 2)) * 0.1
     for x in (25, 41, 75):
         image = image + np.exp(-((np.mgrid[:60, :100][1] - x) ** 2) / 40)
-    parted = split_by_intensity(image, labels > 0, smallest=8)
-    assert parted.max() == 3
-    assert parted[30, 25] != parted[30, 41]
+    labels_split = split_by_intensity(image, labels > 0, smallest=8)
+    assert labels_split.max() == 3
+    assert labels_split[30, 25] != labels_split[30, 41]
     flat = split_by_intensity(np.ones((60, 100)), labels > 0, smallest=8)
     assert flat[30, 75] > 0
 
@@ -105,9 +105,9 @@ def test_clumps_part_at_intensity_maxima_only() -> None:
 def test_maxima_are_sought_at_low_resolution_above_10_px() -> None:
     truth = discs((160, 160), [(50, 50), (50, 78), (110, 110)], 15)
     image = stain_of(truth, blur=4, noise=0) / 600.0
-    parted = split_by_intensity(image.astype(np.float64), truth > 0, smallest=20)
-    assert parted.max() == 3
-    assert parted[50, 50] != parted[50, 78]
+    labels_split = split_by_intensity(image.astype(np.float64), truth > 0, smallest=20)
+    assert labels_split.max() == 3
+    assert labels_split[50, 50] != labels_split[50, 78]
 
 
 def test_holes_are_filled_and_blobs_found() -> None:

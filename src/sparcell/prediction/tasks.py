@@ -106,7 +106,10 @@ class PredictionTask(ABC):
     def predict_in_blocks(
         self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
     ) -> None:
-        """Predict one image block by block, here or on the workers of `client`."""
+        """Predict one image block by block, here or on the workers of `client`.
+
+        Called only if `in_blocks` returns True, which it never does by default.
+        """
         raise NotImplementedError
 
     @abstractmethod

@@ -125,7 +125,7 @@ class Study(Part):
     metric: str | None = Field(
         None,
         description="score that curves and tests are about, such as f1, map, ap50, pixel_iou or "
-        "f1_60_no_small; by default detection_f1 where it is asked for, else f1",
+        "f1_60_no_small; by default detection_f1 if the study has a detection radius, else f1",
     )
     set: dict[str, Any] = Field(
         default_factory=dict, description="other values for settings of all recipes"
