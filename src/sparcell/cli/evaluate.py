@@ -8,8 +8,15 @@ from typing import Any
 
 import typer
 
-GROUPS, OBJECTS = "Groups of images", "Objects"
+GROUPS, OBJECTS, TRACKS = "Groups of images", "Objects", "Tracks"
 WRITTEN, STAINS = "Tables and pictures", "Stains"
+
+
+class TrackRules(StrEnum):
+    """How tracks in parts are read."""
+
+    traccuracy = "traccuracy"
+    ctc = "ctc"
 
 
 class Overlay(StrEnum):
@@ -82,6 +89,18 @@ def evaluate(
         help="Colour each pixel, or each object by its error.",
         rich_help_panel=WRITTEN,
     ),
+    tracks: bool = typer.Option(
+        False,
+        "--tracks",
+        help="Both are tracked movies: score links, divisions and whole tracks.",
+        rich_help_panel=TRACKS,
+    ),
+    track_rules: TrackRules = typer.Option(
+        TrackRules.traccuracy,
+        help="With --tracks: an only daughter continues her mother's track, or (ctc, as in the Cell"
+        " Tracking Challenge) counts as a division.",
+        rich_help_panel=TRACKS,
+    ),
     stain: bool = typer.Option(
         False,
         "--stain",
@@ -108,7 +127,7 @@ def evaluate(
         rich_help_panel=STAINS,
     ),
 ) -> None:
-    """Score label images pixel by pixel, by overlap and one to one; or predicted stains."""
+    """Score label images pixel by pixel, by overlap and one to one; or tracks, or stains."""
     from sparcell.core.errors import InputError
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
@@ -120,6 +139,18 @@ def evaluate(
         raise InputError("--windows without --stain", "images of a stain", "add --stain")
     if groups and not by:
         raise InputError("--groups without --by", "both", "name the column with --by")
+    if tracks:
+        if stain or by or ignore or min_size:
+            raise InputError(
+                "--tracks with --stain, --by, --ignore or --min-size",
+                "tracked movies",
+                "leave the others out",
+            )
+        tracked = run(truth, prediction, metric="tracks", fields=fields, rules=track_rules.value)
+        console.print(tracked.table())
+        if json:
+            write_json(json, tracked.to_json())
+        return
     if stain:
         if by:
             raise InputError("--by with --stain", "label images", "leave one of them out")

@@ -13,6 +13,7 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import LabelPlane
 from sparcell.evaluation.errors import check_rules
+from sparcell.evaluation.metric import Metric
 from sparcell.evaluation.metrics import METRICS
 from sparcell.evaluation.overlap import ObjectDefinition
 from sparcell.evaluation.overlay import Overlay, OverlayPainter
@@ -20,6 +21,7 @@ from sparcell.evaluation.pairs import Pair, Source, pair_images
 from sparcell.evaluation.provenance import describe_evaluation
 from sparcell.evaluation.report import Report
 from sparcell.evaluation.scores import Scores, score
+from sparcell.evaluation.tracked_movies import pair_movies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,8 @@ def evaluate(
     ----------
     truth, pred : Path, str or mapping from name to Path
         Two folders of label images with the same names (or with ``labels/`` in them), or two
-        label images. For the metric ``stain`` those of stains (or with ``stain/`` in them); `truth`
+        label images. For the metric ``tracks`` see `find_movies`; a mapping gives `TrackedMovie`.
+        For the metric ``stain`` those of stains (or with ``stain/`` in them); `truth`
         may be several where a prediction has several stains that come from several folders.
     metric : str, optional
         Name in `sparcell.evaluation.METRICS`; by default all metrics of objects.
@@ -98,6 +101,8 @@ def evaluate(
     options = chosen.settings(options)
     settings = {"metric": metric, "fields": list(fields), "min_size": min_size, **options}
     images = {}
+    if chosen.on == "tracks":
+        return _of_tracks(chosen, _single(truth), pred, ignore, fields, min_size, options)
     if chosen.on == "labels":
         truth = _single(truth)
         pairs = pair_images(truth, pred, ignore, fields=fields)
@@ -189,6 +194,31 @@ def _score_planes(
             suffix = f"_t{plane.t:03d}_z{plane.z:03d}" if len(planes) > 1 else ""
             painter.save(overlays / f"{pair.name}{suffix}.png", errors)
     return reduce(add, by_plane), tables
+
+
+def _of_tracks(
+    metric: Metric[Any],
+    truth: Source,
+    pred: Source,
+    ignore: Source | None,
+    fields: Sequence[str],
+    min_size: int,
+    settings: dict[str, Any],
+) -> Report[Any]:
+    """Compare tracked movies of the same names."""
+    if ignore or min_size:
+        raise InputError("ignore or min_size for tracks", "neither", "leave them out")
+    pairs = pair_movies(truth, pred, fields)
+    images = {
+        name: metric.compute(*movies, **settings)
+        for name, movies in track(pairs.items(), "evaluating", len(pairs), "movies")
+    }
+    shown = {"metric": metric.name, "fields": list(fields), **settings}
+    sources = {"truth": truth, "prediction": pred}
+    files = {name: [Path(movie.source) for movie in both] for name, both in pairs.items()}
+    # Movies in memory are no files.
+    known = [Pair(name, *both) for name, both in files.items() if all(one.exists() for one in both)]
+    return Report(metric, images, describe_evaluation(shown, sources, known), shown)
 
 
 def _of_stains(

@@ -105,17 +105,19 @@ class Metric(Generic[R]):
     ----------
     name : str
         In the registry, in JSON files and of `evaluate`.
-    on : {"objects", "labels", "images"}
+    on : {"objects", "labels", "images", "tracks"}
         What it is computed from: ``objects``, a `Comparison` of two label images of any size;
         ``labels``, two label images (Y, X) of which a plane fits into memory; ``images``, true and
-        predicted images of stains. Metrics of objects are part of every evaluation and study.
+        predicted images of stains; ``tracks``, two `TrackedMovie`. Metrics of objects are part of
+        every evaluation and study.
     description : str
         What it measures, in a sentence.
     columns : tuple of Column
     compute : callable
-        ``compute(comparison)``, ``compute(truth, pred, min_size, **settings)`` or
-        ``compute(real, predicted, ignore, name, **settings)``; gives the `MetricResult` of a
-        plane, of stains that of an image.
+        ``compute(comparison)``, ``compute(truth, pred, min_size, **settings)``,
+        ``compute(real, predicted, ignore, name, **settings)`` or, of tracks,
+        ``compute(truth, pred, **settings)``; gives the `MetricResult` of a
+        plane, of stains and tracks that of an image.
     values : callable
         Gives the values of the columns of a `MetricResult`, by name.
     flat : bool
@@ -127,7 +129,7 @@ class Metric(Generic[R]):
     """
 
     name: str
-    on: Literal["objects", "labels", "images"]
+    on: Literal["objects", "labels", "images", "tracks"]
     description: str
     columns: tuple[Column, ...]
     compute: Callable[..., R]

@@ -11,6 +11,7 @@ from sparcell.evaluation.metric import METRICS
 from sparcell.evaluation.overlap import OVERLAP
 from sparcell.evaluation.pixel import PIXEL
 from sparcell.evaluation.stain import STAIN
+from sparcell.evaluation.tracks import TRACKS
 
 __all__ = ["METRICS"]
 
@@ -23,5 +24,6 @@ for _metric in (
     BOUNDARY,
     DETECTION,
     STAIN,
+    TRACKS,
 ):
     METRICS.register(_metric.name)(_metric)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 40
 POOLED, MEAN = "pooled", "mean over images"
+OBJECT_NOTE = "px, obj: Dice of pixels and of components; F1 at IoU 0.5; one to one: mAP"
 NO_SPREAD = "a group of one image has no spread"
 UNDEFINED = "where truth or prediction is empty, a ratio counts as 1 if both are, else as 0"
 RATIO_HEADERS = ("px pr", "rec", "acc", "Dice", "IoU", "obj pr", "rec", "Dice", "IoU")
@@ -22,11 +23,16 @@ RATIO_HEADERS = ("px pr", "rec", "acc", "Dice", "IoU", "obj pr", "rec", "Dice", 
 Values = Mapping[str, float | None]
 
 
-def score_table(report: Report[Any], columns: Sequence[Column], groups: Groups | None) -> Table:
+def score_table(
+    report: Report[Any],
+    columns: Sequence[Column],
+    groups: Groups | None,
+    note: str = OBJECT_NOTE,
+) -> Table:
     """Make a table of the columns that have a header; images beyond `MAX_ROWS` are left out."""
     columns = [column for column in columns if column.header]
     left = len(report.images) - MAX_ROWS
-    notes = ["px, obj: Dice of pixels and of components; F1 at IoU 0.5; one to one: mAP"]
+    notes = [note]
     notes += [f"{left} more images are in the JSON report"] * (left > 0)
     table = _new_table(report, groups, notes, [column.header for column in columns])
     for name, values, counts, style in _lines(report, groups):
