@@ -1,13 +1,16 @@
-"""sparcell simulate: pairs of images whose truth is known."""
+"""sparcell simulate: pairs of images, or a time-lapse, whose truth is known."""
 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import typer
 
 logger = logging.getLogger(__name__)
+
+MOVIE = "Time-lapse of a well"
 
 
 def simulate(
@@ -15,12 +18,33 @@ def simulate(
     train: int = typer.Option(12, help="Training fields."),
     val: int = typer.Option(3, help="Validation fields."),
     test: int = typer.Option(3, help="Test fields."),
-    size: int = typer.Option(512, help="Edge of a field, px."),
+    size: int = typer.Option(512, help="Edge of a field or tile, px."),
     seed: int = typer.Option(0, help="Equal seeds give equal images."),
+    frames: int = typer.Option(
+        None, help="Frames, every 15 minutes, instead of single fields.", rich_help_panel=MOVIE
+    ),
+    tiles: str = typer.Option(
+        "2x2", help="Rows and columns of tiles of the well.", rich_help_panel=MOVIE
+    ),
+    overlap: int = typer.Option(
+        0, help="Overlap of neighbouring tiles, px; below 0 = a gap.", rich_help_panel=MOVIE
+    ),
+    revisit: float = typer.Option(
+        3.0, help="Standard deviation of a tile's place in each frame, px.", rich_help_panel=MOVIE
+    ),
 ) -> None:
-    """Write a dataset of simulated phase-contrast and stain images."""
-    from sparcell.simulation import SimulationSettings, write_dataset
+    """Write simulated phase-contrast and stain images: fields, or a time-lapse of a well."""
+    from sparcell.core.errors import InputError
+    from sparcell.simulation import SimulationSettings, WellSettings, write_dataset, write_well
 
     settings = SimulationSettings(size=(size, size))
-    write_dataset(out, settings, seed, train=train, val=val, test=test)
-    logger.info(f"{train + val + test} fields: {out}")
+    if frames is None:
+        write_dataset(out, settings, seed, train=train, val=val, test=test)
+        logger.info(f"{train + val + test} fields: {out}")
+        return
+    grid = re.fullmatch(r"(\d+)x(\d+)", tiles)
+    if not grid:
+        raise InputError(f"--tiles {tiles}", "rows and columns, such as 2x3", "correct it")
+    well = WellSettings(tiles=(int(grid[1]), int(grid[2])), overlap=overlap, revisit=revisit)
+    write_well(out, settings, seed, frames, well)
+    logger.info(f"{frames} frames of {tiles} tiles: {out}")

@@ -6,6 +6,7 @@ them do not hold for real cells.
 """
 
 from sparcell.simulation.dataset import write_dataset
+from sparcell.simulation.faults import add_faults
 from sparcell.simulation.field import SimulatedField, simulate_field
 from sparcell.simulation.movie import Movie, simulate_movie
 from sparcell.simulation.settings import (
@@ -13,16 +14,25 @@ from sparcell.simulation.settings import (
     MotionSettings,
     SimulationSettings,
     StainFailure,
+    WellSettings,
 )
+from sparcell.simulation.well import SimulatedTile, SimulatedWell, simulate_well
+from sparcell.simulation.well_folder import write_well
 
 __all__ = [
     "STAIN_FAILURES",
     "MotionSettings",
     "Movie",
     "SimulatedField",
+    "SimulatedTile",
+    "SimulatedWell",
     "SimulationSettings",
     "StainFailure",
+    "WellSettings",
+    "add_faults",
     "simulate_field",
     "simulate_movie",
+    "simulate_well",
     "write_dataset",
+    "write_well",
 ]

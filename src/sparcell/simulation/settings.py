@@ -20,6 +20,7 @@ MAX_COVERAGE = 0.45
 
 Fraction = Annotated[float, Setting(ge=0, le=1)]
 Pixels = Annotated[int, Setting(ge=1, le=8192)]
+TileCount = Annotated[int, Setting(ge=1, le=64)]
 
 
 class _Settings(Settings):
@@ -128,3 +129,16 @@ class MotionSettings(_Settings):
     jitter: float = Setting(0.2, ge=0, description="random step of the stage, px per frame")
     jump_rate: Fraction = Setting(0.03, description="chance of a jump of the stage in a frame")
     jump: float = Setting(10.0, ge=0, description="length of a jump of the stage, px")
+
+
+class WellSettings(_Settings):
+    """How a microscope images a well tile by tile, again and again."""
+
+    tiles: tuple[TileCount, TileCount] = Setting((2, 2), description="rows and columns of tiles")
+    overlap: int = Setting(
+        0, ge=-512, le=512, description="of neighbouring tiles, px; below 0 = a gap between them"
+    )
+    revisit: float = Setting(
+        0.0, ge=0, description="standard deviation of the place of a tile in a frame, px"
+    )
+    skipped: Fraction = Setting(0.0, description="chance of a frame to be missing")
