@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sparcell.core.dataset import KINDS
+from sparcell.core.dataset_layout import KINDS
 from sparcell.models.catalogue import ModelInfo
 from sparcell.studies import Study
 from sparcell.training import load_recipe

@@ -142,7 +142,9 @@ def _score(model: Model, runtime: str, samples: Sequence[Sample]) -> float:
     """AP at IoU 0.5 of all images together, predicted and scored from files."""
     with TemporaryDirectory(prefix="sparcell-") as folder:
         out = Path(folder) / "out"
-        summary = predict(model, [sample.image.path for sample in samples], out, runtime=runtime)
+        summary = predict(
+            model, {sample.name: sample.whole_image for sample in samples}, out, runtime=runtime
+        )
         if summary.failures:
             path, reason = next(iter(summary.failures.items()))
             raise InputError(f"{path}: {reason}", "images that can be predicted", "correct it")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sparcell.core.channel_selection import ChannelSelection
-from sparcell.core.dataset import Dataset, FileLocation, read_layout, write_layout
+from sparcell.core.dataset import Dataset, dataset_images
+from sparcell.core.dataset_layout import FileLocation, read_layout, write_layout
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
 from sparcell.core.image_ref import ImageRef
@@ -92,9 +93,46 @@ def test_one_file_may_hold_image_and_stain(tmp_path: Path) -> None:
 def test_a_layout_is_read_as_it_was_written(tmp_path: Path) -> None:
     make(tmp_path, "raw/a.tif")
     part = ChannelSelection(channels=("DAPI",), depths=(0, 2))
-    write_layout(tmp_path / "raw", {"images": tmp_path / "raw", "stain": tmp_path}, {"stain": part})
-    found = read_layout(tmp_path / "raw")
-    assert found == {"images": FileLocation("."), "stain": FileLocation("..", part)}
+    raw = str(tmp_path / "raw")
+    places = {
+        "images": FileLocation(raw, scenes={"a": ("Pos 0", "1")}),
+        "stain": FileLocation(str(tmp_path), part, scene="0"),
+    }
+    write_layout(tmp_path / "raw", places)
+    assert read_layout(tmp_path / "raw") == {
+        "images": places["images"]._replace(files="."),
+        "stain": places["stain"]._replace(files=".."),
+    }
+
+
+def test_scenes_of_files_are_fields(tmp_path: Path) -> None:
+    make(tmp_path, "raw/a.lif", "raw/b.lif", "labels/a_Pos-0.tif")
+    layout = tmp_path / "dataset.yaml"
+    layout.write_text("images: {files: raw, channels: DAPI, scenes: {a: [Pos 0, 1]}}")
+    (tmp_path / "split.csv").write_text("name,split\na_Pos-0,train\na_1,val\nb,test\n")
+    dataset = Dataset.open(tmp_path)
+    assert names(dataset) == ["a_1", "a_Pos-0", "b"]
+    assert [sample.split for sample in dataset.samples] == ["val", "train", "test"]
+    assert [sample.image.scene for sample in dataset.samples] == ["1", "Pos 0", None]
+    assert names(dataset.having("labels")) == ["a_Pos-0"]
+    # A model chooses the channels of what is predicted.
+    assert dataset_images(tmp_path)["a_Pos-0"] == ImageRef(tmp_path / "raw" / "a.lif", "Pos 0")
+    # The file alone means none of its scenes.
+    (tmp_path / "split.csv").write_text("name,split\na,train\nb,test\n")
+    with pytest.raises(InputError, match=r"1 of 2 names in .* match no image, such as 'a'"):
+        Dataset.open(tmp_path)
+    (tmp_path / "split.csv").unlink()
+    layout.write_text("images: {files: raw, scene: 2}")
+    assert [s.image.scene for s in Dataset.open(tmp_path).samples] == ["2", "2"]
+    for text, words in [
+        ("images: {files: raw, scenes: {c: [x]}}", "scenes of 'c' in dataset.yaml, for which"),
+        ("images: {files: raw, scenes: [x]}", r"scenes \['x'\] in .* expected scene: a name"),
+        ("images: {files: raw, scenes: {a: [x, x]}}", "several images called a_x"),
+        ("labels: {files: raw, scene: 0}", "scenes, channels or depths of labels"),
+    ]:
+        layout.write_text(text)
+        with pytest.raises(InputError, match=words):
+            Dataset.open(tmp_path)
 
 
 def test_splits_and_other_columns(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_thumbnail_that_no_tag_names(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(np.zeros((16, 16, 3), np.uint8), metadata=None, photometric="rgb")
         writer.write(GREY.astype(np.uint16), metadata=None)
-    image = warned(tmp_path / "a.tif", "2 images of different kinds; the largest")
+    image = warned(tmp_path / "a.tif", "2 images; the largest")
     np.testing.assert_array_equal(image.read()[0], GREY)
 
 

@@ -12,8 +12,10 @@ from bases.scenes import ellipses
 from models import bright_model
 
 from sparcell.cli import main
+from sparcell.core.dataset import Dataset
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import open_image, read_table
+from sparcell.evaluation import evaluate
+from sparcell.io import open_image, open_sample, read_table
 from sparcell.measurement import measure
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import DEFAULTS
@@ -41,8 +43,16 @@ def test_every_scene_is_predicted(file: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels > 0, objects > 0)
     counts = read_table(out / "counts.csv")
     assert sorted(counts["image"]) == ["plate_Pos-1", "plate_Pos-2"]
-    # Files of these names are no dataset of the images.
-    assert not (out / "dataset.yaml").exists()
+    # The result is a dataset of the scenes, which is predicted under the same names.
+    dataset = Dataset.open(out)
+    assert [(s.name, s.image.scene) for s in dataset.having("labels").samples] == [
+        ("plate_Pos-1", "Pos 1"),
+        ("plate_Pos-2", "Pos 2"),
+    ]
+    np.testing.assert_array_equal(open_sample(dataset.samples[1]).read()[0] > 0, RIGHT > 0)
+    again = predict(bright_model(), out, tmp_path / "again")
+    assert sorted(again.counts["image"]) == ["plate_Pos-1", "plate_Pos-2"]
+    assert evaluate(out, tmp_path / "again").total.count.pred == LEFT.max() + RIGHT.max()
 
 
 @pytest.mark.parametrize("scene", ["Pos 2", "1"])

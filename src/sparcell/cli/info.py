@@ -22,13 +22,14 @@ def info(
     """Print axes, channels, sizes and annotations of images and datasets."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
-    from sparcell.io import expand_scenes, list_images, open_image
+    from sparcell.io import expand_scenes, list_images, open_image, without_continued
 
     for path in paths:
         if (path / "images").is_dir() or (path / "dataset.yaml").exists():
             _show_dataset(Dataset.open(path))
             continue
-        for ref in (ref for file in list_images([path]) for ref in expand_scenes(file)):
+        files = without_continued(list_images([path]))
+        for ref in (ref for file in files for ref in expand_scenes(file)):
             try:
                 image = open_image(ref, axes)
             except InputError as error:
@@ -42,7 +43,7 @@ def info(
 
 def _show_dataset(dataset: Dataset) -> None:
     from sparcell.core.channel_selection import WHOLE
-    from sparcell.core.dataset import KINDS
+    from sparcell.core.dataset_layout import KINDS
     from sparcell.core.field_tables import SPLITS
 
     echo(f"{dataset.root}: {len(dataset)} fields")
@@ -65,7 +66,7 @@ def _uses(dataset: Dataset) -> Iterator[str]:
     from collections import Counter
 
     from sparcell.core.annotation import INSTANCE_ANNOTATIONS, available_annotations
-    from sparcell.core.dataset import KINDS
+    from sparcell.core.dataset_layout import KINDS
     from sparcell.training.training_options import find_options, find_unused
 
     mixes = Counter(available_annotations(sample) for sample in dataset.samples)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sparcell.core.dataset import Dataset, dataset_images, read_layout
+from sparcell.core.dataset import Dataset, dataset_images
+from sparcell.core.dataset_layout import read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_files import stem
@@ -202,7 +203,7 @@ def _fields_of_images(source: Source) -> dict[str, str]:
     folder = Path(source)
     for root in (folder, folder.parent):
         if "images" in read_layout(root):
-            files = {stem(image): name for name, image in dataset_images(root).items()}
+            files = {image.name: name for name, image in dataset_images(root).items()}
             return {file: name for file, name in files.items() if file != name}
     return {}
 

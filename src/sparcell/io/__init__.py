@@ -25,7 +25,14 @@ can be written region by region, so neither needs the whole image in memory. Par
 from sparcell.io.label_group import create_labels, locate_labels
 from sparcell.io.listing import list_images, without_thumbnails
 from sparcell.io.plate import PlateField, find_plate_field
-from sparcell.io.reading import expand_scenes, list_scenes, open_aligned, open_image, open_sample
+from sparcell.io.reading import (
+    expand_scenes,
+    list_scenes,
+    open_aligned,
+    open_image,
+    open_sample,
+    without_continued,
+)
 from sparcell.io.result_names import name_results, unique_names
 from sparcell.io.scenes import Scene
 from sparcell.io.tables import read_pieces, read_table, write_table
@@ -48,6 +55,7 @@ __all__ = [
     "read_pieces",
     "read_table",
     "unique_names",
+    "without_continued",
     "without_thumbnails",
     "write_image",
     "write_table",

@@ -13,6 +13,7 @@ PREFIXES = {"": 1e6, "centi": 1e4, "milli": 1e3, "micro": 1.0, "nano": 1e-3, "pi
 SYMBOLS = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "nm": 1e-3, "pm": 1e-6, "in": 25400.0}
 NAMES = {
     "micron": 1.0, "angstrom": 1e-4, "inch": 25400.0, "inche": 25400.0,
+    "thou": 25.4, "mikrometer": 1.0, "mikron": 1.0,
     **{prefix + metre: um for prefix, um in PREFIXES.items() for metre in ("meter", "metre")},
 }  # fmt: skip
 # Metadata are filled with print resolutions (72 dpi is 353 um, 1200 dpi 21 um) by whoever did not
@@ -55,7 +56,7 @@ def _um_per(unit: str) -> float | None:
         return NAMES["angstrom"]
     # Symbols keep their case (Mm is no mm); names do not, nor do they keep accents.
     if len(unit) < 3:
-        return 1.0 if unit == "u" else SYMBOLS.get(unit)
+        return 1.0 if unit in ("u", "UM", "Um", "uM") else SYMBOLS.get(unit)
     plain = unicodedata.normalize("NFD", unit.lower())
     name = "".join(c for c in plain if not unicodedata.combining(c) and c not in " -_")
     return NAMES.get(name, NAMES.get(name.removesuffix("s")))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,10 @@ from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
 from sparcell.io.readers import find_reader
 from sparcell.io.scenes import Scene
+
+logger = logging.getLogger(__name__)
+
+SET_NAME = re.compile(r"\.ome\.(tiff?|btf)$|_MMStack", re.IGNORECASE)
 
 
 def open_image(image: ImageRef | Path | str, axes: str | None = None) -> Image:
@@ -94,6 +100,37 @@ def expand_scenes(path: Path) -> list[ImageRef]:
     except InputError:
         return [ImageRef(path)]
     return [ImageRef(path, name) for name in names] if len(names) > 1 else [ImageRef(path)]
+
+
+def without_continued(paths: Sequence[Path]) -> list[Path]:
+    """Leave out files of OME-TIFF or Micro-Manager sets whose images begin in another of `paths`.
+
+    Each of these files gives the whole image, which would count several times.
+    """
+    there = {path.resolve() for path in paths}
+    kept, left_out = [], []
+    for path in paths:
+        begin = _continued_file(path) if len(there) > 1 and SET_NAME.search(path.name) else None
+        if begin is not None and begin.resolve() != path.resolve() and begin.resolve() in there:
+            left_out.append((path, begin))
+        else:
+            kept.append(path)
+    if left_out:
+        path, begin = left_out[0]
+        logger.info(f"{len(left_out)} files belong to the images of others: {path} to {begin.name}")
+    return kept
+
+
+def _continued_file(path: Path) -> Path | None:
+    from sparcell.io.tiff import continued_file
+
+    try:
+        # The same warnings come when the image is opened.
+        with warnings.catch_warnings(), _plain_os_errors(path):
+            warnings.simplefilter("ignore")
+            return continued_file(path)
+    except InputError:
+        return None
 
 
 @contextmanager

@@ -21,13 +21,14 @@ from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
-from sparcell.io.scenes import Scene, find_scene, unique_scene_names
+from sparcell.io.scenes import Scene, find_scene
 from sparcell.io.tiff_metadata import read_facts
-from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, full_images, largest, show
+from sparcell.io.tiff_scenes import POSITION, TiffScene, find_tiff_scenes
+from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, largest, show
 from sparcell.io.unnamed_axes import ask_for_axes
-from sparcell.io.views import colours_in_channels
+from sparcell.io.views import SelectedPosition, colours_in_channels
 
-OME = "ome"
+logger = logging.getLogger(__name__)
 
 
 def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
@@ -48,22 +49,22 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         things than real numbers, or its axes are unknown.
     """
     with _readable(path), tifffile.TiffFile(path) as tif:
-        images = _images_of(tif, path)
-        number = find_scene(scene, _names_of(images), path)
-        series = largest(images) if number is None else images[number]
-        if 0 in series.shape:
+        scenes = _scenes(tif, path)
+        number = find_scene(scene, [one.name for one in scenes], path)
+        chosen = largest(scenes) if number is None else scenes[number]
+        if 0 in chosen.shape:
             raise InputError(
-                f"an empty image {series.shape} in {path}", "at least one pixel", "write it again"
+                f"an empty image {chosen.shape} in {path}", "at least one pixel", "write it again"
             )
-        check_colours(series.keyframe, path)
-        letters = _choose_axes(series, axes, path)
-        displayed = show(_pixels(series, path), letters, series, bool(tif.is_imagej), path)
-        facts = read_facts(tif, series, path)
-    if len(images) > 1 and scene is None:
-        kinds = "" if series.kind == OME else " of different kinds"
+        keyframe = chosen.series.keyframe
+        check_colours(keyframe, path)
+        letters = _choose_axes(chosen, axes, path)
+        displayed = show(_pixels(chosen, path), letters, chosen, bool(tif.is_imagej), path)
+        facts = read_facts(tif, chosen.series, path)
+    if len(scenes) > 1 and scene is None:
         warnings.warn(
-            f"{path} holds {len(images)} images{kinds}; the largest, {series.shape}, is read: "
-            "choose another by its scene, or save the others as files of their own",
+            f"{path} holds {len(scenes)} images; the largest, {chosen.shape}, is read: "
+            "choose another by its scene",
             SparcellWarning,
             stacklevel=3,
         )
@@ -71,8 +72,8 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     stored = displayed.stored
     labels = None if stored is None else Image(stored, letters, source=str(path))
     names = facts.channels
-    if not names and "C" in displayed.axes and "C" not in series.axes:
-        names = channel_names(series.keyframe, displayed.pixels.shape[displayed.axes.index("C")])
+    if not names and "C" in displayed.axes and "C" not in chosen.axes:
+        names = channel_names(keyframe, displayed.pixels.shape[displayed.axes.index("C")])
     source = str(ImageRef(path, scene))
     return Image(displayed.pixels, displayed.axes, size, names, source, label_values=labels)
 
@@ -86,48 +87,59 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
         If the file is no TIFF, or is damaged.
     """
     with _readable(path), tifffile.TiffFile(path) as tif:
-        images = _images_of(tif, path)
-        main = largest(images)
         return tuple(
-            Scene(
-                name,
-                _unknown_as_question(_letters(one)),
-                tuple(one.shape),
-                one is main or one.kind == OME,
-            )
-            for name, one in zip(_names_of(images), images, strict=True)
+            Scene(one.name, _unknown_as_question(_letters(one)), one.shape, one.main)
+            for one in _scenes(tif, path)
         )
 
 
 def main_names(path: Path) -> tuple[str, ...]:
-    """Names of the images of an OME-TIFF; of other TIFF files that of the largest."""
-    return tuple(scene.name for scene in scenes_of(path) if scene.main)
+    """Names of the images of a TIFF, without smaller ones that may be previews."""
+    scenes = scenes_of(path)
+    names = tuple(scene.name for scene in scenes if scene.main)
+    if 1 < len(names) < len(scenes):
+        small = next(scene for scene in scenes if not scene.main)
+        logger.warning(
+            f"{path}: {len(scenes) - len(names)} small images are left out as previews, such as "
+            f"scene {small.name} of {small.shape}"
+        )
+    return names
 
 
-def _images_of(tif: tifffile.TiffFile, path: Path) -> list[Any]:
-    """Find the series that are images and, of a set of OME-TIFF files, lie in this file.
+def continued_file(path: Path) -> Path | None:
+    """Find the file of a set in which all images of this file begin; None where one begins here.
 
-    The files of a set name each other, so tifffile gives the images of all. A file with none of
-    them, such as one that only describes the others, stands for all.
+    Large images, and the channels of some programs, are spread over several files. Each of them
+    gives the whole image.
     """
+    with _readable(path), tifffile.TiffFile(path) as tif:
+        scenes = _scenes(tif, path)
+        if any(scene.begins_in(tif) for scene in scenes):
+            return None
+        files = [scene.first_file for scene in scenes if scene.lies_in(tif)]
+    return Path(files[0]) if files and files[0] else None
+
+
+def _scenes(tif: tifffile.TiffFile, path: Path) -> list[TiffScene]:
     # Of negative lengths the search for series would never end.
     if any(length < 0 for length in (tif.pages[0].imagewidth, tif.pages[0].imagelength)):
         raise _damaged(path, "a width or height below 0")
     if not tif.series:
         raise _damaged(path, "no image in it")
-    full = full_images(list(tif.series))
-    return [one for one in full if _lies_in(one, tif)] or full
+    if tif.is_imagej:
+        _check_count(tif, path)
+    return find_tiff_scenes(tif)
 
 
-def _lies_in(series: Any, tif: tifffile.TiffFile) -> bool:
-    if series.keyframe.parent is tif:
-        return True
-    return any(page is not None and page.parent is tif for page in series.pages)
-
-
-def _names_of(images: list[Any]) -> list[str]:
-    """Names of OME's images; tifffile's own names of other series mean nothing to a user."""
-    return unique_scene_names([one.name if one.kind == OME else "" for one in images])
+def _check_count(tif: Any, path: Path) -> None:
+    """Check that an ImageJ stack whose images follow each other without headers is whole."""
+    page, declared = tif.pages.first, int((tif.imagej_metadata or {}).get("images", 1))
+    there = sum(len(series.pages) for series in tif.series)
+    begin, size = page.dataoffsets[0], int(page.nbytes)
+    if declared > there == 1 and page.is_final and page.is_contiguous:
+        whole = (tif.filehandle.size - begin) // size
+        if 1 < whole < declared:
+            raise _damaged(path, f"{whole} of {declared} images are there")
 
 
 class MappedPixels:
@@ -186,50 +198,54 @@ class SegmentedPixels:
         return region
 
 
-def _pixels(series: Any, path: Path) -> MappedPixels | SegmentedPixels:
+def _pixels(scene: TiffScene, path: Path) -> Any:
     """Choose how to read the pixels, and check that all bytes which the header declares exist."""
+    series = scene.series
     if series.dtype is None or series.dtype.kind not in "biuf":
         raise InputError(
             f"{path} of dtype {series.dtype}", "real numbers", "save it as integers or floats"
         )
     keyframe = series.keyframe
-    if series.dataoffset is not None and keyframe.is_memmappable:
+    if scene.position is None and series.dataoffset is not None and keyframe.is_memmappable:
         dtype = np.dtype(keyframe.parent.byteorder + series.dtype.char)
         if series.dataoffset + series.nbytes > path.stat().st_size:
             raise _damaged(path, "it ends before its last pixel")
         return MappedPixels(path, series.dataoffset, series.shape, dtype)
-    pages = list(series.pages)
+    pages = scene.pages
     missing = sum(page is None for page in pages)
     if missing:
         raise InputError(
             f"{missing} of {len(pages)} planes missing in {path}",
             "all planes",
-            "put the other files of the set beside it or export the image again",
+            "put the other files of the set beside it, under their first names, or export it again",
         )
     for page in pages:
         ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > page.parent.filehandle.size:
             raise _damaged(path, "it ends before its last pixel")
-    return SegmentedPixels(series, path)
+    pixels = SegmentedPixels(series, path)
+    if scene.position is None:
+        return pixels
+    return SelectedPosition(pixels, series.axes.index(POSITION), scene.position)
 
 
-def _choose_axes(series: Any, given: str | None, path: Path) -> str:
-    """Letters of ``TCZYX`` for the series, from the user or from the metadata."""
-    shape, stored = series.shape, series.axes
+def _choose_axes(scene: TiffScene, given: str | None, path: Path) -> str:
+    """Letters of ``TCZYX`` for the image, from the user or from the metadata."""
+    shape, stored = scene.shape, scene.axes
     if "S" in stored and "C" in stored and shape[stored.index("C")] > 1:
         raise colours_in_channels(path, shape[stored.index("C")])
     if given is not None:
         return check_axes(given, len(shape), f"{path} of shape {shape}")
-    letters = _letters(series)
+    letters = _letters(scene)
     unknown = [letter for letter in letters if letter not in LETTERS]
     if not unknown and len(set(letters)) == len(letters) and {"Y", "X"} <= set(letters):
         return letters
     raise ask_for_axes(shape, letters, path)
 
 
-def _letters(series: Any) -> str:
-    """Axes of a series as the file names them; colour samples are channels."""
-    shape, letters = series.shape, str(series.axes)
+def _letters(scene: TiffScene) -> str:
+    """Axes of an image as the file names them; colour samples are channels."""
+    shape, letters = scene.shape, scene.axes
     if "S" in letters:
         # A channel axis of length 1 beside them says nothing.
         letters = letters.replace("C", "Q")
@@ -281,6 +297,8 @@ def _readable(path: Path) -> Iterator[None]:
     for line in dict.fromkeys(complaints.lines):
         if "TiffPages" in line:
             raise _damaged(path, "its list of pages ends too early")
+        if "MMStack" in line:
+            line = "planned with more images than are there, or other files of its set are missing"
         warnings.warn(f"odd metadata in {path}: {line}", SparcellWarning, stacklevel=4)
 
 

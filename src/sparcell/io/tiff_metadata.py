@@ -32,7 +32,7 @@ def read_facts(tif: Any, series: Any, path: Path) -> TiffFacts:
     """Read pixel size and channel names, as far as the file gives them.
 
     Sources, the first that gives a size: OME-XML, ImageJ, tifffile's own description, Zeiss LSM,
-    MetaMorph STK, Aperio SVS, and the resolution tags.
+    MetaMorph STK, Aperio SVS, the resolution tags, and Micro-Manager.
 
     Parameters
     ----------
@@ -44,11 +44,20 @@ def read_facts(tif: Any, series: Any, path: Path) -> TiffFacts:
     """
     facts = _by_program(tif, series, path)
     if facts.y is None and facts.x is None:
-        unit = {2: "inch", 3: "cm"}.get(int(series.keyframe.resolutionunit), "")
+        unit = {2: "inch", 3: "cm", 4: "mm", 5: "um"}.get(int(series.keyframe.resolutionunit), "")
         y, x = (to_um(length, unit) for length in _per_resolution(series.keyframe))
         if all(length and SMALLEST_TAG_UM <= length <= LARGEST_UM for length in (y, x)):
             facts = facts._replace(y=y, x=x)
-    return facts
+    return facts if facts.channels or not tif.is_micromanager else _micro_manager(facts, tif)
+
+
+def _micro_manager(facts: TiffFacts, tif: Any) -> TiffFacts:
+    """Add channel names, and the pixel size where no other metadata give it."""
+    summary = (tif.micromanager_metadata or {}).get("Summary", {})
+    names = tuple(map(str, summary.get("ChNames") or ()))
+    size = to_um(_number(summary.get("PixelSize_um")), "um")
+    known = facts.y is not None or facts.x is not None
+    return TiffFacts(facts.y if known else size, facts.x if known else size, names)
 
 
 def _by_program(tif: Any, series: Any, path: Path) -> TiffFacts:

@@ -45,9 +45,9 @@ def full_images(series: list[Any]) -> list[Any]:
     return [one for one in series if not _is_extra(one)] or series
 
 
-def largest(series: list[Any]) -> Any:
-    """Return the series with most pixels; the first of several as large."""
-    return max(series, key=lambda one: math.prod(one.shape))
+def largest(images: list[Any]) -> Any:
+    """Return the image with most pixels; the first of several as large."""
+    return max(images, key=lambda one: math.prod(one.shape))
 
 
 def _is_extra(series: Any) -> bool:
@@ -76,7 +76,7 @@ def channel_names(page: Any, count: int) -> tuple[str, ...]:
     return (*RGB, *(f"extra {n}" for n in range(1, count - 2)))[:count]
 
 
-def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -> DisplayedImage:
+def show(pixels: Any, axes: str, scene: Any, inside_imagej: bool, path: Path) -> DisplayedImage:
     """Show stored numbers as viewers do: bright is large, palettes are colours, no transparency.
 
     ImageJ's palettes only colour a grey image, as does any whose colours grow with the number; so
@@ -87,7 +87,7 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
     pixels : array-like
         As stored.
     axes : str
-    series : tifffile.TiffPageSeries
+    scene : TiffScene
     inside_imagej : bool
         ImageJ wrote the file.
     path : Path
@@ -98,14 +98,14 @@ def show(pixels: Any, axes: str, series: Any, inside_imagej: bool, path: Path) -
     SparcellWarning
         If the grey scale is inverted, or the orientation tag says that the image is turned.
     """
-    page = series.keyframe
+    page = scene.series.keyframe
     warn_of_orientation(int(page.tags.valueof("Orientation", 1)), path)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         return _inverted(pixels, axes, page, path)
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and not inside_imagej:
         return show_palette(pixels, axes, np.asarray(page.colormap).T)
-    if "S" in series.axes and page.extrasamples:
-        axis, samples = series.axes.index("S"), series.shape[series.axes.index("S")]
+    if "S" in scene.axes and page.extrasamples:
+        axis, samples = scene.axes.index("S"), scene.shape[scene.axes.index("S")]
         alphas = sum(extra in ALPHA for extra in page.extrasamples)
         # Transparency is the last sample wherever programs write it.
         if alphas and page.extrasamples[-alphas:] == page.extrasamples:

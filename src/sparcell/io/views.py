@@ -98,6 +98,24 @@ class FirstChannels(_PixelView):
         return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
 
 
+class SelectedPosition(_PixelView):
+    """The pixels at one place of an axis, which is left out."""
+
+    def __init__(self, stored: Any, axis: int, position: int) -> None:
+        super().__init__(stored)
+        self.axis, self.position = axis, position
+        self.shape = (*self.shape[:axis], *self.shape[axis + 1 :])
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Shape of the stored pieces, without the axis."""
+        stored = super().chunks
+        return None if stored is None else (*stored[: self.axis], *stored[self.axis + 1 :])
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.asarray(self.stored[(*index[: self.axis], self.position, *index[self.axis :])])
+
+
 class DisplayedImage(NamedTuple):
     """Pixels as viewers show them.
 

@@ -7,7 +7,14 @@ import shutil
 from pathlib import Path
 
 from sparcell.annotations.labelled_dataset import MADE, VERB
-from sparcell.core.dataset import KINDS, Dataset, field_pattern, write_layout
+from sparcell.core.dataset import Dataset
+from sparcell.core.dataset_layout import (
+    KINDS,
+    FileLocation,
+    field_pattern,
+    read_layout,
+    write_layout,
+)
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file
 from sparcell.core.tables import find_table
@@ -93,20 +100,23 @@ def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
         for other in KINDS
         if other not in ("labels", "ignore", kind) and dataset.having(other).samples
     }
-    selections = {
-        other: dataset.having(other).samples[-1].files[other].selection for other in locations
-    }
-    write_layout(target, locations, selections)
+    write_layout(target, locations)
     if split := find_table(dataset.root, "split"):
         with whole_file(target / split.name) as partial:
             shutil.copyfile(split, partial)
 
 
-def _location(dataset: Dataset, kind: str) -> Path:
-    """Folder or pattern of one kind of files."""
+def _location(dataset: Dataset, kind: str) -> FileLocation:
+    """Where the files of one kind are, with absolute paths."""
+    given = read_layout(dataset.root).get(kind)
+    if given and given.scenes:
+        return given._replace(files=str((dataset.root / given.files).resolve()))
     locations = {
-        field_pattern(sample.files[kind].path.resolve(), sample.name, kind)
+        FileLocation(
+            str(field_pattern(ref.path.resolve(), sample.name, kind)), ref.selection, ref.scene
+        )
         for sample in dataset.having(kind).samples
+        for ref in [sample.files[kind]]
     }
     if len(locations) != 1:
         raise InputError(

@@ -237,11 +237,12 @@ def _measure_image(
 
 
 def _find_images(names: list[str], folder: Path) -> dict[str, ImageRef]:
-    from sparcell.io import expand_scenes, list_images, name_results
+    from sparcell.io import expand_scenes, list_images, name_results, without_continued
 
-    found = {name: ImageRef(path) for name, path in dataset_images(folder).items()}
+    found = dataset_images(folder)
     if not found:
-        images = [ref for path in list_images([folder]) for ref in expand_scenes(path)]
+        files = without_continued(list_images([folder]))
+        images = [ref for path in files for ref in expand_scenes(path)]
         # Images that a pattern finds in several folders have names as prediction gives them.
         listed = [ref.name for ref in images] if folder.exists() else name_results(images)
         found = dict(zip(listed, images, strict=True))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sparcell.core.dataset import dataset_images
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import expand_scenes, list_images, without_thumbnails
+from sparcell.io import expand_scenes, list_images, without_continued, without_thumbnails
 
 Inputs = Mapping[str, Path | ImageRef] | Mapping[str, Path] | Sequence[Path | str] | Path | str
 
@@ -40,17 +41,21 @@ def find_inputs(inputs: Inputs, out: Path, scene: str | None = None) -> dict[Ima
     if isinstance(inputs, Mapping):
         return {ImageRef.of(image): name for name, image in inputs.items()}
     target = dataset_images(out)
-    names = {path.resolve(): name for name, path in target.items()}
-    found: dict[Path, str] = {}
+    names = {(ref.path.resolve(), ref.scene): name for name, ref in target.items()}
+    found: dict[ImageRef, str] = {}
+    files: list[Path] = []
     for entry in [inputs] if isinstance(inputs, str | Path) else inputs:
         if images := dataset_images(Path(entry)):
-            found.update({path: name for name, path in images.items()})
+            found.update({_of_scene(ref, scene): name for name, ref in images.items()})
         else:
-            for path in list_images([entry]):
-                found.setdefault(path, names.get(path.resolve(), ""))
+            files += list_images([entry])
     # A shell lists the files of a pattern one by one.
-    named: dict[ImageRef, str] = {}
-    for path in without_thumbnails(list(found)):
-        refs = [ImageRef(path, scene)] if scene or found[path] else expand_scenes(path)
-        named.update(dict.fromkeys(refs, found[path]))
-    return named
+    for path in without_continued(without_thumbnails(list(dict.fromkeys(files)))):
+        whole = names.get((path.resolve(), None), "")
+        for ref in [ImageRef(path, scene)] if scene or whole else expand_scenes(path):
+            found.setdefault(ref, whole or names.get((path.resolve(), ref.scene), ""))
+    return found
+
+
+def _of_scene(ref: ImageRef, scene: str | None) -> ImageRef:
+    return ref if scene is None else replace(ref, scene=scene)

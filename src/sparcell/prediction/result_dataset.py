@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.dataset import field_pattern, write_layout
+from sparcell.core.dataset_layout import FileLocation, field_pattern, write_layout
 from sparcell.core.image_files import IMAGE_SUFFIXES
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
@@ -20,16 +20,30 @@ def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
     """
     if (out / "dataset.yaml").exists():
         return
-    paths = [item.path.resolve() for item in items]
-    patterns = {field_pattern(path, item.name) for item, path in zip(items, paths, strict=True)}
-    # A dataset names no axes and no scenes, and its labels are beside the images, not in them.
-    usable = all(path.name.lower().endswith(IMAGE_SUFFIXES) for path in paths) and not any(
-        item.axes or item.image.scene or item.settings.into_image for item in items
+    # A dataset names no axes, and its labels are beside the images, not in them.
+    if any(
+        item.axes or item.settings.into_image or not item.path.name.lower().endswith(IMAGE_SUFFIXES)
+        for item in items
+    ):
+        return
+    scenes: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        if item.image.scene is not None:
+            name = item.image.stem
+            scenes[name] = (*scenes.get(name, ()), item.image.scene)
+    patterns = {
+        field_pattern(item.path.resolve(), item.image.stem if item.image.scene else item.name)
+        for item in items
+    }
+    named = all(
+        item.name == item.image.name if item.image.scene else item.name in item.path.name
+        for item in items
     )
-    if usable and len(patterns) == 1 and all(item.name in item.path.name for item in items):
+    if named and len(patterns) == 1:
         selections = {_selection(item, model) for item in items}
-        same = {"images": selections.pop()} if len(selections) == 1 else {}
-        write_layout(out, {"images": patterns.pop()}, same)
+        selection = selections.pop() if len(selections) == 1 else WHOLE
+        files = str(patterns.pop())
+        write_layout(out, {"images": FileLocation(files, selection, scenes=scenes or None)})
 
 
 def _selection(item: Item, model: Model) -> ChannelSelection:

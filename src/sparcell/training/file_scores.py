@@ -38,9 +38,9 @@ def predict_files(
     InputError
         If no field has one.
     """
-    images = {name: sample.image.path for name, sample in samples.items()}
+    images = {name: sample.whole_image for name, sample in samples.items()}
     failures = predict(model, images, predictions, resume=True).failures
-    predicted = {name: s for name, s in samples.items() if str(s.image.path) not in failures}
+    predicted = {name: s for name, s in samples.items() if str(s.whole_image) not in failures}
     if not predicted:
         path, reason = next(iter(failures.items()))
         raise InputError(

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sparcell.annotations.resolve import check_annotation
 from sparcell.core.annotation import Kind, available_annotations
-from sparcell.core.dataset import KINDS, Dataset, FileLocation, Sample, read_layout
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.dataset_layout import KINDS, FileLocation, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.progress import track
 from sparcell.io import open_sample

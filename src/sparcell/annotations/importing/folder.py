@@ -19,7 +19,8 @@ from sparcell.annotations.importing.reading import list_annotations, read_shapes
 from sparcell.annotations.importing.regions import leave_out_regions
 from sparcell.annotations.importing.shapes import Shapes
 from sparcell.annotations.importing.tables import to_pixels
-from sparcell.core.dataset import KINDS, Dataset, FileLocation, read_layout
+from sparcell.core.dataset import Dataset
+from sparcell.core.dataset_layout import KINDS, FileLocation, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
