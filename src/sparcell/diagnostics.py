@@ -22,6 +22,7 @@ from sparcell.models.catalogue import cache_folder
 from sparcell.models.model import Model
 from sparcell.models.runtime import candidates
 from sparcell.prediction.tiling.tiles import CONTEXT
+from sparcell.system.libraries import import_onnxruntime, import_openvino
 from sparcell.system.machine import GIB, cores, memory, processor_features
 from sparcell.system.packages import installed_version, installed_versions, read_requirements
 
@@ -188,7 +189,7 @@ def _settings() -> Iterator[Finding]:
 
 def _openvino() -> Iterator[Finding]:
     try:
-        import openvino
+        openvino = import_openvino()
 
         core = openvino.Core()
         parts = []
@@ -209,7 +210,7 @@ def _openvino() -> Iterator[Finding]:
 
 def _onnxruntime() -> Iterator[Finding]:
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         providers = onnxruntime.get_available_providers()
     except Exception as error:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError, first_line
+from sparcell.system.libraries import import_onnxruntime
 
 
 class Accelerator(NamedTuple):
@@ -73,7 +74,7 @@ RELU = bytes.fromhex(
 def present() -> list[str]:
     """List the devices that the installed ONNX Runtime was built for, the fastest first."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         built_for = onnxruntime.get_available_providers()
     except Exception:
@@ -100,7 +101,7 @@ class Accelerated:
     """
 
     def __init__(self, onnx: bytes, threads: int, device: str) -> None:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         self._onnx, self._threads, self._kind = onnx, threads, ACCELERATORS[device]
         self.name = f"onnxruntime {self._kind.title}"
@@ -144,7 +145,7 @@ class Accelerated:
         return [output[0] for output in given]
 
     def _open(self, shape: tuple[int, ...]) -> Any:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads

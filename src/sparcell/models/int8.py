@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from sparcell.system.libraries import import_openvino
 from sparcell.system.machine import processor_features
 
 FEWEST_CHANNELS = 16
@@ -58,7 +59,7 @@ def measure_ranges(onnx: bytes, images: Iterable[NDArray[np.float32]]) -> Ranges
     dict
         Empty where there is no such convolution.
     """
-    import openvino
+    openvino = import_openvino()
     from openvino import opset13 as ops
 
     core = openvino.Core()

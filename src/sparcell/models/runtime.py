@@ -14,6 +14,7 @@ from sparcell.core.registry import Registry
 from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, present
 from sparcell.models.int8 import Int8, has_int8, quantise
+from sparcell.system.libraries import import_onnxruntime, import_openvino
 from sparcell.system.malloc import tune_malloc
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class OpenVino:
     """Intel's OpenVINO, the fastest on CPUs; compiled once per window size."""
 
     def __init__(self, onnx: bytes, threads: int, precision: str, int8: Int8 | None = None) -> None:
-        import openvino
+        openvino = import_openvino()
 
         self.name = f"openvino {'int8' if int8 else precision}"
         self._core = openvino.Core()
@@ -104,7 +105,7 @@ class OpenVino:
 
 def _rounded(graph: Any) -> Any:
     """Add `sparcell.methods.base.to_uint8` to the end of a graph."""
-    import openvino
+    openvino = import_openvino()
     from openvino import opset13 as ops
 
     maps = graph.output(0).get_node().input_value(0)
@@ -123,7 +124,7 @@ class OnnxRuntime:
     """ONNX Runtime, float32: the reference."""
 
     def __init__(self, onnx: bytes, threads: int) -> None:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         self.name = "onnxruntime f32"
         options = onnxruntime.SessionOptions()
@@ -259,7 +260,7 @@ def _compare(
 def _has_bfloat16() -> bool:
     """Whether the CPU has instructions for bfloat16 matrices."""
     try:
-        import openvino
+        openvino = import_openvino()
 
         capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except Exception:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from sparcell.core.errors import InputError
 from sparcell.core.self_contained import check_self_contained
 from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
+from sparcell.system.libraries import import_openvino
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 Folded = dict[str, tuple[NDArray[np.float32], NDArray[np.float32] | None]]
@@ -115,7 +116,7 @@ def _copied(
 
 def read_convolutions(onnx: bytes) -> Folded:
     """Read the convolutions of an ONNX file that PyTorch wrote, by the names of its modules."""
-    import openvino
+    openvino = import_openvino()
 
     found: Folded = {}
     for node in openvino.Core().read_model(onnx, b"").get_ordered_ops():
