@@ -14,6 +14,9 @@ def main() -> None:
     So does SIGTERM, from `kill` or a scheduler, which otherwise would leave half-written files.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # So does a terminal that is closed, unless `nohup` has it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         from sparcell.cli import main as run
     except KeyboardInterrupt:

@@ -179,10 +179,45 @@ def test_evaluate_says_what_has_no_partner(sparcell, tmp_path):
     assert code == 2 and "a only in" in said and "b only in" in said
 
 
-def test_a_fault_of_ours_is_not_called_the_users(sparcell, monkeypatch, tmp_path):
+def test_a_fault_of_ours_is_one_line_and_a_file(sparcell, monkeypatch, tmp_path):
     def broken(*_, **__):
         raise ZeroDivisionError("ours")
 
     monkeypatch.setattr("sparcell.io.list_images", broken)
-    with pytest.raises(ZeroDivisionError):
-        main(["info", str(tmp_path)])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, said = sparcell("info", tmp_path)
+    (report,) = tmp_path.glob("sparcell-fault-*.txt")
+    assert code == 1 and said == (
+        "sparcell: a fault of Sparcell's: ZeroDivisionError: ours; please report it with the file "
+        f"{report}\n"
+    )
+    assert report.read_text().endswith("\nZeroDivisionError: ours\n")
+    assert report.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (MemoryError("Unable to allocate 9 TiB"), 2, "found too little memory (Unable to allocate"),
+        (OSError(errno.EFBIG, "File too large", "big.csv"), 2, "no way to write big.csv"),
+        (OSError(errno.ENOSPC, "No space left"), 2, "a full disk while writing the output"),
+        (EOFError("Ran out of input"), 1, "a fault of Sparcell's: EOFError: Ran out of input"),
+    ],
+)
+def test_errors_of_the_system_are_lines(sparcell, monkeypatch, tmp_path, error, code, says):
+    def broken(*_, **__):
+        raise error
+
+    monkeypatch.setattr("sparcell.io.list_images", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended, said = sparcell("info", tmp_path)
+    assert ended == code and says in said and said.strip().count("\n") == 0
+
+
+def test_a_long_quote_and_escape_sequences_make_one_plain_line(sparcell, tmp_path):
+    path = tmp_path / "set" / "dataset.yaml"
+    path.parent.mkdir()
+    path.write_text('? "a\\e[31m\\n' + 5000 * "b" + '"\n: x\n')
+    code, said = sparcell("info", tmp_path / "set")
+    assert code == 2 and said.count("\n") == 1 and "\x1b" not in said
+    assert "'a\\x1b[31m b" in said and len(said) < 1500

@@ -298,6 +298,7 @@ def test_a_table_that_is_no_text(tmp_path: Path) -> None:
         ("images: {files: images, depths: mean}", "depths: mean for images in"),
         ("labels: {files: images, channels: 1}", "channels or depths of labels"),
         ("images: {", "no YAML"),
+        ("images: " + "[" * 200 + "]" * 200, "inside each other"),
         ("- images", "an entry that is not kind: folder"),
         ("images: '{name}/phase.tif'", "whose folder varies"),
         ("images: missing", "no image in"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -245,3 +246,10 @@ def test_a_file_that_changes_after_its_header_was_read(
         path.write_bytes(content * 2 if how == "longer" else content[: len(content) // 2])
     with pytest.raises(InputError, match=r"a\.tif that changes while it is read"):
         image.read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.tif"))
+    tifffile.imwrite(path, STACK[0])
+    assert "whose name is not UTF-8" in refusal(path)

@@ -46,6 +46,17 @@ def test_floats_are_exact_in_csv(
     assert read_table(path)["y"].tolist() == values
 
 
+def test_names_are_no_formulas_of_spreadsheet_programs(tmp_path: Path) -> None:
+    names = ["=1+1", "@SUM(A1)", "+cmd|'/C calc'!A0", "-2+3+cmd(1)", "'=1", "-20C", "+a", "'a", ""]
+    frame = pd.DataFrame({"image": names, "n": range(len(names))})
+    path = tmp_path / "t.csv"
+    write_table(frame, path)
+    cells = [line.rpartition(",")[0].strip('"') for line in path.read_text().splitlines()[1:]]
+    assert cells == ["'" + name for name in names[:5]] + names[5:]
+    assert read_table(path)["image"].fillna("").tolist() == names
+    assert read_typed_table(path)["image"].tolist() == names
+
+
 def test_table_of_a_spreadsheet_program(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfname,y\r\n01,2\r\n")
     assert read_table(tmp_path / "t.csv").to_dict("list") == {"name": ["01"], "y": [2]}

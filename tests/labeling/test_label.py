@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pandas
 import pytest
 import tifffile
+from bases.holder import held_elsewhere
 from pictures import f1, grid, stain_of
 
 from sparcell.annotations.labelled_dataset import check_finished
@@ -23,6 +26,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels
 from sparcell.io import open_image, write_image
 from sparcell.labeling import label
+from sparcell.system.lock import LOCK
 
 TRUTH = grid((160, 200), 40, 9)
 IMAGE = np.full(TRUTH.shape, 90, np.uint8)
@@ -447,3 +451,27 @@ def test_labels_of_a_stopped_run_are_not_learned_from(tmp_path: Path) -> None:
     # Labels that somebody else made are finished, whatever became of ours.
     write_image(data / "truth" / "a.tif", TRUTH, "YX")
     check_finished(Dataset.open(data, labels="truth"))
+
+
+def test_one_process_labels_into_a_folder(tmp_path: Path) -> None:
+    make(tmp_path / "set", {"a": good()})
+    with held_elsewhere(tmp_path / "set") as other:
+        with pytest.raises(InputError, match=rf"another process \(pid {other.pid} .* working in"):
+            label(tmp_path / "set")
+        assert not (tmp_path / "set" / "labels").exists()
+    assert label(tmp_path / "set")["accepted"].all()
+    assert not (tmp_path / "set" / LOCK).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_no_text_and_one_that_looks_like_a_formula(tmp_path: Path) -> None:
+    make(tmp_path, {"good": good(), "a$^$b": good(1)})
+    for folder in ("images", "stain"):
+        bad = os.fsencode(tmp_path / folder) + b"/caf\xe9.tif"
+        shutil.copy(tmp_path / folder / "good.tif", os.fsdecode(bad))
+    table = label(tmp_path)
+    assert table.set_index("name")["accepted"].to_dict() == {
+        "a$^$b": True, "caf\\udce9": False, "good": True,
+    }  # fmt: skip
+    assert "caf\\udce9,False," in (tmp_path / "quality.csv").read_text("utf8")
+    assert (tmp_path / "contact_sheet.png").stat().st_size > 1000

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from bases.holder import held_elsewhere
 from bases.scenes import ellipses
 from models import bright_model
 
@@ -16,6 +18,7 @@ from sparcell.measurement import measure
 from sparcell.models import Model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
+from sparcell.system.lock import LOCK
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,50 @@ def test_a_damaged_record_is_one_plain_line(model: Model, tmp_path: Path) -> Non
         (out / "record.json").write_text(content)
         with pytest.raises(InputError):
             run(model, tmp_path / "a.tif", out, resume=True)
+
+
+def test_a_record_with_damaged_parts_gives_the_same_counts(model: Model, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_scene(tmp_path / "in" / f"{seed}.tif", seed)
+    whole = run(model, tmp_path / "in", tmp_path / "out").counts
+    path = tmp_path / "out" / "record.json"
+    record = json.loads(path.read_text())
+    for scales in ([1], None, {"0": {}, "1": 3}):
+        results = {**record["results"], "1": 5, "2": record["results"]["2"] | {"skipped": 3}}
+        path.write_text(json.dumps(record | {"scales": scales, "results": results}))
+        assert run(model, tmp_path / "in", tmp_path / "out", resume=True).counts.equals(whole)
+
+
+def test_one_process_predicts_into_a_folder(model: Model, tmp_path: Path) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    with held_elsewhere(tmp_path / "out") as other:
+        with pytest.raises(InputError, match=rf"another process \(pid {other.pid} .* working in"):
+            run(model, tmp_path / "a.tif", tmp_path / "out")
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK]
+    run(model, tmp_path / "a.tif", tmp_path / "out")
+    assert not (tmp_path / "out" / LOCK).exists()
+
+
+@pytest.mark.parametrize("wrong", [{"halo": -5}, {"tile": 0}, {"block": 0}, {"channels": (0, -1)}])
+def test_settings_out_of_range_are_one_line(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"`{next(iter(wrong))}=.*or more"):
+        PredictSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"threads": -3}, "`threads=-3`"),
+        ({"settings": PredictSettings(diameter=float("inf"))}, "a diameter of inf"),
+    ],
+)
+def test_options_out_of_range_are_refused_before_anything_is_written(
+    model: Model, tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
+    write_scene(tmp_path / "a.tif", 0)
+    with pytest.raises(InputError, match=says):
+        predict(model, tmp_path / "a.tif", tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_namesake_that_comes_later_is_told(model: Model, tmp_path: Path) -> None:

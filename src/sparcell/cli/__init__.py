@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
+import tempfile
+import traceback
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,7 +18,8 @@ import typer
 from sparcell import __version__
 from sparcell.cli.help import GroupedCommand
 from sparcell.cli.parameters import FlagFormatter, find_command, flags_of, shown_flags
-from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.errors import SparcellWarning, first_line
+from sparcell.core.files import input_error
 from sparcell.core.log import package, printed_messages
 
 logger = logging.getLogger(__name__)
@@ -90,6 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         sys.exit(STOPPED)
+    # Names that the terminal's encoding lacks are printed as escapes.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = find_command(root, words)
     flags = flags_of(root, command)
     with printed_messages(FlagFormatter(flags)), shown_flags(flags):
@@ -106,17 +116,54 @@ def _run(root: Any, words: list[str]) -> Any:
     try:
         warnings.showwarning = _show_warning
         # Typer itself turns Ctrl-C into the code `STOPPED`.
-        return root(args=words, standalone_mode=False)
-    except InputError as error:
-        logger.error(f"sparcell: {error}")
-        return YOURS
+        code = root(args=words, standalone_mode=False)
+        sys.stdout.flush()
+        return code
     except CommandLineError as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return STOPPED
-    except BrokenPipeError:
+    except typer.Abort as stop:
+        # Typer takes the end of a file for Ctrl-D.
+        return _report(stop.__cause__) if isinstance(stop.__cause__, EOFError) else STOPPED
+    except SystemExit as end:
+        # Typer ends the process where the reader of standard output is gone.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        _discard_output()
         return DONE
+    except Exception as error:
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    """Print one line on an error, and return the exit code."""
+    plain = input_error(error)
+    logger.error(f"sparcell: {plain}" if plain else _fault_line(error))
+    if isinstance(error, OSError) and error.filename is None:
+        _discard_output()
+    return YOURS if plain else OURS
+
+
+def _fault_line(error: BaseException) -> str:
+    """Write the traceback of a fault of Sparcell's into a file, and say where it is."""
+    what = f"sparcell: a fault of Sparcell's: {type(error).__name__}: {first_line(error)}"
+    trace = "".join(traceback.format_exception(error))
+    try:
+        # Only the user can read it: values of the work may be in it.
+        descriptor, path = tempfile.mkstemp(".txt", "sparcell-fault-")
+        os.close(descriptor)
+        Path(path).write_text(trace, "utf8", errors="backslashreplace")
+    except OSError:
+        return f"{what}\n{trace}"
+    return f"{what}; please report it with the file {path}"
+
+
+def _discard_output() -> None:
+    """Drop what standard output still buffers, an error at the end of the process otherwise."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

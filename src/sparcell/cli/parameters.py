@@ -16,6 +16,8 @@ from typing import Any
 
 import typer
 
+from sparcell.core.text import printable
+
 PARAMETER = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 RENAMED = {
     "channels": "channel",
@@ -105,7 +107,7 @@ def shown_flags(flags: Flags) -> Iterator[None]:
 
 def echo(text: object) -> None:
     """Print text of the library on standard output, with options instead of parameters."""
-    typer.echo(to_flags(str(text), _shown.get()))
+    typer.echo(printable(to_flags(str(text), _shown.get())))
 
 
 _shown: ContextVar[Flags] = ContextVar("flags", default=MappingProxyType({}))

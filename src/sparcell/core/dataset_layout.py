@@ -17,6 +17,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image_files import IMAGE_SUFFIXES, stem, without_previews
 from sparcell.core.image_ref import ImageRef
+from sparcell.core.yaml_files import read_yaml
 
 KINDS = {
     "images": IMAGE_SUFFIXES,
@@ -81,8 +82,8 @@ def read_layout(root: Path) -> dict[str, FileLocation]:
     if not path.exists():
         return {}
     try:
-        layout = yaml.safe_load(path.read_text("utf8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        layout = read_yaml(path.read_bytes())
+    except (yaml.YAMLError, OSError) as error:
         raise InputError(
             f"{path} that is no YAML ({error})", "kind: folder", "correct it"
         ) from error

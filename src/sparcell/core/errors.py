@@ -6,6 +6,8 @@ do. The command line prints that line and exits with 2; anything else is a fault
 
 from __future__ import annotations
 
+from sparcell.core.text import one_line
+
 
 class SparcellError(Exception):
     """Base of every error that Sparcell raises on purpose."""
@@ -25,11 +27,16 @@ class InputError(SparcellError, ValueError):
         What would have been right.
     fix : str
         What to do or to type.
+
+    Notes
+    -----
+    Each part becomes one line of at most `sparcell.core.text.LONGEST` characters: it may quote a
+    file.
     """
 
     def __init__(self, found: str, expected: str, fix: str) -> None:
-        self.found, self.expected, self.fix = found, expected, fix
-        super().__init__(f"found {found}; expected {expected}; {fix}")
+        self.found, self.expected, self.fix = one_line(found), one_line(expected), one_line(fix)
+        super().__init__(f"found {self.found}; expected {self.expected}; {self.fix}")
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         """Survive the way through a worker process."""
@@ -42,4 +49,4 @@ class SparcellWarning(UserWarning):
 
 def first_line(error: BaseException, limit: int = 160) -> str:
     """Shorten the message of another library's error to one line of `limit` letters at most."""
-    return (str(error) or type(error).__name__).splitlines()[0][:limit]
+    return one_line((str(error) or type(error).__name__).splitlines()[0], limit)

@@ -129,6 +129,30 @@ def plain_os_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def input_error(error: BaseException) -> InputError | None:
+    """Return what the user can act on: an `InputError`, too little memory, or a place on a disk.
+
+    None for an error that is a fault of Sparcell's.
+    """
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        return InputError(
+            f"too little memory ({error or 'out of memory'})",
+            "memory for the largest step",
+            "close other programs, or use smaller tiles or blocks",
+        )
+    if isinstance(error, OSError):
+        try:
+            with plain_os_errors(Path(str(error.filename or "the output"))):
+                raise error
+        except InputError as plain:
+            return plain
+        except OSError:
+            return None
+    return None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, completely or not at all."""
     with whole_file(path) as partial:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from sparcell.core.progress import console
+from sparcell.core.text import printable
 
 package = logging.getLogger("sparcell")
 
@@ -31,8 +32,8 @@ class ConsoleHandler(logging.Handler):
         self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message; a closed standard error raises, as it does for `print`."""
-        console.print(self.format(record), markup=False)
+        """Print a message, unless nobody reads standard error any more."""
+        console.print_message(printable(self.format(record)))
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from rich.console import Console
@@ -20,7 +23,27 @@ from rich.progress import (
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class MessageConsole(Console):
+    """Standard error; where its reader is gone (``2>&1 | head``), the work goes on in silence."""
+
+    def print_message(self, text: str) -> None:
+        """Print text without markup."""
+        try:
+            self.print(text, markup=False)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more; Rich itself would end the process."""
+        self.quiet = True
+        with suppress(OSError, ValueError):
+            # What is buffered would be an error at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+console = MessageConsole(stderr=True, highlight=False, soft_wrap=True)
 LOG_EVERY_S = 10.0
 
 

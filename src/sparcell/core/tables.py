@@ -30,6 +30,8 @@ OTHER_SUFFIXES = (".xls", ".ods")
 """Spreadsheets that are not read, and not passed over either."""
 SEPARATORS = "\t;,|"
 SAMPLE_ROWS = 100
+FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-].*[(|!=])")
+"""Cells that spreadsheet programs evaluate; -20C is none."""
 NAMES = ("image", "name")
 """Columns in which a comma never stands for a decimal point."""
 DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)")
@@ -221,7 +223,17 @@ def _split(text: str, separator: str, path: Path) -> Iterator[Row]:
 
 
 def _tidy(value: str) -> str:
-    return normalize("NFC", value.strip().strip(INVISIBLE).strip())
+    return unescape_formula(normalize("NFC", value.strip().strip(INVISIBLE).strip()))
+
+
+def escape_formula(text: str) -> str:
+    """Put an apostrophe before a name that a spreadsheet program would run as a formula."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def unescape_formula(text: str) -> str:
+    """Take away what `escape_formula` has put before a name."""
+    return text[1:] if text[:1] == "'" and FORMULA.match(text[1:]) else text
 
 
 def _check_header(header: list[str], body: list[Row], path: Path) -> tuple[list[str], list[Row]]:

@@ -61,6 +61,7 @@ def open_image(image: ImageRef | Path | str, axes: str | None = None) -> Image:
     ref = ImageRef.of(image)
     if axes is not None:
         ref = replace(ref, axes=axes)
+    _check_name(ref.path)
     with _plain_os_errors(ref.path):
         return ref.selection.of(find_reader(ref.path).open(ref))
 
@@ -131,6 +132,16 @@ def _continued_file(path: Path) -> Path | None:
             return continued_file(path)
     except InputError:
         return None
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that is no text: it can be written into no table, record or picture."""
+    try:
+        str(path).encode("utf8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}, whose name is not UTF-8", "a name in UTF-8", "rename the file"
+        ) from error
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import whole_file
-from sparcell.core.tables import read_typed_table
+from sparcell.core.tables import escape_formula, read_typed_table, unescape_formula
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -56,7 +56,8 @@ def read_table(path: Path | str) -> DataFrame:
             na_values=[""],
             **_exact_floats(),
         )
-        return frame.assign(**{name: _numbers_with_gaps(frame[name]) for name in frame.columns})
+        frame = frame.assign(**{name: _numbers_with_gaps(frame[name]) for name in frame.columns})
+        return _map_texts(frame, unescape_formula)
     except InputError:
         raise
     except ImportError as error:
@@ -144,12 +145,24 @@ def write_table(frame: DataFrame, path: Path | str) -> None:
     suffix = _check_suffix(path)
     with whole_file(path) as partial:
         if suffix == ".csv":
-            frame.to_csv(partial, index=False)
+            # Files may have any name, and so may be formulas.
+            safe = _map_texts(frame, escape_formula)
+            safe.to_csv(partial, index=False, errors="backslashreplace")
             return
         try:
             frame.to_parquet(partial, engine="pyarrow", index=False)
         except ImportError as error:
             raise _no_parquet(path) from error
+
+
+def _map_texts(frame: DataFrame, change: Callable[[str], str]) -> DataFrame:
+    """Change the texts of a table; numbers stay."""
+    changed = {}
+    for name in frame.select_dtypes(exclude="number").columns:
+        texts = (value for value in frame[name].unique() if isinstance(value, str))
+        if new := {text: after for text in texts if (after := change(text)) != text}:
+            changed[name] = [new.get(value, value) for value in frame[name]]
+    return frame.assign(**changed)
 
 
 def _check_suffix(path: Path) -> str:

@@ -12,7 +12,9 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.record import now, start_record
+from sparcell.core.text import printable
 from sparcell.labeling.folder import check_target, prepare
+from sparcell.system.lock import lock_folder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -80,12 +82,8 @@ def label(
     ------
     InputError
         If preset, source and settings do not fit together, no field has the files that are
-        needed, or the place to write to holds other labels.
+        needed, the place to write to holds other labels, or another process works there.
     """
-    # Started by the command line, so the heavy part loads only when there is work.
-    from sparcell.labeling.contact_sheet import ContactSheet
-    from sparcell.labeling.labeler import label_fields
-
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
     preset = _current_name(preset)
     if diameter is not None:
@@ -96,10 +94,22 @@ def label(
         raise labeler.no_fields(data)
     _check_own_folder(labeler, data, out)
     labeler.check_fields(fields)
-    target = check_target(data, None if out is None else Path(out), overwrite, labeler.kind)
-    prepare(target)
-    used = [sample.files[labeler.source].path for sample in fields.samples]
     chosen = {"source": source, **({"preset": preset} if source == "stain" else {})}
+    with lock_folder(data.root if out is None else Path(out)):
+        target = check_target(data, None if out is None else Path(out), overwrite, labeler.kind)
+        prepare(target)
+        return _label_fields(labeler, fields, data, target, chosen)
+
+
+def _label_fields(
+    labeler: Labeler, fields: Dataset, data: Dataset, target: Path, chosen: dict[str, Any]
+) -> DataFrame:
+    """Label fields into a folder that is ready and locked; return the rows of ``quality.csv``."""
+    # Started by the command line, so the heavy part loads only when there is work.
+    from sparcell.labeling.contact_sheet import ContactSheet
+    from sparcell.labeling.labeler import label_fields
+
+    used = [sample.files[labeler.source].path for sample in fields.samples]
     record = start_record({**chosen, **labeler.settings.model_dump(mode="json")}, used)
     record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
     write_json(target / "record.json", record)
@@ -181,7 +191,9 @@ def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
 
     from sparcell.io import write_table
 
-    table = pandas.DataFrame(rows)
+    # Names that are no text are written as escapes.
+    texts = [{k: printable(v) if isinstance(v, str) else v for k, v in r.items()} for r in rows]
+    table = pandas.DataFrame(texts)
     write_table(table.round(5), target / "quality.csv")
     return table
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sparcell.classical.stain_statistics import StainView
 from sparcell.core.files import whole_file
+from sparcell.core.text import printable
 from sparcell.core.tiles import tiles
 from sparcell.morphology.boundaries import inner_boundary
 
@@ -105,9 +106,12 @@ class ContactSheet:
 def _draw(axis: Any, thumbnail: Thumbnail) -> None:
     accepted = not thumbnail.reason
     result = "accepted" if accepted else "refused: " + thumbnail.reason
+    title = textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(result, 48)[:3]
     axis.set_title(
-        "\n".join(textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(result, 48)[:3]),
+        printable("\n".join(title)),
         fontsize=7,
+        # A name with two dollars is no formula.
+        parse_math=False,
         color="black" if accepted else "firebrick",
     )
     if thumbnail.stain is None or thumbnail.labels is None:

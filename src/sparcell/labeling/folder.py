@@ -18,6 +18,7 @@ from sparcell.core.dataset_layout import (
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file
 from sparcell.core.tables import find_table
+from sparcell.system.lock import is_unused
 
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
 
@@ -41,7 +42,7 @@ def check_target(dataset: Dataset, out: Path | None, overwrite: bool, kind: str)
                 "a dataset without labels",
                 "choose another `out`",
             )
-    elif target.exists() and (not target.is_dir() or any(target.iterdir())) and not ours:
+    elif not is_unused(target) and not ours:
         raise InputError(
             f"{target}, which holds other files", "a new or empty folder", "choose another `out`"
         )

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.yaml_files import read_yaml
 from sparcell.models.package import DESCRIPTIONS
 
 logger = logging.getLogger(__name__)
@@ -86,8 +87,8 @@ def info_of(path: Path) -> ModelInfo | None:
     if path.parent not in (bundled_folder(), cache_folder()) or not place.exists():
         return None
     try:
-        return ModelInfo.model_validate(yaml.safe_load(place.read_text("utf8")))
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        return ModelInfo.model_validate(read_yaml(place.read_bytes()))
+    except (yaml.YAMLError, OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InputError(
             f"{place} that describes no model ({reason})",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from sparcell.core.errors import InputError, first_line
+from sparcell.core.yaml_files import read_yaml
 from sparcell.models.package import Package
 from sparcell.preprocessing.processing import Steps, read_steps
 
@@ -56,8 +57,8 @@ def read_description(package: Package) -> dict[str, Any]:
     try:
         if len(content) > LARGEST_DESCRIPTION:
             raise ValueError(f"{len(content)} bytes")
-        described = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        described = read_yaml(content)
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(
             f"{name} in {package.source} that is no YAML ({first_line(error)})",
             "a description of a model",

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import first_line
+from sparcell.core.files import input_error
 from sparcell.core.progress import track
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
@@ -63,10 +64,9 @@ class Outcome(NamedTuple):
     @classmethod
     def failed(cls, error: Exception) -> Outcome:
         """Outcome of an image that has no result, whatever the error: the others go on."""
-        if isinstance(error, InputError):
-            return cls(failure=str(error))
-        first = " ".join(str(error).split())[:200]
-        why = f"a fault of Sparcell's: {type(error).__name__} {first}; see failure.txt"
+        if plain := input_error(error):
+            return cls(failure=str(plain))
+        why = f"a fault of Sparcell's: {type(error).__name__}: {first_line(error)}; see failure.txt"
         return cls(failure=why, trace="".join(traceback.format_exception(error)))
 
 

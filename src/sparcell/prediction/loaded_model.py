@@ -35,6 +35,8 @@ class LoadedModel:
         threads: int = 0,
         tta: str | None = None,
     ) -> None:
+        if threads < 0:
+            raise InputError(f"`threads={threads}`", "0 or more", "correct it")
         self.model, self.threads = model, threads
         self._given, self._tta = runtime, tta or model.spec.tta
 

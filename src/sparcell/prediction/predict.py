@@ -22,7 +22,9 @@ from sparcell.prediction.planning.prediction_plan import PredictionPlan, plan_pr
 from sparcell.prediction.result_dataset import describe_dataset
 from sparcell.prediction.results import KEY as RESULTS
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
+from sparcell.prediction.size import Scale
 from sparcell.system.cluster import call_on_workers, check_workers, connect
+from sparcell.system.lock import lock_folder
 
 logger = logging.getLogger(__name__)
 
@@ -101,17 +103,18 @@ def predict(
     ------
     InputError
         If the model, the list of inputs or the output folder cannot be used, such as one that
-        holds files of others, or the cluster is lost.
+        holds files of others, another process works in it, or the cluster is lost.
     """
     check_workers(dask)
-    plan = plan_prediction(model, inputs, out, settings, resume=resume, absolute=bool(dask))
-    return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
+    with lock_folder(Path(out)):
+        plan = plan_prediction(model, inputs, out, settings, resume=resume, absolute=bool(dask))
+        return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
 
 
 def run_plan(
     plan: PredictionPlan, *, runtime: str = "auto", threads: int = 0, dask: str = ""
 ) -> Summary:
-    """Run a prediction that is planned.
+    """Run a prediction that is planned, in a folder that this process has locked.
 
     Parameters
     ----------
@@ -139,7 +142,7 @@ def run_plan(
         f"{len(plan.items)} images, {model.spec.name} ({model.spec.method}) on {runtime_spec.name}"
     )
     record = start_record({"model": model.source, **plan.recorded})
-    scales: dict[str, Any] = dict(plan.earlier.get("scales", {}))
+    scales = _valid_scales(plan.earlier.get("scales"))
     record |= {"runtime": runtime_spec.name, "scales": scales}
     write_json(out / "record.json", record | {RESULTS: plan.earlier.get(RESULTS, {})})
     results.begin(plan.remaining)
@@ -170,12 +173,22 @@ def run_plan(
     results.close()
     if traces:
         with whole_file(out / "failure.txt") as partial:
-            partial.write_text(traces, "utf8")
+            partial.write_text(traces, "utf8", errors="backslashreplace")
     with suppress(OSError):
         unfinished.rmdir()
     return Summary(
         of_all.counts, failures, of_all.images, results.skipped(finished), of_all.summary
     )
+
+
+def _valid_scales(content: Any) -> dict[str, Any]:
+    """Leave out of the recorded scales what is none; missing ones are computed anew."""
+    items = content.items() if isinstance(content, dict) else ()
+    return {
+        name: scale
+        for name, scale in items
+        if isinstance(scale, dict) and scale.keys() == set(Scale._fields)
+    }
 
 
 def _remove_partial_files(plan: PredictionPlan) -> None:

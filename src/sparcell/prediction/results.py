@@ -124,4 +124,8 @@ class Results:
 def _valid_entries(content: Any) -> dict[str, dict[str, Any]]:
     """Leave out what is no entry, as in a damaged record."""
     items = content.items() if isinstance(content, dict) else ()
-    return {name: entry for name, entry in items if isinstance(entry, dict)}
+    return {
+        name: entry
+        for name, entry in items
+        if isinstance(entry, dict) and isinstance(entry.get("skipped", []), list)
+    }

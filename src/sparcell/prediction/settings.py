@@ -71,8 +71,14 @@ class PredictSettings:
     scene: str | None = None
 
     def __post_init__(self) -> None:
-        if self.block is not None and self.block < 1:
-            raise InputError(f"blocks of {self.block} px", "1 or more", "correct `block`")
+        for name, value, least in (
+            ("block", self.block, 1),
+            ("tile", self.tile, 1),
+            ("halo", self.halo, 0),
+            ("channels", min(self.channels or (0,)), 0),
+        ):
+            if value is not None and value < least:
+                raise InputError(f"`{name}={value}`", f"{least} or more", "correct it")
         if self.into_image is not None and not re.fullmatch(r"\w[\w.-]*", self.into_image):
             raise InputError(
                 f"the name '{self.into_image}' for labels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,7 +64,7 @@ def model_diameter(spec: ModelSpec) -> float | None:
 
 def check_diameter(asked: float | str | None) -> None:
     """Raise `InputError` for what `choose_scale` cannot take."""
-    if asked in (None, "auto", "none") or (isinstance(asked, float | int) and asked > 0):
+    if asked in (None, "auto", "none") or (isinstance(asked, float | int) and 0 < asked < math.inf):
         return
     raise InputError(f"a diameter of {asked}", "pixels above 0, auto or none", "correct `diameter`")
 

@@ -12,6 +12,7 @@ import yaml
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.record import read_record
+from sparcell.core.yaml_files import read_yaml
 from sparcell.io import read_table
 from sparcell.methods import METHODS
 from sparcell.reports.pictures import draw_curves, png
@@ -37,7 +38,7 @@ def write_report(run: Path | str) -> Path:
     run = Path(run)
     if not (run / "metrics.csv").exists():
         raise InputError(f"no metrics.csv in {run}", "a run folder", "name one that train wrote")
-    recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf8"))
+    recipe = _read_recipe(run / "recipe.yaml")
     record = read_record(run)
     scores = _read_json(run / "evaluation.json")
     task = METHODS[recipe["method"]["name"]].task
@@ -59,6 +60,18 @@ def write_report(run: Path | str) -> Path:
     with whole_file(run / "report.html") as partial:
         partial.write_text(page, "utf8")
     return run / "report.html"
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    try:
+        recipe = dict(read_yaml(path.read_bytes()))
+        if recipe["method"]["name"] not in METHODS:
+            raise ValueError("an unknown method")
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"a damaged {path}", "the recipe as `sparcell train` wrote it", "copy the run again"
+        ) from error
+    return recipe
 
 
 def _read_json(path: Path) -> dict[str, Any]:

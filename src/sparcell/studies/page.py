@@ -42,6 +42,7 @@ from sparcell.studies.pictures import (
 from sparcell.studies.result_tables import finished, labelled_fields, ordered_budgets, tidy
 from sparcell.studies.size_curves import draw_sizes
 from sparcell.studies.statistics import compare, summarise, tested_images
+from sparcell.training.settings import parse_settings
 
 COSTS = ("steps", "train_s", "train_cpu_s", "predict_s_per_mpx", "peak_mib", "parameters_m")
 FIGURES = ("scores", "means", "small", "errors", "costs")
@@ -227,8 +228,7 @@ def _forecasts(
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(path.read_text("utf8")) if path.exists() else {}
-    return content or {}
+    return parse_settings(path.read_bytes(), str(path)) if path.exists() else {}
 
 
 def _own(study: dict[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.yaml_files import read_yaml
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries
 from sparcell.training.effects import check_effects, name_settings, reset_idle
@@ -98,7 +99,7 @@ def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
         raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
     path, own = run / "recipe.yaml", recipe.network.model_dump(mode="json")
     try:
-        run_recipe = migrate(dict(yaml.safe_load(path.read_text("utf8"))), path)
+        run_recipe = migrate(dict(read_yaml(path.read_bytes())), path)
         theirs, method_of_run = dict(run_recipe["network"]), str(run_recipe["method"]["name"])
         normalise = dict(run_recipe["normalise"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:

@@ -27,12 +27,12 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.yaml_files import read_yaml
 from sparcell.training.migration import check_former, current_recipe, migrate
 
 Settings = dict[str, Any]
 ROW = "row"
 """The axis along which the `rows` of a family lie."""
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """LibYAML's, eight times faster, where PyYAML was built with it."""
 
@@ -160,10 +160,9 @@ def parse_settings(text: bytes, what: str) -> dict[str, Any]:
         If it is no YAML, or holds something else than settings.
     """
     try:
-        settings = yaml.load(text, LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{what} that is no YAML", "key: value", reason) from error
+        settings = read_yaml(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} that is no YAML ({error})", "key: value", "correct it") from error
     if not isinstance(settings, dict):
         raise InputError(f"{what} without settings", "key: value", "write settings into it")
     return settings
@@ -337,7 +336,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
 def _value(text: str) -> Any:
     """Read a value as YAML does, and 1e-3 as the number it is."""
     try:
-        value = yaml.load(text, LOADER)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"the value {text}", "a value as in YAML", "close its brackets") from error
     if isinstance(value, str):

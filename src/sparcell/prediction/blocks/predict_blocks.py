@@ -18,6 +18,7 @@ import numpy as np
 from sparcell.core.files import plain_os_errors, whole_file
 from sparcell.core.image import Plane
 from sparcell.core.progress import track
+from sparcell.core.tables import escape_formula
 from sparcell.core.tiles import tiles
 from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import PixelLayout
@@ -257,5 +258,5 @@ class _Run:
                     table = steps.table_of(self.plan, plane, tile)
                     table["id"] += first_id - 1
                     first_id += len(table)
-                    table.insert(0, "image", self.plan.name)
+                    table.insert(0, "image", escape_formula(self.plan.name))
                     table.to_csv(stream, index=False, header=False)
