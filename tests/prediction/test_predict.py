@@ -76,7 +76,8 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
     assert record["settings"]["model_sha256"] == model.digest and record["failures"] == {}
     assert record["runtime"] == "onnxruntime f32" and record["finished"] >= record["started"]
     assert {path.name for path in out.iterdir()} == {
-        "labels", "objects", "counts.csv", "record.json", "dataset.yaml",
+        "labels", "objects", "counts.csv", "record.json", "dataset.yaml", "pictures",
+        "overview.html",
     }  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["failures"] == summary.failures
     written = sorted(path.name for path in (tmp_path / "out").rglob("scene*"))
-    assert written == ["scene0.csv", "scene0.tif", "scene2.csv", "scene2.tif"]
+    assert written == [f"scene{n}.{kind}" for n in (0, 2) for kind in ("csv", "png", "tif")]
 
 
 def test_all_images_bad(model: Model, tmp_path: Path) -> None:

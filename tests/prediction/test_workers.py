@@ -66,7 +66,7 @@ def run(place: Path, out: Path, dask: str, resume: bool = False) -> Summary:
     )
 
 
-OF_A_RUN = "record.json", "dataset.yaml"
+OF_A_RUN = "record.json", "dataset.yaml", "overview.html"
 """What tells the time, and the way to the images from where results lie."""
 
 

@@ -37,6 +37,9 @@ def predict(
         None, help="Channel for the model, from 0; repeat the option for several."
     ),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
+    pictures: bool = typer.Option(
+        True, "--pictures/--no-pictures", help="Draw outlines on the images, and overview.html."
+    ),
     resume: bool = typer.Option(False, "--resume", help="Skip finished inputs and blocks."),
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Print images, time, memory and problems; write nothing."
@@ -110,6 +113,7 @@ def predict(
         block=block,
         into_image=into_image,
         max_pixels=max_pixels,
+        pictures=pictures,
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
     if dry_run:

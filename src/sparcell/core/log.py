@@ -51,6 +51,35 @@ def printed_messages(
         package.setLevel(before)
 
 
+class _Collector(logging.Handler):
+    """Keeps the text of warnings, each once."""
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(formatter)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        if (message := self.format(record)) not in self.messages:
+            self.messages.append(message)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect the package's warnings of this process while the context is open.
+
+    They are in the words in which they are printed.
+    """
+    printing = _handlers()
+    handler = _Collector(printing[0].formatter if printing else None)
+    package.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        package.removeHandler(handler)
+
+
 def print_messages(level: int, formatter: logging.Formatter | None = None) -> None:
     """Print the package's messages from `level` on, as long as the process lasts."""
     package.setLevel(level)

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from sparcell.core.errors import first_line
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import input_error
+from sparcell.core.image import Image
 from sparcell.core.progress import track
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.planning.input_checks import warn_missing_chunks
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.size import Scale
-from sparcell.prediction.tasks import task_of
+from sparcell.prediction.tasks import PredictionTask, task_of
 from sparcell.system.cluster import ClusterLost, run_jobs
 
 logger = logging.getLogger(__name__)
@@ -111,9 +112,20 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
         prepared = PreparedImage.of(image, loaded, item.settings)
         prepared.log_size()
         task.predict(prepared, item, runtime_spec.threads)
+        draw_item(task, item, prepared.image)
     except Exception as error:
         return Outcome.failed(error)
     return Outcome.of(prepared, time.perf_counter() - began)
+
+
+def draw_item(task: PredictionTask, item: Item, image: Image) -> None:
+    """Draw an image with its results; without a picture the results still count."""
+    if not item.settings.pictures:
+        return
+    try:
+        task.draw(image, item)
+    except InputError as error:
+        logger.warning(f"{item.image}: no picture of the result: {error}")
 
 
 def _predict_in_blocks(runtime_spec: RuntimeSpec, item: Item, client: Any) -> Outcome:
@@ -121,7 +133,9 @@ def _predict_in_blocks(runtime_spec: RuntimeSpec, item: Item, client: Any) -> Ou
     try:
         began = time.perf_counter()
         prepared = PreparedImage.of(item.open(), loaded, item.settings)
-        task_of(loaded.model).predict_in_blocks(prepared, item, runtime_spec, client)
+        task = task_of(loaded.model)
+        task.predict_in_blocks(prepared, item, runtime_spec, client)
+        draw_item(task, item, prepared.image)
     except ClusterLost:
         raise
     except Exception as error:

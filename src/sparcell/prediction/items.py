@@ -58,6 +58,11 @@ class Item:
         return self.out / "objects" / f"{self.name}.csv"
 
     @property
+    def picture(self) -> Path:
+        """The picture of the image with its results."""
+        return self.out / "pictures" / f"{self.name}.png"
+
+    @property
     def written_labels(self) -> Path:
         """The label image that has been written, in one go or in blocks."""
         whole = self.labels(in_blocks=False)

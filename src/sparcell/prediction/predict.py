@@ -13,11 +13,13 @@ import pandas as pd
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
+from sparcell.core.log import collected_warnings
 from sparcell.core.record import now, start_record
 from sparcell.models.model import Model
 from sparcell.prediction.batch import predict_items
 from sparcell.prediction.inputs import Inputs
 from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.overview.page import Problems
 from sparcell.prediction.planning.prediction_plan import PredictionPlan, plan_prediction
 from sparcell.prediction.result_dataset import describe_dataset
 from sparcell.prediction.results import KEY as RESULTS
@@ -69,9 +71,11 @@ def predict(
     """Find objects in images, or predict their stains.
 
     Writes ``labels/NAME.tif`` and ``objects/NAME.csv`` for every input, ``counts.csv`` and
-    ``record.json`` for all. Large images are predicted in blocks, and their labels are OME-Zarr.
-    A model that predicts stains writes ``stain/NAME.tif`` and ``record.json``. With the images, if
-    they lie in one folder, the result is a dataset, to train on or to label: ``dataset.yaml``.
+    ``record.json`` for all. ``pictures/NAME.png`` shows each image with outlines of its objects,
+    and ``overview.html`` shows all of them, with counts and sizes. Large images are predicted in
+    blocks, and their labels are OME-Zarr. A model that predicts stains writes ``stain/NAME.tif``,
+    pictures and ``record.json``. With the images, if they lie in one folder, the result is a
+    dataset, to train on or to label: ``dataset.yaml``.
 
     Parameters
     ----------
@@ -129,6 +133,14 @@ def run_plan(
     """
     if plan.conflict:
         raise plan.conflict
+    with collected_warnings() as warnings:
+        return _run(plan, warnings, runtime, threads, dask)
+
+
+def _run(
+    plan: PredictionPlan, warnings: list[str], runtime: str, threads: int, dask: str
+) -> Summary:
+    """Do as `run_plan`; `warnings` grows while it runs."""
     model, out, results = plan.model, plan.out, plan.results
     if plan.resume:
         _remove_partial_files(plan)
@@ -167,10 +179,15 @@ def run_plan(
     finished = [item for item in plan.items if item in results]
     describe_dataset(finished, out, model)
     of_all = plan.task.finish(finished, model, scales, out)
+    doubts = [text for text in warnings if text.partition(": ")[0] not in failures]
+    record["warnings"] = doubts
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.entries}
     write_json(out / "record.json", record)
     results.close()
+    if plan.settings.pictures:
+        problems = Problems(failures, results.skipped(finished), doubts)
+        plan.task.write_overview(finished, of_all, model, out, problems)
     if traces:
         with whole_file(out / "failure.txt") as partial:
             partial.write_text(traces, "utf8", errors="backslashreplace")

@@ -56,6 +56,8 @@ class PredictSettings:
     max_pixels : int, optional
         Most pixels that the header of an image may declare, all planes together; by default see
         `sparcell.prediction.planning.input_checks.check_declared_size`.
+    pictures : bool
+        Whether to draw each image with its results, and ``overview.html`` of all.
     """
 
     axes: str | None = None
@@ -69,6 +71,7 @@ class PredictSettings:
     into_image: str | None = None
     max_pixels: int | None = None
     scene: str | None = None
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         for name, value, least in (

@@ -276,12 +276,8 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     spec : ModelSpec
     """
     wanted = model_diameter(spec)
-    if wanted is None or not len(counts):
-        return
-    ratio = counts["diameter_px"] * counts["scale"] / wanted
-    far = (ratio > FAR_OFF) | (ratio < 1 / FAR_OFF)
-    clear = counts[far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)]
-    if not len(clear):
+    clear = counts[is_far_off(counts, spec)] if len(counts) else counts
+    if wanted is None or not len(clear):
         return
     found = clear["diameter_px"]
     sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
@@ -290,6 +286,25 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
         f"the model's are {wanted:.0f} px; if the outlines are wrong, repeat with "
         f'`diameter={found.median():.0f}` or `diameter="auto"`'
     )
+
+
+def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
+    """Whether the objects of each row are of another size than the model's.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        With the columns objects, diameter_px and scale.
+    spec : ModelSpec
+
+    Returns
+    -------
+    Series of bool
+        False where the image was resized, or where there are fewer than `ENOUGH` objects.
+    """
+    ratio = counts["diameter_px"] * counts["scale"] / (model_diameter(spec) or float("nan"))
+    far = (ratio > FAR_OFF) | (ratio < 1 / FAR_OFF)
+    return far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)
 
 
 def median_diameter(areas: NDArray[Any]) -> float:

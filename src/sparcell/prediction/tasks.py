@@ -27,6 +27,8 @@ from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
 from sparcell.prediction.counts import count_objects
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.overview.page import Problems, write_overview
+from sparcell.prediction.overview.pictures import draw_objects, draw_stain
 from sparcell.prediction.planning.resources import (
     ResourceEstimate,
     estimate_image,
@@ -103,6 +105,23 @@ class PredictionTask(ABC):
     def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
         """Predict one image in one go, and write its results."""
 
+    @abstractmethod
+    def draw(self, image: Image, item: Item) -> None:
+        """Write the picture of an image with its results.
+
+        Parameters
+        ----------
+        image : Image
+            With the channels that the model took.
+        item : Item
+            Its results are written.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read or written.
+        """
+
     def predict_in_blocks(
         self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
     ) -> None:
@@ -128,6 +147,16 @@ class PredictionTask(ABC):
         out : Path
         """
 
+    def write_overview(  # noqa: B027
+        self,
+        items: Sequence[Item],
+        results: TaskResults,
+        model: Model,
+        out: Path,
+        problems: Problems,
+    ) -> None:
+        """Write the page with the pictures of all images; tasks without objects have none."""
+
 
 class InstanceTask(PredictionTask):
     """Find objects: a label image, an object table, and counts of all images."""
@@ -137,7 +166,8 @@ class InstanceTask(PredictionTask):
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
         """Labels unless they go into the images, object tables, counts."""
         labels = () if settings.into_image else ("labels",)
-        return (*labels, "objects", "counts.csv", "unfinished")
+        pictures = ("pictures", "overview.html") if settings.pictures else ()
+        return (*labels, "objects", "counts.csv", "unfinished", *pictures)
 
     def result(self, item: Item, in_blocks: bool) -> Path:
         """The label image."""
@@ -175,6 +205,10 @@ class InstanceTask(PredictionTask):
         labels = item.labels(in_blocks=False)
         predict_instances(prepared, labels, item.objects, item.name, threads or cores().usable)
 
+    def draw(self, image: Image, item: Item) -> None:
+        """See `draw_objects`."""
+        draw_objects(image, item.written_labels, item.objects, item.picture)
+
     def predict_in_blocks(
         self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
     ) -> None:
@@ -196,6 +230,17 @@ class InstanceTask(PredictionTask):
         summary = f"{total} objects in {len(counts)} planes: {out / 'counts.csv'}"
         return TaskResults(summary, counts, [])
 
+    def write_overview(
+        self,
+        items: Sequence[Item],
+        results: TaskResults,
+        model: Model,
+        out: Path,
+        problems: Problems,
+    ) -> None:
+        """See `sparcell.prediction.overview.page.write_overview`."""
+        write_overview(items, results.counts, model, out, problems)
+
 
 class ImageTask(PredictionTask):
     """Predict an image: the stains of a label-free one."""
@@ -207,8 +252,8 @@ class ImageTask(PredictionTask):
         check_stain_settings(settings)
 
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
-        """The predicted images."""
-        return ("stain", "unfinished")
+        """The predicted images, and pictures of them."""
+        return ("stain", "unfinished", *(("pictures",) if settings.pictures else ()))
 
     def result(self, item: Item, in_blocks: bool) -> Path:
         """The image of stains."""
@@ -231,6 +276,10 @@ class ImageTask(PredictionTask):
     def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
         """See `predict_stain`."""
         predict_stain(prepared, item.stain)
+
+    def draw(self, image: Image, item: Item) -> None:
+        """See `draw_stain`."""
+        draw_stain(image, item.stain, item.picture)
 
     def finish(
         self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path

@@ -13,10 +13,10 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.record import read_record
 from sparcell.core.yaml_files import read_yaml
+from sparcell.drawing.rendering import embed, render
 from sparcell.io import read_table
 from sparcell.methods import METHODS
 from sparcell.reports.pictures import draw_curves, png
-from sparcell.reports.rendering import embed, render
 from sparcell.reports.tasks import EMPTY, REPORTS
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.core.labels import Labels
+from sparcell.drawing.picture import stretch
 from sparcell.evaluation.overlay import draw_overlay as colour_agreement
 
 if TYPE_CHECKING:
@@ -140,13 +141,6 @@ def draw_stains(
     pairs = [part for both in zip(real, predicted, strict=True) for part in both]
     row = side_by_side([stretch(part[::step, ::step]) for part in (image, *pairs)])
     return np.repeat(row[:, :, None], 3, axis=2)
-
-
-def stretch(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Map the 0.5 to 99.5 percentile of an image to 0..255 for display."""
-    low, high = np.percentile(image, [0.5, 99.5])
-    grey: NDArray[np.float32] = np.clip((image - low) / max(high - low, 1e-6) * 255, 0, 255)
-    return grey.astype(np.uint8)
 
 
 def png(picture: Figure | NDArray[np.uint8]) -> bytes:

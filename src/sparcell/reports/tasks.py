@@ -16,10 +16,10 @@ from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.max_projection import project
+from sparcell.drawing.rendering import embed
 from sparcell.io import open_image, read_table
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.reports.pictures import draw_comparison, draw_overlay, draw_stains, png
-from sparcell.reports.rendering import embed
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
+from sparcell.drawing.picture import stretch
 from sparcell.evaluation import draw_overlay
 from sparcell.io import open_image, open_sample
-from sparcell.reports.pictures import stretch
 from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.example_fields import (
     Panel,

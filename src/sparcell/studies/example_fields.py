@@ -14,8 +14,8 @@ from sparcell.core.dataset import Dataset
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.max_projection import project
+from sparcell.drawing.picture import stretch
 from sparcell.io import open_image, open_sample
-from sparcell.reports.pictures import stretch
 from sparcell.studies.design import Run, read_plan
 
 if TYPE_CHECKING:

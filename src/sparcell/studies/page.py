@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.drawing.rendering import embed, render
 from sparcell.evaluation import METRICS, score_titles
 from sparcell.evaluation.metric import WITHOUT_SMALL, columns_of
 from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
-from sparcell.reports.rendering import embed, render
 from sparcell.studies.comparison import draw_recipes
 from sparcell.studies.conclusions import budget_name, conclude
 from sparcell.studies.curve import (

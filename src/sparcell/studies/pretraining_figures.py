@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from sparcell.core.dataset import Dataset
+from sparcell.drawing.picture import stretch
 from sparcell.evaluation import score_title
 from sparcell.io import open_image, open_sample
 from sparcell.models import load_model
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.maps import predict_maps
 from sparcell.prediction.prepared_image import PreparedImage
-from sparcell.reports.pictures import stretch
 from sparcell.studies.design import Plan, Run, read_plan
 from sparcell.studies.example_fields import (
     Panel,

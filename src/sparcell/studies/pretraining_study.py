@@ -254,9 +254,9 @@ def write_pretraining(out: Path, stain: Path) -> Path:
     InputError
         If its study has no results.
     """
+    from sparcell.drawing.rendering import embed, render
     from sparcell.io import read_table, write_table
     from sparcell.reports.pictures import png
-    from sparcell.reports.rendering import embed, render
     from sparcell.studies.example_fields import draw_fields
     from sparcell.studies.pretraining_figures import draw_pipeline, draw_spread
     from sparcell.studies.pretraining_table import (

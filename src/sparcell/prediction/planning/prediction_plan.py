@@ -115,6 +115,7 @@ def _recorded(model: Model, settings: PredictSettings) -> dict[str, Any]:
     del recorded["max_pixels"]
     # Scenes are in the names of the results; earlier versions recorded none.
     del recorded["scene"]
+    del recorded["pictures"]
     return recorded
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 def render(template: str, **content: Any) -> str:
     """Fill a template of ``templates/``; a name that it lacks is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sparcell.reports"),
+        loader=jinja2.PackageLoader("sparcell.drawing"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )

@@ -1,0 +1,1 @@
+"""Pictures and pages: colours, outlines on images, scale bars, HTML."""

@@ -1,0 +1,186 @@
+"""overview.html: all images of a prediction with outlines, counts and sizes, doubtful ones first.
+
+One file that needs no network. Pictures of up to `MOST_PICTURES` images are inside.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file
+from sparcell.drawing.palette import MATCHED
+from sparcell.drawing.rendering import render
+from sparcell.measurement import find_wells
+from sparcell.measurement.wells import plot_growth, summarise_wells
+from sparcell.models.model import Model
+from sparcell.prediction.items import Item
+from sparcell.prediction.overview.pictures import detail_path, layered
+from sparcell.prediction.overview.summaries import ImageSummary, size_histogram, summarise
+from sparcell.prediction.prepared_image import fit_channels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+MOST_PICTURES = 100
+"""Images whose pictures are in the page; those with doubts first."""
+PICTURE_BYTES = 12_000_000
+"""Approximate size of all pictures in the page, from which their edge follows."""
+LARGEST_EDGE, SMALLEST_EDGE = 800, 320
+BYTES_PER_PIXEL = 0.35
+"""Of a JPEG with its outlines."""
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Images without a result, and warnings.
+
+    Attributes
+    ----------
+    failures : dict
+        Image to the reason why it has no result.
+    skipped : dict
+        Image to its constant planes.
+    warnings : list of str
+    """
+
+    failures: dict[str, str]
+    skipped: dict[str, str]
+    warnings: list[str]
+
+
+def write_overview(
+    items: Sequence[Item], counts: pd.DataFrame, model: Model, out: Path, problems: Problems
+) -> Path:
+    """Write ``overview.html``.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Those that have results.
+    counts : DataFrame
+        As `sparcell.prediction.counts.count_objects` gives it.
+    model : Model
+    out : Path
+        Folder of the results.
+    problems : Problems
+
+    Raises
+    ------
+    InputError
+        If the page cannot be written.
+    """
+    summaries = [summarise(item, counts, model) for item in items]
+    # Doubtful images first, then those of low scores; images without objects before all others.
+    summaries.sort(key=lambda one: (not one.doubts, np.nan_to_num(one.score, nan=-1.0)))
+    page = render(
+        "overview.html",
+        out=out.resolve().name,
+        model=model.spec.name,
+        total=sum(one.objects for one in summaries),
+        images=len(summaries),
+        doubtful=sum(bool(one.doubts) for one in summaries),
+        rows=[_row(one, out) for one in summaries],
+        cards=list(_cards(summaries, model, out)),
+        histogram=size_histogram(summaries),
+        growth=_growth(counts),
+        problems=problems,
+        colour=MATCHED.css,
+    )
+    with whole_file(out / "overview.html") as partial:
+        partial.write_text(page, "utf8")
+    return out / "overview.html"
+
+
+def _row(summary: ImageSummary, out: Path) -> dict[str, Any]:
+    """One row of the page's table."""
+    pixel = summary.pixel_size
+    picture = out / "pictures" / f"{summary.item.name}.png"
+    diameter = summary.median_diameter * (pixel or 1)
+    return {
+        "name": summary.item.name,
+        "objects": summary.objects,
+        "planes": summary.planes,
+        "diameter": None if np.isnan(diameter) else round(diameter, 1),
+        "unit": "px" if pixel is None else "µm",
+        "covered": round(100 * summary.covered, 1),
+        "score": None if np.isnan(summary.score) else round(summary.score, 2),
+        "doubts": "; ".join(summary.doubts),
+        "picture": f"pictures/{picture.name}" if picture.exists() else "",
+        "detail": f"pictures/{detail_path(picture).name}" if detail_path(picture).exists() else "",
+    }
+
+
+def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterator[dict[str, Any]]:
+    """Pictures of the first images, for the page."""
+    first = summaries[:MOST_PICTURES]
+    edge = int(np.sqrt(PICTURE_BYTES / BYTES_PER_PIXEL / max(len(first), 1)))
+    edge = int(np.clip(edge, SMALLEST_EDGE, LARGEST_EDGE))
+    for summary in first:
+        item = summary.item
+        try:
+            image = fit_channels(item.open(), model, item.settings.channels)
+            picture = layered(image, item.written_labels, edge)
+        except InputError as error:
+            logger.warning(f"{item.image}: no picture in overview.html: {error}")
+            continue
+        yield _row(summary, out) | {
+            "image": _address("jpeg", picture.image),
+            "outlines": _address("png", picture.outlines),
+        }
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _growth(counts: pd.DataFrame) -> str:
+    """Draw counts over time where the images are movies, or their names tell wells and times.
+
+    Returns the address of a picture; empty where there is no time.
+    """
+    if not len(counts):
+        return ""
+    names = list(dict.fromkeys(counts["image"]))
+    wells = find_wells(names)
+    if wells is None or wells.table["time"].isna().all():
+        return _movie_curves(counts)
+    planes = counts.rename(columns={"objects": "n_objects", "area_px": "total_area_px"})
+    planes = planes.drop(columns=["well", "field"], errors="ignore").assign(n_by_area=0.0)
+    figure = plot_growth(summarise_wells(planes, wells), wells.unit)
+    return _figure_address(figure)
+
+
+def _movie_curves(counts: pd.DataFrame) -> str:
+    """Draw the counts of movies over their frames; of depths the mean."""
+    frames = counts.groupby(["image", "t"], as_index=False)["objects"].mean()
+    movies = {name: part for name, part in frames.groupby("image") if len(part) > 1}
+    if not movies:
+        return ""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for name, part in movies.items():
+        axis.plot(part["t"], part["objects"], label=str(name))
+    axis.set(xlabel="frame", ylabel="objects", ylim=(0, None))
+    axis.spines[["top", "right"]].set_visible(False)
+    if len(movies) <= 12:
+        axis.legend(frameon=False)
+    return _figure_address(figure)
+
+
+def _figure_address(figure: Any) -> str:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=110)
+    return _address("png", stream.getvalue())
