@@ -211,3 +211,148 @@ def test_tables_of_cellprofiler_name_images_by_channel(tmp_path: Path, images: P
     )
     with pytest.raises(InputError, match="several images, which it identifies by number alone"):
         import_annotations([tmp_path / "Nuclei.csv"], tmp_path / "other", images)
+
+
+def names_of(root: Path) -> list[str]:
+    """Classes of the imported objects, which are in order of position."""
+    return pandas.read_csv(root / "labels" / "A1.csv")["class"].tolist()
+
+
+def test_an_outline_of_the_whole_image_is_no_object(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, cell = box(0, 0, *SHAPE), box(*CELLS[0], EDGE, EDGE)
+    file = qupath(tmp_path / "A1.geojson", [(whole, "annotation", ""), (cell, "annotation", "")])
+    import_annotations([file], tmp_path / "out", images)
+    assert sizes(tmp_path / "out") == [EDGE * EDGE]
+    assert "left out: 1 outlines of the whole image" in caplog.text
+    alone = qupath(tmp_path / "A1.geojson", [(whole, "annotation", "")])
+    with pytest.raises(InputError, match="no outline; left out: 1 outlines of the whole image"):
+        import_annotations([alone], tmp_path / "none", images)
+
+
+def test_starred_classes_of_qupath_are_no_objects(tmp_path: Path, images: Path) -> None:
+    drawn = [
+        (box(*cell, EDGE, EDGE), "annotation", name)
+        for cell, name in zip(CELLS, ("Nucleus", "Necrosis*", "Ignore*", "Region*"), strict=True)
+    ]
+    file = qupath(tmp_path / "A1.geojson", drawn)
+    import_annotations([file], tmp_path / "out", images)
+    assert names_of(tmp_path / "out") == ["Nucleus"]
+    assert open_image(tmp_path / "out" / "ignore" / "A1.tif").read().sum() == 2 * EDGE * EDGE
+
+
+def test_nuclei_of_qupaths_cells_are_counted(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = qupath(tmp_path / "A1.geojson", [(box(4, 4, EDGE, EDGE), "cell", "")])
+    content = json.loads(file.read_text())
+    nucleus = {"type": "Polygon", "coordinates": [box(6, 6, 2, 2)]}
+    content["features"][0]["nucleusGeometry"] = nucleus
+    file.write_text(json.dumps(content))
+    import_annotations([file], tmp_path / "out", images)
+    assert sizes(tmp_path / "out") == [EDGE * EDGE]
+    assert "left out: 1 nuclei of QuPath's cells" in caplog.text
+
+
+def coco(path: Path, *annotations: dict[str, object], image: object = 1) -> Path:
+    entries = [{"image_id": image, "category_id": 1} | entry for entry in annotations]
+    described = {"id": 1, "file_name": "A1.tif", "height": SHAPE[0], "width": SHAPE[1]}
+    content = {"images": [described], "annotations": entries, "categories": []}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_keypoints_and_odd_forms_of_coco(tmp_path: Path, images: Path) -> None:
+    corners = [float(n) for corner in box(4, 20, EDGE, EDGE) for n in corner]
+    # A polygon without the list around it, and the number of the image as text.
+    flat = coco(tmp_path / "a.json", {"segmentation": corners}, image="1")
+    import_annotations([flat], tmp_path / "flat", images)
+    assert sizes(tmp_path / "flat") == [EDGE * EDGE]
+    one = coco(tmp_path / "b.json", {"keypoints": [10, 20, 2, 0, 0, 0]})
+    import_annotations([one], tmp_path / "one", images)
+    assert (tmp_path / "one" / "points" / "A1.csv").read_text().split() == ["y,x", "20.0,10.0"]
+    two = coco(tmp_path / "c.json", {"keypoints": [10, 20, 2, 3, 4, 1]})
+    with pytest.raises(InputError, match="an annotation of 2 keypoints"):
+        import_annotations([two], tmp_path / "two", images)
+
+
+def test_labels_of_labelme_with_a_meaning(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shapes = [
+        {"label": label, "points": box(*cell, EDGE, EDGE), "shape_type": "polygon"}
+        for cell, label in zip(CELLS, ("cell", "_background_", "__ignore__"), strict=False)
+    ]
+    file = tmp_path / "A1.json"
+    file.write_text(json.dumps({"imagePath": "A1.tif", "shapes": shapes}))
+    import_annotations([file], tmp_path / "out", images)
+    assert names_of(tmp_path / "out") == ["cell"]
+    assert "left out: 1 shapes of the background" in caplog.text
+    assert open_image(tmp_path / "out" / "ignore" / "A1.tif").read().sum() == EDGE * EDGE
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_closed_polyline_of_via_is_a_polygon(tmp_path: Path, images: Path, closed: bool) -> None:
+    corners = box(4, 4, EDGE, EDGE)
+    x, y = zip(*corners, *corners[:closed], strict=True)
+    line = {"name": "polyline", "all_points_x": x, "all_points_y": y}
+    region = {"shape_attributes": line, "region_attributes": {}}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"a": {"filename": "A1.tif", "regions": [region]}}))
+    if closed:
+        import_annotations([file], tmp_path / "out", images)
+        assert sizes(tmp_path / "out") == [EDGE * EDGE]
+    else:
+        with pytest.raises(InputError, match="left out: 1 shapes of type polyline"):
+            import_annotations([file], tmp_path / "none", images)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"image": "/data/local-files/?d=images%2FA1.tif"},
+        {"well": "B3", "image": "s3://bucket/A1.tif?signature=1"},
+    ],
+)
+def test_addresses_of_images_in_label_studio(
+    tmp_path: Path, images: Path, data: dict[str, str]
+) -> None:
+    value = {"x": 50, "y": 50, "width": 1, "keypointlabels": ["cell"]}
+    size = {"original_width": SHAPE[1], "original_height": SHAPE[0]}
+    result = {"type": "keypointlabels", "value": value, **size}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps([{"data": data, "annotations": [{"result": [result]}]}]))
+    import_annotations([file], tmp_path / "out", images)
+    # The middle, from the centre of the first pixel.
+    assert "19.5,29.5,cell" in (tmp_path / "out" / "points" / "A1.csv").read_text()
+
+
+def test_shapes_of_a_stack_are_not_merged_into_one_plane(tmp_path: Path, images: Path) -> None:
+    table = tmp_path / "A1.csv"
+    table.write_text("index,axis-0,axis-1,axis-2\n0,0,5,6\n1,3,7,8\n")
+    with pytest.raises(InputError, match=r"shapes in 2 time points or depths .* for A1"):
+        import_annotations([table], tmp_path / "out", images)
+    table.write_text("t,y,x\n0,5,6\n3,7,8\n")
+    with pytest.raises(InputError, match=r"points of 2 different t in .* for an image of one"):
+        read_points(table, Image(np.zeros(SHAPE), "YX"))
+
+
+def test_shapes_without_a_plane_in_a_stack(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image(tmp_path / "in" / "A1.tif", np.zeros((3, *SHAPE), np.uint8), "ZYX")
+    file = tmp_path / "A1.roi"
+    file.write_bytes(ImagejRoi.frompoints(np.array(box(4, 4, EDGE, EDGE))).tobytes())
+    import_annotations([file], tmp_path / "out", tmp_path / "in")
+    assert "go into the first of 3 planes of A1" in caplog.text
+
+
+def test_one_image_in_two_tables(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = [tmp_path / "A1_cells.csv", tmp_path / "A1_nuclei.csv"]
+    for table in tables:
+        table.write_text("y,x\n5,6\n")
+    import_annotations(tables, tmp_path / "out", images)
+    assert "such as A1: A1_cells.csv, A1_nuclei.csv; import one of them alone" in caplog.text

@@ -157,6 +157,8 @@ def test_splits_and_other_columns(tmp_path: Path) -> None:
         b"Name;Split\r\na;train\r\nb;test\r\n",
         b"name\tsplit\na.tif\ttrain\nimages/b.tif\ttest\n",
         b"sep=;\nname;split\na;train\nb;test\n",
+        b"sep=\t\nname\tsplit\na\ttrain\nb\ttest\n",
+        "name,split\na\u00a0,train\nb,\u00a0test\n".encode(),
         b"name split\na train\nb test\n",
         b"name|split\na|train\nb|test\n",
         b'\xef\xbb\xbf"name", "split"\n"a", "train"\n"b.TIFF", "test"\n',

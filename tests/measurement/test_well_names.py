@@ -39,6 +39,13 @@ def test_names_of_instruments(names, expected, unit):
     assert wells.unit == unit
 
 
+def test_wells_of_a_table_in_any_spelling(tmp_path):
+    path = tmp_path / "plate.csv"
+    path.write_text("name,well\na,b-3\nb,B 03\nc,B_3\nd,B003\ne,B03\nf,control\n")
+    wells = find_wells(list("abcdef"), path).table["well"].tolist()
+    assert wells == ["B03"] * 5 + ["control"]
+
+
 def test_a_name_without_time():
     table = find_wells(["run_A1_1", "run_A1_2"]).table
     assert table["well"].tolist() == ["A01", "A01"]

@@ -155,7 +155,7 @@ def _read_rows(raw: bytes, path: Path) -> tuple[list[Row], str]:
         )
     text = _decode(raw, path)
     skip = 0
-    first = text.partition("\n")[0].strip()
+    first = text.partition("\n")[0].strip("\r \ufeff")
     if declared := SEPARATOR_LINE.fullmatch(first):
         # Excel writes what separates columns into the first line.
         text, skip, separator = text.partition("\n")[2], 1, declared[1]
@@ -223,7 +223,8 @@ def _split(text: str, separator: str, path: Path) -> Iterator[Row]:
 
 
 def _tidy(value: str) -> str:
-    return unescape_formula(normalize("NFC", value.strip().strip(INVISIBLE).strip()))
+    plain = normalize("NFC", value).replace("\u00a0", " ").replace("\u202f", " ")
+    return unescape_formula(plain.strip().strip(INVISIBLE).strip())
 
 
 def escape_formula(text: str) -> str:

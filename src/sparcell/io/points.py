@@ -145,6 +145,13 @@ def _of_plane(frame: DataFrame, path: Path, image: Image, plane: Plane) -> DataF
     for name, number in zip(PLANE_COLUMNS, plane, strict=True):
         length = image.size(name.upper())
         if length == 1:
+            if name in frame.columns and frame[name].nunique() > 1:
+                raise InputError(
+                    f"points of {frame[name].nunique()} different {name} in {path} for an image of "
+                    "one",
+                    "the movie or stack that they were set in",
+                    f"use it as the image, or keep the points of one {name}",
+                )
             continue
         if name not in frame.columns:
             raise InputError(

@@ -226,6 +226,6 @@ def _read_date(text: str) -> datetime | None:
 
 
 def _tidy(well: str) -> str:
-    """B3, b03 and B - 3 are B03; other names stay."""
-    match = re.fullmatch(r"([A-Za-z]{1,2})(?: - )?(\d{1,2})", well)
+    """B3, b-03, B 3 and B003 are B03; other names stay."""
+    match = re.fullmatch(r"([A-Za-z]{1,2})[ _:-]*0*(\d{1,2})", well)
     return f"{match[1].upper()}{int(match[2]):02d}" if match else well

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.annotations.importing.shapes import CORNER, LARGEST, Outline, Shapes, fill
+from sparcell.annotations.importing.shapes import CORNER, LARGEST, Outline, Point, Shapes, fill
 from sparcell.annotations.run_lengths import decode
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
@@ -25,7 +25,8 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
 
     Polygon coordinates are px from the corner of the first pixel, x first; several polygons of
     an annotation are one object. Masks are run lengths, plain or compressed. What is marked
-    ``iscrowd`` is a region of objects that were not separated.
+    ``iscrowd`` is a region of objects that were not separated. An annotation of one keypoint is a
+    point, in px from the centre of the first pixel.
 
     Raises
     ------
@@ -33,19 +34,24 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
         If an annotation has only a box, names no image of the file, or is damaged.
     """
     try:
-        names = {entry["id"]: str(entry["name"]) for entry in content.get("categories", [])}
-        sizes = {e["id"]: (int(e["height"]), int(e["width"])) for e in content["images"]}
+        # Some programs write numbers of images as text in one place.
+        names = {str(entry["id"]): str(entry["name"]) for entry in content.get("categories", [])}
+        sizes = {str(e["id"]): (int(e["height"]), int(e["width"])) for e in content["images"]}
         found = {
-            entry["id"]: (
+            str(entry["id"]): (
                 stem(Path(str(entry["file_name"]).replace("\\", "/"))),
-                Shapes(path, size=sizes[entry["id"]]),
+                Shapes(path, size=sizes[str(entry["id"])]),
             )
             for entry in content["images"]
         }
         for entry in content["annotations"]:
-            shapes = found[entry["image_id"]][1]
-            name = names.get(entry.get("category_id"), "")
-            outline = _outline(entry, sizes[entry["image_id"]], name, path)
+            image = str(entry["image_id"])
+            shapes = found[image][1]
+            name = names.get(str(entry.get("category_id")), "")
+            if not entry.get("segmentation") and entry.get("keypoints"):
+                shapes.points.append(_point(entry["keypoints"], name, path))
+                continue
+            outline = _outline(entry, sizes[image], name, path)
             if outline and entry.get("iscrowd"):
                 shapes.crowds.append(outline)
             elif outline:
@@ -66,11 +72,21 @@ def read_coco(content: Any, path: Path) -> dict[str, Shapes]:
             raise InputError(
                 f"{count} images called {image} in {path}", "different names", "rename them"
             )
-    return {
-        image: shapes
-        for image, shapes in found.values()
-        if shapes.outlines or shapes.crowds or shapes.skipped
-    }
+    return {image: shapes for image, shapes in found.values() if shapes.anything}
+
+
+def _point(keypoints: list[float], name: str, path: Path) -> Point:
+    """Take the one keypoint, x, y and visibility, that an annotation has beside hidden ones."""
+    listed = np.array(keypoints, np.float64).reshape(-1, 3)
+    shown = listed[listed[:, 2] > 0]
+    if len(shown) != 1:
+        raise InputError(
+            f"an annotation of {len(shown)} keypoints in {path}",
+            "one keypoint or an outline for each object",
+            "export outlines, or a keypoint in the middle of each object",
+        )
+    x, y, _ = shown[0].tolist()
+    return Point(y, x, name)
 
 
 def _outline(entry: dict[str, Any], size: tuple[int, int], name: str, path: Path) -> Outline | None:
@@ -94,6 +110,9 @@ def _outline(entry: dict[str, Any], size: tuple[int, int], name: str, path: Path
         rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
         box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         return Outline(box.copy(), int(rows[0]), int(columns[0]), name)
+    if not isinstance(segmentation[0], list):
+        # One polygon without the list around it.
+        segmentation = [segmentation]
     rings = [np.array(ring, np.float64).reshape(-1, 2)[:, ::-1] - CORNER for ring in segmentation]
     return fill([[ring] for ring in rings], path, name)
 

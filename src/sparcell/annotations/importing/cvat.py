@@ -100,7 +100,9 @@ def _add(shapes: Shapes, kind: str, attributes: dict[str, str]) -> None:
 
 
 def _add_mask(shapes: Shapes, attributes: dict[str, str], name: str) -> None:
-    top, left, height, width = (int(attributes[key]) for key in ("top", "left", "height", "width"))
+    top, left, height, width = (
+        int(float(attributes[key])) for key in ("top", "left", "height", "width")
+    )
     runs = np.array(attributes["rle"].split(","), np.int64)
     if not 0 < height * width <= LARGEST or (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"{runs.sum()} px in run lengths for a box of {height} x {width} px")

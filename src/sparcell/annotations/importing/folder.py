@@ -16,14 +16,14 @@ import yaml
 
 from sparcell.annotations.importing.drawing import draw
 from sparcell.annotations.importing.reading import list_annotations, read_shapes
-from sparcell.annotations.importing.regions import leave_out_regions
+from sparcell.annotations.importing.regions import leave_out_regions, leave_out_whole_images
 from sparcell.annotations.importing.shapes import Shapes
 from sparcell.annotations.importing.tables import to_pixels
 from sparcell.core.dataset import Dataset
 from sparcell.core.dataset_layout import KINDS, FileLocation, read_layout
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.image import Image, Plane
+from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.image_files import stem
 from sparcell.core.progress import track
 from sparcell.io import create_image, list_images, open_image, open_sample, write_table
@@ -89,8 +89,11 @@ def import_annotations(
             found.setdefault(name, []).append(ready)
     kinds = _check_target(root, found, overwrite)
     if not kinds:
+        left_out = ", ".join(f"{count} {kind}" for kind, count in _count_skipped(found).items())
         raise InputError(
-            "no point and no outline" + (f" of class {', '.join(classes)}" if classes else ""),
+            "no point and no outline"
+            + (f" of class {', '.join(classes)}" if classes else "")
+            + (f"; left out: {left_out}" if left_out else ""),
             "annotations",
             "check the files" + (" and the names of the classes" if classes else ""),
         )
@@ -150,7 +153,7 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
         ],
         crowds=[replace(crowd, plane=_align_axis(crowd.plane, image)) for crowd in shapes.crowds],
     )
-    shapes = leave_out_regions(shapes)
+    shapes = leave_out_regions(leave_out_whole_images(shapes, image.shape))
     if any(outline.kind == "box" for outline in shapes.outlines):
         raise InputError(
             f"a rectangle in {shapes.source} for {name}, which is only a box around an object",
@@ -159,15 +162,7 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
         )
     places = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
     check_places(places, shapes.source, image.shape)
-    planes = set(image.planes())
-    drawn_in = {point.plane for point in shapes.points} | {o.plane for o in shapes.outlines}
-    for plane in drawn_in - planes:
-        if len(planes) > 1:
-            raise InputError(
-                f"a shape in {shapes.source} at t {plane.t}, z {plane.z} of {name}",
-                f"t below {image.size('T')} and z below {image.size('Z')}, counted from 0",
-                "use the image it was drawn in",
-            )
+    _check_planes(shapes, image, name)
     for outline in shapes.outlines:
         ends = outline.top + outline.mask.shape[0], outline.left + outline.mask.shape[1]
         if min(ends) <= 0 or outline.top >= image.shape[0] or outline.left >= image.shape[1]:
@@ -178,6 +173,31 @@ def _prepare(shapes: Shapes, image: Image, name: str, classes: Sequence[str]) ->
                 "check that they belong to it",
             )
     return shapes
+
+
+def _check_planes(shapes: Shapes, image: Image, name: str) -> None:
+    """Check that shapes lie in planes of their image, and warn where they name none."""
+    planes = set(image.planes())
+    drawn_in = {point.plane for point in shapes.points} | {o.plane for o in shapes.outlines}
+    if len(planes) == 1 and len(drawn_in) > 1:
+        raise InputError(
+            f"shapes in {len(drawn_in)} time points or depths in {shapes.source} for {name}, which "
+            "has one",
+            "the movie or stack that they were drawn in",
+            "use it as the image, or keep the shapes of one plane",
+        )
+    for plane in drawn_in - planes:
+        if len(planes) > 1:
+            raise InputError(
+                f"a shape in {shapes.source} at t {plane.t}, z {plane.z} of {name}",
+                f"t below {image.size('T')} and z below {image.size('Z')}, counted from 0",
+                "use the image it was drawn in",
+            )
+    if len(planes) > 1 and drawn_in == {FIRST_PLANE}:
+        logger.warning(
+            f"all shapes of {shapes.source} go into the first of {len(planes)} planes of {name}: "
+            "they name no other"
+        )
 
 
 def _align_axis(plane: Plane, image: Image) -> Plane:
@@ -290,6 +310,15 @@ def _write_labels(
     return totals
 
 
+def _count_skipped(found: dict[str, list[Shapes]]) -> Counter[str]:
+    """Count the shapes that are left out, by kind."""
+    skipped: Counter[str] = Counter()
+    for parts in found.values():
+        for part in parts:
+            skipped.update(part.skipped)
+    return skipped
+
+
 def _report(
     totals: Counter[str], found: dict[str, list[Shapes]], opened: dict[str, Image], root: Path
 ) -> None:
@@ -313,12 +342,16 @@ def _report(
         logger.warning(f"{totals['crowds']} regions of unseparated objects are written to ignore/")
     if totals["pieces"]:
         logger.info(f"outlines in several pieces gave {totals['pieces']} objects more")
-    skipped: Counter[str] = Counter()
-    for parts in found.values():
-        for part in parts:
-            skipped.update(part.skipped)
-    for kind, count in skipped.items():
+    for kind, count in _count_skipped(found).items():
         logger.warning(f"left out: {count} {kind}")
+    several = {n: [p.source.name for p in parts if p.anything] for n, parts in found.items()}
+    several = {n: sources for n, sources in several.items() if len(sources) > 1}
+    if several:
+        name, sources = next(iter(several.items()))
+        logger.warning(
+            f"{len(several)} images have annotations from several files, such as {name}: "
+            f"{', '.join(sources[:3])}; import one of them alone if they show the same objects"
+        )
     without = sorted(opened.keys() - set(annotated) - set(empty))
     if without:
         logger.info(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))

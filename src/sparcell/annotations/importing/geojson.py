@@ -18,8 +18,10 @@ from sparcell.core.image import Plane
 
 KINDS = {"annotation": "annotation", "detection": "detection", "cell": "detection"}
 NO_OBJECTS = ("tile", "tma_core", "root")
-IGNORED, REGION = "Ignore*", "Region*"
-"""Classes of QuPath for regions to leave out, and for the region of interest."""
+REGION = "Region*"
+"""Class of QuPath for the region of interest."""
+IGNORED = "*"
+"""End of the names of QuPath's other classes that are no objects: Ignore*, Necrosis*."""
 GEOMETRIES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
 
 
@@ -52,7 +54,8 @@ def read_geojson(content: Any, path: Path) -> Shapes:
 
     Coordinates are px from the corner of the first pixel, x first. A polygon keeps its holes; a
     multipolygon is one outline. Lines, tiles and regions (class ``Region*``) are left out and
-    counted; a shape of the class ``Ignore*`` becomes part of the ignore mask.
+    counted; a shape of a class such as ``Ignore*`` becomes part of the ignore mask. Of a cell with
+    a nucleus the outline of the cell is taken, and the nucleus counted.
 
     Raises
     ------
@@ -65,6 +68,8 @@ def read_geojson(content: Any, path: Path) -> Shapes:
             properties = feature.get("properties") or {}
             name = _class_name(properties.get("classification"))
             kind = properties.get("objectType", "")
+            if feature.get("nucleusGeometry"):
+                shapes.skip("nuclei of QuPath's cells")
             for geometry in _geometries(feature.get("geometry", feature)):
                 if kind in NO_OBJECTS or name == REGION:
                     shapes.skip("regions" if name == REGION else f"{kind} objects of QuPath")
@@ -118,7 +123,7 @@ def _add(shapes: Shapes, geometry: dict[str, Any], name: str, made_as: str) -> N
     corners = [[_corners(ring) for ring in polygon] for polygon in polygons]
     if outline := fill(corners, shapes.source, name, plane):
         outline = replace(outline, kind=made_as)
-        (shapes.crowds if name == IGNORED else shapes.outlines).append(outline)
+        (shapes.crowds if name.endswith(IGNORED) else shapes.outlines).append(outline)
     else:
         shapes.skip("polygons without a pixel")
 

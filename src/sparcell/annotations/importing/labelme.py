@@ -18,6 +18,8 @@ from sparcell.annotations.importing.shapes import (
 from sparcell.core.errors import InputError
 from sparcell.core.image_files import stem
 
+BACKGROUND, IGNORED = "_background_", "__ignore__"
+"""Labels that LabelMe's own converters give a meaning."""
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
@@ -31,6 +33,7 @@ def read_labelme(content: Any, path: Path) -> dict[str, Shapes]:
 
     Coordinates are px from the corner of the first pixel, x first. A circle has its middle and a
     point on its edge; a mask its first and last corner, and a PNG in base64. Rectangles are boxes.
+    Shapes labelled ``_background_`` are left out, those labelled ``__ignore__`` are uncertain.
 
     Raises
     ------
@@ -41,7 +44,12 @@ def read_labelme(content: Any, path: Path) -> dict[str, Shapes]:
     shapes = Shapes(path, size=(int(size[0]), int(size[1])) if all(size) else None)
     try:
         for shape in content["shapes"]:
+            if shape.get("label") == BACKGROUND:
+                shapes.skip("shapes of the background")
+                continue
             _add(shapes, shape)
+        shapes.crowds = [outline for outline in shapes.outlines if outline.name == IGNORED]
+        shapes.outlines = [outline for outline in shapes.outlines if outline.name != IGNORED]
     except InputError:
         raise
     except DAMAGED as error:

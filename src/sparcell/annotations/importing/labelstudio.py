@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
 from sparcell.annotations.importing.labelme import DAMAGED
 from sparcell.annotations.importing.shapes import Shapes, add_ellipse, add_point, add_polygon
 from sparcell.core.errors import InputError
-from sparcell.core.image_files import stem
+from sparcell.core.image_files import IMAGE_SUFFIXES, stem
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio puts this before the names of files that were uploaded."""
@@ -101,6 +102,9 @@ def _add(shapes: Shapes, result: dict[str, Any]) -> None:
 def _image_name(task: dict[str, Any]) -> str:
     """Name of the image of a task, from its file or its address."""
     files = [task.get("file_upload"), *task["data"].values()]
-    file = next(str(value) for value in files if value and isinstance(value, str))
-    name = Path(file.split("?d=")[-1].replace("\\", "/")).name
+    texts = [unquote(str(value)) for value in files if value and isinstance(value, str)]
+    paths = [text.split("?d=")[-1].partition("?")[0].replace("\\", "/") for text in texts]
+    # A task may have other data, such as the name of a well.
+    file = next((path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)), paths[0])
+    name = Path(file).name
     return stem(Path(UPLOADED.sub("", name)))

@@ -61,7 +61,9 @@ def list_annotations(inputs: Sequence[Path]) -> list[Path]:
             listed = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
             if not listed:
                 raise InputError(
-                    f"no annotations in {path}", ", ".join(SUFFIXES), "name a folder that has them"
+                    f"no annotations in {path}",
+                    ", ".join(SUFFIXES),
+                    "name a folder that has them; label images go into labels/ as they are",
                 )
             found += listed
         elif not path.is_file():

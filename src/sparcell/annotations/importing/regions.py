@@ -16,6 +16,22 @@ MIN_OBJECTS = 3
 """An outline with so many objects is a region; a cell may contain a nucleus or two."""
 MIN_AREA = 4.0
 """Smallest area of a region, in median areas."""
+WHOLE = 0.95
+"""An outline of so much of the image is no object."""
+
+
+def leave_out_whole_images(shapes: Shapes, shape: tuple[int, int]) -> Shapes:
+    """Leave out outlines of the whole image, which is of `shape` px, and count them."""
+    kept = []
+    for outline in shapes.outlines:
+        top, left = max(-outline.top, 0), max(-outline.left, 0)
+        bottom, right = shape[0] - outline.top, shape[1] - outline.left
+        inside = outline.mask[top : max(bottom, 0), left : max(right, 0)]
+        if inside.sum() >= WHOLE * shape[0] * shape[1]:
+            shapes.skip("outlines of the whole image")
+        else:
+            kept.append(outline)
+    return replace(shapes, outlines=kept)
 
 
 def leave_out_regions(shapes: Shapes) -> Shapes:

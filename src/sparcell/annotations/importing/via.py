@@ -83,7 +83,8 @@ def _add(shapes: Shapes, shape: dict[str, Any], attributes: dict[str, Any]) -> N
     kind, name = shape["name"], _class_name(attributes)
     if kind in ("polygon", "polyline") and shape.get("all_points_x"):
         corners = np.array([shape["all_points_x"], shape["all_points_y"]], np.float64).T
-        if kind == "polygon":
+        # A polyline that ends where it begins is a polygon.
+        if kind == "polygon" or (len(corners) > 3 and (corners[0] == corners[-1]).all()):
             add_polygon(shapes, corners, name)
         else:
             shapes.skip("shapes of type polyline")
