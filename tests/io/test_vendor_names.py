@@ -61,7 +61,57 @@ EXPECTED = {
     "exp_B03_s1_t005_z2_w1": {
         "plate": "exp", "well": "B03", "tile": "1", "time": "005", "depth": "2", "channel": "1",
     },
+    "r2_c3_f1": {"well": "B03", "tile": "1"},
+    "002003001": {"well": "B03", "tile": "001"},
+    "scan_Plate_D_p00_z01_0_A01f00d0": {
+        "plate": "scan_Plate_D_p00", "well": "A01", "tile": "00", "depth": "01", "time": "0",
+        "channel": "0",
+    },
+    "B3_01_1_2_DAPI_001": {"well": "B3", "tile": "2", "channel": "DAPI", "time": "001"},
+    "WellA01_PointA01_0001_ChannelDAPI_Seq0000": {
+        "well": "A01", "tile": "0001", "channel": "DAPI",
+    },
+    "WellB03_ChannelDAPI_Seq0001": {"well": "B03", "tile": "0001", "channel": "DAPI"},
+    "Image_T0001_XY01_00002_Z003_CH1": {
+        "plate": "Image", "well": "XY01", "tile": "00002", "time": "0001", "depth": "003",
+        "channel": "1",
+    },
+    "exp_w1DAPI_s2_t3": {"plate": "exp", "tile": "2", "time": "3", "channel": "1DAPI"},
+    "exp_s2_t003_c1": {"plate": "exp", "tile": "2", "time": "003", "channel": "1"},
+    "exp_t001xy02z03c1": {
+        "plate": "exp", "tile": "02", "time": "001", "depth": "03", "channel": "1",
+    },
+    "exp_Series002_t03_z04_ch01": {
+        "plate": "exp", "tile": "002", "time": "03", "depth": "04", "channel": "01",
+    },
     # Variants.
+    "r02_c11_f03_t4_z2_ch1": {
+        "well": "B11", "tile": "03", "time": "4", "depth": "2", "channel": "1",
+    },
+    "EXP_Plate_R_p00_3_B12f01d4": {
+        "plate": "EXP_Plate_R_p00", "well": "B12", "tile": "01", "time": "3", "channel": "4",
+    },
+    "B03(fld 1 wv DAPI)": {"well": "B03", "tile": "1", "channel": "DAPI"},
+    "B3_-1_1_1_Tsf[Phase]_012": {
+        "well": "B3", "tile": "1", "channel": "Tsf[Phase]", "time": "012",
+    },
+    "Image_XY01_00001_CH2": {
+        "plate": "Image", "well": "XY01", "tile": "00001", "channel": "2",
+    },
+    "Image_XY01_00001_Overlay": {
+        "plate": "Image", "well": "XY01", "tile": "00001", "channel": "Overlay",
+    },
+    "exp-01_s01t02z3c1_ORG": {
+        "plate": "exp-01", "tile": "01", "time": "02", "depth": "3", "channel": "1",
+    },
+    "expt001xy12": {"plate": "exp", "tile": "12", "time": "001"},
+    "exp_xy01t02c1": {"plate": "exp", "tile": "01", "time": "02", "channel": "1"},
+    "run 2_Position 3_t00_z01_RAW_ch00": {
+        "plate": "run 2", "tile": "3", "time": "00", "depth": "01", "channel": "00",
+    },
+    "wellB03_field2": {"well": "B03", "tile": "2"},
+    "B03_xy2": {"well": "B03", "tile": "2"},
+    "plate_B03_fov_7_t2": {"plate": "plate", "well": "B03", "tile": "7", "time": "2"},
     "Green_H12_4_01d12h30m": {
         "channel": "Green", "well": "H12", "tile": "4", "time": "01d12h30m",
     },
@@ -127,7 +177,7 @@ def test_every_form_reads_its_example(form: Form) -> None:
 @pytest.mark.parametrize(
     "name",
     ["cells_001", "nuclei", "BBBC006_x", "img_01", "HeLa_B2", "film_t01", "Pos0_x", "TimePoint_1_a",
-     "r2c3", "A1", "scene0", "2023y05m17d_08h00m"],
+     "r2c3", "A1", "000003001", "cells_s1", "20240503", "cell_c1", "scene0", "2023y05m17d_08h00m"],
 )  # fmt: skip
 def test_other_names_are_not_read(name: str) -> None:
     assert match_names([name]) == []

@@ -37,6 +37,11 @@ def _somewhere(before: str, value: str) -> str:
     return rf"(?:(?=.*[_-]{before}{value}(?:[_-]|$))|)"
 
 
+def _later(letter: str, group: str) -> str:
+    """Match a letter and its number somewhere in a run such as ``_t001c1``, or nothing."""
+    return rf"(?:(?=(?:_?[a-z]{{1,2}}\d+)*?_?{letter}(?P<{group}>\d+)(?!\d))|)"
+
+
 class Form(NamedTuple):
     """A form of a file name.
 
@@ -73,6 +78,20 @@ FORMS = (
         r"(?:.*?-ch(?P<channel>\d+))?(?:.*?(?:sk|t)(?P<time>\d+).*|.*)",
     ),
     Form(
+        "row, column and field",
+        "r2_c3_f1",
+        r"(?:(?P<plate>.+)_)?r(?P<row>\d+)_c(?P<column>\d+)_f(?P<tile>\d+)"
+        + _somewhere("z", r"(?P<depth>\d+)")
+        + _somewhere("(?:w|ch)", r"(?P<channel>\d+)")
+        + _somewhere("t", r"(?P<time>\d+)")
+        + r"(?:[_-].*)?",
+    ),
+    Form(
+        "Opera, plates of .flex files",
+        "002003001",
+        r"(?!000|\d{3}000)(?P<row>0[0-2]\d|03[0-2])(?P<column>0[0-4]\d)(?P<tile>\d{3})",
+    ),
+    Form(
         "ImageXpress",
         "plate_B03_s1_w1",
         # A channel is one digit; what follows it at once is the file's own number.
@@ -97,9 +116,30 @@ FORMS = (
     Form(
         "GE InCell",
         "B - 3(fld 1 wv DAPI - DAPI z 1 time 1 - 0 ms)",
-        r"(?:(?P<plate>.+)_)?(?P<well>(?:[A-P]|A[A-F]) - \d{1,2})\(fld (?P<tile>\d+)"
+        r"(?:(?P<plate>.+)_)?(?P<well>(?:[A-P]|A[A-F])(?: - )?\d{1,2})\(fld (?P<tile>\d+)"
         r"(?: wv (?P<channel>.+?))?(?: wix \d+)?(?: z (?P<depth>\d+))?"
         r"(?:(?: ?-)? (?:time|tm) (?P<time>\d+)(?: - \d+ ms)?)?\)",
+    ),
+    Form(
+        "EVOS",
+        "scan_Plate_D_p00_z01_0_A01f00d0",
+        rf"(?P<plate>.+_p\d+)(?:_z(?P<depth>\d+))?_(?P<time>\d+)_{_WELL}f(?P<tile>\d+)"
+        r"d(?P<channel>\d)",
+    ),
+    Form(
+        "BioTek Cytation, Lionheart",
+        "B3_01_1_2_DAPI_001",
+        rf"{_WELL}_-?\d+_\d+_(?P<tile>\d+)_(?P<channel>.+)_(?P<time>\d{{3,}})",
+    ),
+    Form(
+        "Nikon JOBS, points of wells",
+        "WellA01_PointA01_0001_ChannelDAPI_Seq0000",
+        rf"Well{_WELL}_Point[A-P]\d+_(?P<tile>\d+)_Channel(?P<channel>.+?)(?:_Seq\d+)?",
+    ),
+    Form(
+        "Nikon JOBS",
+        "WellB03_ChannelDAPI_Seq0001",
+        rf"Well{_WELL}_Channel(?P<channel>.+?)_Seq(?P<tile>\d+)",
     ),
     Form(
         "Cellomics, ArrayScan",
@@ -161,12 +201,48 @@ FORMS = (
     Form(
         "well, site and others in this order of letters or another",
         "exp_B03_s1_t005_z2_w1",
-        rf"{_PLATE}{_WELL}[_-](?:s|f|site|field)(?P<tile>\d+)"
+        rf"{_PLATE}(?:well[_-]?)?{_WELL}[_-](?:s|f|xy|fov|pos|site|field|tile)[_-]?(?P<tile>\d+)"
         + _somewhere("z", r"(?P<depth>\d+)")
         + _somewhere("(?:w|ch?)", r"(?P<channel>\d+)")
         # The letter of the time may lack where the time follows the site at once.
         + rf"(?:(?=(?:.*[_-]t|[_-])(?P<time>{ELAPSED}|\d+)(?:[_-]|$))|)"
         + r"(?:[_-].*)?",
+    ),
+    # Names without wells: each position counts as one.
+    Form(
+        "Keyence BZ-X",
+        "Image_T0001_XY01_00002_Z003_CH1",
+        r"(?:(?P<plate>.+?)_)??(?:T(?P<time>\d+)_)?(?P<well>XY\d+)_(?P<tile>\d{5})"
+        r"(?:_Z(?P<depth>\d+))?_(?:CH)?(?P<channel>\d|overlay)",
+    ),
+    Form(
+        "MetaMorph",
+        "exp_w1DAPI_s2_t3",
+        r"(?P<plate>.+?)_w(?P<channel>\d[^_]*)_s(?P<tile>\d+)(?:_t(?P<time>\d+))?",
+    ),
+    Form(
+        "Zeiss ZEN",
+        "exp_s2_t003_c1",
+        r"(?P<plate>.+?)[_-]s(?P<tile>\d+)"
+        + _later("t", "time")
+        + _later("z", "depth")
+        + _later("c", "channel")
+        + r"(?:_?[tzcmh]\d+)+(?:_ORG)?",
+    ),
+    Form(
+        "Nikon NIS-Elements",
+        "exp_t001xy02z03c1",
+        r"(?P<plate>.+?)_?(?=(?:t|xy|z|c)\d)"
+        + _later("t", "time")
+        + _later("z", "depth")
+        + _later("c", "channel")
+        + r"(?:[tzc]\d+)*xy(?P<tile>\d+)(?:[tzc]\d+)*",
+    ),
+    Form(
+        "Leica LAS X",
+        "exp_Series002_t03_z04_ch01",
+        r"(?P<plate>.+?)_(?:Series|Position) ?(?P<tile>\d+)(?:_t(?P<time>\d+))?"
+        r"(?:_z(?P<depth>\d+))?(?:_RAW)?(?:_ch(?P<channel>\d+))?",
     ),
 )
 
