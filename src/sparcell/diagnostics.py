@@ -291,7 +291,7 @@ def _cache() -> Iterator[Finding]:
 def _model(model: Model) -> Iterator[Finding]:
     """Open a model on every runtime, the one that `auto` would choose first."""
     try:
-        chosen = model.open("auto")
+        chosen = model.open_new("auto")
     except InputError as error:
         yield Finding("fail", "model", error.found, error.fix)
         return
@@ -301,7 +301,7 @@ def _model(model: Model) -> Iterator[Finding]:
     window = _window(model)
     for name in candidates(model.spec.int8):
         try:
-            runtime = model.open(name)
+            runtime = model.open_new(name)
             found = output.reference_image(runtime(model.golden_input), shape)
         except InputError as error:
             # Not every machine has every runtime; one is enough.

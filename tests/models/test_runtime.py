@@ -11,7 +11,8 @@ from models import bright_model, random_model
 from sparcell.core.errors import InputError
 from sparcell.methods.base import to_uint8
 from sparcell.models import Model
-from sparcell.models.runtime import RUNTIMES, OpenVino, read_uint8
+from sparcell.models.openvino_runtime import OpenVino
+from sparcell.models.runtime import RUNTIMES, read_uint8
 
 
 @pytest.fixture(scope="module")

@@ -118,11 +118,11 @@ def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str
     results = {}
     for runtime in candidates(model.spec.int8):
         try:
-            model.open(runtime)
+            model.open_new(runtime)
             results[runtime] = ""
         except InputError as error:
             results[runtime] = error.found
     if all(results.values()):
         # Raises the reasons of all runtimes in one line.
-        model.open("auto")
+        model.open_new("auto")
     return results

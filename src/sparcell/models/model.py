@@ -30,6 +30,7 @@ from sparcell.methods.stain.intensities import StainRange
 from sparcell.models.description import describe
 from sparcell.models.external_model import ExternalLayout, ExternalRuntime
 from sparcell.models.int8 import Int8
+from sparcell.models.open_networks import OPEN_NETWORKS, NetworkKey
 from sparcell.models.runtime import Runtime, open_runtime
 from sparcell.models.windows import Windowed
 from sparcell.preprocessing.normalise import Normalise, Scaling
@@ -116,14 +117,58 @@ class Model:
         """The decode settings as the method's own type."""
         return self.method.decode_settings(**self.spec.decode)
 
+    @cached_property
+    def _golden_digest(self) -> str:
+        """SHA-256 of the golden input and output."""
+        both = (npy(self.golden_input), npy(self.golden_output))
+        return hashlib.sha256(b"".join(both)).hexdigest()
+
     def open(self, runtime: str = "auto", threads: int = 0) -> Runtime:
-        """Start the network and compare it with the golden output.
+        """Open the network, or return the one that is open in this process.
+
+        The networks of the `MOST_OPEN` models used last stay open, until `close` or the end of the
+        process. Several threads may use one network; they take turns. A forked process opens its
+        own.
+
+        Parameters
+        ----------
+        runtime : str
+            ``auto`` or a name in `sparcell.models.runtime.RUNTIMES`.
+        threads : int
+            0 lets the runtime choose.
+
+        Raises
+        ------
+        InputError
+            If the runtime is unknown or does not reproduce the golden output. This is compared
+            when the libraries or the processor are new to the cache on disk, see
+            `sparcell.models.compiled_cache`.
+        """
+        key = NetworkKey(self.digest, self._golden_digest, runtime, threads)
+        digest = f"{self.digest} {self._golden_digest}"
+        return OPEN_NETWORKS.get(key, lambda: self._start(runtime, threads, digest))
+
+    def open_new(self, runtime: str = "auto", threads: int = 0) -> Runtime:
+        """Start another network and compare it with the golden output, whatever is cached.
 
         Raises
         ------
         InputError
             If the runtime is unknown or does not reproduce the golden output.
         """
+        return self._start(runtime, threads)
+
+    def close(self) -> None:
+        """Close the networks of this model that `open` has opened, which frees their memory."""
+        OPEN_NETWORKS.close(self.digest)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, runtime: str, threads: int, digest: str = "") -> Runtime:
         layout, output = self.spec.layout, self.method.output
         wrap: Callable[[Runtime], Runtime] | None = None
         if layout:
@@ -133,7 +178,8 @@ class Model:
         elif self.spec.window:
             wrap = partial(Windowed, edge=self.spec.window, output=output)
         golden = (self.golden_input, self.golden_output)
-        return open_runtime(runtime, self.onnx, *golden, threads, output, wrap, self.spec.int8)
+        compared = (self.onnx, *golden, threads, output, wrap, self.spec.int8, digest)
+        return open_runtime(runtime, *compared)
 
     def scaling(
         self, image: Image, plane: Plane = FIRST_PLANE

@@ -13,7 +13,9 @@ from sparcell.core.errors import InputError, first_line
 from sparcell.core.registry import Registry
 from sparcell.methods.base import DENSE_MAPS, Maps, OutputSpec, to_uint8
 from sparcell.models.accelerators import ACCELERATORS, Accelerated, present
-from sparcell.models.int8 import Int8, has_int8, quantise
+from sparcell.models.compiled_cache import compiled_cache, library_versions, processor
+from sparcell.models.int8 import Int8, has_int8
+from sparcell.models.openvino_runtime import OpenVino
 from sparcell.system.libraries import import_onnxruntime, import_openvino
 from sparcell.system.malloc import tune_malloc
 
@@ -28,13 +30,6 @@ It is also the share for detections, see `OutputSpec.every_pixel`.
 """
 
 
-MOST_COMPILED = 8
-"""Window sizes for which a compiled network is cached: each has weights and buffers.
-
-``diameter="auto"`` predicts each image in six sizes.
-"""
-
-
 class Runtime(Protocol):
     """Runs one network."""
 
@@ -45,73 +40,6 @@ class Runtime(Protocol):
 
         Of a dense network that is one array, (K, Y, X) float32 in 0..1.
         """
-
-
-class OpenVino:
-    """Intel's OpenVINO, the fastest on CPUs; compiled once per window size."""
-
-    def __init__(self, onnx: bytes, threads: int, precision: str, int8: Int8 | None = None) -> None:
-        openvino = import_openvino()
-
-        self.name = f"openvino {'int8' if int8 else precision}"
-        self._core = openvino.Core()
-        self._onnx, self._int8 = onnx, int8
-        self._options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "PERFORMANCE_HINT": "LATENCY",
-            # With pinning, threads of several processes would all run on the same cores.
-            "ENABLE_CPU_PINNING": False,
-        }
-        if threads:
-            self._options["INFERENCE_NUM_THREADS"] = threads
-        self._graphs: dict[bool, Any] = {}
-        self._compiled: dict[tuple[tuple[int, ...], bool], Any] = {}
-
-    def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run the network on one window."""
-        network = self._compile(image.shape, as_uint8=False)
-        given = network(image[None])
-        return [given[number][0] for number in range(len(network.outputs))]
-
-    def run_uint8(self, image: NDArray[np.float32]) -> Maps:
-        """Run a network of dense maps on one window; its graph ends in bytes.
-
-        That is a quarter of the memory of float32 maps.
-        """
-        maps: Maps = self._compile(image.shape, as_uint8=True)(image[None])[0][0]
-        return maps
-
-    def _compile(self, shape: tuple[int, ...], as_uint8: bool) -> Any:
-        network = self._compiled.pop((shape, as_uint8), None)
-        if network is None:
-            if len(self._compiled) >= MOST_COMPILED:
-                self._compiled.pop(next(iter(self._compiled)))
-            graph = self._graph(as_uint8).clone()
-            graph.reshape([1, *shape])
-            network = self._core.compile_model(graph, "CPU", self._options)
-        # Sorted by last use, the oldest first.
-        self._compiled[shape, as_uint8] = network
-        return network
-
-    def _graph(self, as_uint8: bool) -> Any:
-        """Read the network once for all sizes, which saves a quarter of the compile time."""
-        if as_uint8 not in self._graphs:
-            graph = self._core.read_model(self._onnx, b"")
-            if self._int8:
-                quantise(graph, self._int8.ranges)
-            self._graphs[as_uint8] = _rounded(graph) if as_uint8 else graph
-        return self._graphs[as_uint8]
-
-
-def _rounded(graph: Any) -> Any:
-    """Add `sparcell.methods.base.to_uint8` to the end of a graph."""
-    openvino = import_openvino()
-    from openvino import opset13 as ops
-
-    maps = graph.output(0).get_node().input_value(0)
-    scaled = ops.add(ops.multiply(maps, np.float32(255)), np.float32(0.5))
-    ends = [ops.result(ops.convert(scaled, "u8"))]
-    return openvino.Model(ends, graph.get_parameters(), "uint8")
 
 
 def read_uint8(runtime: Runtime, image: NDArray[np.float32]) -> Maps:
@@ -187,6 +115,7 @@ def open_runtime(
     output: OutputSpec = DENSE_MAPS,
     wrap: Callable[[Runtime], Runtime] | None = None,
     int8: Int8 | None = None,
+    digest: str = "",
 ) -> Runtime:
     """Open a runtime that reproduces the golden output.
 
@@ -207,6 +136,9 @@ def open_runtime(
         Puts a runtime around another one, such as for another tool's network.
     int8 : Int8, optional
         Of a model that has been calibrated.
+    digest : str, optional
+        Of the model and its golden output. With it the outcome is cached on disk: the same
+        libraries on the same processor are compared once.
 
     Raises
     ------
@@ -214,17 +146,32 @@ def open_runtime(
         If none does.
     """
     tune_malloc()
-    reasons = []
-    for candidate in candidates(int8) if name == "auto" else [name]:
-        make = RUNTIMES[candidate]
+
+    def start(candidate: str) -> Runtime:
+        runtime: Runtime = RUNTIMES[candidate](onnx, threads, int8)
+        return wrap(runtime) if wrap else runtime
+
+    disk, key = compiled_cache(), f"runtime {name} {digest} {library_versions()} {processor()}"
+    if digest and (known := disk.load(key)):
         try:
-            runtime: Runtime = make(onnx, threads, int8)
-            runtime = wrap(runtime) if wrap else runtime
+            return start(known.decode())
+        except Exception as error:
+            logger.debug(f"{known.decode()} no longer starts: {first_line(error)}")
+            disk.remove(key)
+    reasons = []
+    order = candidates(int8) if name == "auto" else [name]
+    for candidate in order:
+        RUNTIMES[candidate]
+        try:
+            runtime = start(candidate)
             shape = (golden_input.shape[1], golden_input.shape[2])
             difference = np.abs(
                 output.reference_image(runtime(golden_input), shape) - golden_output
             )
             if not (reason := _compare(candidate, difference, output, int8)):
+                # A device may be gone or mended tomorrow: such machines compare at every start.
+                if digest and not any(one in ACCELERATORS for one in order):
+                    disk.store(key, candidate.encode())
                 return runtime
         except ImportError as error:
             reason = f"not installed ({error.name})"

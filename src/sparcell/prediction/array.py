@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
-from sparcell.models.loading import load_model
 from sparcell.models.model import Model
+from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
@@ -63,7 +63,7 @@ def predict_array(
     Parameters
     ----------
     model : Model, Path or str
-        A model, or what `load_model` takes.
+        A model, or what `load_model` takes. A file is read once, and anew when it changes.
     pixels : array
         Of any integers or floats; its intensities need not be scaled.
     axes : str
@@ -71,7 +71,8 @@ def predict_array(
     settings : PredictSettings
         Those of files and blocks do not matter here.
     runtime : Runtime or str
-        For many arrays, start the network once: ``runtime=model.open()``. A name starts it here.
+        A name, or what `Model.open` gave. The network of a name is opened at the first call and
+        shared by later ones; see `Model.open`.
     threads : int
         0 = as many as there are cores.
     pixel_size : float, optional
@@ -86,7 +87,7 @@ def predict_array(
     InputError
         If the array, its axes or its channels do not fit the model.
     """
-    model = model if isinstance(model, Model) else load_model(model)
+    model = MODELS.get(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)
     prepared = PreparedImage.of(Image(pixels, axes, pixel_size), loaded, settings)
     for plane in prepared.blank:

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from sparcell.core.errors import InputError
-from sparcell.models.loading import load_model
 from sparcell.models.model import Model
+from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.tiling.tta import TTARuntime
 
@@ -21,9 +21,9 @@ class LoadedModel:
     ----------
     model : Model
     runtime : Runtime or str
-        One that `Model.open` gave, or the name of one.
+        One that `Model.open` gave, or the name of one, which is opened once in a process.
     threads : int
-        Of one that is started; 0 lets it choose.
+        Of one that is opened; 0 lets it choose.
     tta : str, optional
         See `sparcell.prediction.tiling.tta.list_symmetries`; None: what the model says.
     """
@@ -115,7 +115,7 @@ class RuntimeSpec:
             If the model cannot be read, or another runtime is the fastest that is right here.
         """
         if self not in _loaded:
-            loaded = LoadedModel(load_model(self.model), self.runtime, self.threads, self.tta)
+            loaded = LoadedModel(MODELS.get(self.model), self.runtime, self.threads, self.tta)
             if loaded.runtime.name != self.name:
                 raise InputError(
                     f"{loaded.runtime.name} on {socket.gethostname()}, {self.name} elsewhere",

@@ -12,8 +12,8 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.io import create_image
 from sparcell.methods.stain.intensities import StainRange
-from sparcell.models.loading import load_model
 from sparcell.models.model import Model
+from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.prepared_image import PreparedImage
@@ -92,7 +92,7 @@ def predict_stain_array(
     InputError
         If the model predicts none, or the array does not fit it.
     """
-    model = model if isinstance(model, Model) else load_model(model)
+    model = MODELS.get(model)
     check_stain_settings(settings)
     stain = stain_of(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)

@@ -10,8 +10,8 @@ from typing import Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.record import read_record
-from sparcell.models.loading import load_model
 from sparcell.models.model import Model
+from sparcell.models.model_cache import MODELS
 from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.items import Item, list_items
 from sparcell.prediction.results import Results
@@ -86,7 +86,7 @@ def plan_prediction(
         If the model, the settings or the list of inputs cannot be used.
     """
     out = Path(out)
-    model = model if isinstance(model, Model) else load_model(model)
+    model = MODELS.get(model)
     task = task_of(model)
     check_diameter(settings.diameter)
     task.check_settings(settings)
