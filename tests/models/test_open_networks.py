@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -178,6 +177,6 @@ def test_a_file_is_read_once_until_it_changes(
         predict_array(path, IMAGE, runtime="counting", threads=1).labels, IMAGE == 0
     )
     assert started == [1, 1]
-    os.unlink(path)
+    path.unlink()
     with pytest.raises(InputError, match="no model"):
         predict_array(path, IMAGE, runtime="counting", threads=1)

@@ -21,7 +21,7 @@ One takes about 0.1 GB, and about 0.2 GB more for each size of window of 2048 px
 
 
 class NetworkKey(NamedTuple):
-    """What decides that two calls can share a network.
+    """Key of a network: calls of the same key share it.
 
     Attributes
     ----------
