@@ -6,13 +6,10 @@ A page contains a marker such as ``{{ commands }}``. `PARTS` names the function 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
-
-LISTED = re.compile(r"^  ([a-z]+)  ", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -34,23 +31,26 @@ def commands() -> str:
 
 def help_texts() -> Iterator[tuple[tuple[str, ...], str]]:
     """Give the help of each command, by the words that call it."""
+    import typer
+
     from sparcell import cli
 
     cli.register()
     # Click makes help as wide as the terminal, and looks here for its width.
     os.environ["COLUMNS"] = "96"
-    return _help_texts(cli.app, ())
+    return _help_texts(cli.app, typer.main.get_command(cli.app), ())
 
 
-def _help_texts(app: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _help_texts(
+    app: Any, command: Any, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Give the help of a command and of all below it."""
     with redirect_stdout(StringIO()) as printed:
         app([*words, "--help"], prog_name="sparcell", standalone_mode=False)
-    text = printed.getvalue()
-    yield words, text
-    _, _, listed = text.partition("\nCommands:\n")
-    for name in LISTED.findall(listed):
-        yield from _help_texts(app, (*words, name))
+    yield words, printed.getvalue()
+    for name, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from _help_texts(app, below, (*words, name))
 
 
 def settings() -> str:

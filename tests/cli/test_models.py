@@ -48,7 +48,7 @@ def sparcell(capsys):
 
 def test_predict_by_name(sparcell, bundled, tmp_path):
     code, _, said = sparcell("predict", "nuclei", "a.tif", "-o", "out")
-    assert code == 0 and "objects in 1 planes" in said
+    assert code == 0 and "objects in 1 image" in said
     assert (tmp_path / "out" / "labels" / "a.tif").exists()
 
 

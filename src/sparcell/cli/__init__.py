@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from sparcell import __version__
-from sparcell.cli.help import GroupedCommand
+from sparcell.cli.help import GroupedCommand, RootGroup
 from sparcell.cli.parameters import FlagFormatter, find_command, flags_of, shown_flags
 from sparcell.core.errors import SparcellWarning, first_line
 from sparcell.core.files import input_error
@@ -34,7 +34,7 @@ app = typer.Typer(
     name="sparcell",
     help="Microscopy images into counted, measured and tracked cells.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=RootGroup,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,14 +42,15 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
-    quiet: bool = typer.Option(False, "--quiet", help="Print warnings and errors only."),
+    version: bool = typer.Option(False, "-V", "--version", help="Print the version and stop."),
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="Print warnings and errors only."),
+    verbose: bool = typer.Option(False, "-v", "--verbose", help="Print details, too."),
 ) -> None:
     if version:
         typer.echo(f"sparcell {__version__}")
         raise typer.Exit()
-    if quiet:
-        package.setLevel(logging.WARNING)
+    if quiet or verbose:
+        package.setLevel(logging.WARNING if quiet else logging.DEBUG)
 
 
 def register() -> None:

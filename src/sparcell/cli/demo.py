@@ -15,10 +15,12 @@ EPOCHS = 5
 
 
 def demo(
-    out: Path = typer.Option(Path("sparcell-demo"), "-o", "--out", help="Folder for everything."),
+    out: Path = typer.Option(
+        Path("sparcell-demo"), "-o", "--output", help="Folder for everything."
+    ),
     seed: int = typer.Option(0, help="Equal seeds give equal images."),
 ) -> None:
-    """Run all steps on simulated images; this takes minutes on a laptop."""
+    """Run all steps on simulated images, in minutes."""
     from sparcell.cli.extras import need_torch
 
     need_torch()

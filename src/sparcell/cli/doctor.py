@@ -15,7 +15,7 @@ def doctor(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Check this machine for prediction and training, and print how to fix problems."""
+    """Check this machine, and print how to fix problems."""
     from sparcell.diagnostics import doctor as run
     from sparcell.models import load_model
 

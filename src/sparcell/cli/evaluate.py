@@ -127,7 +127,7 @@ def evaluate(
         rich_help_panel=STAINS,
     ),
 ) -> None:
-    """Score label images pixel by pixel, by overlap and one to one; or tracks, or stains."""
+    """Score label images, tracks or stains against true ones."""
     from sparcell.core.errors import InputError
     from sparcell.core.files import write_json
     from sparcell.core.progress import console

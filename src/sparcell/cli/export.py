@@ -32,7 +32,7 @@ def export(
         "or what predict, label or import made.",
     ),
     out: Path = typer.Option(
-        ..., "-o", "--out", help="A new folder; for bioimageio a .zip to be written."
+        ..., "-o", "--output", help="A new folder; for bioimageio a .zip to be written."
     ),
     format: Format = typer.Option(
         Format.bioimageio,
@@ -45,7 +45,7 @@ def export(
         False, "--half-weights", help="Store a model's weights in 16 bits: half the size."
     ),
 ) -> None:
-    """Export a model, or labels for ImageJ, QuPath and other programs."""
+    """Export models, or labels for ImageJ and QuPath."""
     if format in MODELS:
         _export_model(what, out, format.value, list(author or ()), licence, half_weights)
         return

@@ -14,10 +14,10 @@ def import_(
         " Studio, Cellpose; or folders of them.",
     ),
     out: Path = typer.Option(
-        ..., "-o", "--out", help="New dataset folder, or one that has images and lacks these."
+        ..., "-o", "--output", help="New dataset folder, or one that has images and lacks these."
     ),
     images: Path = typer.Option(
-        None, help="Folder of the images, which stay where they are; by default those of --out."
+        None, help="Folder of the images, which stay where they are; by default those of -o."
     ),
     units: str = typer.Option("auto", help="Unit of points in tables: px, um, or auto."),
     pixel_size: float = typer.Option(
@@ -30,7 +30,7 @@ def import_(
         False, "--overwrite", help="Replace points and labels that are there."
     ),
 ) -> None:
-    """Import points and outlines of other tools into a dataset."""
+    """Import points and outlines of other tools."""
     from sparcell.annotations.importing import import_annotations
 
     import_annotations(

@@ -19,7 +19,7 @@ def info(
     paths: list[Path] = typer.Argument(..., help="Images or dataset folders."),
     axes: str = typer.Option(None, help="Axes of the images, such as TYX, if they do not say."),
 ) -> None:
-    """Print axes, channels, sizes and annotations of images and datasets."""
+    """Describe images, datasets and their annotations."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.io import expand_scenes, list_images, open_image, without_continued

@@ -27,7 +27,7 @@ class Mask(StrEnum):
 def label(
     dataset: Path = typer.Argument(..., help="Dataset folder with images/ and stain/ or points/."),
     out: Path = typer.Option(
-        None, "-o", "--out", help="New folder for the result; by default the dataset itself."
+        None, "-o", "--output", help="New folder for the result; by default the dataset itself."
     ),
     source: str = typer.Option(
         "stain", "--from", help="stain, or points: propose an outline for each, to be corrected."
@@ -57,7 +57,7 @@ def label(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
     ),
 ) -> None:
-    """Make labels from a nuclear stain or from points, and judge their quality."""
+    """Make labels from a nuclear stain or from points."""
     from sparcell.labeling import label as run
 
     # What was not given is not passed on, so that only a setting that the preset lacks is refused.

@@ -14,7 +14,7 @@ def measure(
     predictions: Path = typer.Argument(
         ..., help="Folder that `sparcell predict` wrote, or labels."
     ),
-    out: Path = typer.Option(..., "-o", "--out", help="Folder for the tables."),
+    out: Path = typer.Option(Path("measured"), "-o", "--output", help="Folder for the tables."),
     images: Path = typer.Option(None, help="Folder of the images, for intensities."),
     typical: float = typer.Option(
         None,

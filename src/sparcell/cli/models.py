@@ -6,6 +6,7 @@ import logging
 
 import typer
 
+from sparcell.cli.help import GroupedCommand, SuggestingGroup
 from sparcell.cli.parameters import echo
 
 logger = logging.getLogger(__name__)
@@ -15,10 +16,10 @@ OUTPUTS = (
     " - for those not used."
 )
 
-app = typer.Typer(help="List, fetch and check models.", no_args_is_help=True)
+app = typer.Typer(cls=SuggestingGroup, help="List, fetch and check models.", no_args_is_help=True)
 
 
-@app.command("list")
+@app.command("list", cls=GroupedCommand)
 def list_models() -> None:
     """List the models that have a name."""
     from sparcell.core.errors import InputError
@@ -45,7 +46,7 @@ def list_models() -> None:
         echo("Get one with sparcell models fetch URL, or train one with sparcell train.")
 
 
-@app.command("show")
+@app.command("show", cls=GroupedCommand)
 def show(
     model: str = typer.Argument(..., help="Name, model.zip, run folder or bioimage.io package."),
 ) -> None:
@@ -62,7 +63,7 @@ def show(
     typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=88), nl=False)
 
 
-@app.command("fetch")
+@app.command("fetch", cls=GroupedCommand)
 def fetch(
     url: str = typer.Argument(..., help="Address of a model.zip or a bioimage.io package."),
     sha256: str = typer.Option("", help="SHA-256 that the file must have."),
@@ -76,12 +77,12 @@ def fetch(
     logger.info(f"sparcell predict {entry.name} IMAGES -o OUT")
 
 
-@app.command("verify")
+@app.command("verify", cls=GroupedCommand)
 def verify(
     name: str = typer.Argument(None, help="One model; all that have a name if not given."),
     outputs: str = typer.Option(None, help=OUTPUTS),
 ) -> None:
-    """Check hashes, and that every runtime gives the output the model was stored with."""
+    """Check that a model works as it was stored."""
     from sparcell.core.errors import InputError
     from sparcell.models.catalogue import Entry, entries, find_model
     from sparcell.models.fetching import verify_model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparcell.cli.models import OUTPUTS
+from sparcell.core.text import about, counted
 
 if TYPE_CHECKING:
     from sparcell.prediction.predict import Summary
@@ -24,7 +25,7 @@ def predict(
         ..., help="Name of a model, model.zip, run folder or bioimage.io package."
     ),
     inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
-    out: Path = typer.Option(Path("predicted"), "-o", "--out", help="Folder for the results."),
+    out: Path = typer.Option(Path("predicted"), "-o", "--output", help="Folder for the results."),
     axes: str = typer.Option(
         None, help="Axes of the inputs, such as TYX, if their metadata lack them."
     ),
@@ -41,6 +42,9 @@ def predict(
         True, "--pictures/--no-pictures", help="Draw outlines on the images, and overview.html."
     ),
     resume: bool = typer.Option(False, "--resume", help="Skip finished inputs and blocks."),
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Replace the results of an earlier prediction."
+    ),
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Print images, time, memory and problems; write nothing."
     ),
@@ -96,7 +100,10 @@ def predict(
         rich_help_panel=MACHINE,
     ),
 ) -> None:
-    """Find objects in images: label images, object tables, counts; or predict their stain."""
+    """Find objects in images: count, outline, draw them.
+
+    With a model of stains, predict the stain instead.
+    """
     from sparcell.models import load_model
     from sparcell.prediction.predict import predict as run
     from sparcell.prediction.settings import PredictSettings
@@ -121,7 +128,14 @@ def predict(
         from sparcell.prediction.planning.dry_run import estimate_prediction
 
         foreseen = estimate_prediction(
-            loaded, inputs, out, settings=settings, runtime=runtime, threads=threads, resume=resume
+            loaded,
+            inputs,
+            out,
+            settings=settings,
+            runtime=runtime,
+            threads=threads,
+            resume=resume,
+            overwrite=overwrite,
         )
         show_forecast(foreseen)
         raise typer.Exit(2 if foreseen.problems else 0)
@@ -133,6 +147,7 @@ def predict(
         runtime=runtime,
         threads=threads,
         resume=resume,
+        overwrite=overwrite,
         dask=_where(workers, scheduler),
     )
     logger.info(summary.headline)
@@ -142,13 +157,13 @@ def predict(
 def _report_failures(summary: Summary) -> None:
     """List what has no result, and end with exit code 2 if there is any."""
     for what, reasons in (
-        ("inputs without result", summary.failures),
-        ("inputs of which parts have no result", summary.skipped),
+        ("without a result", summary.failures),
+        ("with planes that were skipped", summary.skipped),
     ):
         if reasons:
-            logger.warning(f"{len(reasons)} {what}:")
+            logger.warning(f"{counted(len(reasons), 'image')} {what}:")
         for path, reason in reasons.items():
-            logger.warning(f"  {path}: {reason}")
+            logger.warning(f"  {about(path, reason)}")
     if summary.failures or summary.skipped:
         raise typer.Exit(2)
 

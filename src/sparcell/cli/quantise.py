@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 def quantise(
     model: str = typer.Argument(..., help="Name of a model, model.zip or run folder."),
     data: Path = typer.Option(..., help="Dataset that it was trained and validated on."),
-    out: Path = typer.Option(..., "-o", "--out", help="Model file to write, a .zip."),
+    out: Path = typer.Option(..., "-o", "--output", help="Model file to write, a .zip."),
 ) -> None:
     """Store a model in 8 bits, if its results stay good."""
     from sparcell.calibration import quantise as run

@@ -6,12 +6,16 @@ import textwrap
 
 import typer
 
-app = typer.Typer(help="List and print recipes for training.", no_args_is_help=True)
+from sparcell.cli.help import GroupedCommand, SuggestingGroup
+
+app = typer.Typer(
+    cls=SuggestingGroup, help="List and print recipes for training.", no_args_is_help=True
+)
 
 
-@app.command("list")
+@app.command("list", cls=GroupedCommand)
 def list_recipes() -> None:
-    """List names and descriptions; of a family of recipes, how many there are."""
+    """List recipes; of a family, how many there are."""
     from sparcell.training.settings import open_recipe_file, recipe_files
 
     for name in recipe_files():
@@ -21,11 +25,11 @@ def list_recipes() -> None:
         typer.echo(textwrap.indent(textwrap.fill(file.shared["description"], 76), "    "))
 
 
-@app.command("show")
+@app.command("show", cls=GroupedCommand)
 def show(
     name: str = typer.Argument(..., help="A recipe's name, FAMILY/ROW, a family or a YAML file."),
 ) -> None:
-    """Print every setting of a recipe, or the recipes of a family."""
+    """Print the settings of a recipe, or a family."""
     from sparcell.training import dump_recipe, load_recipe
     from sparcell.training.settings import open_recipe_file, recipe_files
 

@@ -33,7 +33,7 @@ def simulate(
         3.0, help="Standard deviation of a tile's place in each frame, px.", rich_help_panel=MOVIE
     ),
 ) -> None:
-    """Write simulated phase-contrast and stain images: fields, or a time-lapse of a well."""
+    """Write simulated images of cells, or a time-lapse."""
     from sparcell.core.errors import InputError
     from sparcell.simulation import SimulationSettings, WellSettings, write_dataset, write_well
 

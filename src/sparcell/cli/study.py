@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from sparcell.cli.help import GroupedCommand
+from sparcell.cli.help import GroupedCommand, SuggestingGroup
 
 logger = logging.getLogger(__name__)
 
 DESIGN, TRAINING = "Design", "Training"
 FORECAST, RUNS = "Forecast", "Pretraining"
 DATA = typer.Option(..., "--data", help="Dataset folder.")
-OUT = typer.Option(..., "-o", "--out", help="Folder of the study.")
+OUT = typer.Option(Path("study"), "-o", "--output", help="Folder of the study.")
 RESUME = typer.Option(False, "--resume", help="Continue a stopped study.")
 DASK = typer.Option(
     "", help="Several runs at a time: local:N, slurm, slurm:N, or a Dask scheduler's address."
@@ -30,11 +29,11 @@ SECONDS = typer.Option(None, min=0, help="Time to outline an object, s.", rich_h
 DRY_RUN = typer.Option(False, "--dry-run", help="Print the plan and stop.")
 
 
-class _RunByDefault(TyperGroup):
+class _RunByDefault(SuggestingGroup):
     """Reads `sparcell study STUDY.yaml` as `sparcell study run STUDY.yaml`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = ["run", *args]
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
@@ -42,13 +41,12 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Compare recipes, networks and numbers of labels on your own images: "
-    "sparcell study STUDY.yaml --data DIR -o OUT.",
+    help="Compare recipes and numbers of labels on your images.",
     no_args_is_help=True,
 )
 
 
-@app.command("run")
+@app.command("run", cls=GroupedCommand)
 def run(
     study: Path = typer.Argument(..., help="YAML file: what is compared."),
     data: Path = DATA,
@@ -57,7 +55,7 @@ def run(
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Run a study; `sparcell study STUDY.yaml` is short for it."""
+    """Run a study, the same as `sparcell study FILE`."""
     from sparcell.studies import load_study
 
     _carry_out(load_study(study), data, out, resume, dask, dry_run)
@@ -93,7 +91,7 @@ def curve(
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Train on nested subsets of the labels and forecast the gain of more labels."""
+    """Forecast what more labels would bring."""
     from sparcell.studies.learning_curve_study import learning_curve_study
     from sparcell.training.settings import read_overrides
 
@@ -165,7 +163,7 @@ def pretraining(
     dask: str = DASK,
     dry_run: bool = DRY_RUN,
 ) -> None:
-    """Compare pretraining: a stain model, ImageNet and other runs against random weights."""
+    """Compare pretraining by a stain, ImageNet, others."""
     from functools import partial
 
     from sparcell.studies.design import plan_study
@@ -212,7 +210,7 @@ def pretraining(
         typer.echo(f"pretraining: {write_pretraining(out, run)}")
 
 
-@app.command("isl", hidden=True)
+@app.command("isl", cls=GroupedCommand, hidden=True)
 @wraps(pretraining)
 def _isl(**options: Any) -> None:
     logger.warning("sparcell study isl is now sparcell study pretraining; use the new name")
@@ -240,7 +238,7 @@ def _limit(steps: int | None, cpu_seconds: float | None) -> Any:
     return Limit(steps=steps, cpu_seconds=cpu_seconds) if steps or cpu_seconds else None
 
 
-@app.command("page")
+@app.command("page", cls=GroupedCommand)
 def page(
     out: Path = typer.Argument(..., help="Folder of a study."),
     more: int = MORE,

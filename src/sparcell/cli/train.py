@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 def train(
     recipe: str = typer.Argument(..., help="A recipe's name (`sparcell recipes list`) or YAML."),
     data: list[Path] = typer.Option(..., "--data", help="Dataset folder; repeat it to mix sets."),
-    out: Path = typer.Option(..., "-o", "--out", help="Run folder."),
+    out: Path = typer.Option(Path("run"), "-o", "--output", help="Run folder."),
     settings: list[str] = typer.Option([], "--set", help="Change a setting: --set fit.epochs=20."),
     pretrained: str = typer.Option(
         None,

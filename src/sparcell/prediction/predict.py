@@ -15,11 +15,13 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.log import collected_warnings
 from sparcell.core.record import now, start_record
+from sparcell.core.text import about, counted
 from sparcell.models.model import Model
 from sparcell.prediction.batch import predict_items
 from sparcell.prediction.inputs import Inputs
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.overview.page import Problems
+from sparcell.prediction.overwrite import DATASET, dataset_hash, remove_results
 from sparcell.prediction.planning.prediction_plan import PredictionPlan, plan_prediction
 from sparcell.prediction.result_dataset import describe_dataset
 from sparcell.prediction.results import KEY as RESULTS
@@ -66,6 +68,7 @@ def predict(
     runtime: str = "auto",
     threads: int = 0,
     resume: bool = False,
+    overwrite: bool = False,
     dask: str = "",
 ) -> Summary:
     """Find objects in images, or predict their stains.
@@ -94,6 +97,8 @@ def predict(
     resume : bool
         Skip the inputs whose results are there already, and the blocks of those that are begun.
         Images that have changed since are predicted anew.
+    overwrite : bool
+        Remove the results of an earlier prediction in `out` first. Files of others stay.
     dask : str
         Where images and blocks are predicted; see `sparcell.system.cluster.check_workers`. In a
         script, call it under ``if __name__ == "__main__"``, which new processes do not run.
@@ -111,7 +116,9 @@ def predict(
     """
     check_workers(dask)
     with lock_folder(Path(out)):
-        plan = plan_prediction(model, inputs, out, settings, resume=resume, absolute=bool(dask))
+        plan = plan_prediction(
+            model, inputs, out, settings, resume=resume, overwrite=overwrite, absolute=bool(dask)
+        )
         return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
 
 
@@ -144,18 +151,20 @@ def _run(
     model, out, results = plan.model, plan.out, plan.results
     if plan.resume:
         _remove_partial_files(plan)
+    if plan.overwrite:
+        remove_results(out)
     unfinished = out / "unfinished"
     runtime_spec = RuntimeSpec.start(
         model, unfinished / ".model.zip", runtime, threads or int(bool(dask)), plan.settings.tta
     )
     if any(item.unfinished.exists() for item in plan.remaining):
         _check_runtime(plan, runtime_spec)
-    logger.info(
-        f"{len(plan.items)} images, {model.spec.name} ({model.spec.method}) on {runtime_spec.name}"
-    )
+    logger.info(f"Predicting {counted(len(plan.items), 'image')} with {model.spec.name}")
+    logger.debug(f"method {model.spec.method}, runtime {runtime_spec.name}")
     record = start_record({"model": model.source, **plan.recorded})
     scales = _valid_scales(plan.earlier.get("scales"))
     record |= {"runtime": runtime_spec.name, "scales": scales}
+    record |= {DATASET: plan.earlier.get(DATASET)}
     write_json(out / "record.json", record | {RESULTS: plan.earlier.get(RESULTS, {})})
     results.begin(plan.remaining)
 
@@ -170,23 +179,24 @@ def _run(
             if outcome.scale is None:
                 failures[str(item.image)] = outcome.failure
                 traces += outcome.trace and f"{item.image}\n{outcome.trace}\n"
-                logger.warning(f"{item.image}: {outcome.failure}")
+                # The command line lists all of them at the end.
+                logger.debug(about(item.image, outcome.failure))
             else:
                 scales[item.name] = outcome.scale._asdict()
                 results.finish(item, outcome.skipped)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
     finished = [item for item in plan.items if item in results]
-    describe_dataset(finished, out, model)
+    if describe_dataset(finished, out, model):
+        record[DATASET] = dataset_hash(out)
     of_all = plan.task.finish(finished, model, scales, out)
-    doubts = [text for text in warnings if text.partition(": ")[0] not in failures]
-    record["warnings"] = doubts
+    record["warnings"] = warnings
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.entries}
     write_json(out / "record.json", record)
     results.close()
     if plan.settings.pictures:
-        problems = Problems(failures, results.skipped(finished), doubts)
+        problems = Problems(failures, results.skipped(finished), warnings)
         plan.task.write_overview(finished, of_all, model, out, problems)
     if traces:
         with whole_file(out / "failure.txt") as partial:

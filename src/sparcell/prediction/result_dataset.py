@@ -13,19 +13,24 @@ from sparcell.prediction.items import Item
 from sparcell.prediction.prepared_image import choose_channels
 
 
-def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
+def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> bool:
     """Write into ``dataset.yaml`` where the images of predictions are, if in one folder.
 
     An existing file is left alone: it already says where the images of this dataset are.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
     """
     if (out / "dataset.yaml").exists():
-        return
+        return False
     # A dataset names no axes, and its labels are beside the images, not in them.
     if any(
         item.axes or item.settings.into_image or not item.path.name.lower().endswith(IMAGE_SUFFIXES)
         for item in items
     ):
-        return
+        return False
     scenes: dict[str, tuple[str, ...]] = {}
     for item in items:
         if item.image.scene is not None:
@@ -44,6 +49,8 @@ def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> None:
         selection = selections.pop() if len(selections) == 1 else WHOLE
         files = str(patterns.pop())
         write_layout(out, {"images": FileLocation(files, selection, scenes=scenes or None)})
+        return True
+    return False
 
 
 def _selection(item: Item, model: Model) -> ChannelSelection:

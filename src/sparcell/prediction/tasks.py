@@ -17,6 +17,7 @@ import pandas as pd
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.text import counted
 from sparcell.io import open_image, write_table
 from sparcell.measurement import stack_note
 from sparcell.methods.base import DENSE_MAPS
@@ -227,7 +228,12 @@ class InstanceTask(PredictionTask):
         if unnamed_axes and len(counts) and (note := stack_note(counts)):
             logger.warning(note)
         total = int(counts["objects"].sum()) if len(counts) else 0
-        summary = f"{total} objects in {len(counts)} planes: {out / 'counts.csv'}"
+        summary = f"found {counted(total, 'object')} in {counted(len(items), 'image')}"
+        if len(counts) > len(items):
+            summary += f" of {len(counts)} planes together"
+        summary += f"\n  counts    {out / 'counts.csv'}\n  outlines  {out / 'labels'}"
+        if any(item.settings.pictures for item in items):
+            summary += f"\n  pictures  {out / 'overview.html'}"
         return TaskResults(summary, counts, [])
 
     def write_overview(
@@ -286,7 +292,7 @@ class ImageTask(PredictionTask):
     ) -> TaskResults:
         """List the predicted images."""
         images = [item.stain for item in items]
-        summary = f"{len(images)} images of {', '.join(model.maps)}: {out / 'stain'}"
+        summary = f"{counted(len(images), 'image')} of {', '.join(model.maps)}: {out / 'stain'}"
         return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
 
 

@@ -118,6 +118,7 @@ def estimate_prediction(
     runtime: str = "auto",
     threads: int = 0,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> PredictionEstimate:
     """Estimate a prediction by its inputs' headers; nothing is written.
 
@@ -129,7 +130,7 @@ def estimate_prediction(
     InputError
         If the model, the settings or the list of inputs cannot be used.
     """
-    plan = plan_prediction(model, inputs, out, settings, resume=resume)
+    plan = plan_prediction(model, inputs, out, settings, resume=resume, overwrite=overwrite)
     loaded = LoadedModel(plan.model, runtime, threads, plan.settings.tta)
     total = len(plan.remaining)
     images = [

@@ -14,6 +14,7 @@ from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.items import Item, list_items
+from sparcell.prediction.overwrite import check_overwrite
 from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter
@@ -47,6 +48,8 @@ class PredictionPlan:
         Settings that decide what is found, as the record holds them.
     conflict : InputError or None
         The reason why nothing can be written into the folder.
+    overwrite : bool
+        Results of an earlier call are replaced.
     """
 
     model: Model
@@ -60,6 +63,7 @@ class PredictionPlan:
     earlier: dict[str, Any]
     recorded: dict[str, Any]
     conflict: InputError | None
+    overwrite: bool = False
 
 
 def plan_prediction(
@@ -69,13 +73,14 @@ def plan_prediction(
     settings: PredictSettings = DEFAULTS,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     absolute: bool = False,
 ) -> PredictionPlan:
     """Decide what a prediction does; nothing is written and no pixels are read.
 
     Parameters
     ----------
-    model, inputs, out, settings, resume
+    model, inputs, out, settings, resume, overwrite
         As for `sparcell.prediction.predict.predict`.
     absolute : bool
         Make all paths absolute, for workers that were started in another folder.
@@ -97,16 +102,22 @@ def plan_prediction(
         images = {replace(one, path=one.path.absolute()): name for one, name in images.items()}
     items = list_items(images, out, settings, resume)
     recorded = _recorded(model, settings)
+    if resume and overwrite:
+        raise InputError("`resume=True` and `overwrite=True`", "one of them", "leave one out")
     earlier, conflict = read_record(out) if resume else {}, None
     try:
-        _check_out(out, task.written(settings), recorded, earlier, resume)
+        if overwrite and (out / "record.json").exists():
+            check_overwrite(out)
+        else:
+            _check_out(out, task.written(settings), recorded, earlier, resume)
     except InputError as error:
         conflict = error
     results = Results(out, earlier, task)
     remaining = [item for item in items if not (resume and results.is_finished(item))]
     return PredictionPlan(
-        model, task, out, settings, resume, items, remaining, results, earlier, recorded, conflict
-    )
+        model, task, out, settings, resume, items, remaining, results, earlier, recorded, conflict,
+        overwrite,
+    )  # fmt: skip
 
 
 def _recorded(model: Model, settings: PredictSettings) -> dict[str, Any]:
@@ -147,7 +158,8 @@ def _check_out(
         raise InputError(
             f"results in {out}",
             "a new folder",
-            "add `resume=True` to go on, or choose another `out`",
+            "add `resume=True` to finish them, `overwrite=True` to replace them, or choose another "
+            "`out`",
         )
     settings = earlier.get("settings")
     settings = settings if isinstance(settings, dict) else {}
