@@ -5,7 +5,8 @@ import pytest
 from pictures import grid, stain_of
 
 from sparcell.classical.estimation import background_sigma, estimate_noise, estimate_statistics
-from sparcell.classical.stain_statistics import StainView, grid_background, interpolate_background
+from sparcell.classical.stain_statistics import StainView, grid_background
+from sparcell.preprocessing.background import interpolate_background
 
 
 def test_noise_is_found_beside_nuclei_and_slopes() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.core.tiles import tiles
+from sparcell.preprocessing.background import interpolate_background
 
 Pixels = NDArray[np.float32]
 READ_TILE = 1024
@@ -157,27 +158,3 @@ def grid_background(view: StainView, cell: int) -> Pixels:
                 ]
                 grid[i, j] = np.quantile(part, BACKGROUND_QUANTILE)
     return np.asarray(np.minimum(grid, ndimage.median_filter(grid, 3, mode="nearest")))
-
-
-def interpolate_background(grid: Pixels, shape: tuple[int, int], y: slice, x: slice) -> Pixels:
-    """Interpolate a background grid bilinearly to the pixels of one window, (Y, X) float32."""
-    # Positions of pixel centres in units of grid cells, rows and columns.
-    at = [
-        (np.arange(s.start, s.stop) + 0.5) / edge * cells - 0.5
-        for s, edge, cells in zip((y, x), shape, grid.shape, strict=True)
-    ]
-    # Separable: (Y, ny) @ (ny, nx) @ (nx, X).
-    weights = [_linear_weights(where, cells) for where, cells in zip(at, grid.shape, strict=True)]
-    return np.asarray(weights[0] @ grid @ weights[1].T, np.float32)
-
-
-def _linear_weights(where: NDArray[np.float64], cells: int) -> Pixels:
-    """Weights of the grid cells at N positions, (N, cells): two of each row are not 0."""
-    where = np.clip(where, 0, cells - 1)
-    low = np.minimum(where.astype(int), max(cells - 2, 0))
-    weights = np.zeros((len(where), cells), np.float32)
-    every = np.arange(len(where))
-    weights[every, low] = 1 - (where - low)
-    if cells > 1:
-        weights[every, low + 1] += where - low
-    return weights

@@ -265,26 +265,39 @@ class Image:
     ) -> NDArray[np.float32]:
         """Pixels of one plane for statistics, bounded whatever the size of the image.
 
+        Returns
+        -------
+        (C, N) float32
+            Those of `sample_blocks`; N is at most about `limit`.
+        """
+        parts = [part.reshape(len(part), -1) for part in self.sample_blocks(plane, limit, block)]
+        return np.concatenate(parts, axis=1)
+
+    def sample_blocks(
+        self, plane: Plane = FIRST_PLANE, limit: int = 1_000_000, block: int = 256
+    ) -> list[NDArray[np.float32]]:
+        """Regions of one plane for statistics, bounded whatever the size of the image.
+
         The whole plane where it has at most `limit` pixels; else square blocks of `block` px
         on a regular grid, so the same image gives the same sample. Frames that are read together
         share the statistics of the last, so what changes between them stays visible.
 
         Returns
         -------
-        (C, N) float32
-            N is at most about `limit`.
+        list of (C, Y, X) float32
+            Their pixels are at most about `limit`.
         """
         if self.frames > 1:
-            return np.tile(replace(self, frames=1).sample(plane, limit, block), (self.frames, 1))
+            last = replace(self, frames=1).sample_blocks(plane, limit, block)
+            return [np.tile(part, (self.frames, 1, 1)) for part in last]
         height, width = self.shape
         if height * width <= limit:
-            return self.read(plane=plane).reshape(self.size("C"), -1)
+            return [self.read(plane=plane)]
         count = max(1, int(np.sqrt(limit)) // block)
         rows = np.linspace(0, max(height - block, 0), count).astype(int)
         columns = np.linspace(0, max(width - block, 0), count).astype(int)
-        parts = [
-            self.read(slice(r, r + block), slice(c, c + block), plane).reshape(self.size("C"), -1)
+        return [
+            self.read(slice(r, r + block), slice(c, c + block), plane)
             for r in np.unique(rows)
             for c in np.unique(columns)
         ]
-        return np.concatenate(parts, axis=1)

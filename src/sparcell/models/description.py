@@ -67,7 +67,11 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def preprocessing(normalise: Normalise | Steps) -> list[dict[str, Any]]:
-    """Describe how a model of single images normalises."""
+    """Describe how a model of single images normalises.
+
+    The format has no step for the method ``signal``, so its description has the percentiles that
+    come closest to it.
+    """
     if isinstance(normalise, Steps):
         return [{"id": step.name, "kwargs": step.kwargs} for step in normalise.steps]
     span = {"axes": ["y", "x"], "min_percentile": normalise.low, "max_percentile": normalise.high}

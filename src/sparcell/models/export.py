@@ -196,6 +196,13 @@ def _input_text(model: Model) -> str:
         lines.append(f"Their objects have a median area of {spec.typical_area:g} px.")
     if isinstance(spec.normalise, Normalise):
         settings = spec.normalise
+        if settings.method == "signal":
+            lines.append(
+                "Sparcell scales the intensities of each channel so that the background becomes -1 "
+                "and the brightness of objects 1; v above 1 becomes 1 + log(v). Where nothing "
+                "stands out from the noise, 30 standard deviations of it are the range. In other "
+                "programs percentiles come close, unless an image shows few objects or none:"
+            )
         lines.append(
             f"Intensities of each channel are scaled so that the percentile {settings.low:g} "
             f"becomes -1 and the percentile {settings.high:g} becomes 1, and cut at "

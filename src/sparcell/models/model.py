@@ -108,7 +108,10 @@ class Model:
         """
         # Newer settings count only where they are used, so digests of older models stay.
         unset = {"selection": self.spec.selection == WHOLE, "window": self.spec.window is None}
-        left_out = {"name", "scores", "record"} | {part for part, is_so in unset.items() if is_so}
+        names = ["name", "scores", "record", *(part for part, is_so in unset.items() if is_so)]
+        left_out: dict[str, Any] = dict.fromkeys(names, True)
+        if getattr(self.spec.normalise, "method", "") == "percentiles":
+            left_out["normalise"] = {"method"}
         settings = self.spec.model_dump_json(exclude=left_out)
         return hashlib.sha256(self.onnx + settings.encode()).hexdigest()
 

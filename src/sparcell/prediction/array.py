@@ -14,6 +14,7 @@ from sparcell.core.labels import Labels
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.empty_images import warn_empty
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
@@ -96,4 +97,6 @@ def predict_array(
         [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
     )
     table = predict_planes(prepared, labels, prepared.image.source, threads or cores().usable)
+    if prepared.empty:
+        warn_empty([prepared.image.source])
     return Prediction(labels, table, prepared.scale)

@@ -39,6 +39,8 @@ class Outcome(NamedTuple):
     megapixels : float
     skipped : tuple of str
         Constant planes, one sentence each.
+    empty : bool
+        Nothing in it stands out from the noise.
     trace : str
         Traceback of a failure that is no fault of the input.
     """
@@ -49,6 +51,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     megapixels: float = 0.0
     skipped: tuple[str, ...] = ()
+    empty: bool = False
     trace: str = ""
 
     @classmethod
@@ -60,7 +63,7 @@ class Outcome(NamedTuple):
             f"time point {plane.t}, depth {plane.z} is constant and was skipped"
             for plane in prepared.blank
         )
-        return cls(prepared.scale, "", False, seconds, pixels / 1e6, skipped)
+        return cls(prepared.scale, "", False, seconds, pixels / 1e6, skipped, prepared.empty)
 
     @classmethod
     def failed(cls, error: Exception) -> Outcome:

@@ -18,6 +18,7 @@ from sparcell.core.record import now, start_record
 from sparcell.core.text import about, counted
 from sparcell.models.model import Model
 from sparcell.prediction.batch import predict_items
+from sparcell.prediction.empty_images import warn_empty
 from sparcell.prediction.inputs import Inputs
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.overview.page import Problems
@@ -183,13 +184,14 @@ def _run(
                 logger.debug(about(item.image, outcome.failure))
             else:
                 scales[item.name] = outcome.scale._asdict()
-                results.finish(item, outcome.skipped)
+                results.finish(item, outcome.skipped, outcome.empty)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
     finished = [item for item in plan.items if item in results]
     if describe_dataset(finished, out, model):
         record[DATASET] = dataset_hash(out)
     of_all = plan.task.finish(finished, model, scales, out)
+    warn_empty(results.empty(finished))
     record["warnings"] = warnings
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.entries}

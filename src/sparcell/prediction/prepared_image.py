@@ -116,6 +116,11 @@ class PreparedImage:
         """Planes that are predicted."""
         return [plane for plane in self.image.planes() if plane not in self.blank]
 
+    @cached_property
+    def empty(self) -> bool:
+        """Whether nothing in any plane stands out from the noise, as far as the model tells."""
+        return all(getattr(self.scaling(plane), "empty", False) for plane in self.planes)
+
     def log_size(self) -> None:
         """Report by how much the image is resized, if it is."""
         if self.scale.factor != 1:

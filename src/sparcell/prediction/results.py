@@ -45,7 +45,8 @@ class Results:
     ----------
     entries : dict
         Name of an item to ``image``, ``input`` (bytes and time of change of its file), ``bytes``
-        of its last result, None until it is written, and ``skipped`` planes.
+        of its last result, None until it is written, ``skipped`` planes, and whether it is
+        ``empty``: nothing stands out from the noise.
     """
 
     def __init__(self, out: Path, record: Mapping[str, Any], task: PredictionTask) -> None:
@@ -98,10 +99,10 @@ class Results:
         with whole_file(self.path) as partial:
             partial.write_text("".join(lines), "utf8")
 
-    def finish(self, item: Item, skipped: Sequence[str] = ()) -> None:
+    def finish(self, item: Item, skipped: Sequence[str] = (), empty: bool = False) -> None:
         """Note that an item's results are written, but for the planes that were skipped."""
         entry = self.entries[item.name]
-        entry["skipped"] = list(skipped)
+        entry |= {"skipped": list(skipped), "empty": empty}
         entry["bytes"] = size_and_mtime(self.task.last_file(item))[0]
         if item.objects.exists():
             entry[MEASURED] = describe_measured(item.written_labels, item.objects)
@@ -115,6 +116,10 @@ class Results:
         """Images of finished items to the planes that were skipped, and why."""
         skipped = {str(item.image): self.entries[item.name].get("skipped") for item in items}
         return {path: "; ".join(map(str, planes)) for path, planes in skipped.items() if planes}
+
+    def empty(self, items: Iterable[Item]) -> list[str]:
+        """Names of finished items in which nothing stands out from the noise."""
+        return [item.name for item in items if self.entries[item.name].get("empty")]
 
     def close(self) -> None:
         """Remove the file; the record has its content by now."""
