@@ -278,6 +278,17 @@ def test_intensities_change_as_much_as_asked() -> None:
         assert blurred.std() <= image.std() + 1e-6 and blurred.dtype == np.float32
 
 
+def test_contrast_changes_around_the_background() -> None:
+    rng = np.random.default_rng(0)
+    image = np.array([-1.0, 1.0], np.float32).reshape(1, 1, 2)
+    crops = np.array([change_intensity(image, Augment(contrast=4), rng)[0, 0] for _ in range(400)])
+    np.testing.assert_allclose(crops[:, 0], -1)
+    height = (crops[:, 1] + 1) / 2
+    # Half of them stay; of the others the contrast is a quarter up to twice.
+    assert 0.25 <= height.min() < 0.3 and 1.8 < height.max() <= 2
+    assert np.mean(np.isclose(height, 1)) == pytest.approx(0.5, abs=0.08)
+
+
 def test_out_of_focus_light_is_smooth_light_on_half_the_crops() -> None:
     dark = np.full((2, 96, 64), -1, np.float32)
     rng = np.random.default_rng(1)

@@ -150,11 +150,22 @@ NO_EFFECT = (
         "a method that finds objects",
         lambda recipe: not METHODS[recipe.method.name].task.finds_objects,
     ),
+    _needs("normalise.low", "normalise.method", "percentiles"),
+    _needs("normalise.high", "normalise.method", "percentiles"),
     NoEffect(
         "normalise.limit",
         "normalise.high",
-        "normalise.low above 0 or normalise.high below 100",
-        lambda recipe: recipe.normalise.low == 0 and recipe.normalise.high == 100,
+        "normalise.low above 0, normalise.high below 100 or normalise.method=signal",
+        lambda recipe: (
+            recipe.normalise.method == "percentiles"
+            and (recipe.normalise.low, recipe.normalise.high) == (0, 100)
+        ),
+    ),
+    NoEffect(
+        "augment.empty",
+        "method.name",
+        "a method that finds objects",
+        lambda recipe: not METHODS[recipe.method.name].task.finds_objects,
     ),
     NoEffect(
         "network.encoder",

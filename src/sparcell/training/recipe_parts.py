@@ -100,6 +100,12 @@ class Augment(Part):
     flip: bool = Field(True, description="horizontal and vertical flips, each in half of the crops")
     gain: float = Field(0.0, ge=0, lt=1, description="largest change of contrast, fraction")
     offset: float = Field(0.0, ge=0, description="largest change of brightness, in the range -1..1")
+    contrast: float = Field(
+        1.0,
+        ge=1,
+        description="largest factor by which contrast with the background (-1) is divided or, up "
+        "to its square root, multiplied, in half of the crops",
+    )
     noise: float = Field(0.0, ge=0, description="largest SD of added noise, in the range -1..1")
     blur: float = Field(0.0, ge=0, description="largest sigma of a Gaussian blur, px")
     out_of_focus: float = Field(
@@ -107,6 +113,13 @@ class Augment(Part):
         ge=0,
         description="largest brightness of added out-of-focus light, in the range -1..1, in half "
         "of the crops",
+    )
+    empty: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="fraction of crops that show no object but noise, uneven light and specks, "
+        "drawn at random and normalised as an image of their own",
     )
     border: Border = Field(
         "ignored",

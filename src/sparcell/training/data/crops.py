@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch.utils.data import Dataset, Sampler
@@ -21,6 +20,7 @@ from sparcell.methods import METHODS
 from sparcell.morphology.boundaries import BEYOND
 from sparcell.preprocessing.padding import pad_to
 from sparcell.training.data.crop_placement import CropPlaces, keep_inside
+from sparcell.training.data.empty_fields import draw_smooth_light, empty_field
 from sparcell.training.data.fields import Fields, TrainingField
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Augment, Border
@@ -59,18 +59,30 @@ class RandomCrops(Dataset[Crop]):
         augment, shape = self.recipe.augment, self.recipe.fit.shape
         index, corner = self.places.find(*place, rng)
         field = self.fields[index]
+        if augment.empty and rng.random() < augment.empty:
+            field = empty_field(field, shape, self.recipe.normalise, rng)
+            image, learns_from = field.image, self.method.learns_from
+            frames = [(one.truth(learns_from), one.valid) for one in (*field.earlier, field)]
+        else:
+            image, frames = self._cut(field, corner, rng)
+        image = change_intensity(image, augment, rng)
+        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in frames]
+        masks = np.stack([valid for _, valid in frames]).astype(np.float32)
+        return Crop(image, np.concatenate(targets), masks)
+
+    def _cut(
+        self, field: TrainingField, corner: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], list[tuple[Any, NDArray[np.bool_]]]]:
+        """Cut a crop through a random map: its image, and truth and valid mask of each frame."""
+        augment, shape = self.recipe.augment, self.recipe.fit.shape
         matrix, shift = draw_affine(augment, shape, rng)
         corner = keep_inside(corner + np.trunc(shift).astype(np.int64), field, shape)
         centre = corner + (np.array(shape) - 1) / 2
         where = (centre, matrix, shape, self.method.learns_from, augment.border)
         image, truth, valid = cut(field, *where)
-        image = change_intensity(image, augment, rng)
         # Earlier frames need only targets; `image` has the pixels of all frames.
         before = [cut(one._replace(image=one.image[:1]), *where)[1:] for one in field.earlier]
-        frames = [*before, (truth, valid)]
-        targets = [self.method.targets(truth, self.recipe.method) for truth, _ in frames]
-        masks = np.stack([valid for _, valid in frames]).astype(np.float32)
-        return Crop(image, np.concatenate(targets), masks)
+        return image, [*before, (truth, valid)]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -268,29 +280,17 @@ def _reflect(
     return every[(every[:, axis] >= low) & (every[:, axis] <= high)]
 
 
-def draw_out_of_focus_light(
-    shape: tuple[int, ...], rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Draw out-of-focus light: (Y, X) float32 in 0..1, smooth over 1/2 to 1/6 of the crop.
-
-    Thick specimens have such light, but few outlined fields. A network trained without it detects
-    it as objects.
-    """
-    from torch.nn import functional
-
-    grid = torch.from_numpy(rng.random((1, 1, *rng.integers(3, 8, 2)), np.float32))
-    smooth = functional.interpolate(grid, shape, mode="bicubic", align_corners=True)
-    out_of_focus: NDArray[np.float32] = smooth[0, 0].clamp(0, 1).numpy()
-    return out_of_focus
-
-
 def change_intensity(
     image: NDArray[np.float32], augment: Augment, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Change contrast, out-of-focus light, brightness, blur and noise of a normalised image."""
     image = image * np.float32(1 + rng.uniform(-augment.gain, augment.gain))
+    if augment.contrast > 1 and rng.random() < 0.5:
+        # The background is -1 and stays so.
+        largest = np.log(augment.contrast)
+        image = (image + 1) * np.float32(np.exp(rng.uniform(-largest, largest / 2))) - 1
     if augment.out_of_focus and rng.random() < 0.5:
-        image += draw_out_of_focus_light(image.shape[1:], rng) * np.float32(
+        image += draw_smooth_light(image.shape[1:], rng) * np.float32(
             rng.uniform(0, augment.out_of_focus)
         )
     image += np.float32(rng.uniform(-augment.offset, augment.offset))
