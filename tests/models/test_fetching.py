@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -30,6 +33,8 @@ class Server:
         self.asked: list[str] = []
         self.etag = ""
         self.ranges: list[str] = []
+        # Not `time.sleep`, which the tests replace.
+        self.pause = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,9 +44,9 @@ class Server:
                 fault = outer.breaks.get(path, [])
                 what = fault.pop(0) if fault else ""
                 content = outer.files.get(path)
-                if what == "moved":
+                if what.startswith("moved"):
                     self.send_response(302)
-                    self.send_header("Location", "/model.zip")
+                    self.send_header("Location", what.partition(" ")[2] or "/model.zip")
                     self.end_headers()
                     return
                 status = 503 if what == "busy" else 404 if content is None else 200
@@ -61,8 +66,15 @@ class Server:
                     self.send_header("Content-Range", f"bytes {whole}")
                     content = content[asked:]
                 if status in (200, 206) and what != "unsized":
-                    self.send_header("Content-Length", str(len(content or b"")))
+                    stated = what.removeprefix("length ") if "length " in what else ""
+                    self.send_header("Content-Length", stated or str(len(content or b"")))
                 self.end_headers()
+                if what == "slow":
+                    with suppress(OSError):
+                        for byte in content or b"":
+                            self.wfile.write(bytes([byte]))
+                            outer.pause.wait(0.02)
+                    return
                 if status in (200, 206) and content:
                     self.wfile.write(content[: len(content) // 2] if what == "cut" else content)
 
@@ -74,6 +86,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
+        self.pause.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -184,6 +197,57 @@ def test_what_is_kept_is_not_mixed_with_another_file(
 def test_a_move_is_followed(server: Server, content: bytes) -> None:
     server.breaks["/old.zip"] = ["moved"]
     assert fetch_model(f"{server.url}/old.zip", sha(content)).name == "old"
+
+
+@pytest.mark.parametrize("to", ["ftp://127.0.0.1/m.zip", "file:///etc/passwd", "data:,x"])
+def test_a_move_to_another_protocol_is_refused(server: Server, tmp_path: Path, to: str) -> None:
+    server.breaks["/old.zip"] = [f"moved {to}"]
+    with pytest.raises(InputError, match=r"a redirect from http:|is not allowed"):
+        fetch_model(f"{server.url}/old.zip")
+    assert not leftovers(tmp_path)
+
+
+def test_a_move_never_leaves_https() -> None:
+    request = urllib.request.Request("https://example.org/a.zip")
+    asked = (request, None, 302, "", Message())
+    handler = downloading.StrictRedirects()
+    for url in ("http://example.org/a.zip", "ftp://example.org/a.zip"):
+        with pytest.raises(InputError, match=r"from https://example.org/a.zip to .*stays with"):
+            handler.redirect_request(*asked, url)
+    assert handler.redirect_request(*asked, "https://b.org/").full_url == "https://b.org/"
+
+
+def test_a_server_that_hardly_sends_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "WINDOW_S", 0.1)
+    server.breaks["/model.zip"] = ["slow"] * 3
+    with pytest.raises(InputError, match="less than 1 kB a second"):
+        fetch_model(f"{server.url}/model.zip")
+    assert len(server.asked) == 3 and not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("length", ["many", "-5", "1e9", "9" * 50])
+def test_a_length_that_is_no_number_counts_for_nothing(
+    server: Server, content: bytes, length: str
+) -> None:
+    server.breaks["/model.zip"] = [f"length {length}"]
+    assert fetch_model(f"{server.url}/model.zip", sha(content)).path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://[::1/x", "the address"),
+        ("http://127.0.0.1:1/gr\u00f6\u00dfe.zip", "gr\u00f6\u00dfe"),
+        ("https://me:geheim@example.org/model.zip", "example.org with a user or password"),
+        ("http://127.0.0.1:1/" + 300 * "a", "at most 100 letters"),
+    ],
+)
+def test_odd_addresses_are_one_line(tmp_path: Path, url: str, says: str, server: Server) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        fetch_model(url)
+    assert "geheim" not in str(caught.value) and not leftovers(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def when_begun(out: Path, act: Callable[[], None]) -> threading.Thread:
     def wait() -> None:
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
-            if len(list(out.glob("unfinished/large/*/look/r*"))) > 2:
+            if len(list(out.glob("unfinished/large/*/infer/r*"))) > 2:
                 act()
                 thread.name = "acted"
                 return
@@ -135,7 +135,7 @@ def test_a_lost_scheduler_is_one_line_and_can_be_gone_on_from(place: Path, tmp_p
         for process in processes:
             process.kill()
             process.wait()
-    assert list((tmp_path / "out" / "unfinished" / "large").rglob("look/r*"))
+    assert list((tmp_path / "out" / "unfinished" / "large").rglob("infer/r*"))
     run(place, tmp_path / "out", "local:2", resume=True)
     assert files(tmp_path / "out") == files(place / "alone")
 
@@ -173,6 +173,31 @@ def test_places_where_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'sparcell\[cluster\]'"):
         check_workers("tcp://127.0.0.1:9")
+
+
+def test_strangers_reach_no_scheduler_that_is_started_here() -> None:
+    with connect("local:1") as client:
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        # Other users of the machine have no key, or another one.
+        for protocol, keys in (("tcp", None), ("tls", distributed.Security.temporary())):
+            where = address.replace("tls", protocol)
+            with pytest.raises(OSError, match=r"connect|certificate"):
+                distributed.Client(where, security=keys, timeout=3)
+        assert client.submit(abs, -3).result() == 3
+
+
+def test_slurm_jobs_have_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask_jobqueue")
+    dask = pytest.importorskip("dask")
+    monkeypatch.chdir(tmp_path)
+    with dask.config.set({"jobqueue.slurm.memory": "1GB"}), cluster._slurm(1) as jobs:
+        assert jobs.scheduler_address.startswith("tls://")
+        words = jobs.job_script().split()
+        keys = [
+            Path(words[words.index(f"--tls-{kind}") + 1]) for kind in ("key", "cert", "ca-file")
+        ]
+        assert all(key.parent == tmp_path and not key.stat().st_mode & 0o077 for key in keys)
 
 
 def test_workers_started_here_keep_their_memory_and_go_on_until_told(

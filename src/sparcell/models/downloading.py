@@ -14,12 +14,14 @@ import re
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import plain_os_errors
 from sparcell.core.progress import track
 from sparcell.models.package import LARGEST
@@ -29,6 +31,10 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 TIMEOUT_S = 30
 BLOCK = 1 << 18
+LEAST_RATE = 1000
+"""Bytes per second below which a server counts as not answering."""
+WINDOW_S = 60
+"""Seconds over which that is measured."""
 BROKEN = (
     urllib.error.URLError,
     http.client.HTTPException,
@@ -82,6 +88,8 @@ def _attempt(url: str, part: Path) -> None:
             with plain_os_errors(part):
                 _stream(url, part)
             return
+        except InputError:
+            raise
         except BROKEN as error:
             reason = getattr(error, "reason", None) or error or type(error).__name__
             code = error.code if isinstance(error, urllib.error.HTTPError) else 0
@@ -97,6 +105,10 @@ def _attempt(url: str, part: Path) -> None:
             how = "continuing" if _validator(part).exists() else "starting again"
             logger.warning(f"{url}: {reason}; {how}")
             time.sleep(attempt)
+        except ValueError as error:
+            raise InputError(
+                f"the address {url} ({first_line(error)})", "an address in ASCII", "correct it"
+            ) from error
     raise AssertionError
 
 
@@ -108,14 +120,15 @@ def _stream(url: str, part: Path) -> None:
             "If-Range": _validator(part).read_text("utf8"),
         }
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+    with urllib.request.build_opener(StrictRedirects).open(request, timeout=TIMEOUT_S) as response:
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
             _check_range(response, done, part)
             logger.info(f"continuing at {done / 1e6:.1f} MB")
         else:
             done = 0
             _forget(part)
-        stated = int(response.headers.get("Content-Length") or 0)
+        length = response.headers.get("Content-Length", "").strip()
+        stated = int(length) if length.isdecimal() and len(length) < 20 else 0
         _check_size(url, done + stated, part)
         with part.open("ab") as file:
             _remember(part, response)
@@ -126,6 +139,29 @@ def _stream(url: str, part: Path) -> None:
                 _check_size(url, done + received, part)
         if stated and received != stated:
             raise http.client.IncompleteRead(b"", stated - received)
+
+
+class StrictRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but from https to https alone: others could change what arrives."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: Any
+    ) -> Any:
+        """Return the request for the new address.
+
+        Raises
+        ------
+        InputError
+            If it is less secure.
+        """
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if scheme != "https" and not scheme == req.type == "http":
+            raise InputError(
+                f"a redirect from {req.full_url} to {newurl}",
+                "a server that stays with https",
+                "ask for another address",
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _resumable_bytes(part: Path) -> int:
@@ -160,8 +196,29 @@ def _forget(part: Path) -> None:
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    while block := response.read(BLOCK):
-        yield block
+    """Yield what arrives in pieces of about `BLOCK` bytes.
+
+    Raises
+    ------
+    TimeoutError
+        If less than `LEAST_RATE` arrives. The timeout of the connection ends no server that sends
+        a byte from time to time.
+    """
+    block = bytearray()
+    began, arrived = time.monotonic(), 0
+    with suppress(http.client.IncompleteRead):
+        while piece := response.read1(BLOCK):
+            block += piece
+            arrived += len(piece)
+            passed = time.monotonic() - began
+            if passed > WINDOW_S:
+                if arrived < LEAST_RATE * passed:
+                    raise TimeoutError(f"less than {LEAST_RATE / 1000:g} kB a second")
+                began, arrived = time.monotonic(), 0
+            if len(block) >= BLOCK:
+                yield bytes(block)
+                block.clear()
+    yield bytes(block)
 
 
 def _check_size(url: str, size: int, part: Path) -> None:

@@ -47,15 +47,16 @@ def fetch_model(
         If the address gives no file, another file than the hash says, or no model that can be
         used.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError(f"address {url}", "one that begins with https:// or http://", "correct it")
+    path_in_url = _check_address(url)
     wanted = sha256.lower()
     if wanted and not re.fullmatch("[0-9a-f]{64}", wanted):
         raise InputError(f"`sha256={sha256}`", "64 hexadecimal digits", "copy it whole")
-    name = name or PurePosixPath(unquote(urlsplit(url).path)).name.removesuffix(".zip")
-    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name):
+    name = name or PurePosixPath(unquote(path_in_url)).name.removesuffix(".zip")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name):
         raise InputError(
-            f"the name '{name}' for a model", "letters, digits, . _ + -", "choose another `name`"
+            f"the name '{name}' for a model",
+            "at most 100 letters, digits, . _ + -",
+            "choose another `name`",
         )
     if existing := entries().get(name):
         same = existing.where == "cached" and wanted and wanted == file_sha256(existing.path)
@@ -86,6 +87,30 @@ def fetch_model(
     if not wanted:
         logger.info(f"no `sha256` was given; the SHA-256 of the file is {found}")
     return Entry(name, path, "cached")
+
+
+def _check_address(url: str) -> str:
+    """Return the path of an address.
+
+    Raises
+    ------
+    InputError
+        If it is none, or has a password, which would be printed and kept.
+    """
+    try:
+        parts = urlsplit(url)
+        with_password = parts.username is not None
+    except ValueError as error:
+        raise InputError(f"the address {url} ({error})", "one of a file", "correct it") from error
+    if parts.scheme not in ("http", "https"):
+        raise InputError(f"address {url}", "one that begins with https:// or http://", "correct it")
+    if with_password:
+        raise InputError(
+            f"an address of {parts.hostname} with a user or password",
+            "one without",
+            "download the file with your browser, and name the file to `sparcell predict`",
+        )
+    return parts.path
 
 
 def verify_model(entry: Entry, outputs: Sequence[str] | None = None) -> dict[str, str]:

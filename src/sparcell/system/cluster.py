@@ -25,6 +25,8 @@ class ClusterLost(InputError):
 
 
 CONNECT_S = 10
+DASHBOARD = "127.0.0.1:0"
+"""Pages on the state of the scheduler are not for the network."""
 AHEAD = 1000
 """Jobs that a scheduler holds at a time; it needs some kilobytes for each."""
 
@@ -47,6 +49,7 @@ def check_workers(dask: str) -> None:
     if kind in ("local", "slurm") and colon and not (number.isdecimal() and int(number)):
         raise InputError(f"`dask={dask}`", f"{kind}:NUMBER", f"for example {kind}:4")
     needed = ["distributed"] if dask else []
+    needed += ["cryptography"] * (kind in ("local", "slurm"))
     for package in needed + ["dask_jobqueue"] * (kind == "slurm"):
         if find_spec(package) is None:
             raise InputError(
@@ -59,6 +62,9 @@ def check_workers(dask: str) -> None:
 @contextmanager
 def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[Any]:
     """Connect to Dask, or start it, with one job at a time on each worker.
+
+    Dask's messages are pickles, which run code. Schedulers and workers that are started here take
+    them over TLS alone, from who has a key that exists as long as they do.
 
     Parameters
     ----------
@@ -79,7 +85,7 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
         If there is no such scheduler, or SLURM jobs are not described.
     """
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
     # A lost worker gives one line of ours instead of Dask's tracebacks.
     for name in ("distributed", "distributed.client", "distributed.core"):
@@ -94,7 +100,8 @@ def connect(where: str, jobs: int | None = None, threads: int = 0) -> Iterator[A
             LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
+                dashboard_address=DASHBOARD,
+                security=Security.temporary(),
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
                 preload=[dask_preload.__name__],
@@ -214,11 +221,20 @@ def _in_threads(
 
 
 def _slurm(threads: int) -> Any:
-    """Describe a SLURM job; queue, memory and time come from Dask's own configuration."""
+    """Describe a SLURM job; queue, memory and time come from Dask's own configuration.
+
+    Workers read their keys from files that only the user can read, in the present folder or
+    ``shared-temp-directory`` of that configuration.
+    """
+    import dask
     from dask_jobqueue import SLURMCluster
+    from distributed import Security
 
     # One thread of Dask is one job at a time; the job has all the cores it is given.
-    settings = {"cores": 1, "processes": 1} | ({"job_cpu": threads} if threads else {})
+    settings: dict[str, Any] = {"cores": 1, "processes": 1, "security": Security.temporary()}
+    settings |= {"job_cpu": threads} if threads else {}
+    options = dask.config.get("jobqueue.slurm.scheduler-options", {})
+    settings["scheduler_options"] = {"dashboard_address": DASHBOARD} | (options or {})
     try:
         return SLURMCluster(**settings)
     except (OSError, ValueError) as error:
