@@ -11,6 +11,7 @@ import tifffile
 from cases import CASES, catastrophe, draw, missed, one_object
 from rich.console import Console
 
+from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.evaluation import (
@@ -148,6 +149,47 @@ def test_a_bad_file_is_named(folders):
     (pred / "hole.tif").write_bytes((pred / "hole.tif").read_bytes()[:200])
     with pytest.raises(InputError, match=r"hole\.tif"):
         evaluate(truth, pred)
+
+
+@pytest.mark.parametrize("metric", [None, "pixel", "boundary"])
+def test_images_that_cannot_be_compared_are_left_out_and_listed(folders, metric):
+    truth, pred = folders
+    whole = evaluate(truth, pred, metric=metric)
+    (pred / "merge.tif").write_bytes(b"II*\0 cut short")
+    tifffile.imwrite(pred / "split.tif", np.ones((3, 5), np.uint8))
+    found = evaluate(truth, pred, metric=metric, skip_failures=True)
+    assert list(found.failures) == ["merge", "split"] and found.images.keys() == (
+        whole.images.keys() - found.failures.keys()
+    )
+    assert all(result == whole.images[name] for name, result in found.images.items())
+    assert "merge.tif" in found.failures["merge"] and "(1, 1, 3, 5)" in found.failures["split"]
+    content = found.to_json()
+    assert content["failures"] == found.failures
+    assert content["provenance"]["truth"]["images"].keys() == found.images.keys()
+    with pytest.raises(InputError, match=r"merge\.tif"):
+        evaluate(truth, pred, metric=metric)
+
+
+def test_no_image_that_can_be_compared(folders):
+    truth, pred = folders
+    for path in pred.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=f"no image of {len(CASES)} that can be compared.*empty"):
+        evaluate(truth, pred, skip_failures=True)
+
+
+def test_the_command_goes_on_after_a_damaged_image(folders, tmp_path, capsys):
+    truth, pred = folders
+    (pred / "merge.tif").write_bytes(b"II*\0 cut short")
+    for folder in folders:
+        (folder / "split.tif").rename(folder / "split[red].tif")
+    scores, objects = tmp_path / "scores.json", tmp_path / "objects.csv"
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", str(truth), str(pred), "--json", str(scores), "--errors", str(objects)])
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.count("merge.tif") == 1
+    assert "1 image without scores:\n  found a damaged TIFF" in said and "split[red]" in said
+    assert list(json.loads(scores.read_text())["failures"]) == ["merge"] and objects.exists()
 
 
 def test_sizes_must_agree(tmp_path):

@@ -111,6 +111,19 @@ def test_arrays_of_objects_and_impossible_sizes(tmp_path: Path) -> None:
                 package.array(name)
 
 
+def test_arrays_of_more_numbers_than_a_network_can_take(tmp_path: Path) -> None:
+    parts = {"a.npy": npy(np.zeros((1 << 15, 1 << 11), np.uint8)), "b.npy": npy(np.zeros(3))}
+    for path in (zipped(parts, tmp_path / "a.zip"), tmp_path):
+        (tmp_path / "a.npy").write_bytes(parts["a.npy"])
+        (tmp_path / "b.npy").write_bytes(parts["b.npy"])
+        with open_package(path) as package:
+            assert package.array("b.npy").tolist() == [0, 0, 0]
+            with pytest.raises(InputError, match="67108864 numbers, at most 33554432"):
+                package.array("a.npy")
+            with pytest.raises(InputError, match="64 MiB, at most 2 are read"):
+                package.read("a.npy", 2 << 20)
+
+
 def _npz() -> bytes:
     import io
 

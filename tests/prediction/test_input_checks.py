@@ -13,9 +13,8 @@ from models import bright_model
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.io import open_image, write_image
+from sparcell.io import chunks, open_image, write_image
 from sparcell.models import Model, Normalise, Scaling
-from sparcell.prediction.planning import input_checks
 from sparcell.prediction.planning.input_checks import (
     check_chunk_size,
     check_declared_size,
@@ -96,7 +95,7 @@ def test_pieces_that_fill_the_memory(
     image = open_image(path)
     assert chunk_bytes(image) == 256 * 512
     check_chunk_size(image)
-    monkeypatch.setattr(input_checks, "memory", lambda: Memory(GIB, 200_000, None))
+    monkeypatch.setattr(chunks, "memory", lambda: Memory(GIB, 200_000, None))
     with pytest.raises(InputError, match="save it in smaller tiles"):
         check_chunk_size(image)
     summary = predict(model, path, tmp_path / "out", runtime="onnxruntime", threads=1)

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+LONGEST = 60
+"""Bits of a number of compressed run lengths; an image has fewer pixels than that."""
+
 
 def encode(
     rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]
@@ -73,6 +76,8 @@ def unpack(text: str) -> list[int]:
             bits = ord(text[at]) - 48
             value |= (bits & 0x1F) << shift
             at, shift, more = at + 1, shift + 5, bool(bits & 0x20)
+            if shift > LONGEST:
+                raise ValueError("run lengths of many digits")
             if not more and bits & 0x10:
                 value -= 1 << shift
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 GROUPS, OBJECTS, TRACKS = "Groups of images", "Objects", "Tracks"
 WRITTEN, STAINS = "Tables and pictures", "Stains"
@@ -167,10 +171,12 @@ def evaluate(
             ignore=ignore,
             fields=fields,
             windows=CorrelationWindows(nuclei, windows) if windows else None,
+            skip_failures=True,
         )
         console.print(correlated.table())
         if json:
             write_json(json, correlated.to_json())
+        _report_failures(correlated.failures)
         return
     grouped = read_groups(by, truth, groups) if by else None
     result = run(
@@ -182,6 +188,7 @@ def evaluate(
         min_size=min_size,
         overlays=overlays,
         overlay=overlay.value,
+        skip_failures=True,
     )
     console.print(result.table(grouped))
     if by or fields:
@@ -194,7 +201,8 @@ def evaluate(
     if boundaries:
         further["boundaries"] = {"metric": "boundary"}
     for key, asked in further.items():
-        found = run(truth, prediction, ignore=ignore, fields=fields, min_size=min_size, **asked)
+        asked |= {"ignore": ignore, "fields": fields, "min_size": min_size}
+        found: Any = run(truth, prediction, skip_failures=True, **asked)
         console.print(found.table())
         # The files are those of the whole report.
         how = {"settings": found.provenance["settings"]}
@@ -203,6 +211,18 @@ def evaluate(
         write_json(json, scores)
     if errors and result.objects is not None:
         write_table(result.objects, errors)
+    _report_failures(result.failures)
+
+
+def _report_failures(failures: Mapping[str, str]) -> None:
+    """List what has no scores, and end with exit code 2 if there is any."""
+    from sparcell.core.text import about, counted
+
+    if failures:
+        logger.warning(f"{counted(len(failures), 'image')} without scores:")
+        for name, reason in failures.items():
+            logger.warning(f"  {about(name, reason)}")
+        raise typer.Exit(2)
 
 
 def _whole_numbers(text: str) -> list[int]:

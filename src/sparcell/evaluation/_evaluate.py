@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -47,6 +49,7 @@ def evaluate(
     ignore: Source | None = None,
     fields: Sequence[str] = (),
     min_size: int = 0,
+    skip_failures: bool = False,
     **options: Any,
 ) -> Report[Any]:
     """Compare predicted label images, or stains, with true ones.
@@ -71,6 +74,9 @@ def evaluate(
     min_size : int
         Objects with fewer px are removed from truth and prediction before scoring, as in
         Cui 2020 (2.4), which reports both with and without (100 px there).
+    skip_failures : bool
+        Leave out images that cannot be read or compared, unless that is all of them, and list them
+        under `failures` of the report. By default the first is an error.
     **options
         Settings of the metric, such as `radius` of ``detection``. Those of the metrics of objects
         are the following; overlays are drawn only beside all of them.
@@ -90,14 +96,15 @@ def evaluate(
         If there is no such metric or setting, names do not pair, no image has a name of `fields`,
         sizes differ, or a file cannot be read; it names the file.
     """
+    failures: dict[str, str] | None = {} if skip_failures else None
     chosen = METRICS[metric] if metric else None
     common: dict[str, Any] = {"ignore": ignore, "fields": fields, "min_size": min_size}
     if chosen is None or chosen.on == "objects":
-        report = _of_objects(_single(truth), pred, **common, **options)
+        report = _of_objects(_single(truth), pred, failures, **common, **options)
         if chosen is None:
             return report
         images = {name: scores[chosen.name] for name, scores in report.images.items()}
-        return Report(chosen, images, report.provenance, report.settings, report.objects)
+        return replace(report, metric=chosen, images=images)
     options = chosen.settings(options)
     settings = {"metric": metric, "fields": list(fields), "min_size": min_size, **options}
     images = {}
@@ -107,14 +114,46 @@ def evaluate(
         truth = _single(truth)
         pairs = pair_images(truth, pred, ignore, fields=fields)
         for pair in track(pairs, chosen.name, len(pairs), "images"):
-            planes = (chosen.compute(a, b, min_size, **options) for a, b in pair.planes())
-            images[pair.name] = reduce(add, planes)
+            with _listed(pair.name, failures):
+                planes = (chosen.compute(a, b, min_size, **options) for a, b in pair.planes())
+                images[pair.name] = reduce(add, planes)
     else:
         if min_size:
             raise InputError("min_size for images of stains", "label images", "leave it out")
-        images, pairs = _of_stains(chosen.compute, truth, pred, ignore, fields, options)
+        images, pairs = _of_stains(chosen.compute, truth, pred, ignore, fields, options, failures)
     sources = {"truth": truth, "prediction": pred, "ignore": ignore}
-    return Report(chosen, images, describe_evaluation(settings, sources, pairs), settings)
+    provenance = describe_evaluation(settings, sources, _compared(pairs, images, failures))
+    return Report(chosen, images, provenance, settings, failures=failures or {})
+
+
+@contextmanager
+def _listed(name: str, failures: dict[str, str] | None) -> Iterator[None]:
+    """List an image that cannot be compared, where that is wanted."""
+    try:
+        yield
+    except InputError as error:
+        if failures is None:
+            raise
+        failures[name] = str(error)
+
+
+def _compared(
+    pairs: Sequence[Pair], images: Mapping[str, Any], failures: Mapping[str, str] | None
+) -> list[Pair]:
+    """Return the pairs that have results.
+
+    Raises
+    ------
+    InputError
+        If none has.
+    """
+    if failures and not images:
+        raise InputError(
+            f"no image of {len(failures)} that can be compared ({next(iter(failures.values()))})",
+            "label images of the same size",
+            "correct them",
+        )
+    return [pair for pair in pairs if pair.name in images]
 
 
 def _single(truth: Sources) -> Source:
@@ -135,6 +174,7 @@ def _single(truth: Sources) -> Source:
 def _of_objects(
     truth: Source,
     pred: Source,
+    failures: dict[str, str] | None,
     *,
     ignore: Source | None,
     fields: Sequence[str],
@@ -159,14 +199,17 @@ def _of_objects(
     tables: list[pd.DataFrame] = []
     for pair in track(pairs, "evaluating", len(pairs), "images"):
         folder = Path(overlays) if overlays else None
-        images[pair.name], of_image = _score_planes(pair, how, folder, overlay)
-        tables += of_image
+        with _listed(pair.name, failures):
+            images[pair.name], of_image = _score_planes(pair, how, folder, overlay)
+            tables += of_image
+    pairs = _compared(pairs, images, failures)
     rows = pd.concat(tables, ignore_index=True)
     first = ["image", "t", "z"]
     rows = rows[first + [column for column in rows.columns if column not in first]]
     settings = {"fields": list(fields), **how}
     sources = {"truth": truth, "prediction": pred, "ignore": ignore}
-    return Report(None, images, describe_evaluation(settings, sources, pairs), settings, rows)
+    provenance = describe_evaluation(settings, sources, pairs)
+    return Report(None, images, provenance, settings, rows, failures or {})
 
 
 def _score_planes(
@@ -228,15 +271,17 @@ def _of_stains(
     ignore: Source | None,
     fields: Sequence[str],
     settings: Mapping[str, Any],
+    failures: dict[str, str] | None,
 ) -> tuple[dict[str, Any], list[Pair]]:
     """Results by image name, and the pairs; the channels of several truths follow each other."""
     folders: Iterable[Source] = [truth] if isinstance(truth, str | Path | Mapping) else truth
     by_folder = [pair_images(folder, pred, ignore, "stain", fields) for folder in folders]
     images = {}
     for same_name in track(zip(*by_folder, strict=True), "evaluating", len(by_folder[0]), "images"):
-        opened = [pair.open(projected=True) for pair in same_name]
-        predicted, left_out = opened[0][1:]
-        real = [truth for truth, _, _ in opened]
         name = same_name[0].name
-        images[name] = compute(real, predicted, left_out, name, **settings)
+        with _listed(name, failures):
+            opened = [pair.open(projected=True) for pair in same_name]
+            predicted, left_out = opened[0][1:]
+            real = [truth for truth, _, _ in opened]
+            images[name] = compute(real, predicted, left_out, name, **settings)
     return images, [pair for pairs in by_folder for pair in pairs]

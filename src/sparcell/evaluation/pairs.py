@@ -45,6 +45,11 @@ class Pair:
             If one cannot be read, or they differ in height, width, time points or depths.
         """
         truth, pred = _open(self.truth), _open(self.pred)
+        if projected:
+            from sparcell.io.chunks import warn_missing_chunks
+
+            for stain in (truth, pred):
+                warn_missing_chunks(stain)
         if projected and pred.size("Z") == 1:
             truth = project(truth)
         ignore = _open(self.ignore) if self.ignore else None

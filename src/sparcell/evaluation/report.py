@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -87,6 +87,8 @@ class Report(Generic[T]):
         All settings, defaults included.
     objects : DataFrame, optional
         One row per object: image, t, z, side, id, area_px, best_iou, class, event.
+    failures : dict
+        Image to the reason why it has no result.
     """
 
     metric: Metric[Any] | None
@@ -94,6 +96,7 @@ class Report(Generic[T]):
     provenance: dict[str, Any]
     settings: dict[str, Any]
     objects: pd.DataFrame | None = None
+    failures: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> T:
@@ -127,8 +130,8 @@ class Report(Generic[T]):
         """Return plain JSON types, without NaN.
 
         The result of the whole set, ``mean_of_images`` beside it if there are such, ``groups``
-        where asked for with both of each group, under ``images`` the result of each image, and
-        under ``provenance`` how it was made.
+        where asked for with both of each group, under ``images`` the result of each image, under
+        ``failures`` the images without, if any, and under ``provenance`` how it was made.
         """
         content = self._summary()
         if groups:
@@ -141,6 +144,8 @@ class Report(Generic[T]):
             content["rules"] = self.settings["rules"]
         results: dict[str, Any] = self.images
         content["images"] = {name: result.to_dict() for name, result in results.items()}
+        if self.failures:
+            content["failures"] = self.failures
         content["provenance"] = self.provenance
         return content
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
+from sparcell.core.text import printable
 from sparcell.evaluation.groups import Groups
 from sparcell.evaluation.metric import METRICS, Column
 
@@ -37,9 +39,9 @@ def score_table(
     table = _new_table(report, groups, notes, [column.header for column in columns])
     for name, values, counts, style in _lines(report, groups):
         known = [one for one in columns if one.averaged or counts]
-        table.add_row(name, *_texts(report, values, known), style=style)
+        table.add_row(_plain(name), *_texts(report, values, known), style=style)
     for name in list(report.images)[:MAX_ROWS]:
-        table.add_row(name, *_texts(report, _values(report, report.images[name]), columns))
+        table.add_row(_plain(name), *_texts(report, _values(report, report.images[name]), columns))
     return table
 
 
@@ -49,9 +51,9 @@ def ratio_table(report: Report[Any], groups: Groups | None, images: bool) -> Tab
     note = "pixels and components (obj): precision, recall, accuracy, Dice, IoU"
     table = _new_table(report, groups, [note], RATIO_HEADERS)
     for name, values, _, style in _lines(report, groups):
-        table.add_row(name, *_texts(report, values, columns), style=style)
+        table.add_row(_plain(name), *_texts(report, values, columns), style=style)
     for name, result in report.images.items() if images else ():
-        table.add_row(name, *_texts(report, _values(report, result), columns))
+        table.add_row(_plain(name), *_texts(report, _values(report, result), columns))
     return table
 
 
@@ -86,6 +88,11 @@ def _has_no_truth(report: Report[Any]) -> bool:
     """Whether it is known that there is no true object in any image."""
     count = getattr(report.total, "count", None)
     return count is not None and not count.truth
+
+
+def _plain(name: str) -> Text:
+    """Return a name without markup: brackets and escape sequences are part of it."""
+    return Text(printable(name))
 
 
 def _lines(report: Report[Any], groups: Groups | None) -> Iterator[tuple[str, Values, bool, str]]:

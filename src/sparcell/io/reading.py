@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparcell.core.dataset import Sample
+from sparcell.core.dataset_layout import SELECTABLE
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
+from sparcell.io.chunks import warn_missing_chunks
 from sparcell.io.readers import find_reader
 from sparcell.io.scenes import Scene
 
@@ -164,7 +166,10 @@ def open_sample(sample: Sample, kind: str = "images") -> Image:
     InputError
         If it cannot be opened, or lacks a channel or depth that ``dataset.yaml`` names.
     """
-    return open_image(sample.files[kind])
+    image = open_image(sample.files[kind])
+    if kind in SELECTABLE:
+        warn_missing_chunks(image)
+    return image
 
 
 def open_aligned(sample: Sample, kind: str, image: Image) -> Image:

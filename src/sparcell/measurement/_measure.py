@@ -190,12 +190,15 @@ def _measure_image(
         computed. Scores are taken from it in any case.
     """
     from sparcell.io import open_image
+    from sparcell.io.chunks import warn_missing_chunks
 
     predicted = tables.read(path)
     scores = tables.scores(path) if predicted is None else {}
     # A table says what an object is; without one a mask is separated into its components.
     labels = open_image(path) if predicted is not None else separate_objects(open_image(path))
     image = open_image(intensity_image) if intensity_image else None
+    if image is not None:
+        warn_missing_chunks(image)
     if image is not None and image.tzyx != labels.tzyx:
         raise InputError(
             f"{intensity_image} of T, Z, Y, X = {image.tzyx} beside {path} of {labels.tzyx}",

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
 from sparcell.core.self_contained import check_self_contained
+from sparcell.methods import METHODS
 from sparcell.models.bioimageio import read_bioimageio
 from sparcell.models.catalogue import ModelInfo, find_model, info_of
 from sparcell.models.model import FORMAT, PARTS, Model, ModelSpec
-from sparcell.models.package import UNREADABLE, Package, open_package
+from sparcell.models.package import LARGEST_TEXT, UNREADABLE, Package, open_package
 from sparcell.models.rdf import read_description
 
 
@@ -116,7 +117,7 @@ def _damaged(package: Package, reason: object) -> InputError:
 
 def _read_spec(package: Package) -> ModelSpec:
     try:
-        raw = dict(json.loads(package.read("sparcell.json")))
+        raw = dict(json.loads(package.read("sparcell.json", LARGEST_TEXT)))
     except InputError:
         raise
     except UNREADABLE as error:
@@ -144,6 +145,11 @@ def _read_own(package: Package) -> Model:
     golden_input, golden_output = (
         without_batch(package.array(f"golden_{end}.npy")) for end in ("input", "output")
     )
+    try:
+        METHODS[spec.method].decode_settings(**spec.decode)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise _damaged(package, f"decode.{where}: {error.errors()[0]['msg']}") from error
     onnx = package.read("model.onnx")
     check_self_contained(onnx, package.source)
     return Model(

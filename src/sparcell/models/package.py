@@ -19,6 +19,10 @@ from sparcell.core.errors import InputError
 
 LARGEST = 1 << 31
 """Bytes that all files of a package may have together, unpacked."""
+LARGEST_TEXT = 1 << 24
+"""Bytes of the text that describes a model; what Python makes of it takes ten times as many."""
+MOST_VALUES = 1 << 25
+"""Numbers in an example input or output; a network takes a hundred bytes for each."""
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
 """Names of the file that describes a bioimage.io package."""
 UNREADABLE = (
@@ -42,6 +46,7 @@ class Package:
     source: str
     names: tuple[str, ...]
     _read: Callable[[str], bytes]
+    _size: Callable[[str], int]
 
     @property
     def description(self) -> str | None:
@@ -49,13 +54,19 @@ class Package:
         found = [n for n in self.names if n.count("/") < 2 and n.endswith(DESCRIPTIONS)]
         return min(found, key=len, default=None)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int = LARGEST) -> bytes:
         """Return the content of one file.
+
+        Parameters
+        ----------
+        name : str
+        most : int
+            Bytes that it may have, unpacked.
 
         Raises
         ------
         InputError
-            If it is not there, is damaged, or lies outside the package.
+            If it is not there, is larger, damaged, or lies outside the package.
         """
         # Joined to a folder, an address has lost one of its slashes.
         if re.match("[a-z]+:/", name):
@@ -73,6 +84,8 @@ class Package:
         if name not in self.names:
             raise InputError(f"no {name} in {self.source}", "a whole package", "copy it again")
         try:
+            if (size := self._size(name)) > most:
+                raise ValueError(f"{size / 2**20:.0f} MiB, at most {most / 2**20:.0f} are read")
             return self._read(name)
         except UNREADABLE as error:
             raise InputError(
@@ -89,9 +102,11 @@ class Package:
         InputError
             As `read`, and if it is no such file.
         """
-        content = self.read(name)
+        content = self.read(name, 8 * MOST_VALUES)
         try:
             array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+            if isinstance(array, np.ndarray) and array.size > MOST_VALUES:
+                raise ValueError(f"{array.size} numbers, at most {MOST_VALUES} are used")
         except UNREADABLE as error:
             raise InputError(
                 f"{name} in {self.source} that is no array ({error})",
@@ -121,11 +136,9 @@ def open_package(path: Path) -> Iterator[Package]:
             file = (path / name).resolve()
             if not file.is_relative_to(root):
                 raise ValueError("a link to a file outside the package")
-            if file.stat().st_size > LARGEST:
-                raise ValueError(f"{file.stat().st_size / 2**30:.1f} GiB")
             return file.read_bytes()
 
-        yield Package(str(path), names, read)
+        yield Package(str(path), names, read, lambda name: (path / name).stat().st_size)
         return
     try:
         archive = zipfile.ZipFile(path)
@@ -152,7 +165,8 @@ def open_package(path: Path) -> Iterator[Package]:
                 f"at most {LARGEST / 2**30:g} GiB",
                 "do not use a package from this source",
             )
-        yield Package(str(path), tuple(info.filename for info in files), archive.read)
+        sizes = {info.filename: info.file_size for info in files}
+        yield Package(str(path), tuple(sizes), archive.read, sizes.__getitem__)
 
 
 def _leads_outside(name: str) -> bool:

@@ -53,10 +53,8 @@ def read_description(package: Package) -> dict[str, Any]:
         If it is no model of format 0.4 or 0.5.
     """
     name = str(package.description)
-    content = package.read(name)
+    content = package.read(name, LARGEST_DESCRIPTION)
     try:
-        if len(content) > LARGEST_DESCRIPTION:
-            raise ValueError(f"{len(content)} bytes")
         described = read_yaml(content)
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(

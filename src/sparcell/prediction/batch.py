@@ -13,9 +13,9 @@ from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import input_error
 from sparcell.core.image import Image
 from sparcell.core.progress import track
+from sparcell.io.chunks import warn_missing_chunks
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.planning.input_checks import warn_missing_chunks
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.size import Scale
 from sparcell.prediction.tasks import PredictionTask, task_of

@@ -230,7 +230,8 @@ def _fit(
             if not last.exists():
                 trainer.validate(module, crops.val_dataloader(), verbose=False)
                 table.add(trainer, 0, 0.0)
-            trainer.fit(module, crops, ckpt_path=str(last) if last.exists() else None)
+            start = str(last) if last.exists() else None
+            trainer.fit(module, crops, ckpt_path=start, weights_only=True)
             return {
                 "steps": trainer.global_step,
                 "cpu_seconds": round(budget.seconds, 1),

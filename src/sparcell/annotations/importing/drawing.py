@@ -58,10 +58,11 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawing:
     # Smaller objects are drawn later, over larger ones.
     for number in np.argsort(sizes, kind="stable")[::-1]:
         outline, inside = objects[number]
-        rows, columns = np.nonzero(inside)
-        rows, columns = rows + outline.top, columns + outline.left
-        there = (rows >= 0) & (columns >= 0) & (rows < shape[0]) & (columns < shape[1])
-        at = rows[there], columns[there]
+        # What lies beyond the image may be most of an outline.
+        top, left = max(-outline.top, 0), max(-outline.left, 0)
+        bottom, right = max(shape[0] - outline.top, 0), max(shape[1] - outline.left, 0)
+        rows, columns = np.nonzero(inside[top:bottom, left:right])
+        at = rows + max(outline.top, 0), columns + max(outline.left, 0)
         owner[at] = number + 1
         times_covered[at] += 1
     labels, ids = largest_pieces(owner)

@@ -22,6 +22,10 @@ REGION = "Region*"
 """Class of QuPath for the region of interest."""
 IGNORED = "*"
 """End of the names of QuPath's other classes that are no objects: Ignore*, Necrosis*."""
+DENSEST = 20
+"""Bytes of JSON per byte of a compressed file; outlines have 3 to 10."""
+HARMLESS = 1 << 24
+"""Bytes up to which that does not count."""
 GEOMETRIES = ("Point", "MultiPoint", "Polygon", "MultiPolygon")
 
 
@@ -34,12 +38,21 @@ def read_json(path: Path) -> Any:
         If it is none.
     """
     try:
-        content = path.read_bytes()
-        return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+        return json.loads(_unpack(path) if path.suffix == ".gz" else path.read_bytes())
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} that is no JSON ({error})", "GeoJSON or COCO", "export it again"
         ) from error
+
+
+def _unpack(path: Path) -> bytes:
+    """Unpack a file, unless it holds far more than JSON of outlines can be packed to."""
+    most = max(DENSEST * path.stat().st_size, HARMLESS)
+    with gzip.open(path) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it unpacks to more than {DENSEST} times its size")
+    return content
 
 
 def is_geojson(content: Any) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Plane
+from sparcell.core.rows import row_strips
 
 Ring = NDArray[np.float64]
 """(n, 2): y and x of the corners of a polygon, px from the centre of the first pixel."""
@@ -19,6 +20,10 @@ CORNER = 0.5
 ELLIPSE_CORNERS = 96
 LARGEST = 1 << 28
 """Pixels of the box around one outline; more is a mistake in the units."""
+MOST = 1 << 29
+"""Pixels of the boxes around all outlines of a file, a byte each."""
+STRIP = 1 << 22
+"""Pixels of an outline that are filled at a time: that takes 24 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,29 @@ class Point:
     plane: Plane = FIRST_PLANE
 
 
+class Outlines(list[Outline]):
+    """Outlines of one file, whose masks fit into memory together."""
+
+    pixels = 0
+
+    def append(self, outline: Outline) -> None:
+        """Add an outline.
+
+        Raises
+        ------
+        InputError
+            If they have more than `MOST` pixels together.
+        """
+        self.pixels += outline.mask.size
+        if self.pixels > MOST:
+            raise InputError(
+                f"outlines of more than {MOST:.2g} px in one file",
+                "outlines of cells, px",
+                "check that the coordinates are in px of the image, or split the file",
+            )
+        super().append(outline)
+
+
 @dataclass
 class Shapes:
     """Annotations of one image from one file.
@@ -81,8 +109,8 @@ class Shapes:
 
     source: Path
     points: list[Point] = field(default_factory=list)
-    outlines: list[Outline] = field(default_factory=list)
-    crowds: list[Outline] = field(default_factory=list)
+    outlines: list[Outline] = field(default_factory=Outlines)
+    crowds: list[Outline] = field(default_factory=Outlines)
     skipped: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     units: str = ""
@@ -114,7 +142,7 @@ def fill(
     from skimage.draw import polygon2mask
 
     rings = [ring for polygon in polygons for ring in polygon]
-    if not rings:
+    if not any(map(len, rings)):
         return None
     corners = np.concatenate(rings)
     if not np.isfinite(corners).all():
@@ -130,12 +158,14 @@ def fill(
             "check that its coordinates are in px of this image",
         )
     mask = np.zeros((height, width), bool)
-    for polygon in polygons:
-        filled = np.zeros_like(mask)
-        for ring in polygon:
-            if len(ring) >= 3:
-                filled ^= polygon2mask(mask.shape, ring - low)
-        mask |= filled
+    for rows in row_strips(height, width, max(1, STRIP // width)):
+        strip = mask[rows]
+        for polygon in polygons:
+            filled = np.zeros_like(strip)
+            for ring in polygon:
+                if len(ring) >= 3:
+                    filled ^= polygon2mask(strip.shape, ring - low - (rows.start, 0))
+            strip |= filled
     return Outline(mask, int(low[0]), int(low[1]), name, plane) if mask.any() else None
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.system.machine import GIB, memory
-
-logger = logging.getLogger(__name__)
+from sparcell.io.chunks import check_fits
 
 LARGEST_PLANE = 1 << 34
 """Pixels of one plane, unless the user allows more."""
@@ -18,7 +15,6 @@ DENSEST = 1100
 """Bytes of pixels per byte of file: more than Deflate and LZW can pack."""
 HARMLESS = 1 << 27
 """Number of pixels up to which the size of the file does not count."""
-SHARE_OF_MEMORY = 0.5
 
 
 def check_declared_size(image: Image, path: Path, limit: int | None = None) -> None:
@@ -64,26 +60,10 @@ def check_chunk_size(image: Image) -> None:
     InputError
         If one chunk takes more than half of the free memory.
     """
-    chunk, free = chunk_bytes(image), memory().free
-    if chunk > SHARE_OF_MEMORY * free:
-        raise InputError(
-            f"chunks of {chunk / GIB:.1f} GiB in {image.source}, each decoded as a whole",
-            f"chunks of at most {SHARE_OF_MEMORY * free / GIB:.1f} GiB",
-            "save it in smaller tiles or chunks, or use a machine with more memory",
-        )
+    check_fits(chunk_bytes(image), image.source)
 
 
 def chunk_bytes(image: Image) -> int:
     """Bytes of one decoded chunk of a compressed image; 0 for others."""
     chunks = getattr(image.data, "chunks", None)
     return math.prod(chunks) * image.data.dtype.itemsize if chunks else 0
-
-
-def warn_missing_chunks(image: Image) -> None:
-    """Warn of missing chunks of a Zarr image: they are read as 0, like background."""
-    missing, expected = getattr(image.data, "missing_chunks", (0, 0))
-    if missing:
-        logger.warning(
-            f"{image.source}: {missing} of {expected} chunks are missing and are read as 0; "
-            "if these parts should not be empty, copy the image again"
-        )

@@ -1,0 +1,98 @@
+"""Small files of annotations stay small."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparcell.annotations.importing import import_annotations, shapes
+from sparcell.annotations.importing.shapes import Outline, Shapes, fill
+from sparcell.annotations.run_lengths import decode
+from sparcell.core.errors import InputError
+from sparcell.io import open_image, write_image
+
+SHAPE = (40, 60)
+EDGE = 8
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    write_image(tmp_path / "images" / "A1.tif", np.zeros(SHAPE, np.uint8), "YX")
+    return tmp_path / "images"
+
+
+def sizes(root: Path) -> list[int]:
+    """Pixels of each imported object."""
+    return np.bincount(open_image(root / "labels" / "A1.tif").read_labels().ravel())[1:].tolist()
+
+
+def box(top: float, left: float, height: float, width: float) -> list[list[float]]:
+    """Corners x, y of a box."""
+    right, bottom = left + width, top + height
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def qupath(path: Path, kinds: list[tuple[list[list[float]], str, str]]) -> Path:
+    """GeoJSON of QuPath: corners, object type and class of each object."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [corners]},
+            "properties": {"objectType": kind, **({"classification": {"name": n}} if n else {})},
+        }
+        for corners, kind, n in kinds
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_outlines_that_reach_far_beyond_the_image(images: Path, tmp_path: Path) -> None:
+    far = (box(-9000, -9000, 18000, 18000), "annotation", "")
+    cell = (box(4, 4, EDGE, EDGE), "annotation", "")
+    with pytest.raises(InputError, match=r"an outline of 18002 x 18002 px"):
+        import_annotations([qupath(tmp_path / "A1.geojson", [far])], tmp_path / "far", images)
+    near = (box(10, -300, 600, 600), "annotation", "")
+    file = qupath(tmp_path / "A1.geojson", [near, cell])
+    import_annotations([file], tmp_path / "set", images)
+    # The cell, on rows 4 to 11, is the smaller object; below row 10 the rest is the other's.
+    assert sizes(tmp_path / "set") == [EDGE**2, 30 * SHAPE[1] - 2 * EDGE]
+
+
+def test_strips_of_a_large_outline_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    rings = [
+        np.array([[0, 5], [40, 0], [33, 20], [60, 39], [10, 37.5]]),
+        np.array([[9, 9], [30, 9], [20, 30]]),
+    ]
+    whole = fill([rings], Path("a"))
+    monkeypatch.setattr(shapes, "STRIP", 90)
+    in_strips = fill([rings], Path("a"))
+    assert whole and in_strips and np.array_equal(whole.mask, in_strips.mask)
+
+
+def test_many_large_outlines_are_refused_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "MOST", 1000)
+    found = Shapes(Path("a"))
+    found.outlines.append(Outline(np.ones((20, 40), bool), 0, 0))
+    with pytest.raises(InputError, match=r"more than 1e\+03 px in one file"):
+        found.outlines.append(Outline(np.ones((20, 40), bool), 0, 0))
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(images: Path, tmp_path: Path) -> None:
+    path = tmp_path / "A1.geojson.gz"
+    path.write_bytes(gzip.compress(b"[" + b"[]," * (1 << 23) + b"0]", 1))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match="unpacks to more than 20 times its size"):
+        import_annotations([path], tmp_path / "set", images)
+
+
+def test_run_lengths_of_many_digits_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="run lengths of many digits"):
+        decode("o" * 1_000_000, (10, 10))
+
+
+def test_a_polygon_of_no_corner_is_left_out() -> None:
+    assert fill([[np.zeros((0, 2))]], Path("a")) is None
