@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparcell.core.errors import InputError
+from sparcell.core.dataset import Dataset
+from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.io import list_images, write_image
 
 
@@ -114,3 +115,24 @@ def test_nothing_found(folder: Path, entry: str) -> None:
 def test_folder_without_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no image for"):
         list_images([tmp_path])
+
+
+COMPANIONS = ["A1_label.tif", "A1_Macro.tif", "A1_cp_masks.tif", "A1_thumb.tif", "A1 overview.tif"]
+
+
+def test_labels_and_photographs_beside_images_are_left_out(tmp_path) -> None:
+    for name in ("A1.tif", "B2_label.tif", "A1_w2.tif", *COMPANIONS):
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "images" / name).touch()
+    kept = ["A1.tif", "A1_w2.tif", "B2_label.tif"]
+    with pytest.warns(SparcellWarning, match=r"A1 overview.tif and 4 more in .* not read"):
+        assert [path.name for path in list_images([tmp_path / "images"])] == kept
+    with pytest.warns(SparcellWarning, match="and 4 more"):
+        found = Dataset.open(tmp_path).samples
+    assert [sample.image.path.name for sample in found] == kept
+    # Named by the user, or alone, they are images.
+    label = tmp_path / "images" / "A1_label.tif"
+    assert list_images([label]) == [label]
+    for path in (tmp_path / "images").glob("A1.tif"):
+        path.unlink()
+    assert label in list_images([tmp_path / "images"])

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
-from sparcell.core.image_files import IMAGE_SUFFIXES, stem, without_previews
+from sparcell.core.image_files import IMAGE_SUFFIXES, stem, without_companions, without_previews
 from sparcell.core.image_ref import ImageRef
 from sparcell.core.yaml_files import read_yaml
 
@@ -209,7 +209,8 @@ def list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, P
     files: dict[str, Path] = {}
     children = sorted(folder.glob("*")) if folder.is_dir() else []
     fitting = [path for path in children if path.name.lower().endswith(suffixes)]
-    for path in without_previews(path for path in fitting if path.name[0] != "."):
+    visible = without_previews(path for path in fitting if path.name[0] != ".")
+    for path in without_companions(visible):
         name = stem(path, suffixes)
         if name in files:
             raise InputError(

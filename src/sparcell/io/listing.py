@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.image_files import IMAGE_SUFFIXES, without_previews
+from sparcell.core.image_files import IMAGE_SUFFIXES, without_companions, without_previews
 from sparcell.io.ngff import is_zarr
 from sparcell.io.plate import plate_fields
 
@@ -112,6 +112,7 @@ def _images_in(folder: Path) -> list[Path]:
     """Images directly in a folder; what else might be one is counted in a line."""
     children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
     images = without_previews(child for child in children if _looks_like_image(child))
+    images = without_companions(without_thumbnails(images))
     _say_unread(folder, (child for child in children if child.is_file()))
     return images
 

@@ -76,6 +76,10 @@ def find_reader(path: Path) -> Reader:
     InputError
         If there is no such file, it is empty, or its format is not read.
     """
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{path}, a link to a file that is missing", "an image", "copy the file itself"
+        )
     if not path.exists():
         raise InputError(f"no file {path}", "an image", "check the path")
     if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_zipped_zarr(path):
