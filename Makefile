@@ -61,7 +61,7 @@ $(VENV)/train.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/test.installed: pyproject.toml | $(VENV)/train.installed
 	@echo "Installing what the tests need."
-	@$(PIP) --editable '.[train,pretrained,test]'
+	@$(PIP) --editable '.[train,pretrained,test,test-formats]'
 	@touch $@
 
 # Apart from the lower bounds in pyproject.toml, pip takes the newest version of each package.

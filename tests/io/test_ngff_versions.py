@@ -12,7 +12,8 @@ import pytest
 import zarr
 
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.io import list_images, open_image, write_image
+from sparcell.core.image_ref import ImageRef
+from sparcell.io import expand_scenes, list_images, list_scenes, open_image, write_image
 
 TCZYX = np.random.default_rng(0).integers(0, 60000, (2, 3, 1, 37, 50), dtype=np.uint16)
 
@@ -77,6 +78,19 @@ def test_odd_metadata_are_one_plain_line(tmp_path: Path, odd: Any) -> None:
         open_image(path)
 
 
+def write_plate(path: Path) -> Path:
+    """Write a plate of a well with two fields, the first two channels."""
+    fields = [{"path": "0"}, {"path": "1"}]
+    plate = {"plate": {"wells": [{"path": "B/3"}]}}
+    zarr.create_group(path, zarr_format=2, attributes=plate)
+    zarr.create_group(path / "B" / "3", zarr_format=2, attributes={"well": {"images": fields}})
+    for number, field in enumerate(fields):
+        written = path / "B" / "3" / f"{field['path']}.zarr"
+        write_image(written, TCZYX[0, number, 0], "YX", 0.5, ngff="0.4")
+        written.rename(written.with_suffix(""))
+    return path
+
+
 def pack(folder: Path, archive: Path, below: str = "") -> Path:
     with zipfile.ZipFile(archive, "w") as written:
         for path in sorted(folder.rglob("*")):
@@ -114,12 +128,31 @@ def test_archives_that_are_no_image(tmp_path: Path) -> None:
         open_image(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "nothing")
-    with pytest.raises(InputError, match="0 images in the archive"):
+    with pytest.raises(InputError, match="no image in the archive"):
         open_image(path)
-    for name in "ab":
-        write_image(tmp_path / "two" / f"{name}.zarr", TCZYX[0, 0, 0], "YX")
-    with pytest.raises(InputError, match=r"2 images in the archive .* unpack it"):
-        open_image(pack(tmp_path / "two", path))
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("a.tif", "nothing")
+    with pytest.raises(InputError, match=r"images.zip, a zip archive.*; unpack it, and name"):
+        open_image(tmp_path / "images.zip")
+
+
+def test_several_images_in_an_archive_are_scenes(tmp_path: Path) -> None:
+    for number, name in enumerate("ab"):
+        write_image(tmp_path / "two" / f"{name}.zarr", TCZYX[0, number, 0], "YX")
+    path = pack(tmp_path / "two", tmp_path / "two.zip")
+    with pytest.raises(InputError, match=r"choose one by its scene, such as a\.zarr"):
+        open_image(path)
+    assert [ref.name for ref in expand_scenes(path)] == ["two_a.zarr", "two_b.zarr"]
+    np.testing.assert_array_equal(open_image(ImageRef(path, "b.zarr")).read()[0], TCZYX[0, 1, 0])
+
+
+def test_fields_of_a_plate_in_an_archive(tmp_path: Path) -> None:
+    plate = write_plate(tmp_path / "plate.zarr")
+    path = pack(plate, tmp_path / "plate.ome.zarr.zip", "plate.zarr")
+    assert [scene.name for scene in list_scenes(path)] == ["B/3/0", "B/3/1"]
+    image = open_image(ImageRef(path, "B/3/1"))
+    np.testing.assert_array_equal(image.read()[0], TCZYX[0, 1, 0])
+    assert image.source == f"{path} (scene B/3/1)"
 
 
 def test_flipped_byte_in_an_archive(tmp_path: Path) -> None:

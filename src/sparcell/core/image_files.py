@@ -20,6 +20,8 @@ COMPANION = re.compile(
     re.IGNORECASE,
 )
 """Names of photographs of a slide, previews and label images that lie beside an image."""
+ADDRESS = re.compile(r"(https?|s3|gs):/+(.+)")
+"""Addresses of images; a path has one slash where an address has two."""
 MAKERS_THUMBNAIL = re.compile(r".+_w\d_?thumb(?:nail)?[0-9A-F-]*", re.IGNORECASE)
 """Names of ImageXpress' thumbnails, whose other part differs from that of the image."""
 IMAGE_SUFFIXES = (
@@ -27,6 +29,12 @@ IMAGE_SUFFIXES = (
     ".tiff", ".tif", ".btf", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".czi", ".nd2", ".lif",
     ".oib", ".oif", *PICTURES,
 )  # fmt: skip
+
+
+def url_of(path: Path) -> str | None:
+    """Return the address that a path stands for; None for a path on disk."""
+    match = ADDRESS.fullmatch(path.as_posix())
+    return f"{match[1]}://{match[2]}" if match else None
 
 
 def stem(path: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> str:
@@ -90,7 +98,7 @@ def without_companions(paths: Iterable[Path]) -> list[Path]:
     more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
     warnings.warn(
         f"{left_out[0].name}{more} in {left_out[0].parent} not read: by its name it is a label, "
-        "mask or preview of the image beside it; put images of such names into a folder of their own",
+        "mask or preview of the image beside it; put images of such names elsewhere",
         SparcellWarning,
         stacklevel=2,
     )

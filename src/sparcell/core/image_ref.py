@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
-from sparcell.core.image_files import stem
+from sparcell.core.image_files import stem, url_of
 
 NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 """Characters of scene names that file names should not have."""
@@ -64,4 +64,5 @@ class ImageRef:
         axes = f"axes {self.axes}" if self.axes else ""
         selection = "" if self.selection == WHOLE else str(self.selection)
         parts = "; ".join(part for part in (scene, axes, selection) if part)
-        return f"{self.path} ({parts})" if parts else str(self.path)
+        place = url_of(self.path) or str(self.path)
+        return f"{place} ({parts})" if parts else place

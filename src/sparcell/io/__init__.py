@@ -7,8 +7,8 @@ TIFF, BigTIFF             any compression, strips or tiles           ``.tif``, `
 OME-TIFF                  also over several files, scene by scene    ``.ome.tif``
 ImageJ TIFF, LSM, STK     hyperstacks                                no
 SVS, NDPI, SCN            full resolution                            no
-OME-Zarr 0.5 (Zarr 3)     full resolution, also zipped               ``.ome.zarr``, ``.zarr``
-OME-Zarr 0.1 to 0.4       full resolution, also zipped               0.4: ``ngff="0.4"``
+OME-Zarr 0.5 (Zarr 3)     full resolution, zipped, at addresses      ``.ome.zarr``, ``.zarr``
+OME-Zarr 0.1 to 0.4       full resolution, zipped, at addresses      0.4: ``ngff="0.4"``
 Zarr arrays               with the user's axes                       no
 OME-Zarr plates           field by field                             no
 PNG, JPEG, BMP            as a whole; JPEG not as labels             no
@@ -19,7 +19,7 @@ tables                    ``.csv``, ``.parquet``                     ``.csv``, `
 TIFF files of other suffixes are tried as TIFF. Other formats are refused with a line that says so.
 Pixels may be bool, integers or floats, never complex. Images are read on demand and
 can be written region by region, so neither needs the whole image in memory. Parquet needs
-``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``.
+``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``, addresses ``sparcell[remote]``.
 """
 
 from sparcell.io.label_group import create_labels, locate_labels

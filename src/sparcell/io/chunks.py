@@ -37,8 +37,8 @@ CODECS = frozenset({
 class ChunkedPixels:
     """A Zarr array that names the chunk which cannot be read, and decodes large chunks once."""
 
-    def __init__(self, array: Any) -> None:
-        self.array = array
+    def __init__(self, array: Any, listed: bool = True) -> None:
+        self.array, self.listed = array, listed
         self.shape: tuple[int, ...] = array.shape
         self.dtype: np.dtype[Any] = array.dtype
         self._cached: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
@@ -54,7 +54,12 @@ class ChunkedPixels:
 
     @property
     def missing_chunks(self) -> tuple[int, int]:
-        """How many chunks are not stored, and how many there should be. Zarr reads them as 0."""
+        """How many chunks are not stored, and how many there should be. Zarr reads them as 0.
+
+        Of a server that lists no files none is known to be missing.
+        """
+        if not self.listed:
+            return 0, 0
         expected = int(self.array.nchunks)
         return expected - int(self.array.nchunks_initialized), expected
 
@@ -178,14 +183,16 @@ def warn_missing_chunks(image: Image) -> None:
 _warned: set[str] = set()
 
 
-def guard_chunks(array: Any, folder: Path | None) -> ChunkedPixels:
+def guard_chunks(array: Any, folder: Path | None, listed: bool = True) -> ChunkedPixels:
     """Read Blosc chunks of a folder through the store that checks them.
 
     Parameters
     ----------
     array : zarr.Array
     folder : Path or None
-        Where it lies; None in a zip archive, which has checksums of its own.
+        Where it lies; None in a zip archive, which has checksums of its own, and on a server.
+    listed : bool
+        The store can list its files.
 
     Raises
     ------
@@ -199,7 +206,7 @@ def guard_chunks(array: Any, folder: Path | None) -> ChunkedPixels:
     _check_codecs(array)
     if folder and any("blosc" in type(codec).__name__.lower() for codec in array.compressors):
         array = zarr.open_array(BloscStore(folder, read_only=True), mode="r")
-    return ChunkedPixels(array)
+    return ChunkedPixels(array, listed)
 
 
 def _check_codecs(array: Any) -> None:

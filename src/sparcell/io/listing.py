@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparcell.core.errors import InputError, SparcellWarning
-from sparcell.core.image_files import IMAGE_SUFFIXES, without_companions, without_previews
+from sparcell.core.image_files import IMAGE_SUFFIXES, url_of, without_companions, without_previews
 from sparcell.io.ngff import is_zarr
 from sparcell.io.plate import plate_fields
 
@@ -31,7 +31,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
     Parameters
     ----------
     inputs : list of str or Path
-        Files, taken as they are; OME-Zarr folders, and of plates all their fields; other
+        Files and addresses, taken as they are; OME-Zarr folders, and of plates all fields; other
         folders, for the images directly in them, sorted, without hidden ones, and without PNG,
         JPEG and BMP beside other formats; patterns such as ``"plate/**/*.tif"``, in which a folder
         that exists is no pattern, whatever its name. Thumbnails beside other images are left out,
@@ -52,7 +52,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         path = Path(entry)
         if path.is_dir() and not is_zarr(path):
             images = _images_in(path)
-        elif path.exists():
+        elif path.exists() or url_of(path) is not None:
             images = [path]
         else:
             images = [match for match in _match_pattern(str(entry)) if _looks_like_image(match)]

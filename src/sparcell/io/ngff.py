@@ -6,12 +6,16 @@ Specification: https://ngff.openmicroscopy.org/0.1/ to https://ngff.openmicrosco
 
 from __future__ import annotations
 
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
+from sparcell.core.image_files import url_of
+from sparcell.core.image_ref import ImageRef
 from sparcell.io.chunks import ChunkedPixels, guard_chunks
 from sparcell.io.lengths import one_pixel_size, pixel_edges
 from sparcell.io.scenes import ONLY, Scene, find_scene
@@ -33,14 +37,27 @@ def is_zipped_zarr(path: Path) -> bool:
     return path.name.lower().endswith(ZIPPED)
 
 
+def is_stored(path: Path) -> bool:
+    """Whether a path is a zip archive of an OME-Zarr, or the address of one."""
+    if url_of(path) is not None or is_zipped_zarr(path):
+        return True
+    return path.suffix.lower() == ".zip" and path.is_file() and _holds_zarr(path)
+
+
+def _holds_zarr(path: Path) -> bool:
+    with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(path) as archive:
+        return any(name.endswith((".zattrs", "zarr.json")) for name in archive.namelist())
+    return False
+
+
 def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> Image:
     """Open the full resolution of an OME-Zarr image, or a Zarr array, without reading pixels.
 
     Parameters
     ----------
     path : Path
-        Folder of the image or array, or a zip archive with it. A store as bioformats2raw writes
-        it, with one image ``0`` inside, is opened at that image.
+        Folder of the image or array, a zip archive with it, or its address. A store as
+        bioformats2raw writes it, with one image ``0`` inside, is opened at that image.
     axes : str, optional
         One letter per dimension, instead of what the metadata says.
     scene : str, optional
@@ -53,18 +70,20 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         If it is no OME-Zarr image, is a plate or several images and no scene is given, or is
         damaged; or if it is an array that names no axes, and none are given.
     """
-    if scene is not None:
+    if scene is not None and not is_stored(path):
         names = _scene_names(path)
         number = find_scene(scene, names or (ONLY,), path)
         if names and number is not None:
             return open_file(path / names[number], axes)
-    folder, node, ome = _find_image(path)
+    folder, node, ome = _find_image(path, scene)
     if ome is None:
         return _open_array(node, folder, axes, path)
     try:
         multiscales = ome["multiscales"][0]
         level = multiscales["datasets"][0]
-        array = guard_chunks(node[level["path"]], folder and folder / level["path"])
+        array = guard_chunks(
+            node[level["path"]], folder and folder / level["path"], listed=url_of(path) is None
+        )
         letters = _letters(multiscales, axes, array.shape, path)
         y, x = _pixel_sizes(multiscales, level, letters, path)
         channels = _channels(ome)
@@ -73,7 +92,8 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     except Exception as error:
         raise _no_image(path, error) from error
     _check_numbers(array, path)
-    return Image(array, letters, one_pixel_size(y, x, str(path)), channels, str(path))
+    source = str(ImageRef(path, scene if is_stored(path) else None))
+    return Image(array, letters, one_pixel_size(y, x, str(path)), channels, source)
 
 
 def scenes_of(path: Path) -> tuple[Scene, ...]:
@@ -92,7 +112,7 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
     scenes = []
     for name in names:
         try:
-            scenes.append(_scene(name, path / name))
+            scenes.append(_scene(name, path if is_stored(path) else path / name))
         except InputError:
             scenes.append(Scene(name, "", ()))
     return tuple(scenes)
@@ -104,14 +124,16 @@ def main_names(path: Path) -> tuple[str, ...]:
 
 
 def _scene(name: str, path: Path) -> Scene:
-    image = open_file(path)
+    image = open_file(path, scene=name if is_stored(path) else None)
     return Scene(name, image.axes, tuple(image.data.shape))
 
 
 def _scene_names(path: Path) -> tuple[str, ...]:
     """Paths of the images inside a plate or a store of several; none of an image."""
-    if path.is_file():
-        return ()
+    if is_stored(path):
+        from sparcell.io.zarr_stores import stored_names
+
+        return stored_names(path)
     from sparcell.io.plate import plate_fields
 
     if fields := plate_fields(path):
@@ -137,14 +159,14 @@ def _numbered_images(path: Path) -> list[Path]:
     return sorted(images, key=lambda image: int(image.name))
 
 
-def _find_image(path: Path) -> tuple[Path | None, Any, dict[str, Any] | None]:
-    """Find the folder (None in an archive), the node, and OME's metadata (None of an array)."""
+def _find_image(path: Path, scene: str | None) -> tuple[Path | None, Any, dict[str, Any] | None]:
+    """Find the folder (None in a store), the node, and OME's metadata (None of an array)."""
     import zarr
 
-    if path.is_file():
-        from sparcell.io.zipped_zarr import find_zipped
+    if is_stored(path):
+        from sparcell.io.zarr_stores import find_stored
 
-        return None, *find_zipped(path)
+        return None, *find_stored(path, scene)
     try:
         node = zarr.open(path, mode="r")
     except Exception as error:
@@ -237,7 +259,7 @@ def _only_image(path: Path, ome: dict[str, Any]) -> Path:
 
 def _open_array(array: Any, folder: Path | None, axes: str | None, path: Path) -> Image:
     """Open an array alone. Its pixel size is unknown, and its axes are given by the user."""
-    pixels = guard_chunks(array, folder)
+    pixels = guard_chunks(array, folder, listed=url_of(path) is None)
     _check_numbers(pixels, path)
     if axes is None:
         named = getattr(array.metadata, "dimension_names", None) or ()

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
-from sparcell.core.image_files import PICTURES
+from sparcell.core.image_files import IMAGE_SUFFIXES, PICTURES, url_of
 from sparcell.core.image_ref import ImageRef
-from sparcell.io.ngff import is_zarr, is_zipped_zarr
+from sparcell.io.ngff import is_stored, is_zarr
 from sparcell.io.scenes import Scene
 from sparcell.io.vendors import VENDORS
 
@@ -60,7 +60,7 @@ class Reader(NamedTuple):
 
 
 READERS = (
-    Reader("sparcell.io.ngff", lambda path: path.is_dir() or is_zipped_zarr(path)),
+    Reader("sparcell.io.ngff", lambda path: path.is_dir() or is_stored(path)),
     Reader("sparcell.io.vendors", lambda path: path.name.lower().endswith(VENDORS)),
     Reader("sparcell.io.pictures", lambda path: path.name.lower().endswith(PICTURES)),
     Reader("sparcell.io.tiff", lambda path: True),
@@ -76,17 +76,22 @@ def find_reader(path: Path) -> Reader:
     InputError
         If there is no such file, it is empty, or its format is not read.
     """
+    if url := url_of(path):
+        if path.name.lower().endswith((*IMAGE_SUFFIXES, ".zip")) and path.suffix != ".zarr":
+            raise InputError(f"{url}, a file", "an OME-Zarr image at an address", "download it")
+        return READERS[0]
     if path.is_symlink() and not path.exists():
         raise InputError(
             f"{path}, a link to a file that is missing", "an image", "copy the file itself"
         )
     if not path.exists():
         raise InputError(f"no file {path}", "an image", "check the path")
-    if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_zipped_zarr(path):
+    if path.name.lower().endswith(UNSUPPORTED_SUFFIXES) and not is_stored(path):
+        zipped = path.suffix.lower() == ".zip"
         raise InputError(
-            f"{path}, a file of an unsupported format",
-            "TIFF or OME-Zarr",
-            "convert to TIFF or OME-Zarr",
+            f"{path}, a zip archive" if zipped else f"{path}, a file of an unsupported format",
+            "images, or a zipped OME-Zarr" if zipped else "TIFF or OME-Zarr",
+            "unpack it, and name its folder" if zipped else "convert to TIFF or OME-Zarr",
         )
     if path.is_dir() and not is_zarr(path):
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.dataset_layout import FileLocation, field_pattern, write_layout
-from sparcell.core.image_files import IMAGE_SUFFIXES
+from sparcell.core.image_files import IMAGE_SUFFIXES, url_of
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
 from sparcell.prediction.prepared_image import choose_channels
@@ -27,7 +27,10 @@ def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> bool:
         return False
     # A dataset names no axes, and its labels are beside the images, not in them.
     if any(
-        item.axes or item.settings.into_image or not item.path.name.lower().endswith(IMAGE_SUFFIXES)
+        item.axes
+        or item.settings.into_image
+        or url_of(item.path)
+        or not item.path.name.lower().endswith(IMAGE_SUFFIXES)
         for item in items
     ):
         return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparcell.core.errors import InputError
+from sparcell.core.image_files import url_of
 from sparcell.core.record import read_record
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
@@ -99,7 +100,10 @@ def plan_prediction(
     images = find_inputs(inputs, out, settings.scene)
     if absolute:
         out = out.absolute()
-        images = {replace(one, path=one.path.absolute()): name for one, name in images.items()}
+        images = {
+            one if url_of(one.path) else replace(one, path=one.path.absolute()): name
+            for one, name in images.items()
+        }
     items = list_items(images, out, settings, resume)
     recorded = _recorded(model, settings)
     if resume and overwrite:
