@@ -19,7 +19,8 @@ tables                    ``.csv``, ``.parquet``                     ``.csv``, `
 TIFF files of other suffixes are tried as TIFF. Other formats are refused with a line that says so.
 Pixels may be bool, integers or floats, never complex. Images are read on demand and
 can be written region by region, so neither needs the whole image in memory. Parquet needs
-``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``, addresses ``sparcell[remote]``.
+``sparcell[parquet]``, the makers' formats need ``sparcell[formats]``, and addresses
+``sparcell[remote]``.
 """
 
 from sparcell.io.label_group import create_labels, locate_labels
