@@ -213,7 +213,7 @@ def test_other_mistakes_are_plain(tmp_path, kind):
 
 def test_overlay_colours():
     picture = draw_overlay(np.array([[0, 0, 5, 5]]), np.array([[0, 7, 0, 7]]))
-    assert picture.tolist() == [[[0, 0, 0], [255, 0, 0], [0, 0, 255], [0, 255, 0]]]
+    assert picture.tolist() == [[[0, 0, 0], [213, 94, 0], [240, 228, 66], [86, 180, 233]]]
 
 
 def test_overlay_of_a_large_image_is_thinned(tmp_path, monkeypatch):

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
 from sparcell.io import write_image
 from sparcell.reports import write_report
-from sparcell.reports.pictures import GAP, GREEN, draw_comparison
+from sparcell.reports.pictures import GAP, draw_comparison
 
 IMAGE = np.tile(np.linspace(0, 9, 50, dtype=np.float32), (40, 1))
 TRUTH = np.zeros((40, 50), np.int32)
@@ -28,13 +29,13 @@ def test_five_panels_from_stain_to_prediction_on_the_image() -> None:
     assert stain[0, 0, 0] == 255 and stain[0, -1, 0] == 0
     assert np.array_equal(labels[..., 0] == 255, TRUTH > 0) and labels[0, 0, 0] == 0
     assert np.array_equal(found[..., 0] == 255, FOUND > 0)
-    # Red only predicted, blue only labelled, green both, black neither (figure 5.6).
+    # Predicted and labelled, in both, in one of them, in neither (figure 5.6).
     assert [tuple(overlap[6, x]) for x in (7, 12, 17, 30)] == [
-        (0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 0, 0),
+        MISSED, MATCHED, EXTRA, (0, 0, 0),
     ]  # fmt: skip
     grey = shown[20, 12, 0]
     assert shown[6, 12].tolist() == pytest.approx(
-        [0.55 * grey + 0.45 * part for part in GREEN], abs=1
+        [0.55 * grey + 0.45 * part for part in MATCHED], abs=1
     )
     assert np.ptp(shown[FOUND == 0], axis=1).max() == 0
 

@@ -135,6 +135,27 @@ def outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:
     return inner_boundary(ids, max(1, round(max(ids.shape) / VIEWED_EDGE)), connectivity=4)
 
 
+def magnified(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Repeat the pixels of a small picture, so that outlines are thinner than what they enclose.
+
+    Parameters
+    ----------
+    pixels : (Y, X) or (Y, X, 3) array
+
+    Returns
+    -------
+    array
+        Larger by `magnification` along Y and X.
+    """
+    factor = magnification(pixels.shape)
+    return pixels.repeat(factor, 0).repeat(factor, 1) if factor > 1 else pixels
+
+
+def magnification(shape: tuple[int, ...]) -> int:
+    """Factor by which a picture is enlarged: the longest edge becomes about `VIEWED_EDGE`."""
+    return max(1, VIEWED_EDGE // max(shape[:2]))
+
+
 def draw_outlines(pixels: Picture, ids: NDArray[Any], colour: RGB = MATCHED) -> Picture:
     """Draw the outlines of objects on an image.
 
@@ -174,7 +195,7 @@ def draw_scale_bar(picture: Picture, pixel_size: float | None) -> Picture:
     per_pixel, unit = (1.0, "px") if pixel_size is None else (pixel_size, "um")
     length = round_length(BAR_SHARE * width * per_pixel)
     edge = max(1, round(length / per_pixel))
-    text = f"{length:g} {'µm' if unit == 'um' else unit}"
+    text = f"{length:g} {unit}"
     canvas = Pillow.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
     right, bottom = width - MARGIN, height - MARGIN

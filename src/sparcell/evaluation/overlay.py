@@ -1,6 +1,7 @@
 """Pictures of agreement: by pixels, or errors by object.
 
-The pixels are coloured as in Salomon-Sörensen 2023, figure 5.6.
+The pixels are those of Salomon-Sörensen 2023, figure 5.6, in colours that colour-blind people can
+tell apart: the figure has green, red and blue.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.files import whole_file
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
 from sparcell.evaluation._strips import PairStrip
 from sparcell.evaluation.errors import CLASSES, ErrorClasses
 
@@ -19,7 +21,7 @@ Overlay = Literal["pixels", "errors"]
 Picture = NDArray[np.uint8]
 
 TRUE_NEGATIVE, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE = range(4)
-COLOURS = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 0], [0, 255, 0]], np.uint8)
+COLOURS = np.array([(0, 0, 0), MISSED, EXTRA, MATCHED], np.uint8)
 MAX_EDGE = 2048
 ENLARGE_TO = 768
 # Okabe and Ito's colours, distinct for colour-blind people, in the order of `CLASSES`.
@@ -41,7 +43,8 @@ def draw_overlay(truth: NDArray[Any], pred: NDArray[Any]) -> Picture:
     Returns
     -------
     (Y, X, 3) uint8
-        Green: true positive; red: false positive; blue: false negative; black: true negative.
+        Blue: true positive; vermilion: false positive; yellow: false negative; black: true
+        negative.
     """
     kind = np.where(pred != 0, FALSE_POSITIVE, 0) + np.where(truth != 0, FALSE_NEGATIVE, 0)
     picture: Picture = COLOURS[kind]

@@ -13,6 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.record import read_record
 from sparcell.core.yaml_files import read_yaml
+from sparcell.drawing.palette import EXTRA, MATCHED
 from sparcell.drawing.rendering import embed, render
 from sparcell.io import read_table
 from sparcell.methods import METHODS
@@ -55,6 +56,7 @@ def write_report(run: Path | str) -> Path:
         curves=embed(curves),
         metrics=metrics.to_dict("records"),
         quality=_label_quality(record),
+        colours={"matched": MATCHED.css, "extra": EXTRA.css},
         **(EMPTY | REPORTS[task.name].parts(run, record, scores)),
     )
     with whole_file(run / "report.html") as partial:

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sparcell.core.labels import Labels
-from sparcell.drawing.picture import stretch
-from sparcell.evaluation.overlay import draw_overlay as colour_agreement
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
+from sparcell.drawing.picture import draw_scale_bar, magnification, magnified, outlines, stretch
+from sparcell.evaluation import count_overlaps
+from sparcell.evaluation import draw_overlay as colour_agreement
+from sparcell.evaluation.matching import match_pairs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-GREEN, RED, BLUE = (60, 200, 80), (230, 60, 60), (80, 120, 255)
 LARGEST = 1024
+DASH = 4
+"""Length of a dash and of a gap, px along an axis."""
 PANEL = 512
 GAP = 8
 SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
@@ -36,16 +39,16 @@ def draw_curves(metrics: DataFrame) -> Figure:
 
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(metrics["epoch"], metrics["train_loss"], label="training", color="0.6")
+    left.plot(metrics["epoch"], metrics["train_loss"], ".-", label="training", color="0.6")
     trained = metrics[metrics["epoch"] > 0]
-    left.plot(trained["epoch"], trained["val_loss"], label="validation", color="tab:blue")
+    left.plot(trained["epoch"], trained["val_loss"], ".-", label="validation", color="tab:blue")
     left.set(xlabel="epoch", ylabel="loss")
     if trained["val_loss"].min() > 0:
         left.set_yscale("log")
     score = next(name for name in SCORES if name in metrics and metrics[name].notna().any())
-    right.plot(metrics["epoch"], metrics[score], color="tab:green")
+    right.plot(metrics["epoch"], metrics[score], ".-", color="tab:blue")
     best = metrics.iloc[int(metrics[score].to_numpy().argmax())]
-    right.plot(best["epoch"], best[score], "o", color="tab:green", label="best")
+    right.plot(best["epoch"], best[score], "o", color="tab:blue", label="best")
     right.axhline(metrics[score].iloc[0], color="0.6", linestyle=":", label="before training")
     right.set(xlabel="epoch", ylabel=f"validation {SCORES[score]}", ylim=(0, 1))
     for axis in (left, right):
@@ -55,32 +58,43 @@ def draw_curves(metrics: DataFrame) -> Figure:
     return figure
 
 
-def draw_overlay(image: NDArray[np.float32], truth: Labels, found: Labels) -> NDArray[np.uint8]:
-    """Paint hits, misses and extras over an image, in the colours of `colour_agreement`.
+def draw_agreement(
+    image: NDArray[np.float32], truth: Labels, found: Labels, pixel_size: float | None = None
+) -> NDArray[np.uint8]:
+    """Outline matched, extra and missed objects on an image.
 
     Parameters
     ----------
     image : (Y, X) float32
     truth, found : (Y, X) int32
+        Matched one to one at an IoU of 0.5.
+    pixel_size : float, optional
+        Edge of a pixel in um, for the scale bar.
 
     Returns
     -------
     (Y, X, 3) uint8
-        Green where both are, red where only `found` is, blue where only `truth` is; outlines of
-        the found objects in white. At most `LARGEST` px wide.
+        `MATCHED` where a found object has a partner, `EXTRA` where it has none; `MISSED` and dashed
+        where a true object has none. At most `LARGEST` px wide.
     """
+    overlaps = count_overlaps(truth, found)
+    pairs = match_pairs(overlaps.pair_truth, overlaps.pair_pred, overlaps.iou, 0.5)
+    matched = np.isin(found, overlaps.pred_ids[overlaps.pair_pred[pairs]]) & (found > 0)
+    missed = np.where(np.isin(truth, overlaps.truth_ids[overlaps.pair_truth[pairs]]), 0, truth)
     step = -(-max(image.shape) // LARGEST)
-    image, truth, found = image[::step, ::step], truth[::step, ::step], found[::step, ::step]
-    colour = np.repeat(stretch(image)[:, :, None], 3, axis=2).astype(np.float32)
-    for mask, paint in (
-        ((truth > 0) & (found > 0), GREEN),
-        ((truth == 0) & (found > 0), RED),
-        ((truth > 0) & (found == 0), BLUE),
-    ):
-        colour[mask] = 0.55 * colour[mask] + 0.45 * np.array(paint)
-    rim = (found > 0) & (ndimage.minimum_filter(found, 3) != found)
-    colour[rim] = 255
-    return colour.astype(np.uint8)
+    factor = magnification(image[::step, ::step].shape)
+    grey, found, matched, missed = (
+        magnified(part[::step, ::step]) for part in (stretch(image), found, matched, missed)
+    )
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    rims = outlines(found)
+    picture[rims & matched] = MATCHED
+    picture[rims & ~matched] = EXTRA
+    y, x = np.nonzero(outlines(missed))
+    # Dashes distinguish a missed object in grey print, too.
+    dashed = (y + x) // DASH % 2 == 0
+    picture[y[dashed], x[dashed]] = MISSED
+    return picture if pixel_size is None else draw_scale_bar(picture, pixel_size * step / factor)
 
 
 def draw_comparison(
@@ -100,7 +114,7 @@ def draw_comparison(
     Returns
     -------
     (Y, 5 X and `GAP` px between panels, 3) uint8
-        Stain; labels; prediction; their overlap as in `colour_agreement`; the prediction in green
+        Stain; labels; prediction; their overlap as in `colour_agreement`; the prediction in blue
         on the image. Thinned, so that no panel is wider than `PANEL` px.
     """
     step = -(-max(image.shape) // PANEL)
@@ -108,7 +122,7 @@ def draw_comparison(
     truth, found = truth[::step, ::step], found[::step, ::step]
     on_image = np.repeat(stretch(image)[:, :, None], 3, axis=2)
     predicted = found > 0
-    on_image[predicted] = 0.55 * on_image[predicted] + 0.45 * np.array(GREEN)
+    on_image[predicted] = 0.55 * on_image[predicted] + 0.45 * np.array(MATCHED)
     grey = (stretch(stain), np.where(truth > 0, 255, 0), np.where(predicted, 255, 0))
     panels = [np.repeat(part[:, :, None], 3, axis=2) for part in grey]
     return side_by_side([*panels, colour_agreement(truth, found), on_image])

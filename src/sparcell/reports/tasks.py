@@ -19,7 +19,8 @@ from sparcell.core.max_projection import project
 from sparcell.drawing.rendering import embed
 from sparcell.io import open_image, read_table
 from sparcell.methods.task import IMAGE, INSTANCES
-from sparcell.reports.pictures import draw_comparison, draw_overlay, draw_stains, png
+from sparcell.reports.pictures import draw_agreement, draw_comparison, draw_stains, png
+from sparcell.reports.verdict import Verdict, judge_counts
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class InstanceReport(TaskReport):
             "evaluation": scores,
             "rows": _rows(scores, record),
             "notes": _notes(scores),
-            "overlays": _overlays(run, record),
+            "overlays": _overlays(run, record, scores),
+            "verdict": _verdict(run, record, scores),
             "comparisons": _comparisons(run, record),
             "counts": _counts(run, scores),
         }
@@ -86,6 +88,7 @@ EMPTY: dict[str, Any] = {
     "rows": [],
     "notes": [],
     "overlays": [],
+    "verdict": None,
     "comparisons": [],
     "counts": [],
     "stains": {},
@@ -144,21 +147,52 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _overlays(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pictures of the first test fields: the image, and hits, misses and extras on it."""
+def _overlays(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, Any]]:
+    """Pictures of the worst test fields: the image, and matched, extra and missed objects on it."""
+    images = scores.get("images", {})
+    f1 = {name: _one_to_one(one)["f1"] for name, one in images.items()}
+    fields = sorted(record.get("evaluated", {}).items(), key=lambda field: f1.get(field[0], 0.0))
     pictures = []
-    for name, field in list(record.get("evaluated", {}).items())[:OVERLAYS]:
+    for name, field in fields[:OVERLAYS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
             image, truth = _open(field, "image"), open_image(field["labels"])
             planes = image.read()
-            middle = planes[len(planes) // 2]
-            picture = draw_overlay(middle, truth.read_labels(), open_image(found).read_labels())
+            picture = draw_agreement(
+                planes[len(planes) // 2],
+                truth.read_labels(),
+                open_image(found).read_labels(),
+                image.pixel_size,
+            )
         except InputError as error:
             logger.warning(f"no picture of {name} in the report: {error}")
             continue
-        pictures.append({"name": name, "picture": embed(png(picture))})
+        pictures.append(
+            {"name": name, "picture": embed(png(picture)), "errors": _describe(images.get(name))}
+        )
     return pictures
+
+
+def _one_to_one(scores: dict[str, Any]) -> dict[str, Any]:
+    """Matching at an IoU of 0.5."""
+    matching: dict[str, Any] = scores["matching"][0]
+    return matching
+
+
+def _describe(scores: dict[str, Any] | None) -> str:
+    """Matched, missed and extra objects of a field in words; empty without scores."""
+    if scores is None:
+        return ""
+    match = _one_to_one(scores)
+    return f"{match['tp']} found, {match['fn']} missed, {match['fp']} extra"
+
+
+def _verdict(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> Verdict:
+    """Judge the counts of a run by its scores."""
+    automatic = any((Path(root) / "quality.csv").exists() for root in record.get("datasets", []))
+    areas = record.get("typical_area")
+    diameter = 2 * np.sqrt(areas / np.pi) if areas else None
+    return judge_counts(scores, record.get("evaluated_part", "test"), automatic, diameter)
 
 
 def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -232,4 +266,5 @@ def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     images = evaluation.get("images", {})
     for row in rows:
         row["in_labels"] = images.get(row["image"], {}).get("count", {}).get("truth", "")
+        row["difference"] = row["n_objects"] - row["in_labels"] if row["in_labels"] != "" else ""
     return rows

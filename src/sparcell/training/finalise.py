@@ -68,6 +68,7 @@ def export_model(
         scores["before_training"] = _start_scores(out, module.method.task)
         settings, tuning = task.tune(module, fields["val"], typical_area)
         scores |= {"tuning": tuning} if tuning else {}
+    record["typical_area"] = typical_area
     golden = _golden_input(fields["val"], recipe)
     onnx, maps = export_onnx(module.network, golden, module.activate, module.method.output)
     left_out = task.left_out(fields["train"])

@@ -74,16 +74,3 @@ document.addEventListener("keydown", ({ key }) => {
 
 window.addEventListener("resize", resize);
 if (show) show.addEventListener("change", showOutlines);
-
-/* Sort the table by a column: numbers from large to small, text from a to z, then reversed. */
-document.querySelectorAll("#images th").forEach((heading, column) => {
-  let direction = 1;
-  heading.addEventListener("click", () => {
-    const body = document.querySelector("#images tbody");
-    const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
-    const compare = (a, b) => (isNaN(a) || isNaN(b) ? String(a).localeCompare(b) : b - a);
-    const rows = [...body.rows].sort((a, b) => direction * compare(value(a), value(b)));
-    body.replaceChildren(...rows);
-    direction = -direction;
-  });
-});

@@ -17,6 +17,8 @@ from sparcell.drawing.picture import (
     draw_scale_bar,
     encode,
     encode_mask,
+    magnification,
+    magnified,
     outlines,
     read_ids,
     read_pixels,
@@ -84,10 +86,13 @@ def detail_path(path: Path) -> Path:
 
 
 def _outlined(image: Image, labels: Image, plane: Plane, region: Region) -> Picture:
-    picture = draw_outlines(read_pixels(image, plane, region), read_ids(labels, plane, region))
-    size = None if image.pixel_size is None else image.pixel_size * region.step
-    # Pixels of a picture that is shrunk are no unit that a reader could use.
-    return picture if size is None and region.step > 1 else draw_scale_bar(picture, size)
+    pixels, ids = read_pixels(image, plane, region), read_ids(labels, plane, region)
+    picture = draw_outlines(magnified(pixels), magnified(ids))
+    factor = magnification(ids.shape)
+    if image.pixel_size is not None:
+        return draw_scale_bar(picture, image.pixel_size * region.step / factor)
+    # Pixels of a picture that is resized are no unit that a reader could use.
+    return picture if region.step * factor > 1 else draw_scale_bar(picture, None)
 
 
 def densest_region(objects: Path, plane: Plane, shape: tuple[int, int]) -> Region:
@@ -151,5 +156,5 @@ def layered(image: Image, labels: Path, edge: int) -> LayeredPicture:
     """
     plane, region = middle_plane(image), Region.whole(image.shape, edge)
     pixels: NDArray[np.uint8] = read_pixels(image, plane, region)
-    mask = outlines(read_ids(open_image(labels), plane, region))
+    mask = outlines(magnified(read_ids(open_image(labels), plane, region)))
     return LayeredPicture(encode(pixels, "JPEG", quality=80), encode_mask(mask, MATCHED))
