@@ -41,7 +41,7 @@ def test_previews_beside_several_images_are_named(
 ) -> None:
     path = write_pages(tmp_path / "a.tif", SMALL, A[0], B[1])
     assert [ref.name for ref in expand_scenes(path)] == ["a_1", "a_2"]
-    assert "1 small images are left out as previews, such as scene 0 of (9, 13)" in caplog.text
+    assert "1 small image left out as previews, such as scene 0 of (9, 13)" in caplog.text
 
 
 def test_a_grey_image_is_no_preview_of_a_photograph(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_an_image_over_two_files_counts_once(
     assert values(files[0]) == [0, 1, 2, 3] == values(files[1])
     with caplog.at_level(logging.INFO):
         assert without_continued(files) == files[:1]
-    assert "1 files belong to the images of others" in caplog.text
+    assert "1 file left out: " in caplog.text
     # Alone it stands for the whole image.
     assert without_continued(files[1:]) == files[1:]
 

@@ -15,6 +15,7 @@ from sparcell.core.dataset_layout import SELECTABLE
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
+from sparcell.core.text import counted
 from sparcell.io.chunks import warn_missing_chunks
 from sparcell.io.readers import find_reader
 from sparcell.io.scenes import Scene
@@ -120,7 +121,9 @@ def without_continued(paths: Sequence[Path]) -> list[Path]:
             kept.append(path)
     if left_out:
         path, begin = left_out[0]
-        logger.info(f"{len(left_out)} files belong to the images of others: {path} to {begin.name}")
+        logger.info(
+            f"{counted(len(left_out), 'file')} left out: {path} continues the image of {begin.name}"
+        )
     return kept
 
 

@@ -19,6 +19,7 @@ from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
+from sparcell.core.text import counted
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.scenes import Scene, find_scene
@@ -99,9 +100,9 @@ def main_names(path: Path) -> tuple[str, ...]:
     names = tuple(scene.name for scene in scenes if scene.main)
     if 1 < len(names) < len(scenes):
         small = next(scene for scene in scenes if not scene.main)
+        count = counted(len(scenes) - len(names), "small image")
         logger.warning(
-            f"{path}: {len(scenes) - len(names)} small images are left out as previews, such as "
-            f"scene {small.name} of {small.shape}"
+            f"{path}: {count} left out as previews, such as scene {small.name} of {small.shape}"
         )
     return names
 

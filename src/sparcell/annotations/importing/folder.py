@@ -26,6 +26,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.image_files import stem
 from sparcell.core.progress import track
+from sparcell.core.text import counted
 from sparcell.io import create_image, list_images, open_image, open_sample, write_table
 from sparcell.io.points import check_places, write_points
 
@@ -349,7 +350,7 @@ def _report(
     if several:
         name, sources = next(iter(several.items()))
         logger.warning(
-            f"{len(several)} images have annotations from several files, such as {name}: "
+            f"annotations from several files for {counted(len(several), 'image')}, such as {name}: "
             f"{', '.join(sources[:3])}; import one of them alone if they show the same objects"
         )
     without = sorted(opened.keys() - set(annotated) - set(empty))
