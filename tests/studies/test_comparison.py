@@ -15,7 +15,7 @@ from sparcell.studies import Study, plan_study
 from sparcell.studies.comparison import FOUND, TRUE, draw_comparison, draw_recipes, outline
 from sparcell.studies.result_tables import tidy
 
-RED, GREEN, BLUE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]
+EXTRA, MATCHED, MISSED, BLACK = [213, 94, 0], [86, 180, 233], [240, 228, 66], [0, 0, 0]
 
 
 def square(y, x, edge=20):
@@ -42,7 +42,7 @@ def samples(data):
     return [one for one in Dataset.open(data / "set").samples if one.split == "test"]
 
 
-def test_agreement_of_pixels_in_the_colours_of_the_thesis(data):
+def test_agreement_of_pixels_in_four_colours(data):
     folders = {"alpha 0.25": data / "beside", "alpha 0.5": data / "same"}
     axes = draw_comparison(samples(data), folders).axes
     assert len(axes) == 2 * 4
@@ -50,8 +50,8 @@ def test_agreement_of_pixels_in_the_colours_of_the_thesis(data):
     assert titles == ["image", "truth", "alpha 0.25", "alpha 0.5"]
     assert [axes[0].get_ylabel(), axes[4].get_ylabel()] == ["f1", "f2"]
     beside, same = (axis.images[0].get_array() for axis in axes[2:4])
-    assert [beside[40, x].tolist() for x in (45, 55, 65, 90)] == [BLUE, GREEN, RED, BLACK]
-    assert same[40, 45].tolist() == GREEN and set(same[:, :, 0].ravel()) == {0}
+    assert [beside[40, x].tolist() for x in (45, 55, 65, 90)] == [MISSED, MATCHED, EXTRA, BLACK]
+    assert same[40, 45].tolist() == MATCHED and set(same[:, :, 0].ravel()) == {0, 86}
 
 
 def test_outlines_lie_on_the_rim_of_objects(data):
@@ -103,7 +103,7 @@ def test_the_recipes_of_a_study_on_the_same_fields(data):
         f"salomon2023-alpha-{a}" for a in ("0.25", "0.5", "0.75")
     ]
     # Of the first seed, which lies beside.
-    assert all(axis.images[0].get_array()[40, 65].tolist() == RED for axis in axes[2:5])
+    assert all(axis.images[0].get_array()[40, 65].tolist() == EXTRA for axis in axes[2:5])
     assert axes[2].get_xlabel() == "IoU 0.33, mAP 0.00" and not axes[3].get_xlabel()
     assert re.search("seed 0", figure.get_supxlabel())
     # Data that has moved is no error.

@@ -132,7 +132,7 @@ def _advice(
     fields: int,
     typical_diameter: float | None,
 ) -> list[str]:
-    """What to try next, the most promising first."""
+    """Advice on the next step, the most promising first."""
     advice = []
     if level == "poor":
         if typical_diameter is not None and typical_diameter < SMALL_DIAMETER:

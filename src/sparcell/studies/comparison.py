@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.labels import Labels
+from sparcell.drawing.palette import MATCHED, MISSED
 from sparcell.drawing.picture import stretch
 from sparcell.evaluation import draw_overlay
 from sparcell.io import open_image, open_sample
@@ -37,7 +38,7 @@ Paint = Literal["agreement", "outlines"]
 FIELDS = 3
 MOST = 6
 """Recipes that are shown of a study, at most."""
-TRUE, FOUND = (0, 200, 0), (255, 150, 0)
+TRUE, FOUND = MISSED, MATCHED
 """Outlines of true and of predicted objects."""
 
 
@@ -57,8 +58,8 @@ def draw_comparison(
     predictions : mapping from title to Path
         Folders of label images ``NAME.tif``; a column each.
     paint : {"agreement", "outlines"}
-        Pixels in green where both are, red where only the prediction is, blue where only the truth
-        is; or outlines over the image.
+        Pixels in blue where both are, vermilion where only the prediction is, yellow where only
+        the truth is; or outlines over the image.
     caption : str
     below : mapping from (title, field) to str, optional
         What stands below a prediction, its score for example.
