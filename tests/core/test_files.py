@@ -55,6 +55,34 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
+def test_files_are_on_the_disk_before_they_have_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        done.append(f"{os.fstat(descriptor).st_size} bytes")
+        sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        done.append(target.name)
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    with whole_file(tmp_path / "a.csv") as partial:
+        partial.write_text("abc")
+    with whole_file(tmp_path / "a.zarr") as partial:
+        (partial / "0" / "c").mkdir(parents=True)
+        (partial / "zarr.json").write_text("{}")
+        (partial / "0" / "c" / "1").write_text("12345")
+    with whole_file(tmp_path / "b.csv", durable=False) as partial:
+        partial.write_text("abc")
+    assert done[:2] == ["3 bytes", "a.csv"] and sorted(done[2:4]) == ["2 bytes", "5 bytes"]
+    assert done[4:] == ["a.zarr", "b.csv"]
+
+
 def test_a_failed_folder_is_removed_with_its_content(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "image.ome.zarr") as partial:
         (partial / "0").mkdir(parents=True)

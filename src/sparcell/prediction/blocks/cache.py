@@ -31,7 +31,7 @@ def save(path: Path, **arrays: NDArray[Any]) -> None:
     header = json.dumps(layout).encode()
     parts = [len(header).to_bytes(4, "little"), header, *(a.tobytes() for a in arrays.values())]
     packed = imagecodecs.zstd_encode(b"".join(parts), level=1)
-    with whole_file(path) as partial:
+    with whole_file(path, durable=False) as partial:
         partial.write_bytes(hashlib.sha256(packed).digest() + packed)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sparcell.core.files import plain_os_errors, whole_file
+from sparcell.core.files import flush, plain_os_errors, whole_file
 from sparcell.core.image import Plane
 from sparcell.core.progress import track
 from sparcell.core.tables import escape_formula
@@ -76,6 +76,8 @@ def predict_in_blocks(
     if not finished.exists():
         run.prepare(labels)
         run.fill()
+        with plain_os_errors(labels):
+            flush(run.target)
         with whole_file(finished) as partial_file:
             partial_file.touch()
     with whole_file(objects) as partial_file:
