@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.progress import track
+from sparcell.core.text import counted
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image
 from sparcell.models.int8 import Int8, has_int8, measure_ranges
@@ -95,7 +96,7 @@ def quantise(model: Model, data: Path | str) -> Model:
     )
     if not before - after <= LARGEST_LOSS:
         raise InputError(comparison, f"a loss of at most {LARGEST_LOSS}", "keep the model as it is")
-    logger.info(f"{comparison}; {len(ranges)} inputs of convolutions")
+    logger.info(f"{comparison}; {counted(len(ranges), 'input')} of convolutions")
     _compare_speed(model, plain.open("auto"), rounded)
     return _with(model, Int8(ranges=ranges, off=off, ap50=(before, after)))
 

@@ -106,7 +106,7 @@ def test_a_table_without_rows_says_that_there_is_no_cell(
     dataset = import_annotations(tables, tmp_path / "out", images)
     said = caplog.text
     assert (
-        "1 points in 1 of 3 images" in said
+        "1 point in 1 of 3 images" in said
         and "without rows are taken as images without cells: B1\n" in said
     )
     assert "without annotation: A1_2\n" in said
@@ -133,7 +133,7 @@ def test_what_of_a_table_is_left_out_is_said(
     (tmp_path / "A1.csv").write_text(rows)
     import_annotations([tmp_path / "A1.csv"], tmp_path / "out", images)
     said = caplog.text
-    assert "1 points in" in said and "left out: 4 rows of a summary" in said
+    assert "1 point in" in said and "left out: 4 rows of a summary" in said
     assert "left out: 1 rows below a header without numbers" in said
 
 
@@ -150,7 +150,7 @@ def test_a_table_of_several_images_with_classes(
     table = tmp_path / "all.csv"
     table.write_text("Image,x,y,Class\nA1.tif,4,3,live\nB1.tif:0001,9,8,dead\nC9.tif,1,1,live\n")
     dataset = import_annotations([table], tmp_path / "out", images)
-    assert "names 1 images that do not exist, such as C9" in caplog.text
+    assert "names 1 image of which there is no file, such as C9" in caplog.text
     assert points_of(dataset, "A1").values.tolist() == [[3, 4, "live"]]
     assert points_of(dataset, "B1").values.tolist() == [[8, 9, "dead"]]
     live = import_annotations([table], tmp_path / "live", images, classes=["live"])
@@ -266,7 +266,7 @@ def test_geojson_with_holes_pieces_and_classes(
     assert frame[["y", "x"]].values.tolist() == [[2, 1], [8, 7], [4, 3]]
     said = caplog.text
     assert "3 points and 3 outlines in 1 of 3 images" in said
-    assert "gave 1 objects more" in said and "left out: 1 shapes of type LineString" in said
+    assert "gave 1 object more" in said and "left out: 1 shapes of type LineString" in said
     assert "without annotation: A1_2, B1" in said
 
 
@@ -294,7 +294,7 @@ def test_of_outlines_that_overlap_the_smaller_stays_whole(
     # The second of equal outlines hides the first; the large one lies beneath.
     assert sorted(np.bincount(labels.ravel())[1:]) == [8, 16, 400 - 24]
     said = caplog.text
-    assert "overlap in 24 px" in said and "1 outlines left out" in said
+    assert "overlap in 24 px" in said and "1 outline left out" in said
 
 
 def coco(annotations: list[dict[str, object]]) -> dict[str, object]:

@@ -127,7 +127,7 @@ def test_a_crowd_of_coco_is_in_doubt(
     expected = crowd.copy()
     expected[12:17, 32:37] = False
     np.testing.assert_array_equal(ignored > 0, expected)
-    assert "1 regions of unseparated objects" in caplog.text
+    assert "1 region of unseparated objects" in caplog.text
     with pytest.raises(InputError, match=r"ignore.*A1\.tif already"):
         import_annotations([tmp_path / "coco.json"], tmp_path / "out")
 

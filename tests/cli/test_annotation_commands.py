@@ -66,11 +66,11 @@ def test_info_says_what_can_be_learned_from_what(sparcell, tmp_path: Path, objec
         "1 with outlines + stain",
         "1 with mask\n",
         "1 with no annotation",
-        f"outlines, 1 fields: sparcell train nuclei-light --data {tmp_path}",
+        f"outlines, 1 field: sparcell train nuclei-light --data {tmp_path}",
         "any of these, 3 fields, once d can be used, see below: sparcell train points-light",
-        f"labels from the stain, 1 fields: sparcell label {tmp_path}",
+        f"labels from the stain, 1 field: sparcell label {tmp_path}",
         f"outlines from points, 2 fields: sparcell label {tmp_path} --from points",
-        "1 fields with a mask alone teach nothing",
+        "nothing is learned from 1 field with a mask alone",
         "d: found 1 of 1 points of",
     ):
         assert line in said
@@ -87,8 +87,8 @@ def test_info_says_which_files_belong_to_no_image(sparcell, tmp_path: Path, obje
     for name in ("points/A1.csv", "points/a.tif.csv", "masks/a.gif", "labels/a.csv", "images/.x"):
         (tmp_path / name).write_text("y,x\n1,2\n")
     code, said = sparcell("info", tmp_path)
-    assert code == 0 and "points: 2 files are not used, such as A1.csv; they count as" in said
-    assert "masks: 1 files are not used, such as a.gif" in said and said.count("not used") == 2
+    assert code == 0 and "points: 2 files not used, such as A1.csv; expected is" in said
+    assert "masks: 1 file not used, such as a.gif" in said and said.count("not used") == 2
     # A pattern chooses among the files of its folder.
     (tmp_path / "dataset.yaml").write_text("points: points/{name}.csv\n")
     assert "points: 2 files" not in sparcell("info", tmp_path)[1]
@@ -102,7 +102,7 @@ def test_from_clicks_to_outlines(sparcell, tmp_path: Path, objects) -> None:
         "import", tmp_path / "clicks.csv", "--images", tmp_path / "mine/images", "-o",
         tmp_path / "set",
     )  # fmt: skip
-    assert code == 0 and f"{objects.max()} points in 1 of 1 images" in said
+    assert code == 0 and f"{objects.max()} points in 1 of 1 image" in said
     code, said = sparcell("label", tmp_path / "set", "--from", "points", "-o", tmp_path / "out")
     assert code == 0 and "1 of 1 accepted" in said
     assert (tmp_path / "out" / "labels" / "A1.tif").exists()
@@ -134,11 +134,11 @@ def test_labels_go_out_and_come_back(sparcell, tmp_path: Path, objects) -> None:
     write(tmp_path / "data", "a", objects, "labels")
     export = ("export", tmp_path / "data", "--format", "geojson")
     code, said = sparcell(*export, "-o", tmp_path / "out")
-    assert code == 0 and f"{objects.max()} objects of 1 images" in said
+    assert code == 0 and f"{objects.max()} objects of 1 image" in said
     code, said = sparcell(
         "import", tmp_path / "out", "--images", tmp_path / "data/images", "-o", tmp_path / "back"
     )
-    assert code == 0 and f"{objects.max()} outlines in 1 of 1 images" in said
+    assert code == 0 and f"{objects.max()} outlines in 1 of 1 image" in said
     code, said = sparcell(*export, "-o", tmp_path / "out")
     assert code == 2 and "holds other files" in said
     code, said = sparcell(*export, "-o", tmp_path / "other", "--half-weights")

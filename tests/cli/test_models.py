@@ -60,7 +60,7 @@ def test_predict_by_a_name_that_nobody_knows(sparcell, bundled, tmp_path):
 
 def test_list_and_show(sparcell, bundled):
     code, listed, _ = sparcell("models", "list")
-    assert code == 0 and "1 come with Sparcell" in listed and "AP50 0.5" in listed
+    assert code == 0 and "1 model of Sparcell" in listed and "AP50 0.5" in listed
     code, shown, _ = sparcell("models", "show", "nuclei")
     assert code == 0 and yaml.safe_load(shown)["purpose"] == "nuclei in tests"
 
@@ -69,7 +69,7 @@ def test_list_where_there_is_nothing(sparcell, bundled):
     for path in bundled.iterdir():
         path.unlink()
     code, listed, _ = sparcell("models", "list")
-    assert code == 0 and "0 come with Sparcell" in listed and "models fetch" in listed
+    assert code == 0 and "0 models of Sparcell" in listed and "models fetch" in listed
 
 
 def test_a_damaged_model_is_listed_with_its_fault_and_fails_to_verify(sparcell, bundled):

@@ -78,7 +78,7 @@ def test_capitals_will_do_where_there_are_no_micrometres(tmp_path: Path) -> None
 
 def test_a_double_click_counts_once(tmp_path: Path) -> None:
     path = table(tmp_path, "y,x\n3,4\n8,9\n3.2,4.1\n3,5\n")
-    with pytest.warns(SparcellWarning, match="1 points of .* in the pixel of another"):
+    with pytest.warns(SparcellWarning, match="1 point of .* in the pixel of another"):
         found = read_points(path, WIDE)
     assert found.tolist() == [[3, 4], [8, 9], [3, 5]]
 

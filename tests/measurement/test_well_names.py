@@ -179,7 +179,9 @@ def test_tables_of_spreadsheets(tmp_path, caplog):
     assert rows(wells) == [["A01", "1", 12.5], ["A02", "1", 24]]
     assert wells.table["condition"].tolist() == ["None", "NA"] and wells.unit == "h"
     said = caplog.text
-    assert "names 1 images that do not exist, such as x" in said and "leave out: dose" in said
+    assert (
+        "names 1 image of which there is no file, such as x" in said and "leave out: dose" in said
+    )
 
 
 def test_a_plate_in_a_workbook(tmp_path):

@@ -213,5 +213,5 @@ def test_of_many_images_some_are_shown(capsys: pytest.CaptureFixture[str]) -> No
     ]
     show_forecast(PredictionEstimate(ones, 7, "x", {}, 0.0, 5e5, 1 << 30, 1 << 20, []))
     said = capsys.readouterr().out
-    assert "and 60 more images" in said and "7 images have their results" in said
+    assert "and 60 more images" in said and "finished already: 7 images" in said
     assert "83 min" in said and "138.9 h, 1024 MiB of memory, 1 MiB on disk" in said

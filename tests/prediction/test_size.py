@@ -138,7 +138,7 @@ def test_objects_far_from_the_models_size_are_said(
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
     said = caplog.text
-    assert "1 images show objects of" in said and "the model's are 11 px" in said
+    assert "px in 1 image (see counts.csv)" in said and "the model's are 11 px" in said
     assert f'`diameter={median_diameter(truth):.0f}` or `diameter="auto"`' in said
     caplog.clear()
     run(model, tmp_path, "again", diameter="none")

@@ -115,7 +115,7 @@ def test_a_failed_run_is_noted_and_tried_again(data, runs, tmp_path, caplog):
     out = run_study(study(), data, tmp_path / "out")
     results = pd.read_csv(out / "results.csv")
     assert results["error"].notna().sum() == 1 and results["f1"].notna().sum() == 3
-    assert "1 runs failed" in caplog.text
+    assert "1 run failed" in caplog.text
     runs.fails, runs.keys = "", []
     run_study(study(), data, out, resume=True)
     assert runs.keys == ["nuclei-light/2-f0-s0"]

@@ -35,7 +35,7 @@ def test_a_study_is_planned_with_and_without_the_word_run(sparcell, data, tmp_pa
     code, said = sparcell(
         "study", *word, tmp_path / "s.yaml", "--data", data, "-o", out, "--dry-run"
     )
-    assert code == 0 and "15 runs = 1 recipes x 1 budgets x 5 folds x 3 seeds" in said
+    assert code == 0 and "15 runs = 1 recipe x 1 budget x 5 folds x 3 seeds" in said
     assert "budget all: 6 training, 2 validation, 2 test fields" in said
     assert "1.5 h of processor time" in said
     assert not out.exists()

@@ -46,7 +46,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     places = find_fields([dataset], DataConfig(), 0)
     assert {name for part in places.values() for name in names(part)} == {"f2"}
     said = caplog.text
-    assert "f1 (too dark)" in said and "no labels: 1 fields" in said
+    assert "f1 (too dark)" in said and "no labels: 1 field" in said
     with_refused = find_fields([dataset], DataConfig(use_rejected=True), 0)
     assert sorted(names(with_refused["train"] + with_refused["val"])) == ["f1", "f2"]
 
@@ -113,9 +113,9 @@ def test_fields_without_any_object_are_nothing_to_learn(
     with pytest.raises(InputError, match="no object in the labels of 2 training fields"):
         find("val", "test", "train", "train")
     find("train", "val", "train", "test")
-    assert "labels of 1 test fields: no score" in caplog.text
+    assert "labels of 1 test field: no score" in caplog.text
     find("train", "test", "val", "train")
-    assert "labels of 1 validation fields: no score" in caplog.text
+    assert "labels of 1 validation field: no score" in caplog.text
     caplog.clear()
     find("train", "val", "train", "train")
     assert "no score" not in caplog.text

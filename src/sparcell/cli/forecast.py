@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparcell.cli.parameters import echo
+from sparcell.core.text import counted
 
 if TYPE_CHECKING:
     from sparcell.prediction.planning.dry_run import ImageEstimate, PredictionEstimate
@@ -23,13 +24,13 @@ def show_forecast(foreseen: PredictionEstimate) -> None:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             echo("  ".join(cells).rstrip())
     if len(foreseen.images) > MOST_ROWS:
-        echo(f"and {len(foreseen.images) - MOST_ROWS} more images")
+        echo(f"and {counted(len(foreseen.images) - MOST_ROWS, 'more image')}")
     if foreseen.finished:
-        echo(f"{foreseen.finished} images have their results")
+        echo(f"finished already: {counted(foreseen.finished, 'image')}")
     possible = sum(not one.problem for one in foreseen.images)
     planes = sum(one.planes for one in foreseen.images)
     echo(
-        f"{possible} images, {planes} planes on {foreseen.runtime}: about "
+        f"{counted(possible, 'image')}, {counted(planes, 'plane')} on {foreseen.runtime}: about "
         f"{_time(foreseen.seconds)}, {foreseen.memory / MIB:.0f} MiB of memory, "
         f"{foreseen.disk / MIB:.0f} MiB on disk"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparcell.cli.parameters import echo
+from sparcell.core.text import counted
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
@@ -46,7 +47,7 @@ def _show_dataset(dataset: Dataset) -> None:
     from sparcell.core.dataset_layout import KINDS
     from sparcell.core.field_tables import SPLITS
 
-    echo(f"{dataset.root}: {len(dataset)} fields")
+    echo(f"{dataset.root}: {counted(len(dataset), 'field')}")
     for kind in KINDS:
         samples = dataset.having(kind).samples
         if samples:
@@ -76,18 +77,19 @@ def _uses(dataset: Dataset) -> Iterator[str]:
     for offer in offers.training:
         yield _describe(offer)
     for offer in offers.labels:
-        yield f"{offer.what}, {len(offer.names)} fields: {offer.command}"
+        yield f"{offer.what}, {counted(len(offer.names), 'field')}: {offer.command}"
     if masked := sum(
         n for kinds, n in mixes.items() if "mask" in kinds and not kinds & INSTANCE_ANNOTATIONS
     ):
-        yield f"{masked} fields with a mask alone teach nothing: set a point in each object"
+        fields = counted(masked, "field")
+        yield f"nothing is learned from {fields} with a mask alone: set a point in each object"
     if not offers.training:
         given = any(kinds & INSTANCE_ANNOTATIONS for kinds in mixes)
         remedy = "make better ones" if given else "add labels/, points/ or stain/"
         yield f"nothing to train from yet: {remedy}, or sparcell import"
     for kind, names in find_unused(dataset).items():
         yield (
-            f"{kind}: {len(names)} files are not used, such as {names[0]}; they count as "
+            f"{kind}: {counted(len(names), 'file')} not used, such as {names[0]}; expected is "
             f"NAME{KINDS[kind][-1]} of an image NAME"
         )
     for name, fault in offers.faults:
@@ -95,7 +97,7 @@ def _uses(dataset: Dataset) -> Iterator[str]:
 
 
 def _describe(offer: TrainingOption) -> str:
-    begin = f"{offer.what}, {len(offer.names)} fields"
+    begin = f"{offer.what}, {counted(len(offer.names), 'field')}"
     if offer.stop:
         return f"{begin}, but {offer.stop}"
     if not offer.faults:

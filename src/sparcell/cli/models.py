@@ -8,6 +8,7 @@ import typer
 
 from sparcell.cli.help import GroupedCommand, SuggestingGroup
 from sparcell.cli.parameters import echo
+from sparcell.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ def list_models() -> None:
     found = entries()
     for where in ("bundled", "cached"):
         here = [entry for entry in found.values() if entry.where == where]
-        place = "come with Sparcell" if where == "bundled" else f"in {cache_folder()}"
-        echo(f"{len(here)} {place}")
+        place = "of Sparcell" if where == "bundled" else f"in {cache_folder()}"
+        echo(f"{counted(len(here), 'model')} {place}")
         for entry in here:
             try:
                 own, kind = read_info(entry.path)

@@ -7,6 +7,7 @@ import textwrap
 import typer
 
 from sparcell.cli.help import GroupedCommand, SuggestingGroup
+from sparcell.core.text import counted
 
 app = typer.Typer(
     cls=SuggestingGroup, help="List and print recipes for training.", no_args_is_help=True
@@ -20,7 +21,7 @@ def list_recipes() -> None:
 
     for name in recipe_files():
         file = open_recipe_file(name)
-        title = f"{name}/ROW, {len(file.rows)} recipes" if file.rows else name
+        title = f"{name}/ROW, {counted(len(file.rows), 'recipe')}" if file.rows else name
         typer.echo(title)
         typer.echo(textwrap.indent(textwrap.fill(file.shared["description"], 76), "    "))
 

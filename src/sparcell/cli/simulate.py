@@ -35,16 +35,17 @@ def simulate(
 ) -> None:
     """Write simulated images of cells, or a time-lapse."""
     from sparcell.core.errors import InputError
+    from sparcell.core.text import counted
     from sparcell.simulation import SimulationSettings, WellSettings, write_dataset, write_well
 
     settings = SimulationSettings(size=(size, size))
     if frames is None:
         write_dataset(out, settings, seed, train=train, val=val, test=test)
-        logger.info(f"{train + val + test} fields: {out}")
+        logger.info(f"{counted(train + val + test, 'field')}: {out}")
         return
     grid = re.fullmatch(r"(\d+)x(\d+)", tiles)
     if not grid:
         raise InputError(f"--tiles {tiles}", "rows and columns, such as 2x3", "correct it")
     well = WellSettings(tiles=(int(grid[1]), int(grid[2])), overlap=overlap, revisit=revisit)
     write_well(out, settings, seed, frames, well)
-    logger.info(f"{frames} frames of {tiles} tiles: {out}")
+    logger.info(f"{counted(frames, 'frame')} of {tiles} tiles: {out}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
+from sparcell.core.text import counted
 from sparcell.io.reading import open_image
 
 OPEN_FILES = 8
@@ -43,7 +44,7 @@ def open_frames(refs: Sequence[ImageRef], labels: bool = False) -> Image:
     first = open_image(refs[0])
     stack = FrameStack(tuple(refs), labels, (first.size("C"), *first.shape))
     axes = "TYX" if labels else "TCYX"
-    source = f"{refs[0].path.parent} ({len(refs)} frames)"
+    source = f"{refs[0].path.parent} ({counted(len(refs), 'frame')})"
     stack.open(0)
     channels = () if labels else first.channels
     return Image(stack, axes, first.pixel_size, channels, source)

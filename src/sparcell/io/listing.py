@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image_files import IMAGE_SUFFIXES, url_of, without_companions, without_previews
+from sparcell.core.text import counted
 from sparcell.io.ngff import is_zarr
 from sparcell.io.plate import plate_fields
 
@@ -104,7 +105,7 @@ def without_thumbnails(paths: list[Path]) -> list[Path]:
     if not small or len(small) == len(paths):
         return paths
     left = [path for path in paths if path in small]
-    logger.warning(f"{len(left)} thumbnails left out, such as {left[0].name}")
+    logger.warning(f"{counted(len(left), 'thumbnail')} left out, such as {left[0].name}")
     return [path for path in paths if path not in small]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.tables import read_typed_table
+from sparcell.core.text import counted
 from sparcell.io.tables import write_table
 
 if TYPE_CHECKING:
@@ -266,8 +267,8 @@ def _once(points: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
     again = np.setdiff1d(np.arange(len(points)), first)
     y, x = points[again[0]]
     warnings.warn(
-        f"{len(again)} points of {path} are in the pixel of another, such as y {y:g}, x {x:g}: "
-        "left out",
+        f"{counted(len(again), 'point')} of {path} in the pixel of another, such as y {y:g}, "
+        f"x {x:g}: left out",
         SparcellWarning,
         stacklevel=2,
     )

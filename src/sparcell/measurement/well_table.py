@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sparcell.core.errors import InputError
 from sparcell.core.field_tables import match_name
 from sparcell.core.tables import name_columns, read_typed_table
+from sparcell.core.text import counted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,7 +70,8 @@ def read_well_rows(names: Sequence[str], path: Path) -> list[dict[str, str]]:
         )
     if unknown:
         logger.warning(
-            f"{path} names {len(unknown)} images that do not exist, such as {unknown[0]}"
+            f"{path} names {counted(len(unknown), 'image')} of which there is no file, such as "
+            f"{unknown[0]}"
         )
     return list(rows.values())
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.text import counted
 from sparcell.methods.detections import join
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import Runtime
@@ -282,7 +283,7 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     found = clear["diameter_px"]
     sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
     logger.warning(
-        f"{clear['image'].nunique()} images show objects of {sizes} px (see counts.csv), "
+        f"objects are {sizes} px in {counted(clear['image'].nunique(), 'image')} (see counts.csv), "
         f"the model's are {wanted:.0f} px; if the outlines are wrong, repeat with "
         f'`diameter={found.median():.0f}` or `diameter="auto"`'
     )

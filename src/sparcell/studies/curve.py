@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
+from sparcell.core.text import counted
 from sparcell.evaluation import score_title
 from sparcell.studies.curve_fit import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
 from sparcell.studies.result_tables import finished, labelled_fields, tidy
@@ -280,7 +281,7 @@ def describe(
         extra += f" (about {duration(ahead.minutes)} of annotation)"
     sentences = [f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."]
     if ahead.expected is None:
-        few = f"One run at each of {len(curve.amounts)} budgets supports no forecast"
+        few = f"One run at each of {counted(len(curve.amounts), 'budget')} supports no forecast"
         return f"{sentences[0]} {few}: add seeds or budgets."
     expected = f"with {extra} expect {name} {ahead.expected.low:.2f} to {ahead.expected.high:.2f}"
     reach = f"That is {ahead.times:.2g} times the labels that were tried"

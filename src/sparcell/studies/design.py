@@ -12,6 +12,7 @@ from typing import Any
 from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.text import counted
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.studies.config import Budget, Study
@@ -218,11 +219,15 @@ def describe_plan(plan: Plan) -> str:
     """Describe a plan for the terminal: its runs, its fields and, where known, its time."""
     study, first = plan.study, plan.runs[0]
     lines = [
-        f"{study.name}: {len(plan.runs)} runs = {len(plan.recipes)} recipes x "
-        f"{len(study.budgets)} budgets x {max(study.folds, 1)} folds x {len(study.seeds)} seeds"
+        f"{study.name}: {counted(len(plan.runs), 'run')} = "
+        f"{counted(len(plan.recipes), 'recipe')} x "
+        f"{counted(len(study.budgets), 'budget')} x {counted(max(study.folds, 1), 'fold')} x "
+        f"{counted(len(study.seeds), 'seed')}"
     ]
     if study.fixed_test:
-        lines.append(f"  each fold validates in turn; one test set of {len(first.test)} fields")
+        lines.append(
+            f"  each fold validates in turn; one test set of {counted(len(first.test), 'field')}"
+        )
     for budget in study.budgets:
         runs = [run for run in plan.runs if run.budget == budget]
         train, val, test = (
@@ -230,7 +235,7 @@ def describe_plan(plan: Plan) -> str:
         )
         lines.append(
             f"  budget {budget}: {train} training, {val} validation, {test} test fields, "
-            f"{len(runs)} runs"
+            f"{counted(len(runs), 'run')}"
         )
     lines += [
         f"  {label}: {recipe.method.name}, {_network(recipe)}, "

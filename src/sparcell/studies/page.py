@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.text import counted
 from sparcell.drawing.rendering import embed, render
 from sparcell.evaluation import METRICS, score_titles
 from sparcell.evaluation.metric import WITHOUT_SMALL, columns_of
@@ -285,7 +286,7 @@ def _failures(runs: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None) -> list[str]:
     """Say in sentences how the figures were made."""
-    sentences = [f"{len(good)} runs came to an end."]
+    sentences = [f"{counted(len(good), 'run')} came to an end."]
     if study.get("fixed_test"):
         sentences.append(f"{study['folds']} folds validate in turn beside a fixed test set.")
     elif study.get("folds"):

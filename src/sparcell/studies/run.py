@@ -26,6 +26,7 @@ import pandas as pd
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
+from sparcell.core.text import counted
 from sparcell.io import write_table
 from sparcell.studies.config import Study, dump_study, load_study
 from sparcell.studies.design import Plan, Run, describe_plan, plan_study, read_plan
@@ -96,7 +97,7 @@ def run_study(
         )
     if not good.all():
         logger.warning(
-            f"{(~good).sum()} runs failed; see the column error of {out / 'results.csv'}"
+            f"{counted((~good).sum(), 'run')} failed; see the column error of {out / 'results.csv'}"
         )
     logger.info(f"study: {write_study_page(out)}")
     return out

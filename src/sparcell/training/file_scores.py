@@ -11,6 +11,7 @@ from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.image_files import stem
+from sparcell.core.text import counted
 from sparcell.evaluation import Groups, evaluate
 from sparcell.io import list_images, open_sample
 from sparcell.measurement import write_tables
@@ -76,7 +77,9 @@ def correlate_files(samples: dict[str, Sample], out: Path) -> dict[str, Any]:
     content = found.to_json()
     write_json(out / "evaluation.json", content)
     for name in found.total.correlations:
-        logger.info(f"{name} of {len(samples)} fields: correlation {found.total.describe(name)}")
+        logger.info(
+            f"{name} of {counted(len(samples), 'field')}: correlation {found.total.describe(name)}"
+        )
     return {**content["stains"], "fields": sorted(samples)}
 
 

@@ -27,6 +27,7 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.text import counted
 from sparcell.core.yaml_files import read_yaml
 from sparcell.training.migration import check_former, current_recipe, migrate
 
@@ -85,7 +86,7 @@ class RecipeFile:
             raise InputError(
                 f"no recipe '{row}' in the family {self.name}"
                 if row
-                else f"the family {self.name}, which has {len(self.rows)} recipes",
+                else f"the family {self.name}, which has {counted(len(self.rows), 'recipe')}",
                 f"{self.name}/ROW with a row of {some}" + ", ..." * (len(self.rows) > 12),
                 f"see `sparcell recipes show {self.name}`",
             )

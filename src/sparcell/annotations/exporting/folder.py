@@ -19,6 +19,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.image_files import stem
 from sparcell.core.progress import track
+from sparcell.core.text import counted
 from sparcell.io import list_images, open_image
 from sparcell.io.points import write_points
 
@@ -87,7 +88,7 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
                 total += coco.add(objects, f"{name}.tif", image.shape)
         if format == "coco":
             (folder / COCO_FILE).write_text(json.dumps(coco.content()) + "\n", "utf8")
-    logger.info(f"{total} objects of {len(files)} images: {out}")
+    logger.info(f"{counted(total, 'object')} of {counted(len(files), 'image')}: {out}")
     if format == "roi" and groups:
         logger.info("groups: " + ", ".join(f"{number} {name}" for name, number in groups.items()))
     return sorted(out.iterdir())

@@ -323,12 +323,14 @@ def _count_skipped(found: dict[str, list[Shapes]]) -> Counter[str]:
 def _report(
     totals: Counter[str], found: dict[str, list[Shapes]], opened: dict[str, Image], root: Path
 ) -> None:
-    written = [f"{totals[kind]} {kind}" for kind in ("points", "outlines") if totals[kind]]
+    written = [
+        counted(totals[f"{kind}s"], kind) for kind in ("point", "outline") if totals[f"{kind}s"]
+    ]
     annotated = [
         n for n, parts in found.items() if any(part.points or part.outlines for part in parts)
     ]
     summary = " and ".join(written) or "nothing"
-    logger.info(f"{summary} in {len(annotated)} of {len(opened)} images: {root}")
+    logger.info(f"{summary} in {len(annotated)} of {counted(len(opened), 'image')}: {root}")
     if empty := [
         n for n, parts in found.items() if n not in annotated and any(p.nothing for p in parts)
     ]:
@@ -338,11 +340,15 @@ def _report(
             f"outlines overlap in {totals['disputed']} px; the smallest outline has these px"
         )
     if totals["hidden"]:
-        logger.warning(f"{totals['hidden']} outlines left out: smaller ones cover them completely")
+        logger.warning(
+            f"{counted(totals['hidden'], 'outline')} left out: covered completely by smaller ones"
+        )
     if totals["crowds"]:
-        logger.warning(f"{totals['crowds']} regions of unseparated objects are written to ignore/")
+        logger.warning(
+            f"written to ignore/: {counted(totals['crowds'], 'region')} of unseparated objects"
+        )
     if totals["pieces"]:
-        logger.info(f"outlines in several pieces gave {totals['pieces']} objects more")
+        logger.info(f"outlines in several pieces gave {counted(totals['pieces'], 'object')} more")
     for kind, count in _count_skipped(found).items():
         logger.warning(f"left out: {count} {kind}")
     several = {n: [p.source.name for p in parts if p.anything] for n, parts in found.items()}

@@ -28,6 +28,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.field_tables import match_name
 from sparcell.core.image import Image
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
+from sparcell.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,8 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
     if len(known) < len(found):
         missing = next(name for name in found if name not in known)
         logger.warning(
-            f"{path} names {len(found) - len(known)} images that do not exist, such as {missing}"
+            f"{path} names {counted(len(found) - len(known), 'image')} of which there is no file, "
+            f"such as {missing}"
         )
     return known
 

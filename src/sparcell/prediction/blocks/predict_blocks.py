@@ -19,6 +19,7 @@ from sparcell.core.files import flush, plain_os_errors, whole_file
 from sparcell.core.image import Plane
 from sparcell.core.progress import track
 from sparcell.core.tables import escape_formula
+from sparcell.core.text import counted
 from sparcell.core.tiles import tiles
 from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import PixelLayout
@@ -70,7 +71,7 @@ def predict_in_blocks(
     count = len(plan.blocks) * len(list(prepared.image.planes()))
     scale = prepared.scale
     resized = f", resized by {scale.factor:.3g}, {scale.found}" if scale.factor != 1 else ""
-    logger.info(f"{item.path}: {count} blocks{resized}")
+    logger.info(f"{item.path}: {counted(count, 'block')}{resized}")
     run = _Run(plan, runtime_spec, labels.with_name(f".{labels.name}.unfinished"), client)
     finished = plan.folder / "finished"
     if not finished.exists():
@@ -151,7 +152,8 @@ class _Run:
         if cut:
             halo = ceil(self.plan.halo * self.plan.open()[0].shape[0] / self.plan.shape[0])
             logger.warning(
-                f"{self.plan.source}: {cut} objects may be cut at tiles; give `halo` over {halo}"
+                f"{self.plan.source}: {counted(cut, 'object')} may be cut at tiles; give `halo` "
+                f"over {halo}"
             )
 
     def _fill_planes(self, planes: Sequence[Plane]) -> int:

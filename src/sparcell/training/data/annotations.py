@@ -13,6 +13,7 @@ from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.annotations.resolve import check_annotation
 from sparcell.core.annotation import INSTANCE_ANNOTATIONS, Kind, available_annotations
 from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.text import counted
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.recipe_parts import DataConfig
 
@@ -75,11 +76,12 @@ def report_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None
         logger.warning(f"left out, labels refused: {', '.join(refused)}")
     if masked := sum("mask" in kinds for kinds in lacking):
         logger.warning(
-            f"left out, a mask but no points: {masked} fields; set a point in each object"
+            f"left out, a mask but no points: {counted(masked, 'field')}; set a point in each "
+            "object"
         )
     if rest := len(lacking) - masked:
         what = "annotation that can be used" if learns_from == "any" else learns_from
-        logger.warning(f"left out, no {what}: {rest} fields")
+        logger.warning(f"left out, no {what}: {counted(rest, 'field')}")
 
 
 def auto_samples(config: DataConfig) -> list[Sample]:
@@ -114,7 +116,7 @@ def report_annotations(places: Iterable[FieldRef]) -> None:
     """Report the annotations that are used, and which are derived from others."""
     counts = Counter(_source(place) for place in places if place.kinds)
     for source, count in counts.most_common():
-        logger.info(f"{count} fields: {source}")
+        logger.info(f"{counted(count, 'field')}: {source}")
 
 
 def check_fields(places: Iterable[FieldRef]) -> bool:

@@ -26,6 +26,7 @@ from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import track
+from sparcell.core.text import counted
 from sparcell.evaluation import count_overlaps
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.models import load_model
@@ -163,8 +164,9 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
     }
     logger.info(
         f"pseudo-labels by {teacher.name}: {summary['objects']} objects of {summary['fields']} of "
-        f"{len(fields)} fields without annotation; {summary['doubtful_share']:.1%} of the pixels "
-        "differ between mirrored predictions and are ignored"
+        f"{counted(len(fields), 'field')} without annotation; "
+        f"{summary['doubtful_share']:.1%} of the pixels differ between mirrored predictions and "
+        "are ignored"
     )
     if teacher.seen:
         logger.warning(

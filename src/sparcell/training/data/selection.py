@@ -13,6 +13,7 @@ import numpy as np
 from sparcell.annotations.labelled_dataset import check_finished, no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.text import counted
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
@@ -154,7 +155,8 @@ def _check_objects(places: dict[str, list[FieldRef]]) -> None:
     for part, name in (("val", "validation"), ("test", "test")):
         if places[part] and not contain_objects(places[part]):
             logger.warning(
-                f"no object in the labels of {len(places[part])} {name} fields: no score on these"
+                f"no object in the labels of {counted(len(places[part]), name + ' field')}: no "
+                "score on these"
             )
 
 
@@ -214,7 +216,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
             "set data.auto to it, or to nothing",
         )
     check_fields(found)
-    logger.info(f"{len(found)} fields with automatic labels")
+    logger.info(f"{counted(len(found), 'field')} with automatic labels")
     return found
 
 
