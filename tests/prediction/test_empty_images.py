@@ -22,10 +22,11 @@ WARNING = "no object stands out from the noise"
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """Calls foreground what is brighter than the middle between background and signal."""
+    """Calls foreground what is brighter than half of the signal."""
     network = nn.Conv2d(1, 1, 1)
     network.weight.data = torch.full((1, 1, 1, 1), 8.0)
-    nn.init.zeros_(network.bias)
+    # The background is -1, and the signal is 0.
+    nn.init.constant_(network.bias, 4.0)
     return exported(network, 1, Normalise(method="signal"))
 
 
@@ -63,7 +64,7 @@ def test_arrays_are_empty_only_if_all_planes_are(
     predict_array(model, np.stack([noise(), one_object()]), "TYX")
     assert WARNING not in caplog.text
     assert not predict_array(model, np.stack([noise(), noise(1)]), "TYX").labels.any()
-    assert f"{WARNING} in one image (array)" in caplog.text
+    assert f"{WARNING} in 1 image (array)" in caplog.text
 
 
 def test_models_without_the_setting_are_those_of_before(model: Model, tmp_path: Path) -> None:

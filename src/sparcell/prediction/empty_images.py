@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from sparcell.core.text import counted
+
 logger = logging.getLogger(__name__)
 
 NAMED = 3
@@ -16,8 +18,8 @@ def warn_empty(names: Sequence[str]) -> None:
     if not names:
         return
     named = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    number = f"{len(names)} images" if len(names) > 1 else "one image"
+    where = f"{counted(len(names), 'image')} ({named})"
     logger.warning(
-        f"no object stands out from the noise in {number} ({named}): the field is empty, or its "
-        "objects are too dim"
+        f"no object stands out from the noise in {where}: the field is empty, or its objects are "
+        "too dim"
     )

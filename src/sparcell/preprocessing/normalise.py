@@ -34,7 +34,7 @@ class Normalise(BaseModel):
     method: Literal["percentiles", "signal"] = Field(
         "percentiles",
         description="intensities that become -1 and 1; percentiles: of all pixels; signal: the "
-        "background, and the brightness of what stands out from its noise (fluorescence)",
+        "background, and twice the brightness of what stands out from its noise (fluorescence)",
     )
     low: float = Field(1.0, ge=0, le=100, description="percentile that becomes -1")
     high: float = Field(99.8, ge=0, le=100, description="percentile that becomes 1")

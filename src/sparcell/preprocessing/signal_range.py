@@ -22,8 +22,10 @@ DETECTION_LIMIT = 7.0
 
 Skewed noise, such as that of single photons, exceeds 5 in one image of 512 px, Gaussian noise 4.5.
 """
-NOISE_OF_RANGE, NOISE_OF_EMPTY = 12.0, 30.0
+NOISE_OF_RANGE, NOISE_OF_EMPTY = 12.0, 60.0
 """Least range in standard deviations of the noise, with and without anything that stands out."""
+HEADROOM = 2.0
+"""Range in multiples of the signal: objects as bright as that become 0, twice as bright ones 1."""
 BRIGHTNESS_QUANTILE = 0.75
 """Of the brightest pixels of all windows that show a signal."""
 BIN = 4
@@ -37,8 +39,8 @@ MODE_SHARE, MODE_REACH = 0.2, 0.7
 """Share of the pixels of which the background is the densest, and the part it is sought in."""
 UNEVEN_OF_RANGE = 0.5
 """Least range, as a part of the unevenness of the background."""
-NOISE_SAMPLE = 50_000
-"""Pixels from which the noise of single pixels is estimated."""
+NOISE_SAMPLE, STEP_SAMPLE = 20_000, 5_000
+"""Pixels from which the noise of single pixels, and the step between grey values are estimated."""
 
 
 class SignalRange(NamedTuple):
@@ -71,7 +73,7 @@ class SignalRange(NamedTuple):
     def span(self) -> float:
         """Range of intensities above the background that shows objects well, and noise as noise."""
         least = (NOISE_OF_EMPTY if self.empty else NOISE_OF_RANGE) * self.noise
-        return float(np.nanmax([self.signal, least, UNEVEN_OF_RANGE * self.unevenness]))
+        return float(np.nanmax([HEADROOM * self.signal, least, UNEVEN_OF_RANGE * self.unevenness]))
 
 
 def measure_signal(regions: Pixels) -> SignalRange:
@@ -138,7 +140,7 @@ def shorth(values: NDArray[np.floating]) -> float:
 
 def grey_step(values: NDArray[np.floating]) -> float:
     """Step between neighbouring grey values: 1 for whole numbers, tiny for continuous ones."""
-    distinct = np.unique(values[:: max(1, len(values) // 20_000)])
+    distinct = np.unique(values[:: max(1, len(values) // STEP_SAMPLE)])
     return float(np.median(np.diff(distinct))) if len(distinct) > 1 else 0.0
 
 
