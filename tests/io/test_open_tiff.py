@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sparcell.core.errors import SparcellWarning
 from sparcell.core.image import Plane
 from sparcell.io import open_image
+from sparcell.io.tiff import LARGEST_SMALL
 
 STACK = np.random.default_rng(0).integers(0, 60000, (3, 40, 50), dtype=np.uint16)
 
@@ -189,17 +190,19 @@ def test_huge_sparse_file_is_not_read(tmp_path: Path) -> None:
 
 def test_only_touched_tiles_are_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    data = np.random.default_rng(2).integers(0, 255, (64, 64), dtype=np.uint8)
-    tifffile.imwrite(path, data, tile=(16, 16), compression="zlib")
+    # Smaller images are decoded whole.
+    data = np.random.default_rng(2).integers(0, 255, (1536, 1536), dtype=np.uint8)
+    assert data.nbytes > LARGEST_SMALL
+    tifffile.imwrite(path, data, tile=(512, 512), compression="zlib")
     with tifffile.TiffFile(path) as tif:
         start, size = tif.pages[0].dataoffsets[5], tif.pages[0].databytecounts[5]
     with path.open("r+b") as stream:
         stream.seek(start)
         stream.write(b"\xff" * size)
     image = open_image(path)
-    np.testing.assert_array_equal(image.read(slice(32, 64))[0], data[32:])
+    np.testing.assert_array_equal(image.read(slice(1024, 1536))[0], data[1024:])
     with pytest.raises(Exception, match=r"unreadable pixels in .*a\.tif"):
-        image.read(slice(16, 32))
+        image.read(slice(512, 1024))
 
 
 def test_many_open_images_hold_no_files(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -11,12 +12,17 @@ from markupsafe import Markup
 
 def render(template: str, **content: Any) -> str:
     """Fill a template of ``templates/``; a name that it lacks is an error."""
-    environment = jinja2.Environment(
+    return _environment().get_template(template).render(**content)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Environment that compiles each template once."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("sparcell.drawing"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template(template).render(**content)
 
 
 def embed(picture: bytes) -> Markup:

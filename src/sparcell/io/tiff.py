@@ -143,6 +143,10 @@ def _check_count(tif: Any, path: Path) -> None:
             raise _damaged(path, f"{whole} of {declared} images are there")
 
 
+LARGEST_SMALL = 1 << 21
+"""Bytes of the largest image that is decoded whole."""
+
+
 class MappedPixels:
     """Uncompressed pixels that lie in one piece, mapped only while they are copied.
 
@@ -161,6 +165,39 @@ class MappedPixels:
         stored = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         region = np.array(stored[index])
         self._state.check()
+        return region
+
+
+class SmallPixels:
+    """Compressed pixels of a small image of one page, decoded whole whatever region is read."""
+
+    def __init__(self, series: Any, path: Path) -> None:
+        self.shape: tuple[int, ...] = series.shape
+        self.dtype: np.dtype[Any] = series.dtype
+        self.lossy = series.keyframe.compression in LOSSY
+        self._series, self._lock = series, threading.Lock()
+        self._state = FileState(path)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the pieces that are decoded as a whole."""
+        return self.shape
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        handle = self._series.keyframe.parent.filehandle
+        try:
+            with self._lock:
+                handle.open()
+                try:
+                    pixels = self._series.asarray(level=0)
+                finally:
+                    handle.close()
+        except Exception:
+            # A file that is written anew shows as a damaged one.
+            self._state.check()
+            raise
+        self._state.check()
+        region: NDArray[Any] = pixels[index]
         return region
 
 
@@ -224,7 +261,9 @@ def _pixels(scene: TiffScene, path: Path) -> Any:
         ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > page.parent.filehandle.size:
             raise _damaged(path, "it ends before its last pixel")
-    pixels = SegmentedPixels(series, path)
+    small = series.nbytes <= LARGEST_SMALL and len(series.pages) == 1
+    # Without Zarr, whose import takes longer than most predictions.
+    pixels = SmallPixels(series, path) if small else SegmentedPixels(series, path)
     if scene.position is None:
         return pixels
     return SelectedPosition(pixels, series.axes.index(POSITION), scene.position)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from sparcell.core.errors import InputError
 from sparcell.core.rows import RowSource, check_ids, row_strips
@@ -144,8 +143,8 @@ def count_run_components(runs: Runs) -> int:
     upper = np.repeat(np.arange(count), number)
     lower = np.arange(len(upper)) - np.repeat(np.cumsum(number) - number - first, number)
     a, b = np.concatenate([beside, upper]), np.concatenate([beside + 1, lower])
-    graph = coo_matrix((np.ones(len(a), np.bool_), (a, b)), (count, count))
-    return int(connected_components(graph, directed=False)[0])
+    graph = scipy.sparse.coo_matrix((np.ones(len(a), np.bool_), (a, b)), (count, count))
+    return int(scipy.sparse.csgraph.connected_components(graph, directed=False)[0])
 
 
 def group_runs(number: Integers, count: int) -> tuple[Integers, Integers, Integers]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels, number_pieces
 from sparcell.morphology.steepest_ascent import STRIP
@@ -80,6 +79,8 @@ def watershed_split(mask: NDArray[np.bool_], seeds: Labels, height: NDArray[np.u
     split = owner[component_of_pixel]
     crowded = seeds_in[component_of_pixel] > 1
     if crowded.any():
+        from skimage.segmentation import watershed
+
         # The pixels of components with several seeds move to a sheet, are flooded there, and take
         # the result back to their places.
         flooded, number = np.unique(component_of_pixel[crowded], return_inverse=True)

@@ -6,8 +6,8 @@ from itertools import product
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sparcell.core.labels import Labels
 
@@ -65,7 +65,7 @@ def outline_distance(labels: Labels) -> NDArray[np.float32]:
     edge = inner_boundary(labels)
     distance: NDArray[np.float32]
     if edge.any():
-        distance = ndimage.distance_transform_edt(~edge).astype(np.float32) + 1
+        distance = scipy.ndimage.distance_transform_edt(~edge).astype(np.float32) + 1
     else:
         distance = np.full(labels.shape, FAR, np.float32)
     distance[labels <= 0] = 0
@@ -79,6 +79,6 @@ def relative_distance(labels: Labels) -> NDArray[np.float32]:
     """
     distance = outline_distance(labels)
     ids = np.maximum(labels, 0)
-    peak = ndimage.maximum(distance, ids, np.arange(ids.max() + 1))
+    peak = scipy.ndimage.maximum(distance, ids, np.arange(ids.max() + 1))
     distance /= np.maximum(np.asarray(peak, np.float32), 1)[ids]
     return distance

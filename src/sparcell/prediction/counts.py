@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sparcell.io import open_image, read_pieces
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
 from sparcell.prediction.prepared_image import fit_channels
 from sparcell.prediction.size import choose_scale, median_diameter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def count_objects(items: Sequence[Item], model: Model, scales: dict[str, Any]) -> pd.DataFrame:
@@ -33,6 +35,8 @@ def count_objects(items: Sequence[Item], model: Model, scales: dict[str, Any]) -
         Columns image, well and field of plates, t, z, objects, area_px, diameter_px (median of
         circles of the same area, px of the image), scale and scale_from.
     """
+    import pandas as pd
+
     rows = []
     for item in items:
         if item.name not in scales:

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import remove_partial_files, whole_file, write_json
@@ -30,6 +28,9 @@ from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale
 from sparcell.system.cluster import call_on_workers, check_workers, connect
 from sparcell.system.lock import lock_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sparcell.core.image import Image, Plane
 from sparcell.io import create_labels, write_table
@@ -30,6 +29,9 @@ from sparcell.prediction.tiling.tiles import (
     map_rows,
     run_ahead,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +108,8 @@ def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int
     with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
         for plane in prepared.planes:
             tables += _predict_plane(prepared, plane, write, name, pool)
+    import pandas as pd
+
     return pd.concat(tables, ignore_index=True)
 
 
@@ -147,6 +151,9 @@ def _predict_plane(
 
     output = model.method.output
     rows = run_ahead(map_rows(network_image, plane, scaling, prepared.runtime, cuts, output))
+    # The network opens in the thread of `run_ahead`; the import takes as long.
+    import pandas  # noqa: F401
+
     if network_image.shape == image.shape:
         bands = stitcher.run(rows, submit)
     else:

@@ -11,9 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
@@ -41,6 +39,9 @@ from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import warn_if_far
 from sparcell.system.machine import cores
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -292,6 +293,8 @@ class ImageTask(PredictionTask):
     ) -> TaskResults:
         """List the predicted images."""
         images = [item.stain for item in items]
+        import pandas as pd
+
         summary = f"{counted(len(images), 'image')} of {', '.join(model.maps)}: {out / 'stain'}"
         return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 LOWEST_SCORE = 0.1
 """Grid positions with a lower score propose no location."""
@@ -68,7 +68,7 @@ def _suppress(locations: NDArray[np.float32], distance: float) -> list[int]:
     """Suppress (M, 2) locations, best first, one by one: a matrix of all pairs is too large."""
     if not len(locations):
         return []
-    tree = KDTree(locations)
+    tree = scipy.spatial.KDTree(locations)
     left = np.ones(len(locations), bool)
     separate = []
     for number, location in enumerate(locations):
@@ -98,5 +98,5 @@ def mix_locations(
     """
     if not len(true) or not len(proposed):
         return true
-    distances, nearest = KDTree(proposed).query(true)
+    distances, nearest = scipy.spatial.KDTree(proposed).query(true)
     return np.where((distances < distance)[:, None], proposed[nearest], true)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 from sparcell.core.annotation import Annotation
 from sparcell.core.errors import InputError
@@ -59,7 +58,7 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
         if known.labels is None and not within.all():
             # Parts of the mask whose object has its point outside are unknown.
             pixels = np.argwhere(drawn[1] == 1)
-            _, nearest = KDTree(known.points).query(pixels)
+            _, nearest = scipy.spatial.KDTree(known.points).query(pixels)
             drawn[(1, *pixels[~within[nearest]].T)] = UNKNOWN
     return drawn
 
@@ -91,7 +90,7 @@ def proposal_targets(
     if not len(points):
         return np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
     grid = grid_locations(shape, stride)
-    distances, nearest = KDTree(points).query(grid.reshape(-1, 2))
+    distances, nearest = scipy.spatial.KDTree(points).query(grid.reshape(-1, 2))
     offsets = (points[nearest].reshape(*shape, 2) - grid) / stride
     positive = distances.reshape(shape) < radius * stride
     return positive.astype(np.float32), offsets.transpose(2, 0, 1).astype(np.float32)
@@ -131,7 +130,7 @@ def choose_locations(drawn: NDArray[np.float32], limit: int, draw: float) -> Cho
     y, x = points[order[:limit]].astype(np.int64).T
     chosen[y, x] = True
     # Row and column of the nearest location of each pixel.
-    nearest = ndimage.distance_transform_edt(
+    nearest = scipy.ndimage.distance_transform_edt(
         drawn != 1, return_distances=False, return_indices=True
     )
     return ChosenLocations(points[np.sort(order[:limit])], chosen[tuple(nearest)])

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from sparcell.core.image import Image, Plane
 
@@ -134,7 +134,7 @@ class _ResampledPixels:
         return selected
 
 
-def _weights(length: int, resized: int, part: range) -> tuple[slice, csr_array]:
+def _weights(length: int, resized: int, part: range) -> tuple[slice, scipy.sparse.csr_array]:
     """Interpolation weights from `length` pixels of an axis to some of `resized` pixels.
 
     Returns
@@ -158,4 +158,4 @@ def _weights(length: int, resized: int, part: range) -> tuple[slice, csr_array]:
     # Values, columns and row starts of a matrix in compressed sparse row format.
     starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
     entries = (weights[used].astype(np.float32), taps[used] - source.start, starts)
-    return source, csr_array(entries, shape=(len(part), source.stop - source.start))
+    return source, scipy.sparse.csr_array(entries, shape=(len(part), source.stop - source.start))
