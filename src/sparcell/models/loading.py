@@ -86,6 +86,18 @@ def read_info(path: Path) -> tuple[ModelInfo, str]:
     return info, "bioimage.io"
 
 
+def read_spec(path: Path) -> ModelSpec | None:
+    """Read the spec of a Sparcell model without its network; None of another tool's package.
+
+    Raises
+    ------
+    InputError
+        If it is no model.
+    """
+    with open_package(path) as package:
+        return _read_spec(package) if "sparcell.json" in package.names else None
+
+
 def info_from_spec(spec: ModelSpec) -> ModelInfo:
     """Information about a Sparcell model from its spec."""
     parts = {"test": "its test images", "val": "its validation images"}

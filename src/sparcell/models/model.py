@@ -28,6 +28,7 @@ from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.methods import METHODS, Method
 from sparcell.methods.stain.intensities import StainRange
 from sparcell.models.description import describe
+from sparcell.models.domain import Domain
 from sparcell.models.external_model import ExternalLayout, ExternalRuntime
 from sparcell.models.int8 import Int8
 from sparcell.models.open_networks import OPEN_NETWORKS, NetworkKey
@@ -76,6 +77,9 @@ class ModelSpec(BaseModel):
     stain: StainRange | None = Field(
         None, description="names and grey values of the maps of a model that predicts stains"
     )
+    domain: Domain | None = Field(
+        None, description="statistics of the training images, by which others are judged"
+    )
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
 
@@ -104,11 +108,12 @@ class Model:
     def digest(self) -> str:
         """SHA-256 of the network and of what decides a prediction beside it.
 
-        Scores and record are left out, so a resumed run ends with a model of the same digest.
+        What only describes is left out, so a resumed run ends with a model of the same digest.
         """
         # Newer settings count only where they are used, so digests of older models stay.
         unset = {"selection": self.spec.selection == WHOLE, "window": self.spec.window is None}
-        names = ["name", "scores", "record", *(part for part, is_so in unset.items() if is_so)]
+        names = ["name", "domain", "scores", "record"]
+        names += [part for part, is_so in unset.items() if is_so]
         left_out: dict[str, Any] = dict.fromkeys(names, True)
         if getattr(self.spec.normalise, "method", "") == "percentiles":
             left_out["normalise"] = {"method"}

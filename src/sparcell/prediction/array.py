@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
+from sparcell.models.domain import Fit
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.domain_check import judge_image
 from sparcell.prediction.empty_images import warn_empty
 from sparcell.prediction.loaded_model import LoadedModel
+from sparcell.prediction.misfit_warning import warn_misfits
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
@@ -39,11 +42,14 @@ class Prediction(NamedTuple):
         One row per object, as `sparcell.measurement.object_table` describes.
     scale : Scale
         By how much the array was resized for the network.
+    fit : Fit, optional
+        How well the array fits the model, if the model has statistics of its training images.
     """
 
     labels: Labels
     objects: pd.DataFrame
     scale: Scale
+    fit: Fit | None = None
 
 
 def predict_array(
@@ -99,4 +105,7 @@ def predict_array(
     table = predict_planes(prepared, labels, prepared.image.source, threads or cores().usable)
     if prepared.empty:
         warn_empty([prepared.image.source])
-    return Prediction(labels, table, prepared.scale)
+    fit = judge_image(prepared, Image(labels, label_axes(prepared.image)))
+    if fit is not None:
+        warn_misfits({prepared.image.source: fit}, model)
+    return Prediction(labels, table, prepared.scale, fit)

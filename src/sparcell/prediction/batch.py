@@ -14,6 +14,7 @@ from sparcell.core.files import input_error
 from sparcell.core.image import Image
 from sparcell.core.progress import track
 from sparcell.io.chunks import warn_missing_chunks
+from sparcell.models.domain import Fit
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.prepared_image import PreparedImage
@@ -41,6 +42,8 @@ class Outcome(NamedTuple):
         Constant planes, one sentence each.
     empty : bool
         Nothing in it stands out from the noise.
+    fit : Fit, optional
+        How well the image fits the model, if that is known.
     trace : str
         Traceback of a failure that is no fault of the input.
     """
@@ -52,18 +55,22 @@ class Outcome(NamedTuple):
     megapixels: float = 0.0
     skipped: tuple[str, ...] = ()
     empty: bool = False
+    fit: Fit | None = None
     trace: str = ""
 
     @classmethod
-    def of(cls, prepared: PreparedImage, seconds: float) -> Outcome:
+    def of(cls, prepared: PreparedImage, item: Item, began: float) -> Outcome:
         """Outcome of an image whose results are written."""
+        fit = task_of(prepared.model).judge(prepared, item)
+        seconds = time.perf_counter() - began
         image = prepared.image
         pixels = image.shape[0] * image.shape[1] * len(list(image.planes()))
         skipped = tuple(
             f"time point {plane.t}, depth {plane.z} is constant and was skipped"
             for plane in prepared.blank
         )
-        return cls(prepared.scale, "", False, seconds, pixels / 1e6, skipped, prepared.empty)
+        empty = prepared.empty
+        return cls(prepared.scale, "", False, seconds, pixels / 1e6, skipped, empty, fit)
 
     @classmethod
     def failed(cls, error: Exception) -> Outcome:
@@ -116,9 +123,9 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
         prepared.log_size()
         task.predict(prepared, item, runtime_spec.threads)
         draw_item(task, item, prepared.image)
+        return Outcome.of(prepared, item, began)
     except Exception as error:
         return Outcome.failed(error)
-    return Outcome.of(prepared, time.perf_counter() - began)
 
 
 def draw_item(task: PredictionTask, item: Item, image: Image) -> None:
@@ -139,8 +146,8 @@ def _predict_in_blocks(runtime_spec: RuntimeSpec, item: Item, client: Any) -> Ou
         task = task_of(loaded.model)
         task.predict_in_blocks(prepared, item, runtime_spec, client)
         draw_item(task, item, prepared.image)
+        return Outcome.of(prepared, item, began)
     except ClusterLost:
         raise
     except Exception as error:
         return Outcome.failed(error)
-    return Outcome.of(prepared, time.perf_counter() - began)

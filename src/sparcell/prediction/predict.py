@@ -43,7 +43,7 @@ class Summary:
     ----------
     counts : DataFrame
         One row per image and plane: image, t, z, objects, area_px, diameter_px, scale,
-        scale_from.
+        scale_from; misfit where the model has statistics of its training images.
     failures : dict
         Image to the reason why it has no result.
     stains : list of Path
@@ -185,13 +185,13 @@ def _run(
                 logger.debug(about(item.image, outcome.failure))
             else:
                 scales[item.name] = outcome.scale._asdict()
-                results.finish(item, outcome.skipped, outcome.empty)
+                results.finish(item, outcome.skipped, outcome.empty, outcome.fit)
             seconds += outcome.seconds
             megapixels += outcome.megapixels
     finished = [item for item in plan.items if item in results]
     if describe_dataset(finished, out, model):
         record[DATASET] = dataset_hash(out)
-    of_all = plan.task.finish(finished, model, scales, out)
+    of_all = plan.task.finish(finished, model, scales, results.fits(finished), out)
     warn_empty(results.empty(finished))
     record["warnings"] = warnings
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}

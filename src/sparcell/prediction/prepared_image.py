@@ -16,6 +16,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.colour_images import choose_grey, log_channel
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale, choose_scale
@@ -66,8 +67,10 @@ class PreparedImage:
         """
         model = loaded.model
         selection = choose_channels(image, model, settings.channels)
+        if selection.channels not in (None, settings.channels, model.spec.selection.channels):
+            log_channel(image, selection)
         # Before the runtime is used: no network is started for an image that does not fit.
-        image = fit_channels(image, model, settings.channels)
+        image = _select(selection, image, model, settings.channels)
         scale = choose_scale(image, model, settings.diameter, loaded.runtime)
         return cls(image, model, loaded.runtime, settings, scale, selection)
 
@@ -137,7 +140,13 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
     InputError
         If it has others.
     """
-    chosen = choose_channels(image, model, channels)
+    return _select(choose_channels(image, model, channels), image, model, channels)
+
+
+def _select(
+    chosen: ChannelSelection, image: Image, model: Model, channels: tuple[int, ...] | None
+) -> Image:
+    """Select what was chosen of an image, unless that does not fit the model."""
     try:
         image = chosen.of(image)
     except InputError as error:
@@ -159,10 +168,13 @@ def choose_channels(
 ) -> ChannelSelection:
     """Choose channels and depths of a file: those of the training, unless told otherwise.
 
-    Files that hold just that are taken whole, but for the order of their channels.
+    Files that hold just that are taken whole, but for the order of their channels. Of colour
+    images, see `choose_grey`.
     """
     learned = model.spec.selection
     depths = learned.depths if image.size("Z") > 1 else None
+    if channels is None and learned.channels is None:
+        channels = choose_grey(image, model.spec)
     if channels is None and depths is None and image.size("C") == model.spec.channels:
         return ChannelSelection(channels=learned.channels) if _reorders(learned, image) else WHOLE
     return ChannelSelection(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, size_and_mtime, whole_file
 from sparcell.measurement.predicted_tables import MEASURED, describe_measured
+from sparcell.models.domain import Fit
 from sparcell.prediction.items import Item
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Results:
     ----------
     entries : dict
         Name of an item to ``image``, ``input`` (bytes and time of change of its file), ``bytes``
-        of its last result, None until it is written, ``skipped`` planes, and whether it is
-        ``empty``: nothing stands out from the noise.
+        of its last result, None until it is written, ``skipped`` planes, whether it is ``empty``
+        (nothing stands out from the noise), and the ``fit`` of image and model if it is known.
     """
 
     def __init__(self, out: Path, record: Mapping[str, Any], task: PredictionTask) -> None:
@@ -99,10 +100,16 @@ class Results:
         with whole_file(self.path) as partial:
             partial.write_text("".join(lines), "utf8")
 
-    def finish(self, item: Item, skipped: Sequence[str] = (), empty: bool = False) -> None:
+    def finish(
+        self,
+        item: Item,
+        skipped: Sequence[str] = (),
+        empty: bool = False,
+        fit: Fit | None = None,
+    ) -> None:
         """Note that an item's results are written, but for the planes that were skipped."""
         entry = self.entries[item.name]
-        entry |= {"skipped": list(skipped), "empty": empty}
+        entry |= {"skipped": list(skipped), "empty": empty, "fit": fit and fit._asdict()}
         entry["bytes"] = size_and_mtime(self.task.last_file(item))[0]
         if item.objects.exists():
             entry[MEASURED] = describe_measured(item.written_labels, item.objects)
@@ -120,6 +127,15 @@ class Results:
     def empty(self, items: Iterable[Item]) -> list[str]:
         """Names of finished items in which nothing stands out from the noise."""
         return [item.name for item in items if self.entries[item.name].get("empty")]
+
+    def fits(self, items: Iterable[Item]) -> dict[str, Fit]:
+        """Names of finished items to how well they fit the model, where that is known."""
+        known = {item.name: self.entries[item.name].get("fit") for item in items}
+        return {
+            name: Fit(**fit)
+            for name, fit in known.items()
+            if isinstance(fit, dict) and set(fit) == set(Fit._fields)
+        }
 
     def close(self) -> None:
         """Remove the file; the record has its content by now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -20,12 +20,15 @@ from sparcell.io import open_image, write_table
 from sparcell.measurement import stack_note
 from sparcell.methods.base import DENSE_MAPS
 from sparcell.methods.task import IMAGE, INSTANCES
+from sparcell.models.domain import Fit
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, read_uint8
 from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
 from sparcell.prediction.counts import count_objects
+from sparcell.prediction.domain_check import judge_image
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.misfit_warning import warn_misfits
 from sparcell.prediction.overview.page import Problems, write_overview
 from sparcell.prediction.overview.pictures import draw_objects, draw_stain
 from sparcell.prediction.planning.resources import (
@@ -133,9 +136,18 @@ class PredictionTask(ABC):
         """
         raise NotImplementedError
 
+    def judge(self, prepared: PreparedImage, item: Item) -> Fit | None:
+        """Judge whether an image with results is of a kind that its model knows, if that can be."""
+        return None
+
     @abstractmethod
     def finish(
-        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+        self,
+        items: Sequence[Item],
+        model: Model,
+        scales: dict[str, Any],
+        fits: Mapping[str, Fit],
+        out: Path,
     ) -> TaskResults:
         """Write what is about all images together.
 
@@ -146,6 +158,8 @@ class PredictionTask(ABC):
         model : Model
         scales : dict
             Name of an item to its `Scale` as a dictionary; missing ones are added.
+        fits : mapping
+            Name of an item to how well it fits the model, where that is known.
         out : Path
         """
 
@@ -217,14 +231,28 @@ class InstanceTask(PredictionTask):
         """See `sparcell.prediction.blocks.predict_blocks`."""
         predict_in_blocks(prepared, item, runtime_spec, client)
 
+    def judge(self, prepared: PreparedImage, item: Item) -> Fit | None:
+        """See `judge_image`."""
+        return judge_image(prepared, open_image(item.written_labels))
+
     def finish(
-        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+        self,
+        items: Sequence[Item],
+        model: Model,
+        scales: dict[str, Any],
+        fits: Mapping[str, Fit],
+        out: Path,
     ) -> TaskResults:
         """Count the objects of every plane: ``counts.csv``."""
         counts = count_objects(items, model, scales)
+        if model.spec.domain is not None and len(counts):
+            counts["misfit"] = [
+                round(fits[name].distance, 2) if name in fits else None for name in counts["image"]
+            ]
         write_table(counts, out / "counts.csv")
         if all(item.settings.diameter is None for item in items):
             warn_if_far(counts, model.spec)
+        warn_misfits(fits, model)
         unnamed_axes = all(item.settings.axes is None for item in items)
         if unnamed_axes and len(counts) and (note := stack_note(counts)):
             logger.warning(note)
@@ -289,7 +317,12 @@ class ImageTask(PredictionTask):
         draw_stain(image, item.stain, item.picture)
 
     def finish(
-        self, items: Sequence[Item], model: Model, scales: dict[str, Any], out: Path
+        self,
+        items: Sequence[Item],
+        model: Model,
+        scales: dict[str, Any],
+        fits: Mapping[str, Fit],
+        out: Path,
     ) -> TaskResults:
         """List the predicted images."""
         images = [item.stain for item in items]

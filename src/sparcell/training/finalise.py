@@ -20,6 +20,7 @@ from sparcell.methods import METHODS
 from sparcell.methods.task import Task
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelSpec
+from sparcell.prediction.domain_check import measure_domain
 from sparcell.preprocessing.padding import pad_to
 from sparcell.training.data.field_refs import FieldRef, shared_selection
 from sparcell.training.data.fields import Fields
@@ -103,6 +104,7 @@ def score_model(
 ) -> dict[str, str]:
     """Predict and score whole test fields, or else validation fields, and finish the run.
 
+    The model gets the statistics of the images that it was made with, by which it judges others.
     Writes ``predictions/``, ``evaluation.json`` and ``model.zip`` with the scores. The run is
     finished once ``record.json`` says when.
 
@@ -112,6 +114,8 @@ def score_model(
         Image that could not be predicted to the reason; the others are scored without it.
     """
     scores, record = dict(model.spec.scores), dict(model.spec.record)
+    seen = [(ref.sample.image, ref.plane) for part in ("train", "val") for ref in places[part]]
+    domain = measure_domain(model, list(dict.fromkeys(seen)))
     part = "test" if places["test"] else "val"
     truth = METHODS[model.spec.method].task.truth
     samples = {
@@ -128,7 +132,8 @@ def score_model(
         record["evaluated"] = {
             name: describe_sample(sample, truth, groups) for name, sample in samples.items()
         }
-    model.spec = model.spec.model_copy(update={"scores": scores, "record": record})
+    update = {"domain": domain, "scores": scores, "record": record}
+    model.spec = model.spec.model_copy(update=update)
     model.save(out / "model.zip")
     write_json(out / "record.json", record | {"finished": now()})
     return failures

@@ -1,0 +1,46 @@
+"""Add the statistics of its training images to a model that has none.
+
+    python benchmarks/add_domain.py MODEL.zip DATASET -o NEW.zip
+
+`sparcell train` adds them by itself. MODEL.zip is a model of Sparcell from before, or an exported
+one, and DATASET has the images of its training and validation, as `split.csv` says. All other files
+of the package stay as they are, so what the model finds does, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zipfile
+from pathlib import Path
+
+from sparcell.core.dataset import Dataset
+from sparcell.io import open_sample
+from sparcell.models import load_model
+from sparcell.models.model import write_zip
+from sparcell.prediction.domain_check import measure_domain
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL.zip")
+    parser.add_argument("dataset", type=Path, metavar="DATASET")
+    parser.add_argument("-o", type=Path, required=True, metavar="NEW.zip")
+    options = parser.parse_args()
+    model = load_model(options.model)
+    samples = Dataset.open(options.dataset).where(split=["train", "val"]).samples
+    planes = [(one.image, plane) for one in samples for plane in open_sample(one).planes()]
+    domain = measure_domain(model, planes)
+    if domain is None:
+        raise SystemExit("the model finds too few objects in these images")
+    with zipfile.ZipFile(options.model) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    spec = model.spec.model_copy(update={"domain": domain})
+    parts["sparcell.json"] = spec.model_dump_json(indent=1).encode()
+    write_zip(options.o, parts)
+    print(f"{domain.images} images: {options.o}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Colour images for models of one channel: the channel that carries the signal, if there is one."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.io.views import RGB
+from sparcell.models.catalogue import entries
+from sparcell.models.domain import BRIGHT
+from sparcell.models.loading import read_spec
+from sparcell.models.model import ModelSpec
+
+logger = logging.getLogger(__name__)
+
+SAMPLE, BLOCK = 1 << 18, 128
+"""Pixels of a plane from which channels are compared, and edge of the blocks they come from, px."""
+BRIGHT_LEVEL = 0.3
+"""Median from which it is bright, as a share of the largest value of 8 and 16 bits."""
+
+
+def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
+    """Choose the channel of a colour image for a model of one channel.
+
+    Parameters
+    ----------
+    image : Image
+    spec : ModelSpec
+
+    Returns
+    -------
+    tuple of int, or None
+        If all channels are equal, the first. For a model of bright objects on a dark background,
+        the channel that carries the signal: its percentile 99.8 lies highest above its median.
+        None for other models and images.
+
+    Raises
+    ------
+    InputError
+        If the model knows dark backgrounds and that of the image is bright, as in stained tissue.
+    """
+    if image.channels != RGB or spec.channels != 1:
+        return None
+    planes = list(image.planes())
+    pixels = image.sample(planes[len(planes) // 2], SAMPLE, BLOCK)
+    if (pixels == pixels[0]).all():
+        return (0,)
+    if spec.domain is None or not spec.domain.has_dark_background:
+        return None
+    if _has_bright_background(image, pixels.mean(axis=0)):
+        raise InputError(
+            f"a colour image with a bright background: {image.source}",
+            f"fluorescence on a dark background, for {spec.name}",
+            _advice(),
+        )
+    signal = np.percentile(pixels, 99.8, axis=1) - np.median(pixels, axis=1)
+    return (int(signal.argmax()),)
+
+
+def log_channel(image: Image, selection: ChannelSelection) -> None:
+    """Report the channel of a colour image that was chosen."""
+    name = selection.of(image).channels[0]
+    logger.info(f"{image.source}: the {name} channel of this colour image is predicted")
+
+
+def _has_bright_background(image: Image, grey: NDArray[np.float32]) -> bool:
+    low, median, high = np.percentile(grey, [1, 50, 99.8])
+    dtype = np.dtype(image.data.dtype)
+    small = dtype.kind == "u" and dtype.itemsize <= 2
+    level = BRIGHT_LEVEL * np.iinfo(dtype).max if small else np.inf
+    return bool(median - low > BRIGHT * (high - low) or median > level)
+
+
+def _advice() -> str:
+    """Name the models with a name that take colour images."""
+    specs = {name: read_spec(entry.path) for name, entry in entries().items()}
+    takes = [name for name, spec in specs.items() if spec and spec.channels == len(RGB)]
+    if takes:
+        return "use a model for colour images: " + ", ".join(takes)
+    return (
+        "none of the models in `sparcell models list` is for such images: train one on outlines "
+        "of them, or choose a grey channel by `channels`"
+    )

@@ -1,0 +1,83 @@
+"""Colour images for a model of one channel."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import bright_model
+from numpy.typing import NDArray
+from pictures import grid, stain_of
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image
+from sparcell.io import read_table, write_image
+from sparcell.models import Model
+from sparcell.models.domain import FEATURES, Domain
+from sparcell.prediction.array import predict_array
+from sparcell.prediction.predict import predict
+from sparcell.prediction.prepared_image import choose_channels
+
+LABELS = grid((96, 128), 32, 9)
+
+
+def fluorescence_model() -> Model:
+    """A model of what is bright, trained on dark backgrounds."""
+    domain = Domain.of([dict.fromkeys(FEATURES, 0.0)])
+    assert domain is not None
+    return bright_model(domain=domain)
+
+
+def colours(*channels: NDArray[np.generic]) -> Image:
+    return Image(
+        np.clip(np.stack(channels), 0, 255).astype(np.uint8),
+        "CYX",
+        channels=("red", "green", "blue"),
+        source="cells.png",
+    )
+
+
+def empty(seed: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(5, 2, LABELS.shape)
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_the_channel_with_the_signal_is_predicted(
+    where: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    channels: list[NDArray[np.generic]] = [empty(0), empty(1), empty(2)]
+    channels[where] = stain_of(LABELS, 150, 10)
+    image, model = colours(*channels), fluorescence_model()
+    assert choose_channels(image, model, None).channels == (where,)
+    write_image(
+        tmp_path / "cells.tif", np.moveaxis(image.data, 0, -1), "YXC", channels=image.channels
+    )
+    with caplog.at_level(logging.INFO):
+        predict(model, tmp_path / "cells.tif", tmp_path / "out")
+    assert read_table(tmp_path / "out/counts.csv")["objects"].tolist() == [LABELS.max()]
+    name = ("red", "green", "blue")[where]
+    assert any(f"the {name} channel of this colour image" in text for text in caplog.messages)
+    # What is asked for is what counts.
+    assert choose_channels(image, model, (1,)).channels == (1,)
+
+
+def test_grey_saved_as_colours_is_one_channel_for_any_model() -> None:
+    grey = stain_of(LABELS, 150, 10)
+    assert choose_channels(colours(grey, grey, grey), bright_model(), None).channels == (0,)
+
+
+def test_bright_backgrounds_are_refused_by_name() -> None:
+    bright = 255 - stain_of(LABELS, 150, 10)
+    image = colours(bright, bright - 20, bright - 10)
+    with pytest.raises(InputError, match="with a bright background: cells") as error:
+        choose_channels(image, fluorescence_model(), None)
+    assert "none of the models in `sparcell models list`" in error.value.fix
+
+
+def test_other_models_and_channels_are_not_guessed() -> None:
+    image = colours(stain_of(LABELS, 150, 10), empty(1), empty(2))
+    assert choose_channels(image, bright_model(), None).channels is None
+    with pytest.raises(InputError, match="3 channels"):
+        predict_array(fluorescence_model(), image.data, "CYX")
