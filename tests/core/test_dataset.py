@@ -189,9 +189,20 @@ def test_a_split_may_stand_in_a_workbook(tmp_path: Path) -> None:
 
 
 def test_a_split_in_an_unread_spreadsheet_is_an_error(tmp_path: Path) -> None:
-    make(tmp_path, "images/a.tif", "split.ods")
+    make(tmp_path, "images/a.tif")
+    (tmp_path / "split.ods").write_bytes(b"PK\3\4")
     with pytest.raises(InputError, match=r"split\.ods, a spreadsheet of another kind"):
         Dataset.open(tmp_path)
+
+
+def test_a_split_table_of_nearly_the_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path, "images/a.tif")
+    (tmp_path / "split (1).csv").write_text("name,split\na,test\n")
+    assert Dataset.open(tmp_path).samples[0].split == ""
+    assert "split (1).csv is not read: rename it to split.csv" in caplog.text
+    # Windows hides the second suffix.
+    (tmp_path / "split (1).csv").rename(tmp_path / "split.csv.txt")
+    assert Dataset.open(tmp_path).samples[0].split == "test"
 
 
 def test_a_misspelt_name_never_moves_a_test_field_to_training(

@@ -168,6 +168,7 @@ def test_commas_in_words_stay(tmp_path: Path) -> None:
     [
         ("y,y\n1,2\n", "two columns 'y'"),
         ("y,x,\n1,2,3\n", "'3' in line 2 .* in a column without name"),
+        ("y;x\n1;2,5\n1;1.500\n", "'1.500' beside decimal commas"),
         ('y,x\n1,"2\n3,4\n', r"no table \(line 2: "),
     ],
 )
@@ -185,7 +186,9 @@ def test_no_value_is_passed_over(tmp_path: Path, content: str, message: str) -> 
         ('y,x\n1,"2,5"\n', ["1", "2.5"]),
         ('y,x\n1,"2,500"\n', ["1", "2,500"]),
         ("y;x\n1;2,500\n", ["1", "2.500"]),
-        ("y;x\n1;2,5\n1;1.500\n", ["1", "2,5"]),
+        ("y;x\n1;2,5\n1.234,5;1.500\n", ["1", "2.5"]),
+        ("y;x\n1.234,5;1.500\n", ["1234.5", "1500"]),
+        ("y;name\n1.234,5;1.500\n", ["1234.5", "1.500"]),
         (" y;x\n\u00a01 ;\u200b2\n", ["1", "2"]),
         ("y;x\r1;2\r", ["1", "2"]),
     ],
@@ -215,6 +218,12 @@ def test_workbooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     }  # fmt: skip
     assert frame.index.tolist() == [3, 4]
     assert "2 sheets; only the first is read, 'plate'" in caplog.text
+    # A merged cell shows its value in each row; a suffix is only a name.
+    sheet.append(["009", None])
+    sheet.merge_cells("B4:B5")
+    book.save(tmp_path / "a.xlsx")
+    (tmp_path / "a.xlsx").rename(tmp_path / "c.csv")
+    assert read_typed_table(tmp_path / "c.csv")["time"].tolist() == ["12.5", "24", "24"]
     sheet["B3"] = "=6+6.5"
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(InputError, match="a formula without a value in B3"):

@@ -1,7 +1,7 @@
 """Formats of microscope makers.
 
 CZI is written by pylibCZIrw, Zeiss' own library. LIF, OIF and ND2 are put together here in the form
-that their makers' files have. OIB is not tested: no package ships a file, and nothing writes one.
+that their makers' files have. OIB is not tested, since nothing writes one.
 """
 
 from __future__ import annotations

@@ -36,6 +36,9 @@ NAMES = ("image", "name")
 """Columns in which a comma never stands for a decimal point."""
 DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)")
 THOUSANDS = re.compile(r"[-+]?\d{1,3}(\.\d{3})+")
+GROUPED = re.compile(r"([-+]?\d{1,3}(?:\.\d{3})+)(?:,(\d+))?")
+"""A number with points between thousands, and a decimal comma."""
+DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 INVISIBLE = "\ufeff\u200b\u200e\u200f"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
@@ -84,8 +87,11 @@ def read_typed_table(path: Path) -> DataFrame:
     header, body = _check_header(rows[0][1], rows[1:], path)
     columns = [[values[i] for _, values in body] for i in range(len(header))]
     if separator:
+        grouped = separator != "," and _has_points_between_thousands(header, columns, path)
         columns = [
-            _without_decimal_commas(name, column, separator)
+            _without_points(name, column)
+            if grouped
+            else _without_decimal_commas(name, column, separator)
             for name, column in zip(header, columns, strict=True)
         ]
     filled = [i for i, name in enumerate(header) if name or (i == 0 and any(columns[0]))]
@@ -97,6 +103,9 @@ def read_typed_table(path: Path) -> DataFrame:
 def find_table(folder: Path, name: str) -> Path | None:
     """Find the table of a folder that is called ``name.csv``, or has another suffix of tables.
 
+    Where there is none, tables with nearly this name are mentioned. Windows hides the second
+    suffix of ``split.csv.txt``, which is read.
+
     Raises
     ------
     InputError
@@ -104,13 +113,19 @@ def find_table(folder: Path, name: str) -> Path | None:
     """
     if not folder.is_dir():
         return None
-    found = [
+    tables = [
         path
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in TABLE_SUFFIXES + OTHER_SUFFIXES
-        and path.stem.lower() == name
+        and path.name[0] not in ".~"
         and path.is_file()
     ]
+    found = [path for path in tables if path.stem.lower() in (name, f"{name}.csv")]
+    near = [path for path in tables if path.stem.lower().startswith(name)]
+    if near and not found:
+        logger.warning(
+            f"{near[0]} is not read: rename it to {name}{near[0].suffix.lower()} if it is the table"
+        )
     if len(found) > 1:
         raise InputError(
             f"both {found[0].name} and {found[1].name} in {folder}",
@@ -147,12 +162,12 @@ def name_columns(frame: DataFrame, known: Collection[str], path: Path) -> DataFr
 
 def _read_rows(raw: bytes, path: Path) -> tuple[list[Row], str]:
     """Rows of a table, and what separates its columns; "" for a workbook."""
-    if is_workbook(raw):
-        return read_workbook(path), ""
     if raw.startswith(OLD_EXCEL) or path.suffix.lower() in OTHER_SUFFIXES:
         raise InputError(
             f"{path}, a spreadsheet of another kind", "CSV or .xlsx", "save it as CSV UTF-8"
         )
+    if is_workbook(raw):
+        return read_workbook(path), ""
     text = _decode(raw, path)
     skip = 0
     first = text.partition("\n")[0].strip("\r \ufeff")
@@ -263,6 +278,43 @@ def _check_header(header: list[str], body: list[Row], path: Path) -> tuple[list[
                     "name the column, or delete it",
                 )
     return header, full
+
+
+def _has_points_between_thousands(
+    header: Sequence[str], columns: Sequence[Sequence[str]], path: Path
+) -> bool:
+    """Whether numbers of a table have points between thousands, as in 1.234,5.
+
+    Raises
+    ------
+    InputError
+        If a number such as 1.500 stands beside decimal commas, and none shows what points mean.
+    """
+    named = zip(header, columns, strict=True)
+    values = [v for name, column in named if name.lower() not in NAMES for v in column]
+    if any("," in value and GROUPED.fullmatch(value) for value in values):
+        return not any(DECIMAL_POINT.fullmatch(v) and not THOUSANDS.fullmatch(v) for v in values)
+    unclear = next((value for value in values if THOUSANDS.fullmatch(value)), None)
+    if unclear is not None and any(map(DECIMAL_COMMA.fullmatch, values)):
+        raise InputError(
+            f"'{unclear}' beside decimal commas in {path}",
+            "numbers without points between thousands",
+            "save it without them, or with decimal points",
+        )
+    return False
+
+
+def _without_points(name: str, column: Sequence[str]) -> list[str]:
+    """Write 1.234,5 as 1234.5."""
+    if name.lower() in NAMES:
+        return list(column)
+    numbers = (GROUPED, DECIMAL_COMMA)
+    return [
+        value.replace(".", "").replace(",", ".")
+        if any(pattern.fullmatch(value) for pattern in numbers)
+        else value
+        for value in column
+    ]
 
 
 def _without_decimal_commas(name: str, column: Sequence[str], separator: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import zipfile
 from pathlib import Path
@@ -25,7 +26,8 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
     Returns
     -------
     list of (int, list of str)
-        Number of the row, from 1, and its values; an empty cell is ``""``.
+        Number of the row, from 1, and its values; an empty cell is ``""``, and one that is merged
+        with those above it has their value.
 
     Raises
     ------
@@ -41,8 +43,10 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
             "pip install sparcell[excel], or save the table as CSV UTF-8",
         ) from error
     try:
-        values = openpyxl.load_workbook(path, data_only=True)
-        formulas = openpyxl.load_workbook(path)
+        # Of a file object openpyxl does not check the suffix.
+        content = path.read_bytes()
+        values = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
+        formulas = openpyxl.load_workbook(io.BytesIO(content))
         sheets = [sheet for sheet in values.worksheets if _is_filled(sheet)]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
@@ -55,6 +59,7 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
             f"{path} has {len(sheets)} sheets; only the first is read, '{sheets[0].title}'"
         )
     written = formulas[sheets[0].title]
+    above = _merged_down(sheets[0])
     rows = []
     for number, cells in enumerate(sheets[0].iter_rows(), 1):
         for cell in cells:
@@ -64,8 +69,17 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
                     "values",
                     "open it in a spreadsheet program and save it",
                 )
-        rows.append((number, [_text(cell.value) for cell in cells]))
+        rows.append((number, [_text(above.get(cell.coordinate, cell.value)) for cell in cells]))
     return rows
+
+
+def _merged_down(sheet: Any) -> dict[str, Any]:
+    """Values of cells that are merged with one above them, whose value they show."""
+    return {
+        sheet.cell(row, area.min_col).coordinate: sheet.cell(area.min_row, area.min_col).value
+        for area in sheet.merged_cells.ranges
+        for row in range(area.min_row + 1, area.max_row + 1)
+    }
 
 
 def _is_filled(sheet: Any) -> bool:
