@@ -220,7 +220,7 @@ REFUSED = {
     "k.xml": (cvat('<polygon points="1,2;3"/>'), "a shape of"),
     "l.xml": (cvat('<mask rle="3,4" left="0" top="0" width="2" height="2"/>'), "7 px in run"),
     "m.xml": ('<!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>', "with entities"),
-    "n.xml": ("<CellCounter_Marker_File/>", "its XML begins with CellCounter_Marker_File"),
+    "n.xml": ("<TrackMate/>", "its XML begins with TrackMate"),
     "o.xml": ("<annotations>", "that is no XML"),
     "p_cp_outlines.txt": ("1,2,3\n", "line 1 of .* without pairs"),
     "q_cp_outlines.txt": ("1,2,900000,3\n", "a cell of 2 x 900000 px in line 1"),
@@ -339,3 +339,64 @@ def test_outlines_of_cellpose_in_text(tmp_path: Path, images: Path) -> None:
     expected = EXPECTED.copy()
     expected[20, 30:32] = True
     np.testing.assert_array_equal(ids(tmp_path / "out") > 0, expected)
+
+
+def test_polygons_of_yolo(tmp_path: Path, images: Path) -> None:
+    corners = " ".join(f"{x / SHAPE[1]:.6f} {y / SHAPE[0]:.6f}" for x, y in SQUARE)
+    path = tmp_path / "A1.txt"
+    path.write_text(f"2 {corners}\n\n")
+    import_annotations([path], tmp_path / "out", images)
+    np.testing.assert_array_equal(ids(tmp_path / "out") > 0, EXPECTED)
+    assert (tmp_path / "out/labels/A1.csv").read_text().split() == ["id,class", "1,2"]
+    path.write_text("0 0.5 0.5 0.1 0.2\n")
+    with pytest.raises(InputError, match="only a box around an object"):
+        import_annotations([path], tmp_path / "boxes", images)
+    path.write_text(f"2 {corners} 0.5\n")
+    with pytest.raises(InputError, match="9 coordinates in line 1"):
+        import_annotations([path], tmp_path / "odd", images)
+
+
+def test_markers_of_the_cell_counter(tmp_path: Path) -> None:
+    write_image(tmp_path / "in" / "A1.tif", np.zeros((3, *SHAPE), np.uint8), "ZYX")
+    markers = "".join(
+        f"<Marker><MarkerX>{x}</MarkerX><MarkerY>{y}</MarkerY><MarkerZ>{z}</MarkerZ></Marker>"
+        for x, y, z in [(10, 20, 1), (11, 21, 3)]
+    )
+    path = tmp_path / "CellCounter_x.xml"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?><CellCounter_Marker_File><Image_Properties>'
+        "<Image_Filename>A1.tif</Image_Filename></Image_Properties><Marker_Data>"
+        f"<Current_Type>1</Current_Type><Marker_Type><Type>4</Type>{markers}</Marker_Type>"
+        "</Marker_Data></CellCounter_Marker_File>"
+    )
+    import_annotations([path], tmp_path / "out", tmp_path / "in")
+    written = (tmp_path / "out" / "points" / "A1.csv").read_text().split()
+    assert written == ["y,x,z,class", "20.0,10.0,0,4", "21.0,11.0,2,4"]
+    path.write_text(path.read_text().replace("<MarkerX>10</MarkerX>", ""))
+    with pytest.raises(InputError, match=r"a marker of .* that cannot be used"):
+        import_annotations([path], tmp_path / "damaged", tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("(micron)", [41.0, 21.0]), ("(pixel)", [20.5, 10.5])]
+)
+def test_spots_of_trackmate(tmp_path: Path, unit: str, expected: list[float]) -> None:
+    write_image(tmp_path / "in" / "A1.tif", np.zeros((60, 80), np.uint8), "YX", pixel_size=0.5)
+    path = tmp_path / "A1.csv"
+    path.write_text(
+        "LABEL,ID,POSITION_X,POSITION_Y,FRAME\nLabel,Spot ID,X,Y,Frame\n"
+        f",,{unit},{unit},\nID1,1,10.5,20.5,0\n"
+    )
+    import_annotations([path], tmp_path / "out", tmp_path / "in")
+    assert places(tmp_path / "out") == [expected]
+
+
+def test_objects_of_ilastik(tmp_path: Path, images: Path) -> None:
+    path = tmp_path / "A1_table.csv"
+    path.write_text(
+        "object_id,timestep,Predicted Class,Center of the object_0,Center of the object_1\n"
+        "0,0,round,10.0,20.0\n"
+    )
+    import_annotations([path], tmp_path / "out", images)
+    # ilastik's axis 0 is x.
+    assert places(tmp_path / "out") == [[20, 10]]

@@ -33,19 +33,11 @@ def read_cvat(path: Path) -> dict[str, Shapes]:
     InputError
         If it is another XML file, tracks of a video, or damaged.
     """
-    content = path.read_bytes()
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise InputError(f"{path} with entities", "XML of CVAT, which has none", "export it again")
-    try:
-        root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise InputError(
-            f"{path} that is no XML ({error})", "XML of CVAT", "copy it again"
-        ) from error
+    root = parse_xml(path)
     if root.tag != "annotations":
         raise InputError(
             f"{path}, a file of an unsupported kind: its XML begins with {root.tag}",
-            "annotations of CVAT",
+            "annotations of CVAT, or markers of Fiji's Cell Counter",
             "export it as CVAT for images 1.1, GeoJSON or COCO",
         )
     if root.find("track") is not None:
@@ -69,6 +61,23 @@ def read_cvat(path: Path) -> dict[str, Shapes]:
             "export it again",
         ) from error
     return {name: shapes for name, shapes in found.items() if shapes.anything}
+
+
+def parse_xml(path: Path) -> ElementTree.Element:
+    """Parse XML without entities.
+
+    Raises
+    ------
+    InputError
+        If it is none, or has entities.
+    """
+    content = path.read_bytes()
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise InputError(f"{path} with entities", "XML without entities", "export it again")
+    try:
+        return ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise InputError(f"{path} that is no XML ({error})", "XML", "copy it again") from error
 
 
 def _add(shapes: Shapes, kind: str, attributes: dict[str, str]) -> None:

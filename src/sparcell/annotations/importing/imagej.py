@@ -44,7 +44,7 @@ def read_rois(path: Path, image: Image) -> Shapes:
         elif kind in AREAS:
             # Holes and separate parts of a composite are further rings.
             rings = [_corners(ring) for ring in roi.coordinates(multi=True)]
-            plane = _plane(image, roi.position, roi.z_position, roi.t_position)
+            plane = plane_of(image, roi.position, roi.z_position, roi.t_position)
             group = str(roi.group) if roi.group else ""
             if outline := fill([rings], path, group, plane):
                 shapes.outlines.append(outline)
@@ -112,12 +112,12 @@ def _add_points(shapes: Shapes, roi: Any, image: Image) -> None:
     counters = roi.counters
     for i, (y, x) in enumerate(positions_yx):
         at = roi.position if planes is None else int(planes[i])
-        plane = _plane(image, at, roi.z_position, roi.t_position)
+        plane = plane_of(image, at, roi.z_position, roi.t_position)
         name = str(int(counters[i])) if counters is not None and len(set(counters)) > 1 else ""
         shapes.points.append(Point(float(y), float(x), name, plane))
 
 
-def _plane(image: Image, position: int, z: int, t: int) -> Plane:
+def plane_of(image: Image, position: int, z: int, t: int) -> Plane:
     """Turn ImageJ's positions, from 1 with 0 for none, into a plane of the image."""
     if position and not (z or t):
         # A position counts channels first, then depths, then times.

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 
+from sparcell.annotations.importing.cell_counter import is_cell_counter, read_cell_counter
 from sparcell.annotations.importing.cellpose import (
     OUTLINES,
     SEGMENTED,
@@ -24,6 +25,7 @@ from sparcell.annotations.importing.labelstudio import is_label_studio, read_lab
 from sparcell.annotations.importing.shapes import Shapes
 from sparcell.annotations.importing.tables import read_point_table
 from sparcell.annotations.importing.via import is_via, read_via
+from sparcell.annotations.importing.yolo import is_yolo, read_yolo
 from sparcell.core.errors import InputError
 from sparcell.core.field_tables import match_name
 from sparcell.core.image import Image
@@ -73,7 +75,7 @@ def list_annotations(inputs: Sequence[Path]) -> list[Path]:
             raise InputError(
                 f"{path}, a file of an unsupported kind",
                 "a table, .roi or .zip of ImageJ, GeoJSON of QuPath, JSON of COCO, LabelMe, VIA or "
-                "Label Studio, XML of CVAT, _seg.npy of Cellpose",
+                "Label Studio, XML of CVAT or Cell Counter, text of YOLO, _seg.npy of Cellpose",
                 "export it as one of these",
             )
         else:
@@ -97,10 +99,14 @@ def read_shapes(path: Path, images: Mapping[str, Image]) -> dict[str, Shapes]:
         found = {"": read_segmented(path)}
     elif name.endswith(OUTLINES):
         found = {"": read_cellpose_outlines(path)}
+    elif name.endswith(".txt") and is_yolo(path):
+        image = match_file(path, images)
+        return {image: read_yolo(path, images[image])}
     elif name.endswith(TABLES):
         found = read_point_table(path, images)
     elif name.endswith(XML):
-        found = read_cvat(path)
+        markers = is_cell_counter(path)
+        found = read_cell_counter(path, images) if markers else read_cvat(path)
     else:
         found = _read_json_shapes(path, images)
     if list(found) == [""]:

@@ -35,15 +35,17 @@ logger = logging.getLogger(__name__)
 NAMES = {
     "y": ("y", "ypx", "row", "rows", "posy", "ypos", "ycoord", "coordy", "yposition", "positiony",
           "centroidy", "ycentroid", "centery", "ycenter", "ym", "yum", "centroidypx",
-          "centroidyum", "centroid0", "locationcentery", "areashapecentery"),
+          "centroidyum", "centroid0", "locationcentery", "areashapecentery",
+          "centeroftheobject1", "objectcenter1"),
     "x": ("x", "xpx", "column", "col", "columns", "posx", "xpos", "xcoord", "coordx", "xposition",
           "positionx", "centroidx", "xcentroid", "centerx", "xcenter", "xm", "xum", "centroidxpx",
-          "centroidxum", "centroid1", "locationcenterx", "areashapecenterx"),
-    "t": ("t", "frame", "time", "timepoint"),
+          "centroidxum", "centroid1", "locationcenterx", "areashapecenterx",
+          "centeroftheobject0", "objectcenter0"),
+    "t": ("t", "frame", "time", "timepoint", "timestep"),
     "z": ("z", "slice", "plane", "depth"),
     "image": ("image", "filename", "file", "imagename"),
     "label": ("label", "name"),
-    "class": ("class", "classification", "category", "celltype", "type"),
+    "class": ("class", "classification", "category", "celltype", "type", "predictedclass"),
 }  # fmt: skip
 IN_UM = re.compile(r"(^|[^a-z])([uµμ]m|micron)", re.IGNORECASE)
 IN_PX = re.compile(r"(^|[^a-z])(px|pixel)", re.IGNORECASE)
@@ -83,11 +85,13 @@ def read_point_table(path: Path, images: Collection[str]) -> dict[str, Shapes]:
     _check_gaps(frame, columns, numeric, path)
     lines = frame.index.tolist()
     planes = {key: _counts(numbers, columns, key, numeric, lines, path) for key in "tz"}
-    named = _image_names(frame, columns, images, path)
+    named = _image_names(frame, columns, images, numeric, path)
+    above = int(numeric.argmax()) if numeric.any() else 0
+    units = _units(columns, frame[columns["y"]].tolist()[:above])
     classes = frame[columns["class"]].tolist() if "class" in columns else [""] * len(frame)
     found: dict[str, Shapes] = {}
     for i in np.flatnonzero(numeric):
-        shapes = found.setdefault(named[i], Shapes(path, units=_units(columns)))
+        shapes = found.setdefault(named[i], Shapes(path, units=units))
         plane = Plane(int(planes["t"][i]), int(planes["z"][i]))
         y, x = float(numbers["y"][i]), float(numbers["x"][i])
         shapes.points.append(Point(y, x, classes[i], plane))
@@ -208,8 +212,9 @@ def _check_points(frame: DataFrame, columns: dict[str, str], path: Path) -> None
         check_rows_are_points(frame.columns, path)
 
 
-def _units(columns: dict[str, str]) -> str:
-    header = f"{columns['y']} {columns['x']}"
+def _units(columns: dict[str, str], below: Collection[str] = ()) -> str:
+    """Unit that the header states, or the lines below it."""
+    header = " ".join((columns["y"], columns["x"], *below))
     if IN_UM.search(header):
         return "um"
     # A row is a row of pixels.
@@ -267,7 +272,11 @@ def _without_summary(frame: DataFrame) -> DataFrame:
 
 
 def _image_names(
-    frame: DataFrame, columns: dict[str, str], images: Collection[str], path: Path
+    frame: DataFrame,
+    columns: dict[str, str],
+    images: Collection[str],
+    numeric: NDArray[np.bool_],
+    path: Path,
 ) -> list[str]:
     """Name of the image of each row; empty where no column has it."""
     # CellProfiler has a column for the file of each channel.
@@ -279,15 +288,17 @@ def _image_names(
         # Fiji's labels go on with the ROI after a colon.
         files_of_rows = frame[column].str.split(":").str[0].str.strip().str.replace("\\", "/")
         names = [stem(Path(file)) for file in files_of_rows]
-        if "" in names and any(names):
-            line = frame.index[names.index("")]
+        if key != "image" and set(images).isdisjoint(names):
+            continue
+        empty = [row for row in np.flatnonzero(numeric) if not names[row]]
+        if empty and any(names):
+            line = frame.index[int(empty[0])]
             raise InputError(
                 f"no {column} in line {line} of {path}",
                 "the name of the image in every row",
                 "add it, or delete the row",
             )
-        if key == "image" or not set(images).isdisjoint(names):
-            return names
+        return names
     if "ImageNumber" in frame.columns and frame["ImageNumber"].nunique() > 1:
         raise InputError(
             f"{path} of several images, which it identifies by number alone",
