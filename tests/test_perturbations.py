@@ -1,4 +1,4 @@
-"""The benchmark of robustness: what it prints is what a user would get from files."""
+"""The benchmark of perturbations: what it prints is what a user would get from files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparcell.models import Model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "robustness.py"
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "perturbations.py"
 
 
 def test_one_network_gives_what_prediction_of_files_gives(
@@ -38,24 +38,24 @@ def test_one_network_gives_what_prediction_of_files_gives(
         opened.append(runtime)
         return start(self, runtime, threads)
 
-    spec = spec_from_file_location("robustness", BENCHMARK)
+    spec = spec_from_file_location("perturbations", BENCHMARK)
     assert spec and spec.loader
-    robustness = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "robustness", robustness)
-    spec.loader.exec_module(robustness)
+    perturbations = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "perturbations", perturbations)
+    spec.loader.exec_module(perturbations)
     asked = [str(tmp_path / "model.zip"), str(data), "--only", "sizes", "noise", "--threads", "1"]
     asked += ["--json", str(tmp_path / "report.json")]
-    monkeypatch.setattr(sys, "argv", ["robustness.py", *asked])
-    monkeypatch.setattr(robustness, "SIZES", (1.5,))
+    monkeypatch.setattr(sys, "argv", ["perturbations.py", *asked])
+    monkeypatch.setattr(perturbations, "SIZES", (1.5,))
     with monkeypatch.context() as patch:
         patch.setattr(Model, "open", count)
-        robustness.main()
+        perturbations.main()
     assert len(opened) == 1
     report = json.loads((tmp_path / "report.json").read_text())
     for row in report["sizes"][:2]:
         settings = PredictSettings(diameter=row["diameter"])
         out = tmp_path / row["diameter"]
         predict(model, data / "images", out, settings=settings, threads=1)
-        scores = robustness.ratios(evaluate(data / "labels", out / "labels").total)
+        scores = perturbations.ratios(evaluate(data / "labels", out / "labels").total)
         assert {name: row[name] for name in scores} == scores and 0.3 < scores["AP50"] < 1
     assert len(report["sizes"]) == 4 and len(report["noise"]) == 4

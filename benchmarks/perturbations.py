@@ -1,6 +1,6 @@
 """How well a model finds objects, and how well in images that are not like those it learned from.
 
-    python benchmarks/robustness.py MODEL DATASET [--split test] [--images N]
+    python benchmarks/perturbations.py MODEL DATASET [--split test] [--images N]
         [--only sizes noise blur contrast gamma] [--threads 0] [--json FILE]
 
 The images of the split, or N of them at even distances, are predicted as they are, and changed:
