@@ -223,6 +223,8 @@ REFUSED = {
     "n.xml": ("<TrackMate/>", "its XML begins with TrackMate"),
     "o.xml": ("<annotations>", "that is no XML"),
     "p_cp_outlines.txt": ("1,2,3\n", "line 1 of .* without pairs"),
+    "r_cp_outlines.txt": ("1,2,-1e30,3\n", "line 1 of .* without pairs"),
+    "s_cp_outlines.txt": ("1,2,nan,3\n", "line 1 of .* without pairs"),
     "q_cp_outlines.txt": ("1,2,900000,3\n", "a cell of 2 x 900000 px in line 1"),
 }
 

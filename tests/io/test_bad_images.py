@@ -253,3 +253,31 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.tif"))
     tifffile.imwrite(path, STACK[0])
     assert "whose name is not UTF-8" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "tag", "value", "says"),
+    [
+        ({}, "ImageWidth", 49, "4000 bytes in its strips, where its size needs 3920"),
+        ({}, "ImageLength", 20, "4000 bytes in its strips, where its size needs 2000"),
+        ({"tile": (16, 16)}, "ImageWidth", 30, "12 tiles, where its size needs 6"),
+        ({"tile": (16, 16), "compression": "zlib"}, "ImageLength", 90, "needs 24"),
+    ],
+)
+def test_a_size_that_the_pixels_contradict_is_told(
+    tmp_path: Path, options: dict[str, Any], tag: str, value: int, says: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], photometric="minisblack", metadata=None, **options)
+    assert outcome(path).shape == (1, 1, 40, 50)  # type: ignore[union-attr]
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages[0].tags[tag].overwrite(value)
+    with pytest.warns(SparcellWarning, match=f"its header contradicts its pixels .*{says}"):
+        open_image(path)
+
+
+def test_imagej_images_that_its_axes_leave_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, imagej=True, metadata={"axes": "ZYX"})
+    path.write_bytes(path.read_bytes().replace(b"slices=5", b"slices=2"))
+    assert "5 images of 1 channels, 2 slices and 1 frames" in refusal(path)

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -231,6 +232,12 @@ def test_workbooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "b.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:400])
     with pytest.raises(InputError, match="that is no workbook"):
         read_typed_table(tmp_path / "b.xlsx")
+    for content in (b"", b"<worksheet>", b"\0"):
+        with ZipFile(tmp_path / "a.xlsx") as whole, ZipFile(tmp_path / "c.xlsx", "w") as damaged:
+            for name in whole.namelist():
+                damaged.writestr(name, content if "sheet" in name else whole.read(name))
+        with pytest.raises(InputError, match="that is no workbook"):
+            read_typed_table(tmp_path / "c.xlsx")
 
 
 def test_a_workbook_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -145,3 +146,15 @@ def test_chunks_that_are_not_there_are_told(
     first.unlink()
     run(model, path, tmp_path / "out")
     assert f"1 of {array.nchunks} chunks is missing and read as 0" in caplog.text
+
+
+def test_chunks_outside_of_the_size_are_told(
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.ome.zarr"
+    write_image(path, np.tile(squares(3), (20, 10)), "YX")
+    header = json.loads((path / "0" / "zarr.json").read_text())
+    header["shape"] = [64, 128]
+    (path / "0" / "zarr.json").write_text(json.dumps(header))
+    run(model, path, tmp_path / "out")
+    assert "3 stored chunks outside of its size" in caplog.text

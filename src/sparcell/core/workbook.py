@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +47,10 @@ def read_workbook(path: Path) -> list[tuple[int, list[str]]]:
         values = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
         formulas = openpyxl.load_workbook(io.BytesIO(content))
         sheets = [sheet for sheet in values.worksheets if _is_filled(sheet)]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        # Parsing a damaged file ends in whatever the bytes happen to mean.
         raise InputError(
-            f"{path} that is no workbook ({error})", "an .xlsx file", "save it again"
+            f"{path} that is no workbook ({first_line(error)})", "an .xlsx file", "save it again"
         ) from error
     if not sheets:
         return []

@@ -1,10 +1,12 @@
-"""Zarr arrays: errors name the chunk, large chunks are decoded once, missing chunks are counted."""
+"""Zarr arrays: errors name the chunk, large ones are decoded once, missing ones are counted."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import math
+import os
+import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -32,13 +34,15 @@ CODECS = frozenset({
     "crc32c", "pcodec", "zfpy", "astype", "base64",
 })  # fmt: skip
 """Codecs of Zarr 2 that make numbers of bytes. The codec ``pickle`` runs what is in the file."""
+CHUNK = re.compile(r"c|(c\.)?(\d+\.)*\d+")
+"""Names of the files of chunks; of those in folders, the last number of the place."""
 
 
 class ChunkedPixels:
     """A Zarr array that names the chunk which cannot be read, and decodes large chunks once."""
 
-    def __init__(self, array: Any, listed: bool = True) -> None:
-        self.array, self.listed = array, listed
+    def __init__(self, array: Any, folder: Path | None = None, listed: bool = True) -> None:
+        self.array, self.folder, self.listed = array, folder, listed
         self.shape: tuple[int, ...] = array.shape
         self.dtype: np.dtype[Any] = array.dtype
         self._cached: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
@@ -62,6 +66,16 @@ class ChunkedPixels:
             return 0, 0
         expected = int(self.array.nchunks)
         return expected - int(self.array.nchunks_initialized), expected
+
+    @property
+    def stray_chunks(self) -> int:
+        """Number of files of chunks, or shards, outside of the size of an array in a folder."""
+        if not self.folder:
+            return 0
+        files = (name for _, _, names in os.walk(self.folder) for name in names)
+        stored = sum(1 for name in files if CHUNK.fullmatch(name))
+        in_shard = math.prod(self.array.shards or self.chunks) // math.prod(self.chunks)
+        return max(stored - int(self.array.nchunks_initialized) // in_shard, 0)
 
     def _read(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
         try:
@@ -166,7 +180,8 @@ def check_fits(size: int, source: str) -> None:
 def warn_missing_chunks(image: Image) -> None:
     """Warn of missing chunks of a Zarr image, once: they are read as 0, like background.
 
-    Not of label images, in which writers leave out chunks without objects.
+    Also of chunks outside of its size, which are not read. Not of label images, in which writers
+    leave out chunks without objects.
     """
     if image.source in _warned:
         return
@@ -177,6 +192,12 @@ def warn_missing_chunks(image: Image) -> None:
         logger.warning(
             f"{image.source}: {missing} of {counted(expected, 'chunk')} {verb} missing and read as "
             "0; if these parts should not be empty, copy the image again"
+        )
+    if stray := getattr(image.data, "stray_chunks", 0):
+        _warned.add(image.source)
+        logger.warning(
+            f"{image.source}: {counted(stray, 'stored chunk')} outside of its size, not read; if "
+            "the image should be larger, copy it again"
         )
 
 
@@ -206,7 +227,7 @@ def guard_chunks(array: Any, folder: Path | None, listed: bool = True) -> Chunke
     _check_codecs(array)
     if folder and any("blosc" in type(codec).__name__.lower() for codec in array.compressors):
         array = zarr.open_array(BloscStore(folder, read_only=True), mode="r")
-    return ChunkedPixels(array, listed)
+    return ChunkedPixels(array, folder, listed)
 
 
 def _check_codecs(array: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from sparcell.io.lengths import one_pixel_size
 from sparcell.io.scenes import Scene, find_scene
 from sparcell.io.tiff_metadata import read_facts
 from sparcell.io.tiff_scenes import POSITION, TiffScene, find_tiff_scenes
+from sparcell.io.tiff_segments import describe_mismatch
 from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, largest, show
 from sparcell.io.unnamed_axes import ask_for_axes
 from sparcell.io.views import SelectedPosition, colours_in_channels
@@ -134,7 +136,14 @@ def _scenes(tif: tifffile.TiffFile, path: Path) -> list[TiffScene]:
 
 def _check_count(tif: Any, path: Path) -> None:
     """Check that an ImageJ stack whose images follow each other without headers is whole."""
-    page, declared = tif.pages.first, int((tif.imagej_metadata or {}).get("images", 1))
+    metadata = tif.imagej_metadata or {}
+    page, declared = tif.pages.first, int(metadata.get("images", 1))
+    named = [int(metadata.get(name, 1)) for name in ("channels", "slices", "frames")]
+    if max(named) > 1 and math.prod(named) < declared:
+        channels, slices, frames = named
+        raise _damaged(
+            path, f"{declared} images of {channels} channels, {slices} slices and {frames} frames"
+        )
     there = sum(len(series.pages) for series in tif.series)
     begin, size = page.dataoffsets[0], int(page.nbytes)
     if declared > there == 1 and page.is_final and page.is_contiguous:
@@ -244,6 +253,13 @@ def _pixels(scene: TiffScene, path: Path) -> Any:
             f"{path} of dtype {series.dtype}", "real numbers", "save it as integers or floats"
         )
     keyframe = series.keyframe
+    if mismatch := describe_mismatch(keyframe):
+        warnings.warn(
+            f"{path}: its header contradicts its pixels ({mismatch}), so the image may be cut or "
+            "sheared: look at it, and save it again",
+            SparcellWarning,
+            stacklevel=4,
+        )
     if scene.position is None and series.dataoffset is not None and keyframe.is_memmappable:
         dtype = np.dtype(keyframe.parent.byteorder + series.dtype.char)
         if series.dataoffset + series.nbytes > path.stat().st_size:

@@ -21,6 +21,8 @@ from sparcell.core.image import Plane
 
 SEGMENTED = "_seg.npy"
 OUTLINES = "_cp_outlines.txt"
+FARTHEST = 1 << 30
+"""Coordinates from here on are none of an image, px."""
 REMEDY = "save the masks as TIFF in Cellpose (File > Save masks), and use them as labels/NAME.tif"
 
 
@@ -172,8 +174,11 @@ def read_cellpose_outlines(path: Path) -> Shapes:
         if not line.strip():
             continue
         try:
-            pixels = np.rint(np.array(line.strip().strip(",").split(","), np.float64)).astype(int)
-            edge = pixels.reshape(-1, 2)[:, ::-1]
+            numbers = np.array(line.strip().strip(",").split(","), np.float64)
+            # Larger ones are no integers any more.
+            if not (np.abs(numbers) < FARTHEST).all():
+                raise ValueError
+            edge = np.rint(numbers).astype(int).reshape(-1, 2)[:, ::-1]
         except (ValueError, OverflowError) as error:
             raise InputError(
                 f"line {number} of {path} without pairs of numbers", "x,y,x,y,...", REMEDY
