@@ -4,11 +4,13 @@ VENV ?= .venv
 # The newest Python for which every dependency has a wheel.
 NEWEST_PYTHON ?= python3.14
 MODEL ?= sparcell-demo/run
+# small: minutes; middle: an hour; full: a night.
+SIZE ?= small
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-all test-oldest test-newest coverage lint types imports docs bench clean
+.PHONY: demo test test-all test-oldest test-newest coverage lint types imports docs bench robustness clean
 
 demo: $(VENV)/train.installed ## The whole way on simulated images; prints where the report is
 	@$(BIN)/sparcell demo
@@ -45,6 +47,9 @@ bench: $(VENV)/train.installed ## Speed and memory
 	@test -e $(MODEL) || { echo "No $(MODEL): run make demo first, or name one: make bench MODEL=run"; exit 1; }
 	$(BIN)/python benchmarks/pipeline.py $(MODEL)
 
+robustness: $(VENV)/robustness.installed ## Kills, damaged files, full disks, attacks: make robustness SIZE=full
+	$(BIN)/python benchmarks/robustness --size $(SIZE)
+
 clean:
 	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest site sparcell-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 
@@ -71,6 +76,11 @@ $(VENV)-oldest/test.installed: pyproject.toml .ci/oldest.py
 	@echo "Installing the oldest dependencies into $(VENV)-oldest."
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)-oldest/bin/python -m pip install --quiet \
 	  --constraint $(VENV)-oldest/oldest.txt --editable '.[train,pretrained,test]'
+	@touch $@
+
+$(VENV)/robustness.installed: pyproject.toml | $(VENV)/test.installed
+	@echo "Installing readers of microscope makers' formats, and Dask."
+	@$(PIP) --editable '.[train,pretrained,test,test-formats,cluster]'
 	@touch $@
 
 $(VENV)/lint.installed: pyproject.toml | $(VENV)/train.installed
