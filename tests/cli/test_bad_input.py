@@ -203,6 +203,7 @@ def test_a_fault_of_ours_is_one_line_and_a_file(sparcell, monkeypatch, tmp_path)
     [
         (MemoryError("Unable to allocate 9 TiB"), 2, "found too little memory (Unable to allocate"),
         (OSError(errno.EFBIG, "File too large", "big.csv"), 2, "no way to write big.csv"),
+        (OSError(errno.EACCES, "Permission denied", "locked"), 2, "no permission for locked (Perm"),
         (OSError(errno.ENOSPC, "No space left"), 2, "a full disk while writing the output"),
         (EOFError("Ran out of input"), 1, "a fault of Sparcell's: EOFError: Ran out of input"),
     ],

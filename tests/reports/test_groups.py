@@ -6,8 +6,10 @@ import json
 import re
 
 import numpy as np
+import pytest
 import tifffile
 
+from sparcell.core.errors import InputError
 from sparcell.evaluation import Groups, evaluate
 from sparcell.reports import write_report
 
@@ -71,3 +73,21 @@ def test_a_run_of_a_former_version_has_pooled_scores_alone(tmp_path):
     (tmp_path / "run" / "evaluation.json").write_text(json.dumps(scores))
     rows, _ = rows_of(tmp_path / "run")
     assert [name for name, _ in rows] == ["all, pooled", "a (RAS)", "b (RAS)", "c (TERT)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("recipe.yaml", "[]"),
+        ("recipe.yaml", "method: {name: none}"),
+        ("recipe.yaml", "a: ["),
+        ("record.json", "[]"),
+        ("evaluation.json", "{"),
+        ("evaluation.json", "[]"),
+    ],
+)
+def test_a_damaged_part_of_a_run_is_named(tmp_path, name, content):
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / name).write_text(content)
+    with pytest.raises(InputError, match=f"a damaged .*{name}"):
+        write_report(tmp_path / "run")

@@ -239,7 +239,10 @@ def test_all_starts_are_checked_before_the_first_run(data, runs, tmp_path, monke
     assert asked == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"row": null}', '{"row"'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"row": null}', '{"row"', '{"row": {"error": ""}, "groups": 3}', "[" * 9999],
+)
 def test_damaged_rows_are_made_anew(data, runs, tmp_path, content):
     out = run_study(study(), data, tmp_path / "out")
     first = runs.keys[0]
@@ -249,7 +252,7 @@ def test_damaged_rows_are_made_anew(data, runs, tmp_path, content):
     assert runs.keys == [first]
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"study"'])
+@pytest.mark.parametrize("content", ["", "{}", '{"study"', "[]", "[" * 9999])
 def test_a_damaged_plan_is_one_plain_line(data, runs, tmp_path, content):
     out = run_study(study(), data, tmp_path / "out")
     (out / "plan.json").write_text(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ from sparcell.core.errors import InputError
 from sparcell.models import load_model
 from sparcell.simulation import SimulationSettings, write_dataset
 from sparcell.training import load_recipe, train
+from sparcell.training.callbacks import WholeCheckpoints
 from sparcell.training.module import SegmentationModule
 
 SHORT = [*TINY, "fit.epochs=5"]
@@ -296,7 +298,36 @@ def test_recipe_settings_reach_the_optimiser(data):
     assert recipe.optimiser.name == "adam" and recipe.optimiser.lr == 2e-4
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4 cut short"], ids=["empty", "cut"])
+def test_images_that_have_changed_are_not_mixed_into_a_resumed_run(data, finished, tmp_path):
+    fields, run = tmp_path / "set", tmp_path / "run"
+    shutil.copytree(data, fields)
+    shutil.copytree(finished, run)
+    (run / "model.zip").unlink()
+    path = run / "record.json"
+    path.write_text(path.read_text().replace(f"{data}/", f"{fields}/"))
+    image, other = sorted((fields / "images").iterdir())[:2]
+    image.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match=rf"{image.name}, which has changed since the run"):
+        train("nuclei-light", fields, run, overrides=SHORT, resume=True)
+
+
+def saved(content: object) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\3\4 cut short",
+        saved([1]),
+        saved({"state_dict": {}}),
+        saved({"state_dict": {"network.w": torch.zeros(3)}, "epoch": 1}),
+    ],
+    ids=["empty", "cut", "list", "no weights", "other weights"],
+)
 def test_a_damaged_checkpoint_is_named(data, finished, tmp_path, content):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
@@ -304,6 +335,23 @@ def test_a_damaged_checkpoint_is_named(data, finished, tmp_path, content):
     (run / "checkpoints" / "last.ckpt").write_bytes(content)
     with pytest.raises(InputError, match=r"damaged checkpoint .*last\.ckpt.*begin anew"):
         train("nuclei-light", data, run, overrides=SHORT, resume=True)
+
+
+def test_a_checkpoint_that_lacks_what_a_resumed_training_needs(data, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "model.zip").unlink()
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save(best, run / "checkpoints" / "last.ckpt")
+    with pytest.raises(InputError, match=r"damaged checkpoint .*last\.ckpt"):
+        train("nuclei-light", data, run, overrides=SHORT, resume=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_while_a_checkpoint_is_written_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "open", lambda *_: io.FileIO("/dev/full", "wb"))
+    with pytest.raises(InputError, match=r"a full disk while writing .*last\.ckpt"):
+        WholeCheckpoints().save_checkpoint({"a": torch.zeros(100_000)}, tmp_path / "last.ckpt")
 
 
 @pytest.mark.parametrize("content", ["", "{a: [", "network: 1\nnormalise: 2\n"])

@@ -151,6 +151,12 @@ def input_error(error: BaseException) -> InputError | None:
             "memory for the largest step",
             "close other programs, or use smaller tiles or blocks",
         )
+    if isinstance(error, PermissionError):
+        return InputError(
+            f"no permission for {error.filename or 'a file'} ({error.strerror})",
+            "files and folders that can be read and written",
+            "check the permissions, or choose another `out`",
+        )
     if isinstance(error, OSError):
         try:
             with plain_os_errors(Path(str(error.filename or "the output"))):

@@ -77,7 +77,16 @@ def _read_recipe(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text("utf8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text("utf8"))
+        if not isinstance(content, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"a damaged {path}", "the scores as `sparcell train` wrote them", "copy the run again"
+        ) from error
     return content
 
 

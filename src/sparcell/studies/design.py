@@ -83,7 +83,7 @@ def read_plan(study: Path) -> Plan:
         return Plan.model_validate_json(json.dumps(migrate(settings, path)))
     except InputError:
         raise
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"a damaged {path}", "the plan as it was written", "choose another `out`"
         ) from error

@@ -199,11 +199,13 @@ def _read(out: Path, run: Run) -> dict[str, Any]:
     try:
         result: dict[str, Any] = dict(json.loads(path.read_text("utf8")))
         result["row"] = dict(result["row"])
-    except (OSError, ValueError, TypeError, KeyError):
+        if not all(isinstance(result.get(kind, []), list) for kind in ("groups", "images")):
+            raise ValueError("rows that are no list")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {"row": {"error": f"damaged rows in {path}"}, "groups": [], "images": []}
     # Rows without groups are of a former version: that run is scored again.
     known = {"error": "" if "groups" in result else "scored by a former version"}
-    return {"groups": []} | result | {"row": known | result["row"]}
+    return {"groups": [], "images": []} | result | {"row": known | result["row"]}
 
 
 def _outcome(out: Path, run: Run) -> str:

@@ -232,8 +232,9 @@ class WholeCheckpoints(TorchCheckpointIO):
         if Path(path).name != LAST:
             # Lightning's own `save_weights_only` would save others than the averaged weights.
             checkpoint = {name: checkpoint[name] for name in WEIGHTS}
-        with whole_file(Path(path)) as partial:
-            torch.save(checkpoint, partial)
+        # PyTorch reports a full disk as such only where Python writes the file.
+        with whole_file(Path(path)) as partial, partial.open("wb") as stream:
+            torch.save(checkpoint, stream)
 
 
 def drop_last(checkpoints: Path) -> None:

@@ -27,7 +27,8 @@ import torch
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image import FIRST_PLANE
-from sparcell.core.record import is_finished, peak_memory, start_record
+from sparcell.core.record import is_finished, peak_memory, read_record, start_record
+from sparcell.core.text import counted
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.reports import write_report
@@ -52,6 +53,9 @@ from sparcell.training.tasks import task_of
 from sparcell.training.trainer import make_trainer, silence_libraries
 
 logger = logging.getLogger(__name__)
+
+RESUMED = ("epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+"""Parts of a checkpoint by which Lightning resumes a training."""
 
 
 def train(
@@ -149,6 +153,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
         "datasets": [str(d.root) for d in datasets],
         "teacher": summary,
     }
+    _check_inputs(out, record)
     write_json(out / "record.json", record)
     logger.info(
         f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
@@ -158,7 +163,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     )
     start = {name: value.detach().clone() for name, value in module.state_dict().items()}
     record["training"] = _fit(module, fields, out)
-    best = _check_checkpoint(out / "checkpoints" / "best.ckpt")
+    best = _check_checkpoint(out / "checkpoints" / "best.ckpt", module)
     module.load_state_dict(
         mix_weights(start, best["state_dict"], recipe.fit.initial_weight_fraction)
     )
@@ -205,6 +210,22 @@ def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
         )
 
 
+def _check_inputs(out: Path, record: dict[str, Any]) -> None:
+    """Refuse to resume a run whose images or annotations have changed since."""
+    earlier = read_record(out).get("inputs")
+    known = earlier if isinstance(earlier, dict) else {}
+    changed = [
+        path for path, digest in record["inputs"].items() if known.get(path, digest) != digest
+    ]
+    if changed:
+        raise InputError(
+            f"{changed[0]}, which has changed since the run in {out} began"
+            + f", and {counted(len(changed) - 1, 'other')}" * (len(changed) > 1),
+            "the same images and annotations",
+            "undo the change, or choose another `out`",
+        )
+
+
 def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings without those that may change between the starts of a run."""
     free = ("schema_version", "description", "source")
@@ -225,7 +246,7 @@ def _fit(
         crops = CropDataModule(fields["train"], fields["val"], recipe, batch)
         last = out / "checkpoints" / LAST
         if last.exists():
-            _check_checkpoint(last)
+            _check_checkpoint(last, module, RESUMED)
         try:
             if not last.exists():
                 trainer.validate(module, crops.val_dataloader(), verbose=False)
@@ -262,18 +283,33 @@ def _fit(
             raise KeyboardInterrupt from stop
 
 
-def _check_checkpoint(path: Path) -> dict[str, Any]:
+def _check_checkpoint(
+    path: Path, module: SegmentationModule, parts: Sequence[str] = ()
+) -> dict[str, Any]:
     """Read a checkpoint, as PyTorch's own errors on a damaged one differ and mislead.
+
+    Nothing in it is executed.
+
+    Parameters
+    ----------
+    path : Path
+    module : SegmentationModule
+        Whose weights it should hold.
+    parts : sequence of str
+        What it should hold besides.
 
     Raises
     ------
     InputError
-        If it is damaged.
+        If it is damaged, or of another network.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if "state_dict" not in state:
-            raise ValueError("no weights")
+        expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+        if {name: tensor.shape for name, tensor in state["state_dict"].items()} != expected:
+            raise ValueError("the weights of another network")
+        if missing := [part for part in parts if part not in state]:
+            raise ValueError(f"no {missing[0]}")
     except Exception as error:
         raise InputError(
             f"a damaged checkpoint {path}",
