@@ -98,6 +98,14 @@ def test_growth_curves_are_drawn(tmp_path):
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_dollars_in_names_are_no_formula(tmp_path):
+    summary = summary_of(**{"a$^$b": [1, 2], "$x$": [3, 4]})
+    figure = plot_growth(summary, "frame", tmp_path / "growth.png")
+    shown = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert sorted(shown) == [r"\$x\$", r"a\$^\$b"]
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_one_line_per_condition():
     summary = summary_of(A01=[1, 2], A02=[3, 4], A03=[9, 9])
     summary["condition"] = summary["well"].map({"A01": "drug", "A02": "drug", "A03": "none"})

@@ -295,3 +295,9 @@ def test_a_fold_that_failed_leaves_the_others_comparable():
     lost = (runs["recipe"] == "b") & (runs["fold"] == 2)
     images = images[(images["recipe"] != "b") | (images["fold"] != 2)]
     assert compare(runs[~lost], images)["same_images"].all()
+
+
+@pytest.mark.parametrize("budget", [float("nan"), float("inf"), "many"])
+def test_a_budget_that_is_no_number_is_named(budget):
+    with pytest.raises(InputError, match=f"the budget '{budget}' in the results"):
+        tidy(pd.DataFrame({"recipe": ["a"], "budget": [budget], "f1": [0.5]}))

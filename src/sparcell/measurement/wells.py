@@ -143,7 +143,9 @@ def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = Non
             over = part.groupby("time")["mean_per_tile"]
             curve = over.agg(mean_per_tile="mean", sem="sem").reset_index()
         mean, error = curve["mean_per_tile"], curve["sem"].fillna(0)
-        axes.plot(curve["time"], mean, marker=".", color=colour, label=" ".join(map(str, names)))
+        # Two dollars in a name are no formula.
+        label = " ".join(map(str, names)).replace("$", r"\$")
+        axes.plot(curve["time"], mean, marker=".", color=colour, label=label)
         axes.fill_between(curve["time"], mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     axes.set_xlabel("time (h)" if unit == "h" else "time (frames)")
     axes.set_ylabel(f"objects per tile (mean ± SEM over {'wells' if whole != 'well' else 'tiles'})")

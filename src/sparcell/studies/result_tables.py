@@ -63,7 +63,7 @@ def _budget(value: object) -> str:
         return ALL
     try:
         return str(int(float(text)))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InputError(
             f"the budget '{text}' in the results", "a number of fields or all", "correct it"
         ) from None
