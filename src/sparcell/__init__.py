@@ -13,14 +13,19 @@ __version__ = "0.1.0"
 
 _HOME = {
     "open_image": "sparcell.io",
+    "import_annotations": "sparcell.annotations.importing",
+    "export_labels": "sparcell.annotations.exporting",
     "label": "sparcell.labeling",
     "train": "sparcell.training",
     "load_model": "sparcell.models",
     "predict": "sparcell.prediction.predict",
     "predict_array": "sparcell.prediction.array",
+    "predict_stain_array": "sparcell.prediction.predict_stain",
+    "PredictSettings": "sparcell.prediction.settings",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
     "run_study": "sparcell.studies",
+    "InputError": "sparcell.core.errors",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -96,3 +96,52 @@ def test_tiles_of_images_by_width_and_object(
     image = Image(np.broadcast_to(np.uint8(0), (8192, width)), "YX")
     grids, halo = predict_instances.plan_tiles(image, image, model, PredictSettings(tile=tile))
     assert (grids[0][1], grids[1][1], halo) == expected
+
+
+def test_channel_and_diameter_are_keywords() -> None:
+    pixels = np.zeros((2, 40, 60))
+    pixels[1, 10:20, 10:20] = 1
+    found = sparcell.predict_array(bright_model(), pixels, "CYX", channels=1)
+    assert found.objects["area_px"].tolist() == [100]
+    # The model's objects have 100 px, a diameter of 11.28 px.
+    model = bright_model()
+    half = sparcell.predict_array(model, pixels[1], diameter=2 * 11.2838)
+    assert half.scale.factor == pytest.approx(0.5, abs=1e-4)
+    with pytest.raises(InputError, match="a diameter of -1"):
+        sparcell.predict_array(model, pixels[1], diameter=-1)
+
+
+def test_an_image_names_its_axes_and_pixel_size() -> None:
+    pixels = np.zeros((3, 40, 60))
+    pixels[:, 10:20, 10:20] = 1
+    image = Image(pixels, "TYX", pixel_size=0.5)
+    found = sparcell.predict_array(bright_model(), image)
+    assert found.labels.shape == (3, 40, 60)
+    assert found.objects["area_um2"].tolist() == [25.0] * 3
+
+
+def test_a_model_and_a_prediction_are_one_line() -> None:
+    model = bright_model()
+    assert repr(model).startswith("<Model tiny: semantic, 1 channel, objects of about 11 px, ")
+    assert len(repr(model)) < 100
+    pixels = np.zeros((40, 60))
+    pixels[10:20, 10:20] = 1
+    found = sparcell.predict_array(model, pixels)
+    assert repr(found) == "<Prediction: 1 object in 40 x 60 px>"
+    assert "1 object in 40 x 60 px" in found._repr_html_() and "<table" in found._repr_html_()
+
+
+def test_outlines_are_drawn_where_the_objects_are() -> None:
+    from matplotlib.figure import Figure
+
+    from sparcell.drawing.palette import MATCHED
+
+    pixels = np.zeros((600, 800))
+    pixels[100:200, 300:400] = 1
+    found = sparcell.predict_array(bright_model(), pixels)
+    axis = found.plot(pixels, axis=Figure().subplots())
+    assert axis.get_title() == "1 object"
+    (drawn,) = axis.images
+    assert tuple(drawn.get_extent()) == (-0.5, 799.5, 599.5, -0.5)
+    y, x = np.nonzero((drawn.get_array() == MATCHED).all(axis=2))
+    assert (y.min(), y.max(), x.min(), x.max()) == (100, 199, 300, 399)

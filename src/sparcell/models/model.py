@@ -25,6 +25,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.files import whole_file
 from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.core.text import counted
 from sparcell.methods import METHODS, Method
 from sparcell.methods.stain.intensities import StainRange
 from sparcell.models.description import describe
@@ -84,7 +85,7 @@ class ModelSpec(BaseModel):
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
 
 
-@dataclass
+@dataclass(repr=False)
 class Model:
     """A loaded model file."""
 
@@ -93,6 +94,17 @@ class Model:
     golden_input: NDArray[np.float32]
     golden_output: NDArray[np.float32]
     source: str = "model"
+
+    def __repr__(self) -> str:
+        """One line: the weights alone would fill millions of characters of a notebook."""
+        spec = self.spec
+        objects = ""
+        if spec.typical_area is not None:
+            objects = f", objects of about {2 * (spec.typical_area / np.pi) ** 0.5:.0f} px"
+        return (
+            f"<Model {spec.name}: {spec.method}, {counted(spec.channels, 'channel')}{objects}, "
+            f"{len(self.onnx) / 1e6:.1f} MB>"
+        )
 
     @property
     def maps(self) -> tuple[str, ...]:

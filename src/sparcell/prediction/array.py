@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
+from sparcell.core.text import counted
 from sparcell.models.domain import Fit
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
@@ -51,13 +55,64 @@ class Prediction(NamedTuple):
     scale: Scale
     fit: Fit | None = None
 
+    def plot(self, pixels: NDArray[Any] | Image, axes: str = "YX", axis: Any = None) -> Any:
+        """Draw the outlines of the objects on the image; of several planes the middle one.
+
+        Parameters
+        ----------
+        pixels, axes
+            As for `predict_array`.
+        axis : matplotlib Axes, optional
+            Where it is drawn; by default in a new figure, which notebooks show.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from sparcell.drawing.picture import (
+            Region,
+            draw_outlines,
+            magnified,
+            read_ids,
+            read_pixels,
+        )
+        from sparcell.prediction.overview.pictures import LARGEST_EDGE, middle_plane
+
+        image = pixels if isinstance(pixels, Image) else Image(pixels, axes)
+        labels = Image(self.labels, label_axes(image))
+        plane = middle_plane(image)
+        region = Region.whole(image.shape, LARGEST_EDGE)
+        drawn = draw_outlines(
+            magnified(read_pixels(image, plane, region)),
+            magnified(read_ids(labels, plane, region)),
+        )
+        if axis is None:
+            import matplotlib.pyplot as plt
+
+            axis = plt.subplots(figsize=(6, 6), layout="constrained")[1]
+        height, width = image.shape
+        # Positions are those of pixel centres, as in the object table.
+        axis.imshow(drawn, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        axis.set_title(counted(len(self.objects), "object"))
+        return axis
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.labels.shape))
+        return f"<Prediction: {counted(len(self.objects), 'object')} in {shape} px>"
+
+    def _repr_html_(self) -> str:
+        """Show the number of objects and the head of their table in notebooks."""
+        return f"<p>{escape(repr(self)[1:-1])}</p>{self.objects.head().to_html(notebook=True)}"
+
 
 def predict_array(
     model: Model | Path | str,
-    pixels: NDArray[Any],
+    pixels: NDArray[Any] | Image,
     axes: str = "YX",
     *,
     settings: PredictSettings = DEFAULTS,
+    diameter: float | str | None = None,
+    channels: int | Sequence[int] | None = None,
     runtime: Runtime | str = "auto",
     threads: int = 0,
     pixel_size: float | None = None,
@@ -71,12 +126,15 @@ def predict_array(
     ----------
     model : Model, Path or str
         A model, or what `load_model` takes. A file is read once, and anew when it changes.
-    pixels : array
-        Of any integers or floats; its intensities need not be scaled.
+    pixels : array or Image
+        Of any integers or floats; its intensities need not be scaled. An `Image`, as `open_image`
+        gives it, names its axes and pixel size itself.
     axes : str
         One letter of ``TCZYX`` per dimension.
     settings : PredictSettings
         Those of files and blocks do not matter here.
+    diameter, channels
+        The settings of these names, which are used most. One channel may be a number alone.
     runtime : Runtime or str
         A name, or what `Model.open` gave. The network of a name is opened at the first call and
         shared by later ones; see `Model.open`.
@@ -94,9 +152,15 @@ def predict_array(
     InputError
         If the array, its axes or its channels do not fit the model.
     """
+    if diameter is not None:
+        settings = replace(settings, diameter=diameter)
+    if channels is not None:
+        numbers = (channels,) if isinstance(channels, int) else tuple(channels)
+        settings = replace(settings, channels=numbers)
     model = MODELS.get(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)
-    prepared = PreparedImage.of(Image(pixels, axes, pixel_size), loaded, settings)
+    image = pixels if isinstance(pixels, Image) else Image(pixels, axes, pixel_size)
+    prepared = PreparedImage.of(image, loaded, settings)
     for plane in prepared.blank:
         logger.warning(f"time point {plane.t}, depth {plane.z} is constant and was skipped")
     labels = np.zeros(

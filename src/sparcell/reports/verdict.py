@@ -143,10 +143,10 @@ def _advice(
         elif not match["tp"]:
             advice.append(
                 "No outline fits. Check in the pictures that the labels fit the images, and "
-                "train longer: --set fit.epochs=80."
+                "train longer (setting fit.epochs)."
             )
         else:
-            advice.append("Train longer (--set fit.epochs=80), or outline more images.")
+            advice.append("Train longer (setting fit.epochs), or outline more images.")
     if match["fp"] > 2 * match["fn"] and level != "good":
         advice.append(
             "Most errors are extra objects. See in the pictures whether they are debris, pieces of "
