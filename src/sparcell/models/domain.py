@@ -42,7 +42,7 @@ ONLY_MORE = ("noise",)
 """Features of which less than in the training images does no harm."""
 
 
-class Fit(NamedTuple):
+class DomainFit(NamedTuple):
     """How well an image fits a model.
 
     Attributes
@@ -111,7 +111,7 @@ class Domain(BaseModel):
             limits[field] = MARGIN * max(float(np.percentile(distances, 99)), LEAST_LIMIT)
         return draft.model_copy(update=limits)
 
-    def judge(self, features: Mapping[str, float]) -> Fit:
+    def judge(self, features: Mapping[str, float]) -> DomainFit:
         """Compare an image with the training images.
 
         Parameters
@@ -123,7 +123,7 @@ class Domain(BaseModel):
         names, limit = (FEATURES, self.limit) if whole else (OF_IMAGE, self.limit_of_image)
         spread = np.sqrt(np.diag(self.covariance))
         deviations = self._deviations(features, names) / spread[: len(names)]
-        return Fit(
+        return DomainFit(
             self._distance(features, names) / limit,
             dict(zip(names, deviations.round(2).tolist(), strict=True)),
         )

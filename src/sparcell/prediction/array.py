@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.text import counted
-from sparcell.models.domain import Fit
+from sparcell.models.domain import DomainFit
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
@@ -46,14 +46,14 @@ class Prediction(NamedTuple):
         One row per object, as `sparcell.measurement.object_table` describes.
     scale : Scale
         By how much the array was resized for the network.
-    fit : Fit, optional
+    fit : DomainFit, optional
         How well the array fits the model, if the model has statistics of its training images.
     """
 
     labels: Labels
     objects: pd.DataFrame
     scale: Scale
-    fit: Fit | None = None
+    fit: DomainFit | None = None
 
     def plot(self, pixels: NDArray[Any] | Image, axes: str = "YX", axis: Any = None) -> Any:
         """Draw the outlines of the objects on the image; of several planes the middle one.

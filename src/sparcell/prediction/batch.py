@@ -14,7 +14,7 @@ from sparcell.core.files import input_error
 from sparcell.core.image import Image
 from sparcell.core.progress import track
 from sparcell.io.chunks import warn_missing_chunks
-from sparcell.models.domain import Fit
+from sparcell.models.domain import DomainFit
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.prepared_image import PreparedImage
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
         Constant planes, one sentence each.
     empty : bool
         Nothing in it stands out from the noise.
-    fit : Fit, optional
+    fit : DomainFit, optional
         How well the image fits the model, if that is known.
     trace : str
         Traceback of a failure that is no fault of the input.
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
     megapixels: float = 0.0
     skipped: tuple[str, ...] = ()
     empty: bool = False
-    fit: Fit | None = None
+    fit: DomainFit | None = None
     trace: str = ""
 
     @classmethod

@@ -14,7 +14,7 @@ from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels
 from sparcell.io import open_image
 from sparcell.measurement.image_features import LabelledRegion, image_features
-from sparcell.models.domain import Domain, Fit
+from sparcell.models.domain import Domain, DomainFit
 from sparcell.models.model import Model
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
@@ -36,7 +36,7 @@ BLANK = {"noise": (-0.25, 1.0), "fine_texture": (-0.1, 0.1), "coarse_texture": (
 """Features of an image of nothing but noise: an empty field of any kind."""
 
 
-def judge_image(prepared: PreparedImage, labels: Image) -> Fit | None:
+def judge_image(prepared: PreparedImage, labels: Image) -> DomainFit | None:
     """Judge from the middle plane of an image whether it is of a kind that its model knows.
 
     Parameters
@@ -47,7 +47,7 @@ def judge_image(prepared: PreparedImage, labels: Image) -> Fit | None:
 
     Returns
     -------
-    Fit or None
+    DomainFit or None
         None if the model has no statistics of its training images, or the image is tiny or shows
         nothing but noise.
     """
@@ -60,7 +60,7 @@ def judge_image(prepared: PreparedImage, labels: Image) -> Fit | None:
     return None
 
 
-def judge_features(domain: Domain, features: Mapping[str, float]) -> Fit | None:
+def judge_features(domain: Domain, features: Mapping[str, float]) -> DomainFit | None:
     """Judge an image by its features; see `judge_image`."""
     if not features or ("contrast" not in features and _is_blank(features)):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sparcell.models.domain import BRIGHT, Domain, Fit
+from sparcell.models.domain import BRIGHT, Domain, DomainFit
 from sparcell.models.model import Model
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ WORDS = {
 """Feature and sign of its deviation, in words for the user."""
 
 
-def warn_misfits(fits: Mapping[str, Fit], model: Model) -> None:
+def warn_misfits(fits: Mapping[str, DomainFit], model: Model) -> None:
     """Warn, in one line, of images that do not look like what the model has learned.
 
     Parameters
@@ -61,7 +61,7 @@ def warn_misfits(fits: Mapping[str, Fit], model: Model) -> None:
     )
 
 
-def describe_misfits(misfits: Sequence[Fit], domain: Domain) -> tuple[str, str]:
+def describe_misfits(misfits: Sequence[DomainFit], domain: Domain) -> tuple[str, str]:
     """Say how images differ from a model's training images, and what to do."""
     names = list(misfits[0].deviations)
     names = [name for name in names if all(name in fit.deviations for fit in misfits)]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, size_and_mtime, whole_file
 from sparcell.measurement.predicted_tables import MEASURED, describe_measured
-from sparcell.models.domain import Fit
+from sparcell.models.domain import DomainFit
 from sparcell.prediction.items import Item
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Results:
         item: Item,
         skipped: Sequence[str] = (),
         empty: bool = False,
-        fit: Fit | None = None,
+        fit: DomainFit | None = None,
     ) -> None:
         """Note that an item's results are written, but for the planes that were skipped."""
         entry = self.entries[item.name]
@@ -128,13 +128,13 @@ class Results:
         """Names of finished items in which nothing stands out from the noise."""
         return [item.name for item in items if self.entries[item.name].get("empty")]
 
-    def fits(self, items: Iterable[Item]) -> dict[str, Fit]:
+    def fits(self, items: Iterable[Item]) -> dict[str, DomainFit]:
         """Names of finished items to how well they fit the model, where that is known."""
         known = {item.name: self.entries[item.name].get("fit") for item in items}
         return {
-            name: Fit(**fit)
+            name: DomainFit(**fit)
             for name, fit in known.items()
-            if isinstance(fit, dict) and set(fit) == set(Fit._fields)
+            if isinstance(fit, dict) and set(fit) == set(DomainFit._fields)
         }
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from sparcell.io import open_image, write_table
 from sparcell.measurement import stack_note
 from sparcell.methods.base import DENSE_MAPS
 from sparcell.methods.task import IMAGE, INSTANCES
-from sparcell.models.domain import Fit
+from sparcell.models.domain import DomainFit
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime, read_uint8
 from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
@@ -136,7 +136,7 @@ class PredictionTask(ABC):
         """
         raise NotImplementedError
 
-    def judge(self, prepared: PreparedImage, item: Item) -> Fit | None:
+    def judge(self, prepared: PreparedImage, item: Item) -> DomainFit | None:
         """Judge whether an image with results is of a kind that its model knows, if that can be."""
         return None
 
@@ -146,7 +146,7 @@ class PredictionTask(ABC):
         items: Sequence[Item],
         model: Model,
         scales: dict[str, Any],
-        fits: Mapping[str, Fit],
+        fits: Mapping[str, DomainFit],
         out: Path,
     ) -> TaskResults:
         """Write what is about all images together.
@@ -231,7 +231,7 @@ class InstanceTask(PredictionTask):
         """See `sparcell.prediction.blocks.predict_blocks`."""
         predict_in_blocks(prepared, item, runtime_spec, client)
 
-    def judge(self, prepared: PreparedImage, item: Item) -> Fit | None:
+    def judge(self, prepared: PreparedImage, item: Item) -> DomainFit | None:
         """See `judge_image`."""
         return judge_image(prepared, open_image(item.written_labels))
 
@@ -240,7 +240,7 @@ class InstanceTask(PredictionTask):
         items: Sequence[Item],
         model: Model,
         scales: dict[str, Any],
-        fits: Mapping[str, Fit],
+        fits: Mapping[str, DomainFit],
         out: Path,
     ) -> TaskResults:
         """Count the objects of every plane: ``counts.csv``."""
@@ -321,7 +321,7 @@ class ImageTask(PredictionTask):
         items: Sequence[Item],
         model: Model,
         scales: dict[str, Any],
-        fits: Mapping[str, Fit],
+        fits: Mapping[str, DomainFit],
         out: Path,
     ) -> TaskResults:
         """List the predicted images."""
