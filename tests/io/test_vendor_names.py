@@ -109,6 +109,10 @@ EXPECTED = {
     "run 2_Position 3_t00_z01_RAW_ch00": {
         "plate": "run 2", "tile": "3", "time": "00", "depth": "01", "channel": "00",
     },
+    "plate__2023-01-02_r01c02f03p01-ch2": {
+        "plate": "plate__2023-01-02", "well": "A02", "tile": "03", "depth": "01", "channel": "2",
+    },
+    "B03_img_001": {"well": "B03", "tile": "001"},
     "wellB03_field2": {"well": "B03", "tile": "2"},
     "B03_xy2": {"well": "B03", "tile": "2"},
     "plate_B03_fov_7_t2": {"plate": "plate", "well": "B03", "tile": "7", "time": "2"},

@@ -74,7 +74,7 @@ FORMS = (
     Form(
         "PerkinElmer Operetta, Opera",
         "r02c03f01p01-ch1sk1fk1fl1",
-        r"(?:.*_)?r(?P<row>\d{2})c(?P<column>\d{2})f(?P<tile>\d+)(?:p(?P<depth>\d+))?"
+        r"(?:(?P<plate>.+)_)?r(?P<row>\d{2})c(?P<column>\d{2})f(?P<tile>\d+)(?:p(?P<depth>\d+))?"
         r"(?:.*?-ch(?P<channel>\d+))?(?:.*?(?:sk|t)(?P<time>\d+).*|.*)",
     ),
     Form(
@@ -201,7 +201,7 @@ FORMS = (
     Form(
         "well, site and others in this order of letters or another",
         "exp_B03_s1_t005_z2_w1",
-        rf"{_PLATE}(?:well[_-]?)?{_WELL}[_-](?:s|f|xy|fov|pos|site|field|tile)[_-]?(?P<tile>\d+)"
+        rf"{_PLATE}(?:well[_-]?)?{_WELL}[_-](?:s|f|xy|fov|pos|site|field|tile|img|image)[_-]?(?P<tile>\d+)"
         + _somewhere("z", r"(?P<depth>\d+)")
         + _somewhere("(?:w|ch?)", r"(?P<channel>\d+)")
         # The letter of the time may lack where the time follows the site at once.
