@@ -22,7 +22,8 @@ from sparcell.io.scenes import Scene
 
 logger = logging.getLogger(__name__)
 
-SET_NAME = re.compile(r"\.ome\.(tiff?|btf)$|_MMStack", re.IGNORECASE)
+SET_NAME = re.compile(r".*_MMStack.*_\d+(\.ome)?\.tiff?|(?!.*_MMStack).*\.ome\.(tiff?|btf)", re.I)
+"""Files that may continue another one; Micro-Manager numbers those that do."""
 
 
 def open_image(image: ImageRef | Path | str, axes: str | None = None) -> Image:
@@ -114,7 +115,7 @@ def without_continued(paths: Sequence[Path]) -> list[Path]:
     there = {path.resolve() for path in paths}
     kept, left_out = [], []
     for path in paths:
-        begin = _continued_file(path) if len(there) > 1 and SET_NAME.search(path.name) else None
+        begin = _continued_file(path) if len(there) > 1 and SET_NAME.fullmatch(path.name) else None
         if begin is not None and begin.resolve() != path.resolve() and begin.resolve() in there:
             left_out.append((path, begin))
         else:
