@@ -14,7 +14,14 @@ from micro_manager import write_micro_manager
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Plane
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import Scene, expand_scenes, list_scenes, open_image, without_continued
+from sparcell.io import (
+    Scene,
+    expand_scenes,
+    list_images,
+    list_scenes,
+    open_image,
+    without_continued,
+)
 
 A = np.random.default_rng(0).integers(0, 9000, (4, 20, 30), np.uint16)
 B, SMALL = A[:, :18, :26], A[0, :9, :13]
@@ -117,3 +124,42 @@ def test_a_stack_of_imagej_that_was_cut_off(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: -A[0].nbytes])
     with pytest.raises(InputError, match=r"damaged TIFF .*3 of 4 images are there"):
         open_image(path)
+
+
+NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+
+
+def write_described_elsewhere(folder: Path) -> list[Path]:
+    """Write two channels of an image as files, and the description of both beside them."""
+    ids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{n}" for n in range(2)]
+    parts = "".join(
+        f'<TiffData FirstC="{n}" IFD="0" PlaneCount="1"><UUID FileName="c{n}.ome.tif">{uuid}</UUID>'
+        "</TiffData>"
+        for n, uuid in enumerate(ids)
+    )
+    named = "".join(f'<Channel ID="Channel:0:{n}" Name="{name}"/>' for n, name in enumerate("ab"))
+    sizes = 'SizeX="30" SizeY="20" SizeC="2" SizeZ="1" SizeT="1" PhysicalSizeX="0.5"'
+    (folder / "x.companion.ome").write_text(
+        f'<?xml version="1.0"?><OME xmlns="{NAMESPACE}"><Image ID="Image:0" Name="x">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" {sizes}>'
+        f"{named}{parts}</Pixels></Image></OME>"
+    )
+    for n, uuid in enumerate(ids):
+        text = (
+            f'<?xml version="1.0"?><OME xmlns="{NAMESPACE}" UUID="{uuid}">'
+            '<BinaryOnly MetadataFile="x.companion.ome" UUID="urn:uuid:0"/></OME>'
+        )
+        tifffile.imwrite(folder / f"c{n}.ome.tif", A[n], description=text, metadata=None)
+    return [folder / f"c{n}.ome.tif" for n in range(2)]
+
+
+def test_a_set_with_a_companion_file(tmp_path: Path) -> None:
+    files = write_described_elsewhere(tmp_path)
+    for path in files:
+        image = open_image(path)
+        assert (image.axes, image.channels, image.pixel_size) == ("CYX", ("a", "b"), 0.5)
+        np.testing.assert_array_equal(image.read(), A[:2])
+    assert without_continued(list_images([tmp_path])) == files[:1]
+    (tmp_path / "x.companion.ome").unlink()
+    with pytest.raises(InputError, match=r"of a set without the file that describes it, x\.comp"):
+        open_image(files[0])

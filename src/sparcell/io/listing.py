@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 SIDE_FILES = (
     ".csv", ".tsv", ".txt", ".json", ".yaml", ".yml", ".xml", ".html", ".md", ".log", ".xlsx",
     ".xls", ".ods", ".parquet", ".pdf", ".ini", ".db", ".py", ".ijm", ".roi", ".geojson",
-    ".partial", ".lock",
+    ".partial", ".lock", ".companion.ome", ".htd", ".xdce",
 )  # fmt: skip
 
 

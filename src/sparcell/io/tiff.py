@@ -25,7 +25,7 @@ from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.scenes import Scene, find_scene
 from sparcell.io.tiff_metadata import read_facts
-from sparcell.io.tiff_scenes import POSITION, TiffScene, find_tiff_scenes
+from sparcell.io.tiff_scenes import POSITION, TiffScene, find_tiff_scenes, open_tiff
 from sparcell.io.tiff_segments import describe_mismatch
 from sparcell.io.tiff_tags import LOSSY, channel_names, check_colours, largest, show
 from sparcell.io.unnamed_axes import ask_for_axes
@@ -51,7 +51,7 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         If the file has no such scene, is no TIFF, is damaged, incomplete or empty, holds other
         things than real numbers, or its axes are unknown.
     """
-    with _readable(path), tifffile.TiffFile(path) as tif:
+    with _readable(path), open_tiff(path) as tif:
         scenes = _scenes(tif, path)
         number = find_scene(scene, [one.name for one in scenes], path)
         chosen = largest(scenes) if number is None else scenes[number]
@@ -89,7 +89,7 @@ def scenes_of(path: Path) -> tuple[Scene, ...]:
     InputError
         If the file is no TIFF, or is damaged.
     """
-    with _readable(path), tifffile.TiffFile(path) as tif:
+    with _readable(path), open_tiff(path) as tif:
         return tuple(
             Scene(one.name, _unknown_as_question(_letters(one)), one.shape, one.main)
             for one in _scenes(tif, path)
@@ -115,7 +115,7 @@ def continued_file(path: Path) -> Path | None:
     Large images, and the channels of some programs, are spread over several files. Each of them
     gives the whole image.
     """
-    with _readable(path), tifffile.TiffFile(path) as tif:
+    with _readable(path), open_tiff(path) as tif:
         scenes = _scenes(tif, path)
         if any(scene.begins_in(tif) for scene in scenes):
             return None

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tifffile import TiffFile
 
+from sparcell.core.errors import InputError
 from sparcell.io.scenes import unique_scene_names
 from sparcell.io.tiff_tags import full_images
 
 OME = "ome"
+DESCRIBED = re.compile(r'<(?:\w+:)?BinaryOnly\b[^>]*\bMetadataFile="([^"]+)"')
+"""In files of an OME-TIFF set: the file with the description of all."""
 MICRO_MANAGER = "mmstack"
 POSITION = "R"
 """Letter that tifffile gives to the axis of Micro-Manager's positions."""
@@ -67,18 +74,49 @@ class TiffScene:
 
     def begins_in(self, tif: Any) -> bool:
         """Whether the first page that is there lies in a file, one of a set."""
-        first = next((page for page in self.pages if page is not None), None)
-        return first is not None and first.parent is tif
+        return self.first_file == str(tif.filehandle.path)
 
     def lies_in(self, tif: Any) -> bool:
         """Whether any page lies in a file, one of a set."""
-        return any(page is not None and page.parent is tif for page in self.pages)
+        path = tif.filehandle.path
+        return any(page is not None and page.parent.filehandle.path == path for page in self.pages)
 
     @property
     def first_file(self) -> str | None:
         """Path of the file with the first page; None where no page is there."""
         first = next((page for page in self.pages if page is not None), None)
         return None if first is None else str(first.parent.filehandle.path)
+
+
+@contextmanager
+def open_tiff(path: Path) -> Iterator[TiffFile]:
+    """Open a TIFF; one of a set that another file describes, with that description.
+
+    Raises
+    ------
+    InputError
+        If that file is not beside it.
+    """
+    with TiffFile(path) as tif:
+        elsewhere = DESCRIBED.search(tif.ome_metadata or "") if tif.is_ome else None
+        if elsewhere is None:
+            yield tif
+            return
+    # Only files of the same folder are opened, whatever the description says.
+    description = path.parent / Path(elsewhere[1].replace("\\", "/")).name
+    if not description.is_file():
+        raise InputError(
+            f"{path} of a set without the file that describes it, {description.name}",
+            "the whole set",
+            "copy that file beside it",
+        )
+    if description.suffix.lower() in (".ome", ".xml"):
+        text: str | None = description.read_text("utf8")
+    else:
+        with TiffFile(description) as other:
+            text = other.ome_metadata
+    with TiffFile(path, omexml=text) as tif:
+        yield tif
 
 
 def find_tiff_scenes(tif: Any) -> list[TiffScene]:
