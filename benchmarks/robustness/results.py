@@ -11,7 +11,7 @@ import tifffile
 
 from sparcell.models import load_model
 
-VOLATILE = ("record.json", "plan.json", "report.html", "study.html", "*.png", "*.ckpt", "*.log",
+VOLATILE = ("record.json", "plan.json", "*.html", "*.png", "*.ckpt", "*.log",
             "evaluation.json", "*.lock", "runs/*.json")  # fmt: skip
 """Files with times, paths or the machine's load in them."""
 COSTS = ("seconds", "train_cpu_s", "train_s", "predict_s_per_mpx", "peak_mib", "gpu_mib")

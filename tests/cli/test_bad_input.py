@@ -225,3 +225,10 @@ def test_a_long_quote_and_escape_sequences_make_one_plain_line(sparcell, tmp_pat
     code, said = sparcell("info", tmp_path / "set")
     assert code == 2 and said.count("\n") == 1 and "\x1b" not in said
     assert "'a\\x1b[31m b" in said and len(said) < 1500
+
+
+def test_an_image_of_many_channels_is_one_short_line(sparcell, tmp_path):
+    write(tmp_path / "a.tif", np.zeros((900, 4, 4), np.uint8), metadata={"axes": "CYX"})
+    code, said = sparcell("info", tmp_path / "a.tif")
+    assert code == 0 and "900 C x 4 Y x 4 X" in said and "channels 0, 1, 2" in said
+    assert len(said.splitlines()[0].removeprefix(str(tmp_path))) < 500

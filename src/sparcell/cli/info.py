@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparcell.cli.parameters import echo
-from sparcell.core.text import counted
+from sparcell.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
@@ -38,7 +38,8 @@ def info(
                 continue
             size = f"{image.pixel_size:g} um/px" if image.pixel_size else "pixel size unknown"
             shape = " x ".join(f"{image.data.shape[i]} {a}" for i, a in enumerate(image.axes))
-            names = f", channels {', '.join(image.channels)}" if image.size("C") > 1 else ""
+            listed = one_line(", ".join(image.channels))
+            names = f", channels {listed}" if image.size("C") > 1 else ""
             echo(f"{ref}: {shape}, {image.data.dtype}, {size}{names}")
 
 

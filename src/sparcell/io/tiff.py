@@ -20,7 +20,7 @@ from sparcell.core.axes import LETTERS, check_axes
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
-from sparcell.core.text import counted
+from sparcell.core.text import counted, one_line
 from sparcell.io.file_state import FileState
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.scenes import Scene, find_scene
@@ -355,7 +355,8 @@ def _readable(path: Path) -> Iterator[None]:
             raise _damaged(path, "its list of pages ends too early")
         if "MMStack" in line:
             line = "planned with more images than are there, or other files of its set are missing"
-        warnings.warn(f"odd metadata in {path}: {line}", SparcellWarning, stacklevel=4)
+        said = one_line(line, 200)
+        warnings.warn(f"odd metadata in {path}: {said}", SparcellWarning, stacklevel=4)
 
 
 class _Complaints(logging.Handler):
