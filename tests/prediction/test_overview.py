@@ -77,7 +77,7 @@ def test_failures_and_warnings_are_on_the_page(tmp_path: Path) -> None:
     predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
     text = page_text(tmp_path / "out")
     assert "1 image without a result" in text and "<bad>.tif" in text
-    assert "the model learned objects of 4 px" in text
+    assert "the model learned objects of 2 to 7 px" in text
     warnings = json.loads((tmp_path / "out" / "record.json").read_text())["warnings"]
     assert len(warnings) == 1 and warnings[0] in text
 

