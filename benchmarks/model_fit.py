@@ -1,6 +1,6 @@
 """Share of the images of each set that a model says it does not know.
 
-    SPARCELL_DATA=FOLDER python benchmarks/model_fit.py [--models NAME ...] [--json FILE]
+    SPARCELL_DATA=FOLDER python benchmarks/model_fit.py [--models NAME ...] [--sets WORD ...]
 
 Predicts every image of the sets in FOLDER by each model, and prints for each pair the share of
 images of which `sparcell predict` warns. Training and validation images of a model are left out.
@@ -99,19 +99,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["nuclei", "cells-phase"], metavar="MODEL")
+    add_sample_options(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    root = Path(os.environ["SPARCELL_DATA"])
     rows = []
     for path in options.models:
         name = Path(path).stem
         model = load_model(path)
         if model.spec.domain is None:
             raise SystemExit(f"{path} has no statistics; see add_domain.py")
-        for images in SETS:
-            for label, image in images_of(root, images, name):
+        for images in chosen_sets(options.sets):
+            for label, image in images_of(images, name, options.images):
                 found: dict[str, Any] = {"model": name, "set": images.name, "image": label}
                 rows.append(found | judge(model, image, options.threads))
     table = pd.DataFrame(rows)
@@ -120,12 +120,25 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf8")
 
 
-def images_of(root: Path, images: ImageSet, model: str) -> Iterator[tuple[str, Image]]:
-    """Open the planes of a set that a model has not learned from."""
+def add_sample_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose sets and images."""
+    parser.add_argument("--sets", nargs="+", metavar="WORD", help="sets with one of these words")
+    parser.add_argument("--images", type=int, metavar="N", help="at most N images of each set")
+
+
+def chosen_sets(words: list[str] | None) -> list[ImageSet]:
+    """List the sets whose name has one of some words; all without."""
+    return [one for one in SETS if not words or any(word in one.name for word in words)]
+
+
+def images_of(images: ImageSet, model: str, most: int | None) -> Iterator[tuple[str, Image]]:
+    """Open the planes of a set that a model has not learned from; of many files, some."""
+    root = Path(os.environ["SPARCELL_DATA"])
     samples = Dataset.open(root / images.folder).samples
     if TRAINED_ON.get(model) == images.folder:
         samples = tuple(sample for sample in samples if sample.split == "test")
-    for sample in samples:
+    kept = np.linspace(0, len(samples) - 1, min(len(samples), most or len(samples))).astype(int)
+    for sample in (samples[number] for number in kept):
         if images.only not in ("", sample.name):
             continue
         folder = root / images.folder / images.kind

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from sparcell.cli.help import GroupedCommand, SuggestingGroup
 from sparcell.cli.parameters import echo
 from sparcell.core.text import counted
+
+if TYPE_CHECKING:
+    from sparcell.model_choice import Choice
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +68,61 @@ def show(
     info = info_of(path) or own
     facts = {"file": str(path), "kind": kind} | info.model_dump(mode="json", exclude_defaults=True)
     typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=88), nl=False)
+
+
+@app.command("try", cls=GroupedCommand)
+def try_(
+    inputs: list[str] = typer.Argument(..., help="Images, folders, quoted patterns, OME-Zarrs."),
+    model: list[str] = typer.Option(
+        None, "--model", help="A further model: file, run folder or package; may be repeated."
+    ),
+    out: Path = typer.Option(
+        Path("models.html"), "-o", "--output", help="Page with what each model finds."
+    ),
+    threads: int = typer.Option(0, help="Threads of each network; 0: one per core."),
+) -> None:
+    """Predict a sample of images by all models; rank them."""
+    from sparcell.model_choice import try_models
+    from sparcell.model_choice.contact_sheet import check_page, write_sheet
+
+    check_page(out)
+    choice = try_models(inputs, model or (), threads=threads)
+    _show_choice(choice)
+    named = " ".join(shlex.quote(word) for word in inputs)
+    if choice.best:
+        best = shlex.quote(choice.best.name)
+        advice = f"Next: sparcell predict {best} {named} -o counted"
+    else:
+        advice = (
+            "No model fits these images. Next: outline some objects, or make labels from a stain"
+            " with sparcell label, and train a model with sparcell train"
+        )
+    write_sheet(choice, advice, out)
+    echo(f"What each model finds: {out}")
+    echo(advice)
+
+
+def _show_choice(choice: Choice) -> None:
+    """Print a table of the models, the best first."""
+    headings = ("model", "fits images", "objects", "agreement", "contrast", "distance")
+    rows: list[tuple[str, ...]] = [headings]
+    for one in choice.models:
+        medians = [one.median(n) for n in ("agreement", "outline_contrast", "known_distance")]
+        rows.append(
+            (
+                one.name,
+                f"{one.fitting} of {len(choice.names)}",
+                f"{one.median('objects'):.0f}".replace("nan", "-"),
+                *(f"{value:.2f}".replace("nan", "-") for value in medians),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        echo("  ".join(cells).rstrip())
+    for one in choice.models:
+        if one.failure:
+            echo(f"{one.name}: {one.failure}")
 
 
 @app.command("fetch", cls=GroupedCommand)

@@ -96,7 +96,8 @@ def measure_domain(model: Model, planes: Sequence[tuple[ImageRef, Plane]]) -> Do
 def _predicted_features(loaded: LoadedModel, ref: ImageRef, plane: Plane) -> dict[str, float]:
     """Predict the middle of a plane, and compute its features."""
     settings = PredictSettings(diameter="none", tta="none")
-    middle = _middle(open_image(ref), plane, loaded.model.spec.frames)
+    frames = loaded.model.spec.frames
+    middle = middle_of_plane(open_image(ref), plane, frames, LARGEST_TRAINING)
     prepared = PreparedImage.of(middle, loaded, settings)
     labels = np.zeros([prepared.image.size(a) for a in label_axes(prepared.image)], np.int32)
     table = predict_planes(prepared, labels, "", threads=1)
@@ -106,12 +107,30 @@ def _predicted_features(loaded: LoadedModel, ref: ImageRef, plane: Plane) -> dic
     return features
 
 
-def _middle(image: Image, plane: Plane, frames: int) -> Image:
-    """Middle of a plane, with the frames before it that the model reads."""
-    y, x = (_around(0.5, min(edge, LARGEST_TRAINING), edge) for edge in image.shape)
+def middle_of_plane(image: Image, plane: Plane, frames: int, edge: int) -> Image:
+    """Read the middle of a plane, with the frames before it that a model reads.
+
+    Parameters
+    ----------
+    image : Image
+    plane : Plane
+    frames : int
+        Time points that the model reads together.
+    edge : int
+        Largest edge of the part, px.
+
+    Returns
+    -------
+    Image
+        ``TCYX``, in memory.
+    """
+    y, x = (_around(0.5, min(length, edge), length) for length in image.shape)
     times = (max(plane.t - back, 0) for back in reversed(range(frames)))
     pixels = np.stack([image.read(y, x, plane._replace(t=t)) for t in times])
-    return Image(pixels, "TCYX", source=image.source)
+    # Larger types may have values that float32 does not hold.
+    dtype = np.dtype(image.data.dtype)
+    pixels = pixels.astype(dtype if dtype.itemsize <= 2 else np.float32)
+    return Image(pixels, "TCYX", image.pixel_size, image.channels, image.source)
 
 
 def sample_features(prepared: PreparedImage, labels: Image) -> dict[str, float]:

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 NAMED = 3
 """Images that a warning names."""
-INVERT = "Invert the images (in Fiji: Edit > Invert), or use another model"
-OTHER_MODEL = "Try another model, or train one on outlines of such images"
+INVERT = "Invert the images (in Fiji: Edit > Invert), or compare models: sparcell models try IMAGES"
+OTHER_MODEL = "Compare models: sparcell models try IMAGES; or train one on such images"
 WORDS = {
     ("background", 1): "the background is brighter",
     ("background", -1): "the background is darker",

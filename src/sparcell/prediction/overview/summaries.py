@@ -85,6 +85,8 @@ def summarise(item: Item, counts: pd.DataFrame, model: Model) -> ImageSummary:
 
 
 def _with_doubts(summary: ImageSummary, counts: pd.DataFrame, model: Model) -> ImageSummary:
+    if "misfit" in counts and (counts["misfit"].astype(float) > 1).any():
+        summary.doubts.append("does not look like the model's training images")
     if not summary.objects:
         summary.doubts.append("no object found")
     elif is_far_off(counts, model.spec).any():
