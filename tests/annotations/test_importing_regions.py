@@ -226,9 +226,11 @@ def test_an_outline_of_the_whole_image_is_no_object(
     import_annotations([file], tmp_path / "out", images)
     assert sizes(tmp_path / "out") == [EDGE * EDGE]
     assert "left out: 1 outlines of the whole image" in caplog.text
+    # Alone it may be an object.
     alone = qupath(tmp_path / "A1.geojson", [(whole, "annotation", "")])
-    with pytest.raises(InputError, match="no outline; left out: 1 outlines of the whole image"):
-        import_annotations([alone], tmp_path / "none", images)
+    import_annotations([alone], tmp_path / "alone", images)
+    assert sizes(tmp_path / "alone") == [SHAPE[0] * SHAPE[1]]
+    assert "covers the whole image; delete it if it is a region" in caplog.text
 
 
 def test_starred_classes_of_qupath_are_no_objects(tmp_path: Path, images: Path) -> None:

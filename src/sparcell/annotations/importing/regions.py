@@ -21,16 +21,31 @@ WHOLE = 0.95
 
 
 def leave_out_whole_images(shapes: Shapes, shape: tuple[int, int]) -> Shapes:
-    """Leave out outlines of the whole image, which is of `shape` px, and count them."""
+    """Leave out outlines of the whole image that contain any shape, and count them.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    shape : (int, int)
+        Height and width of the image, px.
+    """
+    points = np.array([[p.y, p.x] for p in shapes.points], np.float64).reshape(-1, 2)
     kept = []
     for outline in shapes.outlines:
         top, left = max(-outline.top, 0), max(-outline.left, 0)
         bottom, right = shape[0] - outline.top, shape[1] - outline.left
         inside = outline.mask[top : max(bottom, 0), left : max(right, 0)]
-        if inside.sum() >= WHOLE * shape[0] * shape[1]:
+        if inside.sum() < WHOLE * shape[0] * shape[1]:
+            kept.append(outline)
+        elif _count_points(outline, points) or any(
+            _encloses(outline, other) for other in shapes.outlines if other is not outline
+        ):
             shapes.skip("outlines of the whole image")
         else:
             kept.append(outline)
+            logger.warning(
+                f"an outline in {shapes.source} covers the whole image; delete it if it is a region"
+            )
     return replace(shapes, outlines=kept)
 
 
@@ -76,6 +91,14 @@ def leave_out_regions(shapes: Shapes) -> Shapes:
                 "ones; delete it if it is a region"
             )
     return replace(shapes, outlines=objects_only)
+
+
+def _encloses(outline: Outline, other: Outline) -> bool:
+    """Whether the box of a smaller outline lies inside, and all of its pixels."""
+    top, left = other.top - outline.top, other.left - outline.left
+    low, high = (top, left), (top + other.mask.shape[0], left + other.mask.shape[1])
+    fits = min(low) >= 0 and high[0] <= outline.mask.shape[0] and high[1] <= outline.mask.shape[1]
+    return fits and other.mask.sum() < outline.mask.sum() and _contains(outline, other)
 
 
 def _contains(outline: Outline, other: Outline) -> bool:
