@@ -24,6 +24,7 @@ _HOME = {
     "PredictSettings": "sparcell.prediction.settings",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
+    "track": "sparcell.tracking",
     "run_study": "sparcell.studies",
     "InputError": "sparcell.core.errors",
 }

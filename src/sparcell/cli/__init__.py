@@ -73,12 +73,13 @@ def register() -> None:
         report,
         simulate,
         study,
+        track,
         train,
     )
 
     verbs = (
-        demo, info, import_, label, train, predict, evaluate, measure, report, simulate, quantise,
-        export, doctor,
+        demo, info, import_, label, train, predict, evaluate, measure, track, report, simulate,
+        quantise, export, doctor,
     )  # fmt: skip
     for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]

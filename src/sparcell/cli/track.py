@@ -1,0 +1,38 @@
+"""sparcell track: cells over time."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import typer
+
+logger = logging.getLogger(__name__)
+
+
+def track(
+    predictions: Path = typer.Argument(
+        ...,
+        help="Folder that `sparcell predict` wrote, label images (movies, or a file for each "
+        "frame), or a table of points with t, y, x.",
+    ),
+    out: Path = typer.Option(..., "-o", "--out", help="Folder for tables and label images."),
+    images: Path = typer.Option(
+        None, help="Folder of the images, to find shifts of the stage from them, too."
+    ),
+    wells: str = typer.Option(
+        None,
+        help="Table with name,well,tile,time, or a regular expression with these groups. By "
+        "default names are read as those of common microscopes, or end in the frame's number.",
+    ),
+    interval: str = typer.Option(None, help="Time from frame to frame, such as 15min."),
+    shifts: bool = typer.Option(
+        True, "--shifts/--no-shifts", help="Correct shifts of the stage between frames."
+    ),
+) -> None:
+    """Follow cells over time: tracks, divisions and families, also when the stage shifts."""
+    from sparcell.tracking import track as run
+
+    found = run(predictions, out, images=images, wells=wells, interval=interval, shifts=shifts)
+    divisions = int((found.tracks["fate"] == "divided").sum())
+    logger.info(f"{len(found.tracks)} tracks, {divisions} divisions: {out}")

@@ -1,0 +1,107 @@
+"""What a link and a division are worth: log-odds from how well they fit.
+
+The coefficients were fitted once by logistic regression to the true links and divisions of the
+movies that `benchmarks/tracking.py` names, and of simulated ones; each movie had the same weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.tracking.divisions import Divisions
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.pairs import Pairs
+
+Floats = NDArray[np.float64]
+
+# 1, distance, overlap, absolute growth.
+LINK = np.array([2.1, -5.6, 7.5, -1.0])
+# 1, distance, squared distance.
+POINT_LINK = np.array([5.7, -9.6, 0.6])
+# 1, distance of the midpoint, distance of the daughters and its square, cosine between them,
+# absolute deviation of the growth from `USUAL_GROWTH`, absolute difference of their sizes, and the
+# log-odds of the better daughter alone.
+DIVISION = np.array([-2.4, -4.5, 6.7, -2.7, -0.4, -0.9, -1.5, -0.3])
+# The same without sizes.
+POINT_DIVISION = np.array([-3.2, -4.8, 9.2, -4.1, 0.1, 0.0, 0.0, -0.3])
+USUAL_GROWTH = 0.15
+"""Logarithm of the area of two daughters over that of their mother."""
+MOST = 8.0
+"""Log-odds beyond these say no more."""
+LARGEST_GROWTH = 1.5
+SAME_SIZE = 0.02
+"""Standard deviation of log areas below which all objects were drawn with one size."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Prices in log-odds.
+
+    Attributes
+    ----------
+    end : float
+        For a track that begins or ends inside the field.
+    end_at_border : float
+        For one that does so at the border of the image.
+    missed : float
+        For each frame that a link leaves out.
+    """
+
+    end: float = 2.0
+    end_at_border: float = 1.0
+    missed: float = 2.0
+
+
+def end_prices(objects: MovieObjects, costs: Costs) -> Floats:
+    """Price of a track that begins or ends at each object, (N,).
+
+    It falls to `end_at_border` over the last length before the edge of the part of the field that
+    has objects at all.
+    """
+    if not len(objects):
+        return np.zeros(0)
+    places = objects.places
+    low, high = places.min(axis=0), places.max(axis=0)
+    distance = np.minimum(places - low, high - places).min(axis=1)
+    depth = np.clip(distance / max(objects.diameter, objects.spacing / 2), 0, 1)
+    depth[objects.at_border] = 0
+    return np.asarray(costs.end_at_border + (costs.end - costs.end_at_border) * depth)
+
+
+def has_sizes(objects: MovieObjects) -> bool:
+    """Whether areas tell objects from each other: they are known, and not all the same."""
+    if not objects.has_areas:
+        return False
+    return float(np.std(np.log(objects.areas))) > SAME_SIZE
+
+
+def link_odds(objects: MovieObjects, pairs: Pairs) -> Floats:
+    """Log-odds that pairs are the same cell, (P,)."""
+    if has_sizes(objects):
+        growth = np.minimum(np.abs(pairs.growth), LARGEST_GROWTH)
+        features = np.column_stack([np.ones(len(pairs)), pairs.distance, pairs.overlap, growth])
+        return np.asarray(np.clip(features @ LINK, -2 * MOST, MOST))
+    features = np.column_stack([np.ones(len(pairs)), pairs.distance, pairs.distance**2])
+    return np.asarray(np.clip(features @ POINT_LINK, -2 * MOST, MOST))
+
+
+def division_odds(objects: MovieObjects, divisions: Divisions, better: Floats) -> Floats:
+    """Log-odds that a cell divides rather than goes on as its better daughter, (D,).
+
+    Parameters
+    ----------
+    objects : MovieObjects
+    divisions : Divisions
+    better : (D,) float64
+        Log-odds of the better of the two links.
+    """
+    middle, apart, angle, total, unlike = divisions.features.T
+    sized = has_sizes(objects)
+    features = np.column_stack([
+        np.ones(len(divisions)), middle, apart, apart**2, angle,
+        np.abs(total - USUAL_GROWTH), unlike, np.clip(better, -MOST, MOST),
+    ])  # fmt: skip
+    return np.asarray(features @ (DIVISION if sized else POINT_DIVISION))

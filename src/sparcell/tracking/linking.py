@@ -1,0 +1,191 @@
+"""Links the objects of a movie, frame by frame, then over gaps.
+
+Two consecutive frames are solved at once: their links and divisions of largest total log-odds. Then
+tracks that ended are linked to those that began up to three frames later, and each division is
+weighed again against such links: two cells that touched and parted look like one that divided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.tracking.costs import Costs
+from sparcell.tracking.motion import Motion, measure_motion
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.pairs import length, pair_frames
+from sparcell.tracking.plausibility import flawed_share
+from sparcell.tracking.solution import solve
+from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+LabelReader = Callable[[int], NDArray[np.int32]]
+
+GAPS = (2, 3)
+"""Frames that a link over a gap leads on: an object may be missed in one or two."""
+MOTION_REACH = 1.5
+"""Lengths by which the motion of neighbours may differ from that of the stage."""
+PRIORS = (3.0, 2.0, 1.0, 0.0, -1.0)
+"""Log-odds added to divisions, from trusting to strict."""
+MOST_FALSE = 0.3
+"""Share of divisions that may be false before a stricter prior is tried."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Links that were chosen.
+
+    Attributes
+    ----------
+    first, second : (L,) int64
+        Earlier and later object, as positions in the `MovieObjects`, in ascending order.
+    odds : (L,) float64
+        Log-odds.
+    margin : (L,) float64
+        By how much the link gains more than the best other one of its two objects, in log-odds.
+    is_division : (L,) bool
+        It leads from a mother to a daughter.
+    """
+
+    first: Integers
+    second: Integers
+    odds: Floats
+    margin: Floats
+    is_division: NDArray[np.bool_]
+
+
+def link_objects(
+    objects: MovieObjects,
+    shifts: Floats,
+    labels: LabelReader | None = None,
+    costs: Costs | None = None,
+) -> Links:
+    """Link the objects of a movie.
+
+    How readily divisions are believed is found from the movie itself: the prior is lowered until
+    cells that are said to divide are not lost, nor begin, much more often than others.
+
+    Parameters
+    ----------
+    objects : MovieObjects
+    shifts : (T - 1, 2) float64
+        Motion of the stage from each frame to the next, px.
+    labels : callable, optional
+        Reads the label image of a frame, (Y, X) int32; without it, overlaps are unknown. Frames are
+        read once, in order, and four of them are in memory.
+    costs : Costs, optional
+    """
+    frames, over_gaps, rivals = _weigh_all(objects, shifts, labels, costs or Costs())
+    count = len(objects)
+    for prior in PRIORS:
+        links = _links(_solve_all(frames, over_gaps, prior, count), rivals)
+        if flawed_share(objects, links) <= MOST_FALSE:
+            break
+    return links
+
+
+def _weigh_all(
+    objects: MovieObjects, shifts: Floats, labels: LabelReader | None, costs: Costs
+) -> tuple[list[Weighed], Weighed, Rivals]:
+    """Weigh what is possible between consecutive frames, and over gaps where a track may end.
+
+    Divisions are believed most readily here. With a stricter prior fewer are chosen, so no track
+    ends or begins for which links over gaps were not weighed.
+    """
+    count = len(objects)
+    ended, begun = np.ones(count, np.bool_), np.ones(count, np.bool_)
+    motions: list[Motion] = []
+    frames: list[Weighed] = []
+    over_gaps: list[Weighed] = []
+    rivals = Rivals(count)
+    window: dict[int, NDArray[np.int32]] = {}
+    reach = MOTION_REACH * length(objects)
+    for t in range(objects.count):
+        if labels is not None:
+            window[t] = labels(t)
+            window.pop(t - GAPS[-1] - 1, None)
+        if not t:
+            continue
+        before, here = objects.of_frame(t - 1), objects.of_frame(t)
+        places = objects.places
+        motions.append(measure_motion(places[before], places[here], shifts[t - 1], reach))
+        moves = motions[-1].at(places[before])
+        images = (window[t - 1], window[t]) if window else None
+        sources, targets = (np.arange(part.start, part.stop) for part in (before, here))
+        pairs = pair_frames(objects, sources, targets, moves, images)
+        frames.append(weigh(objects, pairs, moves, before, costs))
+        rivals.add(frames[-1])
+        links = _chosen_links(frames[-1].with_division_prior(PRIORS[0]), count)
+        ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
+        for gap in GAPS:
+            if t < gap:
+                continue
+            start = objects.of_frame(t - gap)
+            lost = start.start + np.flatnonzero(ended[start])
+            new = here.start + np.flatnonzero(begun[here])
+            if not len(lost) or not len(new):
+                continue
+            moves = _accumulate(motions[t - gap :], places[lost])
+            images = (window[t - gap], window[t]) if window else None
+            pairs = pair_frames(objects, lost, new, moves, images)
+            over_gaps.append(weigh_links(objects, pairs, costs, gap))
+            rivals.add(over_gaps[-1])
+    return frames, Weighed.join(over_gaps), rivals
+
+
+def _accumulate(motions: list[Motion], places: Floats) -> Floats:
+    """Motion of places over several frames, (N, 2)."""
+    now = places
+    for motion in motions:
+        now = now + motion.at(now)
+    return now - places
+
+
+def _chosen_links(weighed: Weighed, count: int) -> Weighed:
+    """Return the links, without divisions, of the best solution."""
+    found = weighed.take(solve(weighed.choices, count))
+    return found.take(~found.is_division)
+
+
+def _solve_all(frames: list[Weighed], over_gaps: Weighed, prior: float, count: int) -> Weighed:
+    """Solve frame by frame, then gaps together with the divisions that were chosen."""
+    ended, begun = np.ones(count, np.bool_), np.ones(count, np.bool_)
+    chosen: list[Weighed] = []
+    again = [over_gaps]
+    for frame in frames:
+        weighed = frame.with_division_prior(prior)
+        found = weighed.take(solve(weighed.choices, count))
+        links = found.take(~found.is_division)
+        divisions = found.take(found.is_division)
+        chosen.append(links)
+        ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
+        if len(divisions.odds):
+            # A division stays open, and so do the links to either daughter alone.
+            alone = ~weighed.is_division
+            alone &= np.isin(weighed.choices.source, divisions.choices.source)
+            alone &= np.isin(weighed.choices.targets[:, 0], divisions.choices.targets)
+            again += [divisions, weighed.take(alone)]
+    rest = Weighed.join(again)
+    targets = rest.choices.targets
+    free = ended[rest.choices.source] & begun[targets[:, 0]]
+    free &= (targets[:, 1] < 0) | begun[targets[:, 1]]
+    rest = rest.take(free)
+    return Weighed.join([*chosen, rest.take(solve(rest.choices, count))])
+
+
+def _links(chosen: Weighed, rivals: Rivals) -> Links:
+    """Turn what was chosen into links, a division into two."""
+    choices = chosen.choices
+    one, two = np.flatnonzero(~chosen.is_division), np.flatnonzero(chosen.is_division)
+    first = np.concatenate([choices.source[one], np.repeat(choices.source[two], 2)])
+    second = np.concatenate([choices.targets[one, 0], choices.targets[two].ravel()])
+    odds = np.concatenate([chosen.odds[one], np.repeat(chosen.odds[two], 2)])
+    margin = rivals.margin(choices.source[one], choices.targets[one, 0], choices.gains[one])
+    margin = np.concatenate([margin, np.repeat(chosen.odds[two], 2)])
+    is_division = np.arange(len(first)) >= len(one)
+    order = np.lexsort((second, first))
+    return Links(first[order], second[order], odds[order], margin[order], is_division[order])

@@ -1,0 +1,108 @@
+"""Where the objects of a frame are expected in a later one: the stage, then their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from sparcell.tracking.assignment import assign
+
+Floats = NDArray[np.float64]
+NEIGHBOURS = (31, 15, 7)
+"""Neighbours whose median motion an object is expected to share, from coarse to fine."""
+FEWEST = 8
+"""Fewer links show no motion of neighbours."""
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion between two frames, at any place.
+
+    Attributes
+    ----------
+    shift : (2,) float64
+        Of the stage, (y, x) in px.
+    places, moves : (K, 2) float64
+        Where the motion of neighbours is known, and how far they moved, px; perhaps none.
+    """
+
+    shift: Floats
+    places: Floats
+    moves: Floats
+
+    def at(self, places: Floats) -> Floats:
+        """Motion expected at (N, 2) places in the first frame, (N, 2)."""
+        if not len(self.places):
+            return np.broadcast_to(self.shift, places.shape).copy()
+        count = min(NEIGHBOURS[-1], len(self.places))
+        near = KDTree(self.places).query(places, k=count)[1].reshape(len(places), count)
+        return np.asarray(np.median(self.moves[near], axis=1))
+
+
+def measure_motion(first: Floats, second: Floats, shift: Floats, reach: float) -> Motion:
+    """Find the motion that neighbours share, beginning with that of the stage.
+
+    Objects are linked so that squared distances are least, and each takes the median motion of its
+    nearest linked neighbours; again with fewer neighbours.
+
+    Parameters
+    ----------
+    first, second : (N, 2) and (M, 2) float64
+        Places, px.
+    shift : (2,) float64
+    reach : float
+        Largest distance to what is expected, px.
+    """
+    motion = Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
+    if not len(first) or not len(second):
+        return motion
+    moves = np.broadcast_to(shift, first.shape)
+    for neighbours in NEIGHBOURS:
+        rows, columns = link_nearest(first + moves, second, reach)
+        if len(rows) < FEWEST:
+            return motion
+        places, found = first[rows], second[columns] - first[rows]
+        count = min(neighbours, len(rows))
+        near = KDTree(places).query(first, k=count)[1].reshape(len(first), count)
+        moves = np.median(found[near], axis=1)
+        motion = Motion(shift, places, found)
+    return motion
+
+
+def link_nearest(
+    first: Floats, second: Floats, reach: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Link places so that the sum of squared distances is least; none longer than `reach`.
+
+    Returns
+    -------
+    rows, columns : (K,) int64
+    """
+    rows, columns, distance = near_pairs(first, second, reach, NEAREST)
+    alone = np.full(len(first), reach**2 / 2), np.full(len(second), reach**2 / 2)
+    chosen = assign(rows, columns, distance**2, *alone)
+    return rows[chosen], columns[chosen]
+
+
+def near_pairs(
+    first: Floats, second: Floats, reach: float, nearest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Pair each place with the nearest of the second set within `reach`.
+
+    Returns
+    -------
+    rows, columns : (P,) int64
+    distances : (P,) float64
+    """
+    if not len(first) or not len(second):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    count = min(nearest, len(second))
+    distance, found = KDTree(second).query(first, k=count, distance_upper_bound=reach)
+    distance = distance.reshape(len(first), count)
+    rows, rank = np.nonzero(np.isfinite(distance))
+    columns = found.reshape(len(first), count)[rows, rank]
+    return rows.astype(np.int64), columns.astype(np.int64), distance[rows, rank]

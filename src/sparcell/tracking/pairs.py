@@ -1,0 +1,114 @@
+"""Possible links: pairs of objects of two frames, and how well they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.tracking.motion import near_pairs
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.overlaps import moved_overlaps
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+REACH = 2.5
+"""Largest distance of a pair to what is expected, in lengths (see `length`)."""
+NEAREST = 8
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Possible links.
+
+    Attributes
+    ----------
+    first, second : (P,) int64
+        Earlier and later object, as positions in the `MovieObjects`.
+    distance : (P,) float64
+        From where the first is expected to the second, in diameters, of points in half spacings.
+    overlap : (P,) float64
+        Intersection over union once the first has moved as expected, 0 to 1; 0 for points.
+    growth : (P,) float64
+        Logarithm of the ratio of areas, second over first; 0 for points, and at the border of the
+        image, which cuts objects.
+    """
+
+    first: Integers
+    second: Integers
+    distance: Floats
+    overlap: Floats
+    growth: Floats
+
+    @classmethod
+    def join(cls, parts: list[Pairs]) -> Pairs:
+        """Put the pairs of several frames together."""
+        columns = []
+        for field in fields(cls):
+            kind = np.int64 if field.name in ("first", "second") else np.float64
+            columns.append(
+                np.concatenate([np.zeros(0, kind), *(getattr(part, field.name) for part in parts)])
+            )
+        return cls(*columns)
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, chosen: NDArray[np.generic]) -> Pairs:
+        """Return some pairs, by positions or by a mask."""
+        return Pairs(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def length(objects: MovieObjects) -> float:
+    """Return the length by which an object may miss its expected place: its size or spacing, px."""
+    return max(objects.diameter, objects.spacing / 2)
+
+
+def pair_frames(
+    objects: MovieObjects,
+    first: Integers,
+    second: Integers,
+    moves: Floats,
+    labels: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+) -> Pairs:
+    """Pair the objects of two frames that are near each other, or overlap, after their motion.
+
+    Parameters
+    ----------
+    objects : MovieObjects
+    first, second : (N,) and (M,) int64
+        Objects of the two frames, ascending.
+    moves : (N, 2) float64
+        Expected motion of the first, px.
+    labels : pair of (Y, X) int32, optional
+        Label images of both frames.
+    """
+    expected = objects.places[first] + moves
+    places = objects.places[second]
+    rows, columns, _ = near_pairs(expected, places, REACH * length(objects), NEAREST)
+    count = max(len(places), 1)
+    keys = rows * count + columns
+    shared_keys, shared = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    shown = objects.areas[first]
+    if labels is not None and len(expected) and len(places):
+        ids = objects.ids[first], objects.ids[second]
+        a, b, shared, pixels_shown = moved_overlaps(*labels, *ids, moves)
+        shown = pixels_shown.astype(np.float64)
+        shared_keys = a * count + b
+    keys = np.union1d(keys, shared_keys)
+    rows, columns = keys // count, keys % count
+    pixels = np.zeros(len(keys))
+    pixels[np.searchsorted(keys, shared_keys)] = shared
+    i, j = first[rows], second[columns]
+    scale = np.sqrt(objects.diameters[i] * objects.diameters[j])
+    distance = np.hypot(*(expected[rows] - places[columns]).T) / scale
+    if not objects.has_areas:
+        nothing = np.zeros(len(keys))
+        return Pairs(i, j, distance, nothing, nothing)
+    # What left the field with a moved object is no reason against it.
+    union = shown[rows] + objects.areas[j] - pixels
+    growth = np.log(objects.areas[j] / objects.areas[i])
+    growth[objects.at_border[i] | objects.at_border[j]] = 0
+    return Pairs(i, j, distance, pixels / np.maximum(union, 1), growth)

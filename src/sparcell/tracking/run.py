@@ -1,0 +1,313 @@
+"""Track all movies of a folder, and write what was found."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.errors import InputError
+from sparcell.core.image import Image, Plane
+from sparcell.core.progress import track as progress
+from sparcell.core.rows import LabelPlane
+from sparcell.core.tracks import Track
+from sparcell.tracking.lineage import build_tracks
+from sparcell.tracking.linking import Links, link_objects
+from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.stage import StagePath, follow_stage, stand_still
+from sparcell.tracking.tables import link_rows, object_rows, shift_rows, track_rows
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)")
+HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
+TABLES = ("objects", "tracks", "links", "shifts")
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Tables of tracked movies.
+
+    Attributes
+    ----------
+    objects : DataFrame
+        One row per object: movie, t, track, id, y, x and sizes, link_confidence.
+    tracks : DataFrame
+        One row per track: parent, root, generation, first, last, birth, fate, lengths.
+    links : DataFrame
+        One row per link, the least certain first.
+    shifts : DataFrame
+        One row per frame: motion of the stage.
+    """
+
+    objects: DataFrame
+    tracks: DataFrame
+    links: DataFrame
+    shifts: DataFrame
+
+
+@dataclass(frozen=True)
+class TrackedObjects:
+    """Result of one movie: its objects, their tracks, links and the path of the stage."""
+
+    table: DataFrame
+    objects: MovieObjects
+    of_object: NDArray[np.int64]
+    tracks: tuple[Track, ...]
+    links: Links
+    path: StagePath
+
+
+def track(
+    predictions: Path | str,
+    out: Path | str | None = None,
+    *,
+    images: Path | str | None = None,
+    wells: str | Path | None = None,
+    interval: str | float | None = None,
+    shifts: bool = True,
+) -> Tracks:
+    """Follow cells over time: shifts of the stage, links, divisions, tracks.
+
+    There is no distance to choose. How far cells move and how readily divisions are believed is
+    found from each movie.
+
+    Parameters
+    ----------
+    predictions : Path or str
+        Folder that `predict` wrote; label images, movies or a file for each frame; or a table of
+        points. See `find_movies_to_track`.
+    out : Path or str, optional
+        Folder for ``objects.csv``, ``tracks.csv``, ``links.csv``, ``shifts.csv``, and ``labels/``
+        with track ids; by default nothing is written.
+    images : Path or str, optional
+        Folder of the images of the same names, to find shifts of the stage from them, too.
+    wells : str or Path, optional
+        Table or pattern of well, tile and time; see `find_wells`.
+    interval : str or float, optional
+        Time from frame to frame, such as ``15min``, or in hours; by default from the names.
+    shifts : bool
+        Correct shifts of the stage.
+
+    Raises
+    ------
+    InputError
+        If there is no movie, a file cannot be read, or `out` holds something else.
+    """
+    import pandas as pd
+
+    hours = parse_interval(interval)
+    movies = find_movies_to_track(Path(predictions), wells)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _check_out(folder)
+    pictures = _find_pictures(movies, Path(images)) if images is not None else {}
+    parts: dict[str, list[DataFrame]] = {name: [] for name in TABLES}
+    for movie in progress(movies, "tracking", len(movies), "movies"):
+        result = track_movie(movie, pictures.get(movie.name), shifts)
+        _say(movie, result)
+        rows = track_rows(movie.name, result.objects, result.of_object, result.tracks, result.links)
+        step = hours or movie.interval
+        if step is not None:
+            rows["hours"] = ((rows["last"] - rows["first"] + 1) * step).round(4)
+        parts["tracks"].append(rows)
+        parts["objects"].append(
+            object_rows(movie.name, result.table, result.of_object, result.links)
+        )
+        parts["links"].append(link_rows(movie.name, result.objects, result.of_object, result.links))
+        parts["shifts"].append(shift_rows(movie.name, result.path))
+        if folder is not None and movie.labels is not None:
+            _write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
+    tables = {name: pd.concat(some, ignore_index=True) for name, some in parts.items()}
+    found = Tracks(**tables)
+    if folder is not None:
+        settings = {
+            "predictions": str(predictions), "images": str(images) if images else None,
+            "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
+        }  # fmt: skip
+        _write(folder, found, settings)
+    return found
+
+
+def parse_interval(interval: str | float | None) -> float | None:
+    """Read a time such as ``15min`` as hours; a number is hours already.
+
+    Raises
+    ------
+    InputError
+        If it has no unit or is not above 0.
+    """
+    if interval is None:
+        return None
+    if isinstance(interval, str):
+        match = INTERVAL.fullmatch(interval.strip())
+        hours = float(match[1]) * HOURS[match[2]] if match else 0.0
+    else:
+        hours = float(interval)
+    if not hours > 0:
+        raise InputError(
+            f"an interval '{interval}'", "a time with its unit: s, min, h or d", "try 15min"
+        )
+    return hours
+
+
+def track_movie(movie: MovieToTrack, images: Image | None, shifts: bool) -> TrackedObjects:
+    """Track one movie in memory."""
+    table, shape = measure_frames(movie)
+    objects = MovieObjects.of_table(table, movie.frames, shape)
+    if shifts:
+        read = _gray(images) if images is not None else None
+        path = follow_stage(objects, read)
+    else:
+        path = stand_still(movie.frames)
+    labels = None
+    if movie.labels is not None:
+        stack = movie.labels
+
+        def labels(t: int) -> NDArray[np.int32]:
+            return stack.read_labels(plane=Plane(t))
+
+    links = link_objects(objects, path.shifts, labels)
+    of_object, tracks = build_tracks(objects, links)
+    return TrackedObjects(table, objects, of_object, tracks, links, path)
+
+
+def measure_frames(movie: MovieToTrack) -> tuple[DataFrame, tuple[float, float]]:
+    """Return all objects of a movie, in the order of frames, and the size of its field in px."""
+    import pandas as pd
+
+    from sparcell.measurement import object_table
+
+    if movie.points is not None:
+        table = movie.points
+        largest = table[["y", "x"]].max() + 1
+        return table, (float(largest["y"]), float(largest["x"]))
+    assert movie.labels is not None
+    image = movie.labels
+    parts = []
+    for t in range(movie.frames):
+        name = movie.names[t] if len(movie.names) == movie.frames else movie.names[0]
+        plane = Plane(t)
+        parts.append(
+            object_table(
+                LabelPlane(image, plane),
+                pixel_size=image.pixel_size,
+                image_name=name,
+                plane=plane,
+            )
+        )
+    return pd.concat(parts, ignore_index=True), image.shape
+
+
+def _gray(images: Image) -> Callable[[int], NDArray[np.float32]]:
+    """Return a function that reads the first channel of a frame."""
+    return lambda t: images.read(plane=Plane(t))[0]
+
+
+def _find_pictures(movies: list[MovieToTrack], folder: Path) -> dict[str, Image]:
+    """Open the images of each movie, whose files have the names of its label images.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or has another size.
+    """
+    from sparcell.core.image_ref import ImageRef
+    from sparcell.io import list_images, name_results, open_image
+    from sparcell.io.frame_stack import open_frames
+
+    paths = list_images([folder])
+    files = dict(zip(name_results(paths), paths, strict=True))
+    found = {}
+    for movie in movies:
+        if movie.labels is None:
+            raise InputError(f"images for the points of {movie.name}", "label images", "leave out")
+        missing = [name for name in movie.names if name not in files]
+        if missing:
+            raise InputError(
+                f"no image {missing[0]} in {folder} ({len(missing)} of {len(movie.names)} missing)",
+                "an image for every label image",
+                "check the folder",
+            )
+        if len(movie.names) > 1:
+            image = open_frames([ImageRef(files[name]) for name in movie.names])
+        else:
+            image = open_image(files[movie.names[0]])
+        if image.tzyx != movie.labels.tzyx:
+            raise InputError(
+                f"images of T, Z, Y, X = {image.tzyx} beside labels of {movie.labels.tzyx}, "
+                f"{movie.name}",
+                "images of the same size",
+                "give the images that were segmented",
+            )
+        found[movie.name] = image
+    return found
+
+
+def _say(movie: MovieToTrack, result: TrackedObjects) -> None:
+    uncertain = np.flatnonzero(~result.path.certain)
+    if len(uncertain):
+        logger.warning(
+            f"{movie.name}: the shift of the stage is uncertain before {len(uncertain)} of "
+            f"{movie.frames - 1} frames, first frame {uncertain[0] + 1}; see shifts.csv"
+        )
+    empty = movie.frames - len(np.unique(result.objects.frames))
+    if empty:
+        logger.warning(f"{movie.name}: {empty} of {movie.frames} frames have no object")
+
+
+def _check_out(folder: Path) -> None:
+    """Check that no files of another origin would be replaced."""
+    if not folder.exists():
+        return
+    known = {f"{name}.csv" for name in TABLES} | {"labels", "record.json"}
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if not folder.is_dir() or (names and (names - known or "record.json" not in names)):
+        raise InputError(
+            f"{folder}, which holds files that `sparcell track` did not write",
+            "a new folder",
+            "choose another `out`",
+        )
+
+
+def _write_labels(path: Path, labels: Image, result: TrackedObjects) -> None:
+    """Write the label images with track ids, one frame in memory at a time."""
+    from sparcell.io import create_image
+
+    largest = int(result.of_object.max(initial=0))
+    dtype = np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32
+    shape = (labels.size("T"), *labels.shape)
+    with create_image(path, "TYX", shape, dtype, labels.pixel_size) as pixels:
+        for t, frame in enumerate(recolour(labels, result)):
+            pixels[t] = frame.astype(dtype)
+
+
+def recolour(labels: Image, result: TrackedObjects) -> Iterator[NDArray[np.int64]]:
+    """Give each frame with track ids instead of ids, (Y, X)."""
+    for t in range(labels.size("T")):
+        frame = labels.read_labels(plane=Plane(t))
+        members = result.objects.of_frame(t)
+        ids = np.zeros(int(frame.max(initial=0)) + 1, np.int64)
+        ids[result.objects.ids[members]] = result.of_object[members]
+        yield ids[frame]
+
+
+def _write(folder: Path, found: Tracks, settings: dict[str, Any]) -> None:
+    from sparcell.core.files import write_json
+    from sparcell.core.record import now, start_record
+    from sparcell.io import write_table
+
+    record = start_record(settings)
+    for field in fields(found):
+        write_table(getattr(found, field.name), folder / f"{field.name}.csv")
+    write_json(folder / "record.json", {**record, "finished": now()})

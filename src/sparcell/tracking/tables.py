@@ -1,0 +1,140 @@
+"""Tables of a tracked movie: objects, tracks, links and shifts of the stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.core.tracks import Track
+from sparcell.tracking.linking import Links
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.stage import StagePath
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Integers = NDArray[np.int64]
+DECIMALS = 4
+
+
+def confidence(links: Links) -> NDArray[np.float64]:
+    """Confidence of each link, 0 to 1, from its log-odds and margin over the next best, (L,)."""
+    weakest = np.minimum(links.odds, links.margin)
+    return np.asarray(1 / (1 + np.exp(-np.clip(weakest, -30, 30))))
+
+
+def object_rows(movie: str, table: DataFrame, of_object: Integers, links: Links) -> DataFrame:
+    """Add movie, track and confidence of the link from the frame before to a table of objects."""
+    before = np.full(len(of_object), np.nan)
+    before[links.second] = confidence(links).round(DECIMALS)
+    rows = table.drop(columns=["z", "movie"], errors="ignore")
+    rows.insert(0, "movie", movie)
+    rows.insert(list(rows.columns).index("t") + 1, "track", of_object)
+    return rows.assign(link_confidence=before)
+
+
+def track_rows(
+    movie: str, objects: MovieObjects, of_object: Integers, tracks: tuple[Track, ...], links: Links
+) -> DataFrame:
+    """One row per track: mother, founder, generation, frames, how it begins and ends, lengths."""
+    import pandas as pd
+
+    parent = {track.id: track.parent for track in tracks}
+    root: dict[int, int] = {}
+    generation: dict[int, int] = {}
+    for track in tracks:
+        # Mothers begin, and so are numbered, before their daughters.
+        root[track.id] = root[track.parent] if track.parent else track.id
+        generation[track.id] = generation[track.parent] + 1 if track.parent else 0
+    mothers = set(parent.values())
+    order = np.argsort(of_object, kind="stable")
+    starts = np.searchsorted(of_object[order], [track.id for track in tracks])
+    stops = np.append(starts[1:], len(order))
+    weakest = np.full(len(of_object), np.nan)
+    weakest[links.second] = confidence(links)
+    rows = []
+    for track, start, stop in zip(tracks, starts, stops, strict=True):
+        members = order[start:stop]
+        first, last = members[0], members[-1]
+        steps = np.hypot(*np.diff(objects.places[members], axis=0).T)
+        inner = weakest[members[1:]]
+        rows.append({
+            "movie": movie,
+            "track": track.id,
+            "parent": track.parent,
+            "root": root[track.id],
+            "generation": generation[track.id],
+            "first": track.first,
+            "last": track.last,
+            "birth": _birth(track, bool(objects.at_border[first])),
+            "fate": _fate(track, mothers, bool(objects.at_border[last]), objects.count),
+            "n_objects": len(members),
+            "n_missed": track.last - track.first + 1 - len(members),
+            "path_px": round(float(steps.sum()), 2),
+            "net_px": round(
+                float(np.hypot(*(objects.places[last] - objects.places[first]))), 2
+            ),
+            "weakest_link": round(float(inner.min()), DECIMALS) if len(inner) else np.nan,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _birth(track: Track, at_border: bool) -> str:
+    if track.parent:
+        return "divided"
+    if track.first == 0:
+        return "start"
+    return "entered" if at_border else "appeared"
+
+
+def _fate(track: Track, mothers: set[int], at_border: bool, frames: int) -> str:
+    if track.id in mothers:
+        return "divided"
+    if track.last == frames - 1:
+        return "end"
+    return "left" if at_border else "lost"
+
+
+def link_rows(movie: str, objects: MovieObjects, of_object: Integers, links: Links) -> DataFrame:
+    """One row per link, the least certain first."""
+    import pandas as pd
+
+    gap = objects.frames[links.second] - objects.frames[links.first]
+    rows = pd.DataFrame({
+        "movie": movie,
+        "t": objects.frames[links.first],
+        "id": objects.ids[links.first],
+        "track": of_object[links.first],
+        "t_next": objects.frames[links.second],
+        "id_next": objects.ids[links.second],
+        "track_next": of_object[links.second],
+        "kind": np.where(links.is_division, "division", np.where(gap > 1, "gap", "link")),
+        "confidence": confidence(links).round(DECIMALS),
+        "log_odds": links.odds.round(3),
+        "margin": links.margin.round(3),
+    })  # fmt: skip
+    return rows.sort_values("confidence", kind="stable", ignore_index=True)
+
+
+def shift_rows(movie: str, path: StagePath) -> DataFrame:
+    """One row per frame: position of the picture, shift since the frame before, evidence."""
+    import pandas as pd
+
+    shifts = np.concatenate([np.zeros((1, 2)), path.shifts])
+    steps = path.steps
+    # Adding 0 turns -0 into 0.
+    positions, shifts = path.positions.round(2) + 0.0, shifts.round(2) + 0.0
+    return pd.DataFrame({
+        "movie": movie,
+        "t": np.arange(len(path.positions)),
+        "y": positions[:, 0],
+        "x": positions[:, 1],
+        "dy": shifts[:, 0],
+        "dx": shifts[:, 1],
+        "source": ["start", *(step.source for step in steps)],
+        "partners": [1.0, *(round(step.partners, 3) for step in steps)],
+        "evidence": [np.inf, *(round(step.evidence, 2) for step in steps)],
+        "certain": [True, *path.certain.tolist()],
+    })  # fmt: skip

@@ -1,0 +1,116 @@
+"""Possible links and divisions, and what each of them gains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.tracking.costs import Costs, division_odds, end_prices, link_odds
+from sparcell.tracking.divisions import find_divisions
+from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.pairs import Pairs
+from sparcell.tracking.solution import Choices
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Possible links and divisions with their worth.
+
+    Attributes
+    ----------
+    choices : Choices
+        Links first, then divisions.
+    odds : (V,) float64
+    """
+
+    choices: Choices
+    odds: Floats
+
+    @classmethod
+    def join(cls, parts: Iterable[Weighed]) -> Weighed:
+        """Put several together."""
+        parts = list(parts)
+        choices = Choices(
+            np.concatenate([np.zeros(0, np.int64), *(part.choices.source for part in parts)]),
+            np.concatenate([np.zeros((0, 2), np.int64), *(part.choices.targets for part in parts)]),
+            np.concatenate([np.zeros(0), *(part.choices.gains for part in parts)]),
+        )
+        return cls(choices, np.concatenate([np.zeros(0), *(part.odds for part in parts)]))
+
+    def take(self, chosen: NDArray[np.generic]) -> Weighed:
+        """Return some, by positions or by a mask."""
+        return Weighed(self.choices.take(chosen), self.odds[chosen])
+
+    @property
+    def is_division(self) -> NDArray[np.bool_]:
+        """Which are divisions, (V,)."""
+        return np.asarray(self.choices.targets[:, 1] >= 0)
+
+    def with_division_prior(self, prior: float) -> Weighed:
+        """Return the same with `prior` added to the log-odds of each division."""
+        change = np.where(self.is_division, prior, 0.0)
+        choices = replace(self.choices, gains=self.choices.gains + change)
+        return Weighed(choices, self.odds + change)
+
+
+def weigh_links(objects: MovieObjects, pairs: Pairs, costs: Costs, gap: int = 1) -> Weighed:
+    """Weigh links alone."""
+    odds = link_odds(objects, pairs) - costs.missed * (gap - 1)
+    ends = end_prices(objects, costs)
+    targets = np.column_stack([pairs.second, np.full(len(pairs), -1)])
+    gains = odds + ends[pairs.first] + ends[pairs.second]
+    return Weighed(Choices(pairs.first, targets, gains), odds)
+
+
+def weigh(
+    objects: MovieObjects, pairs: Pairs, moves: Floats, before: slice, costs: Costs
+) -> Weighed:
+    """Weigh the links and divisions between two consecutive frames."""
+    links = weigh_links(objects, pairs, costs)
+    expected = objects.places[before] + moves
+    divisions = find_divisions(objects, pairs, expected, before.start)
+    a, b = divisions.left_pair, divisions.right_pair
+    better = np.maximum(links.odds[a], links.odds[b])
+    odds = division_odds(objects, divisions, better)
+    # It replaces the better link, which the track would go on by otherwise.
+    gains = np.maximum(links.choices.gains[a], links.choices.gains[b]) + odds
+    targets = np.column_stack([pairs.second[a], pairs.second[b]])
+    return Weighed.join([links, Weighed(Choices(pairs.first[a], targets, gains), odds)])
+
+
+class Rivals:
+    """The two largest gains of each end and beginning, over all that was weighed."""
+
+    def __init__(self, count: int) -> None:
+        self._best = np.full((2, 2 * count), 0.0)
+        self._count = count
+
+    def add(self, weighed: Weighed) -> None:
+        """Note the gains of some choices."""
+        choices = weighed.choices
+        single = choices.targets[:, 1] < 0
+        for where in (choices.source[single], self._count + choices.targets[single, 0]):
+            order = np.lexsort((-choices.gains[single], where))
+            at, gains = where[order], choices.gains[single][order]
+            rank = np.arange(len(at)) - np.searchsorted(at, at, "left")
+            for level in (0, 1):
+                some = rank == level
+                values = np.vstack([self._best[:, at[some]], gains[some]])
+                self._best[:, at[some]] = -np.sort(-values, axis=0)[:2]
+
+    def margin(self, first: Integers, second: Integers, gains: Floats) -> Floats:
+        """By how much links gain more than the best other of the same objects, (L,)."""
+        margins = np.full(len(first), np.inf)
+        for where in (first, self._count + second):
+            best, next_best = self._best[:, where]
+            other = np.where(
+                best > gains - 1e-9, np.where(best > gains + 1e-9, best, next_best), best
+            )
+            margins = np.minimum(margins, gains - other)
+        return margins
