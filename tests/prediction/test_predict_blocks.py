@@ -317,5 +317,5 @@ def test_labels_go_into_no_other_kind_of_image(place: Path, tmp_path: Path) -> N
         predict(place / "model.zip", tmp_path / "image.tif", tmp_path / "out", settings=settings)
     with pytest.raises(InputError, match="`into_image`"):
         PredictSettings(into_image="../elsewhere")
-    with pytest.raises(InputError, match="`block`"):
+    with pytest.raises(InputError, match="`block=0`"):
         PredictSettings(block=0)
