@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from models import bright_model
 
 from sparcell.cli import main
 from sparcell.core.errors import InputError
-from sparcell.io import open_image, write_image
+from sparcell.io import open_image, read_table, write_image
 from sparcell.models import Model
 from sparcell.prediction import tasks
 from sparcell.prediction.array import predict_array
@@ -88,6 +90,26 @@ def test_a_name_as_long_as_the_disk_takes(model: Model, tmp_path: Path) -> None:
         write_image(tmp_path / "in" / f"{name}.tif", squares(3), "YX")
     summary = run(model, tmp_path / "in", tmp_path / "out")
     assert summary.counts["objects"].tolist() == [3, 3] and not summary.failures
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_name_that_is_no_text_costs_one_image(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in (b"caf\xe9.tif", b"esc\x1b[31m\n.tif", b"=1+1.tif"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name))
+        tifffile.imwrite(path, squares(3))
+    summary = run(model, tmp_path / "in", tmp_path / "out")
+    assert summary.counts["objects"].tolist() == [3, 3]
+    assert "whose name is not UTF-8" in next(iter(summary.failures.values()))
+    counts = tmp_path / "out" / "counts.csv"
+    assert "\n'=1+1," in counts.read_text() and "=1+1" in read_table(counts)["image"].tolist()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["info", str(tmp_path / "in")])
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) == 3 and "\x1b" not in said and r"esc\x1b[31m" in said
 
 
 def test_a_fault_of_our_own_costs_one_image(

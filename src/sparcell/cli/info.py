@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sparcell.cli.parameters import echo
-from sparcell.core.text import counted, one_line
+from sparcell.core.text import LONGEST, about, counted, one_line
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
@@ -34,13 +34,13 @@ def info(
             try:
                 image = open_image(ref, axes)
             except InputError as error:
-                echo(f"{ref}: {error}")
+                echo(about(ref, error))
                 continue
             size = f"{image.pixel_size:g} um/px" if image.pixel_size else "pixel size unknown"
             shape = " x ".join(f"{image.data.shape[i]} {a}" for i, a in enumerate(image.axes))
             listed = one_line(", ".join(image.channels))
             names = f", channels {listed}" if image.size("C") > 1 else ""
-            echo(f"{ref}: {shape}, {image.data.dtype}, {size}{names}")
+            echo(one_line(f"{ref}: {shape}, {image.data.dtype}, {size}{names}", 2 * LONGEST))
 
 
 def _show_dataset(dataset: Dataset) -> None:

@@ -60,7 +60,7 @@ def write_report(run: Path | str) -> Path:
         **(EMPTY | REPORTS[task.name].parts(run, record, scores)),
     )
     with whole_file(run / "report.html") as partial:
-        partial.write_text(page, "utf8")
+        partial.write_text(page, "utf8", errors="backslashreplace")
     return run / "report.html"
 
 

@@ -158,7 +158,7 @@ def keep_model(out: Path) -> Iterator[None]:
         raise InputError(error.found, error.expected, f"{error.fix}; {fix}") from error
     except Exception as error:
         with whole_file(failure) as partial:
-            partial.write_text(traceback.format_exc(), "utf8")
+            partial.write_text(traceback.format_exc(), "utf8", errors="backslashreplace")
         raise InputError(
             f"no scores or report of {out} ({type(error).__name__}, see {failure})",
             "predictions that can be scored",

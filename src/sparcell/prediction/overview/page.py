@@ -98,7 +98,7 @@ def write_overview(
         colour=MATCHED.css,
     )
     with whole_file(out / "overview.html") as partial:
-        partial.write_text(page, "utf8")
+        partial.write_text(page, "utf8", errors="backslashreplace")
     return out / "overview.html"
 
 
