@@ -1,12 +1,13 @@
 """Import runtimes that would report their use to their makers, without that.
 
 ``import openvino`` starts ``openvino_telemetry``: it posts to Google Analytics, leaves an id in the
-home folder, and waits where the network drops packets. ONNX Runtime on Windows reports to
-Microsoft.
+home folder, and waits where the network drops packets. ONNX Runtime reports to Microsoft, in its
+newest versions on all systems (its ``Privacy.md``), with an id in the cache folder.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -42,6 +43,8 @@ def import_onnxruntime() -> Any:
     ImportError
         If it is not installed.
     """
+    # Read when the library is loaded; the call below turns off what Windows itself collects.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
