@@ -59,7 +59,7 @@ BAD_IMAGES = {
     "constant": lambda path: write(path, np.full((64, 80), 7, np.uint8)),
     "one_pixel": lambda path: write(path, np.full((1, 1), 7, np.uint8)),
     "nan": lambda path: write(path, np.full((64, 80), np.nan, np.float32)),
-    "rgb": lambda path: write(path, np.stack([GOOD] * 3, -1), photometric="rgb"),
+    "rgb": lambda path: write(path, np.stack([GOOD, 255 - GOOD, GOOD], -1), photometric="rgb"),
     "ambiguous": lambda path: write(path, np.stack([GOOD] * 5)),
 }
 
