@@ -21,6 +21,12 @@ def measure(
         help="Known area of a single nucleus, px, for the count by area; by default estimated from"
         " all objects.",
     ),
+    xlsx: bool = typer.Option(
+        False, "--xlsx", help="Also write results.xlsx: all tables, settings and notes."
+    ),
+    sqlite: bool = typer.Option(
+        False, "--sqlite", help="Also write results.sqlite, with the names of CellProfiler."
+    ),
     wells: str = typer.Option(
         None,
         help="Table with name,well,tile,time, or a regular expression with these groups; also"
@@ -31,4 +37,13 @@ def measure(
     """Measure and count objects; summarise wells over time."""
     from sparcell.measurement import measure as run
 
-    logger.info(f"tables: {run(predictions, images=images, wells=wells, out=out, typical=typical)}")
+    folder = run(
+        predictions,
+        images=images,
+        wells=wells,
+        out=out,
+        typical=typical,
+        xlsx=xlsx,
+        sqlite=sqlite,
+    )
+    logger.info(f"tables: {folder}")

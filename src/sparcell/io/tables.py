@@ -116,8 +116,11 @@ def read_pieces(
 
     try:
         options = {"usecols": list(columns), "chunksize": rows, **_exact_floats()}
+        # Names are text, also those like 007 and NA.
+        options |= {"dtype": dict.fromkeys(NAMES, str), "keep_default_na": False, "na_values": [""]}
         with pandas.read_csv(path, **options) as pieces:
-            yield from pieces
+            for piece in pieces:
+                yield _map_texts(piece, unescape_formula)
     except (ValueError, OSError) as error:
         raise InputError(
             f"{path} that is no table with {', '.join(columns)} ({first_line(error)})",

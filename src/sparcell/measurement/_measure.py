@@ -16,10 +16,12 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
 from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
+from sparcell.measurement.database import write_database
 from sparcell.measurement.names import Wells, find_wells
 from sparcell.measurement.objects import complete_table, object_table
 from sparcell.measurement.predicted_tables import PredictedTables
 from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
+from sparcell.measurement.workbook import need_openpyxl, write_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +45,8 @@ def measure(
     wells: str | Path | None = None,
     out: Path | str,
     typical: float | None = None,
+    xlsx: bool = False,
+    sqlite: bool = False,
 ) -> Path:
     """Measure and count the objects of a folder of label images.
 
@@ -66,6 +70,10 @@ def measure(
         Folder for the tables.
     typical : float, optional
         Area of a nucleus in px; by default estimated from all objects, see `typical_area`.
+    xlsx : bool
+        Also write all tables, the settings and the warnings as one workbook, ``results.xlsx``.
+    sqlite : bool
+        Also write ``results.sqlite``, with the tables and names of CellProfiler.
 
     Returns
     -------
@@ -78,7 +86,9 @@ def measure(
         If a file cannot be read or written, or names or sizes do not fit. Tables of the label
         images that can be measured are written before.
     """
-    names = write_tables(predictions, images=images, wells=wells, out=out, typical=typical)
+    names = write_tables(
+        predictions, images=images, wells=wells, out=out, typical=typical, xlsx=xlsx, sqlite=sqlite
+    )
     if names:
         logger.warning(
             f"no wells.csv: there is no well in names such as {names[0]}; name wells and times "
@@ -94,6 +104,8 @@ def write_tables(
     wells: str | Path | None = None,
     out: Path | str,
     typical: float | None = None,
+    xlsx: bool = False,
+    sqlite: bool = False,
 ) -> list[str]:
     """Do as `measure`, and return the names of the images if there is no well in them."""
     import pandas as pd
@@ -104,6 +116,9 @@ def write_tables(
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
     predictions, out = Path(predictions), Path(out)
     _check_out(out)
+    if xlsx:
+        need_openpyxl()
+    folder = predictions
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
     paths = list_images([predictions])
@@ -131,6 +146,10 @@ def write_tables(
     _say_clumping(counts)
     if image_wells is not None:
         _write_wells(counts, image_wells, names, out)
+    if sqlite:
+        write_database(out, image_wells)
+    if xlsx:
+        write_workbook(out, folder)
     if failures:
         for failed, reason in failures.items():
             logger.warning(f"{failed}: {reason}")
@@ -163,6 +182,13 @@ def _check_out(out: Path) -> None:
         if not columns <= found:
             raise InputError(
                 f"{path}, which `sparcell measure` did not write",
+                "a folder without this file",
+                "choose another `out`",
+            )
+    for name in ("results.xlsx", "results.sqlite"):
+        if (out / name).exists() and not (out / "counts.csv").exists():
+            raise InputError(
+                f"{out / name}, which `sparcell measure` did not write",
                 "a folder without this file",
                 "choose another `out`",
             )
