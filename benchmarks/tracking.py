@@ -1,6 +1,6 @@
 """Tracks by Sparcell, laptrack and nearest neighbour on the same masks, in one run.
 
-    python benchmarks/tracking.py DATA [--only NAME ...] [--seed 0] [--json FILE]
+    python benchmarks/tracking.py DATA [--only NAME ...] [--linkers NAME ...] [--json FILE]
 
 DATA holds folders with `labels/NAME.tif` (ids are tracks) and `tracks/NAME.txt` (L B E P), perhaps
 `found/NAME.tif` (masks that a model predicted), and `c2c12-points/points.csv`. Ids are shuffled in
@@ -49,7 +49,7 @@ class Case(NamedTuple):
     """A movie to track: what is given, and the truth."""
 
     name: str
-    objects: Image | None
+    labels: Image | None
     objects: MovieObjects
     truth: TrackedMovie
 
@@ -60,6 +60,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="part of a name")
+    parser.add_argument("--linkers", nargs="+", default=[], metavar="NAME", help="part of a name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -67,7 +68,8 @@ def main() -> None:
     print("| movie | linker | LNK | CHOTA | division F1 (1 frame) | complete tracks | seconds |")
     print("|---|---|---|---|---|---|---|")
     for case in cases(options.data, options.seed, options.only):
-        for name, linker in linkers().items():
+        chosen = {n: one for n, one in linkers().items() if _wanted(n, options.linkers)}
+        for name, linker in chosen.items():
             start = time.perf_counter()
             edges = linker(case)
             seconds = time.perf_counter() - start
@@ -192,8 +194,8 @@ def linkers() -> dict[str, Callable[[Case], Edges | None]]:
 
 def by_sparcell(case: Case) -> Edges:
     labels = None
-    if case.objects is not None:
-        pixels = case.objects.data
+    if case.labels is not None:
+        pixels = case.labels.data
 
         def labels(t: int) -> NDArray[np.int32]:
             return pixels[t]
@@ -239,7 +241,7 @@ def by_laptrack(case: Case) -> Edges | None:
 
 
 def by_laptrack_overlap(case: Case) -> Edges | None:
-    if case.objects is None:
+    if case.labels is None:
         return None
     try:
         from laptrack import OverLapTrack
@@ -254,7 +256,7 @@ def by_laptrack_overlap(case: Case) -> Edges | None:
         gap_closing_max_frame_count=1,
         splitting_cutoff=0.9,
     )
-    tracks, splits, _ = tracker.predict_overlap_dataframe(np.asarray(case.objects.data))
+    tracks, splits, _ = tracker.predict_overlap_dataframe(np.asarray(case.labels.data))
     tracks = tracks.reset_index()
     found = case.objects
     numbers = {
@@ -278,9 +280,9 @@ def from_laptrack(tracks: pd.DataFrame, splits: pd.DataFrame) -> Edges:
 
 def by_oracle(case: Case) -> Edges | None:
     """The truth's links between the objects that cover most of each true one."""
-    if case.objects is None:
+    if case.labels is None:
         return None
-    found, labels, truth = case.objects, case.objects.data, case.truth.objects.data
+    found, labels, truth = case.objects, case.labels.data, case.truth.objects.data
     covering: dict[tuple[int, int], int] = {}
     for t, (frame, true) in enumerate(zip(labels, truth, strict=True)):
         start = found.of_frame(t)
@@ -311,10 +313,10 @@ def as_movie(case: Case, edges: Edges) -> TrackedMovie:
     divides = np.bincount(first, minlength=len(found))[first] > 1
     zeros = np.zeros(len(first))
     of_object, tracks = build_tracks(found, Links(first, second, zeros, zeros, divides))
-    if case.objects is None:
+    if case.labels is None:
         return TrackedMovie(TrackedPoints(found.frames, of_object, found.places), tracks)
-    tracked = np.zeros_like(case.objects.data)
-    for t, frame in enumerate(case.objects.data):
+    tracked = np.zeros_like(case.labels.data)
+    for t, frame in enumerate(case.labels.data):
         members = found.of_frame(t)
         ids = np.zeros(int(frame.max(initial=0)) + 1, np.int32)
         ids[found.ids[members]] = of_object[members]

@@ -52,7 +52,7 @@ class Costs:
 
     end: float = 2.0
     end_at_border: float = 1.0
-    missed: float = 2.0
+    missed: float = 3.0
 
 
 def end_prices(objects: MovieObjects, costs: Costs) -> Floats:

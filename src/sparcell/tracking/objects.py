@@ -107,6 +107,12 @@ class MovieObjects:
         return float(np.median(self.diameters)) if len(self) else 1.0
 
     @cached_property
+    def whole_diameters(self) -> Floats:
+        """Diameters, where objects that the border cuts count as large as a typical one, px."""
+        cut = np.maximum(self.diameters, self.diameter)
+        return np.where(self.at_border, cut, self.diameters)
+
+    @cached_property
     def spacing(self) -> float:
         """Median distance from an object to its nearest neighbour in the same frame, px."""
         nearest = []

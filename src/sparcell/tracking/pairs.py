@@ -102,7 +102,7 @@ def pair_frames(
     pixels = np.zeros(len(keys))
     pixels[np.searchsorted(keys, shared_keys)] = shared
     i, j = first[rows], second[columns]
-    scale = np.sqrt(objects.diameters[i] * objects.diameters[j])
+    scale = np.sqrt(objects.whole_diameters[i] * objects.whole_diameters[j])
     distance = np.hypot(*(expected[rows] - places[columns]).T) / scale
     if not objects.has_areas:
         nothing = np.zeros(len(keys))
