@@ -169,8 +169,10 @@ def point_case(title: str, folder: Path, step: int) -> Case:
     table["id"] = np.arange(1, len(table) + 1)
     shape = (float(table["y"].max()) + 1, float(table["x"].max()) + 1)
     found = MovieObjects.of_table(table, int(table["t"].max()) + 1, shape)
-    parents = {track.id: track.parent for track in read_tracks(folder / "tracks.txt")}
-    ids = table["track"].to_numpy(np.int64)
+    # Ids begin at 0 there, and a parent of 0 is none.
+    lines = np.loadtxt(folder / "tracks.txt", np.int64, ndmin=2)
+    parents = {int(one) + 1: int(mother) + 1 if mother > 0 else 0 for one, _, _, mother in lines}
+    ids = table["track"].to_numpy(np.int64) + 1
     rows = []
     for one in np.unique(ids).tolist():
         seen = found.frames[ids == one]
