@@ -30,7 +30,10 @@ def track(
         True, "--shifts/--no-shifts", help="Correct shifts of the stage between frames."
     ),
 ) -> None:
-    """Follow cells over time: tracks, divisions and families, also when the stage shifts."""
+    """Follow cells over time, also when the stage shifts.
+
+    Writes tracks, divisions and families.
+    """
     from sparcell.tracking import track as run
 
     found = run(predictions, out, images=images, wells=wells, interval=interval, shifts=shifts)

@@ -200,7 +200,7 @@ def _input_text(model: Model) -> str:
             lines.append(
                 "Sparcell scales the intensities of each channel so that the background becomes -1 "
                 "and the brightness of objects 0; v above 1 becomes 1 + log(v). Where nothing "
-                "stands out from the noise, -1 to 1 are 60 standard deviations of it. In other "
+                "stands out from the noise, -1 to 1 are 100 standard deviations of it. In other "
                 "programs percentiles come close, unless an image shows few objects or none:"
             )
         lines.append(

@@ -22,7 +22,7 @@ DETECTION_LIMIT = 7.0
 
 Skewed noise, such as that of single photons, exceeds 5 in one image of 512 px, Gaussian noise 4.5.
 """
-NOISE_OF_RANGE, NOISE_OF_EMPTY = 12.0, 60.0
+NOISE_OF_RANGE, NOISE_OF_EMPTY = 12.0, 100.0
 """Least range in standard deviations of the noise, with and without anything that stands out."""
 HEADROOM = 2.0
 """Range in multiples of the signal: objects as bright as that become 0, twice as bright ones 1."""
