@@ -189,3 +189,13 @@ def test_helpers_by_hand() -> None:
     assert grey_step(np.full(9, 4.0)) == 0
     # A fifth of ten values are two: the closest three from 5 on are 5, 5.1 and 5.2.
     assert shorth(np.array([0, 1, 2, 5, 5.1, 5.2, 8, 9, 20, 40])) == pytest.approx(5.1)
+
+
+@pytest.mark.parametrize("values", [(40, 200), (200, 40), (0, 1), (0, 255)])
+def test_objects_of_an_image_of_two_grey_values_stand_out(values: tuple[int, int]) -> None:
+    """As in a mask, or a drawn image without noise: one step of grey is the whole signal."""
+    image = np.full((96, 128), values[0], np.uint8)
+    image[20:40, 30:50] = values[1]
+    found = measure(image)
+    assert not found.empty and found.background == values[0]
+    assert found.signal == pytest.approx(abs(values[1] - values[0]))

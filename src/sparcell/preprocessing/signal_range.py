@@ -24,6 +24,8 @@ Skewed noise, such as that of single photons, exceeds 5 in one image of 512 px, 
 """
 NOISE_OF_RANGE, NOISE_OF_EMPTY = 12.0, 100.0
 """Least range in standard deviations of the noise, with and without anything that stands out."""
+ONE_STEP = 0.99
+"""A grey step, but for rounding."""
 HEADROOM = 2.0
 """Range in multiples of the signal: objects as bright as that become 0, twice as bright ones 1."""
 BRIGHTNESS_QUANTILE = 0.75
@@ -109,10 +111,11 @@ def measure_signal(regions: Pixels) -> SignalRange:
     means -= background
     trimmed -= background
     level = shorth(means.ravel())
-    # A signal of less than one grey step is none, even if the background has a single value.
-    least = step / DETECTION_LIMIT
-    below = max(_deviation(level - means), least)
-    above = max(_deviation(means - level), least)
+    below, above = _deviation(level - means), _deviation(means - level)
+    # A signal of less than one grey step is none, even if the background has a single value. Of
+    # such a background, as in a mask, one step is all that an object can stand out.
+    least = step / DETECTION_LIMIT * (ONE_STEP if below == 0 or above == 0 else 1)
+    below, above = max(below, least), max(above, least)
     peaks = _strongest(trimmed - np.float32(level), below, above)
     pixel_noise = max(_pixel_noise(regions), step / np.sqrt(12))
     return SignalRange(
