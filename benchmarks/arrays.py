@@ -77,8 +77,8 @@ class _Timed:
     def __call__(self, image: NDArray[np.float32]) -> Any:
         return self._time(self.network, image)
 
-    def levels(self, image: NDArray[np.float32]) -> Any:
-        return self._time(self.network.levels, image)
+    def run_uint8(self, image: NDArray[np.float32]) -> Any:
+        return self._time(self.network.run_uint8, image)
 
     def _time(self, run: Callable[[NDArray[np.float32]], Any], image: NDArray[np.float32]) -> Any:
         began = Seconds.now()

@@ -2,8 +2,8 @@
 
     python sparcell_speed.py IMAGE.npy --threads 2 --model MODEL [--files IMAGE.tif]
 
-From an array to an array; with `--files` from a TIFF to OME-Zarr labels and a table of objects, the
-start of the network included.
+From an array to an array, by the call that a notebook makes: the model's name, no open network.
+With `--files` from a TIFF to OME-Zarr labels and a table of objects.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arrays import find_objects
 from numpy.typing import NDArray
 from rivals.turns import take_turns
 
-from sparcell import load_model, predict
+from sparcell import load_model, predict, predict_array
 from sparcell.io import open_image, write_image
 from sparcell.prediction.settings import PredictSettings
 
@@ -44,9 +43,7 @@ def main() -> None:
 
 
 def in_memory(options: argparse.Namespace) -> Find:
-    model = load_model(options.model)
-    network = model.open("auto", options.threads)
-    return lambda pixels: find_objects(pixels, model, network, options.threads)
+    return lambda pixels: predict_array(options.model, pixels, threads=options.threads).labels
 
 
 def through_files(options: argparse.Namespace, whole: tuple[int, ...], folder: Path) -> Find:

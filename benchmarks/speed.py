@@ -120,8 +120,10 @@ def compare(options: argparse.Namespace, mosaic: Mosaic, size: int) -> list[dict
                 one.end()
         rows = [one.row(truth) for one in tools]
     ours = next((row["s"] for row in rows if row["tool"] == OURS), None)
+    cpu = next((row["cpu_s"] for row in rows if row["tool"] == OURS and row["s"]), None)
     for row in rows:
         row["times_ours"] = row["s"] / ours if row["s"] and ours else None
+        row["cpu_times_ours"] = row["cpu_s"] / cpu if row["s"] and cpu else None
     return rows
 
 
@@ -218,17 +220,20 @@ def load() -> float:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Lay out as Markdown."""
-    columns = "px, tool, s, times ours, CPU s, Mpx/s, peak MiB (loaded), objects / true, AP50"
-    lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 9 + "|"]
+    columns = (
+        "px, tool, s, times ours, CPU s, times ours, Mpx/s, peak MiB (loaded), objects / true, AP50"
+    )
+    lines = [f"| {columns.replace(', ', ' | ')} |", "|---" * 10 + "|"]
     for row in rows:
         cells = [f"{row['px']}", row["tool"]]
         if row["s"] is None:
-            cells += [f"nothing within {row['limit_s']:g}", *[""] * 6]
+            cells += [f"nothing within {row['limit_s']:g}", *[""] * 7]
         else:
             cells += [
                 f"{row['s']:.3g}",
                 f"{row['times_ours']:.1f}" if row["times_ours"] else "",
                 f"{row['cpu_s']:.3g}",
+                f"{row['cpu_times_ours']:.1f}" if row["cpu_times_ours"] else "",
                 f"{row['mpx_per_s']:.3g}",
                 f"{row['peak_mib']} ({row['loaded_mib']})",
                 f"{row['objects']} / {row['objects_true']}",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sparcell.drawing.picture import (
     read_ids,
     read_pixels,
     round_length,
+    save_png,
 )
 
 
@@ -105,3 +107,16 @@ def test_a_scale_bar_is_as_long_as_it_says() -> None:
 def test_a_small_picture_has_no_scale_bar() -> None:
     small = np.zeros((40, 40, 3), np.uint8)
     assert draw_scale_bar(small, 1.0) is small
+
+
+@pytest.mark.parametrize("colours", [0, 1, 2])
+def test_a_saved_picture_has_the_colours_of_its_pixels(tmp_path: Path, colours: int) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    for number in range(colours):
+        picture[4 * number + 4, 2:9] = (palette.MATCHED, palette.MISSED)[number]
+    save_png(picture, tmp_path / "a.png")
+    saved = np.asarray(Pillow.open(tmp_path / "a.png").convert("RGB"))
+    # A palette holds 256 colours, so with an outline grey level 1 is drawn as 0.
+    expected = np.where(picture == 1, 0, picture) if colours == 1 else picture
+    np.testing.assert_array_equal(saved, expected)

@@ -49,7 +49,7 @@ def test_every_image_is_drawn(model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out"
     predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1)
     for name, truth in truths.items():
-        drawn = np.asarray(Pillow.open(out / "pictures" / f"{name}.png"))
+        drawn = np.asarray(Pillow.open(out / "pictures" / f"{name}.png").convert("RGB"))
         # 128 px are drawn as large as fits into 500 px.
         truth = truth.repeat(3, 0).repeat(3, 1)
         assert drawn.shape == (*truth.shape, 3)

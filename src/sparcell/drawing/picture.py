@@ -250,5 +250,32 @@ def save_png(picture: Picture, path: Path) -> None:
     InputError
         If the file cannot be written.
     """
+    stream = io.BytesIO()
+    _with_palette(picture).save(stream, "PNG", compress_level=1)
     with whole_file(path) as partial:
-        partial.write_bytes(encode(picture, compress_level=1))
+        partial.write_bytes(stream.getvalue())
+
+
+def _with_palette(picture: Picture) -> Pillow.Image:
+    """Give a grey picture with outlines of one colour a palette; others stay as they are.
+
+    One byte for a pixel takes a third of the time, and two thirds of the disk. The colour takes the
+    place of grey level 1, which becomes 0.
+    """
+    whole = Pillow.fromarray(picture)
+    if picture.ndim == 2:
+        return whole
+    grey = picture[:, :, 1]
+    coloured = (picture[:, :, 0] != grey) | (picture[:, :, 2] != grey)
+    colours = picture[coloured]
+    if not len(colours):
+        return Pillow.fromarray(grey)
+    if (colours != colours[:1]).any():
+        return whole
+    levels = np.where(grey == 1, np.uint8(0), grey)
+    levels[coloured] = 1
+    indexed = Pillow.fromarray(levels)
+    palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    palette[1] = colours[0]
+    indexed.putpalette(palette.tobytes())
+    return indexed
