@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bases.annotated import box, qupath, sizes
 
 from sparcell.annotations.importing import import_annotations, shapes
 from sparcell.annotations.importing.shapes import Outline, Shapes, fill
 from sparcell.annotations.run_lengths import decode
 from sparcell.core.errors import InputError
-from sparcell.io import open_image, write_image
+from sparcell.io import write_image
 
 SHAPE = (40, 60)
 EDGE = 8
@@ -23,31 +23,6 @@ EDGE = 8
 def images(tmp_path: Path) -> Path:
     write_image(tmp_path / "images" / "A1.tif", np.zeros(SHAPE, np.uint8), "YX")
     return tmp_path / "images"
-
-
-def sizes(root: Path) -> list[int]:
-    """Pixels of each imported object."""
-    return np.bincount(open_image(root / "labels" / "A1.tif").read_labels().ravel())[1:].tolist()
-
-
-def box(top: float, left: float, height: float, width: float) -> list[list[float]]:
-    """Corners x, y of a box."""
-    right, bottom = left + width, top + height
-    return [[left, top], [right, top], [right, bottom], [left, bottom]]
-
-
-def qupath(path: Path, kinds: list[tuple[list[list[float]], str, str]]) -> Path:
-    """GeoJSON of QuPath: corners, object type and class of each object."""
-    features = [
-        {
-            "type": "Feature",
-            "geometry": {"type": "Polygon", "coordinates": [corners]},
-            "properties": {"objectType": kind, **({"classification": {"name": n}} if n else {})},
-        }
-        for corners, kind, n in kinds
-    ]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return path
 
 
 def test_outlines_that_reach_far_beyond_the_image(images: Path, tmp_path: Path) -> None:

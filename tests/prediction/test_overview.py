@@ -176,3 +176,23 @@ def test_counts_of_a_movie_are_drawn_over_its_frames(model: Model, tmp_path: Pat
     text = page_text(tmp_path / "out")
     assert "Counts over time" in text
     assert f"{3 * labels.max()} objects in 3 planes, the middle one is drawn" in text
+
+
+def test_results_count_without_pictures_and_page(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault in drawing costs neither results nor the record."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("sparcell.prediction.tasks.draw_objects", fail)
+    monkeypatch.setattr("sparcell.prediction.tasks.write_overview", fail)
+    (tmp_path / "in").mkdir()
+    truth = write_field(tmp_path / "in" / "a.tif", 0)
+    found = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert found.counts["objects"].tolist() == [truth.max()] and not found.failures
+    assert "finished" in json.loads((tmp_path / "out" / "record.json").read_text())
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert any("a.tif: no picture of the result: no ink" in message for message in warned)
+    assert any("overview.html was not written: no ink" in message for message in warned)

@@ -191,6 +191,16 @@ def test_helpers_by_hand() -> None:
     assert shorth(np.array([0, 1, 2, 5, 5.1, 5.2, 8, 9, 20, 40])) == pytest.approx(5.1)
 
 
+def test_few_grey_values_far_apart_hide_no_object() -> None:
+    """The step between grey values is the smallest, whatever gaps lie between others."""
+    assert grey_step(np.array([0.0, 1, 100, 200])) == 1
+    image = np.full((96, 128), 40, np.uint8)
+    image[::2, ::3] = 41
+    image[20:40, 30:50] = 90
+    image[60:80, 80:100] = 140
+    assert measure(image).signal == pytest.approx(75, abs=30)
+
+
 @pytest.mark.parametrize("values", [(40, 200), (200, 40), (0, 1), (0, 255)])
 def test_objects_of_an_image_of_two_grey_values_stand_out(values: tuple[int, int]) -> None:
     """As in a mask, or a drawn image without noise: one step of grey is the whole signal."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -123,33 +123,21 @@ def predict(
         pictures=pictures,
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
+    how: dict[str, Any] = {
+        "settings": settings,
+        "runtime": runtime,
+        "threads": threads,
+        "resume": resume,
+        "overwrite": overwrite,
+    }
     if dry_run:
         from sparcell.cli.forecast import show_forecast
         from sparcell.prediction.planning.dry_run import estimate_prediction
 
-        foreseen = estimate_prediction(
-            loaded,
-            inputs,
-            out,
-            settings=settings,
-            runtime=runtime,
-            threads=threads,
-            resume=resume,
-            overwrite=overwrite,
-        )
+        foreseen = estimate_prediction(loaded, inputs, out, **how)
         show_forecast(foreseen)
         raise typer.Exit(2 if foreseen.problems else 0)
-    summary = run(
-        loaded,
-        inputs,
-        out,
-        settings=settings,
-        runtime=runtime,
-        threads=threads,
-        resume=resume,
-        overwrite=overwrite,
-        dask=_where(workers, scheduler),
-    )
+    summary = run(loaded, inputs, out, **how, dask=_where(workers, scheduler))
     logger.info(summary.headline)
     _report_failures(summary)
 

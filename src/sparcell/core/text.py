@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LONGEST = 400
 """Characters of each part of an error message."""
@@ -32,6 +33,11 @@ def printable(text: str) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return ``1 image`` or ``3 images``; `plural` where it is not the noun and an s."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return ``a, b, c``, and ``, ...`` after the first `most`."""
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
 def about(source: object, reason: object) -> str:

@@ -54,3 +54,9 @@ def tiles(shape: tuple[int, int], size: int, halo: int) -> Iterator[Tile]:
                 for c, edge in zip(core, shape, strict=True)
             )
             yield Tile(core, (y, x))
+
+
+def range_around(at: float, edge: int, length: int) -> range:
+    """`edge` px of an axis around a position (0..1), shifted to lie inside the axis."""
+    start = int(min(max(at * length - edge / 2, 0), max(length - edge, 0)))
+    return range(start, min(start + edge, length))

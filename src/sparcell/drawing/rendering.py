@@ -25,6 +25,6 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def embed(picture: bytes) -> Markup:
-    """Return a PNG as an address that holds it."""
-    return Markup("data:image/png;base64,") + base64.b64encode(picture).decode()
+def embed(picture: bytes, kind: str = "png") -> Markup:
+    """Return a picture, a PNG or another `kind` such as ``jpeg``, as an address that holds it."""
+    return Markup(f"data:image/{kind};base64,") + base64.b64encode(picture).decode()

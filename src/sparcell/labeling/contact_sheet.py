@@ -14,13 +14,14 @@ from sparcell.classical.stain_statistics import StainView
 from sparcell.core.files import whole_file
 from sparcell.core.text import printable
 from sparcell.core.tiles import tiles
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
 from sparcell.morphology.boundaries import inner_boundary
 
 FIELDS_PER_PAGE = 24
 COLUMNS = 6
 THUMBNAIL_PX = 480
-OUTLINE = {True: (0.2, 1.0, 0.3), False: (1.0, 0.3, 0.2)}
-IGNORED = (0.2, 0.5, 1.0)
+OUTLINE = {True: np.array(MATCHED) / 255, False: np.array(EXTRA) / 255}
+IGNORED = np.array(MISSED) / 255
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ def _draw(axis: Any, thumbnail: Thumbnail) -> None:
     grey = np.sqrt(np.clip((thumbnail.stain - low) / max(high - low, 1e-9), 0, 1))
     picture = np.repeat(grey[..., None], 3, axis=2)
     if thumbnail.ignore is not None:
-        picture[thumbnail.ignore > 0] = 0.6 * picture[thumbnail.ignore > 0] + 0.4 * np.array(
-            IGNORED
-        )
+        ignored = thumbnail.ignore > 0
+        picture[ignored] = 0.6 * picture[ignored] + 0.4 * IGNORED
     picture[inner_boundary(thumbnail.labels, connectivity=4)] = OUTLINE[accepted]
     axis.imshow(picture, interpolation="nearest")

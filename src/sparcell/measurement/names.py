@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sparcell.core.errors import InputError
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
+from sparcell.core.text import listed
 from sparcell.measurement.well_table import read_well_rows
 
 if TYPE_CHECKING:
@@ -161,14 +162,14 @@ def _drop_unneeded(table: pd.DataFrame) -> list[str]:
     for column in ("plate", "channel"):
         if column not in table:
             continue
-        values = table[column].unique()
+        values = table[column].unique().tolist()
         if len(values) < 2:
             del table[column]
             continue
-        listed = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
         remedy = "; if these are times, give times with `wells`" * (column == "plate")
         notes.append(
-            f"{len(values)} {column}s in names ({listed}): wells.csv has rows for each{remedy}"
+            f"{len(values)} {column}s in names ({listed(values)}): "
+            f"wells.csv has rows for each{remedy}"
         )
     return notes
 

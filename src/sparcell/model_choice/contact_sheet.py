@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.image import Image, Plane
 from sparcell.drawing.picture import draw_outlines, encode, read_pixels
-from sparcell.drawing.rendering import render
+from sparcell.drawing.rendering import embed, render
 from sparcell.model_choice.choice import Choice, ModelTrials
 from sparcell.model_choice.trial import Trial
 
@@ -104,4 +103,4 @@ def _draw(part: Image, trial: Trial) -> str:
         return ""
     pixels = read_pixels(part, Plane(part.size("T") - 1))
     picture = encode(draw_outlines(pixels, trial.labels), "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+    return embed(picture, "jpeg")

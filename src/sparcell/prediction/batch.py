@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from sparcell.core.errors import InputError, first_line
+from sparcell.core.errors import first_line
 from sparcell.core.files import input_error
 from sparcell.core.image import Image
 from sparcell.core.progress import track
@@ -134,8 +134,8 @@ def draw_item(task: PredictionTask, item: Item, image: Image) -> None:
         return
     try:
         task.draw(image, item)
-    except InputError as error:
-        logger.warning(f"{item.image}: no picture of the result: {error}")
+    except Exception as error:
+        logger.warning(f"{item.image}: no picture of the result: {first_line(error)}")
 
 
 def _predict_in_blocks(runtime_spec: RuntimeSpec, item: Item, client: Any) -> Outcome:

@@ -12,6 +12,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels
+from sparcell.core.tiles import range_around
 from sparcell.io import open_image
 from sparcell.measurement.image_features import LabelledRegion, image_features
 from sparcell.models.domain import DIAMETER, Domain, DomainFit
@@ -124,7 +125,7 @@ def middle_of_plane(image: Image, plane: Plane, frames: int, edge: int) -> Image
     Image
         ``TCYX``, in memory.
     """
-    y, x = (_around(0.5, min(length, edge), length) for length in image.shape)
+    y, x = (_slice(range_around(0.5, min(length, edge), length)) for length in image.shape)
     times = (max(plane.t - back, 0) for back in reversed(range(frames)))
     pixels = np.stack([image.read(y, x, plane._replace(t=t)) for t in times])
     # Larger types may have values that float32 does not hold.
@@ -174,16 +175,13 @@ def sample_windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     if max(shape) <= WHOLE:
         return [(slice(0, shape[0]), slice(0, shape[1]))]
     rows, columns = (
-        {_around(at, EDGE, edge).start: _around(at, EDGE, edge) for at in (0.25, 0.75)}.values()
-        for edge in shape
+        dict.fromkeys(range_around(at, EDGE, edge) for at in (0.25, 0.75)) for edge in shape
     )
-    return list(product(rows, columns))
+    return [(_slice(y), _slice(x)) for y, x in product(rows, columns)]
 
 
-def _around(at: float, edge: int, length: int) -> slice:
-    """`edge` px of an axis around a position (0..1), shifted to lie inside the axis."""
-    start = int(np.clip(at * length - edge / 2, 0, max(length - edge, 0)))
-    return slice(start, min(start + edge, length))
+def _slice(part: range) -> slice:
+    return slice(part.start, part.stop)
 
 
 def _is_blank(features: Mapping[str, float]) -> bool:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sparcell.core.text import listed
 from sparcell.models.domain import BRIGHT, Domain, DomainFit
 from sparcell.models.model import Model
 
 logger = logging.getLogger(__name__)
 
-NAMED = 3
-"""Images that a warning names."""
 INVERT = "Invert the images (in Fiji: Edit > Invert), or compare models: sparcell models try IMAGES"
 OTHER_MODEL = "Compare models: sparcell models try IMAGES; or train one on such images"
 WORDS = {
@@ -51,9 +50,8 @@ def warn_misfits(fits: Mapping[str, DomainFit], model: Model) -> None:
     if not misfits or model.spec.domain is None:
         return
     worst = sorted(misfits, key=lambda name: -misfits[name].distance)
-    named = ", ".join(worst[:NAMED]) + (", ..." if len(worst) > NAMED else "")
     number = f"{len(worst)} of {len(fits)} images do" if len(fits) > 1 else "This image does"
-    about = f" ({named})" if len(fits) > 1 else ""
+    about = f" ({listed(worst)})" if len(fits) > 1 else ""
     differences, advice = describe_misfits(list(misfits.values()), model.spec.domain)
     logger.warning(
         f"{number} not look like what {model.spec.name} was trained on{about}: {differences}. "

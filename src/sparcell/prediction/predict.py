@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.log import collected_warnings
 from sparcell.core.record import now, start_record
@@ -200,7 +200,11 @@ def _run(
     results.close()
     if plan.settings.pictures:
         problems = Problems(failures, results.skipped(finished), warnings)
-        plan.task.write_overview(finished, of_all, model, out, problems)
+        try:
+            plan.task.write_overview(finished, of_all, model, out, problems)
+        except Exception as error:
+            # All results are written, and the page can be had again by --resume.
+            logger.warning(f"overview.html was not written: {first_line(error)}")
     if traces:
         with whole_file(out / "failure.txt") as partial:
             partial.write_text(traces, "utf8", errors="backslashreplace")

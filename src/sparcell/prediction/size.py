@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
-from sparcell.core.text import counted
+from sparcell.core.text import counted, listed
+from sparcell.core.tiles import range_around
 from sparcell.methods.detections import join
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import Runtime
@@ -39,8 +40,6 @@ STEPS, LAST_STEP = range(-3, 2), 3
 """Powers of two by which windows are resized, and the last that is tried beyond."""
 SIZE_SPREAD = 0.7
 """Standard deviation of the natural logarithm of diameters that a model still finds well."""
-NAMED = 3
-"""Images that a warning names."""
 ENOUGH = 5
 """Fewest objects for a statement on their median size."""
 
@@ -238,7 +237,7 @@ class _PreviewImage:
         edge = max(1, min(round(WINDOW / factor), LARGEST_WINDOW))
         height, width = self.image.shape
         windows = dict.fromkeys(
-            (plane, _around(y, edge, height), _around(x, edge, width))
+            (plane, range_around(y, edge, height), range_around(x, edge, width))
             for plane, y, x in self.centres
         )
         found = [self._find(plane, y, x, factor) for plane, y, x in windows]
@@ -261,12 +260,6 @@ class _PreviewImage:
         labels, scores = method.decode(maps, self.model.decode_settings)
         areas = np.bincount(labels.ravel(), minlength=len(scores) + 1)[1:]
         return areas.astype(np.float64), scores.astype(np.float64), labels.size
-
-
-def _around(at: float, edge: int, length: int) -> range:
-    """`edge` px of an axis around a position (0..1), shifted to lie inside the axis."""
-    start = int(np.clip(at * length - edge / 2, 0, max(length - edge, 0)))
-    return range(start, min(start + edge, length))
 
 
 def known_diameters(spec: ModelSpec) -> tuple[float, float] | None:
@@ -319,10 +312,10 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     found = clear["diameter_px"]
     sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
     images = clear["image"].unique().tolist()
-    named = ", ".join(images[:NAMED]) + (", ..." if len(images) > NAMED else "")
     logger.warning(
-        f"in {counted(len(images), 'image')} ({named}) objects are {sizes} px wide; this model "
-        f"learned objects of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be wrong; "
+        f"in {counted(len(images), 'image')} ({listed(images)}) objects are {sizes} px wide; this "
+        f"model learned objects of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be "
+        "wrong; "
         f'repeat with `diameter={found.median():.0f}` or `diameter="auto"`'
     )
 

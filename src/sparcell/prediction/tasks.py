@@ -260,7 +260,9 @@ class InstanceTask(PredictionTask):
         summary = f"found {counted(total, 'object')} in {counted(len(items), 'image')}"
         if len(counts) > len(items):
             summary += f" of {len(counts)} planes together"
-        summary += f"\n  counts    {out / 'counts.csv'}\n  outlines  {out / 'labels'}"
+        summary += f"\n  counts    {out / 'counts.csv'}"
+        if not any(item.settings.into_image for item in items):
+            summary += f"\n  outlines  {out / 'labels'}"
         if any(item.settings.pictures for item in items):
             summary += f"\n  pictures  {out / 'overview.html'}"
         return TaskResults(summary, counts, [])

@@ -144,7 +144,7 @@ def shorth(values: NDArray[np.floating]) -> float:
 def grey_step(values: NDArray[np.floating]) -> float:
     """Step between neighbouring grey values: 1 for whole numbers, tiny for continuous ones."""
     distinct = np.unique(values[:: max(1, len(values) // STEP_SAMPLE)])
-    return float(np.median(np.diff(distinct))) if len(distinct) > 1 else 0.0
+    return float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
 
 
 def bin_means(regions: Pixels) -> Pixels:

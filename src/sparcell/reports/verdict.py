@@ -137,8 +137,8 @@ def _advice(
     if level == "poor":
         if typical_diameter is not None and typical_diameter < SMALL_DIAMETER:
             advice.append(
-                f"The objects are small, about {typical_diameter:.0f} px: try a recipe for points, "
-                "such as points-light, or images of a higher magnification."
+                f"The objects are small, about {typical_diameter:.0f} px: use images of a "
+                "higher magnification, or a recipe for points."
             )
         elif not match["tp"]:
             advice.append(

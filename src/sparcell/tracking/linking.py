@@ -2,7 +2,7 @@
 
 Two consecutive frames are solved at once: their links and divisions of largest total log-odds. Then
 tracks that ended are linked to those that began up to three frames later, and each division is
-weighed again against such links: two cells that touched and parted look like one that divided.
+weighed again against such links: two cells that touched and separated look like one that divided.
 """
 
 from __future__ import annotations

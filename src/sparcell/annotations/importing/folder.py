@@ -25,7 +25,7 @@ from sparcell.core.files import whole_file
 from sparcell.core.image import Image
 from sparcell.core.image_files import stem
 from sparcell.core.progress import track
-from sparcell.core.text import counted
+from sparcell.core.text import counted, listed
 from sparcell.io import create_image, list_images, open_image, open_sample, write_table
 from sparcell.io.points import write_points
 
@@ -278,8 +278,8 @@ def _report(
         name, sources = next(iter(several.items()))
         logger.warning(
             f"annotations from several files for {counted(len(several), 'image')}, such as {name}: "
-            f"{', '.join(sources[:3])}; import one of them alone if they show the same objects"
+            f"{listed(sources)}; import one of them alone if they show the same objects"
         )
     without = sorted(opened.keys() - set(annotated) - set(empty))
     if without:
-        logger.info(f"without annotation: {', '.join(without[:5])}" + ", ..." * (len(without) > 5))
+        logger.info(f"without annotation: {listed(without, most=5)}")

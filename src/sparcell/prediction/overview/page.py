@@ -5,7 +5,6 @@ One file that needs no network. Pictures of up to `MOST_PICTURES` images are ins
 
 from __future__ import annotations
 
-import base64
 import io
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.drawing.palette import MATCHED
-from sparcell.drawing.rendering import render
+from sparcell.drawing.rendering import embed, render
 from sparcell.measurement import find_wells
 from sparcell.measurement.wells import plot_growth, summarise_wells
 from sparcell.models.model import Model
@@ -135,13 +134,9 @@ def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterat
             logger.warning(f"{item.image}: no picture in overview.html: {error}")
             continue
         yield _row(summary, out) | {
-            "image": _address("jpeg", picture.image),
-            "outlines": _address("png", picture.outlines),
+            "image": embed(picture.image, "jpeg"),
+            "outlines": embed(picture.outlines),
         }
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _growth(counts: pd.DataFrame) -> str:
@@ -183,4 +178,4 @@ def _movie_curves(counts: pd.DataFrame) -> str:
 def _figure_address(figure: Any) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110)
-    return _address("png", stream.getvalue())
+    return embed(stream.getvalue())
