@@ -47,7 +47,8 @@ def test_a_movie_and_frames_of_their_own_give_the_same(tmp_path, nuclei):
     lives = whole.tracks["last"] - whole.tracks["first"] + 1
     np.testing.assert_allclose(whole.tracks["hours"], 0.5 * lives)
     np.testing.assert_allclose(single.tracks["hours"], lives)
-    assert single.objects["image"].iloc[0] == "B3_1_00d00h00m"
+    first = single.objects.iloc[0]
+    assert first[["image", "well", "tile"]].tolist() == ["B3_1_00d00h00m", "B03", "1"]
     write_ctc(tmp_path / "01_GT", labels, tracks, "truth")
     scores = evaluate(tmp_path / "01_GT", tmp_path / "of_movie", metric="tracks").total
     assert scores.lnk > 0.98
@@ -114,6 +115,11 @@ def test_a_shift_is_found_from_images_and_reported(tmp_path):
     found = sparcell.track(tmp_path / "labels", images=tmp_path / "images")
     np.testing.assert_allclose(found.shifts[["y", "x"]], path, atol=0.6)
     assert (found.tracks["n_objects"] == 4).all()
+    # The cells stand still in the well.
+    still = found.objects.groupby("track")[["y_well", "x_well"]].agg(np.ptp)
+    assert still.to_numpy().max() < 1
+    assert found.objects.groupby("track")["y"].agg(np.ptp).min() > 11
+    assert found.tracks["path_px"].max() < 2
     unshifted = sparcell.track(tmp_path / "labels", shifts=False)
     assert not unshifted.shifts[["y", "x"]].to_numpy().any()
 

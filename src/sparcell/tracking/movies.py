@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,8 @@ class MovieToTrack:
         The files.
     interval : float or None
         Hours from frame to frame, where names tell.
+    well, tile : str
+        Where names tell, else empty.
     """
 
     name: str
@@ -56,6 +58,8 @@ class MovieToTrack:
     names: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     interval: float | None = None
+    well: str = ""
+    tile: str = ""
 
 
 def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[MovieToTrack]:
@@ -154,9 +158,9 @@ def _of_wells(files: dict[str, Path], table: DataFrame, unit: str) -> list[Movie
                 "distinguish them with `wells`, or move one away",
             )
         interval = _check_steps(name, times)
-        movies.append(
-            _stack(name, frames["name"].tolist(), files, interval if unit == "h" else None)
-        )
+        movie = _stack(name, frames["name"].tolist(), files, interval if unit == "h" else None)
+        place = dict(zip(keys, values, strict=True))
+        movies.append(replace(movie, well=str(place["well"]), tile=str(place["tile"])))
     return movies
 
 

@@ -41,9 +41,11 @@ class Tracks:
     Attributes
     ----------
     objects : DataFrame
-        One row per object: movie, t, track, id, y, x and sizes, link_confidence.
+        One row per object: movie, well, tile, t, track, id, y, x, y_well, x_well, sizes,
+        link_confidence. The last two places are free of shifts of the stage.
     tracks : DataFrame
-        One row per track: parent, root, generation, first, last, birth, fate, lengths.
+        One row per track: movie, well, track, parent, root, generation, first, last, birth, fate,
+        lengths.
     links : DataFrame
         One row per link, the least certain first.
     shifts : DataFrame
@@ -116,16 +118,8 @@ def track(
     for movie in progress(movies, "tracking", len(movies), "movies"):
         result = track_movie(movie, pictures.get(movie.name), shifts)
         _say(movie, result)
-        rows = track_rows(movie.name, result.objects, result.of_object, result.tracks, result.links)
-        step = hours or movie.interval
-        if step is not None:
-            rows["hours"] = ((rows["last"] - rows["first"] + 1) * step).round(4)
-        parts["tracks"].append(rows)
-        parts["objects"].append(
-            object_rows(movie.name, result.table, result.of_object, result.links)
-        )
-        parts["links"].append(link_rows(movie.name, result.objects, result.of_object, result.links))
-        parts["shifts"].append(shift_rows(movie.name, result.path))
+        for name, rows in _tabulate(movie, result, hours or movie.interval).items():
+            parts[name].append(rows)
         if folder is not None and movie.labels is not None:
             _write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
     tables = {name: pd.concat(some, ignore_index=True) for name, some in parts.items()}
@@ -137,6 +131,28 @@ def track(
         }  # fmt: skip
         _write(folder, found, settings)
     return found
+
+
+def _tabulate(
+    movie: MovieToTrack, result: TrackedObjects, hours: float | None
+) -> dict[str, DataFrame]:
+    """Tables of one movie; `hours` from frame to frame."""
+    name, of_object, links = movie.name, result.of_object, result.links
+    # What stands still has one place in the well, wherever the stage is.
+    placed = result.objects.moved(-result.path.positions[result.objects.frames])
+    tracks = track_rows(name, placed, of_object, result.tracks, links)
+    if hours is not None:
+        tracks["hours"] = ((tracks["last"] - tracks["first"] + 1) * hours).round(4)
+    objects = object_rows(name, result.table, placed, of_object, links)
+    tracks.insert(1, "well", movie.well)
+    objects.insert(1, "well", movie.well)
+    objects.insert(2, "tile", movie.tile)
+    return {
+        "objects": objects,
+        "tracks": tracks,
+        "links": link_rows(name, result.objects, of_object, links),
+        "shifts": shift_rows(name, result.path),
+    }
 
 
 def parse_interval(interval: str | float | None) -> float | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Integers = NDArray[np.int64]
 DECIMALS = 4
+WELL_PLACE = ("y_well", "x_well")
 
 
 def confidence(links: Links) -> NDArray[np.float64]:
@@ -25,20 +26,40 @@ def confidence(links: Links) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-np.clip(weakest, -30, 30))))
 
 
-def object_rows(movie: str, table: DataFrame, of_object: Integers, links: Links) -> DataFrame:
-    """Add movie, track and confidence of the link from the frame before to a table of objects."""
+def object_rows(
+    movie: str, table: DataFrame, objects: MovieObjects, of_object: Integers, links: Links
+) -> DataFrame:
+    """Add movie, track, place in the well and confidence of the link from before to a table.
+
+    Parameters
+    ----------
+    movie : str
+    table : DataFrame
+        Objects as they were measured.
+    objects : MovieObjects
+        The same in the coordinates of the well.
+    of_object : (N,) int64
+        Id of the track of each object.
+    links : Links
+    """
     before = np.full(len(of_object), np.nan)
     before[links.second] = confidence(links).round(DECIMALS)
     rows = table.drop(columns=["z", "movie"], errors="ignore")
     rows.insert(0, "movie", movie)
     rows.insert(list(rows.columns).index("t") + 1, "track", of_object)
+    after = list(rows.columns).index("x") + 1
+    for offset, (name, places) in enumerate(zip(WELL_PLACE, objects.places.T, strict=True)):
+        rows.insert(after + offset, name, places.round(2) + 0.0)
     return rows.assign(link_confidence=before)
 
 
 def track_rows(
     movie: str, objects: MovieObjects, of_object: Integers, tracks: tuple[Track, ...], links: Links
 ) -> DataFrame:
-    """One row per track: mother, founder, generation, frames, how it begins and ends, lengths."""
+    """One row per track: mother, founder, generation, frames, how it begins and ends, lengths.
+
+    Lengths are those of `objects`, so give these in the coordinates of the well.
+    """
     import pandas as pd
 
     parent = {track.id: track.parent for track in tracks}
