@@ -1,4 +1,4 @@
-"""sparcell export: a model, or labels, for other programs."""
+"""sparcell export: a model, labels or tracks, for other programs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ class Format(StrEnum):
     roi = "roi"
     coco = "coco"
     points = "points"
+    ctc = "ctc"
+    geff = "geff"
+    trackmate = "trackmate"
+    napari = "napari"
+    newick = "newick"
 
 
 MODELS = (Format.bioimageio, Format.onnx)
+TRACKS = (Format.ctc, Format.geff, Format.trackmate, Format.napari, Format.newick)
 
 
 def export(
     what: str = typer.Argument(
         ...,
-        help="Name of a model, model.zip or run folder; or label images: one, a folder of them, "
-        "or what predict, label or import made.",
+        help="Name of a model, model.zip or run folder; label images: one, a folder of them, or "
+        "what predict, label or import made; or a folder that track wrote.",
     ),
     out: Path = typer.Option(
         ..., "-o", "--output", help="A new folder; for bioimageio a .zip to be written."
@@ -37,7 +43,8 @@ def export(
     format: Format = typer.Option(
         Format.bioimageio,
         help="For models: a bioimage.io package, or onnx, the bare network with a description. Of "
-        "labels: geojson for QuPath, roi for ImageJ, coco, or points.",
+        "labels: geojson for QuPath, roi for ImageJ, coco, or points. Of tracks: ctc (Cell "
+        "Tracking Challenge), geff, trackmate, napari, or newick (trees).",
     ),
     author: list[str] = typer.Option(None, help="Who made the model; repeat it for several."),
     licence: str = typer.Option("", help="Of the model, an SPDX identifier such as CC-BY-4.0."),
@@ -45,12 +52,13 @@ def export(
         False, "--half-weights", help="Store a model's weights in 16 bits: half the size."
     ),
 ) -> None:
-    """Export models, or labels for ImageJ and QuPath."""
+    """Export models, labels for ImageJ and QuPath, or tracks."""
     if format in MODELS:
         _export_model(what, out, format.value, list(author or ()), licence, half_weights)
         return
     from sparcell.annotations.exporting import export_labels
     from sparcell.core.errors import InputError
+    from sparcell.tracking.exchange.export import export_tracks
 
     if author or licence or half_weights:
         raise InputError(
@@ -58,7 +66,10 @@ def export(
             "neither --author, --licence nor --half-weights",
             "leave them out",
         )
-    export_labels(what, out, format.value)
+    if format in TRACKS:
+        export_tracks(what, out, format.value)
+    else:
+        export_labels(what, out, format.value)
 
 
 def _export_model(

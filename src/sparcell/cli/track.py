@@ -29,6 +29,11 @@ def track(
     shifts: bool = typer.Option(
         True, "--shifts/--no-shifts", help="Correct shifts of the stage between frames."
     ),
+    links: Path = typer.Option(
+        None,
+        help="Links that another tool made, instead of our own: GEFF, TrackMate's XML, a folder of "
+        "the Cell Tracking Challenge, or a table; for several movies a folder of such files.",
+    ),
 ) -> None:
     """Follow cells over time, also when the stage shifts.
 
@@ -36,6 +41,8 @@ def track(
     """
     from sparcell.tracking import track as run
 
-    found = run(predictions, out, images=images, wells=wells, interval=interval, shifts=shifts)
+    found = run(
+        predictions, out, images=images, wells=wells, interval=interval, shifts=shifts, links=links
+    )
     divisions = int((found.tracks["fate"] == "divided").sum())
     logger.info(f"{len(found.tracks)} tracks, {divisions} divisions: {out}")

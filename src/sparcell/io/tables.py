@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 # Names stay text in CSV too: 007 and 1e5 are names of images, not numbers.
-NAMES = ("image", "name")
+NAMES = ("image", "name", "movie")
 MISSING = ("nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None", "<NA>")
 
 

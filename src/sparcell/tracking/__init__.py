@@ -3,7 +3,8 @@
 from sparcell.tracking.lineage import build_tracks
 from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.objects import MovieObjects
-from sparcell.tracking.run import Tracks, track
+from sparcell.tracking.results import Tracks
+from sparcell.tracking.run import track
 from sparcell.tracking.shifts import PairShift, measure_shift
 from sparcell.tracking.stage import StagePath, follow_stage
 

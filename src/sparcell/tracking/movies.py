@@ -19,7 +19,7 @@ from sparcell.core.tables import name_columns, read_typed_table
 from sparcell.measurement import find_wells
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ class MovieToTrack:
         Hours from frame to frame, where names tell.
     well, tile : str
         Where names tell, else empty.
+    condition : str
+        Where a table tells, else empty.
+    hours : tuple of float
+        Of each frame since the first one; empty where names tell no hours.
     """
 
     name: str
@@ -60,6 +64,8 @@ class MovieToTrack:
     interval: float | None = None
     well: str = ""
     tile: str = ""
+    condition: str = ""
+    hours: tuple[float, ...] = ()
 
 
 def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[MovieToTrack]:
@@ -69,9 +75,9 @@ def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[
     ----------
     source : Path
         A folder that `predict` wrote, label images, or a table of points with the columns t, y and
-        x, and perhaps movie and id. A label image with several times is a movie. Files of one time
-        are frames, in the order that their names give: well, tile and time (see `find_wells`), or a
-        number at the end.
+        x, and perhaps movie and id (number of a point in its frame). A label image with several
+        times is a movie. Files of one time are frames, in the order that their names give: well,
+        tile and time (see `find_wells`), or a number at the end.
     wells : str or Path, optional
         See `find_wells`.
 
@@ -159,9 +165,16 @@ def _of_wells(files: dict[str, Path], table: DataFrame, unit: str) -> list[Movie
             )
         interval = _check_steps(name, times)
         movie = _stack(name, frames["name"].tolist(), files, interval if unit == "h" else None)
-        place = dict(zip(keys, values, strict=True))
-        movies.append(replace(movie, well=str(place["well"]), tile=str(place["tile"])))
+        well, tile, condition = (_first(frames, name) for name in ("well", "tile", "condition"))
+        hours = tuple((times - times[0]).round(6).tolist()) if unit == "h" else ()
+        movies.append(replace(movie, well=well, tile=tile, condition=condition, hours=hours))
     return movies
+
+
+def _first(frames: DataFrame, column: str) -> str:
+    """First value of a column; empty where there is none."""
+    known = frames[column].dropna().tolist() if column in frames else []
+    return str(known[0]) if known else ""
 
 
 def _check_steps(name: str, times: np.ndarray) -> float | None:
@@ -243,12 +256,26 @@ def _of_points(path: Path) -> list[MovieToTrack]:
             "a frame from 0, and a place in px",
             "correct or delete it",
         )
+    numbers["id"] = pd.to_numeric(frame["id"], errors="coerce") if "id" in frame else np.nan
     numbers["movie"] = frame["movie"] if "movie" in frame.columns else stem(path, (".csv", ".tsv"))
     movies = []
     for name, part in numbers.groupby("movie", sort=True):
         points = part.sort_values("t", kind="stable").reset_index(drop=True)
         points["t"] = points["t"].astype(np.int64)
-        points["id"] = points.groupby("t").cumcount() + 1
+        points["id"] = _point_ids(points, str(name))
         count = int(points["t"].max()) + 1
         movies.append(MovieToTrack(str(name), count, points=points, paths=(path,)))
     return movies
+
+
+def _point_ids(points: DataFrame, movie: str) -> Series[int]:
+    """Ids of a table where they distinguish the points of a frame, else numbers from 1."""
+    given = points["id"]
+    if (given >= 1).all() and (given % 1 == 0).all() and not points.duplicated(["t", "id"]).any():
+        return given.astype(np.int64)
+    if given.notna().any():
+        logger.warning(
+            f"{movie}: ids that are no whole numbers from 1, or twice in a frame, are replaced by "
+            "the order of rows"
+        )
+    return points.groupby("t").cumcount() + 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.progress import track as progress
 from sparcell.core.rows import LabelPlane
 from sparcell.core.tracks import Track
+from sparcell.tracking.exchange.links import read_links
 from sparcell.tracking.lineage import build_tracks
 from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
 from sparcell.tracking.objects import MovieObjects
+from sparcell.tracking.results import TABLES, Tracks, check_out, write_tracked
 from sparcell.tracking.stage import StagePath, follow_stage, stand_still
-from sparcell.tracking.tables import link_rows, object_rows, shift_rows, track_rows
+from sparcell.tracking.tables import link_rows, movie_rows, object_rows, shift_rows, track_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,31 +34,6 @@ logger = logging.getLogger(__name__)
 
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)")
 HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
-TABLES = ("objects", "tracks", "links", "shifts")
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """Tables of tracked movies.
-
-    Attributes
-    ----------
-    objects : DataFrame
-        One row per object: movie, well, tile, t, track, id, y, x, y_well, x_well, sizes,
-        link_confidence. The last two places are free of shifts of the stage.
-    tracks : DataFrame
-        One row per track: movie, well, track, parent, root, generation, first, last, birth, fate,
-        lengths.
-    links : DataFrame
-        One row per link, the least certain first.
-    shifts : DataFrame
-        One row per frame: motion of the stage.
-    """
-
-    objects: DataFrame
-    tracks: DataFrame
-    links: DataFrame
-    shifts: DataFrame
 
 
 @dataclass(frozen=True)
@@ -78,6 +56,7 @@ def track(
     wells: str | Path | None = None,
     interval: str | float | None = None,
     shifts: bool = True,
+    links: Path | str | None = None,
 ) -> Tracks:
     """Follow cells over time: shifts of the stage, links, divisions, tracks.
 
@@ -90,8 +69,8 @@ def track(
         Folder that `predict` wrote; label images, movies or a file for each frame; or a table of
         points. See `find_movies_to_track`.
     out : Path or str, optional
-        Folder for ``objects.csv``, ``tracks.csv``, ``links.csv``, ``shifts.csv``, and ``labels/``
-        with track ids; by default nothing is written.
+        Folder for ``objects.csv``, ``tracks.csv``, ``links.csv``, ``shifts.csv``, ``movies.csv``,
+        and ``labels/`` with track ids; by default nothing is written.
     images : Path or str, optional
         Folder of the images of the same names, to find shifts of the stage from them, too.
     wells : str or Path, optional
@@ -100,6 +79,8 @@ def track(
         Time from frame to frame, such as ``15min``, or in hours; by default from the names.
     shifts : bool
         Correct shifts of the stage.
+    links : Path or str, optional
+        Links that another tool made, which are taken instead of our own; see `read_links`.
 
     Raises
     ------
@@ -112,11 +93,14 @@ def track(
     movies = find_movies_to_track(Path(predictions), wells)
     folder = None if out is None else Path(out)
     if folder is not None:
-        _check_out(folder)
+        check_out(folder)
     pictures = _find_pictures(movies, Path(images)) if images is not None else {}
     parts: dict[str, list[DataFrame]] = {name: [] for name in TABLES}
     for movie in progress(movies, "tracking", len(movies), "movies"):
-        result = track_movie(movie, pictures.get(movie.name), shifts)
+        given = None
+        if links is not None:
+            given = partial(read_links, Path(links), alone=len(movies) == 1)
+        result = track_movie(movie, pictures.get(movie.name), shifts, given)
         _say(movie, result)
         for name, rows in _tabulate(movie, result, hours or movie.interval).items():
             parts[name].append(rows)
@@ -128,8 +112,9 @@ def track(
         settings = {
             "predictions": str(predictions), "images": str(images) if images else None,
             "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
+            "links": str(links) if links else None,
         }  # fmt: skip
-        _write(folder, found, settings)
+        write_tracked(folder, found, settings)
     return found
 
 
@@ -152,6 +137,7 @@ def _tabulate(
         "tracks": tracks,
         "links": link_rows(name, result.objects, of_object, links),
         "shifts": shift_rows(name, result.path),
+        "movies": movie_rows(movie, result.objects, hours),
     }
 
 
@@ -177,8 +163,13 @@ def parse_interval(interval: str | float | None) -> float | None:
     return hours
 
 
-def track_movie(movie: MovieToTrack, images: Image | None, shifts: bool) -> TrackedObjects:
-    """Track one movie in memory."""
+def track_movie(
+    movie: MovieToTrack,
+    images: Image | None,
+    shifts: bool,
+    given: Callable[[str, MovieObjects, float | None], Links] | None = None,
+) -> TrackedObjects:
+    """Track one movie in memory, by links of our own unless `given` returns others."""
     table, shape = measure_frames(movie)
     objects = MovieObjects.of_table(table, movie.frames, shape)
     if shifts:
@@ -193,7 +184,10 @@ def track_movie(movie: MovieToTrack, images: Image | None, shifts: bool) -> Trac
         def labels(t: int) -> NDArray[np.int32]:
             return stack.read_labels(plane=Plane(t))
 
-    links = link_objects(objects, path.shifts, labels)
+    if given is not None:
+        links = given(movie.name, objects, movie.labels.pixel_size if movie.labels else None)
+    else:
+        links = link_objects(objects, path.shifts, labels)
     of_object, tracks = build_tracks(objects, links)
     return TrackedObjects(table, objects, of_object, tracks, links, path)
 
@@ -282,20 +276,6 @@ def _say(movie: MovieToTrack, result: TrackedObjects) -> None:
         logger.warning(f"{movie.name}: {empty} of {movie.frames} frames have no object")
 
 
-def _check_out(folder: Path) -> None:
-    """Check that no files of another origin would be replaced."""
-    if not folder.exists():
-        return
-    known = {f"{name}.csv" for name in TABLES} | {"labels", "record.json"}
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if not folder.is_dir() or (names and (names - known or "record.json" not in names)):
-        raise InputError(
-            f"{folder}, which holds files that `sparcell track` did not write",
-            "a new folder",
-            "choose another `out`",
-        )
-
-
 def _write_labels(path: Path, labels: Image, result: TrackedObjects) -> None:
     """Write the label images with track ids, one frame in memory at a time."""
     from sparcell.io import create_image
@@ -316,14 +296,3 @@ def recolour(labels: Image, result: TrackedObjects) -> Iterator[NDArray[np.int64
         ids = np.zeros(int(frame.max(initial=0)) + 1, np.int64)
         ids[result.objects.ids[members]] = result.of_object[members]
         yield ids[frame]
-
-
-def _write(folder: Path, found: Tracks, settings: dict[str, Any]) -> None:
-    from sparcell.core.files import write_json
-    from sparcell.core.record import now, start_record
-    from sparcell.io import write_table
-
-    record = start_record(settings)
-    for field in fields(found):
-        write_table(getattr(found, field.name), folder / f"{field.name}.csv")
-    write_json(folder / "record.json", {**record, "finished": now()})

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.tracks import Track
 from sparcell.tracking.linking import Links
+from sparcell.tracking.movies import MovieToTrack
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.stage import StagePath
 
@@ -116,6 +117,24 @@ def _fate(track: Track, mothers: set[int], at_border: bool, frames: int) -> str:
     if track.last == frames - 1:
         return "end"
     return "left" if at_border else "lost"
+
+
+def movie_rows(movie: MovieToTrack, objects: MovieObjects, hours: float | None) -> DataFrame:
+    """One row: well, condition, frames, hours from frame to frame, size of pixels and field."""
+    import pandas as pd
+
+    height, width = objects.shape
+    return pd.DataFrame([{
+        "movie": movie.name,
+        "well": movie.well,
+        "tile": movie.tile,
+        "condition": movie.condition,
+        "frames": movie.frames,
+        "interval_h": np.nan if hours is None else hours,
+        "pixel_size_um": (movie.labels.pixel_size if movie.labels else None) or np.nan,
+        "height_px": height,
+        "width_px": width,
+    }])  # fmt: skip
 
 
 def link_rows(movie: str, objects: MovieObjects, of_object: Integers, links: Links) -> DataFrame:
