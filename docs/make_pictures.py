@@ -1,0 +1,168 @@
+"""Make the pictures of the documentation, from public-domain and simulated images.
+
+``python docs/make_pictures.py [NAME ...]`` writes ``docs/pictures/NAME.png``; without names, all.
+It needs the environment variable SPARCELL_DATA for the real images (dsb2018-fluo, CC0), and
+Chromium for pictures of pages. Pictures that lack what they need are skipped with a message.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+PICTURES = Path(__file__).parent / "pictures"
+FIELDS = ["1c8b905c9519", "49edc2f77151", "03f583ec5018", "0d2bf916cc8d"]
+"""Test images of dsb2018-fluo (Caicedo et al. 2019, CC0)."""
+WORK = Path(tempfile.gettempdir()) / "sparcell-pictures"
+"""Results that several pictures share, kept for the next call."""
+
+
+class Missing(Exception):
+    """What a picture needs is not on this machine."""
+
+
+def run(*words: object) -> None:
+    """Run a command of Sparcell."""
+    subprocess.run([sys.executable, "-m", "sparcell", *map(str, words)], check=True)
+
+
+@cache
+def real_images() -> Path:
+    """Return a folder with the real images."""
+    if "SPARCELL_DATA" not in os.environ:
+        raise Missing("SPARCELL_DATA is not set")
+    source = Path(os.environ["SPARCELL_DATA"]) / "dsb2018-fluo" / "images"
+    folder = WORK / "nuclei"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(FIELDS, 1):
+        shutil.copy(source / f"{name}.tif", folder / f"field_{number}.tif")
+    return folder
+
+
+@cache
+def counted() -> Path:
+    """Return the results of `predict` on the real images."""
+    out = WORK / "predicted"
+    run("predict", "nuclei", real_images(), "-o", out, "--overwrite")
+    return out
+
+
+@cache
+def demo() -> Path:
+    """Return the folder of ``sparcell demo``."""
+    out = WORK / "demo"
+    if not (out / "tables" / "growth.png").exists():
+        run("demo", "-o", out)
+    return out
+
+
+def page(path: Path, name: str, width: int, height: int, *, dark: bool = False) -> None:
+    """Write a picture of the upper part of a page."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        raise Missing("Chromium is not installed")
+    target = PICTURES / f"{name}.png"
+    flags = ["--headless=new", "--no-sandbox", "--hide-scrollbars", f"--screenshot={target}"]
+    flags += ["--force-dark-mode"] * dark
+    size = f"--window-size={width},{height}"
+    subprocess.run([browser, *flags, size, path.resolve().as_uri()], check=True)
+    shrink(target)
+
+
+def shrink(path: Path) -> None:
+    """Rewrite a picture with 256 colours."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+def nuclei() -> None:
+    """A field, its outlines, and the sizes of its nuclei: the picture of the README."""
+    from matplotlib.figure import Figure
+
+    import sparcell
+    from sparcell.drawing.picture import draw_outlines, read_pixels
+
+    image = sparcell.open_image(real_images() / "field_1.tif")
+    found = sparcell.predict_array("nuclei", image.read()[0])
+    # A part, large enough that its outlines are seen.
+    part = slice(20, 250), slice(300, 590)
+    pixels = read_pixels(image)[part]
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
+    raw, outlined, sizes = figure.subplots(1, 3, width_ratios=(1.3, 1.3, 1))
+    raw.imshow(pixels, cmap="grey")
+    outlines = draw_outlines(pixels, found.labels[part])
+    outlined.imshow(outlines.repeat(4, axis=0).repeat(4, axis=1))
+    raw.set_title("your image (a part)")
+    outlined.set_title("every nucleus outlined")
+    for axis in (raw, outlined):
+        axis.set_axis_off()
+    sizes.hist(found.objects["area_px"], bins=16, color="#56b4e9", edgecolor="white")
+    sizes.set(
+        title=f"{found.labels.max()} nuclei counted and measured",
+        xlabel="area, px",
+        ylabel="nuclei",
+    )
+    sizes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PICTURES / "nuclei.png", dpi=110)
+    shrink(PICTURES / "nuclei.png")
+
+
+def overview() -> None:
+    """The page with all results."""
+    page(counted() / "overview.html", "overview", 1100, 900)
+
+
+def contact_sheet() -> None:
+    """Labels from a stain, accepted and refused."""
+    target = PICTURES / "contact_sheet.png"
+    with Image.open(demo() / "plate" / "contact_sheet.png") as sheet:
+        # The last row ends with a refused field.
+        sheet.crop((sheet.width // 2, sheet.height * 3 // 4, sheet.width, sheet.height)).save(
+            target
+        )
+    shrink(target)
+
+
+def report() -> None:
+    """The report of a training."""
+    page(demo() / "run" / "report.html", "report", 1100, 1000)
+
+
+def growth() -> None:
+    """Growth curves of a simulated plate."""
+    shutil.copy(demo() / "tables" / "growth.png", PICTURES / "growth.png")
+    shrink(PICTURES / "growth.png")
+
+
+ALL: dict[str, Callable[[], None]] = {
+    "nuclei": nuclei,
+    "overview": overview,
+    "contact_sheet": contact_sheet,
+    "report": report,
+    "growth": growth,
+}
+
+
+def main() -> None:
+    """Make the pictures that the command line names, or all."""
+    PICTURES.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or ALL:
+        try:
+            ALL[name]()
+        except Missing as why:
+            print(f"{name}: skipped, {why}")
+            continue
+        print(PICTURES / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
