@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.annotations.importing.shapes import Outline, Shapes
+from sparcell.annotations.importing.shapes import Outline, Shapes, fill_ring
 from sparcell.core.errors import InputError
 from sparcell.core.image import Plane
 
@@ -167,8 +167,6 @@ def read_cellpose_outlines(path: Path) -> Shapes:
     InputError
         If a line has other things than pairs of numbers.
     """
-    from skimage.draw import polygon2mask
-
     shapes = Shapes(path)
     for number, line in enumerate(path.read_text("utf8", errors="replace").splitlines(), 1):
         if not line.strip():
@@ -190,7 +188,7 @@ def read_cellpose_outlines(path: Path) -> Shapes:
                 "the edge of a cell, px",
                 REMEDY,
             )
-        mask = polygon2mask(tuple(size), edge - low) if len(edge) > 2 else np.zeros(size, bool)
+        mask = fill_ring((edge - low).astype(float), (size[0], size[1]))
         mask[tuple((edge - low).T)] = True
         shapes.outlines.append(Outline(mask, int(low[0]), int(low[1])))
     shapes.nothing = not shapes.outlines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Plane
-from sparcell.core.rows import row_strips
 
 Ring = NDArray[np.float64]
 """(n, 2): y and x of the corners of a polygon, px from the centre of the first pixel."""
@@ -22,8 +21,10 @@ LARGEST = 1 << 28
 """Pixels of the box around one outline; more is a mistake in the units."""
 MOST = 1 << 29
 """Pixels of the boxes around all outlines of a file, a byte each."""
-STRIP = 1 << 22
-"""Pixels of an outline that are filled at a time: that takes 24 bytes each."""
+CROSSINGS = 1 << 26
+"""Rows that the edges of one outline cross together; more is no outline of a cell."""
+AT_ONCE = 1 << 20
+"""Crossings that are computed together, about 50 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,9 @@ def fill(
     Raises
     ------
     InputError
-        If a coordinate is no finite number, or the box around them is absurdly large.
+        If a coordinate is no finite number, the box around them is absurdly large, or the ring
+        crosses absurdly many rows.
     """
-    from skimage.draw import polygon2mask
-
     rings = [ring for polygon in polygons for ring in polygon]
     if not any(map(len, rings)):
         return None
@@ -149,24 +149,84 @@ def fill(
         raise InputError(
             f"an outline with coordinates that are no numbers in {source}", "px", "correct it"
         )
-    low = np.floor(corners.min(0)).astype(int)
-    height, width = (int(n) for n in np.ceil(corners.max(0)).astype(int) - low + 1)
+    low = np.floor(corners.min(0))
+    height, width = (int(n) for n in np.ceil(corners.max(0)) - low + 1)
     if height * width > LARGEST:
         raise InputError(
             f"an outline of {height} x {width} px in {source}",
             "the outline of a cell, px",
             "check that its coordinates are in px of this image",
         )
+    if sum(np.abs(np.diff(ring[:, 0])).sum() for ring in rings) > CROSSINGS:
+        raise InputError(
+            f"an outline that goes up and down {CROSSINGS:.2g} rows in {source}",
+            "the outline of a cell, px",
+            "simplify it",
+        )
     mask = np.zeros((height, width), bool)
-    for rows in row_strips(height, width, max(1, STRIP // width)):
-        strip = mask[rows]
-        for polygon in polygons:
-            filled = np.zeros_like(strip)
-            for ring in polygon:
-                if len(ring) >= 3:
-                    filled ^= polygon2mask(strip.shape, ring - low - (rows.start, 0))
-            strip |= filled
+    for polygon in polygons:
+        filled = np.zeros_like(mask)
+        for ring in polygon:
+            if len(ring) >= 3:
+                filled ^= fill_ring(ring - low, mask.shape)
+        mask |= filled
     return Outline(mask, int(low[0]), int(low[1]), name, plane) if mask.any() else None
+
+
+def fill_ring(ring: Ring, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Fill a polygon by the even-odd rule; pixels whose centres lie on its edge are inside.
+
+    Parameters
+    ----------
+    ring : (n, 2) float
+        Corners y, x, px, inside of the box.
+    shape : (int, int)
+        Height and width of the box, px.
+
+    Returns
+    -------
+    (Y, X) bool
+    """
+    # A pixel is inside if the ring crosses its row an odd number of times to its left. For those
+    # on the edge, the answer depends on whether a crossing at the pixel itself counts, and on
+    # whether edges contain their first or their last row. Both answers together give the edge.
+    inside = _odd_crossings(ring, shape, np.ceil, lambda x: np.ceil(x).astype(int))
+    inside |= _odd_crossings(
+        ring, shape, lambda y: np.floor(y) + 1, lambda x: np.floor(x).astype(int) + 1
+    )
+    # Neither has corners where both edges go up, or both down.
+    on_pixel = ring[(ring == np.rint(ring)).all(1)].astype(int)
+    inside[on_pixel[:, 0], on_pixel[:, 1]] = True
+    return inside
+
+
+def _odd_crossings(
+    ring: Ring,
+    shape: tuple[int, int],
+    first_row: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    first_column: Callable[[NDArray[np.float64]], NDArray[np.intp]],
+) -> NDArray[np.bool_]:
+    """Whether the ring crosses a pixel's row an odd number of times before the pixel.
+
+    An edge between y0 and y1 crosses the rows from ``first_row(y0)`` to before ``first_row(y1)``.
+    A crossing at x is before the pixels from ``first_column(x)`` on.
+    """
+    edges = np.stack([ring, np.roll(ring, -1, 0)], 1)
+    upper, lower = np.take_along_axis(edges, np.argsort(edges[..., :1], 1), 1).swapaxes(0, 1)
+    begin, end = first_row(upper[:, 0]).astype(int), first_row(lower[:, 0]).astype(int)
+    # Column 0 to width: a crossing may be behind the last pixel.
+    crossings = np.zeros((shape[0], shape[1] + 1), bool)
+    together = np.cumsum(end - begin) // AT_ONCE
+    for part in np.split(np.arange(len(ring)), np.flatnonzero(np.diff(together)) + 1):
+        rows_each = (end - begin)[part]
+        edge = np.repeat(part, rows_each)
+        # Number of the row within its edge: 0, 1, ... for each edge.
+        within = np.arange(len(edge)) - np.repeat(np.cumsum(rows_each) - rows_each, rows_each)
+        row = begin[edge] + within
+        rise = lower[edge] - upper[edge]
+        x = upper[edge, 1] + (row - upper[edge, 0]) * rise[:, 1] / rise[:, 0]
+        np.logical_xor.at(crossings, (row, first_column(x)), True)
+    return np.logical_xor.accumulate(crossings[:, :-1], axis=1)
 
 
 def add_polygon(shapes: Shapes, corners: Ring, name: str, kind: str = "") -> None:
