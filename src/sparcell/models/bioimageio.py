@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError, first_line
-from sparcell.core.self_contained import check_self_contained
+from sparcell.core.onnx_file import check_onnx_file
 from sparcell.models.external_model import (
     MEANINGS,
     SUPPORTED,
@@ -116,7 +116,7 @@ def _read_weights(package: Package, weights: Any, base: PurePosixPath) -> bytes:
             "an ONNX file that holds them",
             "save it again with onnx.save(onnx.load(PATH), PATH)",
         )
-    check_self_contained(onnx, f"{entry.get('source')} in {package.source}")
+    check_onnx_file(onnx, f"{entry.get('source')} in {package.source}")
     stated = entry.get("sha256")
     if stated and hashlib.sha256(onnx).hexdigest() != stated:
         raise InputError(

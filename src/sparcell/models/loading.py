@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from sparcell.core.errors import InputError
-from sparcell.core.self_contained import check_self_contained
+from sparcell.core.onnx_file import check_onnx_file
 from sparcell.methods import METHODS
 from sparcell.models.bioimageio import read_bioimageio
 from sparcell.models.catalogue import ModelInfo, find_model, info_of
@@ -163,7 +163,7 @@ def _read_own(package: Package) -> Model:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise _damaged(package, f"decode.{where}: {error.errors()[0]['msg']}") from error
     onnx = package.read("model.onnx")
-    check_self_contained(onnx, package.source)
+    check_onnx_file(onnx, package.source)
     return Model(
         spec=spec,
         onnx=onnx,

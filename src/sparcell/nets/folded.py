@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparcell.core.errors import InputError
-from sparcell.core.self_contained import check_self_contained
+from sparcell.core.onnx_file import check_onnx_file
 from sparcell.nets.head import head_name, mark_pretrained, repeat_maps
 from sparcell.system.libraries import import_openvino
 
@@ -66,7 +66,7 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
         raise InputError(
             f"{path} that is no model of Sparcell's", "a model.zip", "check network.weights"
         ) from error
-    check_self_contained(onnx, str(path))
+    check_onnx_file(onnx, str(path))
     stored = read_convolutions(onnx)
     own = {n: m for n, m in network.named_modules() if isinstance(m, Convolution)}
     # No common name: a model of another method, whose encoder has another prefix.

@@ -1,8 +1,8 @@
-"""Check that an ONNX file holds all of its weights, so that opening it reads no other file.
+"""Check that an ONNX file holds all of its weights and that running it ends.
 
 The file is a Protocol Buffers message (https://protobuf.dev/programming-guides/encoding/) of the
 types in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only the parts on the way to
-tensors are read, whatever the order of their fields.
+tensors and operators are read, whatever the order of their fields.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ PARTS: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 """Message to the numbers of those of its fields that lead to tensors, and what these are."""
+OPERATOR = 4
+"""Field of a node: its operator."""
+LOOPS = (b"Loop", b"Scan", b"SequenceMap")
+"""Operators that repeat a graph, perhaps for ever; no network of an image needs them."""
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
 """Fields of a tensor: where its values are in other files, and whether they are."""
 DEEPEST = 100
 """Messages inside each other, as Protocol Buffers itself allows."""
 
 
-def check_self_contained(onnx: bytes, source: str) -> None:
-    """Check that no tensor of a network lies in another file.
+def check_onnx_file(onnx: bytes, source: str) -> None:
+    """Check that no tensor of a network lies in another file, and that no operator is a loop.
 
     Parameters
     ----------
@@ -40,35 +44,40 @@ def check_self_contained(onnx: bytes, source: str) -> None:
     Raises
     ------
     InputError
-        If one does, or the content is no ONNX file.
+        If there is one, or the content is no ONNX file.
     """
     try:
-        external = _has_external(memoryview(onnx), "model", 0)
+        _check_message(memoryview(onnx), "model", source, 0)
+    except InputError:
+        raise
     except (IndexError, ValueError) as error:
         raise InputError(
             f"{source} with a network that is no ONNX file", "a whole model", "copy the file again"
         ) from error
-    if external:
-        raise InputError(
-            f"{source}, whose weights are in another file",
-            "an ONNX file that holds them",
-            "save it again with onnx.save(onnx.load(PATH), PATH)",
-        )
 
 
-def _has_external(message: memoryview, kind: str, depth: int) -> bool:
+def _check_message(message: memoryview, kind: str, source: str, depth: int) -> None:
     if depth > DEEPEST:
         raise ValueError("too deep")
     for number, value in _fields(message):
         if kind == "tensor":
             if number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0):
-                return True
+                raise InputError(
+                    f"{source}, whose weights are in another file",
+                    "an ONNX file that holds them",
+                    "save it again with onnx.save(onnx.load(PATH), PATH)",
+                )
+        elif kind == "node" and number == OPERATOR and not isinstance(value, int):
+            if bytes(value) in LOOPS:
+                raise InputError(
+                    f"{source}, whose network has the operator {bytes(value).decode()}",
+                    "a network without loops, which may never end",
+                    "export it with its loops unrolled, or use another model",
+                )
         elif part := PARTS[kind].get(number):
             if isinstance(value, int):
                 raise ValueError("a number instead of a message")
-            if _has_external(value, part, depth + 1):
-                return True
-    return False
+            _check_message(value, part, source, depth + 1)
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:

@@ -1,4 +1,4 @@
-"""ONNX files whose weights are elsewhere, built by the onnx package, wherever tensors may be."""
+"""ONNX files with weights elsewhere or loops, wherever they may be, built by the onnx package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from sparcell.core.errors import InputError
-from sparcell.core.self_contained import check_self_contained
+from sparcell.core.onnx_file import check_onnx_file
 
 WEIGHT = numpy_helper.from_array(np.ones(40, np.float32), "w")
 
@@ -72,10 +72,10 @@ PLACES: dict[str, Callable[[onnx.TensorProto], bytes]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_weights_elsewhere_are_refused_wherever_they_are_named(place: str) -> None:
-    check_self_contained(PLACES[place](WEIGHT), "m")
+    check_onnx_file(PLACES[place](WEIGHT), "m")
     for tensor in (outside(), located()):
         with pytest.raises(InputError, match="m, whose weights are in another file"):
-            check_self_contained(PLACES[place](tensor), "m")
+            check_onnx_file(PLACES[place](tensor), "m")
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,20 @@ def test_weights_elsewhere_are_refused_wherever_they_are_named(place: str) -> No
 )
 def test_what_is_no_onnx_file_is_one_plain_line(content: bytes) -> None:
     with pytest.raises(InputError, match="no ONNX file"):
-        check_self_contained(content, "m")
+        check_onnx_file(content, "m")
+
+
+@pytest.mark.parametrize("operator", ["Loop", "Scan", "SequenceMap"])
+def test_networks_with_loops_are_refused(operator: str) -> None:
+    body = graph(WEIGHT, helper.make_node("Identity", ["w"], ["y"]))
+    loop = helper.make_node(operator, ["", "", "w"], ["y"], body=body)
+    inside = helper.make_node("If", ["w"], ["y"], then_branch=graph(WEIGHT, loop))
+    function = helper.make_function("d", "f", [], ["y"], [loop], [])
+    for content in (
+        model(graph(WEIGHT, loop)),
+        model(graph(WEIGHT, inside)),
+        model(graph(WEIGHT), functions=[function]),
+    ):
+        with pytest.raises(InputError, match=f"m, whose network has the operator {operator}"):
+            check_onnx_file(content, "m")
+    check_onnx_file(model(graph(WEIGHT, helper.make_node("Relu", ["w"], ["Loop"]))), "m")
