@@ -155,6 +155,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert changed.network.model_dump(exclude={"weights"}) == recipe.network.model_dump(
         exclude={"weights"}
     )
+    # Weights by a setting, too: one of the two would have no effect.
+    with pytest.raises(InputError, match="both `pretrained=weights.pt` and the setting"):
+        start_from("weights.pt", recipe, ["network.weights=none"])
 
 
 def test_the_score_of_a_method_decides_its_monitor() -> None:

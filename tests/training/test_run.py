@@ -229,6 +229,20 @@ def test_out_of_memory_halves_the_batch_and_says_so(data, finished, tmp_path, mo
     assert metrics(run)[-1]["step"] == metrics(finished)[-1]["step"]
 
 
+@pytest.mark.parametrize("said", ["could not create a primitive", "bad allocation"])
+def test_no_memory_for_a_single_crop_is_one_plain_line(data, tmp_path, monkeypatch, said):
+    """The first is what oneDNN says, the second another fault, which stays one."""
+
+    def crowded(self, crop, index):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(SegmentationModule, "training_step", crowded)
+    expected = InputError if "primitive" in said else RuntimeError
+    with pytest.raises(expected, match=said) as error:
+        train("nuclei-light", data, tmp_path / "run", overrides=SHORT)
+    assert isinstance(error.value, InputError) == ("too little memory" in str(error.value))
+
+
 def test_one_process_trains_however_many_gpus_there_are(data, tmp_path, monkeypatch):
     """Lightning takes all by default, and starts the command again for each: into the same run."""
     from lightning.pytorch.accelerators import CPUAccelerator

@@ -48,14 +48,20 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
     Raises
     ------
     InputError
-        If the folder has no run in it, or a setting of the user has no effect with those of the
-        run.
+        If the folder has no run in it, a setting of the user has no effect with those of the
+        run, or `network.weights` is another start.
     """
     folder = Path(run)
     update: dict[str, Any] = {"network": {"weights": str(run)}}
     if folder.is_dir():
         update = _like(folder, recipe)
     typed = name_settings(override({}, overrides))
+    if "network.weights" in typed:
+        raise InputError(
+            f"both `pretrained={run}` and the setting network.weights",
+            "one start of the weights",
+            "leave one of them out",
+        )
     changed = recipe.model_dump()
     for part, settings in update.items():
         taken_over = {key: value for key, value in settings.items() if f"{part}.{key}" not in typed}

@@ -24,7 +24,7 @@ from typing import Any
 import lightning
 import torch
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.image import FIRST_PLANE
 from sparcell.core.record import is_finished, peak_memory, read_record, start_record
@@ -270,8 +270,15 @@ def _fit(
                 f"lower optimiser.lr; the last good weights are in {out / 'checkpoints'}",
             ) from error
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error) or batch == 1:
+            if not _out_of_memory(error):
                 raise
+            if batch == 1:
+                raise InputError(
+                    f"too little memory for one crop of {recipe.fit.crop} px "
+                    f"({first_line(error)})",
+                    "memory for a step of training",
+                    "make `fit.crop` smaller, or close other programs",
+                ) from error
             batch, accumulate = batch // 2, accumulate * 2
             logger.warning(
                 f"out of memory: continuing with {batch} crops at once, {accumulate} times a step"
@@ -336,7 +343,6 @@ def _record(recipe: Recipe, places: dict[str, list[FieldRef]], start: str) -> di
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-    )
+    """Whether an error of PyTorch is one of memory; the last is that of its oneDNN."""
+    texts = ("out of memory", "can't allocate memory", "could not create a primitive")
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in texts)
