@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "robustness"))
 from campaign import Campaign, Outcome, Row
 from mutations import change_tree, damage, mutate
 from results import compare
-from samples import KINDS, Kind, write_base
+from sample_field import write_base
+from samples import KINDS, Kind
 
 from sparcell.cli import main
 

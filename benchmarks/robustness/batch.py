@@ -15,7 +15,8 @@ import pandas
 from campaign import Campaign, Row, Words, load_libraries, run_forked, run_script, spell
 from mutations import copy_damaged
 from results import contents, leftovers
-from samples import KINDS, NAMES, RUNTIME, write_base
+from sample_field import NAMES, RUNTIME, write_base
+from samples import KINDS
 
 SECONDS = 1200
 DAMAGED = ("TIFF", "OME-TIFF", "OME-Zarr", "zipped OME-Zarr", "plate", "CZI", "ND2", "LIF", "OIF")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from campaign import Campaign, load_libraries, run_forked, run_script, spell
-from samples import write_base
+from sample_field import write_base
 
 Respond = Callable[["Hostile"], None]
 ENDLESS = 3600

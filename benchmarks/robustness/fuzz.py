@@ -15,7 +15,8 @@ import numpy as np
 from campaign import Campaign, Row, Words, load_libraries, run_forked, run_script, spell
 from mutations import mutate
 from results import leftovers
-from samples import KINDS, Kind, write_base
+from sample_field import write_base
+from samples import KINDS, Kind
 
 
 def fuzz(campaign: Campaign, work: Path) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import tifffile
 from campaign import Campaign, Outcome, Words, load_libraries, run_forked, run_script, spell
 from results import contents
-from samples import RUNTIME, SHAPE, field, write_base
+from sample_field import RUNTIME, SHAPE, field, write_base
 
 from sparcell.io import write_image
 

@@ -156,7 +156,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
         exclude={"weights"}
     )
     # Weights by a setting, too: one of the two would have no effect.
-    with pytest.raises(InputError, match="both `pretrained=weights.pt` and the setting"):
+    with pytest.raises(InputError, match=r"both `pretrained=weights\.pt` and the setting"):
         start_from("weights.pt", recipe, ["network.weights=none"])
 
 
