@@ -71,6 +71,7 @@ def register() -> None:
         quantise,
         recipes,
         report,
+        review,
         simulate,
         study,
         track,
@@ -88,6 +89,7 @@ def register() -> None:
     app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(models.app, name="models")
+    app.add_typer(review.app, name="review")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -22,7 +22,7 @@ GROUPS = {
     "Start": ("demo", "info", "import", "simulate"),
     "Make a model": ("label", "train", "study", "recipes"),
     "Use it": ("predict", "measure", "track", "export"),
-    "Judge it": ("evaluate", "report"),
+    "Judge it": ("evaluate", "review", "report"),
     "Models and machine": ("models", "quantise", "doctor"),
 }
 """Commands by what they are for, in the order of the help."""

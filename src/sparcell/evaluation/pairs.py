@@ -123,7 +123,7 @@ def pair_images(
             "two folders or two images",
             "give two folders or two images",
         )
-    truths, preds = _by_name(truth, kind), _by_name(pred, kind)
+    truths, preds = images_by_name(truth, kind), images_by_name(pred, kind)
     fields_of = {**_fields_of_images(truth), **_fields_of_images(pred)}
     truths, preds = _as_fields(truths, preds, fields_of), _as_fields(preds, truths, fields_of)
     if fields:
@@ -143,7 +143,7 @@ def pair_images(
     ]
     if unpaired:
         raise InputError("; ".join(unpaired), "the same names in both", "move the others away")
-    ignored = _by_name(ignore, "ignore") if ignore else {}
+    ignored = images_by_name(ignore, "ignore") if ignore else {}
     if ignored and not ignored.keys() & truths.keys():
         raise InputError(
             f"no image of {truth} in {ignore}", "images of the same names", "check the folder"
@@ -175,7 +175,20 @@ def _open(image: ImageSource) -> Image:
     return image if isinstance(image, Image) else open_image(image)
 
 
-def _by_name(source: Source, kind: str) -> Mapping[str, ImageSource]:
+def images_by_name(source: Source, kind: str = "labels") -> Mapping[str, ImageSource]:
+    """List the images of a folder by their names, as `pair_images` finds them.
+
+    Parameters
+    ----------
+    source : Path, str or mapping from name to Path, ImageRef or Image
+        A folder of images, a folder with a folder `kind` in it, or a dataset.
+    kind : str
+
+    Raises
+    ------
+    InputError
+        If two files have the same name.
+    """
     from sparcell.io import list_images, open_sample
 
     if isinstance(source, Mapping):

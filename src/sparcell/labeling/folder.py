@@ -8,16 +8,8 @@ from pathlib import Path
 
 from sparcell.annotations.labelled_dataset import MADE, VERB
 from sparcell.core.dataset import Dataset
-from sparcell.core.dataset_layout import (
-    KINDS,
-    FileLocation,
-    field_pattern,
-    read_layout,
-    write_layout,
-)
 from sparcell.core.errors import InputError
-from sparcell.core.files import remove_partial_files, whole_file
-from sparcell.core.tables import find_table
+from sparcell.core.files import remove_partial_files
 from sparcell.system.lock import is_unused
 
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -89,40 +81,3 @@ def prepare(target: Path) -> None:
     for kind in _earlier(target):
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)
-
-
-def link_dataset(dataset: Dataset, target: Path, kind: str) -> None:
-    """Make `target` a dataset of its own, by a ``dataset.yaml`` with the original locations.
-
-    Files of this `kind`, labels and ignore masks are those in `target`; ``split.csv`` is copied.
-    """
-    locations = {
-        other: _location(dataset, other)
-        for other in KINDS
-        if other not in ("labels", "ignore", kind) and dataset.having(other).samples
-    }
-    write_layout(target, locations)
-    if split := find_table(dataset.root, "split"):
-        with whole_file(target / split.name) as partial:
-            shutil.copyfile(split, partial)
-
-
-def _location(dataset: Dataset, kind: str) -> FileLocation:
-    """Where the files of one kind are, with absolute paths."""
-    given = read_layout(dataset.root).get(kind)
-    if given and given.scenes:
-        return given._replace(files=str((dataset.root / given.files).resolve()))
-    locations = {
-        FileLocation(
-            str(field_pattern(ref.path.resolve(), sample.name, kind)), ref.selection, ref.scene
-        )
-        for sample in dataset.having(kind).samples
-        for ref in [sample.files[kind]]
-    }
-    if len(locations) != 1:
-        raise InputError(
-            f"{kind} of {dataset.root} in several folders",
-            "one folder",
-            "put them into one folder, or label without `out`",
-        )
-    return locations.pop()

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ValidationError
 from sparcell.annotations.labelled_dataset import no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
+from sparcell.core.linked_dataset import link_dataset
 from sparcell.core.progress import track
 from sparcell.core.registry import Registry
 from sparcell.labeling.contact_sheet import Thumbnail
-from sparcell.labeling.folder import link_dataset
 from sparcell.labeling.quality import QualitySettings
 
 
@@ -151,7 +151,7 @@ class Labeler(ABC):
         for _, result in results:
             yield result
         if target.resolve() != data.root.resolve():
-            link_dataset(data, target, self.kind)
+            link_dataset(data, target, ("labels", "ignore", self.kind))
 
 
 LABELERS: Registry[type[Labeler]] = Registry("preset")

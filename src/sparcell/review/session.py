@@ -1,0 +1,170 @@
+"""A review session: a folder with its cases, and a log for each expert.
+
+::
+
+    SESSION/
+      session.json     fields, cases, experts, seed, and hashes of the files
+      cases/ID.tif     the predicted objects of a case, as an instance label image
+      NAME_cases.csv   the cases in the order in which an expert sees them
+      NAME.jsonl       what an expert did, see `sparcell.review.events`
+      consensus.jsonl  judgements of what experts disagreed about
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, ValidationError
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError, first_line
+from sparcell.core.files import sha256
+from sparcell.core.labels import Labels
+from sparcell.core.settings import Settings
+from sparcell.io import open_image
+from sparcell.review.cases import Case, ReviewField
+
+FILE = "session.json"
+CONSENSUS = "consensus"
+"""Name of the log in which disagreements are judged; no expert has this name."""
+
+
+class Session(Settings):
+    """A session as it was made; it does not change.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder.
+    version : int
+        Of the file's format.
+    dataset : str
+        Folder of the images, relative to `root` where both are on one drive.
+    seed : int
+    created : str
+        UTC, ISO 8601.
+    experts : tuple of str
+    models : tuple of str
+        In the order in which they were named.
+    by : str
+        Column of ``split.csv`` that groups the fields; empty for a single group.
+    fields : tuple of ReviewField
+    cases : tuple of Case
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path = Field(exclude=True)
+    version: int = 1
+    dataset: str
+    seed: int
+    created: str
+    experts: tuple[str, ...]
+    models: tuple[str, ...]
+    by: str = ""
+    fields: tuple[ReviewField, ...]
+    cases: tuple[Case, ...]
+
+    def case(self, case_id: str) -> Case:
+        """Return a case by its id.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        if case_id not in self._by_id:
+            raise InputError(f"case {case_id}", f"a case of {self.root}", "correct the id")
+        return self._by_id[case_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Case]:
+        return {case.id: case for case in self.cases}
+
+    @cached_property
+    def field_by_name(self) -> dict[str, ReviewField]:
+        """Fields by their names."""
+        return {field.name: field for field in self.fields}
+
+    @property
+    def originals(self) -> list[Case]:
+        """Cases that count in the tables: all but those shown again."""
+        return [case for case in self.cases if not case.repeat]
+
+    def read_objects(self, case: Case) -> Labels:
+        """Read the objects of a case, (Y, X) int32.
+
+        Raises
+        ------
+        InputError
+            If the file is not the one that the session was made with.
+        """
+        path = self.root / "cases" / f"{case.id}.tif"
+        if not path.is_file() or sha256(path) != case.sha256:
+            raise InputError(
+                f"{path}, which is missing or was changed",
+                "the objects that experts judge",
+                "restore the file from a backup",
+            )
+        return open_image(path).read_labels()
+
+    def sample(self, field: str) -> Sample:
+        """Return a field of the dataset, with its image and stain.
+
+        Raises
+        ------
+        InputError
+            If the dataset does not have it any more.
+        """
+        if field not in self._samples:
+            raise InputError(
+                f"no field {field} in {self.dataset_root}",
+                "the dataset that the session was made of",
+                "put the images back",
+            )
+        return self._samples[field]
+
+    @cached_property
+    def dataset_root(self) -> Path:
+        """Folder of the images."""
+        return Path(os.path.normpath(self.root / self.dataset))
+
+    @cached_property
+    def _samples(self) -> dict[str, Sample]:
+        return {sample.name: sample for sample in Dataset.open(self.dataset_root).samples}
+
+
+def open_session(folder: Path | str) -> Session:
+    """Open a session.
+
+    Raises
+    ------
+    InputError
+        If the folder has none, or its file is damaged.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise InputError(
+            f"no {FILE} in {folder}",
+            "a review session",
+            "make one with `sparcell review new`, or correct the path",
+        )
+    try:
+        content = json.loads(path.read_text("utf8"))
+        return Session.model_validate({**content, "root": path.parent})
+    except (ValueError, TypeError, RecursionError, ValidationError) as error:
+        raise InputError(
+            f"a damaged {path} ({first_line(error)})",
+            "the file as it was written",
+            "restore it from a backup",
+        ) from error
+
+
+def diameters(labels: Labels) -> NDArray[np.float64]:
+    """Diameters of objects 1..n as those of circles of the same area, (n,) px."""
+    return np.sqrt(np.bincount(labels.ravel())[1:] * 4 / np.pi)
