@@ -150,7 +150,7 @@ def run_once(options: argparse.Namespace) -> dict[str, Any]:
         summary = predict(options.model, image, out, threads=options.threads)
         if summary.failures:
             raise SystemExit(str(summary.failures))
-        objects = int(summary.counts["objects"].sum())
+        objects = int(summary.counts["count"].sum())
     return {
         "s": time.perf_counter() - began,
         "objects": objects,

@@ -65,7 +65,7 @@ def test_an_address_is_predicted(tmp_path: Path, address: str) -> None:
     pixels[10:20, 10:20] = 1000
     write_image(tmp_path / "served" / "a.zarr", pixels, "YX")
     summary = predict(bright_model(), f"{address}/a.zarr", tmp_path / "out")
-    assert not summary.failures and summary.counts["objects"].tolist() == [1]
+    assert not summary.failures and summary.counts["count"].tolist() == [1]
     found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
     np.testing.assert_array_equal(found > 0, pixels > 0)
 

@@ -44,13 +44,13 @@ def test_tables_of_a_plate(plate, tmp_path):
         "counts.csv", "growth.csv", "growth.png", "objects.csv", "wells.csv",
     ]  # fmt: skip
     objects, counts = pd.read_csv(out / "objects.csv"), pd.read_csv(out / "counts.csv")
-    assert counts["n_objects"].tolist() == [3, 5, 9, 4, 6, 10]
-    assert counts["n_components"].tolist() == counts["n_objects"].tolist()
-    assert counts["n_by_area"].to_numpy() == pytest.approx(counts["n_objects"])
+    assert counts["count"].tolist() == [3, 5, 9, 4, 6, 10]
+    assert counts["components"].tolist() == counts["count"].tolist()
+    assert counts["count_by_area"].to_numpy() == pytest.approx(counts["count"])
     assert counts["note"].isna().all()
     assert len(objects) == 37
     wells = pd.read_csv(out / "wells.csv")
-    assert wells["n_objects"].tolist() == [7, 11, 19]
+    assert wells["count"].tolist() == [7, 11, 19]
     assert wells["time"].tolist() == [0, 6, 12]
     growth = pd.read_csv(out / "growth.csv")
     assert growth["doubling_time"].item() == pytest.approx(
@@ -65,12 +65,12 @@ def test_without_wells_there_are_two_tables(tmp_path):
     out = measure(labels, out=tmp_path / "tables")
     assert sorted(path.name for path in out.iterdir()) == ["counts.csv", "objects.csv"]
     counts = pd.read_csv(out / "counts.csv").set_index("image")
-    assert counts.loc["two", ["n_objects", "n_components"]].tolist() == [2, 1]
-    assert not counts.loc["two", "clumped"]
-    assert counts.loc["four", ["n_objects", "n_components"]].tolist() == [1, 1]
-    assert counts.loc["four", "note"].startswith("clumping: the area is that of 2 typical nuclei")
-    assert counts.loc["four", "clumped"]
-    assert counts.loc["three", ["n_objects", "n_by_area"]].tolist() == [0, 0]
+    assert counts.loc["two", ["count", "components"]].tolist() == [2, 1]
+    assert not counts.loc["two", "needs_a_look"]
+    assert counts.loc["four", ["count", "components"]].tolist() == [1, 1]
+    assert counts.loc["four", "note"].startswith("1 found, but their area would hold 2 average")
+    assert counts.loc["four", "needs_a_look"]
+    assert counts.loc["three", ["count", "count_by_area"]].tolist() == [0, 0]
 
 
 def test_names_without_wells_are_said(tmp_path, caplog):
@@ -99,7 +99,7 @@ def test_depths_in_names_are_no_tiles(tmp_path, maker):
     truth = draw((4, 4, 12, 12), (4, 20, 12, 28), (20, 4, 28, 12))
     labels = write(tmp_path / "labels", **dict.fromkeys(DEPTHS[maker], truth))
     wells = pd.read_csv(measure(labels, out=tmp_path / "tables") / "wells.csv")
-    columns = ["well", "n_tiles", "n_objects", "total_area_px"]
+    columns = ["well", "n_tiles", "count", "area_px"]
     assert wells[columns].values.tolist() == [["B03", 1, 3, 3 * 64]]
 
 
@@ -113,7 +113,7 @@ def test_a_stack_may_be_a_movie(tmp_path, caplog):
         metadata={"axes": "ZYX"},
     )
     out = measure(tmp_path / "labels", out=tmp_path / "tables")
-    assert pd.read_csv(out / "wells.csv")["n_objects"].tolist() == [2]
+    assert pd.read_csv(out / "wells.csv")["count"].tolist() == [2]
     said = caplog.text
     assert "exp_B03_s1 has 4 depths and 1 time" in said
     assert "predict with `axes` and T for Z, such as TYX" in said
@@ -143,7 +143,7 @@ def test_scores_of_a_prediction_are_taken_over(tmp_path):
 def test_typical_area_can_be_given(tmp_path):
     labels = write(tmp_path / "labels", one=missed()[0])
     out = measure(labels, out=tmp_path / "tables", typical=50)
-    assert pd.read_csv(out / "counts.csv")["n_by_area"].tolist() == [4]
+    assert pd.read_csv(out / "counts.csv")["count_by_area"].tolist() == [4]
 
 
 def test_typical_area_by_the_command(tmp_path, capsys):
@@ -154,7 +154,7 @@ def test_typical_area_by_the_command(tmp_path, capsys):
             main(["measure", str(labels), "-o", str(tmp_path / "tables"), "--typical", area])
         assert (end.value.code or 0) == code
     counts = pd.read_csv(tmp_path / "tables" / "counts.csv")
-    assert counts["n_by_area"].tolist() == [3.4]
+    assert counts["count_by_area"].tolist() == [3.4]
     assert counts["typical_area_px"].tolist() == [50]
     assert "a typical area of 0 px" in capsys.readouterr().err
 
@@ -200,7 +200,7 @@ def test_masks_colours_and_floats_give_objects(tmp_path, caplog):
         whole=labels.astype(np.float32),
     )
     measure(tmp_path / "labels", out=tmp_path / "out")
-    counts = pd.read_csv(tmp_path / "out" / "counts.csv").set_index("image")["n_objects"]
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv").set_index("image")["count"]
     assert counts.to_dict() == {"mask": 6, "colours": 6, "whole": 6}
     areas = pd.read_csv(tmp_path / "out" / "objects.csv").groupby("image")["area_px"].unique()
     assert {name: found.tolist() for name, found in areas.items()} == {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from cases import CASES, draw
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from scipy import ndimage
 from skimage.draw import disk
 
 from sparcell.core import rows as core_rows
+from sparcell.core.image import FIRST_PLANE
 from sparcell.core.labels import connected_labels
 from sparcell.measurement import (
     clumping_note,
@@ -17,6 +19,13 @@ from sparcell.measurement import (
     count_components,
     object_table,
     typical_area,
+)
+from sparcell.measurement.count_table import (
+    complete_counts,
+    count_planes,
+    read_counts,
+    typical_areas,
+    write_counts,
 )
 
 few = settings(deadline=None, max_examples=40)
@@ -65,7 +74,9 @@ def test_area_counts_the_nuclei_in_clumps():
     assert typical == pytest.approx(np.pi * 9**2, rel=0.05)
     by_area = count_by_area(labels)
     assert by_area == pytest.approx(len(places), rel=0.05)
-    assert clumping_note(len(grid), by_area).startswith("clumping: the area is that of")
+    assert clumping_note(len(grid), by_area).startswith(
+        f"{len(grid)} found, but their area would hold"
+    )
 
 
 def test_clumps_up_to_almost_half_do_not_pull_the_typical_area():
@@ -94,8 +105,64 @@ def test_disagreement_in_words():
     assert clumping_note(100, 119) == ""
     assert clumping_note(100, 81) == ""
     assert clumping_note(100, 130).startswith(
-        "clumping: the area is that of 130 typical nuclei, 30% more than the 100 objects"
+        "100 found, but their area would hold 130 average ones: touching ones"
     )
     assert clumping_note(100, 60).startswith(
-        "fragments: the area is that of 60 typical nuclei, 40% less"
+        "100 found, but their area would hold 60 average ones: debris"
     )
+
+
+def test_few_objects_may_differ_by_chance():
+    # Two standard deviations of the total area of five objects: 2 * 0.4 * sqrt(5) = 1.8 of them.
+    assert clumping_note(5, 6.7) == "" != clumping_note(5, 6.9)
+    assert clumping_note(1, 2) != ""
+
+
+def sized(image, area, count):
+    return pd.DataFrame({
+        "image": image, "t": 0, "z": 0, "area_px": [area] * count, "solidity": 0.95,
+        "touches_border": False,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "flagged"), [(None, [False] * 3), (0.5, [False, True, True])]
+)
+def test_magnifications_are_told_apart_where_pixel_sizes_are_unknown(pixel_size, flagged):
+    # Sixteen objects of four times the area: touching ones, unless the magnification is another.
+    objects = [sized("a", 100, 30), sized("b", 400, 16), sized("c", 400, 3)]
+    rows = [
+        row
+        for part in objects
+        for row in count_planes(part["image"][0], [FIRST_PLANE], part, pixel_size)
+    ]
+    counts = complete_counts(rows, pd.concat(objects))
+    assert counts["needs_a_look"].tolist() == flagged
+    # Three objects are too few for a typical area of their own.
+    expected = [30, 16, np.nan] if pixel_size is None else [30, 64, 12]
+    np.testing.assert_equal(counts["count_by_area"].to_numpy(), expected)
+    if pixel_size:
+        # Half a um to a px: a quarter of the area.
+        assert counts["area_um2"].tolist() == [750, 1600, 300]
+
+
+def test_images_of_unknown_pixel_size_and_like_objects_share_the_typical_area():
+    # The median is that of 60 objects; 16 of 1.5 times the area count as 24 of them.
+    objects = [sized("a", 100, 60), sized("b", 150, 16)]
+    rows = [
+        row for part in objects for row in count_planes(part["image"][0], [FIRST_PLANE], part, None)
+    ]
+    counts = complete_counts(rows, pd.concat(objects), typical=100)
+    assert counts["count_by_area"].tolist() == [60, 24]
+    areas = typical_areas(pd.concat(objects), {"a": 0.0, "b": 0.0})
+    assert areas["a"] == areas["b"]
+
+
+def test_counts_of_earlier_versions_are_read_by_their_names_of_now(tmp_path):
+    (tmp_path / "counts.csv").write_text("image,n_objects,n_by_area,clumped\na,3,2.5,False\n")
+    assert read_counts(tmp_path / "counts.csv").to_dict("records") == [
+        {"image": "a", "count": 3, "count_by_area": 2.5, "needs_a_look": False}
+    ]
+    write_counts(pd.DataFrame({"image": ["a"], "count": [3]}), tmp_path / "new.csv")
+    assert (tmp_path / "new.csv").read_text() == "image,count,objects,n_objects\na,3,3,3\n"
+    assert read_counts(tmp_path / "new.csv").columns.tolist() == ["image", "count"]

@@ -47,7 +47,7 @@ def test_a_workbook_has_all_tables(fields: Path) -> None:
     ]  # fmt: skip
     assert objects[0]["area_um2"] == 4.0 and objects[0]["touches_border"] is False
     heading, *rows = found["Counts"]
-    counts = {row[0]: row[heading.index("n_objects")] for row in rows}
+    counts = {row[0]: row[heading.index("count")] for row in rows}
     # A name that begins like a formula is text.
     assert counts == {"A01_f1": 2, "B02_f1": 1, "=1+1": 0}
     book = openpyxl.load_workbook(fields / "out" / "results.xlsx")

@@ -8,8 +8,8 @@ from sparcell.measurement import Wells, doubling_times, find_wells, plot_growth,
 
 
 def counts(rows):
-    frame = pd.DataFrame(rows, columns=["image", "t", "n_objects"])
-    return frame.assign(z=0, n_by_area=frame["n_objects"] * 1.5, total_area_px=100)
+    frame = pd.DataFrame(rows, columns=["image", "t", "count"])
+    return frame.assign(z=0, count_by_area=frame["count"] * 1.5, area_px=100)
 
 
 def test_tiles_are_pooled_by_hand():
@@ -17,10 +17,10 @@ def test_tiles_are_pooled_by_hand():
     table = counts([(name, 0, n) for name, n in zip(names, (2, 4, 6, 9, 9, 9), strict=True)])
     summary = summarise_wells(table, find_wells(names))
     first, second = summary.to_dict("records")
-    assert (first["well"], first["time"], first["n_tiles"], first["n_objects"]) == ("B03", 0, 3, 12)
-    assert (first["mean_per_tile"], first["sd"]) == (4, 2)
+    assert (first["well"], first["time"], first["n_tiles"], first["count"]) == ("B03", 0, 3, 12)
+    assert (first["count_per_tile"], first["sd"]) == (4, 2)
     assert first["sem"] == pytest.approx(2 / np.sqrt(3))
-    assert (first["total_area_px"], first["n_by_area"]) == (300, 18)
+    assert (first["area_px"], first["count_by_area"]) == (300, 18)
     assert (second["time"], second["sd"]) == (6, 0)
 
 
@@ -28,7 +28,7 @@ def test_time_points_of_a_file_are_frames_and_depths_are_averaged():
     wells = find_wells(["a_B3_1"])
     table = counts([("a_B3_1", 0, 4), ("a_B3_1", 0, 6), ("a_B3_1", 1, 8)])
     summary = summarise_wells(table, wells)
-    assert summary[["time", "n_objects"]].values.tolist() == [[0, 5], [1, 8]]
+    assert summary[["time", "count"]].values.tolist() == [[0, 5], [1, 8]]
     assert wells.unit == "frame"
 
 
@@ -38,7 +38,7 @@ def test_depths_of_a_field_are_averaged_and_channels_are_apart():
     names += ["B03_T0001F002L01A01Z01C01", "B03_T0001F001L01A02Z01C02"]
     table = counts([(name, 0, n) for name, n in zip(names, (3, 6, 9, 8, 50), strict=True)])
     summary = summarise_wells(table, find_wells(names))
-    columns = ["well", "channel", "time", "n_tiles", "n_objects", "mean_per_tile", "n_by_area"]
+    columns = ["well", "channel", "time", "n_tiles", "count", "count_per_tile", "count_by_area"]
     assert summary[columns].values.tolist() == [
         ["B03", "01", 1, 2, 6 + 8, 7, 21], ["B03", "02", 1, 1, 50, 50, 75],
     ]  # fmt: skip
@@ -52,7 +52,7 @@ def test_a_projection_beside_its_depths_is_no_tile():
     names = ["exp_B03_s1_w1", "ZStep_1_exp_B03_s1_w1", "ZStep_2_exp_B03_s1_w1", "exp_C03_s1_w1"]
     table = counts([(name, 0, n) for name, n in zip(names, (6, 3, 9, 5), strict=True)])
     summary = summarise_wells(table, find_wells(names))
-    assert summary[["well", "n_tiles", "n_objects"]].values.tolist() == [
+    assert summary[["well", "n_tiles", "count"]].values.tolist() == [
         ["B03", 1, 6],
         ["C03", 1, 5],
     ]
@@ -60,7 +60,7 @@ def test_a_projection_beside_its_depths_is_no_tile():
 
 def summary_of(**curves):
     return pd.concat(
-        pd.DataFrame({"well": well, "time": 6.0 * np.arange(len(curve)), "mean_per_tile": curve})
+        pd.DataFrame({"well": well, "time": 6.0 * np.arange(len(curve)), "count_per_tile": curve})
         for well, curve in curves.items()
     ).assign(sem=1.0)
 
@@ -86,7 +86,7 @@ def test_doubling_time_is_withheld_with_a_reason():
         "none": "fewer than 3 times with cells",
         "dying": "does not grow",
         "flat": "does not grow",
-        "wild": f"not exponential: R2 {table.loc['wild', 'r2']:.2f} under 0.8",
+        "wild": f"no steady growth: fit {table.loc['wild', 'r2']:.2f}, 0.80 needed",
     }
 
 

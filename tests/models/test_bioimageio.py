@@ -78,7 +78,7 @@ def test_an_image_is_segmented_from_its_file(version: str, tmp_path: Path) -> No
     # The sigmoid's middle is the mean.
     expected, count = ndimage.label(image >= image.mean(), np.ones((3, 3)))
     found = open_image(tmp_path / "out" / "labels" / "a.tif").read_labels()
-    assert summary.counts["objects"].tolist() == [count] and count > 3
+    assert summary.counts["count"].tolist() == [count] and count > 3
     assert ((found > 0) != (expected > 0)).mean() < 0.02
 
 

@@ -177,7 +177,7 @@ def test_large_images_are_predicted_in_blocks_and_others_are_not(
     out = tmp_path / "out"
     summary = predict(bright_model(), tmp_path / "in", out, runtime="onnxruntime", threads=1)
     assert summary.counts["image"].tolist() == ["image", "movie", "movie"]
-    assert summary.counts["objects"].tolist() == [1, 1, 1]
+    assert summary.counts["count"].tolist() == [1, 1, 1]
     names = {path.name for path in (out / "labels").iterdir()}
     assert names == {"image.tif", "movie.ome.zarr"}
     said = caplog.text

@@ -56,7 +56,7 @@ def test_the_channel_with_the_signal_is_predicted(
     )
     with caplog.at_level(logging.INFO):
         predict(model, tmp_path / "cells.tif", tmp_path / "out")
-    assert read_table(tmp_path / "out/counts.csv")["objects"].tolist() == [LABELS.max()]
+    assert read_table(tmp_path / "out/counts.csv")["count"].tolist() == [LABELS.max()]
     name = ("red", "green", "blue")[where]
     assert any(f"the {name} channel of this colour image" in text for text in caplog.messages)
     # What is asked for is what counts.

@@ -48,7 +48,7 @@ def test_empty_images_have_no_objects_and_are_named_once(
         write_image(tmp_path / f"{name}.tif", pixels, "YX")
     paths = [tmp_path / f"{name}.tif" for name in images]
     found = predict(model, paths, tmp_path / "out")
-    objects = dict(zip(found.counts["image"], found.counts["objects"], strict=True))
+    objects = dict(zip(found.counts["image"], found.counts["count"], strict=True))
     assert objects == {"dark": 0, "cell": 1, "blank": 0}
     lines = [line for line in caplog.messages if WARNING in line]
     assert len(lines) == 1 and "2 images (dark, blank)" in lines[0]

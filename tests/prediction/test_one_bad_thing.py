@@ -54,7 +54,7 @@ def test_a_dropped_frame_costs_no_other(
     settings = PredictSettings(block=block, diameter="auto" if dropped == 0 else None)
     for resume in (False, True):
         summary = run(model, tmp_path, tmp_path / "out", settings=settings, resume=resume)
-        assert summary.counts["objects"].tolist() == found and not summary.failures
+        assert summary.counts["count"].tolist() == found and not summary.failures
         (said,) = summary.skipped.values()
         assert f"time point {dropped}, depth 0 is constant" in said
     if not block and dropped:
@@ -89,7 +89,7 @@ def test_a_name_as_long_as_the_disk_takes(model: Model, tmp_path: Path) -> None:
     for name in ("x" * 236, "short"):
         write_image(tmp_path / "in" / f"{name}.tif", squares(3), "YX")
     summary = run(model, tmp_path / "in", tmp_path / "out")
-    assert summary.counts["objects"].tolist() == [3, 3] and not summary.failures
+    assert summary.counts["count"].tolist() == [3, 3] and not summary.failures
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
@@ -101,7 +101,7 @@ def test_a_name_that_is_no_text_costs_one_image(
         path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name))
         tifffile.imwrite(path, squares(3))
     summary = run(model, tmp_path / "in", tmp_path / "out")
-    assert summary.counts["objects"].tolist() == [3, 3]
+    assert summary.counts["count"].tolist() == [3, 3]
     assert "whose name is not UTF-8" in next(iter(summary.failures.values()))
     counts = tmp_path / "out" / "counts.csv"
     assert "\n'=1+1," in counts.read_text() and "=1+1" in read_table(counts)["image"].tolist()

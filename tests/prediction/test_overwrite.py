@@ -46,7 +46,7 @@ def test_results_are_replaced_and_files_of_others_stay(model: Model, tmp_path: P
         "labels/b.tif", "objects/b.csv", "pictures/b.png", "counts.csv", "overview.html",
         "record.json", "dataset.yaml",
     }  # fmt: skip
-    assert read_table(out / "counts.csv")["objects"].tolist() == [count]
+    assert read_table(out / "counts.csv")["count"].tolist() == [count]
     # The dataset leads to the images of today.
     assert (out / "dataset.yaml").read_text() == "images: ../two\n"
 

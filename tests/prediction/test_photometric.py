@@ -112,7 +112,7 @@ def test_predictions_are_made_as_the_model_says(tmp_path: Path) -> None:
     # it in the brighter view and in that of more contrast; the mean of the views is above it, too.
     plain = PredictSettings(tta="none")
     found = predict(model, tmp_path / "scene.tif", tmp_path / "b", settings=plain)
-    assert found.counts["objects"].tolist() == [1]
+    assert found.counts["count"].tolist() == [1]
     assert len((tmp_path / "out" / "objects" / "scene.csv").read_text().splitlines()) == 1 + 2
 
 

@@ -87,14 +87,14 @@ def test_a_plate_goes_by_wells_and_fields(tmp_path: Path, version: str) -> None:
     assert counts["image"].tolist() == names
     assert counts["well"].tolist() == ["A01", "A01", "B12", "AA03"]
     assert counts["field"].tolist() == [0, 1, 0, 0]
-    by_well = counts.groupby("well")["objects"].sum()
+    by_well = counts.groupby("well")["count"].sum()
     assert by_well.to_dict() == {"A01": truth["A/1"], "B12": truth["B/12"], "AA03": truth["AA/3"]}
     if version == "0.5":
         assert all(open_image(path / "labels" / "nuclei").axes == "YX" for path in fields)
         return
     # The names tell measuring where each image belongs.
     wells = read_table(measure(out, out=tmp_path / "tables") / "wells.csv").set_index("well")
-    assert wells["n_objects"].to_dict() == by_well.to_dict()
+    assert wells["count"].to_dict() == by_well.to_dict()
     assert wells["n_tiles"].to_dict() == {"A01": 2, "B12": 1, "AA03": 1}
 
 

@@ -59,19 +59,19 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
         np.testing.assert_allclose(table["area_um2"], sizes * 0.25)
         assert (table["image"] == name).all() and table["score"].between(0.5, 1).all()
     counts = read_table(out / "counts.csv")
-    assert counts.to_dict("records") == [
-        {
-            "image": name,
-            "t": 0,
-            "z": 0,
-            "objects": int(truth.max()),
-            "area_px": int((truth > 0).sum()),
-            "diameter_px": round(2 * np.sqrt(np.median(np.bincount(truth.ravel())[1:]) / np.pi), 3),
-            "scale": 1.0,
-            "scale_from": "as it is",
-        }
-        for name, truth in scenes.items()
-    ]
+    assert counts["image"].tolist() == list(scenes)
+    for row, truth in zip(counts.to_dict("records"), scenes.values(), strict=True):
+        area = int((truth > 0).sum())
+        diameter = 2 * np.sqrt(np.median(np.bincount(truth.ravel())[1:]) / np.pi)
+        assert (row["t"], row["z"], row["count"], row["area_px"]) == (0, 0, truth.max(), area)
+        # Half a um to a px.
+        assert row["area_um2"] == pytest.approx(area / 4) and row["pixel_size_um"] == 0.5
+        assert row["diameter_px"] == pytest.approx(diameter, abs=1e-3)
+        assert row["diameter_um"] == pytest.approx(diameter / 2, abs=1e-3)
+        assert row["count_by_area"] == pytest.approx(area / row["typical_area_px"])
+        assert (row["resized_by"], row["why"]) == (1.0, "not resized")
+        # Names of earlier versions, for scripts.
+        assert row["objects"] == row["n_objects"] == row["count"]
     record = json.loads((out / "record.json").read_text())
     assert record["settings"]["model_sha256"] == model.digest and record["failures"] == {}
     assert record["runtime"] == "onnxruntime f32" and record["finished"] >= record["started"]
@@ -171,7 +171,7 @@ def test_a_movie_of_stacks_plane_by_plane(model: Model, tmp_path: Path) -> None:
         truth = scenes[plane.t][plane.z]
         assert np.array_equal(labels.read_labels(plane=plane), truth)
         here = (counts["t"] == plane.t) & (counts["z"] == plane.z)
-        assert counts[here]["objects"].tolist() == [truth.max()]
+        assert counts[here]["count"].tolist() == [truth.max()]
         rows = table[(table["t"] == plane.t) & (table["z"] == plane.z)]
         assert rows["id"].tolist() == list(range(1, truth.max() + 1))
 
@@ -219,7 +219,7 @@ def test_an_image_in_which_nothing_is_found(tmp_path: Path) -> None:
     blind = bright_model(decode={"threshold": 0.5, "min_size": 10_000})
     write_scenes(tmp_path / "in", 0)
     summary = predict(blind, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert summary.counts["objects"].tolist() == [0] and summary.counts["area_px"].tolist() == [0]
+    assert summary.counts["count"].tolist() == [0] and summary.counts["area_px"].tolist() == [0]
     table = read_table(tmp_path / "out" / "objects" / "scene0.csv")
     assert len(table) == 0 and {"id", "area_px", "area_um2", "score"} <= set(table.columns)
     assert not read_labels(tmp_path / "out" / "labels" / "scene0.tif").any()
@@ -293,7 +293,7 @@ def test_times_in_folders_reach_the_growth_curve(tmp_path: Path) -> None:
     ]
     tables = measure(out, images=f"{tmp_path}/plate/**/*.tif", out=tmp_path / "tables")
     wells = read_table(tables / "wells.csv")
-    assert wells[["well", "time", "n_tiles", "n_objects"]].values.tolist() == [
+    assert wells[["well", "time", "n_tiles", "count"]].values.tolist() == [
         ["B03", step, 1, count] for step, count in truth.items()
     ]
     assert (read_table(tables / "objects.csv")["mean_0"] == 3100).all()

@@ -55,7 +55,7 @@ def test_files_of_others_are_never_replaced(
 
 def test_a_dataset_without_labels_takes_predictions(model: Model, tmp_path: Path) -> None:
     number = write_scene(tmp_path / "d" / "images" / "a.tif", 0)
-    assert run(model, tmp_path / "d", tmp_path / "d").counts["objects"].tolist() == [number]
+    assert run(model, tmp_path / "d", tmp_path / "d").counts["count"].tolist() == [number]
     assert (tmp_path / "d" / "labels" / "a.tif").exists()
 
 
@@ -88,7 +88,7 @@ def test_damaged_results_are_predicted_anew(
     kept = (out / "objects" / "3.csv").stat().st_mtime_ns
     caplog.clear()
     summary = run(model, tmp_path / "in", out, resume=True)
-    assert summary.counts["objects"].tolist() == counts
+    assert summary.counts["count"].tolist() == counts
     assert caplog.text.count("its results were changed or damaged, predicted anew") == 3
     assert {path: path.read_bytes() for path in whole} == whole
     assert open_image(out / "labels" / "2.tif").read_labels().max() == counts[2]
@@ -107,7 +107,7 @@ def test_images_that_have_changed_are_predicted_anew(
     write_image(tmp_path / "a.tif", other, "YX")
     summary = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
     assert "changed since an earlier run" in caplog.text
-    assert summary.counts["objects"].tolist() == [1]
+    assert summary.counts["count"].tolist() == [1]
     (labels,) = (out / "labels").iterdir()
     assert open_image(labels).shape == (50, 60)
     assert read_table(out / "objects" / "a.csv")["area_px"].tolist() == [100]
@@ -131,7 +131,7 @@ def test_blocks_of_an_image_that_has_changed_are_not_mixed(
     assert (out / "unfinished" / "a").is_dir()
     number = write_scene(tmp_path / "a.tif", 5)
     resumed = run(model, tmp_path / "a.tif", out, settings=settings, resume=True)
-    assert resumed.counts["objects"].tolist() == [number]
+    assert resumed.counts["count"].tolist() == [number]
     unbroken = run(model, tmp_path / "a.tif", tmp_path / "new", settings=settings)
     assert resumed.counts.equals(unbroken.counts)
     assert not (out / "unfinished").exists()
@@ -208,4 +208,4 @@ def test_a_damaged_label_image_costs_the_others_no_row(model: Model, tmp_path: P
     with pytest.raises(InputError, match=r"1 of 3 label images .*1\.tif"):
         measure(tmp_path / "out", out=tmp_path / "tables")
     rows = read_table(tmp_path / "tables" / "counts.csv")
-    assert rows["n_objects"].tolist() == [counts[0], counts[2]]
+    assert rows["count"].tolist() == [counts[0], counts[2]]

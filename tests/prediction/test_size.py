@@ -81,8 +81,8 @@ def test_a_given_diameter_shows_the_model_its_own_size(
     recorded = json.loads((tmp_path / "out" / "record.json").read_text())
     assert recorded["scales"]["field"]["factor"] == pytest.approx(1 / times)
     (counted,) = read_table(tmp_path / "out" / "counts.csv").to_dict("records")
-    assert counted["scale"] == pytest.approx(1 / times) and "given" in counted["scale_from"]
-    assert counted["objects"] == found.max() and counted["area_px"] == sizes.sum()
+    assert counted["resized_by"] == pytest.approx(1 / times) and "given" in counted["why"]
+    assert counted["count"] == found.max() and counted["area_px"] == sizes.sum()
 
 
 @pytest.mark.parametrize("diameter", [KNOWN / 1.7, 2.3 * KNOWN])
@@ -109,7 +109,7 @@ def test_without_a_diameter_nothing_changes(model: Model, tmp_path: Path) -> Non
     assert np.array_equal(run(model, tmp_path), truth)
     assert np.array_equal(run(model, tmp_path, "exact", diameter=KNOWN), truth)
     scales = json.loads((tmp_path / "out" / "record.json").read_text())["scales"]
-    assert scales == {"field": {"factor": 1.0, "found": "as it is"}}
+    assert scales == {"field": {"factor": 1.0, "found": "not resized"}}
 
 
 def test_pixel_sizes_decide_where_both_are_known(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_objects_of_a_size_that_was_trained_on_are_not_far_off(model: Model) -> 
     # A quarter more and less is still near, as for pixel sizes.
     assert known_diameters(spec) == pytest.approx((8.4 / 1.25, 47.6 * 1.25))
     counts = pd.DataFrame(
-        {"diameter_px": [6.6, 6.8, 23.0, 59.0, 60.0, 60.0, 60.0], "scale": [1] * 5 + [0.5, 1],
-         "objects": [9] * 6 + [4]}
+        {"diameter_px": [6.6, 6.8, 23.0, 59.0, 60.0, 60.0, 60.0], "resized_by": [1] * 5 + [0.5, 1],
+         "count": [9] * 6 + [4]}
     )  # fmt: skip
     # Neither what was resized, nor what has fewer than five objects.
     assert is_far_off(counts, spec).tolist() == [True, False, False, False, True, False, False]
@@ -233,8 +233,8 @@ def test_auto_resizes_by_the_estimate(model: Model, tmp_path: Path) -> None:
     found = run(model, tmp_path, diameter="auto")
     assert (match_ids(found, truth)[found] != truth).mean() < 0.02
     (counted,) = read_table(tmp_path / "out" / "counts.csv").to_dict("records")
-    assert counted["scale"] == pytest.approx(KNOWN / median_diameter(truth), rel=0.1)
-    assert "estimated" in counted["scale_from"]
+    assert counted["resized_by"] == pytest.approx(KNOWN / median_diameter(truth), rel=0.1)
+    assert "estimated" in counted["why"]
 
 
 def test_auto_leaves_alone_what_is_near_or_shows_nothing(

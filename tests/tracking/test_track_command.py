@@ -70,7 +70,7 @@ def test_files_agree_with_each_other(tmp_path, nuclei):
     spans = found.tracks.set_index("track")
     assert (objects["t"] >= objects["track"].map(spans["first"])).all()
     assert (objects["t"] <= objects["track"].map(spans["last"])).all()
-    assert objects.groupby("track").size().equals(spans["n_objects"].astype("int64"))
+    assert objects.groupby("track").size().equals(spans["n_found"].astype("int64"))
     links = pd.read_csv(tmp_path / "out" / "links.csv")
     assert links["confidence"].is_monotonic_increasing
     assert len(links) == len(objects) - (found.tracks["parent"] == 0).sum()
@@ -114,7 +114,7 @@ def test_a_shift_is_found_from_images_and_reported(tmp_path):
     write_image(tmp_path / "images" / "a.tif", images, axes="TYX")
     found = sparcell.track(tmp_path / "labels", images=tmp_path / "images")
     np.testing.assert_allclose(found.shifts[["y", "x"]], path, atol=0.6)
-    assert (found.tracks["n_objects"] == 4).all()
+    assert (found.tracks["n_found"] == 4).all()
     # The cells stand still in the well.
     still = found.objects.groupby("track")[["y_well", "x_well"]].agg(np.ptp)
     assert still.to_numpy().max() < 1
@@ -131,7 +131,7 @@ def test_points_of_a_table_are_tracked(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "points.csv", index=False)
     found = sparcell.track(tmp_path / "points.csv", tmp_path / "out")
     assert len(found.tracks) == 6
-    assert (found.tracks["n_objects"] == 4).all()
+    assert (found.tracks["n_found"] == 4).all()
     assert not (tmp_path / "out" / "labels").exists()
     scores = evaluate(tmp_path / "out", tmp_path / "out", metric="tracks").total
     assert (scores.objects, scores.lnk) == (24, 1)

@@ -15,7 +15,14 @@ from sparcell.core.image_ref import ImageRef
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
-from sparcell.measurement.counts import clumping_note, count_components, stack_note, typical_area
+from sparcell.measurement.count_table import (
+    FORMER_NAMES,
+    complete_counts,
+    count_planes,
+    say_doubts,
+    write_counts,
+)
+from sparcell.measurement.counts import count_components, stack_note
 from sparcell.measurement.database import write_database
 from sparcell.measurement.names import Wells, find_wells
 from sparcell.measurement.objects import complete_table, object_table
@@ -31,8 +38,8 @@ logger = logging.getLogger(__name__)
 KEYS = ["image", "t", "z", "id"]
 WRITTEN = {
     "objects.csv": {*KEYS, "area_px", "score"},
-    "counts.csv": {"image", "n_objects", "n_components"},
-    "wells.csv": {"well", "time"},
+    "counts.csv": {"image", "components"},
+    "wells.csv": {"well", "n_tiles"},
     "growth.csv": {"well", "doubling_time"},
 }
 """Tables that are written, and columns by which they are recognised."""
@@ -140,10 +147,11 @@ def write_tables(
     if failures and not tables:
         raise next(iter(failures.values()))
     objects = pd.concat(tables, ignore_index=True)
-    counts = _with_area_counts(pd.DataFrame(planes), objects, typical)
+    counts = complete_counts(planes, objects, typical)
     write_table(objects, out / "objects.csv")
-    write_table(counts, out / "counts.csv")
-    _say_clumping(counts)
+    write_counts(counts, out / "counts.csv")
+    if doubts := say_doubts(counts):
+        logger.warning(doubts)
     if image_wells is not None:
         _write_wells(counts, image_wells, names, out)
     if sqlite:
@@ -176,7 +184,8 @@ def _check_out(out: Path) -> None:
             continue
         try:
             with path.open(encoding="utf-8-sig") as stream:
-                found = {column.strip() for column in stream.readline().split(",")}
+                names = [column.strip() for column in stream.readline().split(",")]
+            found = {FORMER_NAMES.get(name, name) for name in names}
         except (OSError, UnicodeDecodeError):
             found = set()
         if not columns <= found:
@@ -253,15 +262,8 @@ def _measure_image(
             )
         yield (
             table,
-            {
-                "image": name,
-                "t": plane.t,
-                "z": plane.z,
-                "pixel_size_um": np.nan if pixel_size is None else pixel_size,
-                "n_objects": len(table),
-                "n_components": count_components(rows),
-                "total_area_px": int(table["area_px"].sum()),
-            },
+            count_planes(name, [plane], table, pixel_size)[0]
+            | {"components": count_components(rows)},
         )
 
 
@@ -283,35 +285,6 @@ def _find_images(names: list[str], folder: Path) -> dict[str, ImageRef]:
             "check the folder",
         )
     return found
-
-
-def _with_area_counts(
-    counts: pd.DataFrame, objects: pd.DataFrame, typical: float | None
-) -> pd.DataFrame:
-    """Add the count by area; images of one pixel size share the typical area."""
-    size = dict(zip(counts["image"], counts["pixel_size_um"].fillna(0), strict=True))
-    typicals = {
-        pixel: typical or typical_area(objects[objects["image"].map(size) == pixel])
-        for pixel in set(size.values())
-    }
-    areas = counts["image"].map(size).map(typicals).astype(float)
-    counts["typical_area_px"] = areas
-    counts["n_by_area"] = (counts["total_area_px"] / areas).fillna(0.0)
-    counts["note"] = [
-        clumping_note(objects, by_area)
-        for objects, by_area in zip(counts["n_objects"], counts["n_by_area"], strict=True)
-    ]
-    counts["clumped"] = counts["note"].str.startswith("clumping")
-    return counts
-
-
-def _say_clumping(counts: pd.DataFrame) -> None:
-    clumped = int(counts["clumped"].sum())
-    if clumped:
-        logger.warning(
-            f"{clumped} of {len(counts)} planes seem clumped: count by area exceeds count by "
-            "objects; see the column note of counts.csv"
-        )
 
 
 def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out: Path) -> None:
@@ -336,6 +309,6 @@ def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out
             "give wells without times",
         )
     summary = summarise_wells(counts, image_wells)
-    write_table(summary, out / "wells.csv")
+    write_counts(summary, out / "wells.csv", former=["n_objects"])
     write_table(doubling_times(summary), out / "growth.csv")
     plot_growth(summary, image_wells.unit, out / "growth.png")

@@ -19,6 +19,8 @@ MIN_SINGLES = 10
 # Half way between one nucleus and two, and half a nucleus.
 SINGLE_RANGE = (0.5, 1.5)
 TOLERANCE = 0.2
+SPREAD = 0.4
+"""Standard deviation of the areas of objects, as a fraction of their mean."""
 
 
 def count_components(labels: NDArray[Any] | RowSource) -> int:
@@ -31,6 +33,22 @@ def count_components(labels: NDArray[Any] | RowSource) -> int:
     """
     runs = [find_runs(strip.core, strip.rows.start)[0] for strip in strips(labels)]
     return count_run_components(Runs.join(runs))
+
+
+def single_objects(objects: pd.DataFrame) -> pd.DataFrame | None:
+    """Select solid objects inside the image: most clumps are not solid. None if under ten."""
+    single = ~objects["touches_border"].astype(bool) & (objects["solidity"] >= MIN_SOLIDITY)
+    return objects[single] if int(single.sum()) >= MIN_SINGLES else None
+
+
+def median_diameter(areas: NDArray[Any]) -> float:
+    """Diameter of the circle with the median area, px; NaN where there is none."""
+    return circle_diameter(float(np.median(areas))) if len(areas) else float("nan")
+
+
+def circle_diameter(area: float) -> float:
+    """Diameter of the circle of this area."""
+    return float(2 * np.sqrt(area / np.pi))
 
 
 def typical_area(objects: pd.DataFrame) -> float | None:
@@ -53,11 +71,11 @@ def typical_area(objects: pd.DataFrame) -> float | None:
     float or None
         In px; None without objects.
     """
-    single = ~objects["touches_border"].astype(bool)
-    for condition in (single & (objects["solidity"] >= MIN_SOLIDITY), single):
-        if int(condition.sum()) >= MIN_SINGLES:
-            objects = objects[condition]
-            break
+    inside = objects[~objects["touches_border"].astype(bool)]
+    if (single := single_objects(objects)) is not None:
+        objects = single
+    elif len(inside) >= MIN_SINGLES:
+        objects = inside
     if objects.empty:
         return None
     areas = np.sort(objects["area_px"].to_numpy(np.float64))
@@ -89,36 +107,30 @@ def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None
     return float(objects["area_px"].sum()) / typical if typical else 0.0
 
 
-def clumping_note(objects: float, by_area: float, tolerance: float = TOLERANCE) -> str:
-    """Return a message where the two counts disagree.
+def clumping_note(count: float, by_area: float, tolerance: float = TOLERANCE) -> str:
+    """Return a message where the two counts disagree by more than chance explains.
 
     Parameters
     ----------
-    objects : float
-        Count of objects.
+    count : float
+        Of objects.
     by_area : float
-        Count by area.
+        Count by area; NaN where it is unknown.
     tolerance : float
-        Largest difference, as a fraction of `objects`, that is no disagreement.
+        Largest difference, as a fraction of `count`, that is no disagreement. Of few objects a
+        larger one is none either: two standard deviations of their total area.
 
     Returns
     -------
     str
         Empty where they agree.
     """
-    difference = by_area - objects
-    if abs(difference) <= tolerance * objects:
+    if not abs(by_area - count) > max(tolerance * count, 2 * SPREAD * count**0.5):
         return ""
-    share = f"{abs(difference) / objects:.0%}" if objects else "any number"
-    if difference > 0:
-        return (
-            f"clumping: the area is that of {by_area:.0f} typical nuclei, {share} more than the "
-            f"{objects:.0f} objects; touching nuclei are counted as one"
-        )
-    return (
-        f"fragments: the area is that of {by_area:.0f} typical nuclei, {share} less than the "
-        f"{objects:.0f} objects; many are smaller than a nucleus"
-    )
+    found = f"{count:.0f} found, but their area would hold {by_area:.0f} average ones"
+    if by_area > count:
+        return f"{found}: touching ones not separated, or larger ones"
+    return f"{found}: debris counted, or objects split"
 
 
 def stack_note(planes: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparcell.core.files import whole_file
+from sparcell.measurement.count_table import read_counts
 from sparcell.measurement.names import Wells
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def write_database(folder: Path, wells: Wells | None) -> Path:
     """
     import pandas as pd
 
-    from sparcell.io import read_pieces, read_table
+    from sparcell.io import read_pieces
 
-    images = read_table(folder / "counts.csv")
+    images = read_counts(folder / "counts.csv")
     images.insert(0, "ImageNumber", np.arange(1, len(images) + 1))
     path = folder / "results.sqlite"
     with whole_file(path) as partial, closing(sqlite3.connect(partial)) as database:
@@ -94,7 +95,7 @@ def _per_image(images: pd.DataFrame, wells: Wells | None) -> pd.DataFrame:
             "Image_FileName_Labels": images["image"],
             "Image_Metadata_T": images["t"],
             "Image_Metadata_Z": images["z"],
-            f"Image_Count_{OBJECT}": images["n_objects"],
+            f"Image_Count_{OBJECT}": images["count"],
             "Image_Metadata_Note": images["note"],
         }
     )

@@ -26,8 +26,8 @@ def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
     Parameters
     ----------
     counts : DataFrame
-        One row per plane: image, t, z, n_objects, n_by_area, total_area_px. Depths of one
-        image, and images that are depths of one field, are averaged: they show the same cells.
+        One row per plane: image, t, z, count, count_by_area, area_px. Depths of one image, and
+        images that are depths of one field, are averaged: they show the same cells.
     wells : Wells
         The time of an image; where it has none, its time points count as frames.
 
@@ -35,10 +35,11 @@ def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
     -------
     DataFrame
         By well and time: plate (where there are several), well, channel (where there are several),
-        condition (where given), time, n_tiles, n_objects, mean_per_tile, sd, sem (standard
-        deviation and standard error over tiles, NaN for one tile), total_area_px, n_by_area.
+        condition (where given), time, n_tiles, count (in all tiles), count_per_tile (mean), sd,
+        sem (standard deviation and standard error over tiles, NaN for one tile), area_px,
+        count_by_area.
     """
-    amounts = ["n_objects", "n_by_area", "total_area_px"]
+    amounts = ["count", "count_by_area", "area_px"]
     planes = counts.merge(wells.table, left_on="image", right_on="name")
     planes["time"] = planes["time"].where(planes["time"].notna(), planes["t"].astype(float))
     keys = [key for key in ("plate", "well", "channel", "condition", "time") if key in planes]
@@ -50,13 +51,13 @@ def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
     tiles = planes.groupby([*keys, "field"], as_index=False, dropna=False)[amounts].mean()
     groups = tiles.groupby(keys, as_index=False, dropna=False)
     return groups.agg(
-        n_tiles=("n_objects", "size"),
-        n_objects=("n_objects", "sum"),
-        mean_per_tile=("n_objects", "mean"),
-        sd=("n_objects", "std"),
-        sem=("n_objects", "sem"),
-        total_area_px=("total_area_px", "sum"),
-        n_by_area=("n_by_area", "sum"),
+        n_tiles=("count", "size"),
+        count=("count", "sum"),
+        count_per_tile=("count", "mean"),
+        sd=("count", "std"),
+        sem=("count", "sem"),
+        area_px=("area_px", "sum"),
+        count_by_area=("count_by_area", "sum"),
     )
 
 
@@ -84,7 +85,7 @@ def doubling_times(summary: pd.DataFrame) -> pd.DataFrame:
     keys = [key for key in ("plate", "well", "channel") if key in summary]
     rows = [
         dict(zip(keys, names, strict=True))
-        | _fit(part["time"].to_numpy(), part["mean_per_tile"].to_numpy())
+        | _fit(part["time"].to_numpy(), part["count_per_tile"].to_numpy())
         for names, part in summary.groupby(keys)
     ]
     columns = [*keys, "n_times", "rate", "doubling_time", "r2", "note"]
@@ -107,7 +108,7 @@ def _fit(time: Any, count: Any) -> dict[str, Any]:
     if rate <= 0 or not spread:
         return {**result, "note": "does not grow"}
     if r2 < MIN_R2:
-        return {**result, "note": f"not exponential: R2 {r2:.2f} under {MIN_R2}"}
+        return {**result, "note": f"no steady growth: fit {r2:.2f}, {MIN_R2:.2f} needed"}
     return {**result, "doubling_time": float(np.log(2) / rate), "note": ""}
 
 
@@ -140,9 +141,9 @@ def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = Non
         colour = colormaps["turbo"]((number + 0.5) / len(lines))
         curve = part.sort_values("time")
         if whole == "condition":
-            over = part.groupby("time")["mean_per_tile"]
-            curve = over.agg(mean_per_tile="mean", sem="sem").reset_index()
-        mean, error = curve["mean_per_tile"], curve["sem"].fillna(0)
+            over = part.groupby("time")["count_per_tile"]
+            curve = over.agg(count_per_tile="mean", sem="sem").reset_index()
+        mean, error = curve["count_per_tile"], curve["sem"].fillna(0)
         # Two dollars in a name are no formula.
         label = " ".join(map(str, names)).replace("$", r"\$")
         axes.plot(curve["time"], mean, marker=".", color=colour, label=label)

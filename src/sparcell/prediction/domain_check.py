@@ -14,6 +14,7 @@ from sparcell.core.image_ref import ImageRef
 from sparcell.core.labels import Labels
 from sparcell.core.tiles import range_around
 from sparcell.io import open_image
+from sparcell.measurement.counts import median_diameter
 from sparcell.measurement.image_features import LabelledRegion, image_features
 from sparcell.models.domain import DIAMETER, Domain, DomainFit
 from sparcell.models.model import Model
@@ -21,7 +22,7 @@ from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
-from sparcell.prediction.size import ENOUGH, median_diameter, model_diameter
+from sparcell.prediction.size import ENOUGH, model_diameter
 
 WHOLE, EDGE = 768, 384
 """Largest edge of an image judged as a whole, and that of four windows of a larger one, px."""

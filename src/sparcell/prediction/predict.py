@@ -42,8 +42,7 @@ class Summary:
     Attributes
     ----------
     counts : DataFrame
-        One row per image and plane: image, t, z, objects, area_px, diameter_px, scale,
-        scale_from; misfit where the model has statistics of its training images.
+        One row per image and plane; see `sparcell.prediction.counts.count_objects`.
     failures : dict
         Image to the reason why it has no result.
     stains : list of Path

@@ -14,6 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.text import counted, listed
 from sparcell.core.tiles import range_around
+from sparcell.measurement.counts import circle_diameter, median_diameter
 from sparcell.methods.detections import join
 from sparcell.models.model import Model, ModelSpec
 from sparcell.models.runtime import Runtime
@@ -56,12 +57,12 @@ class Scale(NamedTuple):
     """
 
     factor: float = 1.0
-    found: str = "as it is"
+    found: str = "not resized"
 
 
 def model_diameter(spec: ModelSpec) -> float | None:
     """Diameter of the circle with the median area of the training's objects, px."""
-    return None if spec.typical_area is None else _diameter(spec.typical_area)
+    return None if spec.typical_area is None else circle_diameter(spec.typical_area)
 
 
 def check_diameter(asked: float | str | None) -> None:
@@ -282,7 +283,7 @@ def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
     Parameters
     ----------
     counts : DataFrame
-        With the columns objects, diameter_px and scale.
+        With the columns count, diameter_px and resized_by.
     spec : ModelSpec
 
     Returns
@@ -291,9 +292,9 @@ def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
         False where the image was resized, or where there are fewer than `ENOUGH` objects.
     """
     low, high = known_diameters(spec) or (0.0, float("inf"))
-    diameter = counts["diameter_px"] * counts["scale"]
+    diameter = counts["diameter_px"] * counts["resized_by"]
     far = (diameter < low) | (diameter > high)
-    return far & (counts["scale"] == 1) & (counts["objects"] >= ENOUGH)
+    return far & (counts["resized_by"] == 1) & (counts["count"] >= ENOUGH)
 
 
 def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
@@ -302,7 +303,7 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     Parameters
     ----------
     counts : DataFrame
-        With the columns image, objects, diameter_px and scale.
+        With the columns image, count, diameter_px and resized_by.
     spec : ModelSpec
     """
     known = known_diameters(spec)
@@ -318,12 +319,3 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
         "wrong; "
         f'repeat with `diameter={found.median():.0f}` or `diameter="auto"`'
     )
-
-
-def median_diameter(areas: NDArray[Any]) -> float:
-    """Diameter of the circle with the median area, px; NaN where there is none."""
-    return _diameter(float(np.median(areas))) if len(areas) else float("nan")
-
-
-def _diameter(area: float) -> float:
-    return float(2 * np.sqrt(area / np.pi))

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
-from sparcell.io import open_image, write_table
+from sparcell.io import open_image
 from sparcell.measurement import stack_note
+from sparcell.measurement.count_table import write_counts
 from sparcell.methods.base import DENSE_MAPS
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.models.domain import DomainFit
@@ -244,19 +245,15 @@ class InstanceTask(PredictionTask):
         out: Path,
     ) -> TaskResults:
         """Count the objects of every plane: ``counts.csv``."""
-        counts = count_objects(items, model, scales)
-        if model.spec.domain is not None and len(counts):
-            counts["misfit"] = [
-                round(fits[name].distance, 2) if name in fits else None for name in counts["image"]
-            ]
-        write_table(counts, out / "counts.csv")
+        counts = count_objects(items, model, scales, fits)
+        write_counts(counts, out / "counts.csv")
         if all(item.settings.diameter is None for item in items):
             warn_if_far(counts, model.spec)
         warn_misfits(fits, model)
         unnamed_axes = all(item.settings.axes is None for item in items)
         if unnamed_axes and len(counts) and (note := stack_note(counts)):
             logger.warning(note)
-        total = int(counts["objects"].sum()) if len(counts) else 0
+        total = int(counts["count"].sum()) if len(counts) else 0
         summary = f"found {counted(total, 'object')} in {counted(len(items), 'image')}"
         if len(counts) > len(items):
             summary += f" of {len(counts)} planes together"

@@ -17,7 +17,8 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.max_projection import project
 from sparcell.drawing.rendering import embed
-from sparcell.io import open_image, read_table
+from sparcell.io import open_image
+from sparcell.measurement.count_table import read_counts
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.reports.pictures import draw_agreement, draw_comparison, draw_stains, png
 from sparcell.reports.verdict import Verdict, judge_counts
@@ -258,7 +259,7 @@ def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     path = run / "tables" / "counts.csv"
     if not path.exists():
         return []
-    table = read_table(path)
+    table = read_counts(path)
     table["note"] = table["note"].astype(object).where(table["note"].notna(), "")
     rows: list[dict[str, Any]] = [
         dict(zip(map(str, table.columns), row, strict=True)) for row in table.to_numpy()
@@ -266,5 +267,5 @@ def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     images = evaluation.get("images", {})
     for row in rows:
         row["in_labels"] = images.get(row["image"], {}).get("count", {}).get("truth", "")
-        row["difference"] = row["n_objects"] - row["in_labels"] if row["in_labels"] != "" else ""
+        row["difference"] = row["count"] - row["in_labels"] if row["in_labels"] != "" else ""
     return rows

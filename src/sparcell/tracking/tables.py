@@ -92,7 +92,7 @@ def track_rows(
             "last": track.last,
             "birth": _birth(track, bool(objects.at_border[first])),
             "fate": _fate(track, mothers, bool(objects.at_border[last]), objects.count),
-            "n_objects": len(members),
+            "n_found": len(members),
             "n_missed": track.last - track.first + 1 - len(members),
             "path_px": round(float(steps.sum()), 2),
             "net_px": round(

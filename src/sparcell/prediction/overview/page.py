@@ -79,7 +79,7 @@ def write_overview(
     InputError
         If the page cannot be written.
     """
-    summaries = [summarise(item, counts, model) for item in items]
+    summaries = [summarise(item, counts) for item in items]
     # Doubtful images first, then those of low scores; images without objects before all others.
     summaries.sort(key=lambda one: (not one.doubts, np.nan_to_num(one.score, nan=-1.0)))
     page = render(
@@ -150,15 +150,14 @@ def _growth(counts: pd.DataFrame) -> str:
     wells = find_wells(names)
     if wells is None or wells.table["time"].isna().all():
         return _movie_curves(counts)
-    planes = counts.rename(columns={"objects": "n_objects", "area_px": "total_area_px"})
-    planes = planes.drop(columns=["well", "field"], errors="ignore").assign(n_by_area=0.0)
+    planes = counts.drop(columns=["well", "field"], errors="ignore")
     figure = plot_growth(summarise_wells(planes, wells), wells.unit)
     return _figure_address(figure)
 
 
 def _movie_curves(counts: pd.DataFrame) -> str:
     """Draw the counts of movies over their frames; of depths the mean."""
-    frames = counts.groupby(["image", "t"], as_index=False)["objects"].mean()
+    frames = counts.groupby(["image", "t"], as_index=False)["count"].mean()
     movies = {name: part for name, part in frames.groupby("image") if len(part) > 1}
     if not movies:
         return ""
@@ -167,7 +166,7 @@ def _movie_curves(counts: pd.DataFrame) -> str:
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     axis = figure.subplots()
     for name, part in movies.items():
-        axis.plot(part["t"], part["objects"], label=str(name))
+        axis.plot(part["t"], part["count"], label=str(name))
     axis.set(xlabel="frame", ylabel="objects", ylim=(0, None))
     axis.spines[["top", "right"]].set_visible(False)
     if len(movies) <= 12:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from sparcell.drawing.picture import round_length
 from sparcell.io import open_image, read_pieces
-from sparcell.models.model import Model
 from sparcell.prediction.items import Item
-from sparcell.prediction.size import is_far_off, known_diameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +39,7 @@ class ImageSummary:
         Share of the pixels in objects, 0..1.
     score : float
         Median over objects, 0..1; NaN without objects.
-    doubts : list of str
+    doubts : sequence of str
         Reasons to inspect the image.
     """
 
@@ -52,7 +50,7 @@ class ImageSummary:
     pixel_size: float | None
     covered: float
     score: float
-    doubts: list[str] = field(default_factory=list)
+    doubts: Sequence[str] = ()
 
     @property
     def median_diameter(self) -> float:
@@ -60,7 +58,7 @@ class ImageSummary:
         return float(np.median(self.diameters)) if len(self.diameters) else float("nan")
 
 
-def summarise(item: Item, counts: pd.DataFrame, model: Model) -> ImageSummary:
+def summarise(item: Item, counts: pd.DataFrame) -> ImageSummary:
     """Summarise the results of one image from its object table."""
     here = counts[counts["image"] == item.name]
     diameters, scores = [], []
@@ -70,9 +68,9 @@ def summarise(item: Item, counts: pd.DataFrame, model: Model) -> ImageSummary:
     score = np.concatenate([np.zeros(0, np.float32), *scores])
     labels = open_image(item.written_labels)
     pixels = float(np.prod(labels.tzyx, dtype=np.float64))
-    objects = int(here["objects"].sum())
+    objects = int(here["count"].sum())
     known = score[np.isfinite(score)]
-    summary = ImageSummary(
+    return ImageSummary(
         item,
         objects,
         len(here),
@@ -80,24 +78,18 @@ def summarise(item: Item, counts: pd.DataFrame, model: Model) -> ImageSummary:
         labels.pixel_size,
         float(here["area_px"].sum()) / pixels,
         float(np.median(known)) if len(known) else float("nan"),
+        _doubts(here),
     )
-    return _with_doubts(summary, here, model)
 
 
-def _with_doubts(summary: ImageSummary, counts: pd.DataFrame, model: Model) -> ImageSummary:
-    if "misfit" in counts and (counts["misfit"].astype(float) > 1).any():
-        summary.doubts.append("does not look like the model's training images")
-    if not summary.objects:
-        summary.doubts.append("no object found")
-    elif is_far_off(counts, model.spec).any():
-        low, high = known_diameters(model.spec) or (0.0, 0.0)
-        summary.doubts.append(
-            f"objects of {summary.median_diameter:.0f} px, the model learned objects of "
-            f"{low:.0f} to {high:.0f} px"
-        )
-    if "misfit" in counts and (counts["misfit"] > 1).any():
-        summary.doubts.append("does not look like the training images")
-    return summary
+def _doubts(counts: pd.DataFrame) -> list[str]:
+    """Reasons to inspect an image: the notes of its planes that need a look."""
+    if not counts["count"].any():
+        return ["no object found"]
+    notes: list[str] = counts.loc[counts["needs_a_look"], "note"].tolist()
+    if len(counts) == 1 or len(set(notes)) < 2:
+        return notes[:1]
+    return [f"{len(notes)} of {len(counts)} planes, such as: {notes[0]}"]
 
 
 @dataclass(frozen=True)
