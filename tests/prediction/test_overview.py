@@ -191,7 +191,7 @@ def test_results_count_without_pictures_and_page(
     (tmp_path / "in").mkdir()
     truth = write_field(tmp_path / "in" / "a.tif", 0)
     found = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert found.counts["objects"].tolist() == [truth.max()] and not found.failures
+    assert found.counts["count"].tolist() == [truth.max()] and not found.failures
     assert "finished" in json.loads((tmp_path / "out" / "record.json").read_text())
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert any("a.tif: no picture of the result: no ink" in message for message in warned)

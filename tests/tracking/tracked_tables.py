@@ -44,7 +44,7 @@ def tables(pixel_size: float | None = 0.5, interval: float | None = 0.25) -> Tra
             {
                 "movie": "007", "track": one, "parent": parent, "root": 4 if one == 4 else 1,
                 "generation": int(parent > 0), "first": first, "last": last, "birth": births[one],
-                "fate": fates[one], "n_objects": int((objects["track"] == one).sum()),
+                "fate": fates[one], "n_found": int((objects["track"] == one).sum()),
             }
             for one, parent, first, last in TRACKS
         ]
