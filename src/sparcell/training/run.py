@@ -274,8 +274,7 @@ def _fit(
                 raise
             if batch == 1:
                 raise InputError(
-                    f"too little memory for one crop of {recipe.fit.crop} px "
-                    f"({first_line(error)})",
+                    f"too little memory for one crop of {recipe.fit.crop} px ({first_line(error)})",
                     "memory for a step of training",
                     "make `fit.crop` smaller, or close other programs",
                 ) from error
