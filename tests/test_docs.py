@@ -99,7 +99,7 @@ def test_settings_in_the_text_exist() -> None:
     alone = re.findall(r"`--set ([a-z][^`\"]*)`", text)
     given = [("nuclei-light", [setting], False) for setting in alone]
     for words in _command_lines():
-        recipe = words[1] if words[1] in recipe_names() else "nuclei-light"
+        recipe = next((word for word in words[1:2] if word in recipe_names()), "nuclei-light")
         settings = [value for option, value in itertools.pairwise(words) if option == "--set"]
         given.append((recipe, settings, "--pretrained" in words))
     assert sum(len(settings) for _, settings, _ in given) > 4

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 from models import bright_model
 from pydantic import ValidationError
 
@@ -137,19 +135,3 @@ def test_every_bundled_model_is_small_and_has_a_whole_card() -> None:
         assert verify_model(entry)["onnxruntime"] == ""
     cards = {path.stem for path in catalogue.bundled_folder().glob("*.yaml")}
     assert cards == {path.stem for path in BUNDLED}
-
-
-def test_the_wheel_holds_the_models_and_their_cards(tmp_path: Path) -> None:
-    wheel = pytest.importorskip("hatchling.builders.wheel", reason="hatchling builds the wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    package = tmp_path / "src" / "sparcell"
-    shutil.copytree(ROOT / "src" / "sparcell" / "zoo", package / "zoo")
-    shutil.copy(ROOT / "src" / "sparcell" / "__init__.py", package / "__init__.py")
-    bright_model().save(package / "zoo" / "tiny.zip")
-    write_info(CARD, package / "zoo" / "tiny.yaml")
-    (built,) = wheel.WheelBuilder(str(tmp_path)).build(directory=str(tmp_path / "dist"))
-    with zipfile.ZipFile(built) as archive:
-        held = archive.read("sparcell/zoo/tiny.zip")
-        assert yaml.safe_load(archive.read("sparcell/zoo/tiny.yaml"))["purpose"] == "nuclei"
-    assert held == (package / "zoo" / "tiny.zip").read_bytes()
