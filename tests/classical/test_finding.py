@@ -33,7 +33,7 @@ def test_regions_are_nested_and_counted() -> None:
     signal = np.zeros((30, 60), np.float32)
     signal[5:25, 5:55] = 1
     signal[10:20, 10:20] = signal[10:20, 40:50] = 3
-    low, high = cut_levels(signal, [0.5, 2.0])
+    low, high = cut_levels(signal, [0.5, 2.0]).levels
     assert low.area.tolist() == [1000]
     assert high.area.tolist() == [100, 100]
     assert high.parent.tolist() == [0, 0]
@@ -45,16 +45,14 @@ def test_nuclei_are_chosen_over_the_glow_around_them() -> None:
     glow = discs((120, 160), [(60, 55), (60, 105)], 34) > 0
     haze = ndimage.gaussian_filter(glow * 100.0, 5)
     signal = ndimage.gaussian_filter(np.where(nuclei > 0, 300.0, haze), 1.2)
-    cuts = cut_levels(signal.astype(np.float32), level_series(20, 300))
-    labels, scores = choose_regions(cuts, signal.shape, None, 20)
+    tree = cut_levels(signal.astype(np.float32), level_series(20, 300))
+    labels, scores = choose_regions(tree, None, 20)
     assert f1(nuclei, labels) == 1
     assert len(scores) == 2
 
 
 def test_no_region_in_nothing() -> None:
-    labels, scores = choose_regions(
-        cut_levels(np.zeros((20, 20), np.float32), [1.0]), (20, 20), None, 20
-    )
+    labels, scores = choose_regions(cut_levels(np.zeros((20, 20), np.float32), [1.0]), None, 20)
     assert not labels.any()
     assert not len(scores)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
 from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
 from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView, grid_background
@@ -89,8 +88,8 @@ def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[flo
     """
     areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for signal in signals:
-        cuts = cut_levels(signal, level_series(stats.min_signal, stats.bright))
-        labels, score = choose_regions(cuts, signal.shape, None, SMALLEST_AREA)
+        tree = cut_levels(signal, level_series(stats.min_signal, stats.bright))
+        labels, score = choose_regions(tree, None, SMALLEST_AREA)
         area = np.bincount(labels.ravel())[1:].astype(np.float64)
         means.append(np.bincount(labels.ravel(), signal.ravel(), len(score) + 1)[1:] / area)
         areas.append(area)
@@ -122,8 +121,8 @@ def estimate_noise(pixels: Pixels) -> float:
     """
     if min(pixels.shape) < 3:
         return 0.0
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    response = np.abs(ndimage.convolve(pixels, kernel)[1:-1, 1:-1])
+    # The kernel is the second difference along one axis of that along the other.
+    response = np.abs(np.diff(np.diff(pixels, 2, axis=0), 2, axis=1))
     return float(max(np.median(response) / 0.6745 / 6, _grey_step(pixels) / np.sqrt(12)))
 
 

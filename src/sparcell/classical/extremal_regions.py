@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels, number_pieces
-from sparcell.morphology.boundaries import inner_boundary
 from sparcell.morphology.shapes import ellipse_fit, moments_of
 
 Table = NDArray[np.float64]
@@ -35,23 +34,39 @@ class Level:
 
     Attributes
     ----------
-    pixels : (N,) int32
-        Flat positions of the pixels at or above the level.
-    ids : (N,) int32
-        Region of each of these pixels, 1..n.
     area, mean, edge, fit : (n,) float64
         Pixels, mean signal, mean gradient along the outline, ellipse fit of each region.
     parent : (n,) int
         Number, from 0, of the region of the next lower level that contains it.
     """
 
-    pixels: NDArray[np.int32]
-    ids: NDArray[np.int32]
     area: Table
     mean: Table
     edge: Table
     fit: Table
     parent: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RegionTree:
+    """Regions of a signal at several levels, each within one of the next lower level.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Of the signal.
+    levels : list of Level
+        From the lowest up, until none has a pixel.
+    pixels : (N,) int64
+        Flat positions of all pixels at or above the lowest level.
+    innermost : (N,) int64
+        Region of the highest level that contains each of them, counted over all levels.
+    """
+
+    shape: tuple[int, int]
+    levels: list[Level]
+    pixels: NDArray[np.int64]
+    innermost: NDArray[np.int64]
 
 
 def level_series(lowest: float, highest: float) -> list[float]:
@@ -60,54 +75,91 @@ def level_series(lowest: float, highest: float) -> list[float]:
     return [float(lowest * STEP**k) for k in range(max(count, 1))]
 
 
-def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> list[Level]:
+def cut_levels(signal: NDArray[np.float32], levels: list[float]) -> RegionTree:
     """Find the regions of a signal at or above each of several levels.
+
+    What is summed over a region is summed once over the pixels that no higher region has, and
+    then up the tree.
 
     Parameters
     ----------
     signal : (Y, X) float32
     levels : list of float
         Rising.
+    """
+    # Number of levels that each pixel reaches, and the N pixels that reach any, by that number.
+    reached = np.searchsorted(np.asarray(levels, np.float32), signal, "right").astype(np.int16)
+    flat = reached.ravel()
+    pixels = np.flatnonzero(flat)
+    pixels = pixels[np.argsort(flat[pixels], kind="stable")]
+    top = int(flat.max(initial=0))
+    begins = np.searchsorted(flat[pixels], np.arange(1, top + 2))
+    innermost = np.zeros(len(pixels), np.int64)
+    parents: list[NDArray[np.int64]] = []
+    offsets = [0]
+    below = np.zeros(signal.size, np.int32)
+    for k in range(top):
+        labels = number_pieces(reached > k).ravel()
+        inside = pixels[begins[k] :]
+        ids = labels[inside] - 1
+        # Any pixel of a region finds its parent. Of several writes one stays.
+        pixel = np.zeros(int(ids.max()) + 1, np.int64)
+        pixel[ids] = inside
+        parents.append(np.maximum(below[pixel].astype(np.int64) - 1, 0))
+        own = slice(begins[k], begins[k + 1])
+        innermost[own] = ids[: begins[k + 1] - begins[k]] + offsets[-1]
+        offsets.append(offsets[-1] + len(pixel))
+        below = labels
+    sums = _sum_over_pixels(signal, reached, pixels, innermost, offsets[-1])
+    for k in range(top - 1, 0, -1):
+        np.add.at(sums[offsets[k - 1] : offsets[k]], parents[k], sums[offsets[k] : offsets[k + 1]])
+    found = []
+    for k, parent in enumerate(parents):
+        mine = sums[offsets[k] : offsets[k + 1]]
+        area = mine[:, 0]
+        edge = mine[:, 7] / np.maximum(mine[:, 8], 1)
+        found.append(Level(area, mine[:, 6] / area, edge, ellipse_fit(mine[:, :6]), parent))
+    return RegionTree((signal.shape[0], signal.shape[1]), found, pixels, innermost)
+
+
+def _sum_over_pixels(
+    signal: NDArray[np.float32],
+    reached: NDArray[np.int16],
+    pixels: NDArray[np.int64],
+    region: NDArray[np.int64],
+    count: int,
+) -> Table:
+    """Sums that give the measures of a region when those of all regions inside it are added.
 
     Returns
     -------
-    list of Level
-        Up to the first level without a pixel.
+    (count, 9) float64
+        The six raw moments, the signal, and gradient and number of the pixels on the outline.
     """
-    # Flattened images: gradient, signal, and region ids of the next lower level.
-    steepness = np.hypot(*np.gradient(signal)).astype(np.float32).ravel()
-    flat = signal.ravel()
-    below = np.ones(signal.shape, np.int32).ravel()
-    cuts: list[Level] = []
-    for level in levels:
-        mask = signal >= level
-        labels = number_pieces(mask).ravel()
-        pixels = np.flatnonzero(mask).astype(np.int32)
-        if not len(pixels):
-            break
-        ids = labels[pixels]
-        count = int(ids.max())
-        moments = moments_of(pixels, ids, signal.shape[1], count)[1:]
-        # Which of the N pixels lie on an outline; number of these and sum of gradients by region.
-        outline = inner_boundary(mask, connectivity=4).ravel()[pixels]
-        length = np.bincount(ids[outline], minlength=count + 1)[1:]
-        slopes = np.bincount(ids[outline], steepness[pixels[outline]], count + 1)[1:]
-        # One pixel of each region finds its parent. Of several writes the last one stays.
-        first = np.zeros(count + 1, np.int32)
-        first[ids[::-1]] = pixels[::-1]
-        cuts.append(
-            Level(
-                pixels=pixels,
-                ids=ids,
-                area=moments[:, 0],
-                mean=np.bincount(ids, flat[pixels], count + 1)[1:] / moments[:, 0],
-                edge=slopes / np.maximum(length, 1),
-                fit=ellipse_fit(moments),
-                parent=below[first[1:]].astype(np.int64) - 1,
-            )
-        )
-        below = labels
-    return cuts
+    moments = moments_of(pixels, region, signal.shape[1], count - 1)
+    # A pixel lies on the outline at all levels that it reaches and its lowest 4-neighbour does
+    # not. It counts from its own region down, and no more from that of the neighbour down.
+    padded = np.pad(reached, 1, constant_values=np.iinfo(np.int16).max)
+    width = padded.shape[1]
+    y, x = np.divmod(pixels, signal.shape[1])
+    at = (y + 1) * width + x + 1
+    steps = np.array([-width, -1, 1, width])
+    beside = padded.ravel()[at + steps[:, None]]
+    lowest = beside.argmin(axis=0)
+    height = np.take_along_axis(beside, lowest[None], 0)[0]
+    slope = np.hypot(*np.gradient(signal)).astype(np.float32).ravel()[pixels]
+    region_at = np.zeros(padded.size, np.int64)
+    region_at[at] = region
+    starts = height < padded.ravel()[at]
+    ends = starts & (height > 0)
+    last = region_at[at + steps[lowest]][ends]
+    sums = [
+        np.bincount(region[starts], weights[starts], count)
+        - np.bincount(last, weights[ends], count)
+        for weights in (slope, np.ones(len(slope)))
+    ]
+    total = np.bincount(region, signal.ravel()[pixels], count)
+    return np.column_stack([moments, total, *sums])
 
 
 def score_regions(level: Level, diameter: float | None, min_area: float) -> Table:
@@ -128,7 +180,7 @@ def score_regions(level: Level, diameter: float | None, min_area: float) -> Tabl
 
 
 def choose_regions(
-    cuts: list[Level], shape: tuple[int, int], diameter: float | None, min_area: float
+    tree: RegionTree, diameter: float | None, min_area: float
 ) -> tuple[Labels, Table]:
     """Choose the regions with the best scores that do not overlap.
 
@@ -137,9 +189,7 @@ def choose_regions(
 
     Parameters
     ----------
-    cuts : list of Level
-    shape : (int, int)
-        Of the signal.
+    tree : RegionTree
     diameter : float or None
         Typical diameter in px, where it is known.
     min_area : float
@@ -150,45 +200,41 @@ def choose_regions(
     labels : (Y, X) int32
     scores : (n,) float64
     """
+    levels = tree.levels
     own: list[Table] = []
     preferred: list[NDArray[np.bool_]] = []
     # best: (n,) score of the best choice within each region of the level above.
     best = np.zeros(0)
-    for k in range(len(cuts) - 1, -1, -1):
-        score = score_regions(cuts[k], diameter, min_area)
+    for k in range(len(levels) - 1, -1, -1):
+        score = score_regions(levels[k], diameter, min_area)
         within = np.zeros(len(score))
         if own:
-            higher = cuts[k + 1]
+            higher = levels[k + 1]
             weight = np.where(best > 0, higher.area, 0)
             total = np.bincount(higher.parent, weight, len(score))
             within = np.bincount(higher.parent, best * weight, len(score)) / np.maximum(total, 1)
         own.append(score)
         preferred.append((score >= within) & (score > 0))
         best = np.maximum(score, within)
-    return _draw(cuts, own[::-1], preferred[::-1], shape)
+    return _draw(tree, own[::-1], preferred[::-1])
 
 
 def _draw(
-    cuts: list[Level],
-    scores: list[Table],
-    preferred: list[NDArray[np.bool_]],
-    shape: tuple[int, int],
+    tree: RegionTree, scores: list[Table], preferred: list[NDArray[np.bool_]]
 ) -> tuple[Labels, Table]:
     """From the lowest level up, draw the preferred regions and skip all that lie inside them."""
-    labels = np.zeros(shape, np.int32)
-    drawn: list[Table] = []
-    # drawn_below: whether each region of the next lower level is drawn, or lies in one that is.
-    drawn_below = np.zeros(1, bool)
+    drawn: list[Table] = [np.zeros(0)]
+    # Id of the drawn region that each region lies in, or is; 0 without one. By level.
+    ids = [np.zeros(1, np.int32)]
     count = 0
-    for level, score, prefer in zip(cuts, scores, preferred, strict=True):
-        covered = drawn_below[level.parent]
-        chosen = prefer & ~covered
+    for level, score, prefer in zip(tree.levels, scores, preferred, strict=True):
+        inherited = ids[-1][level.parent]
+        chosen = prefer & (inherited == 0)
         number = int(chosen.sum())
-        ids = np.zeros(len(chosen) + 1, np.int32)
-        ids[1:][chosen] = np.arange(count + 1, count + 1 + number)
-        new = ids[level.ids]
-        labels.ravel()[level.pixels[new > 0]] = new[new > 0]
+        inherited[chosen] = np.arange(count + 1, count + 1 + number)
+        ids.append(inherited)
         count += number
         drawn.append(score[chosen])
-        drawn_below = covered | chosen
-    return labels, np.concatenate(drawn) if drawn else np.zeros(0)
+    labels = np.zeros(tree.shape, np.int32)
+    labels.ravel()[tree.pixels] = np.concatenate(ids)[1:][tree.innermost]
+    return labels, np.concatenate(drawn)

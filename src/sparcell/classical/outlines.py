@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import expand_labels
 
-from sparcell.core.labels import Labels, largest_pieces
+from sparcell.core.labels import Labels, largest_pieces, number_pieces
 from sparcell.morphology.shapes import region_quantile
 
 REACH = 0.3
@@ -77,28 +74,22 @@ def measure_levels(
 
 def fill_holes(labels: Labels) -> Labels:
     """Give background enclosed by one single object to that object."""
-    gaps = np.asarray(cc3d.connected_components(labels == 0, connectivity=4)).astype(np.int64)
-    count = int(gaps.max(initial=0))
-    if count < 2:
-        return labels
+    gaps = number_pieces(labels == 0, connectivity=4)
+    inner = np.ones(int(gaps.max(initial=0)) + 1, bool)
+    inner[0] = False
+    for edge in (gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]):
+        inner[edge] = False
+    at = np.flatnonzero(inner[gaps])
+    gap = gaps.ravel()[at]
     # Lowest and highest id beside each gap. A gap is a hole of an object if both are the same.
-    lowest = np.full(count + 1, np.iinfo(np.int64).max)
-    highest = np.zeros(count + 1, np.int64)
-    for here, there in _neighbours():
-        for gap, label in ((gaps[here], labels[there]), (gaps[there], labels[here])):
-            meet = (gap > 0) & (label > 0)
-            np.minimum.at(lowest, gap[meet], label[meet])
-            np.maximum.at(highest, gap[meet], label[meet])
-    at_edge = np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])
-    owner = np.where(lowest == highest, highest, 0)
-    owner[at_edge] = 0
-    owner[0] = 0
-    return np.where(gaps > 0, owner[gaps], labels).astype(np.int32)
-
-
-def _neighbours() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Pairs of views whose pixels are 4-neighbours, down and to the right."""
-    return (
-        (np.s_[:-1, :], np.s_[1:, :]),
-        (np.s_[:, :-1], np.s_[:, 1:]),
-    )
+    lowest = np.full(len(inner), np.iinfo(np.int32).max, np.int32)
+    highest = np.zeros(len(inner), np.int32)
+    width = labels.shape[1]
+    for step in (-width, -1, 1, width):
+        beside = labels.ravel()[at + step]
+        meet = beside > 0
+        np.minimum.at(lowest, gap[meet], beside[meet])
+        np.maximum.at(highest, gap[meet], beside[meet])
+    filled = labels.copy()
+    filled.ravel()[at] = np.where(lowest == highest, highest, 0)[gap]
+    return filled

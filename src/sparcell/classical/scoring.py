@@ -67,5 +67,5 @@ def plausible_objects(objects: StainObjects, typical_area: float) -> NDArray[np.
 def uncovered(segments: StainSegments, labels: Labels) -> NDArray[np.bool_]:
     """Which objects of `segments` have less than a fifth of their pixels in `labels`."""
     area = segments.objects.area
-    covered = np.bincount(segments.labels.ravel(), (labels > 0).ravel(), len(area) + 1)[1:]
+    covered = np.bincount(segments.labels[labels > 0], minlength=len(area) + 1)[1:]
     return np.asarray(covered < COVERED * area)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,8 +16,9 @@ from skimage.filters import threshold_otsu
 
 from sparcell.classical.cellpose import by_cellpose, open_cellpose
 from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
+from sparcell.classical.outlines import fill_holes
 from sparcell.classical.stain_statistics import Pixels, StainStatistics
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, number_pieces
 from sparcell.core.registry import Registry
 
 Strategy = Callable[[Pixels, StainStatistics], Labels]
@@ -66,9 +66,9 @@ def by_levels(signal: Pixels, stats: StainStatistics) -> Labels:
     # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
     scale = max(1, 2 ** int(np.log2(max(stats.diameter / COARSE_DIAMETER, 1))))
     small = _shrink(signal, scale)
-    cuts = cut_levels(small, level_series(stats.min_signal, stats.bright))
+    tree = cut_levels(small, level_series(stats.min_signal, stats.bright))
     smallest = SMALLEST_REGION * stats.area / scale**2
-    labels = choose_regions(cuts, small.shape, stats.diameter / scale, smallest)[0]
+    labels = choose_regions(tree, stats.diameter / scale, smallest)[0]
     height, width = signal.shape
     return labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
 
@@ -106,5 +106,4 @@ def _shrink(signal: Pixels, scale: int) -> Pixels:
 
 
 def _regions(mask: NDArray[np.bool_]) -> Labels:
-    filled = ndimage.binary_fill_holes(mask)
-    return np.asarray(cc3d.connected_components(filled, connectivity=4)).astype(np.int32)
+    return number_pieces(fill_holes(mask.astype(np.int32)) > 0, connectivity=4)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.morphology import disk
+from skimage.morphology import diamond, disk
 
 from sparcell.classical.objects import StainSegments, find_objects
 from sparcell.classical.scoring import plausible_objects, uncovered
@@ -81,6 +81,32 @@ def find_residue(
 ) -> NDArray[np.bool_]:
     """Mark bright pixels outside all objects where a disc of 0.3 diameters fits, (Y, X) bool."""
     height = max(stats.detection_limit, RESIDUE * contrast)
-    bare = (signal >= height) & ~ndimage.binary_dilation(explained, iterations=MARGIN_PX)
     radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
-    return np.asarray(ndimage.binary_opening(bare, disk(radius)))
+    # Few pixels are bright and bare, so each step goes on with the list of those that are left:
+    # flat positions in images that are padded, so that no step leaves them.
+    free = np.pad(~explained, MARGIN_PX, constant_values=True)
+    bare = np.pad((signal >= height) & ~explained, MARGIN_PX)
+    at = _all_true(np.flatnonzero(bare), free, diamond(MARGIN_PX))
+    bare[:] = False
+    bare.ravel()[at] = True
+    bare = np.pad(bare[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], radius)
+    centres = _all_true(np.flatnonzero(bare), bare, disk(radius))
+    bare[:] = False
+    for step in _steps(disk(radius), bare.shape[1]):
+        bare.ravel()[centres + step] = True
+    return bare[radius:-radius, radius:-radius]
+
+
+def _all_true(
+    at: NDArray[np.int64], mask: NDArray[np.bool_], footprint: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Those of some flat positions around which a mask is true in the whole footprint."""
+    for step in _steps(footprint, mask.shape[1]):
+        at = at[mask.ravel()[at + step]]
+    return at
+
+
+def _steps(footprint: NDArray[Any], width: int) -> NDArray[np.int64]:
+    """Flat distances from the centre of a footprint to its pixels, in an image `width` px wide."""
+    y, x = np.argwhere(footprint).T - len(footprint) // 2
+    return np.asarray(y * width + x)

@@ -67,21 +67,28 @@ def region_quantile(values: NDArray[Any], ids: NDArray[Any], count: int, quantil
 
     Parameters
     ----------
-    values, ids : (N,)
-        Ids are 0..count.
+    values : (N,) float32
+    ids : (N,) integer
+        0..count.
 
     Returns
     -------
     (count + 1,) float64
     """
-    # Values sorted by id, then by value: those of an id begin at its start.
-    order = np.lexsort((values, ids))
+    # Values sorted by id, then by value: those of an id begin at its start. Sorting numbers of
+    # 64 bits is many times faster than to sort by two keys: the id, then the bits of the value,
+    # which rise with it once those of negative values are turned round.
+    bits = np.asarray(values, np.float32).view(np.int32)
+    bits = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    order = np.sort((ids.astype(np.int64) << 32) + bits)
+    bits = order.astype(np.int32)
+    ordered = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
     sizes = np.bincount(ids, minlength=count + 1)
     start = np.cumsum(sizes) - sizes
     rank = start + np.floor(quantile * np.maximum(sizes - 1, 0) + 0.5).astype(int)
     result = np.full(count + 1, np.nan)
     present = sizes > 0
-    result[present] = values[order][rank[present]]
+    result[present] = ordered[rank[present]]
     return result
 
 
