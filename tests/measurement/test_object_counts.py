@@ -146,6 +146,12 @@ def test_magnifications_are_told_apart_where_pixel_sizes_are_unknown(pixel_size,
         assert counts["area_um2"].tolist() == [750, 1600, 300]
 
 
+def test_five_single_objects_show_the_magnification_of_an_image():
+    cut = sized("b", 200, 6).assign(touches_border=True)
+    objects = pd.concat([sized("a", 100, 30), sized("b", 400, 5), cut], ignore_index=True)
+    assert typical_areas(objects, {"a": 0.0, "b": 0.0}) == {"a": 100, "b": 400}
+
+
 def test_images_of_unknown_pixel_size_and_like_objects_share_the_typical_area():
     # The median is that of 60 objects; 16 of 1.5 times the area count as 24 of them.
     objects = [sized("a", 100, 60), sized("b", 150, 16)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from sparcell.core.image import Plane
 from sparcell.core.text import counted
-from sparcell.measurement.counts import clumping_note, median_diameter, single_objects, typical_area
+from sparcell.measurement.counts import clumping_note, is_single, median_diameter, typical_area
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 COMPARABLE = 2.0
 """Ratio of typical areas (90th to 10th percentile) up to which images have one magnification."""
+OWN_SINGLES = 5
+"""Single objects from which the magnification of one image shows."""
 FORMER_NAMES = {
     "objects": "count",
     "n_objects": "count",
@@ -128,7 +130,7 @@ def typical_areas(
     """Estimate the area of a single object for each image; see `typical_area`.
 
     Images of one pixel size share it. So do images of unknown pixel size, unless the sizes of
-    their objects show several magnifications: then an image with enough single objects has its
+    their objects show several magnifications: then an image with five single objects has its
     own, and the others have none.
 
     Parameters
@@ -153,7 +155,8 @@ def typical_areas(
 
 def own_typical_area(objects: pd.DataFrame) -> float | None:
     """Estimate the area of a single object from one image; None if it has too few."""
-    return None if single_objects(objects) is None else typical_area(objects)
+    single = objects[is_single(objects)]
+    return typical_area(single) if len(single) >= OWN_SINGLES else None
 
 
 def say_doubts(counts: pd.DataFrame) -> str:

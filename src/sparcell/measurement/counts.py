@@ -36,9 +36,14 @@ def count_components(labels: NDArray[Any] | RowSource) -> int:
 
 
 def single_objects(objects: pd.DataFrame) -> pd.DataFrame | None:
-    """Select solid objects inside the image: most clumps are not solid. None if under ten."""
-    single = ~objects["touches_border"].astype(bool) & (objects["solidity"] >= MIN_SOLIDITY)
+    """Select single objects; None if there are under ten."""
+    single = is_single(objects)
     return objects[single] if int(single.sum()) >= MIN_SINGLES else None
+
+
+def is_single(objects: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each object is solid and inside the image: most clumps are not solid."""
+    return ~objects["touches_border"].astype(bool) & (objects["solidity"] >= MIN_SOLIDITY)
 
 
 def median_diameter(areas: NDArray[Any]) -> float:
