@@ -56,7 +56,12 @@ def tables(pixel_size: float | None = 0.5, interval: float | None = 0.25) -> Tra
     }])  # fmt: skip
     links = pd.DataFrame({"movie": ["007"], "confidence": [0.5]})
     shifts = pd.DataFrame({"movie": "007", "t": range(5), "y": 0.0, "x": 0.0})
-    return Tracks(objects, tracks, links, shifts, movies)
+    hours = np.arange(5) * movies["interval_h"][0]
+    frames = pd.DataFrame({
+        "movie": "007", "t": range(5), "hours": hours, "count": [2, 1, 2, 1, 2],
+        "cells": [2, 1, 2, 2, 2],
+    })  # fmt: skip
+    return Tracks(objects, tracks, links, shifts, movies, frames, movies, movies)
 
 
 def labels() -> np.ndarray:

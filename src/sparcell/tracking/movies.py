@@ -47,7 +47,7 @@ class MovieToTrack:
         The files.
     interval : float or None
         Hours from frame to frame, where names tell.
-    well, tile : str
+    plate, well, tile : str
         Where names tell, else empty.
     condition : str
         Where a table tells, else empty.
@@ -62,6 +62,7 @@ class MovieToTrack:
     names: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     interval: float | None = None
+    plate: str = ""
     well: str = ""
     tile: str = ""
     condition: str = ""
@@ -165,9 +166,17 @@ def _of_wells(files: dict[str, Path], table: DataFrame, unit: str) -> list[Movie
             )
         interval = _check_steps(name, times)
         movie = _stack(name, frames["name"].tolist(), files, interval if unit == "h" else None)
-        well, tile, condition = (_first(frames, name) for name in ("well", "tile", "condition"))
         hours = tuple((times - times[0]).round(6).tolist()) if unit == "h" else ()
-        movies.append(replace(movie, well=well, tile=tile, condition=condition, hours=hours))
+        movies.append(
+            replace(
+                movie,
+                plate=_first(frames, "plate"),
+                well=_first(frames, "well"),
+                tile=_first(frames, "tile"),
+                condition=_first(frames, "condition"),
+                hours=hours,
+            )
+        )
     return movies
 
 

@@ -33,6 +33,13 @@ class Tracks:
     movies : DataFrame
         One row per movie: well, tile, condition, frames, interval_h, pixel_size_um,
         height and width in px.
+    frames : DataFrame
+        One row per frame: hours, objects (count) and cells.
+    rates : DataFrame
+        One row per well or condition and quantity: growth, divisions, deaths, cycles, migration,
+        with 95 % intervals.
+    msd : DataFrame
+        One row per well or condition and lag: mean squared displacement.
     """
 
     objects: DataFrame
@@ -40,9 +47,14 @@ class Tracks:
     links: DataFrame
     shifts: DataFrame
     movies: DataFrame
+    frames: DataFrame
+    rates: DataFrame
+    msd: DataFrame
 
 
 TABLES = tuple(field.name for field in fields(Tracks))
+OF_MOVIES = TABLES[:-2]
+"""Tables that are made movie by movie."""
 
 
 def check_out(folder: Path) -> None:

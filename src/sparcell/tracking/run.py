@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,17 @@ from sparcell.tracking.lineage import build_tracks
 from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
 from sparcell.tracking.objects import MovieObjects
-from sparcell.tracking.results import TABLES, Tracks, check_out, write_tracked
+from sparcell.tracking.rates.summary import summarise_tracks
+from sparcell.tracking.results import OF_MOVIES, Tracks, check_out, write_tracked
 from sparcell.tracking.stage import StagePath, follow_stage, stand_still
-from sparcell.tracking.tables import link_rows, movie_rows, object_rows, shift_rows, track_rows
+from sparcell.tracking.tables import (
+    frame_rows,
+    link_rows,
+    movie_rows,
+    object_rows,
+    shift_rows,
+    track_rows,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,8 +77,8 @@ def track(
         Folder that `predict` wrote; label images, movies or a file for each frame; or a table of
         points. See `find_movies_to_track`.
     out : Path or str, optional
-        Folder for ``objects.csv``, ``tracks.csv``, ``links.csv``, ``shifts.csv``, ``movies.csv``,
-        and ``labels/`` with track ids; by default nothing is written.
+        Folder for the tables of `Tracks` and ``labels/`` with track ids; by default nothing is
+        written.
     images : Path or str, optional
         Folder of the images of the same names, to find shifts of the stage from them, too.
     wells : str or Path, optional
@@ -91,23 +99,28 @@ def track(
 
     hours = parse_interval(interval)
     movies = find_movies_to_track(Path(predictions), wells)
+    if hours is not None:
+        movies = [replace(movie, interval=hours, hours=()) for movie in movies]
     folder = None if out is None else Path(out)
     if folder is not None:
         check_out(folder)
     pictures = _find_pictures(movies, Path(images)) if images is not None else {}
-    parts: dict[str, list[DataFrame]] = {name: [] for name in TABLES}
+    parts: dict[str, list[DataFrame]] = {name: [] for name in OF_MOVIES}
     for movie in progress(movies, "tracking", len(movies), "movies"):
         given = None
         if links is not None:
             given = partial(read_links, Path(links), alone=len(movies) == 1)
         result = track_movie(movie, pictures.get(movie.name), shifts, given)
         _say(movie, result)
-        for name, rows in _tabulate(movie, result, hours or movie.interval).items():
+        for name, rows in _tabulate(movie, result).items():
             parts[name].append(rows)
         if folder is not None and movie.labels is not None:
             _write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
     tables = {name: pd.concat(some, ignore_index=True) for name, some in parts.items()}
-    found = Tracks(**tables)
+    rates, msd = summarise_tracks(
+        tables["objects"], tables["tracks"], tables["frames"], tables["movies"]
+    )
+    found = Tracks(**tables, rates=rates, msd=msd)
     if folder is not None:
         settings = {
             "predictions": str(predictions), "images": str(images) if images else None,
@@ -118,16 +131,14 @@ def track(
     return found
 
 
-def _tabulate(
-    movie: MovieToTrack, result: TrackedObjects, hours: float | None
-) -> dict[str, DataFrame]:
-    """Tables of one movie; `hours` from frame to frame."""
+def _tabulate(movie: MovieToTrack, result: TrackedObjects) -> dict[str, DataFrame]:
+    """Tables of one movie."""
     name, of_object, links = movie.name, result.of_object, result.links
     # What stands still has one place in the well, wherever the stage is.
     placed = result.objects.moved(-result.path.positions[result.objects.frames])
     tracks = track_rows(name, placed, of_object, result.tracks, links)
-    if hours is not None:
-        tracks["hours"] = ((tracks["last"] - tracks["first"] + 1) * hours).round(4)
+    if movie.interval is not None:
+        tracks["hours"] = ((tracks["last"] - tracks["first"] + 1) * movie.interval).round(4)
     objects = object_rows(name, result.table, placed, of_object, links)
     tracks.insert(1, "well", movie.well)
     objects.insert(1, "well", movie.well)
@@ -137,7 +148,8 @@ def _tabulate(
         "tracks": tracks,
         "links": link_rows(name, result.objects, of_object, links),
         "shifts": shift_rows(name, result.path),
-        "movies": movie_rows(movie, result.objects, hours),
+        "movies": movie_rows(movie, result.objects),
+        "frames": frame_rows(movie, result.objects, tracks),
     }
 
 

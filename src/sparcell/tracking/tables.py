@@ -14,7 +14,7 @@ from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.stage import StagePath
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 Integers = NDArray[np.int64]
 DECIMALS = 4
@@ -119,22 +119,56 @@ def _fate(track: Track, mothers: set[int], at_border: bool, frames: int) -> str:
     return "left" if at_border else "lost"
 
 
-def movie_rows(movie: MovieToTrack, objects: MovieObjects, hours: float | None) -> DataFrame:
+def movie_rows(movie: MovieToTrack, objects: MovieObjects) -> DataFrame:
     """One row: well, condition, frames, hours from frame to frame, size of pixels and field."""
     import pandas as pd
 
     height, width = objects.shape
     return pd.DataFrame([{
         "movie": movie.name,
+        "plate": movie.plate,
         "well": movie.well,
         "tile": movie.tile,
         "condition": movie.condition,
         "frames": movie.frames,
-        "interval_h": np.nan if hours is None else hours,
+        "interval_h": np.nan if movie.interval is None else movie.interval,
         "pixel_size_um": (movie.labels.pixel_size if movie.labels else None) or np.nan,
         "height_px": height,
         "width_px": width,
     }])  # fmt: skip
+
+
+def seen_once(tracks: DataFrame) -> Series[bool]:
+    """Whether a track is one object without a past or future, which is rarely a cell."""
+    alone = (tracks["birth"] == "appeared") & (tracks["fate"] == "lost")
+    return alone & (tracks["n_found"] == 1)
+
+
+def frame_rows(movie: MovieToTrack, objects: MovieObjects, tracks: DataFrame) -> DataFrame:
+    """One row per frame: hours since the first, objects, and cells.
+
+    Cells also count in the frames in which they were missed. What was seen once does not.
+    """
+    import pandas as pd
+
+    t = np.arange(movie.frames)
+    cells = tracks[~seen_once(tracks)]
+    first, last = (np.sort(cells[name].to_numpy(np.int64)) for name in ("first", "last"))
+    hours = t * (np.nan if movie.interval is None else movie.interval)
+    return pd.DataFrame(
+        {
+            "movie": movie.name,
+            "plate": movie.plate,
+            "well": movie.well,
+            "tile": movie.tile,
+            "condition": movie.condition,
+            "t": t,
+            "hours": np.round(movie.hours or hours, 6),
+            "count": np.bincount(objects.frames, minlength=movie.frames),
+            # Tracks that have begun, less those that have ended.
+            "cells": np.searchsorted(first, t, "right") - np.searchsorted(last, t, "left"),
+        }
+    )
 
 
 def link_rows(movie: str, objects: MovieObjects, of_object: Integers, links: Links) -> DataFrame:

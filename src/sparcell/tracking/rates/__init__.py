@@ -1,0 +1,1 @@
+"""Rates of tracked cells with intervals: growth, divisions, deaths, cycles, migration."""

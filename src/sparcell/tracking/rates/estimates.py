@@ -1,0 +1,110 @@
+"""A number with its interval, and how intervals are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.95
+RESAMPLES = 2000
+SEED = 0
+"""Equal tables give equal intervals."""
+FEWEST_FAMILIES = 5
+"""With fewer, nothing is resampled."""
+FEWEST_UNITS = 3
+"""So many wells say how much wells differ."""
+
+
+class Estimate(NamedTuple):
+    """A value and its 95 % interval; NaN where it is not known.
+
+    Attributes
+    ----------
+    value, low, high : float
+    note : str
+        Why it is not known, or what limits it.
+    """
+
+    value: float
+    low: float
+    high: float
+    note: str = ""
+
+
+def unknown(note: str) -> Estimate:
+    """Return an estimate that is not known."""
+    return Estimate(np.nan, np.nan, np.nan, note)
+
+
+def poisson_interval(events: int, exposure: float) -> Estimate:
+    """Rate of events per unit of exposure, with its exact interval.
+
+    The interval of Garwood (1936, Biometrika 28, 437): quantiles of chi-squared with twice the
+    events, and twice the events and 2, degrees of freedom.
+    """
+    if exposure <= 0:
+        return unknown("nothing was watched")
+    tail = (1 - LEVEL) / 2
+    low = stats.chi2.ppf(tail, 2 * events) / 2 if events else 0.0
+    high = stats.chi2.ppf(1 - tail, 2 * events + 2) / 2
+    return Estimate(events / exposure, float(low) / exposure, float(high) / exposure)
+
+
+def resample(
+    families: int, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES
+) -> Estimate:
+    """Estimate a statistic of families, which are drawn again with replacement.
+
+    Families, not cells, are independent: sisters live through the same. The interval is that of the
+    percentiles of the resampled statistic (Efron and Tibshirani 1993, chapter 13).
+
+    Parameters
+    ----------
+    families : int
+    statistic : callable
+        Takes how often each family counts, (B, families), and returns (B,) values; NaN where there
+        is none.
+    resamples : int
+    """
+    value = float(statistic(np.ones((1, families)))[0])
+    if not np.isfinite(value):
+        return unknown("")
+    if families < FEWEST_FAMILIES:
+        return Estimate(value, np.nan, np.nan, f"no interval: {families} families")
+    rng = np.random.default_rng(SEED)
+    weights = rng.multinomial(families, np.full(families, 1 / families), resamples)
+    drawn = statistic(weights.astype(np.float64))
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < resamples / 2:
+        return Estimate(value, np.nan, np.nan, "no interval: too few events")
+    low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return Estimate(value, float(low), float(high))
+
+
+def combine(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean of the estimates of wells, with Student's interval from how much they differ."""
+    values = np.array([one.value for one in estimates if np.isfinite(one.value)])
+    if len(values) < FEWEST_UNITS:
+        return unknown(f"known of {len(values)} wells")
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * stats.sem(values)
+    middle = float(values.mean())
+    return Estimate(middle, middle - float(half), middle + float(half))
+
+
+def doubling_time(rate: Estimate) -> Estimate:
+    """Ln 2 over a rate of growth; infinite where the interval of the rate reaches 0.
+
+    Not known where there is no growth.
+    """
+    if not rate.value > 0:
+        return unknown(rate.note or ("no growth" if np.isfinite(rate.value) else ""))
+    low, high = (np.log(2) / one if one > 0 else np.inf for one in (rate.high, rate.low))
+    if np.isnan(rate.low):
+        low = high = np.nan
+    return Estimate(float(np.log(2) / rate.value), float(low), float(high), rate.note)

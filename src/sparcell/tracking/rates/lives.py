@@ -1,0 +1,175 @@
+"""Tracks as lives: from when to when each cell was watched, and how its life began and ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparcell.tracking.tables import seen_once
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+MOST_FAMILIES = 500
+
+
+@dataclass(frozen=True)
+class Lives:
+    """Tracks of one or several movies, one row each.
+
+    What happens between two frames is taken to happen in the middle. So a track that ends in a
+    division is watched until half a step after its last frame.
+
+    Attributes
+    ----------
+    family : (N,) int64
+        Number of the family that a track belongs to, from 0; see `number_families`.
+    start, end : (N,) float64
+        Time from which and until which the cell was watched.
+    birth, fate : (N,) str
+        As in ``tracks.csv``.
+    families : int
+        One more than the largest number.
+    founders : int
+        How many families there are.
+    times : (T,) float64
+        Of the frames that all movies have, ascending.
+    """
+
+    family: Integers
+    start: Floats
+    end: Floats
+    birth: NDArray[np.str_]
+    fate: NDArray[np.str_]
+    families: int
+    founders: int
+    times: Floats
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+    @property
+    def watched(self) -> Floats:
+        """Time that each cell was watched, (N,)."""
+        return self.end - self.start
+
+    @property
+    def divided(self) -> Booleans:
+        """Whether a track ends in a division, (N,)."""
+        return np.asarray(self.fate == "divided")
+
+    @cached_property
+    def judges_deaths(self) -> bool:
+        """Whether any fate is a death: else nobody said which cells died."""
+        return bool((self.fate == "died").any())
+
+    @property
+    def died(self) -> Booleans:
+        """Whether a track ends in a death, (N,); in being lost where deaths are not judged."""
+        return np.asarray(self.fate == ("died" if self.judges_deaths else "lost"))
+
+    @property
+    def deaths(self) -> Floats:
+        """Deaths less what looks like one, (N,).
+
+        Where deaths are not judged, tracks that are lost inside the field count, less those that
+        appear there: a cell that is missed for long ends one track and begins another.
+        """
+        deaths = self.died.astype(np.float64)
+        return deaths if self.judges_deaths else deaths - (self.birth == "appeared")
+
+    def number(self, *fates: str) -> int:
+        """Count the tracks of these fates."""
+        return int(np.isin(self.fate, fates).sum())
+
+    def number_born(self, *births: str) -> int:
+        """Count the tracks that begin so."""
+        return int(np.isin(self.birth, births).sum())
+
+    @cached_property
+    def counts(self) -> Floats:
+        """Cells of each family at each time, (families, T)."""
+        # A cell counts from the first frame that is not before its start.
+        changes = np.zeros((self.families, len(self.times) + 1))
+        np.add.at(changes, (self.family, np.searchsorted(self.times, self.start, "left")), 1)
+        np.add.at(changes, (self.family, np.searchsorted(self.times, self.end, "right")), -1)
+        return changes[:, :-1].cumsum(axis=1)
+
+    def per_family(self, values: NDArray[np.generic]) -> Floats:
+        """Sum of a value over the tracks of each family, (families,)."""
+        total = np.bincount(self.family, values.astype(np.float64), self.families)
+        return total.astype(np.float64)
+
+
+def number_families(rows: DataFrame) -> tuple[Integers, int, int]:
+    """Number the families of tracks.
+
+    Beyond `MOST_FAMILIES`, several share a number, so that resampling them stays fast: groups of
+    independent families are independent, too.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the columns movie and root.
+
+    Returns
+    -------
+    numbers : (N,) int64
+    families : int
+        One more than the largest number.
+    founders : int
+        How many families there are.
+    """
+    import pandas as pd
+
+    family, names = pd.factorize(pd.MultiIndex.from_frame(rows[["movie", "root"]]))
+    families = min(len(names), MOST_FAMILIES)
+    return np.asarray(family, np.int64) % max(families, 1), families, len(names)
+
+
+def lives_of(tracks: DataFrame, frames: DataFrame, in_hours: bool) -> Lives:
+    """Turn tracks into lives.
+
+    Tracks that were seen once are left out, see `seen_once`.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        Rows of ``tracks.csv`` of some movies.
+    frames : DataFrame
+        Rows of ``frames.csv`` of the same movies: movie, t, hours.
+    in_hours : bool
+        Times are hours, else frames.
+    """
+    tracks = tracks[~seen_once(tracks)]
+    start, end = np.zeros(len(tracks)), np.zeros(len(tracks))
+    common: Floats | None = None
+    for movie, part in frames.groupby("movie", sort=False):
+        column = part.sort_values("t")["hours" if in_hours else "t"]
+        times = column.to_numpy(np.float64)
+        # The middle between each frame and the next; nothing before the first, nor after the last.
+        edges = np.concatenate([times[:1], (times[1:] + times[:-1]) / 2, times[-1:]])
+        here = (tracks["movie"] == movie).to_numpy()
+        start[here] = edges[tracks.loc[here, "first"].to_numpy(np.int64)]
+        end[here] = edges[tracks.loc[here, "last"].to_numpy(np.int64) + 1]
+        times = times.round(6)
+        common = times if common is None else np.intersect1d(common, times)
+    family, families, founders = number_families(tracks)
+    return Lives(
+        family,
+        start,
+        end,
+        tracks["birth"].to_numpy(np.str_),
+        tracks["fate"].to_numpy(np.str_),
+        families,
+        founders,
+        np.zeros(0) if common is None else common,
+    )
