@@ -121,7 +121,7 @@ def _part(dataset: Dataset, part: str, model: Model) -> list[Sample]:
 
 def _window(model: Model, sample: Sample) -> NDArray[np.float32]:
     """Middle of an image as the network's input, at most about `WINDOW` px wide."""
-    image = fit_channels(open_image(sample.image), model, None)
+    image = fit_channels(open_image(sample.image), model)
     most = model.spec.window or WINDOW
     starts = [max(0, (length - most) // 2) for length in image.shape]
     rows, columns = (slice(start, start + most) for start in starts)

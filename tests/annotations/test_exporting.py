@@ -203,7 +203,7 @@ def test_a_wrong_request_is_a_line_and_leaves_nothing(tmp_path: Path) -> None:
         export_labels(tmp_path / "data" / "labels", tmp_path / "out", "roi")
     assert not [*tmp_path.glob("*out*"), *tmp_path.glob(".*")]
     (tmp_path / "empty" / "labels").mkdir(parents=True)
-    with pytest.raises(InputError, match="no image for"):
+    with pytest.raises(InputError, match="is empty"):
         export_labels(tmp_path / "empty", tmp_path / "out", "roi")
 
 

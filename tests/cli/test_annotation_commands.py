@@ -66,10 +66,12 @@ def test_info_says_what_can_be_learned_from_what(sparcell, tmp_path: Path, objec
         "1 with outlines + stain",
         "1 with mask\n",
         "1 with no annotation",
-        f"outlines, 1 field: sparcell train nuclei-light --data {tmp_path}",
-        "any of these, 3 fields, once d can be used, see below: sparcell train points-light",
-        f"labels from the stain, 1 field: sparcell label {tmp_path}",
-        f"outlines from points, 2 fields: sparcell label {tmp_path} --from points",
+        "1. Count with the bundled model nuclei, which knows such images (recommended, about",
+        "2. Train on the outlines of 1 image (about 10 min): sparcell train "
+        f"nuclei-light --data {tmp_path}",
+        "of 3 images (not yet: first correct d, see below): sparcell train points-light",
+        f"3. Make outlines from the stain of 1 image (about 1 min): sparcell label {tmp_path} -o",
+        f"to be corrected (about 1 min): sparcell label {tmp_path} --from points",
         "nothing is learned from 1 field with a mask alone",
         "d: found 1 of 1 points of",
     ):
@@ -144,7 +146,7 @@ def test_labels_go_out_and_come_back(sparcell, tmp_path: Path, objects) -> None:
     code, said = sparcell(*export, "-o", tmp_path / "other", "--half-weights")
     assert code == 2 and "settings of models" in said
     code, said = sparcell("export", tmp_path / "nowhere", "--format", "roi", "-o", tmp_path / "x")
-    assert code == 2 and "no image for" in said
+    assert code == 2 and "There is no file or folder" in said
 
 
 def test_masks_and_results_of_the_label_step_can_be_chosen(

@@ -92,5 +92,5 @@ def test_messages_can_be_fewer_or_more_after_the_command(run, tmp_path):
             flag,
         )
         assert code == 2 and "constant image" in err
-        assert ("Predicting 1 image with" in err) == (flag == "-v")
-        assert ("runtime onnxruntime" in err) == (flag == "-v")
+        assert ("Counting nuclei in 1 image." in err) == (flag == "-v")
+        assert ("on onnxruntime" in err) == (flag == "-v")

@@ -23,7 +23,7 @@ def test_facts_are_printed_unless_quiet(tmp_path, capsys, quiet):
 def test_errors_are_printed_even_if_quiet(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["--quiet", "info", str(tmp_path / "none")])
-    assert end.value.code == 2 and capsys.readouterr().err.startswith("sparcell: found ")
+    assert end.value.code == 2 and capsys.readouterr().err.startswith("sparcell: There is no file")
 
 
 def test_help_lists_options_in_groups(capsys):

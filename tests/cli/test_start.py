@@ -106,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on_where_one_can(monkeypatch, capsys, place, comm
     with pytest.raises(SystemExit) as end:
         main(command)
     said = capsys.readouterr().err
-    assert end.value.code == 130 and "stopped; finished results remain" in said
+    assert end.value.code == 130 and "Stopped, finished results remain." in said
     assert ("--resume" in said) == resumes
 
 

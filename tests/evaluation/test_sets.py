@@ -89,7 +89,7 @@ def test_groups_are_sets_of_their_own(tmp_path):
     assert "groups" not in found.to_json()
     for table in (found.table(groups), found.ratio_table(groups)):
         text = text_of(table)
-        assert "pooled, RAS" in text and "mean over images" in text and "1 image, TERT" in text
+        assert "pooled, RAS" in text and "mean of images" in text and "1 image, TERT" in text
         flat = " ".join(text.split())
         assert "images by cell: RAS 2, TERT 1" in flat
         assert "a group of one image has no spread" in flat
@@ -134,7 +134,7 @@ def test_chosen_images_alone_are_compared(tmp_path):
     assert "ras_1" in text and "tert_1" in text
     with pytest.raises(InputError, match=r"no image ras_9; expected one of ras_1, ras_2, spare, "):
         evaluate(truth, pred, fields=["ras_9"])
-    with pytest.raises(InputError, match="spare only in"):
+    with pytest.raises(InputError, match="No partner for spare"):
         evaluate(truth, pred, fields=["spare"])
     one = (truth / "labels" / "ras_1.tif", pred / "ras_1.tif")
     assert list(evaluate(*one, fields=["ras_1"]).images) == ["ras_1"]

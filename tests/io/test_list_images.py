@@ -101,7 +101,7 @@ def test_thumbnails_are_left_out_and_said(tmp_path, caplog) -> None:
 def test_images_in_folders_of_the_folder(tmp_path) -> None:
     (tmp_path / "TimePoint_1").mkdir()
     (tmp_path / "TimePoint_1" / "a.TIF").touch()
-    with pytest.raises(InputError, match=r'images lie in its folders: give ".*/\*\*/\*.TIF"'):
+    with pytest.raises(InputError, match=r'folders: TimePoint_1. Type ".*/\*\*/\*.TIF"'):
         list_images([tmp_path])
 
 
@@ -109,11 +109,15 @@ def test_images_in_folders_of_the_folder(tmp_path) -> None:
 def test_nothing_found(folder: Path, entry: str) -> None:
     with pytest.raises(InputError) as caught:
         list_images([folder, folder / entry])
-    assert f"no image for '{folder / entry}'" in str(caught.value)
+    what = "There is no image that matches" if "*" in entry else "There is no file or folder"
+    assert str(caught.value).startswith(f'{what} "{folder / entry}".')
 
 
 def test_folder_without_images(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no image for"):
+    with pytest.raises(InputError, match="is empty"):
+        list_images([tmp_path])
+    (tmp_path / "a.docx").touch()
+    with pytest.raises(InputError, match=r"holds no image \(1 \.docx\); Sparcell reads TIFF"):
         list_images([tmp_path])
 
 

@@ -178,7 +178,7 @@ def test_an_array_alone_needs_the_users_word(
     array[...] = data
     if zipped:
         path = pack(path, tmp_path / "a.zarr.zip")
-    with pytest.raises(InputError, match='give `axes="CYX"`, `axes="TYX"` or `axes="ZYX"`'):
+    with pytest.raises(InputError, match=r'Time points: `axes="TYX"`\. Channels: `axes="CYX"`\.'):
         open_image(path)
     image = open_image(path, "cyx")
     assert (image.axes, image.pixel_size) == ("CYX", None)

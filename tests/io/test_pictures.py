@@ -185,7 +185,7 @@ def test_pictures_beside_images_are_previews(tmp_path: Path) -> None:
 def test_pictures_of_a_report_are_no_images(tmp_path: Path) -> None:
     save(tmp_path / "contact_sheet.png", GREY)
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match="no image for"):
+    with pytest.raises(InputError, match="holds no image"):
         list_images([tmp_path])
 
 

@@ -47,10 +47,10 @@ def field_of(failure: str, seed: int = 0) -> np.ndarray:
     [
         ("none", {""}),
         # Without any dye only the chance peaks of noise are left, if anything.
-        ("empty", {"empty", "noise"}),
-        ("noise", {"empty", "noise"}),
-        ("leak", {"leak"}),
-        ("out_of_focus", {"out of focus"}),
+        ("empty", {"empty", "too noisy"}),
+        ("noise", {"empty", "too noisy"}),
+        ("leak", {"stain everywhere"}),
+        ("out_of_focus", {"blurred"}),
     ],
 )
 def test_simulated_failures_are_refused(failure: str, reasons: set[str], seed: int) -> None:
@@ -66,10 +66,10 @@ def test_few_nuclei_in_a_small_field_are_fine() -> None:
     assert reason_of(stain_of(discs((256, 256), [(60, 60), (150, 200)], 10))) == ""
 
 
-def test_sizes_of_every_order_are_implausible() -> None:
+def test_sizes_of_every_order_are_uneven() -> None:
     objects = StainObjects(*(np.array([1.0, 40.0, 2000.0]),) * 7)
     plane = PlaneMeasures(objects, 512 * 512, 20.0, 1.0, 0.01, 0.0, 0.0)
-    assert quality_reason(measure_quality([plane]), LIMITS).startswith("implausible sizes")
+    assert quality_reason(measure_quality([plane]), LIMITS).startswith("uneven sizes")
 
 
 def figures(**changes: float) -> dict[str, float | int]:
@@ -94,22 +94,34 @@ def figures(**changes: float) -> dict[str, float | int]:
     [
         ({}, ""),
         ({"n_objects": 0}, "empty"),
-        ({"residue": 0.11}, "leak"),
+        ({"residue": 0.11}, "stain everywhere"),
         ({"residue": 0.1}, ""),
-        ({"largest": 0.3}, "leak"),
-        ({"snr": 5.9}, "noise"),
+        ({"largest": 0.3}, "stain everywhere"),
+        ({"snr": 5.9}, "too noisy"),
         ({"snr": 6.0}, ""),
-        ({"median_diameter": 3.0}, "implausible sizes"),
-        ({"size_spread": 1.3}, "implausible sizes"),
-        ({"coverage": 0.8}, "implausible sizes"),
+        ({"median_diameter": 3.0}, "too small"),
+        ({"size_spread": 1.3}, "uneven sizes"),
+        ({"coverage": 0.8}, "too full"),
         ({"coverage": 0.0005}, "too few"),
-        ({"focus": 3.1}, "out of focus"),
+        ({"focus": 3.1}, "blurred"),
     ],
 )
 def test_each_limit(change: dict[str, float], reason: str) -> None:
     verdict = quality_reason(figures(**change), LIMITS)
     assert verdict.split(":")[0] == reason
     assert not reason or reason in REASONS
+
+
+def test_reasons_are_sentences_with_figure_and_limit() -> None:
+    assert quality_reason(figures(snr=4.43), LIMITS) == (
+        "too noisy: nuclei stand out 4.4 times the noise, 6 needed"
+    )
+    assert quality_reason(figures(largest=0.259), LIMITS) == (
+        "stain everywhere: one object covers 26% of the image (20% allowed)"
+    )
+    assert quality_reason(figures(focus=2.58), LIMITS) == (
+        "blurred: edges too soft (2.6, 3.2 needed)"
+    )
 
 
 def test_figures_by_hand() -> None:

@@ -115,7 +115,7 @@ def test_a_stack_may_be_a_movie(tmp_path, caplog):
     out = measure(tmp_path / "labels", out=tmp_path / "tables")
     assert pd.read_csv(out / "wells.csv")["count"].tolist() == [2]
     said = caplog.text
-    assert "exp_B03_s1 has 4 depths and 1 time" in said
+    assert "exp_B03_s1 has 4 depths: the same nucleus" in said
     assert "predict with `axes` and T for Z, such as TYX" in said
 
 

@@ -19,6 +19,7 @@ from sparcell.models.domain import FEATURES, Domain
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.predict import predict
 from sparcell.prediction.prepared_image import choose_channels
+from sparcell.prediction.settings import PredictSettings
 
 LABELS = grid((96, 128), 32, 9)
 
@@ -50,7 +51,7 @@ def test_the_channel_with_the_signal_is_predicted(
     channels: list[NDArray[np.generic]] = [empty(0), empty(1), empty(2)]
     channels[where] = stain_of(LABELS, 150, 10)
     image, model = colours(*channels), fluorescence_model()
-    assert choose_channels(image, model, None).channels == (where,)
+    assert choose_channels(image, model).channels == (where,)
     write_image(
         tmp_path / "cells.tif", np.moveaxis(image.data, 0, -1), "YXC", channels=image.channels
     )
@@ -60,24 +61,24 @@ def test_the_channel_with_the_signal_is_predicted(
     name = ("red", "green", "blue")[where]
     assert any(f"the {name} channel of this colour image" in text for text in caplog.messages)
     # What is asked for is what counts.
-    assert choose_channels(image, model, (1,)).channels == (1,)
+    assert choose_channels(image, model, PredictSettings(channels=(1,))).channels == (1,)
 
 
 def test_grey_saved_as_colours_is_one_channel_for_any_model() -> None:
     grey = stain_of(LABELS, 150, 10)
-    assert choose_channels(colours(grey, grey, grey), bright_model(), None).channels == (0,)
+    assert choose_channels(colours(grey, grey, grey), bright_model()).channels == (0,)
 
 
 def test_bright_backgrounds_are_refused_by_name() -> None:
     bright = 255 - stain_of(LABELS, 150, 10)
     image = colours(bright, bright - 20, bright - 10)
     with pytest.raises(InputError, match="with a bright background: cells") as error:
-        choose_channels(image, fluorescence_model(), None)
+        choose_channels(image, fluorescence_model())
     assert "none of the models in `sparcell models list`" in error.value.fix
 
 
 def test_other_models_and_channels_are_not_guessed() -> None:
     image = colours(stain_of(LABELS, 150, 10), empty(1), empty(2))
-    assert choose_channels(image, bright_model(), None).channels is None
+    assert choose_channels(image, bright_model()).channels is None
     with pytest.raises(InputError, match="3 channels"):
         predict_array(fluorescence_model(), image.data, "CYX")

@@ -64,7 +64,7 @@ def test_headers_time_memory_and_problems(model: Model, inputs: Path, tmp_path: 
     # The interpreter alone holds tens of MiB; these images need next to nothing.
     assert 30e6 < seen.memory < 4e9 and 0 < seen.disk < 1e6
     assert [one.path.name for one in bad] == ["c_colours.tif", "d_axes.tif", "e_torn.tif"]
-    says = ("3 channels", "give `axes=", "damaged")
+    says = ("3 channels", "Channels: `axes=", "damaged")
     for one, words, problem in zip(bad, says, seen.problems, strict=True):
         assert words in one.problem and problem == f"{one.path}: {one.problem}"
         assert one.seconds == one.needs.windows == 0
@@ -106,7 +106,7 @@ def test_what_stops_everything(
     out = tmp_path / "out"
     predict.predict(model, inputs / "a.tif", out, runtime="onnxruntime", threads=1)
     again = run(model, inputs / "a.tif", out)
-    assert len(again.problems) == 1 and "add `resume=True`" in again.problems[0]
+    assert len(again.problems) == 1 and "`resume=True`" in again.problems[0]
     resumed = run(model, inputs, out, resume=True)
     assert resumed.finished == 1 and resumed.images[0].name == "b"
     monkeypatch.setattr(dry_run, "memory", lambda: Memory(GIB, 1 << 20, None))

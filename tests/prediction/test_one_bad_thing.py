@@ -80,8 +80,8 @@ def test_the_command_lists_what_has_no_result(
         main([*command, "-o", str(tmp_path / "out")])
     said = capsys.readouterr().err
     assert end.value.code == 2
-    assert "1 image without a result:" in said and "with planes that were skipped:" in said
-    assert "found 3 objects in 1 image of 2 planes together" in said
+    assert "1 image could not be predicted:" in said and "with layers that were skipped:" in said
+    assert "Found 3 objects in 1 image of 2 layers together" in said
 
 
 def test_a_name_as_long_as_the_disk_takes(model: Model, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_
     reasons = {Path(path).stem: reason for path, reason in summary.failures.items()}
     assert set(reasons) == {"scene1", "scene3", "scene4", "scene5", "scene6"}
     assert "constant image" in reasons["scene3"] and "constant image" in reasons["scene4"]
-    assert "3 channels" in reasons["scene5"] and "`channels`" in reasons["scene5"]
+    assert "3 channels" in reasons["scene5"] and "`channels=NUMBER`" in reasons["scene5"]
     assert "NaN" in reasons["scene6"]
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["failures"] == summary.failures
@@ -134,7 +134,7 @@ def test_resume_does_what_is_missing_and_only_that(model: Model, tmp_path: Path)
     predict(model, tmp_path / "in" / "scene0.tif", out, runtime="onnxruntime", threads=1)
     table = out / "objects" / "scene0.csv"
     before = table.stat().st_mtime_ns
-    with pytest.raises(InputError, match="results in"):
+    with pytest.raises(InputError, match="holds earlier results"):
         predict(model, tmp_path / "in", out, runtime="onnxruntime")
     summary = predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1, resume=True)
     assert table.stat().st_mtime_ns == before
@@ -198,7 +198,7 @@ def test_one_channel_of_a_colour_image(model: Model, tmp_path: Path) -> None:
     colours[..., 2] = np.arange(truth.shape[1])
     tifffile.imwrite(tmp_path / "rgb.tif", colours, photometric="rgb")
     refused = predict(model, tmp_path / "rgb.tif", tmp_path / "a", runtime="onnxruntime")
-    assert "3 channels (red, green, blue)" in next(iter(refused.failures.values()))
+    assert "3 channels: 0 red" in next(iter(refused.failures.values()))
     settings = PredictSettings(channels=(1,))
     predict(model, tmp_path / "rgb.tif", tmp_path / "b", settings=settings, runtime="onnxruntime")
     assert np.array_equal(read_labels(tmp_path / "b" / "labels" / "rgb.tif"), truth)
@@ -304,16 +304,40 @@ def test_a_stack_may_be_a_movie(
 ) -> None:
     stack = np.stack([photograph(ellipses(seed, (48, 64), 3)) for seed in (1, 2)])
     write_image(tmp_path / "m.tif", stack, "ZYX")
-    line = "m has 2 depths and 1 time; if these are times, predict with `axes`"
+    line = "m has 2 depths: the same nucleus may be counted in each. To count it once"
     predict(model, tmp_path / "m.tif", tmp_path / "out", runtime="onnxruntime", threads=1)
-    assert line in caplog.text
-    caplog.clear()
-    # Whoever names the axes has answered.
-    for axes in ("ZYX", "TYX"):
+    assert line in caplog.text and "If the depths are times" in caplog.text
+    # Whoever names the axes has answered whether depths are times.
+    for axes, counted_twice in (("ZYX", True), ("TYX", False)):
+        caplog.clear()
         settings = PredictSettings(axes=axes)
         out = tmp_path / axes
         predict(model, tmp_path / "m.tif", out, settings=settings, runtime="onnxruntime")
-        assert "depths" not in caplog.text
+        assert (line in caplog.text) == counted_twice
+        assert "If the depths are times" not in caplog.text
+
+
+def test_a_projected_stack_counts_a_nucleus_once(
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = ellipses(1, (48, 64), 3)
+    stack = np.stack([photograph(objects), photograph(objects)])
+    write_image(tmp_path / "in" / "m.tif", stack, "ZYX")
+    found = {}
+    for project in (None, "max"):
+        caplog.clear()
+        settings = PredictSettings(project=project)
+        out = tmp_path / str(project)
+        summary = predict(model, tmp_path / "in", out, settings=settings, runtime="onnxruntime")
+        found[project] = summary.counts["count"].tolist()
+        assert ("may be counted in each" in caplog.text) == (project is None)
+    number = int(objects.max())
+    assert found == {None: [number, number], "max": [number]}
+    assert open_image(tmp_path / "max" / "labels" / "m.tif").axes == "YX"
+    # The dataset that it writes shows the same projection.
+    assert "depths: max" in (tmp_path / "max" / "dataset.yaml").read_text()
+    with pytest.raises(InputError, match="`project=mean`"):
+        PredictSettings(project="mean")  # type: ignore[arg-type]
 
 
 def test_another_pixel_size_than_in_training_is_said(

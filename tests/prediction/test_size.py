@@ -146,7 +146,7 @@ def test_objects_far_from_the_models_size_are_said(
     write_image(tmp_path / "field.tif", photograph(truth), "YX")
     run(model, tmp_path)
     said = caplog.text
-    assert "in 1 image (field) objects are" in said
+    assert "In 1 of 1 image (field) the objects are" in said
     # Half and twice 11.28 px, where a model does not say which sizes it has seen.
     assert "this model learned objects of 6 to 23 px" in said
     assert f'`diameter={median_diameter(truth):.0f}` or `diameter="auto"`' in said

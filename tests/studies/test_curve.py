@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
 from sparcell.core.errors import InputError
-from sparcell.studies.curve import describe, learning_curve
+from sparcell.studies.curve import learning_curve
 from sparcell.studies.curve_fit import evaluate_curve, fit_curves
+from sparcell.studies.curve_words import describe
 
 
 def runs(budgets, a=0.9, b=0.4, c=0.5, seeds=3, noise=0.01, recipe="net"):
@@ -84,23 +85,36 @@ def test_words_and_minutes():
     curve = learning_curve(runs([1, 2, 5, 10, 20], noise=0.002))
     said = describe(curve, minutes_per_field=6, more=12)
     low, _, high = curve.expect(32)
-    assert said.startswith("With 20 labelled fields, F1 is 0.81 now. With 12 more outlined fields ")
-    assert f"(about 72 minutes of annotation) expect F1 {low:.2f} to {high:.2f}; " in said
-    assert "doubling again adds less than 0.03. That is 1.6 times the labels" in said
-    assert "the doubling 3.2 times." in said
+    assert said == (
+        "Learning from 20 images gives a score of 0.81 of 1 (F1): good enough to count with. With "
+        f"12 more images (72 min of outlining) expect {low:.2f} to {high:.2f}. Doubling that again "
+        "adds less than 0.03."
+    )
     # 30 objects a field of 4 s each: 2 minutes.
-    assert "about 24 minutes" in describe(curve, more=12, seconds_per_object=4)
-    assert "about 4.0 hours" in describe(curve, minutes_per_field=12)
-    assert "doubling again" not in describe(curve, more=50)
-    assert "annotation" not in describe(curve)
+    assert "(24 min of outlining)" in describe(curve, more=12, seconds_per_object=4)
+    assert "(4.0 h of outlining)" in describe(curve, minutes_per_field=12)
+    assert "Doubling" not in describe(curve, more=50)
+    assert "outlining" not in describe(curve)
+
+
+def test_a_forecast_that_says_nothing_is_refused_with_the_reason():
+    vague = runs([1, 2, 4, 8], a=0.5, b=0.3, noise=0.15)
+    said = describe(learning_curve(vague))
+    assert "not enough to count with. With 8 more images it may be 0." in said
+    assert said.endswith("too uncertain for a forecast. The images are few and differ: outline "
+                         "some more, then ask again.")  # fmt: skip
+    short = describe(learning_curve(vague.assign(train_s=15.0)))
+    assert short.endswith("The trainings took 15 s each: repeat with 3 minutes each.")
+    many = vague.assign(n_train=vague["n_train"] * 10, budget=vague["budget"] * 10, train_s=600.0)
+    assert describe(learning_curve(many)).endswith("repeat with more seeds.")
 
 
 def test_objects_can_be_counted_instead_of_fields():
     curve = learning_curve(runs([1, 2, 5, 10]), unit="objects")
     assert curve.amounts.tolist() == [30, 60, 150, 300]
     said = describe(curve, more=120, seconds_per_object=5)
-    assert "With 120 more outlined objects (about 10 minutes of annotation)" in said
-    assert "about 40 minutes" in describe(curve, 10, more=120)
+    assert "With 120 more outlined objects (10 min of outlining)" in said
+    assert "(40 min of outlining)" in describe(curve, 10, more=120)
 
 
 @pytest.mark.parametrize("budgets", [[5, 20], [5, 10, 20]])
@@ -110,7 +124,7 @@ def test_few_budgets_bound_the_score_instead(budgets):
     low, _, high = curve.expect(40)
     assert low < 0.9 - 0.4 * 40**-0.5 < high
     said = describe(curve)
-    assert f"{len(budgets)} budgets are too few to fit a curve" in said
+    assert f"{len(budgets)} numbers of images are too few for a curve" in said
     assert "if every doubling brings no more than the last one did (0.0" in said
     with pytest.raises(InputError):
         curve.band(np.array([40.0]))
@@ -122,7 +136,7 @@ def test_scores_that_fall_promise_nothing():
     falling = runs([1, 2, 5, 10], a=0.7, b=-0.1, noise=0.001)
     said = describe(learning_curve(falling))
     assert "more of them are not what is missing" in said
-    assert "doubling again adds less than 0.01" in said
+    assert "Doubling that again adds less than 0.01" in said
     two = learning_curve(runs([5, 10], a=0.7, b=-0.1, noise=0.001)).expect(20)
     assert two.high - two.low < 0.02
 
@@ -135,7 +149,9 @@ def test_one_run_each_is_said():
 
 def test_single_runs_at_few_budgets_support_no_forecast():
     said = describe(learning_curve(runs([5, 20], seeds=1)))
-    assert said.endswith("One run at each of 2 budgets supports no forecast: add seeds or budgets.")
+    assert said.endswith(
+        "one training at each of 2 numbers of images is too few. Add seeds or budgets."
+    )
 
 
 def test_folds_and_all_of_the_fields():

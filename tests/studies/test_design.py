@@ -45,7 +45,7 @@ def test_runs_are_all_combinations_and_their_keys_differ(tmp_path):
     recipes = ["nuclei-light", {"recipe": "salomon2023-unet", "label": "unet"}]
     plan = plan_study(study(recipes=recipes, budgets=[2, "all"], seeds=[0, 1, 2]), data)
     assert len({run.key for run in plan.runs}) == len(plan.runs) == 2 * 2 * 3
-    assert "12 runs" in describe_plan(plan)
+    assert "12 trainings" in describe_plan(plan)
     run = plan.find("unet/all-f0-s1")
     assert len(run.train) == 8 and len(run.val) == 4 and len(run.test) == 3
     recipe = plan.recipe(run)
@@ -247,9 +247,18 @@ def test_a_learning_curve_without_test_fields_takes_folds(tmp_path):
         f"field_{i:02d}" for i in range(10)
     ]
     assert max(len(run.train) + len(run.val) for run in plan.runs) == 8
-    few = dataset(tmp_path / "few", [""] * 4)
-    with pytest.raises(InputError, match="at least 5 for a learning curve"):
-        learning_curve_study(few)
+    with pytest.raises(InputError, match="at least 3 for a learning curve"):
+        learning_curve_study(dataset(tmp_path / "few", [""] * 2))
+
+
+def test_of_three_images_each_is_tested_in_turn(tmp_path):
+    data = dataset(tmp_path / "set", [""] * 3)
+    made = learning_curve_study(data)
+    plan = plan_study(made, data)
+    assert made.budgets == (1, "all")
+    whole = [run for run in plan.runs if run.budget == "all"]
+    assert sorted(run.test for run in whole) == [(f"field_{i:02d}",) for i in range(3)]
+    assert all(len(run.train) + len(run.val) == 2 for run in whole)
 
 
 def test_labels_are_where_the_dataset_says(tmp_path):

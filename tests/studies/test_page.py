@@ -53,7 +53,7 @@ def test_the_page_answers_first(study):
     assert "Nuclei &amp; friends" in said
     start = said.index("light is ahead of all others at every number of labels.")
     assert start < said.index("With 1 labelled field: light is first with F1")
-    assert "With 20 more outlined fields (about 2.0 hours of annotation) expect F1" in said
+    assert "With 20 more images (2.0 h of outlining) expect" in said
     assert "Results of other tools: other-tool." in said
     assert "Every training of Sparcell had 360 seconds of processor time." in said
     assert "corrected for all 4 comparisons" in said
@@ -120,8 +120,8 @@ def test_one_recipe_is_about_labels(tmp_path):
     runs, images = made_up_study({("a", b): 0.9 - 0.3 / b for b in (1, 3, 9, 27)})
     folder = write(tmp_path / "x", runs, images)
     said = text_of(write_study_page(folder, more=9))
-    assert "With 27 labelled fields, F1 is" in said
-    assert "With 9 more outlined fields expect F1" in said
+    assert "Learning from 27 images gives a score of" in said
+    assert "With 9 more images expect" in said
     assert "outcome" not in said
 
 

@@ -35,7 +35,7 @@ def test_a_study_is_planned_with_and_without_the_word_run(sparcell, data, tmp_pa
     code, said = sparcell(
         "study", *word, tmp_path / "s.yaml", "--data", data, "-o", out, "--dry-run"
     )
-    assert code == 0 and "15 runs = 1 recipe x 1 budget x 5 folds x 3 seeds" in said
+    assert code == 0 and "15 trainings of nuclei-light, with all images, 15 times each" in said
     assert "budget all: 6 training, 2 validation, 2 test fields" in said
     assert "1.5 h of processor time" in said
     assert not out.exists()
@@ -50,7 +50,7 @@ def test_bad_input_is_one_line(sparcell, data, tmp_path):
     (tmp_path / "s.yaml").write_text("{name: s, recipes: [nuclei-light], folds: 11}")
     code, said = sparcell("study", tmp_path / "s.yaml", "--data", data, "-o", tmp_path / "out")
     assert code == 2 and said.startswith("sparcell: found 11 folds of 10 labelled fields")
-    both = ["--steps", 3, "--cpu-seconds", 3]
+    both = ["--steps", 3, "--minutes", 3]
     code, said = sparcell("study", "curve", "--data", data, "-o", tmp_path / "out", *both)
     assert code == 2 and "leave one out" in said and "Traceback" not in said
     assert not (tmp_path / "out").exists()

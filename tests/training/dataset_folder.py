@@ -24,6 +24,7 @@ TINY = [
     "fit.crop=64",
     "fit.batch=4",
     "fit.crops_per_epoch=8",
+    "fit.minutes=0",
 ]
 """Settings of a training that takes seconds, on `simulate_fields`."""
 

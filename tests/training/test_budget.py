@@ -16,8 +16,9 @@ from dataset_folder import TINY, simulate_fields
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.training import train
-from sparcell.training.callbacks import schedule_rate
+from sparcell.training.callbacks import Budget, schedule_rate
 from sparcell.training.data.selection import find_fields, nested_order
+from sparcell.training.recipe import load_recipe
 from sparcell.training.recipe_parts import DataConfig
 
 
@@ -52,6 +53,43 @@ def test_a_budget_of_processor_time_ends_the_run(data, tmp_path) -> None:
     with (run / "metrics.csv").open(newline="") as stream:
         rates = [float(row["lr"]) for row in csv.DictReader(stream)]
     assert steps(run) >= 1 and rates[-1] < max(rates)
+
+
+class Stopped:
+    """What `Budget` reads of a trainer."""
+
+    num_training_batches, accumulate_grad_batches = 10, 1
+
+    def __init__(self, global_step: int) -> None:
+        self.global_step = global_step
+
+
+def test_the_clock_decides_where_it_is_ahead_of_the_steps(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("sparcell.training.callbacks.time.monotonic", lambda: now[0])
+    recipe = load_recipe("nuclei-light", ["fit.minutes=10", "fit.epochs=10"])
+    budget = Budget(recipe)
+    now[0] = 60.0
+    # A tenth of the time: 6 of 100 steps are little behind, 4 are more than 0.05 behind.
+    assert budget.progress(Stopped(6)) == pytest.approx(0.06)
+    assert budget.progress(Stopped(4)) == pytest.approx(0.1)
+    # A resumed run has what its checkpoint says behind it, and nothing of the pause.
+    state, now[0] = budget.state_dict(), 5000.0
+    resumed = Budget(recipe)
+    resumed.load_state_dict(state)
+    resumed.on_fit_start(None, None)
+    now[0] += 30
+    assert resumed.minutes == pytest.approx(1.5) and not resumed.is_out_of_time
+    now[0] += 510
+    assert resumed.is_out_of_time and resumed.progress(Stopped(50)) == 1
+
+
+def test_minutes_end_a_run_and_it_says_so(data, tmp_path, caplog) -> None:
+    overrides = [one for one in TINY if "minutes" not in one]
+    run = train("nuclei-light", data, tmp_path / "run", overrides=overrides, minutes=0.02)
+    assert "min, the time allowed." in caplog.text and 1 <= steps(run) < 80
+    record = json.loads((run / "record.json").read_text())
+    assert record["training"]["minutes"] >= 0.02 and record["settings"]["fit"]["minutes"] == 0.02
 
 
 def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:

@@ -114,7 +114,7 @@ def test_the_last_of_several_settings_counts() -> None:
 @pytest.mark.parametrize(
     ("override", "part"),
     [
-        ("fit.epoch=20", r"setting fit\.epoch in recipe nuclei-light"),
+        ("fit.epoch=20", r"nuclei-light has no setting fit\.epoch\. Did you mean fit\.epochs\?"),
         ("fit.epochs=0", r"setting fit\.epochs"),
         ("fit.epochs=many", r"setting fit\.epochs"),
         ("fit.crop=500", r"setting fit\.crop.*multiple of 32"),

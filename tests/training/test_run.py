@@ -270,7 +270,7 @@ def test_a_tuned_model_is_compared_with_its_start(data, finished, tmp_path, capl
     run = train("nuclei-light", data, tmp_path / "run", overrides=[*TINY, start, "fit.epochs=1"])
     begun = float(metrics(run)[0]["val_f1"])
     assert begun == pytest.approx(max(float(r["val_f1"]) for r in metrics(finished)), abs=1e-6)
-    assert "before training" in caplog.text
+    assert "check images" in caplog.text
     recorded = json.loads((run / "record.json").read_text())["start_weights"]
     assert "136 of 136 tensors" in recorded
 

@@ -32,6 +32,20 @@ def test_nothing_to_find_and_nothing_found() -> None:
     assert match_valid(empty, empty, np.ones((8, 8), bool)).f1 == 1
 
 
+def test_particles_match_within_a_distance_and_fitting_outlines_decide_among_equals() -> None:
+    truth = np.zeros((20, 30), np.int32)
+    truth[5, 5], truth[12, 20] = 1, 3
+    found = np.zeros_like(truth)
+    # 2 px beside the first particle, 3 x 3 px on the second, and one far from both.
+    found[5, 7], found[11:14, 19:22], found[18, 2] = 1, 2, 3
+    counts = score_field(field_of(truth), found, within=3)
+    assert counts.loose.confusion == Confusion(2, 1, 0) and counts.f1_strict == 0
+    found[11:14, 19:22] = 0
+    found[12, 20] = 2
+    closer = score_field(field_of(truth), found, within=3)
+    assert closer.f1 == counts.f1 and closer.f1_strict == pytest.approx(2 / 5)
+
+
 def test_where_there_are_points_alone_each_object_matches_one_in_it() -> None:
     found = np.zeros((20, 30), np.int32)
     found[2:6, 2:6], found[2:6, 10:14], found[12:16, 2:6], found[12:16, 20:24] = 1, 2, 3, 4

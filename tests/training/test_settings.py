@@ -104,7 +104,7 @@ def test_an_unknown_setting_in_a_row_is_named(tmp_path: Path) -> None:
     path = write(
         tmp_path / "f.yaml", {"base": "nuclei-light", "rows": {"a": {"fit": {"epoch": 1}}}}
     )
-    with pytest.raises(InputError, match=r"setting fit\.epoch in recipe .*f\.yaml/a"):
+    with pytest.raises(InputError, match=r"Recipe .*f\.yaml/a has no setting fit\.epoch"):
         load_recipe(f"{path}/a")
 
 

@@ -46,8 +46,9 @@ METADATA = {"schema_version", "name", "description", "source"}
 SHAPE = (56, 192)
 """Size of the fields, px."""
 LATER = {
-    "epochs", "max_steps", "cpu_seconds", "patience", "freeze_fraction", "freeze_batchnorm",
-    "monitor", "precision", "log_to", "tune_decoding", "initial_weight_fraction",
+    "epochs", "max_steps", "cpu_seconds", "minutes", "patience", "freeze_fraction",
+    "freeze_batchnorm", "match_within", "monitor", "precision", "log_to", "tune_decoding",
+    "initial_weight_fraction",
 }  # fmt: skip
 """Settings of `fit` that decide about no crop."""
 TINY = ["fit.crop=64", "fit.batch=2", "fit.crops_per_epoch=4"]
@@ -182,7 +183,8 @@ class Prints:
             {"": torch.ones(1)}, {"": torch.zeros(1)}, recipe.fit.initial_weight_fraction
         )
         read = (start_decoding(recipe), recipe.predict.tta, recipe.normalise)
-        return digest(*read, tuned, mixed[""])
+        within = recipe.method.name != "stain" and recipe.fit.match_within
+        return digest(*read, tuned, mixed[""], within)
 
     def fields(self, recipe: Recipe) -> str:
         """Which fields are trained, validated and tested on."""
@@ -318,9 +320,9 @@ class Prints:
         ]
         course: list[Any] = [type(optimiser).__name__, groups]
         held = []
-        for steps, seconds in ((0, 0.0), (3, 2.0), (30, 20.0), (3000, 2000.0)):
+        for steps, seconds in ((0, 0.0), (1, 300.0), (3, 2.0), (30, 20.0), (3000, 2000.0)):
             budget = Budget(recipe)
-            budget.load_state_dict({"seconds": seconds})
+            budget.load_state_dict({"seconds": seconds, "wall_seconds": seconds})
             trainer: Any = SimpleNamespace(
                 optimizers=[optimiser], global_step=steps, num_training_batches=2,
                 accumulate_grad_batches=1,

@@ -39,7 +39,8 @@ def tuned(field: TrainingField, monkeypatch: pytest.MonkeyPatch) -> float:
         decode=lambda held, level: DecodedObjects((held > level).astype(np.int32), np.ones(1)),
         candidates=lambda start, area: [0.2],
     )
-    module = SimpleNamespace(method=method, decode_settings=0.8)
+    recipe = SimpleNamespace(fit=SimpleNamespace(match_within=0.0))
+    module = SimpleNamespace(method=method, decode_settings=0.8, recipe=recipe)
     return tuning.tune_decoding(module, [field], 100.0)[0]
 
 

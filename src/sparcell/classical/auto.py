@@ -133,14 +133,14 @@ def _explain(best: str, scores: dict[str, dict[str, float]]) -> str:
     if not any(part["objects"] for part in scores.values()):
         return "no strategy found a nucleus"
     mine = scores[best]
-    text = f"{best} scores {mine['score']:.3f}"
     others = sorted((name for name in scores if name != best), key=lambda n: -scores[n]["score"])
     if not others:
-        return text
+        return f"{best} scores {mine['score']:.3f}"
     next_best = scores[others[0]]
-    text += f", {others[0]} {next_best['score']:.3f}"
+    both = f"{best} {mine['score']:.3f}, {others[0]} {next_best['score']:.3f}"
     if mine["score"] < next_best["score"]:
-        return text + "; the difference is too small to leave the first choice"
+        return f"two ways were about equally good; the usual one was kept ({both})"
+    text = f"{best} was better than {others[0]} ({both})"
     part = max(SCORE_PARTS, key=lambda p: mine[p] - next_best[p])
     return text + f", mostly by {PART_NAMES[part]}"
 

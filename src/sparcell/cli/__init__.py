@@ -110,8 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _run(root, words)
         if code == STOPPED:
             resumes = any(parameter.name == "resume" for parameter in command.params)
-            how = ", the same command with --resume continues" if resumes else ""
-            logger.error(f"stopped; finished results remain{how}")
+            how = " Same command with --resume continues." if resumes else ""
+            logger.error(f"Stopped, finished results remain.{how}")
     sys.exit(code)
 
 

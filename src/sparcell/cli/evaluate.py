@@ -137,6 +137,7 @@ def evaluate(
     from sparcell.core.progress import console
     from sparcell.evaluation import CorrelationWindows, read_groups
     from sparcell.evaluation import evaluate as run
+    from sparcell.evaluation.in_words import count_sentences
     from sparcell.io import write_table
 
     if (windows or nuclei) and not stain:
@@ -191,9 +192,11 @@ def evaluate(
         skip_failures=True,
     )
     console.print(result.table(grouped))
+    scores = result.to_json(grouped)
+    if scores["count"]["truth"]:
+        console.print(" ".join(count_sentences(scores)))
     if by or fields:
         console.print(result.ratio_table(grouped, images=bool(fields)))
-    scores = result.to_json(grouped)
     further: dict[str, dict[str, Any]] = {}
     if detect_within is not None:
         edges = _whole_numbers(size_edges)

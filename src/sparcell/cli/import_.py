@@ -19,7 +19,7 @@ def import_(
     images: Path = typer.Option(
         None, help="Folder of the images, which stay where they are; by default those of -o."
     ),
-    units: str = typer.Option("auto", help="Unit of points in tables: px, um, or auto."),
+    units: str = typer.Option("auto", help="Unit of the points in tables: px, um, or auto."),
     pixel_size: float = typer.Option(
         None, help="Edge of a pixel, um, instead of what the images say."
     ),

@@ -1,4 +1,4 @@
-"""sparcell info: what is there, and what could be trained from it."""
+"""sparcell info: what is there, and what to do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparcell.core.text import LONGEST, about, counted, one_line
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
-    from sparcell.training.training_options import TrainingOption
+    from sparcell.training.next_steps import NextStep
 
 
 def info(
@@ -69,16 +69,13 @@ def _uses(dataset: Dataset) -> Iterator[str]:
 
     from sparcell.core.annotation import INSTANCE_ANNOTATIONS, available_annotations
     from sparcell.core.dataset_layout import KINDS
+    from sparcell.training.next_steps import advise
     from sparcell.training.training_options import find_options, find_unused
 
     mixes = Counter(available_annotations(sample) for sample in dataset.samples)
     for kinds, count in mixes.most_common():
         yield f"{count} with {' + '.join(sorted(kinds)) or 'no annotation'}"
     offers = find_options(dataset)
-    for offer in offers.training:
-        yield _describe(offer)
-    for offer in offers.labels:
-        yield f"{offer.what}, {counted(len(offer.names), 'field')}: {offer.command}"
     if masked := sum(
         n for kinds, n in mixes.items() if "mask" in kinds and not kinds & INSTANCE_ANNOTATIONS
     ):
@@ -95,15 +92,15 @@ def _uses(dataset: Dataset) -> Iterator[str]:
         )
     for name, fault in offers.faults:
         yield f"{name}: {fault}"
+    advice = advise(dataset, offers)
+    yield from advice.notes
+    yield "Next:"
+    for number, step in enumerate(advice.steps, 1):
+        yield f"  {number}. {_describe(step, number == 1)}"
 
 
-def _describe(offer: TrainingOption) -> str:
-    begin = f"{offer.what}, {counted(len(offer.names), 'field')}"
-    if offer.stop:
-        return f"{begin}, but {offer.stop}"
-    if not offer.faults:
-        return f"{begin}: {offer.command}"
-    wrong = [*offer.faults][:3]
-    more = len(offer.faults) - len(wrong)
-    listed = ", ".join(wrong) + (f" and {more} more" if more else "")
-    return f"{begin}, once {listed} can be used, see below: {offer.command}"
+def _describe(step: NextStep, recommended: bool) -> str:
+    if step.blocked:
+        return f"{step.what} (not yet: {step.blocked}): {step.command}"
+    time = f"about {max(1, round(step.minutes))} min"
+    return f"{step.what} ({'recommended, ' * recommended}{time}): {step.command}"

@@ -37,6 +37,11 @@ def predict(
     channel: list[int] = typer.Option(
         None, help="Channel for the model, from 0; repeat the option for several."
     ),
+    project: str = typer.Option(
+        None,
+        metavar="max",
+        help="max: predict the maximum along Z of each stack, so that a nucleus counts once.",
+    ),
     zarr: bool = typer.Option(False, "--zarr", help="Write labels as OME-Zarr instead of TIFF."),
     pictures: bool = typer.Option(
         True, "--pictures/--no-pictures", help="Draw outlines on the images, and overview.html."
@@ -56,17 +61,15 @@ def predict(
     ),
     tta: str = typer.Option(
         None,
-        help="Test-time augmentation: flips, turns, all, photometric or none. By default that of"
-        " the model.",
+        help="Also predict flipped or turned copies and average, which is slower and a little"
+        " better: flips, turns, all, photometric or none. By default as the model says.",
         rich_help_panel=MODEL,
     ),
     outputs: str = typer.Option(None, help=OUTPUTS, rich_help_panel=MODEL),
     tile: int = typer.Option(
-        None, min=1, help="Largest edge of a tile, px.", rich_help_panel=LARGE
+        None, min=1, help="(advanced) Largest edge of a tile, px.", rich_help_panel=LARGE
     ),
-    halo: int = typer.Option(
-        None, help="Overlap of tiles in which objects are completed, px.", rich_help_panel=LARGE
-    ),
+    halo: int = typer.Option(None, help="(advanced) Overlap of tiles, px.", rich_help_panel=LARGE),
     block: int = typer.Option(
         None,
         help="Predict every image in blocks of about this edge, px; large images always are.",
@@ -80,7 +83,8 @@ def predict(
     max_pixels: int = typer.Option(
         None,
         min=1,
-        help="Most pixels that an image header may declare. By default unlikely sizes are refused.",
+        help="Largest image accepted, in pixels (guards against damaged files). By default"
+        " unlikely sizes are refused.",
         rich_help_panel=LARGE,
     ),
     runtime: str = typer.Option(
@@ -112,6 +116,7 @@ def predict(
         axes=axes,
         scene=scene,
         channels=tuple(channel) if channel else None,
+        project=project,  # type: ignore[arg-type]
         tile=tile,
         halo=halo,
         format=".ome.zarr" if zarr else ".tif",
@@ -145,8 +150,8 @@ def predict(
 def _report_failures(summary: Summary) -> None:
     """List what has no result, and end with exit code 2 if there is any."""
     for what, reasons in (
-        ("without a result", summary.failures),
-        ("with planes that were skipped", summary.skipped),
+        ("could not be predicted", summary.failures),
+        ("with layers that were skipped", summary.skipped),
     ):
         if reasons:
             logger.warning(f"{counted(len(reasons), 'image')} {what}:")

@@ -19,7 +19,7 @@ def simulate(
     val: int = typer.Option(3, help="Validation fields."),
     test: int = typer.Option(3, help="Test fields."),
     size: int = typer.Option(512, help="Edge of a field or tile, px."),
-    seed: int = typer.Option(0, help="Equal seeds give equal images."),
+    seed: int = typer.Option(0, help="Random seed: same number, same images."),
     frames: int = typer.Option(
         None, help="Frames, every 15 minutes, instead of single fields.", rich_help_panel=MOVIE
     ),

@@ -81,8 +81,8 @@ def curve(
     steps: int = typer.Option(
         None, min=1, help="Steps of every training.", rich_help_panel=TRAINING
     ),
-    cpu_seconds: float = typer.Option(
-        None, min=1, help="Processor time of every training, s.", rich_help_panel=TRAINING
+    minutes: float = typer.Option(
+        None, min=0, help="Time of every training, min.", rich_help_panel=TRAINING
     ),
     settings: list[str] = typer.Option(
         [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
@@ -100,12 +100,13 @@ def curve(
         recipe,
         seeds=seeds,
         group=group,
-        limit=_limit(steps, cpu_seconds),
+        limit=_limit(steps, minutes),
         settings=read_overrides(settings),
     )
     if _carry_out(study, data, out, resume, dask, dry_run):
         from sparcell.io import read_table
-        from sparcell.studies.curve import describe, learning_curve
+        from sparcell.studies.curve import learning_curve
+        from sparcell.studies.curve_words import describe
         from sparcell.studies.page import write_study_page
 
         write_study_page(out, minutes_per_field, more, seconds_per_object)
@@ -147,8 +148,8 @@ def pretraining(
     steps: int = typer.Option(
         None, min=1, help="Steps of every training after the stain's.", rich_help_panel=TRAINING
     ),
-    cpu_seconds: float = typer.Option(
-        None, min=1, help="Their processor time instead, s.", rich_help_panel=TRAINING
+    minutes: float = typer.Option(
+        None, min=0, help="Their time instead, min.", rich_help_panel=TRAINING
     ),
     settings: list[str] = typer.Option(
         [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
@@ -189,7 +190,7 @@ def pretraining(
         labels=labels,
         budgets=_numbers(budgets),
         seeds=seeds,
-        limit=_limit(steps, cpu_seconds),
+        limit=_limit(steps, minutes),
         settings=read_overrides(settings),
     )
     # Mistakes in the later steps are reported before the stain is learned, which takes long.
@@ -229,13 +230,13 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _limit(steps: int | None, cpu_seconds: float | None) -> Any:
+def _limit(steps: int | None, minutes: float | None) -> Any:
     from sparcell.core.errors import InputError
     from sparcell.studies.config import Limit
 
-    if steps and cpu_seconds:
-        raise InputError("--steps and --cpu-seconds", "one of them", "leave one out")
-    return Limit(steps=steps, cpu_seconds=cpu_seconds) if steps or cpu_seconds else None
+    if steps and minutes:
+        raise InputError("--steps and --minutes", "one of them", "leave one out")
+    return Limit(steps=steps, minutes=minutes) if steps or minutes else None
 
 
 @app.command("page", cls=GroupedCommand)

@@ -14,11 +14,16 @@ def train(
     recipe: str = typer.Argument(..., help="A recipe's name (`sparcell recipes list`) or YAML."),
     data: list[Path] = typer.Option(..., "--data", help="Dataset folder; repeat it to mix sets."),
     out: Path = typer.Option(Path("run"), "-o", "--output", help="Run folder."),
-    settings: list[str] = typer.Option([], "--set", help="Change a setting: --set fit.epochs=20."),
+    settings: list[str] = typer.Option(
+        [], "--set", help="Change a setting of the recipe: --set fit.epochs=20."
+    ),
     pretrained: str = typer.Option(
         None,
         metavar="RUN",
         help="Start from a run, such as one that learned to predict a stain, a model or a file.",
+    ),
+    minutes: float = typer.Option(
+        None, min=0, help="Longest time of the training, min. By default as the recipe says."
     ),
     resume: bool = typer.Option(False, "--resume", help="Continue a stopped run."),
 ) -> None:
@@ -28,5 +33,13 @@ def train(
     need_torch()
     from sparcell.training import train as run
 
-    folder = run(recipe, data, out, overrides=settings, pretrained=pretrained, resume=resume)
+    folder = run(
+        recipe,
+        data,
+        out,
+        overrides=settings,
+        pretrained=pretrained,
+        resume=resume,
+        minutes=minutes,
+    )
     logger.info(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")

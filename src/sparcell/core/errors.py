@@ -1,12 +1,12 @@
 """Errors a user can act on.
 
-A mistake in the input is one line with three parts: what was found, what was expected, what to
-do. The command line prints that line and exits with 2; anything else is a fault of ours.
+A mistake in the input is one line: what was found, what was expected, what to do. The command line
+prints that line and exits with 2; anything else is a fault of ours.
 """
 
 from __future__ import annotations
 
-from sparcell.core.text import one_line
+from sparcell.core.text import LONGEST, one_line
 
 
 class SparcellError(Exception):
@@ -27,6 +27,8 @@ class InputError(SparcellError, ValueError):
         What would have been right.
     fix : str
         What to do or to type.
+    sentence : str
+        What is printed instead of the three parts, where a sentence reads better.
 
     Notes
     -----
@@ -34,13 +36,15 @@ class InputError(SparcellError, ValueError):
     file.
     """
 
-    def __init__(self, found: str, expected: str, fix: str) -> None:
+    def __init__(self, found: str, expected: str, fix: str, sentence: str = "") -> None:
         self.found, self.expected, self.fix = one_line(found), one_line(expected), one_line(fix)
-        super().__init__(f"found {self.found}; expected {self.expected}; {self.fix}")
+        self.sentence = one_line(sentence, 3 * LONGEST)
+        parts = f"found {self.found}; expected {self.expected}; {self.fix}"
+        super().__init__(self.sentence or parts)
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
         """Survive the way through a worker process."""
-        return type(self), (self.found, self.expected, self.fix)
+        return type(self), (self.found, self.expected, self.fix, self.sentence)
 
 
 class SparcellWarning(UserWarning):

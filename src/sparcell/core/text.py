@@ -40,6 +40,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
+def time_left(seconds: float) -> str:
+    """Return ``5 min left``, or ``under 1 min left``."""
+    return "under 1 min left" if seconds < 60 else f"{seconds / 60:.0f} min left"
+
+
 def about(source: object, reason: object) -> str:
     """Put the name of a file before a reason that does not contain it."""
     return str(reason) if str(source) in str(reason) else f"{source}: {reason}"

@@ -256,10 +256,10 @@ ERRORS = Metric(
         Column(name, title, description, better="lower", without_small=True, header=header)
         for name, title, description, header in (
             ("missed", "missed", "true objects without a prediction", "miss"),
-            ("spurious", "spurious", "predicted objects without a true one", "spur."),
+            ("spurious", "spurious", "predicted objects without a true one", "extra"),
             ("split", "split", "true objects that were predicted as several", "split"),
             ("merge", "merge", "several true objects that were predicted as one", "merge"),
-            ("catastrophe", "catastrophe", "several objects predicted as several others", "cat."),
+            ("catastrophe", "catastrophe", "several objects predicted as several others", "mixed"),
         )
     ),
     _compute,

@@ -145,7 +145,7 @@ OVERLAP = Metric(
     (
         _column("precision", "precision", "TP / (TP + FP)"),
         _column("recall", "recall", "TP / (TP + FN)"),
-        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="obj"),
+        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="seen"),
         _column("iou", "IoU", "TP / (TP + FP + FN)"),
     ),
     _compute,

@@ -136,13 +136,20 @@ def pair_images(
         (pred, "the prediction", sorted(preds.keys() - truths.keys())),
     )
     unpaired = [
-        f"{', '.join(names[:MAX_NAMES])}{' ...' if len(names) > MAX_NAMES else ''} only in "
-        f"{side if isinstance(source, Mapping) else source}"
+        f"{', '.join(names[:MAX_NAMES])}{' ...' if len(names) > MAX_NAMES else ''} "
+        f"({side if isinstance(source, Mapping) else source})"
         for source, side, names in sides
         if names
     ]
     if unpaired:
-        raise InputError("; ".join(unpaired), "the same names in both", "move the others away")
+        listed = " and ".join(unpaired)
+        raise InputError(
+            f"no partner for {listed}",
+            "the same names in both",
+            "move the others away",
+            f"No partner for {listed}: names must be equal. Move the others away, or choose with "
+            "`fields`.",
+        )
     ignored = images_by_name(ignore, "ignore") if ignore else {}
     if ignored and not ignored.keys() & truths.keys():
         raise InputError(

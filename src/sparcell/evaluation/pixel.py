@@ -85,7 +85,7 @@ PIXEL = Metric(
         _column("precision", "precision", "TP / (TP + FP)"),
         _column("recall", "recall", "TP / (TP + FN)"),
         _column("accuracy", "accuracy", "(TP + TN) / all"),
-        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="px"),
+        _column("dice", "Dice", "2 TP / (2 TP + FP + FN)", header="area"),
         _column("iou", "IoU", "TP / (TP + FP + FN)"),
     ),
     _compute,

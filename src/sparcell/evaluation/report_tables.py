@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from sparcell.evaluation.report import Report
 
 MAX_ROWS = 40
-POOLED, MEAN = "pooled", "mean over images"
-OBJECT_NOTE = "px, obj: Dice of pixels and of components; F1 at IoU 0.5; one to one: mAP"
+POOLED, MEAN = "pooled", "mean of images"
+OBJECT_NOTE = (
+    "area: Dice of pixels; seen: Dice of components; F1: fitting outlines (IoU 0.5); mAP: mean AP "
+    "over IoU 0.5 to 0.95; miss to mixed: numbers of errors"
+)
 NO_SPREAD = "a group of one image has no spread"
 UNDEFINED = "where truth or prediction is empty, a ratio counts as 1 if both are, else as 0"
 RATIO_HEADERS = ("px pr", "rec", "acc", "Dice", "IoU", "obj pr", "rec", "Dice", "IoU")
@@ -61,7 +64,7 @@ def _new_table(
     report: Report[Any], groups: Groups | None, notes: list[str], headers: Sequence[str]
 ) -> Table:
     table = Table(caption=_caption(report, groups, notes), box=None, padding=(0, 1, 0, 0))
-    table.add_column("image", max_width=18, overflow="ellipsis", no_wrap=True)
+    table.add_column("image", max_width=15, overflow="ellipsis", no_wrap=True)
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     return table

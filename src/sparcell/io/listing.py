@@ -12,12 +12,13 @@ from pathlib import Path
 
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image_files import IMAGE_SUFFIXES, url_of, without_companions, without_previews
-from sparcell.core.text import counted
+from sparcell.core.text import counted, listed
 from sparcell.io.ngff import is_zarr
 from sparcell.io.plate import plate_fields
 
 logger = logging.getLogger(__name__)
 
+FORMATS = "TIFF, OME-Zarr, PNG and the formats of microscopes"
 # Files that lie beside images in any laboratory and hold none.
 SIDE_FILES = (
     ".csv", ".tsv", ".txt", ".json", ".yaml", ".yml", ".xml", ".html", ".md", ".log", ".xlsx",
@@ -58,11 +59,7 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
         else:
             images = [match for match in _match_pattern(str(entry)) if _looks_like_image(match)]
         if not images:
-            raise InputError(
-                f"no image for '{entry}'",
-                "TIFF, OME-Zarr, PNG or another format that is read",
-                _remedy(path),
-            )
+            raise _no_image(str(entry))
         for image in images:
             try:
                 fields = plate_fields(image) if image.is_dir() and is_zarr(image) else ()
@@ -75,12 +72,33 @@ def list_images(inputs: list[str | Path]) -> list[Path]:
     return without_thumbnails(list(found))
 
 
-def _remedy(path: Path) -> str:
-    """Suggest what to type instead of a path that gives no image."""
+def _no_image(entry: str) -> InputError:
+    """Make the error for a path or pattern that gives no image, with what to type instead."""
+    path = Path(entry)
+
+    def error(found: str, fix: str) -> InputError:
+        return InputError(f"no image for '{entry}'", FORMATS, fix, f"{found} {fix}")
+
+    if not path.is_dir():
+        pattern = any(letter in entry for letter in "*?[")
+        what = "There is no image that matches" if pattern else "There is no file or folder"
+        return error(f'{what} "{entry}".', "Check the path, and quote a pattern.")
     below = (child for depth in ("*/*", "*/*/*") for child in path.glob(depth))
-    if path.is_dir() and (found := next(filter(_looks_like_image, below), None)):
-        return f'images lie in its folders: give "{path}/**/*{found.suffix}" in quotation marks'
-    return "check the path, and quote a pattern"
+    if image := next(filter(_looks_like_image, below), None):
+        folders = sorted(child.name for child in path.iterdir() if child.is_dir())
+        return error(
+            f'"{entry}" has its images in folders: {listed(folders)}.',
+            f'Type "{path}/**/*{image.suffix}", in quotation marks.',
+        )
+    files = [child for child in path.iterdir() if child.is_file() and child.name[0] != "."]
+    if not files:
+        return error(f'"{entry}" is empty.', "Check the path.")
+    counts = Counter(child.suffix or "without suffix" for child in files)
+    held = [f"{number} {suffix}" for suffix, number in counts.most_common()]
+    return error(
+        f'"{entry}" holds no image ({listed(held)}); Sparcell reads {FORMATS}.',
+        "In Fiji: File > Save As > Tiff.",
+    )
 
 
 def _match_pattern(pattern: str) -> list[Path]:
@@ -114,7 +132,9 @@ def _images_in(folder: Path) -> list[Path]:
     children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
     images = without_previews(child for child in children if _looks_like_image(child))
     images = without_companions(without_thumbnails(images))
-    _say_unread(folder, (child for child in children if child.is_file()))
+    if images:
+        # Without any, the error lists the files.
+        _say_unread(folder, (child for child in children if child.is_file()))
     return images
 
 

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sparcell.classical.objects import StainObjects
 
-REASONS = ("empty", "noise", "leak", "out of focus", "too few", "implausible sizes")
+REASONS = (
+    "empty",
+    "too noisy",
+    "stain everywhere",
+    "blurred",
+    "too few",
+    "too small",
+    "uneven sizes",
+    "too full",
+)
 
 
 class QualitySettings(BaseModel):
@@ -109,29 +118,47 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
 
 def quality_reason(figures: dict[str, float | int], settings: QualitySettings) -> str:
     """Reason to refuse a field, one of `REASONS` with the figure; ``""`` if it is accepted."""
-    limits = settings
     if not figures["n_objects"]:
         return "empty: no nucleus found"
+    snr, focus, coverage = figures["snr"], figures["focus"], figures["coverage"]
+    residue, largest = figures["residue"], figures["largest"]
+    diameter, spread = figures["median_diameter"], figures["size_spread"]
+    limits = settings
     checks = (
-        ("leak", "residue", None, limits.max_residue, "of the field bright but no nucleus"),
-        ("leak", "largest", None, limits.max_object, "of the field in one object"),
-        ("noise", "snr", limits.min_snr, None, "contrast over background sigma"),
-        ("implausible sizes", "median_diameter", limits.min_diameter, None, "px in diameter"),
         (
-            "implausible sizes",
-            "size_spread",
-            None,
-            limits.max_size_spread,
-            "standard deviation of log areas",
+            residue > limits.max_residue,
+            f"stain everywhere: {residue:.0%} of the image is bright but no nucleus "
+            f"({limits.max_residue:.0%} allowed)",
         ),
-        ("implausible sizes", "coverage", None, limits.max_coverage, "of the field nuclei"),
-        ("too few", "coverage", limits.min_coverage, None, "of the field nuclei"),
-        ("out of focus", "focus", limits.min_focus, None, "contrasts per diameter at outlines"),
+        (
+            largest > limits.max_object,
+            f"stain everywhere: one object covers {largest:.0%} of the image "
+            f"({limits.max_object:.0%} allowed)",
+        ),
+        (
+            snr < limits.min_snr,
+            f"too noisy: nuclei stand out {snr:.2g} times the noise, {limits.min_snr:g} needed",
+        ),
+        (
+            diameter < limits.min_diameter,
+            f"too small: nuclei are {diameter:.2g} px wide, {limits.min_diameter:g} px needed",
+        ),
+        (
+            spread > limits.max_size_spread,
+            f"uneven sizes: log areas vary by {spread:.2f} ({limits.max_size_spread:g} allowed)",
+        ),
+        (
+            coverage > limits.max_coverage,
+            f"too full: nuclei cover {coverage:.0%} of the image "
+            f"({limits.max_coverage:.0%} allowed)",
+        ),
+        (
+            coverage < limits.min_coverage,
+            f"too few: nuclei cover {coverage:.2%} of the image ({limits.min_coverage:.2%} needed)",
+        ),
+        (
+            focus < limits.min_focus,
+            f"blurred: edges too soft ({focus:.2g}, {limits.min_focus:g} needed)",
+        ),
     )
-    for reason, figure, least, most, meaning in checks:
-        value = figures[figure]
-        if least is not None and value < least:
-            return f"{reason}: {value:.3g} {meaning}, at least {least:g} expected"
-        if most is not None and value > most:
-            return f"{reason}: {value:.3g} {meaning}, at most {most:g} expected"
-    return ""
+    return next((reason for is_wrong, reason in checks if is_wrong), "")

@@ -299,7 +299,7 @@ def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out
     for note in image_wells.notes:
         logger.warning(note)
     if note := stack_note(counts[counts["image"].isin(image_wells.table["name"])]):
-        logger.info(f"{note}; wells.csv has the mean over depths")
+        logger.info(f"{note} wells.csv has the mean over depths.")
     timed = image_wells.table.loc[image_wells.table["time"].notna(), "name"]
     moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
     if len(moving):

@@ -138,13 +138,17 @@ def clumping_note(count: float, by_area: float, tolerance: float = TOLERANCE) ->
     return f"{found}: debris counted, or objects split"
 
 
-def stack_note(planes: pd.DataFrame) -> str:
-    """Return a message where depths may be times: ImageJ calls the frames of many movies slices.
+def stack_note(planes: pd.DataFrame, axes_given: bool = False) -> str:
+    """Return a message where a nucleus may count several times, once in each depth.
+
+    Depths may also be times: ImageJ calls the frames of many movies slices.
 
     Parameters
     ----------
     planes : DataFrame
         One row per plane: image, t, z.
+    axes_given : bool
+        The user has named the axes, so depths are depths.
 
     Returns
     -------
@@ -155,7 +159,10 @@ def stack_note(planes: pd.DataFrame) -> str:
     stacks = sizes[(sizes["t"] == 1) & (sizes["z"] > 1)]
     if not len(stacks):
         return ""
-    return (
-        f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths and 1 time; if these are times, "
-        "predict with `axes` and T for Z, such as TYX"
+    note = (
+        f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths: the same nucleus may be counted in "
+        "each. To count it once, predict with `project=max`."
     )
+    if axes_given:
+        return note
+    return f"{note} If the depths are times, predict with `axes` and T for Z, such as TYX."

@@ -39,6 +39,12 @@ from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.preprocessing.processing import Steps
 
 FORMAT = 1
+OBJECTS = {
+    "nuclei": ("nucleus", "nuclei"),
+    "cells-phase": ("cell", "cells"),
+    "particles-light": ("particle", "particles"),
+}
+"""What models of these names find; other recipes learn any objects."""
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
 
 
@@ -83,6 +89,11 @@ class ModelSpec(BaseModel):
     )
     scores: dict[str, Any] = Field(default_factory=dict, description="on validation and test")
     record: dict[str, Any] = Field(default_factory=dict, description="how it was made")
+
+    @property
+    def objects(self) -> tuple[str, str]:
+        """Noun for what the model finds, as one and as several."""
+        return OBJECTS.get(self.name.rsplit("/", 1)[-1], ("object", "objects"))
 
 
 @dataclass(repr=False)

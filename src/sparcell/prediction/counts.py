@@ -49,7 +49,7 @@ def count_objects(
     for item in items:
         if item.name not in scales:
             # An earlier call finished the image and ended before it wrote the record.
-            image = fit_channels(item.open(), model, item.settings.channels)
+            image = fit_channels(item.open(), model, item.settings)
             scales[item.name] = choose_scale(image, model, item.settings.diameter)._asdict()
         objects = pd.concat(list(read_pieces(item.objects, SIZE_COLUMNS)), ignore_index=True)
         sizes.append(objects.assign(image=item.name))

@@ -17,7 +17,7 @@ from sparcell.io import open_image
 from sparcell.measurement.counts import median_diameter
 from sparcell.measurement.image_features import LabelledRegion, image_features
 from sparcell.models.domain import DIAMETER, Domain, DomainFit
-from sparcell.models.model import Model
+from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
@@ -137,8 +137,6 @@ def middle_of_plane(image: Image, plane: Plane, frames: int, edge: int) -> Image
 
 def sample_features(prepared: PreparedImage, labels: Image) -> dict[str, float]:
     """Compute the features of a sample of the middle plane, in the size that the network takes."""
-    diameter = model_diameter(prepared.model.spec)
-    reach = max(2, round(REACH * diameter)) if diameter else 3
     image = prepared.network_image
     if min(image.shape) < FEWEST_PIXELS:
         return {}
@@ -149,7 +147,33 @@ def sample_features(prepared: PreparedImage, labels: Image) -> dict[str, float]:
         LabelledRegion(image.read(y, x, plane)[last], found)
         for (y, x), found in _read_labels(labels, image.shape, plane)
     ]
-    return image_features(regions, reach)
+    return image_features(regions, _reach(prepared.model.spec))
+
+
+def features_of_labels(image: Image, labels: Image, spec: ModelSpec) -> dict[str, float]:
+    """Compute the features of an image with known objects, for a model that has not seen it.
+
+    Parameters
+    ----------
+    image, labels : Image
+        Of one size, px.
+    spec : ModelSpec
+        Of the model, whose objects decide how far from an outline pixels are compared.
+    """
+    if min(image.shape) < FEWEST_PIXELS:
+        return {}
+    plane = next(iter(image.planes()))
+    regions = [
+        LabelledRegion(image.read(y, x, plane), found)
+        for (y, x), found in _read_labels(labels, image.shape, plane)
+    ]
+    return image_features(regions, _reach(spec))
+
+
+def _reach(spec: ModelSpec) -> int:
+    """Distance across outlines at which pixels are compared, px."""
+    diameter = model_diameter(spec)
+    return max(2, round(REACH * diameter)) if diameter else 3
 
 
 def _read_labels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ def check_overwrite(out: Path) -> None:
         If it is another's, or damaged.
     """
     record = read_record(out)
-    settings = record.get("settings")
-    if record and not (isinstance(settings, dict) and "model_sha256" in settings):
+    if record and not is_prediction(record):
         raise InputError(
             f"{out / 'record.json'}, which no prediction wrote",
             "a folder of predictions, or a new one",
             "choose another `out`",
         )
+
+
+def is_prediction(record: Mapping[str, Any]) -> bool:
+    """Whether a prediction wrote this record."""
+    settings = record.get("settings")
+    return isinstance(settings, dict) and "model_sha256" in settings
 
 
 def remove_results(out: Path) -> None:

@@ -13,7 +13,7 @@ from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.log import collected_warnings
 from sparcell.core.record import now, start_record
-from sparcell.core.text import about, counted
+from sparcell.core.text import about
 from sparcell.models.model import Model
 from sparcell.prediction.batch import predict_items
 from sparcell.prediction.empty_images import warn_empty
@@ -160,8 +160,8 @@ def _run(
     )
     if any(item.unfinished.exists() for item in plan.remaining):
         _check_runtime(plan, runtime_spec)
-    logger.info(f"Predicting {counted(len(plan.items), 'image')} with {model.spec.name}")
-    logger.debug(f"method {model.spec.method}, runtime {runtime_spec.name}")
+    logger.info(plan.task.announce(model, len(plan.items)))
+    logger.debug(f"{model.spec.name} ({model.spec.method}) on {runtime_spec.name}")
     record = start_record({"model": model.source, **plan.recorded})
     scales = _valid_scales(plan.earlier.get("scales"))
     record |= {"runtime": runtime_spec.name, "scales": scales}

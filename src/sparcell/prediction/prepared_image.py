@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparcell.core.channel_selection import WHOLE, ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
+from sparcell.core.text import counted
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.colour_images import choose_grey, log_channel
@@ -66,7 +67,7 @@ class PreparedImage:
             If the image cannot be read or does not fit the model.
         """
         model = loaded.model
-        selection = choose_channels(image, model, settings.channels)
+        selection = choose_channels(image, model, settings)
         if selection.channels not in (None, settings.channels, model.spec.selection.channels):
             log_channel(image, selection)
         # Before the runtime is used: no network is started for an image that does not fit.
@@ -132,7 +133,7 @@ class PreparedImage:
             )
 
 
-def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -> Image:
+def fit_channels(image: Image, model: Model, settings: PredictSettings = DEFAULTS) -> Image:
     """Select the channels and frames of an image that a model takes.
 
     Raises
@@ -140,7 +141,8 @@ def fit_channels(image: Image, model: Model, channels: tuple[int, ...] | None) -
     InputError
         If it has others.
     """
-    return _select(choose_channels(image, model, channels), image, model, channels)
+    chosen = choose_channels(image, model, settings)
+    return _select(chosen, image, model, settings.channels)
 
 
 def _select(
@@ -155,24 +157,43 @@ def _select(
         learned = f"the {chosen} that the model was trained on"
         raise InputError(error.found, learned, "choose `channels` by their numbers") from error
     if image.size("C") != model.spec.channels:
-        raise InputError(
-            f"{image.size('C')} channels ({', '.join(image.channels)}) in {image.source}",
-            f"{model.spec.channels}, as the model was trained on",
-            "choose `channels` by their numbers",
-        )
+        raise _other_channels(image, model.spec.channels)
     return image.with_temporal_context(model.spec.frames)
 
 
+def _other_channels(image: Image, wanted: int) -> InputError:
+    """Make the error for an image with other channels than a model, with their intensities."""
+    count = image.size("C")
+    planes = list(image.planes())
+    pixels = image.sample(planes[len(planes) // 2])
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
+    listed = ", ".join(
+        f"{number} {name} ".replace(f"{number} {number} ", f"{number} ")
+        + (f"({low[number]:g} to {high[number]:g})" if full else "(empty)")
+        for number, (name, full) in enumerate(zip(image.channels, high > low, strict=True))
+    )
+    full = [str(number) for number in range(count) if high[number] > low[number]]
+    chosen = ", ".join(full) if len(full) == wanted else "NUMBER"
+    fix = f"add `channels={chosen}`" if count > wanted else "use a model of as many channels"
+    return InputError(
+        f"{count} channels ({', '.join(image.channels)}) in {image.source}",
+        f"{wanted}, as the model was trained on",
+        fix,
+        f"{image.source} has {counted(count, 'channel')}: {listed}. "
+        f"The model looks at {wanted}: {fix}.",
+    )
+
+
 def choose_channels(
-    image: Image, model: Model, channels: tuple[int, ...] | None
+    image: Image, model: Model, settings: PredictSettings = DEFAULTS
 ) -> ChannelSelection:
-    """Choose channels and depths of a file: those of the training, unless told otherwise.
+    """Choose channels and depths of a file: those of the training, unless the settings say others.
 
     Files that hold just that are taken whole, but for the order of their channels. Of colour
     images, see `choose_grey`.
     """
-    learned = model.spec.selection
-    depths = learned.depths if image.size("Z") > 1 else None
+    learned, channels = model.spec.selection, settings.channels
+    depths = (settings.project or learned.depths) if image.size("Z") > 1 else None
     if channels is None and learned.channels is None:
         channels = choose_grey(image, model.spec)
     if channels is None and depths is None and image.size("C") == model.spec.channels:

@@ -58,6 +58,7 @@ def describe_dataset(items: Sequence[Item], out: Path, model: Model) -> bool:
 
 def _selection(item: Item, model: Model) -> ChannelSelection:
     """Channels and depths that the model saw; files are opened only where these can differ."""
-    if model.spec.selection == WHOLE and item.settings.channels is None:
+    settings = item.settings
+    if model.spec.selection == WHOLE and settings.channels is None and settings.project is None:
         return WHOLE
-    return choose_channels(item.open(), model, item.settings.channels)
+    return choose_channels(item.open(), model, item.settings)

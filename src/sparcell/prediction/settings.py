@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
@@ -56,6 +57,9 @@ class PredictSettings:
     max_pixels : int, optional
         Most pixels that the header of an image may declare, all planes together; by default see
         `sparcell.prediction.planning.input_checks.check_declared_size`.
+    project : {"max"}, optional
+        Predict the maximum along Z of each stack, so that a nucleus counts once; by default each
+        depth is predicted by itself.
     pictures : bool
         Whether to draw each image with its results, and ``overview.html`` of all.
     """
@@ -71,6 +75,7 @@ class PredictSettings:
     into_image: str | None = None
     max_pixels: int | None = None
     scene: str | None = None
+    project: Literal["max"] | None = None
     pictures: bool = True
 
     def __post_init__(self) -> None:
@@ -82,6 +87,14 @@ class PredictSettings:
         ):
             if value is not None and value < least:
                 raise InputError(f"`{name}={value}`", f"{least} or more", "correct it")
+        if self.project not in (None, "max"):
+            raise InputError(f"`project={self.project}`", "max", "correct it")
+        if self.into_image is not None and self.project:
+            raise InputError(
+                "`project` with `into_image`",
+                "labels of all depths in an image of all depths",
+                "leave one of them out",
+            )
         if self.into_image is not None and not re.fullmatch(r"\w[\w.-]*", self.into_image):
             raise InputError(
                 f"the name '{self.into_image}' for labels",

@@ -311,11 +311,13 @@ def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
     if known is None or not len(clear):
         return
     found = clear["diameter_px"]
-    sizes = f"{found.min():.0f}" + (f" to {found.max():.0f}" if len(clear) > 1 else "")
+    sizes = " to ".join(dict.fromkeys((f"{found.min():.0f}", f"{found.max():.0f}")))
     images = clear["image"].unique().tolist()
+    objects = spec.objects[1]
+    every = counted(counts["image"].nunique(), "image")
     logger.warning(
-        f"in {counted(len(images), 'image')} ({listed(images)}) objects are {sizes} px wide; this "
-        f"model learned objects of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be "
-        "wrong; "
-        f'repeat with `diameter={found.median():.0f}` or `diameter="auto"`'
+        f"In {len(images)} of {every} ({listed(images)}) the {objects} are {sizes} px wide; this "
+        f"model learned {objects} of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be "
+        f"wrong. Run again with `diameter={found.median():.0f}` or "
+        '`diameter="auto"`.'
     )

@@ -164,6 +164,10 @@ class PredictionTask(ABC):
         out : Path
         """
 
+    def announce(self, model: Model, images: int) -> str:
+        """Say in a line what begins."""
+        return f"Counting {model.spec.objects[1]} in {counted(images, 'image')}."
+
     def write_overview(  # noqa: B027
         self,
         items: Sequence[Item],
@@ -250,18 +254,21 @@ class InstanceTask(PredictionTask):
         if all(item.settings.diameter is None for item in items):
             warn_if_far(counts, model.spec)
         warn_misfits(fits, model)
-        unnamed_axes = all(item.settings.axes is None for item in items)
-        if unnamed_axes and len(counts) and (note := stack_note(counts)):
+        axes_given = any(item.settings.axes for item in items)
+        if len(counts) and (note := stack_note(counts, axes_given)):
             logger.warning(note)
+        if not items:
+            return TaskResults("No image was counted.", counts, [])
         total = int(counts["count"].sum()) if len(counts) else 0
-        summary = f"found {counted(total, 'object')} in {counted(len(items), 'image')}"
+        objects = counted(total, *model.spec.objects)
+        summary = f"Found {objects} in {counted(len(items), 'image')}"
         if len(counts) > len(items):
-            summary += f" of {len(counts)} planes together"
-        summary += f"\n  counts    {out / 'counts.csv'}"
+            summary += f" of {len(counts)} layers together"
+        summary += f".\n  Counts    {out / 'counts.csv'}"
         if not any(item.settings.into_image for item in items):
-            summary += f"\n  outlines  {out / 'labels'}"
+            summary += f"\n  Outlines  {out / 'labels'}"
         if any(item.settings.pictures for item in items):
-            summary += f"\n  pictures  {out / 'overview.html'}"
+            summary += f"\n  Pictures  {out / 'overview.html'}"
         return TaskResults(summary, counts, [])
 
     def write_overview(
@@ -315,6 +322,10 @@ class ImageTask(PredictionTask):
         """See `draw_stain`."""
         draw_stain(image, item.stain, item.picture)
 
+    def announce(self, model: Model, images: int) -> str:
+        """Say in a line what begins."""
+        return f"Predicting {', '.join(model.maps)} of {counted(images, 'image')}."
+
     def finish(
         self,
         items: Sequence[Item],
@@ -327,7 +338,8 @@ class ImageTask(PredictionTask):
         images = [item.stain for item in items]
         import pandas as pd
 
-        summary = f"{counted(len(images), 'image')} of {', '.join(model.maps)}: {out / 'stain'}"
+        stains = ", ".join(model.maps)
+        summary = f"Predicted {stains} of {counted(len(images), 'image')}: {out / 'stain'}"
         return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sparcell.evaluation.in_words import count_sentences
+
 Level = Literal["good", "fair", "poor", "unknown"]
 
 GOOD_COUNT, FAIR_COUNT = 0.10, 0.25
@@ -92,11 +94,8 @@ def judge_counts(
         for one in fields
     ]
     level = _level(float(np.mean(errors)), match["f1"], len(fields))
-    difference = (count["pred"] - count["truth"]) / count["truth"]
     sentences = [
-        f"Counted {count['pred']}, the labels have {count['truth']} ({difference:+.0%}).",
-        f"{match['tp']} of {count['truth']} were found with a fitting outline, {match['fn']} were "
-        f"missed, {match['fp']} are extra.",
+        *count_sentences(scores),
         f"A field's count is off by {np.mean(errors):.0%} on average.",
         _basis(len(fields), part),
     ]
@@ -137,8 +136,8 @@ def _advice(
     if level == "poor":
         if typical_diameter is not None and typical_diameter < SMALL_DIAMETER:
             advice.append(
-                f"The objects are small, about {typical_diameter:.0f} px: use images of a "
-                "higher magnification, or a recipe for points."
+                f"The objects are small, about {typical_diameter:.0f} px: try the recipe "
+                "particles-light, or images of a higher magnification."
             )
         elif not match["tp"]:
             advice.append(

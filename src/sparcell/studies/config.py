@@ -53,17 +53,21 @@ class Candidate(Part):
 
 
 class Limit(Part):
-    """Limit of every run: a number of steps, or processor time."""
+    """Limit of every run: a number of steps, processor time, or time by the clock."""
 
     steps: int | None = Field(None, ge=1, description="steps of the optimiser")
     cpu_seconds: float | None = Field(
         None, gt=0, description="processor time of the training, s (wall time on a GPU)"
     )
 
+    minutes: float | None = Field(
+        None, gt=0, description="time of the training by the clock, min; depends on the machine"
+    )
+
     @model_validator(mode="after")
     def _one(self) -> Limit:
-        if (self.steps is None) == (self.cpu_seconds is None):
-            raise ValueError("give either steps or cpu_seconds")
+        if sum(value is not None for value in (self.steps, self.cpu_seconds, self.minutes)) != 1:
+            raise ValueError("give either steps or cpu_seconds or minutes")
         return self
 
 
@@ -213,7 +217,7 @@ class Study(Part):
         if settings.get("data", {}).get("labels") != self.labels:
             decided["data.labels"] = "labels"
         if self.limit:
-            names = ("epochs", "max_steps", "cpu_seconds", "patience")
+            names = ("epochs", "max_steps", "cpu_seconds", "minutes", "patience")
             decided |= {f"fit.{name}": "limit" for name in names}
         for name in sorted({*settings, *name_settings(settings)} & set(decided)):
             raise InputError(
@@ -230,6 +234,7 @@ class Study(Part):
                 update={
                     "max_steps": self.limit.steps or 0,
                     "cpu_seconds": self.limit.cpu_seconds or 0,
+                    "minutes": self.limit.minutes or 0,
                     "patience": WHOLE_BUDGET,
                 }
             )

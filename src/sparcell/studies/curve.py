@@ -10,8 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
-from sparcell.core.text import counted
-from sparcell.evaluation import score_title
 from sparcell.studies.curve_fit import FEWEST_FOR_A_FIT, evaluate_curve, fit_and_resample, widened
 from sparcell.studies.result_tables import finished, labelled_fields, tidy
 
@@ -19,7 +17,6 @@ Values = NDArray[np.float64]
 Unit = Literal["fields", "objects"]
 
 INTERVAL = (0.025, 0.975)
-NO_GROWTH = 1e-9
 FARTHEST = 4.0
 """No statement is made beyond so many times the labels that were tried."""
 
@@ -51,6 +48,8 @@ class LearningCurve:
         a, b, c of score(n) = a - b n^(-c); None for fewer than four budgets.
     samples : (S, 3) float or None
         The same of curves through resampled runs.
+    seconds : float or None
+        Median time of the trainings with the most labels, s, where it is known.
     """
 
     metric: str
@@ -60,6 +59,7 @@ class LearningCurve:
     objects_per_field: float | None
     fit: Values | None
     samples: Values | None
+    seconds: float | None = None
 
     @property
     def means(self) -> Values:
@@ -189,7 +189,17 @@ def learning_curve(
     amounts = np.array(sorted(by_amount))
     scores = tuple(np.concatenate(by_amount[amount]) for amount in amounts)
     fit, samples = fit_and_resample(amounts, scores)
-    return LearningCurve(metric, unit, amounts, scores, _objects_per_field(good), fit, samples)
+    return LearningCurve(
+        metric, unit, amounts, scores, _objects_per_field(good), fit, samples, _seconds(good)
+    )
+
+
+def _seconds(good: pd.DataFrame) -> float | None:
+    if not {"train_s", "n_train"} <= set(good):
+        return None
+    fields = good["n_train"].astype(float)
+    seconds = float(good["train_s"].astype(float)[fields == fields.max()].median())
+    return seconds if np.isfinite(seconds) else None
 
 
 def _objects_per_field(good: pd.DataFrame) -> float | None:
@@ -265,57 +275,6 @@ def forecast_curve(
         curve.gain(amount, 2 * amount) if reaches else None,
         _minutes(curve, more, minutes_per_field, seconds_per_object),
     )
-
-
-def describe(
-    curve: LearningCurve,
-    minutes_per_field: float | None = None,
-    more: int | None = None,
-    seconds_per_object: float | None = None,
-) -> str:
-    """Say in words what more labels would bring; see `forecast_curve`."""
-    ahead = forecast_curve(curve, minutes_per_field, more, seconds_per_object)
-    name = score_title(curve.metric)
-    extra = f"{ahead.more} more outlined {curve.unit if ahead.more > 1 else curve.unit[:-1]}"
-    if ahead.minutes is not None:
-        extra += f" (about {duration(ahead.minutes)} of annotation)"
-    sentences = [f"With {curve.most:g} labelled {curve.unit}, {name} is {curve.means[-1]:.2f} now."]
-    if ahead.expected is None:
-        few = f"One run at each of {counted(len(curve.amounts), 'budget')} supports no forecast"
-        return f"{sentences[0]} {few}: add seeds or budgets."
-    expected = f"with {extra} expect {name} {ahead.expected.low:.2f} to {ahead.expected.high:.2f}"
-    reach = f"That is {ahead.times:.2g} times the labels that were tried"
-    if curve.fit is None:
-        sentences.append(
-            f"{len(curve.amounts)} budgets are too few to fit a curve; if every doubling brings "
-            f"no more than the last one did ({max(0.0, curve.last_doubling):.3f}), then {expected}."
-        )
-    elif ahead.doubling is None:
-        sentences.append(f"{expected[:1].upper()}{expected[1:]}.")
-    else:
-        again = f"doubling again adds less than {rounded_up(ahead.doubling):.2f}"
-        sentences.append(f"{expected[:1].upper()}{expected[1:]}; {again}.")
-        reach += f", the doubling {2 * ahead.times:.2g} times"
-    sentences.append(f"{reach}.")
-    if curve.fit is not None and curve.fit[1] < NO_GROWTH:
-        sentences.append(
-            "The scores do not grow with the labels: more of them are not what is missing."
-        )
-    if not curve.repeated:
-        sentences.append(
-            "There is one run for each budget, so what another seed would change is not known."
-        )
-    return " ".join(sentences)
-
-
-def rounded_up(gain: float) -> float:
-    """Round to hundredths, upwards and to no less than one: a promise of less must hold."""
-    return float(max(0.01, np.ceil(gain * 100) / 100))
-
-
-def duration(minutes: float) -> str:
-    """Name a time in the unit that fits: minutes below two hours."""
-    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
 
 
 def _minutes(

@@ -218,11 +218,13 @@ def _choose(
 def describe_plan(plan: Plan) -> str:
     """Describe a plan for the terminal: its runs, its fields and, where known, its time."""
     study, first = plan.study, plan.runs[0]
+    recipes = ", ".join(plan.recipes)
+    *fewer, most = (str(budget) for budget in study.budgets)
+    budgets = f"{', '.join(fewer)} and {most}" if fewer else most
+    times = max(study.folds, 1) * len(study.seeds)
     lines = [
-        f"{study.name}: {counted(len(plan.runs), 'run')} = "
-        f"{counted(len(plan.recipes), 'recipe')} x "
-        f"{counted(len(study.budgets), 'budget')} x {counted(max(study.folds, 1), 'fold')} x "
-        f"{counted(len(study.seeds), 'seed')}"
+        f"{study.name}: {counted(len(plan.runs), 'training')} of {recipes}, with {budgets} images"
+        + (f", {times} times each" if times > 1 else "")
     ]
     if study.fixed_test:
         lines.append(
@@ -245,6 +247,9 @@ def describe_plan(plan: Plan) -> str:
     if study.limit and study.limit.cpu_seconds:
         hours = len(plan.runs) * study.limit.cpu_seconds / 3600
         lines.append(f"  training: {hours:.1f} h of processor time, scoring not counted")
+    elif study.limit and study.limit.minutes:
+        hours = len(plan.runs) * study.limit.minutes / 60
+        lines.append(f"  training: {hours:.1f} h, scoring not counted")
     elif study.limit and study.limit.steps:
         lines.append(f"  training: {study.limit.steps} steps each; the time shows after a run")
     lines.append(f"  first run: {first.key}")

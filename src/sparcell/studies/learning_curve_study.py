@@ -13,7 +13,7 @@ from sparcell.studies.config import Candidate, Limit, Study
 from sparcell.studies.field_parts import column, split_fields
 
 POINTS = 5
-FEWEST = 5
+FEWEST = 3
 FOLDS = 5
 
 
@@ -31,7 +31,8 @@ def learning_curve_study(
     Five budgets, evenly spaced on a logarithmic axis from one field to all, each a part of the
     next. Validation fields come from the budget, so its size is all the labels that a run uses.
     Where fields are marked test, the runs of all seeds are scored on them; otherwise every field is
-    tested in one of five folds, and folds stand in for seeds.
+    tested in one of five folds, and folds stand in for seeds. Of three or four fields each is
+    tested in turn. A budget of one field learns from its left part and validates on the right one.
 
     Parameters
     ----------

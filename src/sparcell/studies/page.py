@@ -22,14 +22,8 @@ from sparcell.io import read_table, write_table
 from sparcell.reports.pictures import png
 from sparcell.studies.comparison import draw_recipes
 from sparcell.studies.conclusions import budget_name, conclude
-from sparcell.studies.curve import (
-    LearningCurve,
-    describe,
-    duration,
-    forecast_curve,
-    learning_curve,
-    rounded_up,
-)
+from sparcell.studies.curve import LearningCurve, forecast_curve, learning_curve
+from sparcell.studies.curve_words import describe, duration, rounded_up
 from sparcell.studies.paper_tables import as_rows, paper_tables
 from sparcell.studies.pictures import (
     ERRORS,
@@ -300,6 +294,8 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
         sentences.append(
             f"Every training of Sparcell had {limit['cpu_seconds']:g} seconds of processor time."
         )
+    if limit.get("minutes"):
+        sentences.append(f"Every training of Sparcell had {limit['minutes']:g} minutes.")
     if limit.get("steps"):
         sentences.append(f"Every training of Sparcell had {limit['steps']} steps.")
     if study.get("val"):

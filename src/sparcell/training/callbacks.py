@@ -6,6 +6,7 @@ import csv
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from sparcell.core.files import remove_partial_files, whole_file
+from sparcell.core.text import time_left
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.nets.head import is_pretrained
 from sparcell.training.recipe import Recipe
@@ -29,36 +31,72 @@ WEIGHTS = ("epoch", "global_step", "pytorch-lightning_version", "state_dict")
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", *SCORES, "lr", "seconds")
 
 
+LAG = 0.05
+"""Share of a budget by which the clock must be ahead of the steps to decide the learning rate."""
+STILL_RISING = 0.01
+"""Gain of the score in the last quarter of a training from which more time may help."""
+
+
+class Stopwatch:
+    """Seconds by a clock since the start, and those carried over from before it."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.start()
+
+    def start(self, carried: float = 0.0) -> None:
+        """Start with the seconds of an earlier run."""
+        self.carried, self._began = carried, self.clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return self.carried + self.clock() - self._began
+
+
 class Budget(Callback):
     """Sets the learning rate by the used part of the budget, and ends the training with it.
 
-    The budget is that of the recipe: processor seconds, steps, or else epochs. Processor time is
-    that of this process, validation included; on a GPU wall time stands in. It is carried
-    through checkpoints, so a resumed run gets no more than an unbroken one.
+    The budget is that of the recipe: processor seconds, steps, or else epochs, and minutes by the
+    clock beside any of them. Processor time is that of this process, validation included; on a GPU
+    wall time stands in. Both times are carried through checkpoints, so a resumed run gets no more
+    than an unbroken one.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         self.fit, self.optimiser = recipe.fit, recipe.optimiser
-        self._clock = time.monotonic if torch.cuda.is_available() else time.process_time
-        self._carried = 0.0
-        self._began = self._clock()
+        processor = time.monotonic if torch.cuda.is_available() else time.process_time
+        self._processor, self._wall = Stopwatch(processor), Stopwatch(time.monotonic)
 
     @property
     def seconds(self) -> float:
         """Processor time used so far."""
-        return self._carried + self._clock() - self._began
+        return self._processor.seconds
+
+    @property
+    def minutes(self) -> float:
+        """Minutes by the clock so far."""
+        return self._wall.seconds / 60
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the minutes are used up."""
+        return bool(self.fit.minutes) and self.minutes >= self.fit.minutes
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the time used to a checkpoint."""
-        return {"seconds": self.seconds}
+        """Give the times used to a checkpoint."""
+        return {"seconds": self.seconds, "wall_seconds": self._wall.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the time that the run had used."""
-        self._carried, self._began = state_dict["seconds"], self._clock()
+        """Take up the times that the run had used."""
+        self._processor.start(state_dict["seconds"])
+        # Checkpoints of earlier versions lack it; they had no limit by the clock.
+        self._wall.start(state_dict.get("wall_seconds", 0.0))
 
     def on_fit_start(self, trainer: lightning.Trainer, module: Any) -> None:
-        """Start the clock."""
-        self._began = self._clock()
+        """Start the clocks."""
+        for watch in (self._processor, self._wall):
+            watch.start(watch.carried)
 
     def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """Take no step more in a resumed run that had only its model to write."""
@@ -86,12 +124,23 @@ class Budget(Callback):
             trainer.should_stop = True
 
     def progress(self, trainer: lightning.Trainer) -> float:
-        """Share of the budget that is used up, 0..1."""
+        """Share of the budget that is used up, 0..1.
+
+        The clock counts where it is ahead by more than `LAG`. So a run that ends with its steps
+        does not depend on it.
+        """
+        used = self._used(trainer)
+        by_clock = self.minutes / self.fit.minutes if self.fit.minutes else 0.0
+        ahead = by_clock >= 1 or by_clock > used + LAG
+        return float(min(by_clock if ahead else used, 1.0))
+
+    def _used(self, trainer: lightning.Trainer) -> float:
+        """Used share of processor time, steps or epochs."""
         if self.fit.cpu_seconds:
-            return float(min(self.seconds / self.fit.cpu_seconds, 1.0))
+            return self.seconds / self.fit.cpu_seconds
         batches = int(trainer.num_training_batches) // trainer.accumulate_grad_batches
         steps = self.fit.max_steps or self.fit.epochs * max(batches, 1)
-        return float(min(trainer.global_step / steps, 1.0))
+        return float(trainer.global_step / steps)
 
 
 def freeze_pretrained(network: torch.nn.Module, frozen: bool) -> None:
@@ -194,11 +243,11 @@ class MetricsTable(Callback):
         score = next(name for name in SCORES if name in row)
         if trainer.is_global_zero:
             defined = module.validation_score.is_defined
-            reached = f"{row[score]:.3f}" if defined else "none, no object"
-            logger.info(
-                f"epoch {row['epoch']:.0f} ({done:.0%})  train loss {row['train_loss']:.4f}  "
-                f"val loss {row['val_loss']:.4f}  val {SCORES[score]} {reached}  "
-                f"{row['seconds']:.0f} s, at most {left / 60:.0f} min left"
+            reached = f"{row[score]:.2f} of 1" if defined else "none, they have no object"
+            logger.info(f"{done:4.0%}  score on the check images {reached}  {time_left(left)}")
+            logger.debug(
+                f"epoch {row['epoch']:.0f}: train loss {row['train_loss']:.4f}, val loss "
+                f"{row['val_loss']:.4f}, {SCORES[score]} {row[score]:.3f}, {row['seconds']:.0f} s"
             )
 
     def add(self, trainer: lightning.Trainer, epoch: int, seconds: float) -> None:
@@ -217,6 +266,22 @@ class MetricsTable(Callback):
             table = csv.DictWriter(stream, COLUMNS, restval="")
             table.writeheader()
             table.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in self.rows)
+
+
+def report_end(trainer: lightning.Trainer, table: MetricsTable, budget: Budget) -> None:
+    """Say why a training ended before its steps or epochs did, and whether more could help."""
+    score = next((name for name in SCORES if name in table.rows[-1]), "")
+    scores = [row[score] for row in table.rows if score in row]
+    stopping = trainer.early_stopping_callback
+    if budget.is_out_of_time:
+        message = f"Stopped after {budget.minutes:.0f} min, the time allowed."
+        earlier = scores[: max(1, len(scores) * 3 // 4)]
+        if scores and scores[-1] > max(earlier) + STILL_RISING:
+            more = math.ceil(2 * budget.fit.minutes)
+            message += f" The score was still rising: `minutes={more}` may give a better model."
+        logger.info(message)
+    elif stopping is not None and stopping.wait_count >= stopping.patience:
+        logger.info(f"Stopped: {stopping.patience} rounds brought nothing more.")
 
 
 class WholeCheckpoints(TorchCheckpointIO):

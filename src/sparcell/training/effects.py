@@ -150,6 +150,12 @@ NO_EFFECT = (
         "a method that finds objects",
         lambda recipe: not METHODS[recipe.method.name].task.finds_objects,
     ),
+    NoEffect(
+        "fit.match_within",
+        "method.name",
+        "a method that finds objects",
+        lambda recipe: not METHODS[recipe.method.name].task.finds_objects,
+    ),
     _needs("normalise.low", "normalise.method", "percentiles"),
     _needs("normalise.high", "normalise.method", "percentiles"),
     NoEffect(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.domain_check import measure_domain
 from sparcell.preprocessing.padding import pad_to
+from sparcell.reports.verdict import SMALL_DIAMETER
 from sparcell.training.data.field_refs import FieldRef, shared_selection
 from sparcell.training.data.fields import Fields
 from sparcell.training.data.selection import find_groups
@@ -35,6 +37,8 @@ from sparcell.training.tasks import task_of
 logger = logging.getLogger(__name__)
 
 GOLDEN_EDGE = 256
+WORKED = 0.02
+"""Score on validation fields up to which a training did not work."""
 
 
 def export_model(
@@ -66,7 +70,7 @@ def export_model(
     typical_area, largest = task.object_sizes(fields["train"])
     settings, scores = module.decode_settings, {}
     if task.has_truth(places["val"]):
-        scores["before_training"] = _start_scores(out, module.method.task)
+        scores["before_training"] = _start_scores(out, module.method.task, typical_area)
         settings, tuning = task.tune(module, fields["val"], typical_area)
         scores |= {"tuning": tuning} if tuning else {}
     record["typical_area"] = typical_area
@@ -178,12 +182,28 @@ def _golden_input(fields: Fields, recipe: Recipe) -> NDArray[np.float32]:
     return normalised(pad_to(middle, (edges[0], edges[1])), recipe.normalise)
 
 
-def _start_scores(out: Path, task: Task) -> dict[str, float]:
+def _why_not(best: float, start: float, typical_area: float | None) -> str:
+    """Say that a training did not work, and what to try."""
+    size = 2 * (typical_area / math.pi) ** 0.5 if typical_area else math.inf
+    if best <= WORKED:
+        what = "almost nothing was found on the check images"
+    else:
+        what = f"the score on the check images is {best:.2f}, before training {start:.2f}"
+    if size < SMALL_DIAMETER:
+        advice = f"Objects are about {size:.0f} px wide: try the recipe particles-light."
+    else:
+        advice = "Train for longer, outline more images, or check the outlines in report.html."
+    return f"Training did not work: {what}. {advice}"
+
+
+def _start_scores(out: Path, task: Task, typical_area: float | None) -> dict[str, float]:
     """Scores of the validation fields before training, and of the best epoch."""
     with (out / "metrics.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     score = task.score
     start, best = float(rows[0][score]), max(float(row[score]) for row in rows[1:])
-    compared = "better than" if best > start else "NOT better than"
-    logger.info(f"validation {task.score_title} {best:.3f}, {compared} {start:.3f} before training")
+    if best > max(start, WORKED):
+        logger.info(f"Score on the check images: {best:.2f} of 1, before training {start:.2f}")
+    else:
+        logger.warning(_why_not(best, start, typical_area))
     return {score: start, f"best_{score}": best}

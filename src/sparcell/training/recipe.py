@@ -7,6 +7,7 @@ files build on each other is described in `sparcell.training.settings`.
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from pydantic import Field, ValidationError, model_validator
@@ -191,11 +192,31 @@ def _check(settings: dict[str, Any], name: str) -> Recipe:
         first = error.errors()[0]
         place_name = ".".join(str(part) for part in first["loc"])
         check_former(f"{first['loc'][0]}.{first['loc'][-1]}", first["input"])
+        if first["type"] == "extra_forbidden":
+            raise _unknown_setting(name, first["loc"]) from error
         raise InputError(
             f"setting {place_name} in recipe {name}: {first['msg'].lower()}",
             "a setting of `sparcell recipes show`",
             "correct its name or value",
         ) from error
+
+
+def _unknown_setting(name: str, location: tuple[int | str, ...]) -> InputError:
+    """Make the error for a setting that does not exist, with the closest one that does."""
+    # A method is chosen by name among several; its name is in the location, not in the setting.
+    part, *_, last = (str(one) for one in location) if len(location) > 1 else ("", location[0])
+    known = [*Recipe.model_fields]
+    for group, field in Recipe.model_fields.items():
+        known += [f"{group}.{one}" for one in getattr(field.annotation, "model_fields", ())]
+    setting = f"{part}.{last}" if part else str(last)
+    close = difflib.get_close_matches(setting, known, 1, 0.7)
+    fix = f"Did you mean {close[0]}?" if close else "See `sparcell recipes show`."
+    return InputError(
+        f"a setting {setting}",
+        "a setting of `sparcell recipes show`",
+        fix,
+        f"Recipe {name} has no setting {setting}. {fix}",
+    )
 
 
 def start_decoding(recipe: Recipe) -> Any:

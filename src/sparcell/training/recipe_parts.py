@@ -177,6 +177,12 @@ class Fit(Part):
     cpu_seconds: float = Field(
         0, ge=0, description="processor time, s (on a GPU: wall time); 0 = no limit"
     )
+    minutes: float = Field(
+        0,
+        ge=0,
+        description="longest time of the training by the clock, min, beside the other limits; 0 = "
+        "no limit",
+    )
     patience: int = Field(
         250, ge=1, description="epochs without improvement before the training ends"
     )
@@ -213,6 +219,12 @@ class Fit(Part):
     batch: int = Field(4, ge=1, description="crops per step")
     foreground_fraction: float = Field(
         0.0, ge=0, le=1, description="fraction of crops centred on an object; others are random"
+    )
+    match_within: float = Field(
+        0.0,
+        ge=0,
+        description="validation and tuning count an object as found within this distance of a true "
+        "one, px, which suits particles of a few pixels; 0 = by IoU",
     )
     monitor: Literal["val_loss", "val_f1", "val_pcc", "last"] = Field(
         "val_loss",

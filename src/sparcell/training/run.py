@@ -38,6 +38,7 @@ from sparcell.training.callbacks import (
     LAST,
     drop_last,
     mix_weights,
+    report_end,
 )
 from sparcell.training.data.field_refs import FieldRef, check_channels
 from sparcell.training.data.fields import Fields
@@ -66,6 +67,7 @@ def train(
     overrides: Sequence[str] = (),
     pretrained: Path | str | None = None,
     resume: bool = False,
+    minutes: float | None = None,
 ) -> Path:
     """Train a model on labelled fields.
 
@@ -83,6 +85,9 @@ def train(
         A run folder, or what else `network.weights` may be, to start from; see `start_from`.
     resume : bool
         Go on from the last finished epoch; the run ends as one that was never stopped.
+    minutes : float, optional
+        Longest time of the training by the clock, min: the setting `fit.minutes`. Adjusting
+        cut-offs, scores and report come afterwards.
 
     Returns
     -------
@@ -96,6 +101,8 @@ def train(
         loss becomes NaN.
     """
     out = Path(out)
+    if minutes is not None:
+        overrides = [*overrides, f"fit.minutes={minutes:g}"]
     if isinstance(recipe, str):
         recipe = load_recipe(recipe, list(overrides), pretrained=pretrained is not None)
     if pretrained is not None:
@@ -111,7 +118,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     """Train in a folder that this process has locked."""
     _check_run(out, recipe, resume)
     if (out / "model.zip").exists() and is_finished(out):
-        logger.info(f"{out} is finished already")
+        logger.info(f"The training in {out} is finished already.")
         drop_last(out / "checkpoints")
         with keep_model(out):
             write_report(out)
@@ -155,11 +162,14 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     }
     _check_inputs(out, record)
     write_json(out / "record.json", record)
+    start_words = "a random" if recipe.network.weights == "none" else "a pretrained"
     logger.info(
-        f"{recipe.name}: {fields['train'].outlined} training and {len(fields['val'])} validation "
-        "fields, "
-        f"{sum(p.numel() for p in module.network.parameters()) / 1e6:.1f} M weights from "
-        f"{module.start}"
+        f"Learning from {counted(train_fields.outlined, 'image')}, starting from {start_words} "
+        "network."
+    )
+    logger.debug(
+        f"{recipe.name}: {sum(p.numel() for p in module.network.parameters()) / 1e6:.1f} M weights "
+        f"from {module.start}"
     )
     start = {name: value.detach().clone() for name, value in module.state_dict().items()}
     record["training"] = _fit(module, fields, out)
@@ -253,9 +263,11 @@ def _fit(
                 table.add(trainer, 0, 0.0)
             start = str(last) if last.exists() else None
             trainer.fit(module, crops, ckpt_path=start, weights_only=True)
+            report_end(trainer, table, budget)
             return {
                 "steps": trainer.global_step,
                 "cpu_seconds": round(budget.seconds, 1),
+                "minutes": round(budget.minutes, 2),
                 "seconds": round(sum(row["seconds"] for row in table.rows), 1),
                 "parameters": sum(p.numel() for p in module.network.parameters()),
                 "peak_mib": peak_memory(),

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
-from sparcell.evaluation import Confusion, Matching, count_overlaps, match_objects, pearson
+from sparcell.evaluation import (
+    Confusion,
+    Matching,
+    count_overlaps,
+    detect,
+    match_objects,
+    pearson,
+)
 from sparcell.training.data.fields import TrainingField
 
 NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.75))
@@ -16,7 +23,10 @@ NOTHING = tuple(Matching(threshold, Confusion(), 0.0) for threshold in (0.5, 0.7
 
 @dataclass(frozen=True)
 class MatchCounts:
-    """One-to-one matches pooled over fields, at IoU 0.5 and 0.75."""
+    """One-to-one matches pooled over fields, at IoU 0.5 and 0.75.
+
+    Of particles: matches within a distance, and at IoU 0.5, which decides among equals.
+    """
 
     loose: Matching = NOTHING[0]
     strict: Matching = NOTHING[1]
@@ -56,10 +66,22 @@ def correlate(field: TrainingField, predicted: NDArray[np.float32]) -> list[floa
     ]
 
 
-def score_field(field: TrainingField, found: Labels) -> MatchCounts:
-    """Match objects with a field's outlines or, where it has points alone, with these."""
+def score_field(field: TrainingField, found: Labels, within: float = 0.0) -> MatchCounts:
+    """Match objects with a field's outlines or, where it has points alone, with these.
+
+    Parameters
+    ----------
+    field : TrainingField
+    found : (Y, X) int32
+    within : float
+        Largest distance to a true object, px, see `sparcell.evaluation.detect`; 0: by IoU.
+    """
     if field.points is not None and not field.labels.any():
         return match_points(field.points, found, field.valid)
+    if within:
+        near = detect(field.labels * field.valid, found * field.valid, within)
+        fitting = match_valid(field.labels, found, field.valid).loose
+        return MatchCounts(replace(fitting, confusion=near.confusion), fitting)
     return match_valid(field.labels, found, field.valid)
 
 

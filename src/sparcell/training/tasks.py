@@ -60,7 +60,7 @@ class ObjectScore:
         height, width = field.labels.shape
         maps = join([output[:, :height, :width]], axis=2)
         objects = self.module.method.decode(maps, self.module.decode_settings)
-        self.counts += score_field(field, objects.labels)
+        self.counts += score_field(field, objects.labels, self.module.recipe.fit.match_within)
 
     @property
     def value(self) -> float:

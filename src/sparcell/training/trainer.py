@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sparcell.core.errors import InputError
 from sparcell.training.callbacks import AveragedWeights, Budget, MetricsTable, WholeCheckpoints
+from sparcell.training.progress import TrainingProgress
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Fit
 
@@ -66,13 +66,14 @@ def make_trainer(
             *_choose_weights(fit, keep),
             ModelCheckpoint(filename="last", **keep),
             *([AveragedWeights(decay)] if decay else []),
+            TrainingProgress(budget),
         ],
         plugins=[WholeCheckpoints()],
         num_sanity_val_steps=0,
         # Left to itself, Lightning starts this command anew for every further GPU.
         devices=1,
         logger=_logger(fit.log_to, out),
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=out,
     )

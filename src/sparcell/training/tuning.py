@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.annotations.derive import grow_outlines
+from sparcell.core.text import counted
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.methods.base import Maps
 from sparcell.preprocessing.padding import pad_to
@@ -59,11 +60,12 @@ def tune_decoding(
     `sparcell label`.
     """
     method, predicted = module.method, _predict_fields(module, fields)
+    within = module.recipe.fit.match_within
 
     def score(settings: Any) -> float:
         total = MatchCounts()
         for field, maps in predicted:
-            total += score_field(field, method.decode(maps, settings).labels)
+            total += score_field(field, method.decode(maps, settings).labels, within)
         return (total.f1 + total.f1_strict) / 2
 
     start = score(module.decode_settings)
@@ -71,10 +73,12 @@ def tune_decoding(
     for candidate in method.candidates(module.decode_settings, typical_area):
         if (reached := score(candidate)) > best_score:
             best, best_score = candidate, reached
+    loose = f"within {within:g} px and at IoU 0.5" if within else "at IoU 0.5 and 0.75"
     logger.info(
-        f"decoding tuned on {len(predicted)} validation fields: "
-        f"F1 {start:.3f} -> {best_score:.3f}, {best}"
+        f"Cut-offs adjusted on {counted(len(predicted), 'check image')}: {start:.2f} -> "
+        f"{best_score:.2f} (mean of F1 {loose})"
     )
+    logger.debug(f"decoding: {best}")
     return best, {"fields": len(predicted), "f1_default": start, "f1_tuned": best_score}
 
 
@@ -103,9 +107,10 @@ def fit_outlines(module: SegmentationModule, fields: Fields) -> tuple[Any, dict[
     candidates = [threshold for threshold, found in shifts.items() if found.pairs > most / 2]
     best = min(candidates, key=lambda t: abs(shifts[t].mean)) if candidates else start
     logger.info(
-        f"threshold {best:.2f}: outlines lie {shifts[best].mean:+.2f} px outside the true ones on "
-        f"{len(predicted)} fields, {shifts[start].mean:+.2f} px with {start:.2f}"
+        f"Threshold adjusted on {counted(len(predicted), 'check image')}: outlines lie "
+        f"{shifts[best].mean:+.2f} px outside the true ones, before {shifts[start].mean:+.2f} px"
     )
+    logger.debug(f"threshold {start:.2f} -> {best:.2f}")
     return module.decode_settings.model_copy(update={"threshold": best}), {
         "fields": len(predicted),
         "shift_default": shifts[start].mean,

@@ -258,7 +258,7 @@ def _report(
         logger.warning(f"tables without rows are taken as images without cells: {', '.join(empty)}")
     if totals["disputed"]:
         logger.warning(
-            f"outlines overlap in {totals['disputed']} px; the smallest outline has these px"
+            f"Overlapping outlines: {totals['disputed']} px were given to the smaller cell."
         )
     if totals["hidden"]:
         logger.warning(

@@ -128,7 +128,7 @@ def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterat
     for summary in first:
         item = summary.item
         try:
-            image = fit_channels(item.open(), model, item.settings.channels)
+            image = fit_channels(item.open(), model, item.settings)
             picture = layered(image, item.written_labels, edge)
         except InputError as error:
             logger.warning(f"{item.image}: no picture in overview.html: {error}")

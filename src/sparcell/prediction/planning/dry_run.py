@@ -158,7 +158,7 @@ def _estimate_item(item: Item, plan: PredictionPlan) -> ImageEstimate:
     try:
         image = item.open_checked()
         result = task.result(item, task.in_blocks(settings, image))
-        image = fit_channels(image, model, settings.channels)
+        image = fit_channels(image, model, settings)
         scale = None
         if settings.diameter != "auto":
             scale = choose_scale(image, model, settings.diameter)

@@ -131,6 +131,9 @@ def _recorded(model: Model, settings: PredictSettings) -> dict[str, Any]:
     # Scenes are in the names of the results; earlier versions recorded none.
     del recorded["scene"]
     del recorded["pictures"]
+    # Newer settings count where they are used, so earlier predictions can be resumed.
+    if recorded["project"] is None:
+        del recorded["project"]
     return recorded
 
 
@@ -162,8 +165,9 @@ def _check_out(
         raise InputError(
             f"results in {out}",
             "a new folder",
-            "add `resume=True` to finish them, `overwrite=True` to replace them, or choose another "
-            "`out`",
+            "choose another `out`",
+            f'"{out}" holds earlier results. Add `overwrite=True` to replace them, `resume=True` '
+            "to finish them, or choose another `out`.",
         )
     settings = earlier.get("settings")
     settings = settings if isinstance(settings, dict) else {}

@@ -13,7 +13,7 @@ import numpy as np
 from sparcell.annotations.labelled_dataset import check_finished, no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.text import counted
+from sparcell.core.text import counted, listed
 from sparcell.evaluation import Groups, usual_groups
 from sparcell.io import open_sample
 from sparcell.methods.stain.config import StainConfig
@@ -122,14 +122,12 @@ def find_fields(
     if not places["train"]:
         raise _nothing_to_train(datasets, config, learns_from)
     if not places["val"] and not config.val_fraction:
-        logger.warning("no field for validation: all training fields are trained on as a whole")
+        logger.warning("No image is kept aside to check progress: all are learned from.")
         places["train"] = _subset(places["train"], config, seed)
         places["val"] = list(places["train"])
     elif not places["val"]:
         places["train"], places["val"] = _hold_out(places["train"], config.val_fraction, seed)
-        alone = any(place.x != slice(None) for place in places["val"])
-        validation = "the right part of the only field" if alone else str(len(places["val"]))
-        logger.info(f"no field is marked val: {validation} kept for validation")
+        _report_held_out(places)
     places["train"] = _subset(places["train"], config, seed)
     report_annotations(places["train"])
     check_fields(places["val"] + places["test"])
@@ -142,6 +140,20 @@ def find_fields(
     if TARGETS[learns_from].are_objects:
         _check_objects(places)
     return places
+
+
+def _report_held_out(places: dict[str, list[FieldRef]]) -> None:
+    """Say which images are kept aside to check progress."""
+    if any(place.x != slice(None) for place in places["val"]):
+        logger.info("The right part of the only image is kept aside to check progress.")
+        return
+    names = sorted({place.sample.name for place in places["val"]})
+    total = len(names) + len({place.sample.name for place in places["train"]})
+    verb = "is" if len(names) == 1 else "are"
+    logger.info(
+        f"{len(names)} of {counted(total, 'image')} ({listed(names)}) {verb} kept aside to check "
+        "progress; split.csv decides otherwise."
+    )
 
 
 def _check_objects(places: dict[str, list[FieldRef]]) -> None:
