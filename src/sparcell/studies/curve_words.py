@@ -81,11 +81,11 @@ def _enough(score: float) -> str:
 
 
 def _forecast(curve: LearningCurve, extra: str, expected: Expected) -> str:
-    sentence = f"ith {extra} expect {expected.low:.2f} to {expected.high:.2f}"
+    forecast = f"With {extra} expect {expected.low:.2f} to {expected.high:.2f}"
     if curve.fit is not None:
-        return f"W{sentence}."
+        return f"{forecast}."
     return (
-        f"W{sentence}, if every doubling brings no more than the last one did "
+        f"{forecast}, if every doubling brings no more than the last one did "
         f"({max(0.0, curve.last_doubling):.2f}): {len(curve.amounts)} numbers of images are too "
         "few for a curve."
     )
