@@ -56,12 +56,13 @@ def tables(pixel_size: float | None = 0.5, interval: float | None = 0.25) -> Tra
     }])  # fmt: skip
     links = pd.DataFrame({"movie": ["007"], "confidence": [0.5]})
     shifts = pd.DataFrame({"movie": "007", "t": range(5), "y": 0.0, "x": 0.0})
+    tiles = pd.DataFrame({"movie": "007", "tile": "", "t": range(5), "y_well": 0.0, "x_well": 0.0})
     hours = np.arange(5) * movies["interval_h"][0]
     frames = pd.DataFrame({
         "movie": "007", "t": range(5), "hours": hours, "count": [2, 1, 2, 1, 2],
         "cells": [2, 1, 2, 2, 2],
     })  # fmt: skip
-    return Tracks(objects, tracks, links, shifts, movies, frames, movies, movies)
+    return Tracks(objects, tracks, links, shifts, movies, tiles, frames, movies, movies)
 
 
 def labels() -> np.ndarray:

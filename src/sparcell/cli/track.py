@@ -9,6 +9,8 @@ import typer
 
 logger = logging.getLogger(__name__)
 
+TILES = "Tiles of a well"
+
 
 def track(
     predictions: Path = typer.Argument(
@@ -34,6 +36,22 @@ def track(
         help="Links that another tool made, instead of our own: GEFF, TrackMate's XML, a folder of "
         "the Cell Tracking Challenge, or a table; for several movies a folder of such files.",
     ),
+    grid: str = typer.Option(
+        None,
+        help="Rows and columns of tiles of a well, such as 3x3: follow cells from tile to tile.",
+        rich_help_panel=TILES,
+    ),
+    order: str = typer.Option(
+        "row",
+        help="How tiles of the grid are numbered: row, snake (every second row backwards), column "
+        "or column-snake.",
+        rich_help_panel=TILES,
+    ),
+    tiles: Path = typer.Option(
+        None,
+        help="Table of tiles instead: tile, and row and column, or y and x (px), or y_um and x_um.",
+        rich_help_panel=TILES,
+    ),
 ) -> None:
     """Follow cells over time, also when the stage shifts.
 
@@ -42,7 +60,16 @@ def track(
     from sparcell.tracking import track as run
 
     found = run(
-        predictions, out, images=images, wells=wells, interval=interval, shifts=shifts, links=links
+        predictions,
+        out,
+        images=images,
+        wells=wells,
+        interval=interval,
+        shifts=shifts,
+        links=links,
+        grid=grid,
+        order=order,
+        tiles=tiles,
     )
     divisions = int((found.tracks["fate"] == "divided").sum())
     logger.info(f"{len(found.tracks)} tracks, {divisions} divisions: {out}")

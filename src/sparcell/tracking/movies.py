@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NUMBERED = re.compile(r"(.*?)(\d+)")
+WELL_KEYS = ("plate", "well", "tile", "channel")
 POINT_COLUMNS = ("t", "y", "x", "movie", "id")
 UNEVEN = 1.5
 """A step of time that is so many times the usual one means that frames are missing."""
@@ -53,6 +54,10 @@ class MovieToTrack:
         Where a table tells, else empty.
     hours : tuple of float
         Of each frame since the first one; empty where names tell no hours.
+    group : str
+        What the tiles of one well have in common: plate, well and channel.
+    times : tuple of float
+        Of each frame, where names tell.
     """
 
     name: str
@@ -67,6 +72,8 @@ class MovieToTrack:
     tile: str = ""
     condition: str = ""
     hours: tuple[float, ...] = ()
+    group: str = ""
+    times: tuple[float, ...] = ()
 
 
 def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[MovieToTrack]:
@@ -95,6 +102,7 @@ def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[
     paths = list_images([folder])
     names = name_results(paths)
     movies, single = _split_files(names, paths)
+    movies = _name_wells(movies, wells)
     movies += _of_frames(single, wells) if single else []
     for movie in movies:
         if movie.frames < 2:
@@ -132,6 +140,15 @@ def _split_files(
     return movies, single
 
 
+def _name_wells(movies: list[MovieToTrack], wells: str | Path | None) -> list[MovieToTrack]:
+    """Add well and tile to movies of one file each, where their names tell."""
+    found = find_wells([movie.name for movie in movies], wells) if movies else None
+    if found is None:
+        return movies
+    rows = {row["name"]: row for _, row in found.table.iterrows()}
+    return [_placed(movie, rows[movie.name]) if movie.name in rows else movie for movie in movies]
+
+
 def _of_frames(files: dict[str, Path], wells: str | Path | None) -> list[MovieToTrack]:
     found = find_wells(list(files), wells)
     if found is not None and found.table["time"].notna().all():
@@ -151,7 +168,7 @@ def _of_frames(files: dict[str, Path], wells: str | Path | None) -> list[MovieTo
 
 
 def _of_wells(files: dict[str, Path], table: DataFrame, unit: str) -> list[MovieToTrack]:
-    keys = [key for key in ("plate", "well", "tile", "channel") if key in table]
+    keys = [key for key in WELL_KEYS if key in table]
     movies = []
     for values, part in table.groupby(keys, sort=True):
         frames = part.sort_values("time")
@@ -167,23 +184,18 @@ def _of_wells(files: dict[str, Path], table: DataFrame, unit: str) -> list[Movie
         interval = _check_steps(name, times)
         movie = _stack(name, frames["name"].tolist(), files, interval if unit == "h" else None)
         hours = tuple((times - times[0]).round(6).tolist()) if unit == "h" else ()
-        movies.append(
-            replace(
-                movie,
-                plate=_first(frames, "plate"),
-                well=_first(frames, "well"),
-                tile=_first(frames, "tile"),
-                condition=_first(frames, "condition"),
-                hours=hours,
-            )
-        )
+        movie = _placed(movie, frames.iloc[0])
+        movies.append(replace(movie, times=tuple(times.tolist()), hours=hours))
     return movies
 
 
-def _first(frames: DataFrame, column: str) -> str:
-    """First value of a column; empty where there is none."""
-    known = frames[column].dropna().tolist() if column in frames else []
-    return str(known[0]) if known else ""
+def _placed(movie: MovieToTrack, row: Series) -> MovieToTrack:
+    """Add what names tell of a movie: well, tile, and others."""
+    known = {key: str(value) for key, value in row.dropna().items()}
+    group = "_".join(known[key] for key in WELL_KEYS if key != "tile" and key in known)
+    well, tile, condition = (known.get(key, "") for key in ("well", "tile", "condition"))
+    plate = known.get("plate", "")
+    return replace(movie, plate=plate, well=well, tile=tile, condition=condition, group=group)
 
 
 def _check_steps(name: str, times: np.ndarray) -> float | None:

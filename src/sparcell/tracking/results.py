@@ -29,12 +29,15 @@ class Tracks:
     links : DataFrame
         One row per link, the least certain first.
     shifts : DataFrame
-        One row per frame: motion of the stage.
+        One row per tile and frame: motion of the stage.
     movies : DataFrame
         One row per movie: well, tile, condition, frames, interval_h, pixel_size_um,
         height and width in px.
+    tiles : DataFrame
+        One row per tile and frame: place of its first pixel in the well.
     frames : DataFrame
-        One row per frame: hours, objects (count) and cells.
+        One row per frame: hours, objects (count) and cells, n_tiles, and covered_px, which tiles
+        show.
     rates : DataFrame
         One row per well or condition and quantity: growth, divisions, deaths, cycles, migration,
         with 95 % intervals.
@@ -47,6 +50,7 @@ class Tracks:
     links: DataFrame
     shifts: DataFrame
     movies: DataFrame
+    tiles: DataFrame
     frames: DataFrame
     rates: DataFrame
     msd: DataFrame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from sparcell.core.progress import track as progress
 from sparcell.core.rows import LabelPlane
 from sparcell.core.tracks import Track
 from sparcell.tracking.exchange.links import read_links
+from sparcell.tracking.layout import read_layout
 from sparcell.tracking.lineage import build_tracks
 from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
@@ -32,8 +33,10 @@ from sparcell.tracking.tables import (
     movie_rows,
     object_rows,
     shift_rows,
+    tile_rows,
     track_rows,
 )
+from sparcell.tracking.tiled import TiledWell, WellMovie, group_tiles, join_tiles, warn_of_tiles
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,12 +44,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)")
+LinkSource = Callable[[str, MovieObjects, float | None], Links]
 HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
 @dataclass(frozen=True)
 class TrackedObjects:
-    """Result of one movie: its objects, their tracks, links and the path of the stage."""
+    """Result of one movie: its objects, their tracks, links and the path of the stage.
+
+    The path of a well that was joined from tiles stands still: each tile has one of its own.
+    """
 
     table: DataFrame
     objects: MovieObjects
@@ -54,6 +61,7 @@ class TrackedObjects:
     tracks: tuple[Track, ...]
     links: Links
     path: StagePath
+    well: WellMovie | None = None
 
 
 def track(
@@ -65,6 +73,9 @@ def track(
     interval: str | float | None = None,
     shifts: bool = True,
     links: Path | str | None = None,
+    grid: str | None = None,
+    order: str = "row",
+    tiles: Path | str | None = None,
 ) -> Tracks:
     """Follow cells over time: shifts of the stage, links, divisions, tracks.
 
@@ -89,6 +100,13 @@ def track(
         Correct shifts of the stage.
     links : Path or str, optional
         Links that another tool made, which are taken instead of our own; see `read_links`.
+    grid : str, optional
+        Rows and columns of the tiles of a well, such as ``3x3``: cells are followed from tile to
+        tile, in the picture of the whole well.
+    order : {"row", "snake", "column", "column-snake"}
+        In which the tiles of the grid are numbered.
+    tiles : Path or str, optional
+        Instead of a grid, a table of the places of tiles; see `read_layout`.
 
     Raises
     ------
@@ -105,12 +123,22 @@ def track(
     if folder is not None:
         check_out(folder)
     pictures = _find_pictures(movies, Path(images)) if images is not None else {}
+    layout = read_layout(tiles, grid, order, sorted({movie.tile for movie in movies} - {""}))
+    jobs: Sequence[MovieToTrack | TiledWell] = movies
+    if layout is not None:
+        jobs = group_tiles(movies, layout)
+    else:
+        warn_of_tiles(movies)
+    given = None
+    if links is not None:
+        given = partial(read_links, Path(links), alone=len(jobs) == 1)
     parts: dict[str, list[DataFrame]] = {name: [] for name in OF_MOVIES}
-    for movie in progress(movies, "tracking", len(movies), "movies"):
-        given = None
-        if links is not None:
-            given = partial(read_links, Path(links), alone=len(movies) == 1)
-        result = track_movie(movie, pictures.get(movie.name), shifts, given)
+    for job in progress(jobs, "tracking", len(jobs), "movies"):
+        if isinstance(job, TiledWell):
+            movie, result = track_well(job, pictures, shifts, given)
+        else:
+            movie = job
+            result = track_movie(job, pictures.get(job.name), shifts, given)
         _say(movie, result)
         for name, rows in _tabulate(movie, result).items():
             parts[name].append(rows)
@@ -125,7 +153,8 @@ def track(
         settings = {
             "predictions": str(predictions), "images": str(images) if images else None,
             "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
-            "links": str(links) if links else None,
+            "links": str(links) if links else None, "grid": grid, "order": order,
+            "tiles": str(tiles) if tiles else None,
         }  # fmt: skip
         write_tracked(folder, found, settings)
     return found
@@ -141,15 +170,21 @@ def _tabulate(movie: MovieToTrack, result: TrackedObjects) -> dict[str, DataFram
         tracks["hours"] = ((tracks["last"] - tracks["first"] + 1) * movie.interval).round(4)
     objects = object_rows(name, result.table, placed, of_object, links)
     tracks.insert(1, "well", movie.well)
-    objects.insert(1, "well", movie.well)
-    objects.insert(2, "tile", movie.tile)
+    for column in ("tile", "well"):
+        if column not in objects:
+            objects.insert(1, column, getattr(movie, column))
+    well = result.well
+    n_tiles, covered = (1, int(np.prod(result.objects.shape))) if well is None else well.coverage()
     return {
         "objects": objects,
         "tracks": tracks,
         "links": link_rows(name, result.objects, of_object, links),
-        "shifts": shift_rows(name, result.path),
+        "shifts": shift_rows(name, movie.tile, result.path) if well is None else well.shift_rows(),
         "movies": movie_rows(movie, result.objects),
-        "frames": frame_rows(movie, result.objects, tracks),
+        "tiles": tile_rows(movie, result.path) if well is None else well.tile_rows(),
+        "frames": frame_rows(movie, result.objects, tracks).assign(
+            n_tiles=n_tiles, covered_px=covered
+        ),
     }
 
 
@@ -179,16 +214,46 @@ def track_movie(
     movie: MovieToTrack,
     images: Image | None,
     shifts: bool,
-    given: Callable[[str, MovieObjects, float | None], Links] | None = None,
+    given: LinkSource | None = None,
 ) -> TrackedObjects:
     """Track one movie in memory, by links of our own unless `given` returns others."""
-    table, shape = measure_frames(movie)
-    objects = MovieObjects.of_table(table, movie.frames, shape)
-    if shifts:
-        read = _gray(images) if images is not None else None
-        path = follow_stage(objects, read)
-    else:
-        path = stand_still(movie.frames)
+    table, objects = measure_movie(movie)
+    path = _follow(objects, images, shifts)
+    return _link(movie, table, objects, path, given)
+
+
+def track_well(
+    well: TiledWell,
+    pictures: Mapping[str, Image],
+    shifts: bool,
+    given: LinkSource | None = None,
+) -> tuple[MovieToTrack, TrackedObjects]:
+    """Join the tiles of a well, and track it as one movie."""
+
+    def follow(tile: MovieToTrack) -> tuple[StagePath, float]:
+        _, objects = measure_movie(tile)
+        return _follow(objects, pictures.get(tile.name), shifts), objects.diameter
+
+    joined = join_tiles(well, follow)
+    table, objects = joined.measure()
+    path = stand_still(joined.movie.frames)
+    result = _link(joined.movie, table, objects, path, given)
+    return joined.movie, replace(result, well=joined)
+
+
+def _follow(objects: MovieObjects, images: Image | None, shifts: bool) -> StagePath:
+    if not shifts:
+        return stand_still(objects.count)
+    return follow_stage(objects, _gray(images) if images is not None else None)
+
+
+def _link(
+    movie: MovieToTrack,
+    table: DataFrame,
+    objects: MovieObjects,
+    path: StagePath,
+    given: LinkSource | None,
+) -> TrackedObjects:
     labels = None
     if movie.labels is not None:
         stack = movie.labels
@@ -204,8 +269,8 @@ def track_movie(
     return TrackedObjects(table, objects, of_object, tracks, links, path)
 
 
-def measure_frames(movie: MovieToTrack) -> tuple[DataFrame, tuple[float, float]]:
-    """Return all objects of a movie, in the order of frames, and the size of its field in px."""
+def measure_movie(movie: MovieToTrack) -> tuple[DataFrame, MovieObjects]:
+    """Measure all objects of a movie, in the order of frames."""
     import pandas as pd
 
     from sparcell.measurement import object_table
@@ -213,7 +278,8 @@ def measure_frames(movie: MovieToTrack) -> tuple[DataFrame, tuple[float, float]]
     if movie.points is not None:
         table = movie.points
         largest = table[["y", "x"]].max() + 1
-        return table, (float(largest["y"]), float(largest["x"]))
+        field = (float(largest["y"]), float(largest["x"]))
+        return table, MovieObjects.of_table(table, movie.frames, field)
     assert movie.labels is not None
     image = movie.labels
     parts = []
@@ -228,7 +294,8 @@ def measure_frames(movie: MovieToTrack) -> tuple[DataFrame, tuple[float, float]]
                 plane=plane,
             )
         )
-    return pd.concat(parts, ignore_index=True), image.shape
+    table = pd.concat(parts, ignore_index=True)
+    return table, MovieObjects.of_table(table, movie.frames, image.shape)
 
 
 def _gray(images: Image) -> Callable[[int], NDArray[np.float32]]:

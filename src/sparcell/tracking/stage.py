@@ -50,6 +50,18 @@ class StagePath:
         """Which steps are known, (T - 1,)."""
         return np.array([step.evidence >= CERTAIN for step in self.steps], np.bool_)
 
+    def spread(self, at: NDArray[np.int64], count: int) -> StagePath:
+        """Return the path over `count` frames, of which those `at` are known, ascending.
+
+        In the others the stage stays where it was last known to be.
+        """
+        last = np.maximum(np.searchsorted(at, np.arange(count), "right") - 1, 0)
+        still = PairShift(np.zeros(2), "none", 1.0, np.inf)
+        steps = [still] * (count - 1)
+        for own, frame in enumerate(at[1:].tolist()):
+            steps[frame - 1] = self.steps[own]
+        return StagePath(self.positions[last], tuple(steps))
+
 
 def follow_stage(objects: MovieObjects, images: ImageReader | None = None) -> StagePath:
     """Find the path of the stage.

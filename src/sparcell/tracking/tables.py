@@ -192,7 +192,7 @@ def link_rows(movie: str, objects: MovieObjects, of_object: Integers, links: Lin
     return rows.sort_values("confidence", kind="stable", ignore_index=True)
 
 
-def shift_rows(movie: str, path: StagePath) -> DataFrame:
+def shift_rows(movie: str, tile: str, path: StagePath) -> DataFrame:
     """One row per frame: position of the picture, shift since the frame before, evidence."""
     import pandas as pd
 
@@ -202,6 +202,7 @@ def shift_rows(movie: str, path: StagePath) -> DataFrame:
     positions, shifts = path.positions.round(2) + 0.0, shifts.round(2) + 0.0
     return pd.DataFrame({
         "movie": movie,
+        "tile": tile,
         "t": np.arange(len(path.positions)),
         "y": positions[:, 0],
         "x": positions[:, 1],
@@ -210,5 +211,21 @@ def shift_rows(movie: str, path: StagePath) -> DataFrame:
         "source": ["start", *(step.source for step in steps)],
         "partners": [1.0, *(round(step.partners, 3) for step in steps)],
         "evidence": [np.inf, *(round(step.evidence, 2) for step in steps)],
+        "certain": [True, *path.certain.tolist()],
+    })  # fmt: skip
+
+
+def tile_rows(movie: MovieToTrack, path: StagePath) -> DataFrame:
+    """One row per frame: place of its first pixel in the well, (y_well, x_well), px."""
+    import pandas as pd
+
+    # The picture moves over the well against its content.
+    y, x = -path.positions.round(2).T + 0.0
+    return pd.DataFrame({
+        "movie": movie.name,
+        "tile": movie.tile,
+        "t": np.arange(movie.frames),
+        "y_well": y,
+        "x_well": x,
         "certain": [True, *path.certain.tolist()],
     })  # fmt: skip
