@@ -58,6 +58,9 @@ def test_labels_tables_counts_and_record(model: Model, tmp_path: Path) -> None:
         assert table["area_px"].tolist() == sizes.tolist()
         np.testing.assert_allclose(table["area_um2"], sizes * 0.25)
         assert (table["image"] == name).all() and table["score"].between(0.5, 1).all()
+        # All pixels of an object are alike.
+        assert (table["mean_0"] == 3100).all() and (table["std_0"] == 0).all()
+        assert table["sum_0"].tolist() == (3100 * sizes).tolist()
     counts = read_table(out / "counts.csv")
     assert counts["image"].tolist() == list(scenes)
     for row, truth in zip(counts.to_dict("records"), scenes.values(), strict=True):

@@ -23,6 +23,7 @@ can be written region by region, so neither needs the whole image in memory. Par
 ``sparcell[remote]``.
 """
 
+from sparcell.io.kept_planes import keep_planes
 from sparcell.io.label_group import create_labels, locate_labels
 from sparcell.io.listing import list_images, without_thumbnails
 from sparcell.io.plate import PlateField, find_plate_field
@@ -46,6 +47,7 @@ __all__ = [
     "create_labels",
     "expand_scenes",
     "find_plate_field",
+    "keep_planes",
     "list_images",
     "list_scenes",
     "locate_labels",

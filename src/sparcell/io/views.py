@@ -24,7 +24,7 @@ def colours_in_channels(path: Path, channels: int) -> InputError:
     )
 
 
-class _PixelView:
+class PixelView:
     """Base of all views: the stored pixels, and their chunks."""
 
     def __init__(self, stored: Any) -> None:
@@ -38,7 +38,7 @@ class _PixelView:
         return getattr(self.stored, "chunks", None)
 
 
-class InvertedPixels(_PixelView):
+class InvertedPixels(PixelView):
     """Values v as `largest` - v: bright is large, where the file stores the opposite.
 
     Parameters
@@ -58,7 +58,7 @@ class InvertedPixels(_PixelView):
         return inverted
 
 
-class PalettePixels(_PixelView):
+class PalettePixels(PixelView):
     """Numbers of a palette as its colours, on a last axis of three channels.
 
     Parameters
@@ -82,7 +82,7 @@ class PalettePixels(_PixelView):
         return colours[..., channels]
 
 
-class FirstChannels(_PixelView):
+class FirstChannels(PixelView):
     """The first `count` entries of one axis: the colours without their transparency."""
 
     def __init__(self, stored: Any, axis: int, count: int) -> None:
@@ -98,7 +98,7 @@ class FirstChannels(_PixelView):
         return np.asarray(self.stored[(*index[: self.axis], part, *index[self.axis + 1 :])])
 
 
-class SelectedPosition(_PixelView):
+class SelectedPosition(PixelView):
     """The pixels at one place of an axis, which is left out."""
 
     def __init__(self, stored: Any, axis: int, position: int) -> None:

@@ -69,8 +69,9 @@ class IntensityStatistics:
         """Add the runs of some rows, as `find_runs` gives their first pixels."""
         flat = self._values[rows].astype(np.float64).reshape(self._values.shape[0], -1)
         if self._centre is None:
-            # Squares are taken about a typical value: large offsets would cost the digits.
-            self._centre = flat.mean(axis=1, keepdims=True)
+            # Squares are taken about a typical value: large offsets would cost the digits. It is
+            # whole, so that sums of whole numbers are exact.
+            self._centre = np.rint(flat.mean(axis=1, keepdims=True))
         flat -= self._centre
         # A run ends where the next one starts, background included; objects are chosen afterwards.
         self._sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
@@ -88,7 +89,8 @@ class IntensityStatistics:
         order, firsts, _ = group_runs(number, count)
         for channel, name in enumerate(self._names):
             middle = float(centre[channel, 0])
-            mean = np.bincount(number, sums[channel], count) / area
+            total = np.bincount(number, sums[channel], count)
+            mean = total / area
             variance = np.bincount(number, squares[channel], count) / area - mean**2
             columns[f"mean_{name}"] = mean + middle
             columns[f"min_{name}"] = (
@@ -98,5 +100,5 @@ class IntensityStatistics:
                 group_extreme(np.maximum, highs[channel][order], firsts) + middle
             )
             columns[f"std_{name}"] = np.sqrt(np.maximum(variance, 0))
-            columns[f"sum_{name}"] = (mean + middle) * area
+            columns[f"sum_{name}"] = total + middle * area
         return columns

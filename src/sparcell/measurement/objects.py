@@ -46,6 +46,8 @@ SHAPE_COLUMNS = (
     "perimeter_px", "eccentricity", "solidity", "orientation", "touches_border", "score",
 )  # fmt: skip
 """Columns of every object table; those in um and those of intensities come after them."""
+INTENSITY_COLUMNS = ("mean_", "min_", "max_", "std_", "sum_")
+"""Beginnings of the columns of intensities, before the name of the channel."""
 
 
 class _Perimeters:
@@ -160,6 +162,8 @@ def complete_table(
 ) -> pd.DataFrame:
     """Add what a table of objects that were measured before lacks: um, and intensities.
 
+    Intensities of the table stay if there is no image, else those of the image replace them.
+
     Parameters
     ----------
     table : DataFrame
@@ -190,6 +194,9 @@ def complete_table(
             intensities.add(strip.rows, starts, objects)
         number = np.searchsorted(columns["id"], Runs.join(parts).ids)
         columns |= intensities.columns(number, columns["area_px"])
+    else:
+        known = [name for name in map(str, table) if name.startswith(INTENSITY_COLUMNS)]
+        columns |= {name: table[name].to_numpy() for name in known}
     return pd.DataFrame(columns)
 
 

@@ -13,6 +13,7 @@ from sparcell.core.errors import first_line
 from sparcell.core.files import input_error
 from sparcell.core.image import Image
 from sparcell.core.progress import track
+from sparcell.io import keep_planes
 from sparcell.io.chunks import warn_missing_chunks
 from sparcell.models.domain import DomainFit
 from sparcell.prediction.items import Item
@@ -119,7 +120,7 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
         warn_missing_chunks(image)
         if task.in_blocks(item.settings, image):
             return Outcome(in_blocks=True)
-        prepared = PreparedImage.of(image, loaded, item.settings)
+        prepared = PreparedImage.of(keep_planes(image), loaded, item.settings)
         prepared.log_size()
         task.predict(prepared, item, runtime_spec.threads)
         draw_item(task, item, prepared.image)

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,14 +136,7 @@ def _predict_plane(
     tables: list[Future[pd.DataFrame]] = []
 
     def measure(found: TileObjects) -> pd.DataFrame:
-        table = object_table(
-            found.labels,
-            pixel_size=image.pixel_size,
-            scores=found.scores,
-            image_name=name,
-            plane=plane,
-            window=Window(found.offset, image.shape),
-        )
+        table = measure_tile(image, plane, found, name)
         table["id"] += found.first_id - 1
         return table
 
@@ -169,6 +163,28 @@ def _predict_plane(
     measured = [table.result() for table in tables]
     # Without objects, one empty table still has the columns.
     return [table for table in measured if len(table)] or measured[:1]
+
+
+def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "") -> pd.DataFrame:
+    """Measure the objects of a tile: size, shape and intensities; ids count within the tile.
+
+    Of frames that are read together, the last one is measured.
+    """
+    frame = replace(image, frames=1)
+    y, x = (
+        slice(start, start + length)
+        for start, length in zip(found.offset, found.labels.shape, strict=True)
+    )
+    return object_table(
+        found.labels,
+        frame.read(y, x, plane),
+        pixel_size=image.pixel_size,
+        scores=found.scores,
+        image_name=name,
+        plane=plane,
+        channels=frame.channels,
+        window=Window(found.offset, image.shape),
+    )
 
 
 def _into(target: Any, axes: str) -> Callable[[Plane, RowBand], None]:

@@ -24,15 +24,15 @@ from sparcell.core.tiles import tiles
 from sparcell.io.label_group import labels_version, list_label
 from sparcell.io.layout import PixelLayout
 from sparcell.io.ngff_writer import CHUNK, Region, create_levels
-from sparcell.measurement.objects import object_table
 from sparcell.prediction.blocks import steps
 from sparcell.prediction.blocks.cache import load
 from sparcell.prediction.blocks.plan import BlockPlan, Job
 from sparcell.prediction.blocks.steps import TilePart, TileResult, WriteJob
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
+from sparcell.prediction.predict_instances import measure_tile
 from sparcell.prediction.prepared_image import PreparedImage
-from sparcell.prediction.tiling.tiles import run_ahead
+from sparcell.prediction.tiling.tiles import TileObjects, run_ahead
 from sparcell.system.cluster import run_jobs
 from sparcell.system.machine import cores
 
@@ -251,9 +251,9 @@ class _Run:
 
     def write_table(self, path: Path) -> None:
         """Write the tables of all tiles one after the other, with ids as in the labels."""
-        nothing = np.zeros((1, 1), np.int32)
-        pixel_size = self.plan.open()[0].pixel_size
-        empty = object_table(nothing, pixel_size=pixel_size, image_name=self.plan.name)
+        image = self.plan.open()[0]
+        nothing = TileObjects(np.zeros((1, 1), np.int32), np.zeros(0, np.float32), (0, 0), 1)
+        empty = measure_tile(image, next(image.planes()), nothing, self.plan.name)
         empty.to_csv(path, index=False)
         with path.open("a", encoding="utf8", newline="") as stream:
             for plane in self.planes:

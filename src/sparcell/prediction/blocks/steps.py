@@ -29,12 +29,12 @@ from sparcell.core.files import plain_os_errors
 from sparcell.core.image import Plane
 from sparcell.core.labels import largest_pieces
 from sparcell.io.ngff_writer import Region, coarsen
-from sparcell.measurement.objects import Window, object_table
 from sparcell.methods.base import DecodedObjects
 from sparcell.methods.detections import Detections, NetworkOutput, join
 from sparcell.prediction.blocks.cache import load, require, save
 from sparcell.prediction.blocks.plan import Area, BlockPlan, Job, TilePosition
 from sparcell.prediction.loaded_model import LoadedModel, RuntimeSpec
+from sparcell.prediction.predict_instances import measure_tile
 from sparcell.prediction.tiling import tiles
 from sparcell.prediction.tiling.restore import restore_labels
 
@@ -163,13 +163,7 @@ def _resolve_tile(
         labels, offset = restore_labels(labels, offset, network_image.shape, image.shape)
         labels, ids = largest_pieces(labels)
         scores = scores[ids - 1]
-    table = object_table(
-        labels,
-        pixel_size=image.pixel_size,
-        scores=scores,
-        plane=plane,
-        window=Window(offset, image.shape),
-    )
+    table = measure_tile(image, plane, tiles.TileObjects(labels, scores, offset, 1))
     save(plan.file("resolve", plane, tile), labels=labels)
     save(
         plan.file("table", plane, tile),
