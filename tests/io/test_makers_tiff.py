@@ -1,11 +1,13 @@
 """TIFF files in the forms of microscope makers, put together here byte by byte.
 
 LSM: the structure CZ_LSMINFO of Zeiss' LSM 5 file format, release 2.0. STK: the tags UIC1 to UIC4
-of MetaMorph's description. SCN: Leica's XML in the description of the first page.
+of MetaMorph's description. SCN: Leica's XML in the description of the first page. NDPI: tags of
+Hamamatsu as tifffile names them, offsets of 64 bits, and JPEG strips with restart markers.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image as Picture
 
 from sparcell.core.image import Plane
 from sparcell.io import list_scenes, open_image
@@ -105,3 +108,69 @@ def test_scan_beside_its_photograph(tmp_path: Path) -> None:
     assert (image.axes, image.pixel_size) == ("YXC", 0.5)
     np.testing.assert_array_equal(image.read(), scan.transpose(2, 0, 1))
     assert [scene.shape for scene in list_scenes(path)] == [scan.shape]
+
+
+def write_ndpi(path: Path, pages: list[tuple[Any, float]], per_cm: int, block: int = 4) -> Path:
+    """Write (Y, X, 3) uint8 pages with their magnifications; -1 is the photograph of the slide.
+
+    Each is one JPEG, with a restart marker after every `block` of 8 x 8 px. McuStarts has the
+    offset of each part between them. An entry of a directory is followed by the upper halves of
+    all values at its end.
+    """
+    out = bytearray(b"II*\0" + bytes(8))
+    link = 4
+    for pixels, magnification in pages:
+        stream = io.BytesIO()
+        Picture.fromarray(pixels).save(
+            stream, "JPEG", quality=95, subsampling=0, restart_marker_blocks=block
+        )
+        jpeg = stream.getvalue()
+        scan = jpeg.index(b"\xff\xda")
+        begin = scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
+        marks = [
+            at + 2
+            for at in range(begin, len(jpeg) - 1)
+            if jpeg[at] == 0xFF and 0xD0 <= jpeg[at + 1] <= 0xD7
+        ]
+        place = len(out)
+        out += jpeg
+        starts = len(out)
+        out += struct.pack(f"<{1 + len(marks)}I", begin, *marks)
+        words = len(out)
+        out += b"Hamamatsu\0" + struct.pack("<3H", 8, 8, 8) + struct.pack("<2I", per_cm, 1)
+        height, width, _ = pixels.shape
+        tags = [
+            (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, words + 10), (259, 3, 1, 7),
+            (262, 3, 1, 6), (271, 2, 10, words), (273, 4, 1, place), (277, 3, 1, 3),
+            (278, 4, 1, height), (279, 4, 1, len(jpeg)), (282, 5, 1, words + 16),
+            (283, 5, 1, words + 16), (296, 3, 1, 3), (65420, 4, 1, 1),
+            (65421, 11, 1, struct.unpack("<I", struct.pack("<f", magnification))[0]),
+            (65426, 4, 1 + len(marks), starts),
+        ]  # fmt: skip
+        struct.pack_into("<Q", out, link, len(out))
+        out += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        link = len(out)
+        out += bytes(8 + 4 * len(tags))
+    path.write_bytes(out)
+    return path
+
+
+def test_slide_of_hamamatsu(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(256), np.arange(384)) % 250
+    scan = np.stack([smooth, 250 - smooth, smooth // 2], -1).astype(np.uint8)
+    quarter, macro = np.ascontiguousarray(scan[::4, ::4]), np.zeros((64, 128, 3), np.uint8)
+    pages = [(scan, 20.0), (quarter, 5.0), (macro, -1.0)]
+    path = write_ndpi(tmp_path / "a.ndpi", pages, per_cm=21739)
+    image = open_image(path)
+    # 21,739 px per cm is 0.46 um, the size at 20x.
+    assert (image.shape, image.pixel_size) == ((256, 384), pytest.approx(0.46, abs=1e-4))
+    assert image.channels == ("red", "green", "blue")
+    assert [scene.shape for scene in list_scenes(path)] == [scan.shape]
+    # Pillow's own reading of the same JPEG; colours differ by the rounding of two decoders.
+    with Picture.open(io.BytesIO(path.read_bytes()[12:])) as picture:
+        expected = np.asarray(picture).transpose(2, 0, 1).astype(int)
+    assert np.abs(image.read() - expected).max() <= 2
+    assert (
+        np.abs(image.read(y=slice(100, 140), x=slice(30, 90)) - expected[:, 100:140, 30:90]).max()
+        <= 2
+    )

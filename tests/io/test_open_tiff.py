@@ -63,6 +63,21 @@ def test_imagej_stack(tmp_path: Path, unit: str, um: float | None) -> None:
     np.testing.assert_array_equal(image.read(plane=Plane(t=1))[0], STACK[1])
 
 
+def test_imagej_with_another_unit_of_y(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    # 4 px per micron along X, 4000 px per mm along Y.
+    metadata = {"axes": "TYX", "unit": "micron", "yunit": "mm"}
+    tifffile.imwrite(path, STACK, imagej=True, metadata=metadata, resolution=(4.0, 4000.0))
+    assert open_image(path).pixel_size == pytest.approx(0.25)
+    tifffile.imwrite(path, STACK, imagej=True, metadata=metadata, resolution=(4.0, 4.0))
+    with pytest.warns(SparcellWarning, match="pixels of 250 um, which no microscope has"):
+        assert open_image(path).pixel_size is None
+    metadata["yunit"] = "pixel"
+    tifffile.imwrite(path, STACK, imagej=True, metadata=metadata, resolution=(4.0, 1.0))
+    with pytest.warns(SparcellWarning, match=r"0\.25 um along X, and in 'pixel' along Y"):
+        assert open_image(path).pixel_size == pytest.approx(0.25)
+
+
 def test_imagej_channels(tmp_path: Path) -> None:
     data = STACK[np.newaxis].repeat(2, axis=0)
     tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "TCYX"})

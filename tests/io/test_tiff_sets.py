@@ -82,6 +82,48 @@ def test_a_file_per_position_of_micro_manager(tmp_path: Path) -> None:
         assert values(path) == [100 * r, 100 * r + 1]
 
 
+def test_files_of_positions_are_opened_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for r in range(6):
+        labels = [{"Label": f"B{n}_1"} for n in range(6)]
+        name = f"exp_MMStack_{labels[r]['Label']}.ome.tif"
+        files.append(
+            write_micro_manager(
+                tmp_path / name, planes(r), Frames=2, Positions=6, StagePositions=labels
+            )
+        )
+    opened = []
+    real = tifffile.TiffFile.__init__
+    monkeypatch.setattr(
+        tifffile.TiffFile,
+        "__init__",
+        lambda self, *args, **options: (opened.append(args), real(self, *args, **options))[1],
+    )
+    assert without_continued(files) == files
+    # Once to see whether it continues another, and once to list its images.
+    assert [ref.scene for path in files for ref in expand_scenes(path)] == [None] * 6
+    assert len(opened) == 12
+    assert [list_scenes(path)[0].name for path in files] == [f"B{r}_1" for r in range(6)]
+    assert [values(path) for path in files] == [[100.0 * r, 100 * r + 1] for r in range(6)]
+
+
+def test_continued_files_of_micro_manager_are_told_from_their_own_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for number, part in enumerate(("Pos0", "Pos0_1", "Pos0_2", "Pos1")):
+        # The first three have times 0 to 5 of one position, the last another position.
+        path = tmp_path / f"exp_MMStack_{part}.ome.tif"
+        times = range(2 * number, 2 * number + 2) if number < 3 else range(6)
+        images = planes(int(part[3]), times=times)
+        files.append(write_micro_manager(path, images, Frames=6, Positions=2))
+    assert without_continued(files) == [files[0], files[3]]
+    assert values(files[0], "Pos0") == [0, 1, 2, 3, 4, 5]
+    assert values(files[3]) == [100, 101, 102, 103, 104, 105]
+
+
 def test_positions_of_micro_manager_in_one_file(tmp_path: Path) -> None:
     path = write_micro_manager(tmp_path / "exp_MMStack.tif", planes(0, 1), Frames=2, Positions=2)
     assert [ref.name for ref in expand_scenes(path)] == ["exp_MMStack_Pos0", "exp_MMStack_Pos1"]

@@ -107,12 +107,22 @@ def pixel_edges(
     Warns
     -----
     SparcellWarning
-        See `believable`.
+        See `believable`; also if the unit of one edge is a length, and that of the other is not.
     """
     y, x = map(to_um, sizes, units)
     # The height is what counts, and one line is enough.
     um, unit = (x, units[1]) if y is None else (y, units[0])
-    return (None, None) if believable(um, unit, source) is None else (y, x)
+    if believable(um, unit, source) is None:
+        return None, None
+    if None in (y, x) and units[0] != units[1]:
+        unknown, known = ("Y", "X") if y is None else ("X", "Y")
+        warnings.warn(
+            f"{source} gives pixels of {um:g} um along {known}, and in '{units[y is not None]}' "
+            f"along {unknown}: {um:g} um is used for both",
+            SparcellWarning,
+            stacklevel=2,
+        )
+    return y, x
 
 
 def one_pixel_size(y: float | None, x: float | None, source: str) -> float | None:

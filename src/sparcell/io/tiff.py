@@ -20,6 +20,7 @@ from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
 from sparcell.core.text import counted, one_line
 from sparcell.io.lengths import one_pixel_size
+from sparcell.io.micro_manager import first_file
 from sparcell.io.scenes import Scene, find_scene
 from sparcell.io.tiff_metadata import read_facts
 from sparcell.io.tiff_pixels import MappedPixels, SegmentedPixels, SmallPixels
@@ -113,6 +114,8 @@ def continued_file(path: Path) -> Path | None:
     Large images, and the channels of some programs, are spread over several files. Each of them
     gives the whole image.
     """
+    if first := first_file(path):
+        return first
     with _readable(path), open_tiff(path) as tif:
         scenes = _scenes(tif, path)
         if any(scene.begins_in(tif) for scene in scenes):

@@ -65,7 +65,9 @@ def _by_program(tif: Any, series: Any, path: Path) -> TiffFacts:
         return _ome(tif.ome_metadata, tif.series.index(series), path)
     if tif.is_imagej and tif.imagej_metadata:
         unit = str(tif.imagej_metadata.get("unit", ""))
-        return TiffFacts(*pixel_edges(_per_resolution(series.keyframe), (unit, unit), str(path)))
+        # ImageJ writes the unit of Y only if it is another one.
+        units = str(tif.imagej_metadata.get("yunit", unit)), unit
+        return TiffFacts(*pixel_edges(_per_resolution(series.keyframe), units, str(path)))
     if tif.is_shaped and tif.shaped_metadata:
         return _shaped(tif.shaped_metadata[0], path)
     if tif.is_lsm:

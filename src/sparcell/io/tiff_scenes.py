@@ -14,6 +14,7 @@ import numpy as np
 from tifffile import TiffFile
 
 from sparcell.core.errors import InputError
+from sparcell.io.micro_manager import ignore_other_files
 from sparcell.io.scenes import unique_scene_names
 from sparcell.io.tiff_tags import full_images
 
@@ -100,6 +101,7 @@ def open_tiff(path: Path) -> Iterator[TiffFile]:
     with TiffFile(path) as tif:
         elsewhere = DESCRIBED.search(tif.ome_metadata or "") if tif.is_ome else None
         if elsewhere is None:
+            ignore_other_files(tif)
             yield tif
             return
     # Only files of the same folder are opened, whatever the description says.
@@ -142,7 +144,9 @@ def find_tiff_scenes(tif: Any) -> list[TiffScene]:
 
 
 def _positions(series: Any, tif: Any) -> list[TiffScene]:
-    if series.kind == MICRO_MANAGER and POSITION in series.axes:
+    if series.kind == MICRO_MANAGER:
+        if POSITION not in series.axes:
+            return [TiffScene(series, _position_names(tif, 1)[0])]
         count = series.shape[series.axes.index(POSITION)]
         names = _position_names(tif, count)
         return [TiffScene(series, name, position=n) for n, name in enumerate(names)]
