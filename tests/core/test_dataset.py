@@ -126,7 +126,7 @@ def test_scenes_of_files_are_fields(tmp_path: Path) -> None:
     assert [s.image.scene for s in Dataset.open(tmp_path).samples] == ["2", "2"]
     for text, words in [
         ("images: {files: raw, scenes: {c: [x]}}", "scenes of 'c' in dataset.yaml, for which"),
-        ("images: {files: raw, scenes: [x]}", r"scenes \['x'\] in .* expected scene: a name"),
+        ("images: {files: raw, scenes: [x]}", r"scenes \['x'\] in .* expected scene: all, a name"),
         ("images: {files: raw, scenes: {a: [x, x]}}", "several images called a_x"),
         ("labels: {files: raw, scene: 0}", "scenes, channels or depths of labels"),
     ]:

@@ -78,6 +78,13 @@ def test_odd_metadata_are_one_plain_line(tmp_path: Path, odd: Any) -> None:
         open_image(path)
 
 
+def test_a_level_that_is_named_twice_is_an_error(tmp_path: Path) -> None:
+    content = {"version": "0.4", "axes": ["y", "x"], "datasets": [{"path": "0"}, {"path": "0"}]}
+    path = multiscale(tmp_path / "a.zarr", TCZYX[0, 0, 0], 2, content)
+    with pytest.raises(InputError, match="level 0 twice in multiscales"):
+        open_image(path)
+
+
 def write_plate(path: Path) -> Path:
     """Write a plate of a well with two fields, the first two channels."""
     fields = [{"path": "0"}, {"path": "1"}]

@@ -50,13 +50,19 @@ def test_regions_of_any_storage(
 
 
 @pytest.mark.parametrize(
-    ("unit", "um"),
-    [("micron", 0.25), ("um", 0.25), ("\\u00B5m", 0.25), ("nm", 0.00025), ("px", None)],
+    ("unit", "per_unit", "um"),
+    [
+        ("micron", 4, 0.25),
+        ("um", 4, 0.25),
+        ("\\u00B5m", 4, 0.25),
+        ("nm", 0.004, 0.25),
+        ("px", 4, None),
+    ],
 )
-def test_imagej_stack(tmp_path: Path, unit: str, um: float | None) -> None:
+def test_imagej_stack(tmp_path: Path, unit: str, per_unit: float, um: float | None) -> None:
     path = tmp_path / "a.tif"
     metadata = {"axes": "TYX", "unit": unit}
-    tifffile.imwrite(path, STACK, imagej=True, metadata=metadata, resolution=(4.0, 4.0))
+    tifffile.imwrite(path, STACK, imagej=True, metadata=metadata, resolution=(per_unit, per_unit))
     image = open_image(path)
     assert image.axes == "TYX"
     assert image.pixel_size == (None if um is None else pytest.approx(um))

@@ -12,9 +12,10 @@ import zarr
 from test_vendors import TCZYX, needs, write_czi, write_lif, write_nd2, write_oif
 
 from sparcell.core.channel_selection import ChannelSelection
+from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import Scene, list_scenes, open_image, write_image
+from sparcell.io import Scene, list_scenes, open_image, open_sample, write_image
 from sparcell.io.scenes import unique_scene_names
 
 A, B, C = (np.random.default_rng(n).integers(0, 9000, (3, 20 + n, 30), np.uint16) for n in range(3))
@@ -50,6 +51,26 @@ def write_set(folder: Path, *images: Any) -> None:
                 writer.write(
                     plane, description=None if number else xml, metadata=None, contiguous=False
                 )
+
+
+def test_all_scenes_of_the_files_of_a_dataset_are_fields(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    write_ome(tmp_path / "raw" / "a_w1.ome.tif", left=A, right=B)
+    write_image(tmp_path / "raw" / "b_w1.tif", C, "CYX")
+    layout = tmp_path / "dataset.yaml"
+    layout.write_text("images: {files: raw, scene: all, channels: [1]}")
+    samples = {sample.name: sample for sample in Dataset.open(tmp_path).samples}
+    assert list(samples) == ["a_w1_left", "a_w1_right", "b_w1"]
+    np.testing.assert_array_equal(open_sample(samples["a_w1_right"]).read(), B[1:2])
+    np.testing.assert_array_equal(open_sample(samples["b_w1"]).read(), C[1:2])
+    layout.write_text("images: {files: 'raw/{name}_w1', scene: all}")
+    with pytest.raises(InputError, match="no image in"):
+        Dataset.open(tmp_path)
+    layout.write_text("images: {files: 'raw/{name}_w1.ome.tif', scene: all}")
+    (tmp_path / "split.csv").write_text("name,split\na_left,train\na_right,test\n")
+    dataset = Dataset.open(tmp_path)
+    found = {sample.name: sample.split for sample in dataset.samples}
+    assert found == {"a_left": "train", "a_right": "test"}
 
 
 def test_images_of_an_ome_tiff(tmp_path: Path) -> None:

@@ -99,6 +99,43 @@ def test_a_prefix_is_a_plate_only_where_it_must_be():
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "column", "values"),
+    [
+        ("DAPI", "GFP", "channel", ["DAPI", "GFP"]),
+        ("ch00", "ch01", "channel", ["ch00", "ch01"]),
+        ("phase", "Hoechst 33342", "channel", ["phase", "Hoechst 33342"]),
+        ("exp1_Cy5", "exp1_brightfield", "channel", ["Cy5", "brightfield"]),
+        ("DAPI_exp1", "GFP_exp1", "channel", ["DAPI", "GFP"]),
+        ("24h", "48 h", "time", [24, 48]),
+        ("day 1", "day_3", "time", [24, 72]),
+        ("t1", "t10", "time", [1, 10]),
+        ("z1", "z2", "depth", ["1", "2"]),
+        ("Red", "Drug", "plate", ["Red", "Drug"]),
+        ("2024-05-01", "2024-05-02", "plate", ["2024-05-01", "2024-05-02"]),
+        ("d1", "d2", "plate", ["d1", "d2"]),
+    ],
+)
+def test_what_folders_before_the_names_mean(first, second, column, values):
+    names = [f"{folder}_{well}_s1" for folder in (first, second) for well in ("B03", "C04")]
+    found = find_wells(names)
+    table = found.table.set_index("name")
+    assert table.loc[[names[0], names[2]], column].tolist() == values
+    assert table["well"].tolist() == ["B03", "C04", "B03", "C04"]
+    assert {"plate", "channel", "depth"} & set(table.columns) == {column} - {"time"}
+    assert found.unit == ("h" if values[0] == 24 else "frame")
+    # What the user calls a plate is one.
+    pattern = r"(?P<plate>.+)_(?P<well>[A-H]\d+)_s(?P<tile>\d)"
+    assert find_wells(names, pattern).table["plate"].tolist()[::2] == [first, second]
+
+
+def test_channels_of_several_plates():
+    names = [f"p{plate}_{c}_B03_1" for plate in (1, 2) for c in ("DAPI", "phase")]
+    table = find_wells(names).table
+    assert table["plate"].tolist() == ["p1", "p1", "p2", "p2"]
+    assert table["channel"].tolist() == ["DAPI", "phase", "DAPI", "phase"]
+
+
 def test_images_that_names_do_not_distinguish_are_said():
     pattern = r".*(?P<well>[A-H]\d+)(?P<tile>s\d).*"
     wells = find_wells(["a_B3s1", "b_B3s1", "b_B3s2"], pattern)

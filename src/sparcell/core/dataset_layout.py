@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -28,6 +30,8 @@ KINDS = {
     "points": (".csv", ".tsv", ".xlsx"),
     "tracks": (".txt",),
 }
+ALL = "all"
+"""The word for all scenes of each file."""
 SELECTABLE = ("images", "stain")
 """Kinds that may be some scenes, channels or depths of their files."""
 
@@ -41,7 +45,8 @@ class FileLocation(NamedTuple):
         A folder, or a pattern with ``{name}``, relative to the dataset folder.
     selection : ChannelSelection
     scene : str or None
-        The scene that is read of each file, by name or number.
+        The scene that is read of each file, by name or number; ``all`` for all scenes, each of
+        which is a field.
     scenes : dict or None
         Name of a file without suffix to the names of its scenes, each of which is a field.
     """
@@ -55,9 +60,10 @@ class FileLocation(NamedTuple):
         """List the files of this kind by the names of their fields."""
         fields: dict[str, ImageRef] = {}
         for name, path in list_files(root, self.files, suffixes).items():
-            for scene in (self.scenes or {}).get(name, (self.scene,)):
-                ref = ImageRef(path, scene, selection=self.selection)
-                field = ref.name if self.scenes and name in self.scenes else name
+            for ref in self._images_in(path, name):
+                every = self.scene == ALL or name in (self.scenes or {})
+                # In a pattern, the name of a field is a part of the file's.
+                field = name + ref.name.removeprefix(ref.stem) if every else name
                 if field in fields:
                     raise InputError(
                         f"several images called {field} in {root / self.files}",
@@ -74,6 +80,15 @@ class FileLocation(NamedTuple):
                 "correct the name",
             )
         return fields
+
+    def _images_in(self, path: Path, name: str) -> list[ImageRef]:
+        """Refer to the scenes of a file that are fields."""
+        if self.scene == ALL:
+            # Only the readers, which are in a layer above, know what a file holds.
+            found = import_module("sparcell.io").expand_scenes(path)
+            return [replace(ref, selection=self.selection) for ref in found]
+        scenes = (self.scenes or {}).get(name, (self.scene,))
+        return [ImageRef(path, scene, selection=self.selection) for scene in scenes]
 
 
 def read_layout(root: Path) -> dict[str, FileLocation]:
@@ -144,7 +159,7 @@ def _read_scenes(
     if not fits:
         raise InputError(
             f"{kind} with scene {scene} and scenes {scenes} in {path}",
-            "scene: a name or number, or scenes: {file without suffix: [names]}",
+            "scene: all, a name or number, or scenes: {file without suffix: [names]}",
             "correct it",
         )
     if scenes is None:

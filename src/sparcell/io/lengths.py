@@ -17,9 +17,10 @@ NAMES = {
     **{prefix + metre: um for prefix, um in PREFIXES.items() for metre in ("meter", "metre")},
 }  # fmt: skip
 # Metadata are filled with print resolutions (72 dpi is 353 um, 1200 dpi 21 um) by whoever did not
-# know better. No microscope's pixel is larger, none that shows a cell is smaller than an atom.
+# know better. No microscope's pixel is larger, and at less than 1 nm no image has room for a cell:
+# um that are taken for nm are.
 LARGEST_UM = 20.0
-SMALLEST_UM = 1e-4
+SMALLEST_UM = 1e-3
 PRINT_UNITS = ("in", "inch", "inches", "cm")
 ANISOTROPY = 0.01
 
@@ -76,13 +77,13 @@ def believable(um: float | None, unit: str, source: str) -> float | None:
     Warns
     -----
     SparcellWarning
-        If it is below 0.0001 um or above 20 um, in another unit.
+        If it is below 0.001 um or above 20 um, in another unit.
     """
     if um is None or SMALLEST_UM <= um <= LARGEST_UM:
         return um
     if unit.strip().lower() not in PRINT_UNITS:
         warnings.warn(
-            f"{source} gives pixels of {um:g} um, which no microscope has: "
+            f"{source} gives pixels of {um:g} um, which no microscope has that shows cells: "
             "the pixel size is taken as unknown",
             SparcellWarning,
             stacklevel=2,

@@ -81,6 +81,8 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     try:
         multiscales = ome["multiscales"][0]
         level = multiscales["datasets"][0]
+        if [one["path"] for one in multiscales["datasets"]].count(level["path"]) > 1:
+            raise ValueError(f"level {level['path']} twice in multiscales")
         array = guard_chunks(
             node[level["path"]], folder and folder / level["path"], listed=url_of(path) is None
         )

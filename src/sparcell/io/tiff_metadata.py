@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from sparcell.io.lengths import LARGEST_UM, pixel_edges, to_um
-
-# Smaller than this, resolution tags are as little a calibration as print resolutions.
-SMALLEST_TAG_UM = 0.001
+from sparcell.io.lengths import LARGEST_UM, SMALLEST_UM, pixel_edges, to_um
 
 
 class TiffFacts(NamedTuple):
@@ -46,7 +43,7 @@ def read_facts(tif: Any, series: Any, path: Path) -> TiffFacts:
     if facts.y is None and facts.x is None:
         unit = {2: "inch", 3: "cm", 4: "mm", 5: "um"}.get(int(series.keyframe.resolutionunit), "")
         y, x = (to_um(length, unit) for length in _per_resolution(series.keyframe))
-        if all(length and SMALLEST_TAG_UM <= length <= LARGEST_UM for length in (y, x)):
+        if all(length and SMALLEST_UM <= length <= LARGEST_UM for length in (y, x)):
             facts = facts._replace(y=y, x=x)
     return facts if facts.channels or not tif.is_micromanager else _micro_manager(facts, tif)
 

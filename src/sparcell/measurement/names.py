@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from sparcell.core.errors import InputError
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
 from sparcell.core.text import listed
+from sparcell.measurement.prefixes import read_prefixes
 from sparcell.measurement.well_table import read_well_rows
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
         from sparcell.io.vendor_names import match_names
 
         rows = match_names(names)
-        return _wells(rows) if rows else None
+        return _wells(rows, by_form=True) if rows else None
     if isinstance(source, Path) or str(source).lower().endswith(TABLE_SUFFIXES + OTHER_SUFFIXES):
         return _wells(read_well_rows(names, Path(source)), numbers="h")
     try:
@@ -128,7 +129,7 @@ def _match(names: list[str], pattern: re.Pattern[str]) -> list[dict[str, str]]:
     return rows
 
 
-def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
+def _wells(rows: list[dict[str, str]], numbers: Unit = "frame", by_form: bool = False) -> Wells:
     import pandas as pd
 
     table = pd.DataFrame(rows)
@@ -141,7 +142,7 @@ def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
             "no wells in the names: each position counts as a well; name the wells with `wells`"
         )
     table["well"] = table["well"].map(_tidy)
-    notes += _drop_unneeded(table)
+    notes += _drop_unneeded(table, by_form)
     if tiles_known:
         notes += _note_repeated(table)
     unit, more = _read_times(table)
@@ -150,14 +151,19 @@ def _wells(rows: list[dict[str, str]], numbers: Unit = "frame") -> Wells:
     return Wells(table, unit or numbers, (*notes, *more))
 
 
-def _drop_unneeded(table: pd.DataFrame) -> list[str]:
-    """Drop plate and channel where they distinguish no images; return a message where they do."""
+def _drop_unneeded(table: pd.DataFrame, by_form: bool) -> list[str]:
+    """Drop plate and channel where they distinguish no images; return a message where they do.
+
+    `by_form` says that the plate is whatever a form of names has in front, not what a user says.
+    """
     for column in {"plate", "channel"} & set(table.columns):
         table[column] = table[column].fillna("")
     # A prefix is a plate only if well, field, channel, depth and time are not enough: it may as
     # well be a running number.
     if "plate" in table and not table.duplicated(_position_columns(table)).any():
         del table["plate"]
+    elif "plate" in table and by_form:
+        read_prefixes(table)
     notes = []
     for column in ("plate", "channel"):
         if column not in table:
