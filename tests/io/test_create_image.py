@@ -98,7 +98,7 @@ def test_pixels_are_exact(
 
 
 @settings(deadline=None, max_examples=15)
-@given(size=st.floats(1e-4, 20.0), kind=st.sampled_from([*KINDS, ("a.ome.tif", "0.5")]))
+@given(size=st.floats(1e-3, 20.0), kind=st.sampled_from([*KINDS, ("a.ome.tif", "0.5")]))
 def test_pixel_size_is_exact(
     tmp_path_factory: pytest.TempPathFactory, size: float, kind: tuple[str, Any]
 ) -> None:
@@ -201,7 +201,7 @@ def test_killed_process_leaves_no_image(tmp_path: Path, name: str) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / name).exists()
-    with pytest.raises(InputError, match="no image"):
+    with pytest.raises(InputError, match=r'" is empty\. Check the path'):
         list_images([tmp_path])
 
 

@@ -83,9 +83,10 @@ def _no_image(entry: str) -> InputError:
         pattern = any(letter in entry for letter in "*?[")
         what = "There is no image that matches" if pattern else "There is no file or folder"
         return error(f'{what} "{entry}".', "Check the path, and quote a pattern.")
-    below = (child for depth in ("*/*", "*/*/*") for child in path.glob(depth))
+    # Hidden folders hold unfinished files.
+    folders = sorted(one.name for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
+    below = (one for name in folders for depth in ("*", "*/*") for one in (path / name).glob(depth))
     if image := next(filter(_looks_like_image, below), None):
-        folders = sorted(child.name for child in path.iterdir() if child.is_dir())
         return error(
             f'"{entry}" has its images in folders: {listed(folders)}.',
             f'Type "{path}/**/*{image.suffix}", in quotation marks.',
