@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", default=["nuclei", "cells-phase"], metavar="MODEL")
+    parser.add_argument("--models", nargs="+", default=[*RIGHT], metavar="MODEL")
     add_sample_options(parser)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -37,7 +37,7 @@ def main() -> None:
     }
     rows = []
     for images in chosen_sets(options.sets):
-        learned = next((n for n in loaded if TRAINED_ON.get(n) == images.folder), "")
+        learned = next((n for n in loaded if images.folder in TRAINED_ON.get(n, ())), "")
         for label, image in images_of(images, learned, options.images):
             trials = [ModelTrials(n, (try_model(one, image),)) for n, one in loaded.items()]
             first = max(trials, key=lambda one: (one.fits, one.score))

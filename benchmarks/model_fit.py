@@ -40,7 +40,10 @@ DYE_DEPTH, DYE_NOISE = 1.5, 3.0
 
 
 class ImageSet(NamedTuple):
-    """Images of one kind: a folder, the images or stains in it, and which channels of them."""
+    """Images of one kind: a folder, the images or stains in it, and which channels of them.
+
+    `only` is the name of an image, or an image type of ``split.csv``.
+    """
 
     folder: str
     kind: str = "images"
@@ -55,6 +58,7 @@ class ImageSet(NamedTuple):
         return " ".join(part for part in parts if part)
 
 
+STAINED = ("purple-on-violet", "purple-on-white")
 SETS = (
     *(ImageSet("dsb2018-fluo", change=change) for change in ("", "inverted", "dye")),
     *(ImageSet("aits-u2os-nuclei", change=change) for change in ("", "inverted", "dye")),
@@ -70,10 +74,9 @@ SETS = (
     *(ImageSet("timelapse-yeast", kind) for kind in ("images", "stain")),
     *(ImageSet("timelapse-ctc", only=name) for name in ("simplus_top", "psc_left")),
     ImageSet("stacks-3d"),
-    *(
-        ImageSet(folder)
-        for folder in ("usiigaci-t98g-phase", "yeast-phase", "dsb2018-stained", "fnc-neurons")
-    ),
+    *(ImageSet("dsb2018-stained", only=kind) for kind in STAINED),
+    ImageSet("dsb2018-stained", only="cytology-grey"),
+    *(ImageSet(folder) for folder in ("usiigaci-t98g-phase", "yeast-phase", "fnc-neurons")),
     *(ImageSet(folder) for folder in ("mpnet-microplastics", "pfc-neurons")),
 )
 STAINS = ("dc16-phase-nuclear", "celldetective-bf-hoechst", "frm-phase-dapi", "isl-phase-dapi")
@@ -83,22 +86,30 @@ RIGHT = {
         *(f"{folder} stain" for folder in STAINS),
     },
     "cells-phase": {"usiigaci-t98g-phase"},
+    "yeast-phase": {"yeast-phase", "timelapse-yeast"},
+    "stained": {f"dsb2018-stained {kind}" for kind in STAINED},
 }
 OTHER = {
     "nuclei": {
         *("colicoords-bf-fluo stain", "isl-phase-dapi stain_map2", "timelapse-yeast stain"),
         *("maicrobe-saureus-phase stain", "maicrobe-saureus-phase stain_dna"),
         *("fnc-neurons", "stacks-3d", "timelapse-ctc simplus_top"),
-    }
+    },
+    "cells-phase": {"yeast-phase"},
 }
-TRAINED_ON = {"nuclei": "dsb2018-fluo", "cells-phase": "usiigaci-t98g-phase"}
+TRAINED_ON = {
+    "nuclei": {"dsb2018-fluo"},
+    "cells-phase": {"usiigaci-t98g-phase"},
+    "yeast-phase": {"yeast-phase", "timelapse-yeast"},
+    "stained": {"dsb2018-stained"},
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", default=["nuclei", "cells-phase"], metavar="MODEL")
+    parser.add_argument("--models", nargs="+", default=[*RIGHT], metavar="MODEL")
     add_sample_options(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -135,12 +146,12 @@ def images_of(images: ImageSet, model: str, most: int | None) -> Iterator[tuple[
     """Open the planes of a set that a model has not learned from; of many files, some."""
     root = Path(os.environ["SPARCELL_DATA"])
     samples = Dataset.open(root / images.folder).samples
-    if TRAINED_ON.get(model) == images.folder:
+    if images.folder in TRAINED_ON.get(model, ()):
         samples = tuple(sample for sample in samples if sample.split == "test")
+    if images.only:
+        samples = tuple(s for s in samples if images.only in (s.name, s.info.get("image_type", "")))
     kept = np.linspace(0, len(samples) - 1, min(len(samples), most or len(samples))).astype(int)
     for sample in (samples[number] for number in kept):
-        if images.only not in ("", sample.name):
-            continue
         folder = root / images.folder / images.kind
         path = folder / f"{sample.name}.tif"
         image = open_sample(sample) if images.kind == "images" else open_image(path)

@@ -64,3 +64,16 @@ def test_the_model_file_has_it_and_older_ones_do_without() -> None:
     assert ModelSpec(**known).domain is None
     spec = ModelSpec(**known, domain=Domain.of(images(5)))
     assert ModelSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("background", "outline_contrast", "expected"),
+    [(0.05, 3.0, True), (0.05, -1.0, False), (0.6, 3.0, False)],
+    ids=["fluorescence", "bright halos", "bright background"],
+)
+def test_bright_objects_are_brighter_than_their_rims_and_background(
+    background: float, outline_contrast: float, expected: bool
+) -> None:
+    kind = {"background": background, "outline_contrast": outline_contrast}
+    domain = Domain.of([dict.fromkeys(FEATURES, 0.0) | kind])
+    assert domain is not None and domain.has_bright_objects is expected

@@ -69,12 +69,18 @@ def test_grey_saved_as_colours_is_one_channel_for_any_model() -> None:
     assert choose_channels(colours(grey, grey, grey), bright_model()).channels == (0,)
 
 
-def test_bright_backgrounds_are_refused_by_name() -> None:
+@pytest.mark.parametrize("bundled", [True, False])
+def test_bright_backgrounds_are_refused_by_name(
+    bundled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not bundled:
+        monkeypatch.setattr("sparcell.prediction.colour_images.entries", dict)
     bright = 255 - stain_of(LABELS, 150, 10)
     image = colours(bright, bright - 20, bright - 10)
     with pytest.raises(InputError, match="with a bright background: cells") as error:
         choose_channels(image, fluorescence_model())
-    assert "none of the models in `sparcell models list`" in error.value.fix
+    advice = "a model for colour images: stained" if bundled else "none of the models in `sparcell"
+    assert advice in error.value.fix
 
 
 def test_other_models_and_channels_are_not_guessed() -> None:

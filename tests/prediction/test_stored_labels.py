@@ -2,7 +2,7 @@
 
 ``stored_labels.json`` has the labels of `cells-phase` by the code of 28 November 2026 (commit
 4c4d625), before modules and classes were renamed, and those of `nuclei` since it scales by the
-signal, 29 November 2026. Run this file as a program to print what the present code gives.
+signal, and of `stained` and `yeast-phase` since they exist, 29 November 2026. Run this file as a program to print what the present code gives.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 STORED = Path(__file__).with_name("stored_labels.json")
-MODELS = ("nuclei", "cells-phase")
-IMAGES = (
+GREY = (
     "dsb2018-fluo/images/003cee89357d.tif",
     "dc16-phase-nuclear/images/3T3_2.tif",
     "usiigaci-t98g-phase/images/t98g_02.tif",
 )
+YEAST = ("yeast-phase/images/life042_left.tif", "yeast-phase/images/life112_left.tif")
+COLOUR = (
+    "dsb2018-stained/images/0121d6759c5a.tif",
+    "dsb2018-stained/images/24a20f2a529c.tif",
+)
+IMAGES = {"nuclei": GREY, "cells-phase": GREY, "yeast-phase": YEAST, "stained": COLOUR}
 EDGE = 512
 """Upper left part of each image that is predicted, px."""
 NEAR = 3.0
@@ -41,10 +46,11 @@ def predict(model: str, root: Path) -> dict[str, Any]:
     # The one runtime that computes the same bits in every process of a machine.
     runtime = loaded.open("onnxruntime", 1)
     output = np.stack(runtime(loaded.golden_input)).astype("<f4")
-    labels = {
-        path: predict_array(loaded, imread(root / path)[:EDGE, :EDGE], runtime=runtime, threads=1)
-        for path in IMAGES
-    }
+    labels = {}
+    for path in IMAGES[model]:
+        pixels = imread(root / path)[:EDGE, :EDGE]
+        axes = "YXC" if pixels.ndim == 3 else "YX"
+        labels[path] = predict_array(loaded, pixels, axes, runtime=runtime, threads=1)
     return {"output": digest(output), "labels": {path: one.labels for path, one in labels.items()}}
 
 
@@ -72,12 +78,12 @@ def f1_of_centroids(first: list[list[int]], second: list[list[int]]) -> float:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", IMAGES)
 def test_labels_are_those_that_were_stored(model: str, data_root: Path) -> None:
     stored, found = json.loads(STORED.read_text("utf8"))[model], predict(model, data_root)
     # Another processor or release of ONNX Runtime rounds differently: then objects are compared.
     same_bits = found["output"] == stored["output"]
-    for path in IMAGES:
+    for path in IMAGES[model]:
         now, before = describe(found["labels"][path]), stored["labels"][path]
         if same_bits:
             assert now["sha256"] == before["sha256"], path
@@ -99,7 +105,7 @@ if __name__ == "__main__":
 
     given = Path(os.environ["SPARCELL_DATA"])
     everything = {}
-    for each in MODELS:
+    for each in IMAGES:
         result = predict(each, given)
         parts = {path: describe(labels) for path, labels in result["labels"].items()}
         everything[each] = {"output": result["output"], "labels": parts}

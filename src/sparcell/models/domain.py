@@ -85,9 +85,12 @@ class Domain(BaseModel):
     )
 
     @property
-    def has_dark_background(self) -> bool:
-        """Whether the training images show bright objects on a dark background."""
-        return self.centre["background"] < DARK
+    def has_bright_objects(self) -> bool:
+        """Whether the training images show bright objects on a dark background.
+
+        Cells with bright halos have a dark background, too, but are darker than their rims.
+        """
+        return self.centre["background"] < DARK and self.centre["outline_contrast"] >= 0
 
     @classmethod
     def of(cls, images: Sequence[Mapping[str, float]]) -> Domain | None:

@@ -42,7 +42,8 @@ def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
     Raises
     ------
     InputError
-        If the model knows dark backgrounds and that of the image is bright, as in stained tissue.
+        If the model knows bright objects and the background of the image is bright, as in
+        stained tissue.
     """
     if image.channels != RGB or spec.channels != 1:
         return None
@@ -50,7 +51,7 @@ def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
     pixels = image.sample(planes[len(planes) // 2], SAMPLE, BLOCK)
     if (pixels == pixels[0]).all():
         return (0,)
-    if spec.domain is None or not spec.domain.has_dark_background:
+    if spec.domain is None or not spec.domain.has_bright_objects:
         return None
     if _has_bright_background(image, pixels.mean(axis=0)):
         raise InputError(

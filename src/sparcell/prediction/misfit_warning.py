@@ -66,7 +66,7 @@ def describe_misfits(misfits: Sequence[DomainFit], domain: Domain) -> tuple[str,
     off = {name: float(np.median([fit.deviations[name] for fit in misfits])) for name in names}
     spread = dict(zip(domain.centre, np.sqrt(np.diag(domain.covariance)), strict=True))
     background = domain.centre["background"] + off["background"] * float(spread["background"])
-    if background > BRIGHT and domain.has_dark_background:
+    if background > BRIGHT and domain.has_bright_objects:
         return (
             "objects are darker than their background; the model knows bright objects on a dark "
             "background",
