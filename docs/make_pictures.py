@@ -143,12 +143,67 @@ def growth() -> None:
     shrink(PICTURES / "growth.png")
 
 
+@cache
+def review_folder() -> Path:
+    """Return a folder with images, labels, two predictions and a review session."""
+    source = Path(os.environ["SPARCELL_DATA"]) / "dsb2018-fluo"
+    root = WORK / "app"
+    if not (root / "june").exists():
+        for kind, number in ((k, n) for k in ("images", "labels") for n in range(len(FIELDS))):
+            (root / "nuclei" / kind).mkdir(parents=True, exist_ok=True)
+            name = f"{FIELDS[number]}.tif"
+            shutil.copy(source / kind / name, root / "nuclei" / kind / f"field_{number + 1}.tif")
+        for name, more in (("predicted", ()), ("enlarged", ("--diameter", "30"))):
+            run("predict", "nuclei", root / "nuclei/images", "-o", root / name, *more)
+        both = [f"--prediction={name}={root / name}" for name in ("predicted", "enlarged")]
+        run("review", "new", root / "nuclei", *both, "--expert", "anna", "-o", root / "june")
+    return root
+
+
+def app_page(name: str, role: str, card: str, keys: tuple[str, ...]) -> None:
+    """Write a picture of a page of the app, after some keys."""
+    from playwright.sync_api import sync_playwright
+
+    real_images()
+    words = ["app", str(review_folder()), "--no-browser"] + ["--expert", role] * bool(role)
+    command = [sys.executable, "-u", "-m", "sparcell", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        link = server.stdout.readline().split()[-1]
+        with sync_playwright() as playwright:
+            place = shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
+            shown = browser.new_page(viewport={"width": 1200, "height": 750})
+            shown.goto(link)
+            shown.locator(".cards a", has_text=card).first.click()
+            shown.wait_for_timeout(2000)
+            for key in keys:
+                shown.keyboard.press(key)
+                shown.wait_for_timeout(500)
+            shown.screenshot(path=PICTURES / f"{name}.png")
+            browser.close()
+        server.terminate()
+    shrink(PICTURES / f"{name}.png")
+
+
+def app() -> None:
+    """The page Look: labels against a prediction."""
+    app_page("app", "", "nuclei", ("d", "d", "n", "n", "0"))
+
+
+def app_review() -> None:
+    """A case of a blind review."""
+    marks = ("n", "n", "x", "Escape", "n", "u", "Escape", "0", "f", "ArrowRight", "g")
+    app_page("app_review", "anna", "june", marks)
+
+
 ALL: dict[str, Callable[[], None]] = {
     "nuclei": nuclei,
     "overview": overview,
     "contact_sheet": contact_sheet,
     "report": report,
     "growth": growth,
+    "app": app,
+    "app_review": app_review,
 }
 
 

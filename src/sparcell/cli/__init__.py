@@ -58,6 +58,7 @@ def register() -> None:
     if app.registered_commands:
         return
     from sparcell.cli import (
+        app_,
         demo,
         doctor,
         evaluate,
@@ -80,11 +81,11 @@ def register() -> None:
 
     verbs = (
         demo, info, import_, label, train, predict, evaluate, measure, track, report, simulate,
-        quantise, export, doctor,
+        quantise, export, doctor, app_,
     )  # fmt: skip
     for module in verbs:
         name = module.__name__.rsplit(".", 1)[-1]
-        # A word of Python's own has an underscore behind it.
+        # A word of Python's own, or of this module, has an underscore behind it.
         app.command(name.rstrip("_"), cls=GroupedCommand)(getattr(module, name))
     app.add_typer(study.app, name="study")
     app.add_typer(recipes.app, name="recipes")

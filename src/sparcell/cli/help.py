@@ -22,11 +22,13 @@ GROUPS = {
     "Start": ("demo", "info", "import", "simulate"),
     "Make a model": ("label", "train", "study", "recipes"),
     "Use it": ("predict", "measure", "track", "export"),
-    "Judge it": ("evaluate", "review", "report"),
+    "Judge it": ("app", "evaluate", "review", "report"),
     "Models and machine": ("models", "quantise", "doctor"),
 }
 """Commands by what they are for, in the order of the help."""
 ALIASES = {
+    "view": "app",
+    "serve": "app",
     "annotate": "label",
     "compare": "study",
     "convert": "export",

@@ -104,14 +104,28 @@ class Session(Settings):
         InputError
             If the file is not the one that the session was made with.
         """
-        path = self.root / "cases" / f"{case.id}.tif"
+        self.check_objects(case)
+        return open_image(self.objects_path(case)).read_labels()
+
+    def objects_path(self, case: Case) -> Path:
+        """File of the objects of a case."""
+        return self.root / "cases" / f"{case.id}.tif"
+
+    def check_objects(self, case: Case) -> None:
+        """Check that the file of a case's objects is the one that the session was made with.
+
+        Raises
+        ------
+        InputError
+            If not.
+        """
+        path = self.objects_path(case)
         if not path.is_file() or sha256(path) != case.sha256:
             raise InputError(
                 f"{path}, which is missing or was changed",
                 "the objects that experts judge",
                 "restore the file from a backup",
             )
-        return open_image(path).read_labels()
 
     def sample(self, field: str) -> Sample:
         """Return a field of the dataset, with its image and stain.

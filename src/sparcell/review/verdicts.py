@@ -84,8 +84,10 @@ def replay(events: Iterable[Event]) -> dict[str, CaseVerdict]:
             continue
         verdict = verdicts.setdefault(event.case, CaseVerdict())
         if event.kind in ("extra", "missed", "unsure"):
-            mark = Mark(event.id, event.kind, event.object, event.y or 0.0, event.x or 0.0)
-            verdict.marks.append(mark)
+            # An object that is marked in two windows is marked once.
+            if not event.object or event.object not in verdict.objects(event.kind):
+                mark = Mark(event.id, event.kind, event.object, event.y or 0.0, event.x or 0.0)
+                verdict.marks.append(mark)
         elif event.kind == "comment":
             verdict.comments.append(event.text)
         elif event.kind == "judge":

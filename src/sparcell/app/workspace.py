@@ -1,0 +1,209 @@
+"""Images, labels and review sessions below a folder, each with an id.
+
+Addresses of the app have ids, never paths. An id is looked up among what was found in the folder,
+so nothing else can be asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sparcell.core.dataset import Dataset, dataset_images
+from sparcell.core.errors import InputError, SparcellWarning
+from sparcell.core.image_ref import ImageRef
+from sparcell.evaluation.pairs import images_by_name
+from sparcell.io import list_images
+from sparcell.review.session import FILE as SESSION_FILE
+
+logger = logging.getLogger(__name__)
+
+DEEPEST = 3
+"""Levels of folders that are searched."""
+MOST_FOLDERS = 2000
+
+
+class UnknownIdError(LookupError):
+    """An id that stands for nothing in the folder."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Label images of one origin, such as a dataset's labels or a model's predictions."""
+
+    id: str
+    name: str
+    images: Mapping[str, ImageRef] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One image, and a stain of it where there is one."""
+
+    id: str
+    name: str
+    image: ImageRef
+    stain: ImageRef | None = None
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Images that belong together: a dataset, or a folder of images."""
+
+    id: str
+    name: str
+    kind: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that was found below a folder."""
+
+    root: Path
+    collections: tuple[Collection, ...]
+    layers: tuple[Layer, ...]
+    sessions: dict[str, Path]
+
+    def field(self, field_id: str) -> Field:
+        """Return a field by its id.
+
+        Raises
+        ------
+        UnknownIdError
+            If there is none.
+        """
+        for one in self.collections:
+            for known in one.fields:
+                if known.id == field_id:
+                    return known
+        raise UnknownIdError(field_id)
+
+    def labels(self, field_id: str, layer_id: str) -> ImageRef:
+        """Return the labels of a field in a layer; an `UnknownIdError` if there are none."""
+        name = self.field(field_id).name
+        for layer in self.layers:
+            if layer.id == layer_id and name in layer.images:
+                return layer.images[name]
+        raise UnknownIdError(layer_id)
+
+    def session(self, session_id: str) -> Path:
+        """Return the folder of a session; an `UnknownIdError` if there is none."""
+        if session_id not in self.sessions:
+            raise UnknownIdError(session_id)
+        return self.sessions[session_id]
+
+    def layers_of(self, field: Field) -> list[Layer]:
+        """List the layers that have labels of a field, by its name."""
+        return [layer for layer in self.layers if field.name in layer.images]
+
+
+def scan(root: Path) -> Workspace:
+    """Find datasets, folders of images, label images and sessions.
+
+    What cannot be read is left out with a warning. So are links that lead out of the folder.
+    """
+    collections, layers, sessions = [], [], {}
+    for folder in _folders(root):
+        name = str(folder.relative_to(root)) if folder != root else root.resolve().name
+        if (folder / SESSION_FILE).is_file():
+            sessions[_id("session", name)] = folder
+            continue
+        try:
+            collection, layer = _read_folder(root, folder, name)
+        except InputError as error:
+            logger.warning(f"{name} is not shown: {error}")
+            continue
+        if collection:
+            collections.append(collection)
+        if layer:
+            layers.append(layer)
+    return Workspace(root, tuple(collections), tuple(layers), sessions)
+
+
+def inside(root: Path, path: Path) -> bool:
+    """Whether a file is below a folder, with all links followed."""
+    return path.resolve().is_relative_to(root.resolve())
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Give folders from the top, without hidden ones, images, parts of datasets, and links out."""
+    level, count = [root], 0
+    for _ in range(DEEPEST):
+        following = []
+        for folder in level:
+            count += 1
+            if count > MOST_FOLDERS:
+                logger.warning(f"only the first {MOST_FOLDERS} folders of {root} are shown")
+                return
+            yield folder
+            if (folder / SESSION_FILE).is_file() or (folder / "images").is_dir():
+                continue
+            following += [
+                child
+                for child in sorted(folder.iterdir())
+                if child.is_dir()
+                and child.name[0] not in "._"
+                and not child.name.lower().endswith(".zarr")
+                and inside(root, child)
+            ]
+        level = following
+
+
+def _read_folder(root: Path, folder: Path, name: str) -> tuple[Collection | None, Layer | None]:
+    """Read a folder as a dataset, a result of `predict`, or a folder of images."""
+    if dataset_images(folder):
+        fields = [
+            Field(
+                _id("field", name, sample.name),
+                sample.name,
+                sample.whole_image,
+                sample.files.get("stain"),
+                sample.split,
+            )
+            for sample in Dataset.open(folder).samples
+            if inside(root, sample.image.path)
+            and ("stain" not in sample.files or inside(root, sample.files["stain"].path))
+        ]
+        kind = "predictions" if (folder / "counts.csv").exists() else "dataset"
+        return _collect(name, kind, fields), _read_labels(root, folder, name)
+    if (folder / "labels").is_dir() and (folder / "record.json").is_file():
+        return None, _read_labels(root, folder, name)
+    if folder.name in ("labels", "ignore", "pictures"):
+        return None, None
+    try:
+        # Whatever else is in the folder is no concern of the app.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SparcellWarning)
+            paths = list_images([folder])
+    except InputError:
+        return None, None
+    refs = [ImageRef(path) for path in paths if inside(root, path)]
+    fields = [Field(_id("field", name, ref.name), ref.name, ref) for ref in refs]
+    return _collect(name, "images", fields), None
+
+
+def _collect(name: str, kind: str, fields: list[Field]) -> Collection | None:
+    return Collection(_id("collection", name), name, kind, tuple(fields)) if fields else None
+
+
+def _read_labels(root: Path, folder: Path, name: str) -> Layer | None:
+    if not (folder / "labels").is_dir():
+        return None
+    found = {
+        field: ref
+        for field, image in images_by_name(folder).items()
+        if isinstance(image, Path | ImageRef)
+        for ref in [ImageRef.of(image)]
+        if inside(root, ref.path)
+    }
+    return Layer(_id("layer", name), name, found) if found else None
+
+
+def _id(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode("utf8", "surrogateescape")).hexdigest()[:16]

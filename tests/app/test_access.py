@@ -1,0 +1,205 @@
+"""Other pages, other hosts, and other experts get nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from app.apps import HEADERS, Clients, make_folder
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from review.sessions import finish
+
+from sparcell.app.workspace import scan
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("folder")
+    make_folder(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def clients(folder: Path) -> Clients:
+    return Clients(folder)
+
+
+def addresses(folder: Path, clients: Clients) -> dict[str, str]:
+    """Every address of the server, with ids that exist, by method and pattern."""
+    workspace = scan(folder)
+    session = next(iter(workspace.sessions))
+    case = next(p.stem for p in (folder / "session" / "cases").iterdir())
+    (layer, *_) = workspace.layers
+    field = next(f for c in workspace.collections if c.name == "data" for f in c.fields)
+    ids = {
+        "session_id": session, "case_id": case, "field_id": field.id, "kind": "image", "c": "0",
+        "t": "0", "z": "0", "level": "0", "row": "0", "column": "0", "name": "main.js",
+    }  # fmt: skip
+    found = {}
+    for route in clients.app.routes:
+        if isinstance(route, APIRoute):
+            path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], route.path)
+            path += f"?layer={layer.id}" * path.endswith("/objects")
+            found |= {f"{method} {route.path}": path for method in route.methods}
+    return found
+
+
+PUBLIC = {"GET /", "GET /static/{name}", "POST /api/login"}
+
+
+def ask(client: TestClient, key: str, path: str):
+    return client.request(key.split()[0], path, json={} if key.startswith("POST") else None)
+
+
+def test_nobody_gets_anything_without_a_token(folder: Path, clients: Clients) -> None:
+    asked = addresses(folder, clients)
+    assert len(asked) > 12
+    for key, path in asked.items():
+        answer = ask(clients.of("nobody"), key, path)
+        expected = {200, 401} if key in PUBLIC else {401}
+        assert answer.status_code in expected, key
+    wrong = clients.of("nobody").post("/api/login", json={"token": "token"})
+    assert wrong.status_code == 401 and not wrong.cookies
+
+
+def test_an_expert_sees_neither_fields_nor_models_nor_others(
+    folder: Path, clients: Clients
+) -> None:
+    """While reviews are open, no answer names a model, a field or a mark of the other expert."""
+    session = next(iter(scan(folder).sessions))
+    anna, ben = clients.of("anna"), clients.of("ben")
+    case = anna.get(f"/api/sessions/{session}").json()["cases"][0]["id"]
+    mark = {"kind": "missed", "case": case, "y": 31.7, "x": 41.9, "id": "secret-of-anna"}
+    assert anna.post(f"/api/sessions/{session}/events", json=mark).status_code == 200
+    comment = {"kind": "comment", "case": case, "text": "anna thinks so"}
+    assert anna.post(f"/api/sessions/{session}/events", json=comment).status_code == 200
+    answers = {}
+    for key, path in addresses(folder, clients).items():
+        path = re.sub(r"/cases/\w+", f"/cases/{case}", path)
+        for client, name in ((ben, "ben"), (clients.of("eve"), "eve")):
+            if key.startswith("GET /api"):
+                answers[f"{name} {key}"] = client.get(path)
+    for key, answer in answers.items():
+        for word in (
+            b"secret-of-anna",
+            b"anna thinks",
+            b"41.9",
+            b"pure",
+            b"mixed",
+            b'"f0"',
+            b"f1.tif",
+        ):
+            assert word not in answer.content, (key, word)
+    for key in ("fields", "agreement", "findings"):
+        codes = {a.status_code for k, a in answers.items() if f"/{key}" in k}
+        assert codes == {403}, key
+    # Who is no expert of the session does not even see that there is one.
+    assert clients.of("eve").get("/api/start").json()["sessions"] == []
+    eve = [a.status_code for k, a in answers.items() if k.startswith("eve") and "sessions" in k]
+    assert set(eve) == {403}
+    assert ben.get(f"/api/sessions/{session}/cases/{case}").json()["marks"] == []
+
+
+def test_the_owner_sees_progress_but_no_verdicts(folder: Path, clients: Clients) -> None:
+    session, owner = next(iter(scan(folder).sessions)), clients.of("")
+    (shown,) = owner.get("/api/start").json()["sessions"]
+    assert {one["expert"] for one in shown["progress"]} == {"anna", "ben"}
+    for path in ("", "/agreement", "/findings/x", "/cases/x"):
+        assert owner.get(f"/api/sessions/{session}{path}").status_code == 403
+    event = {"kind": "done", "case": "x"}
+    assert owner.post(f"/api/sessions/{session}/events", json=event).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "testserver.evil.example"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"X-Sparcell": None}, 403),
+        ({"Content-Length": "9999999"}, 413),
+        ({"Origin": "http://testserver"}, 404),
+    ],
+)
+def test_requests_of_other_pages_are_refused(clients: Clients, headers, code: int) -> None:
+    client = clients.of("anna")
+    if headers.get("X-Sparcell", "") is None:
+        client.headers.pop("X-Sparcell")
+    given = {key: value for key, value in headers.items() if value}
+    answer = client.post("/api/sessions/none/seal", headers=given, content=b"")
+    assert answer.status_code == code
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_cookie_is_for_our_page_alone(clients: Clients) -> None:
+    client = TestClient(clients.app, headers=HEADERS)
+    answer = client.post("/api/login", json={"token": "token-anna"})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../pyproject.toml", "..%2f..%2fserver.py", "%2e%2e/server.py", "/etc/passwd", "server.py"],
+)
+def test_only_files_of_the_page_are_served(clients: Clients, path: str) -> None:
+    answer = clients.of("").get(f"/static/{path}")
+    assert answer.status_code == 404
+    assert b"import" not in answer.content
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"null", b"[" * 3000])
+def test_bodies_that_make_no_sense(clients: Clients, body: bytes, folder: Path) -> None:
+    session = next(iter(scan(folder).sessions))
+    answer = clients.of("anna").post(f"/api/sessions/{session}/events", content=body)
+    assert answer.status_code in (400, 422) and "Traceback" not in answer.text
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    make_folder(tmp_path / "outside")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "linked").symlink_to(tmp_path / "outside" / "data")
+    (root / "own").mkdir()
+    outside = tmp_path / "outside" / "data" / "images" / "f0.tif"
+    (root / "own" / "f0.tif").symlink_to(outside)
+    found = scan(root)
+    assert found.collections == () and found.layers == ()
+
+
+def test_a_fault_shows_no_traceback(clients: Clients, folder: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr("sparcell.app.look_routes.describe", lambda *_: 1 / 0)
+    field = next(f for c in scan(folder).collections for f in c.fields)
+    answer = clients.of("").get(f"/api/fields/{field.id}")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "a fault of Sparcell's; the terminal says more"}
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_names_of_files_are_text(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    image = tmp_path / "data" / "images" / "f0.tif"
+    image.rename(image.with_name("<script>alert(1)<.tif"))
+    (tmp_path / "data" / "split.csv").unlink()
+    start = Clients(tmp_path).of("").get("/api/start")
+    assert start.headers["content-type"] == "application/json"
+    scripts = Path("src/sparcell/app/static")
+    # The page never makes elements of text.
+    text = "".join(path.read_text() for path in scripts.glob("*.js"))
+    assert "innerHTML" not in text and "insertAdjacentHTML" not in text and "eval(" not in text
+
+
+def test_a_damaged_session_does_not_cost_the_others(tmp_path: Path) -> None:
+    session = make_folder(tmp_path)
+    finish(session, "anna")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "session.json").write_text("{}")
+    shown = Clients(tmp_path).of("").get("/api/start").json()["sessions"]
+    assert {one["name"]: "damaged" in one.get("problem", "") for one in shown} == {
+        "other": True, "session": False,
+    }  # fmt: skip
