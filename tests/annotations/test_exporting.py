@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+import tifffile
 from bases.scenes import ellipses
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,7 +168,7 @@ def test_movies_and_stacks(tmp_path: Path, format: str, lengths: tuple[int, int]
         assert frame["y"].tolist() == [number + 0.5 for number in range(1, planes)]
         return
     np.testing.assert_array_equal(read_back(files, tmp_path / "images", tmp_path / "back"), labels)
-    with pytest.raises(InputError, match="all that COCO supports"):
+    with pytest.raises(InputError, match="all that coco supports"):
         export_labels(tmp_path, tmp_path / "coco", "coco")
     assert not (tmp_path / "coco").exists()
 
@@ -215,3 +216,48 @@ def test_an_empty_image_gives_an_empty_file(tmp_path: Path) -> None:
     assert path.read_text() == "y,x,id\n"
     (path,) = export_labels(tmp_path, tmp_path / "roi", "roi")
     assert zipfile.ZipFile(path).namelist() == []
+
+
+def test_simplified_outlines_are_small_valid_and_near(tmp_path: Path) -> None:
+    labels = ellipses(3, (256, 256), 30)
+    labels[5, 200] = labels.max() + 1  # A single pixel stays a square.
+    write_image(tmp_path / "labels" / "a.tif", labels, "YX")
+    export_labels(tmp_path / "labels", tmp_path / "exact", "geojson")
+    export_labels(tmp_path / "labels", tmp_path / "simple", "geojson", tolerance=0.5)
+    exact = json.loads((tmp_path / "exact" / "a.geojson").read_text())["features"]
+    with zipfile.ZipFile(tmp_path / "simple" / "a.geojson.zip") as archive:
+        simple = json.loads(archive.read("a.geojson"))["features"]
+    assert len(exact) == len(simple) == labels.max()
+    corners = [
+        sum(len(one["geometry"]["coordinates"][0]) for one in way) for way in (exact, simple)
+    ]
+    assert corners[1] < corners[0] / 2
+    for one, other in zip(exact, simple, strict=True):
+        a, b = (shape(each["geometry"]) for each in (one, other))
+        # Half a pixel for the steps, and as much for the corners that are left out.
+        assert b.is_valid and a.exterior.hausdorff_distance(b.exterior) <= 1
+
+
+def test_the_tolerance_is_of_outlines_for_qupath(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.tif", np.ones((4, 4), np.int32), "YX")
+    with pytest.raises(InputError, match=r"`tolerance=0\.5` for the format roi"):
+        export_labels(tmp_path / "a.tif", tmp_path / "out", "roi", tolerance=0.5)
+
+
+@pytest.mark.parametrize(("count", "mode"), [(30, np.uint8), (400, np.uint16)])
+def test_label_images_with_a_table_of_colours(tmp_path: Path, count: int, mode: type) -> None:
+    labels = np.zeros((60, 60), np.int32)
+    labels[:40:2, :40:2].flat[:count] = np.arange(1, count + 1)
+    write_image(tmp_path / "labels" / "a.tif", labels, "YX", 0.5)
+    export_labels(tmp_path / "labels", tmp_path / "out", "colours")
+    with tifffile.TiffFile(tmp_path / "out" / "a.tif") as file:
+        page = file.pages[0]
+        assert page.dtype == mode and page.photometric.name == "PALETTE"
+        colours = page.colormap.T
+        # The ids stay; nothing is black but the background, and neighbouring ids differ.
+        np.testing.assert_array_equal(page.asarray(), labels)
+    assert not colours[0].any() and colours[1 : count + 1].max(axis=1).min() == 65535
+    assert np.abs(np.diff(colours[1 : count + 1].astype(int), axis=0)).max(axis=1).min() > 8000
+    image = open_image(tmp_path / "out" / "a.tif")
+    np.testing.assert_array_equal(image.read_labels(), labels)
+    assert image.pixel_size == pytest.approx(0.5)

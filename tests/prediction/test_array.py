@@ -124,6 +124,7 @@ def test_a_model_and_a_prediction_are_one_line() -> None:
     model = bright_model()
     assert repr(model).startswith("<Model tiny: semantic, 1 channel, objects of about 11 px, ")
     assert len(repr(model)) < 100
+    assert "<td>11 px</td>" in model._repr_html_() and len(model._repr_html_()) < 500
     pixels = np.zeros((40, 60))
     pixels[10:20, 10:20] = 1
     found = sparcell.predict_array(model, pixels)

@@ -44,9 +44,9 @@ def write_run(run, groups=None):
 
 
 def rows_of(run):
-    """First cells of the rows of table 6.1: name and precision."""
+    """First cells of the rows of the table of areas: name and precision."""
     page = write_report(run).read_text("utf8")
-    table = page.split("table 6.1")[1].split("</table>")[0]
+    table = page.split("Do the areas agree?")[1].split("</table>")[0]
     return re.findall(r"<tr[^>]*><td>(.*?)</td>\s*<td>(.*?)</td>", table), " ".join(page.split())
 
 

@@ -114,7 +114,7 @@ def test_what_holds_no_object_has_no_score(
     scores = load_model(out).spec.scores
     assert set(scores) == {"test"} and set(scores["test"]) == {"count", "fields"}
     said = caplog.text
-    assert "F1 none, no object" in said and "F1 1.000" not in said and "F1 0" not in said
+    assert "check images none, they have no object" in said and "0 of 1  " not in said
     assert "the ratios are no score" in (out / "report.html").read_text()
 
 

@@ -20,6 +20,7 @@ class Format(StrEnum):
     roi = "roi"
     coco = "coco"
     points = "points"
+    colours = "colours"
     ctc = "ctc"
     geff = "geff"
     trackmate = "trackmate"
@@ -38,13 +39,23 @@ def export(
         "what predict, label or import made; or a folder that track wrote.",
     ),
     out: Path = typer.Option(
-        ..., "-o", "--output", help="A new folder; for bioimageio a .zip to be written."
+        None,
+        "-o",
+        "--output",
+        help="A new folder, by default exported; for bioimageio a .zip, by default exported.zip.",
     ),
     format: Format = typer.Option(
-        Format.bioimageio,
-        help="For models: a bioimage.io package, or onnx, the bare network with a description. Of "
-        "labels: geojson for QuPath, roi for ImageJ, coco, or points. Of tracks: ctc (Cell "
+        None,
+        help="For models: bioimageio, a package (default), or onnx, the bare network with a "
+        "description. Of labels: geojson for QuPath (default), roi for ImageJ, coco, points, or "
+        "colours, label images with a table of colours. Of tracks: ctc (Cell "
         "Tracking Challenge), geff, trackmate, napari, or newick (trees).",
+    ),
+    tolerance: float = typer.Option(
+        0.0,
+        min=0,
+        help="With geojson: leave out corners that are closer than this to the outline, px; 0.5 "
+        "makes small files.",
     ),
     author: list[str] = typer.Option(None, help="Who made the model; repeat it for several."),
     licence: str = typer.Option("", help="Of the model, an SPDX identifier such as CC-BY-4.0."),
@@ -53,6 +64,8 @@ def export(
     ),
 ) -> None:
     """Export models, labels for ImageJ and QuPath, or tracks."""
+    format = format or _usual_format(what)
+    out = out or Path("exported.zip" if format == Format.bioimageio else "exported")
     if format in MODELS:
         _export_model(what, out, format.value, list(author or ()), licence, half_weights)
         return
@@ -69,7 +82,19 @@ def export(
     if format in TRACKS:
         export_tracks(what, out, format.value)
     else:
-        export_labels(what, out, format.value)
+        export_labels(what, out, format.value, tolerance)
+
+
+def _usual_format(what: str) -> Format:
+    """Choose the format for what is exported, where none is given."""
+    from sparcell.tracking.results import is_tracked
+
+    path = Path(what)
+    if is_tracked(path):
+        return Format.ctc
+    if not path.exists() or path.suffix == ".zip" or (path / "model.zip").is_file():
+        return Format.bioimageio
+    return Format.geojson
 
 
 def _export_model(

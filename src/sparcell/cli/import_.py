@@ -14,7 +14,10 @@ def import_(
         " Studio, Cellpose; or folders of them.",
     ),
     out: Path = typer.Option(
-        ..., "-o", "--output", help="New dataset folder, or one that has images and lacks these."
+        Path("imported"),
+        "-o",
+        "--output",
+        help="New dataset folder, or one that has images and lacks these.",
     ),
     images: Path = typer.Option(
         None, help="Folder of the images, which stay where they are; by default those of -o."

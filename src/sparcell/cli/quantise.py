@@ -13,7 +13,9 @@ logger = logging.getLogger(__name__)
 def quantise(
     model: str = typer.Argument(..., help="Name of a model, model.zip or run folder."),
     data: Path = typer.Option(..., help="Dataset that it was trained and validated on."),
-    out: Path = typer.Option(..., "-o", "--output", help="Model file to write, a .zip."),
+    out: Path = typer.Option(
+        Path("quantised.zip"), "-o", "--output", help="Model file to write, a .zip."
+    ),
 ) -> None:
     """Make a model faster on CPUs, if it stays accurate."""
     from sparcell.calibration import quantise as run

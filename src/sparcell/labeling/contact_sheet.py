@@ -95,6 +95,7 @@ class ContactSheet:
             axis.set_axis_off()
         for axis, thumbnail in zip(axes.ravel(), self._waiting, strict=False):
             _draw(axis, thumbnail)
+        _add_legend(figure)
         self.pages += 1
         page = self.path
         if self.pages > 1:
@@ -102,6 +103,19 @@ class ContactSheet:
         with whole_file(page) as partial:
             FigureCanvasAgg(figure).print_figure(str(partial), dpi=110)
         self._waiting.clear()
+
+
+def _add_legend(figure: Any) -> None:
+    """Say what the colours mean, below the pictures."""
+    from matplotlib.patches import Patch
+
+    meanings = (
+        ("outlines, accepted", OUTLINE[True]),
+        ("outlines, refused", OUTLINE[False]),
+        ("left out as uncertain", IGNORED),
+    )
+    patches = [Patch(color=tuple(colour), label=label) for label, colour in meanings]
+    figure.legend(handles=patches, loc="outside lower left", ncols=1, fontsize=7, frameon=False)
 
 
 def _draw(axis: Any, thumbnail: Thumbnail) -> None:

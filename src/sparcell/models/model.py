@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,6 +117,25 @@ class Model:
             f"<Model {spec.name}: {spec.method}, {counted(spec.channels, 'channel')}{objects}, "
             f"{len(self.onnx) / 1e6:.1f} MB>"
         )
+
+    def _repr_html_(self) -> str:
+        """Show what the model is in notebooks."""
+        spec = self.spec
+        rows = {
+            "finds": spec.objects[1] if spec.stain is None else ", ".join(self.maps),
+            "method": spec.method,
+            "channels": str(spec.channels),
+        }
+        if spec.typical_area is not None:
+            rows["typical diameter"] = f"{2 * (spec.typical_area / np.pi) ** 0.5:.0f} px"
+        if spec.pixel_size:
+            rows["pixel size in training"] = f"{spec.pixel_size:g} um"
+        rows["size"] = f"{len(self.onnx) / 1e6:.1f} MB"
+        cells = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table><caption>Model {escape(spec.name)}</caption>{cells}</table>"
 
     @property
     def maps(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ DASH = 4
 """Length of a dash and of a gap, px along an axis."""
 PANEL = 512
 GAP = 8
+SIZE_BARS = 16
+FOUND = tuple(channel / 255 for channel in MATCHED)
 SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
 
 
@@ -55,6 +57,39 @@ def draw_curves(metrics: DataFrame) -> Figure:
         axis.legend(frameon=False)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_sizes(
+    truth: NDArray[np.floating], found: NDArray[np.floating], unit: Literal["um", "px"]
+) -> Figure:
+    """Draw how many objects of each diameter there are in the labels, and how many were found.
+
+    Parameters
+    ----------
+    truth, found : (N,) float
+        Diameters of circles of the same area, above 0, in `unit`.
+    unit : {"um", "px"}
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    axis = figure.subplots()
+    every = np.concatenate([truth, found])
+    # Bars of equal ratio: the sizes of particles differ by orders of magnitude.
+    edges = np.geomspace(every.min() * 0.99, every.max() * 1.01, SIZE_BARS + 1)
+    for diameters, name, colour in ((truth, "labels", "0.6"), (found, "found", FOUND)):
+        counts = np.histogram(diameters, edges)[0]
+        axis.stairs(counts, edges, label=f"{name}: {len(diameters)}", color=colour, linewidth=2)
+    if edges[-1] > 8 * edges[0]:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set(xlabel=f"diameter, {'µm' if unit == 'um' else 'px'}", ylabel="objects")
+    axis.legend(frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 

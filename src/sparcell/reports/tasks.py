@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.errors import InputError
@@ -20,7 +21,13 @@ from sparcell.drawing.rendering import embed
 from sparcell.io import open_image
 from sparcell.measurement.count_table import read_counts
 from sparcell.methods.task import IMAGE, INSTANCES
-from sparcell.reports.pictures import draw_agreement, draw_comparison, draw_stains, png
+from sparcell.reports.pictures import (
+    draw_agreement,
+    draw_comparison,
+    draw_sizes,
+    draw_stains,
+    png,
+)
 from sparcell.reports.verdict import Verdict, judge_counts
 
 logger = logging.getLogger(__name__)
@@ -71,6 +78,7 @@ class InstanceReport(TaskReport):
             "verdict": _verdict(run, record, scores),
             "comparisons": _comparisons(run, record),
             "counts": _counts(run, scores),
+            "sizes": _sizes(run, record),
         }
 
 
@@ -92,6 +100,7 @@ EMPTY: dict[str, Any] = {
     "verdict": None,
     "comparisons": [],
     "counts": [],
+    "sizes": None,
     "stains": {},
     "stain_pictures": [],
 }
@@ -172,6 +181,45 @@ def _overlays(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> list
             {"name": name, "picture": embed(png(picture)), "errors": _describe(images.get(name))}
         )
     return pictures
+
+
+def _sizes(run: Path, record: dict[str, Any]) -> str | None:
+    """Histogram of the diameters of labelled and found objects; um where all pixel sizes are known.
+
+    None where either side has no object.
+    """
+    sides: tuple[list[Any], list[Any]] = ([], [])
+    pixel_sizes = []
+    for name, field in record.get("evaluated", {}).items():
+        found = run / "predictions" / "labels" / f"{name}.tif"
+        try:
+            truth, prediction = open_image(field["labels"]), open_image(found)
+            both = [_diameters(one) for one in (truth, prediction)]
+        except InputError as error:
+            logger.warning(f"no sizes of {name} in the report: {error}")
+            continue
+        pixel_sizes.append(prediction.pixel_size)
+        for side, diameters in zip(sides, both, strict=True):
+            side.append(diameters)
+    if not pixel_sizes:
+        return None
+    known = None not in pixel_sizes
+    scales = [size or 1.0 if known else 1.0 for size in pixel_sizes]
+    in_labels, in_results = (
+        np.concatenate([one * scale for one, scale in zip(side, scales, strict=True)])
+        for side in sides
+    )
+    if not len(in_labels) or not len(in_results):
+        return None
+    return embed(png(draw_sizes(in_labels, in_results, "um" if known else "px")))
+
+
+def _diameters(labels: Image) -> NDArray[np.float64]:
+    """Diameters of circles of the objects' areas in all planes, px."""
+    areas = [np.bincount(labels.read_labels(plane=p).ravel())[1:] for p in labels.planes()]
+    area = np.concatenate(areas)
+    diameters: NDArray[np.float64] = 2 * np.sqrt(area[area > 0] / np.pi)
+    return diameters
 
 
 def _one_to_one(scores: dict[str, Any]) -> dict[str, Any]:

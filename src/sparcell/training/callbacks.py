@@ -244,7 +244,8 @@ class MetricsTable(Callback):
         if trainer.is_global_zero:
             defined = module.validation_score.is_defined
             reached = f"{row[score]:.2f} of 1" if defined else "none, they have no object"
-            logger.info(f"{done:4.0%}  score on the check images {reached}  {time_left(left)}")
+            until = time_left(left) if done < 1 else "done"
+            logger.info(f"{done:4.0%}  score on the check images {reached}  {until}")
             logger.debug(
                 f"epoch {row['epoch']:.0f}: train loss {row['train_loss']:.4f}, val loss "
                 f"{row['val_loss']:.4f}, {SCORES[score]} {row[score]:.3f}, {row['seconds']:.0f} s"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sparcell.annotations.exporting.coco import Coco
+from sparcell.annotations.exporting.coloured import write_coloured
 from sparcell.annotations.exporting.geojson import write_geojson
 from sparcell.annotations.exporting.imagej import MOST_GROUPS, write_rois
 from sparcell.annotations.exporting.objects import ExportedObject, read_facts, read_objects
@@ -25,11 +26,18 @@ from sparcell.io.points import write_points
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("geojson", "roi", "coco", "points")
+FORMATS = ("geojson", "roi", "coco", "points", "colours")
+NEXT = {
+    "geojson": "Drop a file onto its image in QuPath.",
+    "roi": "Open an image in Fiji, then its .zip.",
+}
+"""What to do with exported files."""
 COCO_FILE = "annotations.json"
 
 
-def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path]:
+def export_labels(
+    labels: Path | str, out: Path | str, format: str, tolerance: float = 0.0
+) -> list[Path]:
     """Write the objects of label images for QuPath, ImageJ or tools that read COCO.
 
     Outlines run along the edges of pixels, so `sparcell.annotations.importing` restores the same
@@ -42,9 +50,13 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
         `label` and `import` make it.
     out : Path or str
         New folder.
-    format : {"geojson", "roi", "coco", "points"}
+    format : {"geojson", "roi", "coco", "points", "colours"}
         ``NAME.geojson`` and ``NAME.zip`` (ROIs) for each image, ``annotations.json`` (COCO) for
-        all; or ``NAME.csv`` with a point in each object.
+        all; ``NAME.csv`` with a point in each object; or ``NAME.tif``, the label image with a table
+        of colours.
+    tolerance : float
+        Of ``geojson``: corners closer than this to the outline without them are left out, px, and
+        the files are ``NAME.geojson.zip``. The outlines are then no longer exact to the pixel.
 
     Returns
     -------
@@ -59,6 +71,14 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
     """
     if format not in FORMATS:
         raise InputError(f"format '{format}'", "one of " + ", ".join(FORMATS), "choose one")
+    if tolerance and format != "geojson":
+        raise InputError(
+            f"`tolerance={tolerance:g}` for the format {format}",
+            "the format geojson",
+            "leave it out",
+        )
+    if tolerance < 0:
+        raise InputError(f"`tolerance={tolerance:g}`", "0 or more", "try 0.5")
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}, which holds other files", "a new folder", "choose another `out`")
@@ -73,7 +93,8 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
             stacked = image.size("T") > 1 or image.size("Z") > 1
             objects = read_objects(image, facts[name])
             if format == "geojson":
-                total += write_geojson(objects, folder / f"{name}.geojson", stacked)
+                target = folder / (f"{name}.geojson" + ".zip" * bool(tolerance))
+                total += write_geojson(objects, target, stacked, tolerance)
             elif format == "roi":
                 total += write_rois(objects, folder / f"{name}.zip", image, groups)
             elif format == "points":
@@ -81,14 +102,19 @@ def export_labels(labels: Path | str, out: Path | str, format: str) -> list[Path
             elif stacked:
                 raise InputError(
                     f"the movie or stack {path}",
-                    "single images, which are all that COCO supports",
+                    f"single images, which are all that {format} supports",
                     "choose another `format`: geojson or roi",
                 )
+            elif format == "colours":
+                total += write_coloured(image, folder / f"{name}.tif")
             else:
                 total += coco.add(objects, f"{name}.tif", image.shape)
         if format == "coco":
             (folder / COCO_FILE).write_text(json.dumps(coco.content()) + "\n", "utf8")
-    logger.info(f"{counted(total, 'object')} of {counted(len(files), 'image')}: {out}")
+    logger.info(
+        f"{counted(total, 'object')} of {counted(len(files), 'image')}: {out}. "
+        f"{NEXT.get(format, '')}".rstrip()
+    )
     if format == "roi" and groups:
         logger.info("groups: " + ", ".join(f"{number} {name}" for name, number in groups.items()))
     return sorted(out.iterdir())

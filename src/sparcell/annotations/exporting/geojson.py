@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sparcell.annotations.exporting.objects import ExportedObject
-from sparcell.annotations.exporting.polygons import Polygon
+from sparcell.annotations.exporting.polygons import simplify
 
 
-def write_geojson(objects: Iterable[ExportedObject], path: Path, planes: bool) -> int:
+def write_geojson(
+    objects: Iterable[ExportedObject], path: Path, planes: bool, tolerance: float = 0.0
+) -> int:
     """Write objects as annotations, which QuPath lets people edit, and return their number.
 
     Parameters
     ----------
-    objects : iterable of Outlined
+    objects : iterable of ExportedObject
     path : Path
+        ``NAME.geojson``; or ``NAME.geojson.zip``, which QuPath reads as well.
     planes : bool
         Say in which plane each lies; not of single images.
+    tolerance : float
+        Corners closer than this to the outline without them are left out, px; see `simplify`.
     """
-    features = [_feature(one, planes) for one in objects]
-    collection = {"type": "FeatureCollection", "features": features}
-    path.write_text(json.dumps(collection, separators=(",", ":"), allow_nan=False) + "\n", "utf8")
-    return len(features)
+    if path.suffix != ".zip":
+        with path.open("w", encoding="utf8") as stream:
+            return _write(objects, stream, planes, tolerance)
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(path.stem, "w", force_zip64=True) as member,
+        io.TextIOWrapper(member, "utf8") as stream,
+    ):
+        return _write(objects, stream, planes, tolerance)
 
 
-def _feature(one: ExportedObject, planes: bool) -> dict[str, Any]:
-    pieces = [_coordinates(polygon) for polygon in one.polygons]
+def _write(
+    objects: Iterable[ExportedObject], stream: TextIO, planes: bool, tolerance: float
+) -> int:
+    """Write one feature after the other, as there may be many."""
+    count = 0
+    stream.write('{"type":"FeatureCollection","features":[')
+    for one in objects:
+        feature = _feature(one, planes, tolerance)
+        text = json.dumps(feature, separators=(",", ":"), allow_nan=False)
+        stream.write("," * bool(count) + text)
+        count += 1
+    stream.write("]}\n")
+    return count
+
+
+def _feature(one: ExportedObject, planes: bool, tolerance: float) -> dict[str, Any]:
+    pieces = [
+        _coordinates(simplify(polygon, tolerance) if tolerance else polygon)
+        for polygon in one.polygons
+    ]
     single = len(pieces) == 1
     geometry: dict[str, Any] = {
         "type": "Polygon" if single else "MultiPolygon",
@@ -40,10 +73,12 @@ def _feature(one: ExportedObject, planes: bool) -> dict[str, Any]:
     if one.facts.name:
         properties["classification"] = {"name": one.facts.name}
     if one.facts.score is not None:
-        properties["measurements"] = {"score": round(one.facts.score, 4)}
+        properties["measurements"] = {"score": round(one.facts.score, 3)}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
-def _coordinates(polygon: Polygon) -> list[list[list[int]]]:
+def _coordinates(polygon: Sequence[NDArray[Any]]) -> list[list[list[float]]]:
     """Rings whose last corner is the first one again, as GeoJSON requires."""
-    return [[*ring.tolist(), ring[0].tolist()] for ring in polygon]
+    rings = [np.concatenate([ring, ring[:1]]).tolist() for ring in polygon]
+    # Whole numbers without a point.
+    return [[[int(v) if v == int(v) else v for v in at] for at in ring] for ring in rings]

@@ -55,6 +55,45 @@ def find_polygons(labels: Labels) -> dict[int, list[Polygon]]:
     return dict(found)
 
 
+def simplify(polygon: Polygon, tolerance: float) -> list[NDArray[np.float64]]:
+    """Draw the outlines of pixels with few corners (Douglas and Peucker 1973).
+
+    The steps of pixels become slopes first: a ring goes through the middles of their sides. Then
+    corners are left out that are close to the line without them.
+
+    Parameters
+    ----------
+    polygon : Polygon
+    tolerance : float
+        Largest distance of a corner that is left out, px.
+
+    Returns
+    -------
+    list of (n, 2) float64
+        Rings of x and y. One that would lose its area stays as it was.
+    """
+    return [_simplify_ring(ring, tolerance) for ring in polygon]
+
+
+def _simplify_ring(ring: Ring, tolerance: float) -> NDArray[np.float64]:
+    from skimage.measure import approximate_polygon
+
+    following = np.roll(ring, -1, 0)
+    ahead = np.sign(following - ring) / 2
+    # Half a pixel behind and before each corner; of a side of one pixel both are its middle.
+    path = np.stack([ring + ahead, following - ahead], 1).reshape(-1, 2)
+    path = path[(path != np.roll(path, 1, 0)).any(1)]
+    before, after = path - np.roll(path, 1, 0), np.roll(path, -1, 0) - path
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    path = path[turns]
+    # The ends of a line stay. Those of the halves of a ring are far apart.
+    half = int(((path - path[0]) ** 2).sum(1).argmax())
+    parts = path[: half + 1], np.concatenate([path[half:], path[:1]])
+    first, second = (approximate_polygon(part, tolerance)[:-1] for part in parts)
+    simple: NDArray[np.float64] = np.concatenate([first, second])
+    return simple if len(simple) > 2 else ring.astype(np.float64)
+
+
 def _walk(pieces: NDArray[np.int32]) -> Iterator[tuple[int, bool, Ring]]:
     """Yield the rings of an image of pieces that is padded by one pixel of background.
 
