@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from app.apps import HEADERS, Clients, make_folder
 from fastapi.routing import APIRoute
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from review.sessions import finish
 
 from sparcell.app.workspace import scan
+from sparcell.io import write_image
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,19 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (root / "own" / "f0.tif").symlink_to(outside)
     found = scan(root)
     assert found.collections == () and found.layers == ()
+
+
+def test_results_of_predict_show_their_images_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    write_image(tmp_path / "images" / "a.tif", np.zeros((8, 8), np.uint8), "YX")
+    results = tmp_path / "all" / "counted"
+    write_image(results / "labels" / "a.tif", np.eye(8, dtype=np.uint16), "YX")
+    (results / "dataset.yaml").write_text("images: ../../images\n")
+    found = scan(results)
+    assert [field.name for one in found.collections for field in one.fields] == ["a"]
+    assert [layer.name for layer in found.layers_of(found.collections[0].fields[0])] == ["counted"]
+    # Only the folder that the user opens may name others.
+    assert scan(tmp_path / "all").collections == ()
 
 
 def test_a_fault_shows_no_traceback(clients: Clients, folder: Path, monkeypatch, caplog) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,16 +106,19 @@ class Workspace:
 def scan(root: Path) -> Workspace:
     """Find datasets, folders of images, label images and sessions.
 
-    What cannot be read is left out with a warning. So are links that lead out of the folder.
+    What cannot be read is left out with a warning. So are links that lead out of the folder. The
+    results of `predict` name the folder of their images: that one is read too, if `root` is
+    such a folder, and those of folders below it are not.
     """
     collections, layers, sessions = [], [], {}
+    allowed = (root, *_named_folders(root))
     for folder in _folders(root):
         name = str(folder.relative_to(root)) if folder != root else root.resolve().name
         if (folder / SESSION_FILE).is_file():
             sessions[_id("session", name)] = folder
             continue
         try:
-            collection, layer = _read_folder(root, folder, name)
+            collection, layer = _read_folder(allowed, folder, name)
         except InputError as error:
             logger.warning(f"{name} is not shown: {error}")
             continue
@@ -126,9 +129,18 @@ def scan(root: Path) -> Workspace:
     return Workspace(root, tuple(collections), tuple(layers), sessions)
 
 
-def inside(root: Path, path: Path) -> bool:
-    """Whether a file is below a folder, with all links followed."""
-    return path.resolve().is_relative_to(root.resolve())
+def inside(allowed: Sequence[Path], path: Path) -> bool:
+    """Whether a file is below one of some folders, with all links followed."""
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in allowed)
+
+
+def _named_folders(root: Path) -> set[Path]:
+    """Folders of the images that ``dataset.yaml`` of a folder names."""
+    try:
+        samples = Dataset.open(root).samples if dataset_images(root) else []
+    except InputError:
+        return set()
+    return {file.path.parent for sample in samples for file in sample.files.values()}
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -150,12 +162,14 @@ def _folders(root: Path) -> Iterator[Path]:
                 if child.is_dir()
                 and child.name[0] not in "._"
                 and not child.name.lower().endswith(".zarr")
-                and inside(root, child)
+                and inside([root], child)
             ]
         level = following
 
 
-def _read_folder(root: Path, folder: Path, name: str) -> tuple[Collection | None, Layer | None]:
+def _read_folder(
+    allowed: Sequence[Path], folder: Path, name: str
+) -> tuple[Collection | None, Layer | None]:
     """Read a folder as a dataset, a result of `predict`, or a folder of images."""
     if dataset_images(folder):
         fields = [
@@ -167,13 +181,13 @@ def _read_folder(root: Path, folder: Path, name: str) -> tuple[Collection | None
                 sample.split,
             )
             for sample in Dataset.open(folder).samples
-            if inside(root, sample.image.path)
-            and ("stain" not in sample.files or inside(root, sample.files["stain"].path))
+            if inside(allowed, sample.image.path)
+            and ("stain" not in sample.files or inside(allowed, sample.files["stain"].path))
         ]
         kind = "predictions" if (folder / "counts.csv").exists() else "dataset"
-        return _collect(name, kind, fields), _read_labels(root, folder, name)
+        return _collect(name, kind, fields), _read_labels(allowed, folder, name)
     if (folder / "labels").is_dir() and (folder / "record.json").is_file():
-        return None, _read_labels(root, folder, name)
+        return None, _read_labels(allowed, folder, name)
     if folder.name in ("labels", "ignore", "pictures"):
         return None, None
     try:
@@ -183,7 +197,7 @@ def _read_folder(root: Path, folder: Path, name: str) -> tuple[Collection | None
             paths = list_images([folder])
     except InputError:
         return None, None
-    refs = [ImageRef(path) for path in paths if inside(root, path)]
+    refs = [ImageRef(path) for path in paths if inside(allowed, path)]
     fields = [Field(_id("field", name, ref.name), ref.name, ref) for ref in refs]
     return _collect(name, "images", fields), None
 
@@ -192,7 +206,7 @@ def _collect(name: str, kind: str, fields: list[Field]) -> Collection | None:
     return Collection(_id("collection", name), name, kind, tuple(fields)) if fields else None
 
 
-def _read_labels(root: Path, folder: Path, name: str) -> Layer | None:
+def _read_labels(allowed: Sequence[Path], folder: Path, name: str) -> Layer | None:
     if not (folder / "labels").is_dir():
         return None
     found = {
@@ -200,7 +214,7 @@ def _read_labels(root: Path, folder: Path, name: str) -> Layer | None:
         for field, image in images_by_name(folder).items()
         if isinstance(image, Path | ImageRef)
         for ref in [ImageRef.of(image)]
-        if inside(root, ref.path)
+        if inside(allowed, ref.path)
     }
     return Layer(_id("layer", name), name, found) if found else None
 
