@@ -77,6 +77,10 @@ def test_events_happen_in_the_middle_between_frames():
 def test_what_appears_makes_up_for_what_is_lost():
     broken = [(0, 0, 1, "start", "lost"), (1, 2, 4, "appeared", "end"), (2, 0, 4, "start", "end")]
     assert growth_by_events(lives(broken)).value == 0
+    assert not lives(broken).death_share.any()
+    # Of two that are lost, one appeared again.
+    again = lives([*broken, (2, 0, 1, "start", "lost")])
+    assert again.death_share.tolist() == [0.5, 0, 0, 0.5]
 
 
 def test_many_families_share_numbers():
@@ -107,7 +111,7 @@ def test_counts_that_double_in_each_frame():
 def test_cycles_are_those_of_kaplan_and_meier():
     rng = np.random.default_rng(0)
     ages, divided = rng.integers(1, 12, 60).astype(float), rng.random(60) < 0.7
-    found = cycle_curve(ages, divided, np.zeros(60, bool), np.ones(60))
+    found = cycle_curve(ages, divided, np.zeros(60), np.ones(60))
     censored = stats.CensoredData.right_censored(ages, ~divided)
     theirs = stats.ecdf(censored).sf
     np.testing.assert_allclose(found.waiting, theirs.evaluate(found.ages))
@@ -118,14 +122,14 @@ def test_cycles_are_those_of_kaplan_and_meier():
     twice = cycle_curve(
         ages[again], divided[again], np.zeros(len(again), bool), np.ones(len(again))
     )
-    weighted = cycle_curve(ages, divided, np.zeros(60, bool), weights)
+    weighted = cycle_curve(ages, divided, np.zeros(60), weights)
     np.testing.assert_allclose(weighted.waiting, twice.waiting)
 
 
 def test_cells_that_die_do_not_divide():
     # Of four cells one dies at age 1, one was watched until 2, and two divide at age 3.
     curve = cycle_curve(
-        np.array([1.0, 2, 3, 3]), np.array([0, 0, 1, 1], bool), np.array([1, 0, 0, 0], bool),
+        np.array([1.0, 2, 3, 3]), np.array([0, 0, 1, 1], bool), np.array([1.0, 0, 0, 0]),
         np.ones(4),
     )  # fmt: skip
     np.testing.assert_allclose(curve.waiting, [0.75, 0])

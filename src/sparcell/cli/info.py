@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 
 def info(
-    paths: list[Path] = typer.Argument(..., help="Images or dataset folders."),
+    paths: list[Path] = typer.Argument(
+        ..., help="Images, dataset folders, or folders that track wrote."
+    ),
     axes: str = typer.Option(None, help="Axes of the images, such as TYX, if they do not say."),
 ) -> None:
-    """Describe images, datasets and their annotations."""
+    """Describe images, datasets and their annotations, and tracked movies."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.io import expand_scenes, list_images, open_image, without_continued
+    from sparcell.tracking.results import is_tracked
 
     for path in paths:
+        if is_tracked(path):
+            _show_tracks(path)
+            continue
         if (path / "images").is_dir() or (path / "dataset.yaml").exists():
             _show_dataset(Dataset.open(path))
             continue
@@ -41,6 +47,23 @@ def info(
             listed = one_line(", ".join(image.channels))
             names = f", channels {listed}" if image.size("C") > 1 else ""
             echo(one_line(f"{ref}: {shape}, {image.data.dtype}, {size}{names}", 2 * LONGEST))
+
+
+def _show_tracks(folder: Path) -> None:
+    """Print what `sparcell track` found."""
+    from sparcell.tracking.report.headline import headline
+    from sparcell.tracking.results import PAGE, read_tracked
+
+    found = read_tracked(folder)
+    lines = headline(found)
+    echo(f"{folder}: {lines[0]}")
+    for line in lines[1:]:
+        echo(f"  {line}")
+    for movie in found.movies.to_dict("records"):
+        size = f"{movie['height_px']:g} x {movie['width_px']:g} px"
+        echo(f"  {movie['movie']}: {counted(int(movie['frames']), 'frame')} of {size}")
+    if (folder / PAGE).exists():
+        echo(f"  page: {folder / PAGE}")
 
 
 def _show_dataset(dataset: Dataset) -> None:

@@ -58,6 +58,8 @@ def track(
     Writes tracks, divisions and families.
     """
     from sparcell.tracking import track as run
+    from sparcell.tracking.report.headline import headline
+    from sparcell.tracking.results import PAGE
 
     found = run(
         predictions,
@@ -71,5 +73,7 @@ def track(
         order=order,
         tiles=tiles,
     )
-    divisions = int((found.tracks["fate"] == "divided").sum())
-    logger.info(f"{len(found.tracks)} tracks, {divisions} divisions: {out}")
+    for line in headline(found):
+        logger.info(line)
+    page = out / PAGE
+    logger.info(f"tables: {out}" + (f", page: {page}" if page.exists() else ""))

@@ -28,3 +28,9 @@ EXTRA = RGB(213, 94, 0)
 """Objects that are in the prediction only."""
 MISSED = RGB(240, 228, 66)
 """Objects that are in the labels only."""
+
+SERIES = (
+    RGB(0, 114, 178), RGB(213, 94, 0), RGB(0, 158, 115), RGB(204, 121, 167), RGB(230, 159, 0),
+    RGB(86, 180, 233),
+)  # fmt: skip
+"""Lines of a chart, and families of cells: those that show on black and on white."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sparcell.drawing.palette import SERIES
 from sparcell.evaluation import METRICS, score_title
 from sparcell.studies.conclusions import budget_name
 from sparcell.studies.curve import FARTHEST, LearningCurve
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 MAX_PANELS = 4
 WIDE_RANGE = 5
-# Okabe and Ito's colours without yellow, then others: distinct for colour-blind people up to 7.
+# Distinct for colour-blind people up to 7.
 COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
-    "#7f5539", "#6a4c93", "#8ac926", "#808080", "#b5179e",
+    *(colour.css for colour in SERIES), "#000000", "#7f5539", "#6a4c93", "#8ac926", "#808080",
+    "#b5179e",
 )  # fmt: skip
 ERROR_COLOURS = ("#56B4E9", "#D55E00", "#F0E442", "#CC79A7", "#333333")
 ERRORS = dict(

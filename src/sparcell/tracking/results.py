@@ -57,6 +57,7 @@ class Tracks:
 
 
 TABLES = tuple(field.name for field in fields(Tracks))
+PAGE, ANIMATION = "tracks.html", "tracks.gif"
 OF_MOVIES = TABLES[:-2]
 """Tables that are made movie by movie."""
 
@@ -71,7 +72,7 @@ def check_out(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    known = {f"{name}.csv" for name in TABLES} | {"labels", "record.json"}
+    known = {f"{name}.csv" for name in TABLES} | {"labels", "record.json", PAGE, ANIMATION}
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     if not folder.is_dir() or (names and (names - known or "record.json" not in names)):
         raise InputError(

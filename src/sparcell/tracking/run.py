@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.errors import InputError
+from sparcell.core.errors import InputError, first_line
 from sparcell.core.image import Image, Plane
 from sparcell.core.progress import track as progress
 from sparcell.core.rows import LabelPlane
@@ -157,7 +157,18 @@ def track(
             "tiles": str(tiles) if tiles else None,
         }  # fmt: skip
         write_tracked(folder, found, settings)
+        _draw_page(found, folder, pictures)
     return found
+
+
+def _draw_page(found: Tracks, folder: Path, pictures: Mapping[str, Image]) -> None:
+    """Write the page; a fault in a picture costs no result."""
+    from sparcell.tracking.report.page import write_page
+
+    try:
+        write_page(found, folder, pictures)
+    except Exception as error:
+        logger.warning(f"no page tracks.html: {first_line(error)}")
 
 
 def _tabulate(movie: MovieToTrack, result: TrackedObjects) -> dict[str, DataFrame]:

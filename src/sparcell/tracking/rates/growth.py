@@ -73,7 +73,7 @@ class CycleCurve(NamedTuple):
 
 
 def cycle_curve(
-    ages: Floats, divided: NDArray[np.bool_], died: NDArray[np.bool_], weights: Floats
+    ages: Floats, divided: NDArray[np.bool_], died: Floats, weights: Floats
 ) -> CycleCurve:
     """Estimate when cells divide after their birth, if some were not watched to the end.
 
@@ -84,7 +84,9 @@ def cycle_curve(
     ----------
     ages : (N,) float64
         Age at which each cell divided, died or was last seen.
-    divided, died : (N,) bool
+    divided : (N,) bool
+    died : (N,) float64
+        Chance that it died.
     weights : (N,) float64
         How often each cell counts.
     """
@@ -144,7 +146,7 @@ def _of_cycles(lives: Lives, value: Callable[[CycleCurve], float], reason: str) 
     born = newborn(lives)
     if not (born & lives.divided).any():
         return unknown("no cell was seen from birth to division")
-    ages, divided, died = lives.watched[born].round(6), lives.divided[born], lives.died[born]
+    ages, divided, died = lives.watched[born].round(6), lives.divided[born], lives.death_share[born]
     family = lives.family[born]
 
     def statistic(weights: Floats) -> Floats:

@@ -86,6 +86,18 @@ class Lives:
         deaths = self.died.astype(np.float64)
         return deaths if self.judges_deaths else deaths - (self.birth == "appeared")
 
+    @property
+    def death_share(self) -> Floats:
+        """Chance that a track ends in a death, (N,).
+
+        As `deaths`, but what appears is taken off all that are lost alike.
+        """
+        died = self.died.astype(np.float64)
+        if self.judges_deaths or not died.any():
+            return died
+        share = 1 - self.number_born("appeared") / float(died.sum())
+        return np.asarray(died * max(share, 0.0))
+
     def number(self, *fates: str) -> int:
         """Count the tracks of these fates."""
         return int(np.isin(self.fate, fates).sum())
