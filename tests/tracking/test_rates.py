@@ -25,7 +25,7 @@ from sparcell.tracking.rates.growth import (
     growth_by_events,
     median_cycle,
 )
-from sparcell.tracking.rates.lives import Lives, lives_of, number_families
+from sparcell.tracking.rates.lives import Lives, guard_border, lives_of, number_families
 from sparcell.tracking.rates.migration import (
     Displacements,
     displacements,
@@ -44,7 +44,11 @@ def lives(rows: list[tuple], times=range(5), families=None) -> Lives:
     family, start, end, birth, fate = map(np.array, zip(*rows, strict=True))
     count = families or int(family.max()) + 1
     times = np.array(times, float)
-    return Lives(family, start * 1.0, end * 1.0, birth, fate, count, count, times)
+    inside = np.ones(len(family), bool)
+    return Lives(
+        family, start * 1.0, end * 1.0, birth, fate, inside * 1.0, inside, inside, count, count,
+        times,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,8 @@ def test_poisson_intervals_are_those_of_the_tables(events, low, high):
 
 def test_events_happen_in_the_middle_between_frames():
     found = tables()
-    one = lives_of(found.tracks, found.frames, in_hours=True)
+    guard = guard_border(found.objects, found.movies)
+    one = lives_of(found.tracks, found.frames, guard, in_hours=True)
     # Track 1 is in frames 0 and 1, its daughters in 2 to 4, the last frame; track 4 in frame 0.
     np.testing.assert_allclose(one.start, [0, 0.375, 0.375, 0])
     np.testing.assert_allclose(one.end, [0.375, 1, 1, 0.125])
@@ -70,7 +75,7 @@ def test_events_happen_in_the_middle_between_frames():
     assert growth_by_events(judged).value == pytest.approx(0)
     ended = replace(one, fate=np.array(["divided", "end", "end", "left"]))
     assert growth_by_events(ended).value == pytest.approx(1 / 1.75)
-    in_frames = lives_of(found.tracks, found.frames, in_hours=False)
+    in_frames = lives_of(found.tracks, found.frames, guard, in_hours=False)
     np.testing.assert_allclose(in_frames.watched, 4 * one.watched)
 
 
@@ -93,7 +98,26 @@ def test_many_families_share_numbers():
 def test_what_was_seen_once_is_no_cell():
     found = tables()
     tracks = found.tracks.assign(birth=["start", "divided", "divided", "appeared"])
-    assert len(lives_of(tracks, found.frames, True)) == 3
+    guard = guard_border(found.objects, found.movies)
+    assert len(lives_of(tracks, found.frames, guard, True)) == 3
+
+
+def test_rates_leave_out_what_is_near_the_border():
+    found = tables()
+    # The field is 60 x 50 px, and objects 4.5 px wide: 14 px are left of its height.
+    movies = found.movies.assign(height_px=17.0)
+    guard = guard_border(found.objects, movies).set_index("track")
+    # Track 1 is at y = 10 and 12, track 2 at 9 and 8, track 3 at 15.25, 16 and 17, track 4 at 40.
+    assert guard["share"].tolist() == [1, 1, 0, 0]
+    assert guard["start"].tolist() == [True, True, False, False]
+    one = lives_of(found.tracks, found.frames, guard.reset_index(), in_hours=True)
+    np.testing.assert_allclose(one.at_risk, [0.375, 0.625, 0, 0])
+    assert growth_by_events(one).value == pytest.approx(1 / 1)
+    low = guard_border(found.objects, found.movies.assign(height_px=16.0)).set_index("track")
+    assert low["share"].tolist() == [0.5, 1, 0, 0]
+    one = lives_of(found.tracks, found.frames, low.reset_index(), in_hours=True)
+    # The division is too near to the border to count.
+    assert growth_by_events(one).value == 0
 
 
 def test_counts_that_double_in_each_frame():

@@ -42,11 +42,11 @@ def growth_by_counting(lives: Lives) -> Estimate:
 
 
 def growth_by_events(lives: Lives) -> Estimate:
-    """Divisions less deaths, over the time that cells were watched; see `Lives.deaths`."""
-    if not lives.watched.sum() > 0:
+    """Divisions less deaths, over the time that cells were at risk; see `Lives`."""
+    if not lives.at_risk.sum() > 0:
         return unknown("nothing was watched")
-    gains = lives.per_family(lives.divided - lives.deaths)
-    watched = lives.per_family(lives.watched)
+    gains = lives.per_family(lives.divisions - lives.deaths)
+    watched = lives.per_family(lives.at_risk)
 
     def rate(weights: Floats) -> Floats:
         return np.asarray((weights @ gains) / np.maximum(weights @ watched, 1e-12))

@@ -36,6 +36,10 @@ class Lives:
         Time from which and until which the cell was watched.
     birth, fate : (N,) str
         As in ``tracks.csv``.
+    guarded : (N,) float64
+        Share of its objects that are away from the border of the field, see `guard_border`.
+    guarded_start, guarded_end : (N,) bool
+        Its first and last object are.
     families : int
         One more than the largest number.
     founders : int
@@ -49,6 +53,9 @@ class Lives:
     end: Floats
     birth: NDArray[np.str_]
     fate: NDArray[np.str_]
+    guarded: Floats
+    guarded_start: Booleans
+    guarded_end: Booleans
     families: int
     founders: int
     times: Floats
@@ -60,6 +67,11 @@ class Lives:
     def watched(self) -> Floats:
         """Time that each cell was watched, (N,)."""
         return self.end - self.start
+
+    @property
+    def at_risk(self) -> Floats:
+        """Time that each cell was watched away from the border, (N,)."""
+        return self.watched * self.guarded
 
     @property
     def divided(self) -> Booleans:
@@ -83,8 +95,15 @@ class Lives:
         Where deaths are not judged, tracks that are lost inside the field count, less those that
         appear there: a cell that is missed for long ends one track and begins another.
         """
-        deaths = self.died.astype(np.float64)
-        return deaths if self.judges_deaths else deaths - (self.birth == "appeared")
+        deaths = (self.died & self.guarded_end).astype(np.float64)
+        if self.judges_deaths:
+            return deaths
+        return np.asarray(deaths - ((self.birth == "appeared") & self.guarded_start))
+
+    @property
+    def divisions(self) -> Booleans:
+        """Whether a track ends in a division away from the border, (N,)."""
+        return self.divided & self.guarded_end
 
     @property
     def death_share(self) -> Floats:
@@ -147,7 +166,41 @@ def number_families(rows: DataFrame) -> tuple[Integers, int, int]:
     return np.asarray(family, np.int64) % max(families, 1), families, len(names)
 
 
-def lives_of(tracks: DataFrame, frames: DataFrame, in_hours: bool) -> Lives:
+def guard_border(objects: DataFrame, movies: DataFrame) -> DataFrame:
+    """Find which objects are far enough from the border that both daughters would be seen.
+
+    A division at the border shows one daughter, or none, and is not found. So divisions, deaths and
+    the time at risk count a median diameter away from it; of points, everywhere.
+
+    Parameters
+    ----------
+    objects : DataFrame
+        Rows of ``objects.csv`` with a track.
+    movies : DataFrame
+        Rows of ``movies.csv``.
+
+    Returns
+    -------
+    DataFrame
+        One row per movie and track: share of its objects that are away from the border, and
+        whether the first (start) and the last one (end) are.
+    """
+    columns = ["movie", "track", "t", "y", "x"]
+    places = objects[columns].merge(movies[["movie", "height_px", "width_px"]], on="movie")
+    margin = 0.0
+    if "equivalent_diameter_px" in objects and len(objects):
+        margin = float(objects["equivalent_diameter_px"].median())
+    inside = (places["y"] >= margin) & (places["x"] >= margin)
+    inside &= (places["y"] <= places["height_px"] - margin) & (
+        places["x"] <= places["width_px"] - margin
+    )
+    ordered = places.assign(inside=inside).sort_values("t", kind="stable")
+    found = ordered.groupby(["movie", "track"])["inside"].agg(["mean", "first", "last"])
+    named = found.rename(columns={"mean": "share", "first": "start", "last": "end"})
+    return named.reset_index()
+
+
+def lives_of(tracks: DataFrame, frames: DataFrame, guard: DataFrame, in_hours: bool) -> Lives:
     """Turn tracks into lives.
 
     Tracks that were seen once are left out, see `seen_once`.
@@ -158,10 +211,12 @@ def lives_of(tracks: DataFrame, frames: DataFrame, in_hours: bool) -> Lives:
         Rows of ``tracks.csv`` of some movies.
     frames : DataFrame
         Rows of ``frames.csv`` of the same movies: movie, t, hours.
+    guard : DataFrame
+        As from `guard_border`, by movie and track.
     in_hours : bool
         Times are hours, else frames.
     """
-    tracks = tracks[~seen_once(tracks)]
+    tracks = tracks[~seen_once(tracks)].merge(guard, on=["movie", "track"])
     start, end = np.zeros(len(tracks)), np.zeros(len(tracks))
     common: Floats | None = None
     for movie, part in frames.groupby("movie", sort=False):
@@ -181,6 +236,9 @@ def lives_of(tracks: DataFrame, frames: DataFrame, in_hours: bool) -> Lives:
         end,
         tracks["birth"].to_numpy(np.str_),
         tracks["fate"].to_numpy(np.str_),
+        tracks["share"].to_numpy(np.float64),
+        tracks["start"].to_numpy(np.bool_),
+        tracks["end"].to_numpy(np.bool_),
         families,
         founders,
         np.zeros(0) if common is None else common,

@@ -26,7 +26,7 @@ from sparcell.tracking.rates.growth import (
     median_cycle,
     newborn,
 )
-from sparcell.tracking.rates.lives import Lives, lives_of
+from sparcell.tracking.rates.lives import Lives, guard_border, lives_of
 from sparcell.tracking.rates.migration import (
     Displacements,
     displacements,
@@ -180,10 +180,13 @@ class _GroupNumbers:
         self.group, self.units = group, units
         here = movies[movies["movie"].isin(group.movies)]
         tracks = tracks[tracks["movie"].isin(group.movies)]
-        self.lives: Lives = lives_of(
-            tracks, frames[frames["movie"].isin(group.movies)], units.hours
-        )
         objects = objects[objects["movie"].isin(group.movies) & (objects["track"] > 0)]
+        self.lives: Lives = lives_of(
+            tracks,
+            frames[frames["movie"].isin(group.movies)],
+            guard_border(objects, here),
+            units.hours,
+        )
         objects = objects.merge(tracks[["movie", "track", "root"]], on=["movie", "track"])
         step = float(here["interval_h"].median()) if units.hours else 1.0
         size = float(here["pixel_size_um"].median()) if units.lengths else 1.0
@@ -201,7 +204,7 @@ class _GroupNumbers:
         Where there are so many wells that their spread is known, intervals come from it.
         """
         lives, time = self.lives, self.units.time
-        watched = float(lives.watched.sum())
+        watched = float(lives.at_risk.sum())
 
         def spread(name: str) -> Estimate:
             found: Estimate = getattr(self, name)
@@ -211,7 +214,8 @@ class _GroupNumbers:
             return among if np.isfinite(among.value) else found
 
         counting, events, cycles = spread("counting"), spread("events"), spread("cycles")
-        divisions, deaths = lives.number("divided"), int(lives.died.sum())
+        divisions = int(lives.divisions.sum())
+        deaths = int((lives.died & lives.guarded_end).sum())
         born = newborn(lives)
         complete = int((born & lives.divided).sum())
         cells, per = "cells", f"1/{time}"

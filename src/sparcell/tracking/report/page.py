@@ -180,5 +180,5 @@ def _worst_links(
                 (int(row["t_next"]), int(row["track_next"])),
             )
             drawn = draw_link(view, before, after, max(edge, 24))
-            pictures = [embed(encode(one)) for one in drawn]
+            pictures = [embed(encode(one, "JPEG", quality=88), "jpeg") for one in drawn]
         yield {str(key): value for key, value in row.items()} | {"pictures": pictures}

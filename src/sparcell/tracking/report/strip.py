@@ -24,6 +24,7 @@ from sparcell.drawing.picture import (
     read_ids,
     read_pixels,
 )
+from sparcell.morphology.boundaries import inner_boundary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,7 +40,9 @@ GREYS = 48
 DURATION = 160
 """Of a frame, ms."""
 DOT = 3
-MARKED = SERIES[4]
+MARKED, OTHERS = SERIES[4], (170, 170, 170)
+THIN = 180
+"""Share of a picture that an outline is wide, which is shown small."""
 INK = (235, 235, 235)
 
 
@@ -215,9 +218,11 @@ def draw_link(
         else:
             grey = np.where(ids > 0, np.uint8(90), np.uint8(12))
         picture = np.repeat(grey[..., None], 3, axis=2)
-        picture[outlines(ids)] = (150, 150, 150)
-        mine = ids == one
-        picture[mine & (outlines(np.where(mine, ids, 0)) | (view.images is None))] = MARKED
+        width = max(1, len(ids) // THIN)
+        picture[inner_boundary(ids, width)] = OTHERS
+        mine = np.where(ids == one, ids, 0)
+        filled = mine > 0 if view.images is None else inner_boundary(mine, 2 * width)
+        picture[filled] = MARKED
         factor = len(ids) / (y.stop - y.start)
         if view.pixel_size is not None:
             picture = draw_scale_bar(picture, view.pixel_size / factor)
