@@ -144,6 +144,21 @@ def growth() -> None:
 
 
 @cache
+def tracked() -> Path:
+    """Return a simulated time-lapse, tracked."""
+    out = WORK / "tracked"
+    if not (out / "tracks.html").exists():
+        run("simulate", WORK / "well", "--frames", 56, "--tiles", "1x1", "--size", 360, "--seed", 3)
+        run("track", WORK / "well/labels", "-o", out, "--images", WORK / "well/images")
+    return out
+
+
+def tracks() -> None:
+    """The page of tracked movies."""
+    page(tracked() / "tracks.html", "tracks", 1100, 1010)
+
+
+@cache
 def review_folder() -> Path:
     """Return a folder with images, labels, two predictions and a review session."""
     source = Path(os.environ["SPARCELL_DATA"]) / "dsb2018-fluo"
@@ -202,6 +217,7 @@ ALL: dict[str, Callable[[], None]] = {
     "contact_sheet": contact_sheet,
     "report": report,
     "growth": growth,
+    "tracks": tracks,
     "app": app,
     "app_review": app_review,
 }
