@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -218,3 +219,45 @@ def test_a_damaged_session_does_not_cost_the_others(tmp_path: Path) -> None:
     assert {one["name"]: "damaged" in one.get("problem", "") for one in shown} == {
         "other": True, "session": False,
     }  # fmt: skip
+
+
+ODD = ("-1", "99999999999999999999", "1.5", "nan", "%00", "é" * 300, "..", "image", "", "0x10")
+
+
+def test_odd_addresses_are_no_fault(folder: Path, clients: Clients) -> None:
+    """Any word at any place of any address gives an answer, and never a fault."""
+    known = addresses(folder, clients)
+    for role in ("", "ben"):
+        client = clients.of(role)
+        for key, path in known.items():
+            parts = path.partition("?")[0].split("/")
+            for place in range(2, len(parts)):
+                for word in ODD:
+                    odd = "/".join([*parts[:place], word, *parts[place + 1 :]])
+                    answer = ask(client, key, odd)
+                    assert answer.status_code < 500, (key, odd)
+
+
+def test_odd_events_are_no_fault(folder: Path, clients: Clients) -> None:
+    session = next(iter(scan(folder).sessions))
+    ben = clients.of("ben")
+    case = ben.get(f"/api/sessions/{session}").json()["cases"][0]["id"]
+    values = (None, True, -1, 1e400, 2**70, "x", "\ud800", [], {}, "1")
+    for name in (
+        "id",
+        "kind",
+        "case",
+        "object",
+        "y",
+        "x",
+        "text",
+        "stands",
+        "seconds",
+        "time",
+        "z",
+    ):
+        for value in values:
+            event = {"kind": "missed", "case": case, "y": 2, "x": 2, name: value}
+            body = json.dumps(event)
+            answer = ben.post(f"/api/sessions/{session}/events", content=body)
+            assert answer.status_code < 500, event

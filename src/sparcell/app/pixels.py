@@ -116,10 +116,11 @@ class Source:
         InputError
             If there is no such tile.
         """
-        height, width = (math.ceil(size / 2**level) for size in self.image.shape)
+        # The level first: a power of any number that somebody sends could take forever.
+        known = 0 <= level < self.levels and 0 <= channel < self.image.size("C")
+        height, width = (math.ceil(size / 2**level) if known else 0 for size in self.image.shape)
         top, left = row * TILE, column * TILE
-        known = 0 <= level < self.levels and 0 <= top < height and 0 <= left < width
-        if not (known and row >= 0 and column >= 0 and 0 <= channel < self.image.size("C")):
+        if not (0 <= top < height and 0 <= left < width):
             raise InputError(f"tile {level}/{row}/{column}", "a tile of the image", "load it again")
         y, x = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
         if level > DIRECT:
