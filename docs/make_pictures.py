@@ -155,7 +155,7 @@ def tracked() -> Path:
 
 def tracks() -> None:
     """The page of tracked movies."""
-    page(tracked() / "tracks.html", "tracks", 1100, 1010)
+    page(tracked() / "tracks.html", "tracks", 1200, 1010)
 
 
 @cache

@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 40
 MOST_TICKS = 6
 MOST_NAMES = 16
+FEWEST_TICKS = 3
+"""Of a logarithmic axis: with fewer, ticks are at equal steps."""
 FACTORS = (1, 2, 5, 10)
 
 
@@ -49,7 +51,8 @@ class AxisScale(NamedTuple):
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             values = [factor * 10.0**power for power in powers for factor in FACTORS[:3]]
             found = [one for one in values if self.low * 0.999 <= one <= self.high * 1.001]
-            return found if len(found) > 1 else [self.low, self.high]
+            if len(found) >= FEWEST_TICKS:
+                return found
         low, high = sorted((self.low, self.high))
         rough = (high - low) / MOST_TICKS
         power = 10.0 ** math.floor(math.log10(rough))

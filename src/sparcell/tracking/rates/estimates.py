@@ -57,12 +57,16 @@ def poisson_interval(events: int, exposure: float) -> Estimate:
 
 
 def resample(
-    families: int, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES
+    families: int,
+    statistic: Callable[[Floats], Floats],
+    resamples: int = RESAMPLES,
+    informative: int | None = None,
 ) -> Estimate:
     """Estimate a statistic of families, which are drawn again with replacement.
 
     Families, not cells, are independent: sisters live through the same. The interval is that of the
-    percentiles of the resampled statistic (Efron and Tibshirani 1993, chapter 13).
+    percentiles of the resampled statistic, expanded for few families (Hesterberg 2015, The American
+    Statistician 69, 371, section 3.2).
 
     Parameters
     ----------
@@ -71,19 +75,24 @@ def resample(
         Takes how often each family counts, (B, families), and returns (B,) values; NaN where there
         is none.
     resamples : int
+    informative : int, optional
+        Families that have something to say, by default all.
     """
     value = float(statistic(np.ones((1, families)))[0])
     if not np.isfinite(value):
         return unknown("")
-    if families < FEWEST_FAMILIES:
-        return Estimate(value, np.nan, np.nan, f"no interval: {families} families")
+    count = families if informative is None else informative
+    if count < FEWEST_FAMILIES:
+        return Estimate(value, np.nan, np.nan, f"no interval: {count} families")
     rng = np.random.default_rng(SEED)
     weights = rng.multinomial(families, np.full(families, 1 / families), resamples)
     drawn = statistic(weights.astype(np.float64))
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < resamples / 2:
         return Estimate(value, np.nan, np.nan, "no interval: too few events")
-    low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    widened = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + LEVEL) / 2, count - 1)
+    tail = 100 * float(stats.norm.cdf(-widened))
+    low, high = np.percentile(drawn, [tail, 100 - tail])
     return Estimate(value, float(low), float(high))
 
 

@@ -152,5 +152,5 @@ def _of_cycles(lives: Lives, value: Callable[[CycleCurve], float], reason: str) 
     def statistic(weights: Floats) -> Floats:
         return np.array([value(cycle_curve(ages, divided, died, one[family])) for one in weights])
 
-    found = resample(lives.families, statistic, CYCLE_RESAMPLES)
+    found = resample(lives.families, statistic, CYCLE_RESAMPLES, len(np.unique(family)))
     return found if np.isfinite(found.value) else unknown(reason)
