@@ -12,7 +12,7 @@ import tifffile
 from sparcell.models import load_model
 
 VOLATILE = ("record.json", "plan.json", "*.html", "*.png", "*.ckpt", "*.log",
-            "evaluation.json", "*.lock", "runs/*.json")  # fmt: skip
+            "evaluation.json", "*.lock", "runs/*.json", "runs/*/*.json")  # fmt: skip
 """Files with times, paths or the machine's load in them."""
 COSTS = ("seconds", "train_cpu_s", "train_s", "predict_s_per_mpx", "peak_mib", "gpu_mib")
 """Columns with times and memory."""

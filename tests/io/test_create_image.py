@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import tracemalloc
+import uuid
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -271,3 +273,16 @@ def test_masks_of_any_width_come_back(tmp_path: Path, shape: tuple[int, int]) ->
         write_image(path, mask, "YX")
         np.testing.assert_array_equal(open_image(path).data[...], mask)
         np.testing.assert_array_equal(tifffile.imread(path), mask)
+
+
+def test_no_address_of_the_machine_is_in_a_tiff(tmp_path: Path) -> None:
+    uuids = []
+    for _ in range(2):
+        write_image(tmp_path / "a.ome.tif", np.zeros((20, 30), np.uint8), "YX")
+        found = re.search(
+            r'UUID="urn:uuid:([-0-9a-f]+)"', tifffile.tiffcomment(tmp_path / "a.ome.tif")
+        )
+        assert found
+        uuids.append(uuid.UUID(found[1]))
+    # Version 4 is random; version 1 holds the address of the network card.
+    assert [one.version for one in uuids] == [4, 4] and uuids[0] != uuids[1]

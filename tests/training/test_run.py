@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -366,6 +367,19 @@ def test_a_full_disk_while_a_checkpoint_is_written_is_one_line(tmp_path, monkeyp
     monkeypatch.setattr(Path, "open", lambda *_: io.FileIO("/dev/full", "wb"))
     with pytest.raises(InputError, match=r"a full disk while writing .*last\.ckpt"):
         WholeCheckpoints().save_checkpoint({"a": torch.zeros(100_000)}, tmp_path / "last.ckpt")
+
+
+def test_a_disk_that_fills_up_within_a_checkpoint_is_one_line(tmp_path, monkeypatch):
+    class Filling(io.BytesIO):
+        def write(self, content):
+            if self.tell() > 200_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content)
+
+    monkeypatch.setattr(Path, "open", lambda *_: Filling())
+    tensors = {name: torch.zeros(30_000) for name in "abcdef"}
+    with pytest.raises(InputError, match=r"a full disk while writing .*last\.ckpt"):
+        WholeCheckpoints().save_checkpoint(tensors, tmp_path / "last.ckpt")
 
 
 @pytest.mark.parametrize("content", ["", "{a: [", "network: 1\nnormalise: 2\n"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import tifffile
@@ -110,6 +111,9 @@ def _tiles(pixels: Any, shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
 
 def _write(partial: Path, pixels: Any, layout: PixelLayout, ome: bool) -> None:
     metadata: dict[str, Any] = {"axes": layout.axes}
+    if ome:
+        # tifffile's own holds the address of the machine's network card.
+        metadata["UUID"] = str(uuid4())
     resolution: dict[str, Any] = {}
     if layout.channels:
         metadata["Channel"] = {"Name": list(layout.channels)}

@@ -300,7 +300,13 @@ class WholeCheckpoints(TorchCheckpointIO):
             checkpoint = {name: checkpoint[name] for name in WEIGHTS}
         # PyTorch reports a full disk as such only where Python writes the file.
         with whole_file(Path(path)) as partial, partial.open("wb") as stream:
-            torch.save(checkpoint, stream)
+            try:
+                torch.save(checkpoint, stream)
+            except RuntimeError as error:
+                # PyTorch ends the file all the same, and fails once more.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
 
 
 def drop_last(checkpoints: Path) -> None:
