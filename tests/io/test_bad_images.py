@@ -49,9 +49,7 @@ def test_empty_file(tmp_path: Path) -> None:
     assert "empty file" in refusal(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize(
-    "content", [b"I", b"II", b"II*\0", b"hello, world" * 9, b"\x89PNG\r\n" * 9]
-)
+@pytest.mark.parametrize("content", [b"I", b"II", b"II*\0", b"hello, world" * 9, b"\x89HDF" * 9])
 def test_no_tiff(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tif").write_bytes(content)
     line = refusal(tmp_path / "a.tif")

@@ -152,9 +152,8 @@ def test_truncated(tmp_path: Path, suffix: str, kept: float) -> None:
         open_image(path).read()
 
 
-def test_another_format_by_this_name(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.tif", GREY, "YX")
-    (tmp_path / "a.tif").rename(tmp_path / "a.png")
+def test_no_picture_by_this_name(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("hello, world")
     with pytest.raises(InputError, match="no PNG, JPEG or BMP"):
         open_image(tmp_path / "a.png")
 
@@ -206,3 +205,29 @@ def test_a_dataset_of_png(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "a.tif", GREY, "YX")
     with pytest.warns(SparcellWarning, match=r"a\.png in .* not read"):
         assert Dataset.open(tmp_path).samples[0].image.path.name == "a.tif"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        ("a.png", "b.tif", r"b\.tif, which is a PNG by its content.*rename it to b\.png"),
+        ("a.jpg", "b.ome.tif", r"b\.ome\.tif, which is a JPEG by its content.*b\.ome\.jpg"),
+        ("a.bmp", "b.lsm", r"b\.lsm, which is a BMP by its content"),
+        ("a.tif", "b.png", r"b\.png, which is a TIFF by its content.*rename it to b\.tif"),
+    ],
+)
+def test_a_format_under_the_name_of_another(
+    tmp_path: Path, content: str, name: str, says: str
+) -> None:
+    grey = np.full((20, 30), 7, np.uint8)
+    Pillow.fromarray(grey).save(tmp_path / content)
+    (tmp_path / content).rename(tmp_path / name)
+    with pytest.raises(InputError, match=says):
+        open_image(tmp_path / name)
+
+
+def test_a_jpeg_that_is_called_png_is_no_label_image(tmp_path: Path) -> None:
+    Pillow.fromarray(np.full((20, 30), 7, np.uint8)).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(tmp_path / "a.png")
+    with pytest.warns(SparcellWarning, match="JPEG"), pytest.raises(InputError, match="in JPEG"):
+        open_image(tmp_path / "a.png").read_labels()

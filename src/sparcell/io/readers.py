@@ -68,6 +68,34 @@ READERS = (
 """The first that accepts a path reads it. To add a format, write its module and put it here."""
 
 
+CONTENTS = {
+    b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II+\0": "TIFF", b"MM\0+": "TIFF",
+}  # fmt: skip
+"""First bytes of formats that files of other suffixes may have."""
+
+
+def _check_content(path: Path) -> None:
+    """Refuse a PNG, JPEG or BMP that is called a TIFF, or the reverse.
+
+    Raises
+    ------
+    InputError
+        Which names the suffix that the file should have.
+    """
+    with path.open("rb") as stream:
+        begin = stream.read(4)
+    content = next((name for first, name in CONTENTS.items() if begin.startswith(first)), "")
+    picture = path.name.lower().endswith(PICTURES)
+    if content and picture == (content == "TIFF"):
+        suffix = {"TIFF": "tif", "JPEG": "jpg"}.get(content, content.lower())
+        raise InputError(
+            f"{path}, which is a {content} by its content",
+            "a file with the suffix of its format",
+            f"rename it to {path.stem}.{suffix}",
+        )
+
+
 def find_reader(path: Path) -> Reader:
     """Find the reader of a file.
 
@@ -99,4 +127,7 @@ def find_reader(path: Path) -> Reader:
         )
     if not path.is_dir() and path.stat().st_size == 0:
         raise InputError(f"an empty file {path}", "an image", "copy it again")
-    return next(reader for reader in READERS if reader.accepts(path))
+    found = next(reader for reader in READERS if reader.accepts(path))
+    if found in READERS[2:]:
+        _check_content(path)
+    return found
