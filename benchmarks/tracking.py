@@ -6,7 +6,7 @@ DATA holds folders with `labels/NAME.tif` (ids are tracks) and `tracks/NAME.txt`
 `found/NAME.tif` (masks that a model predicted), and `c2c12-points/points.csv`. Ids are shuffled in
 each frame first. laptrack (`pip install laptrack`) is left out where it is not installed; its
 cut-off is 1.5 median diameters, with gaps of two frames and splits on. The oracle links predicted
-objects by the truth: the limit for those masks. Wells of several tiles: `benchmarks/wells.py`.
+objects by the truth: the limit for those masks.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ import pytest
 from pictures import discs, f1, grid, stain_of
 from scipy import ndimage
 
+from sparcell.classical.auto import AutoSettings, choose_strategy
 from sparcell.classical.estimation import estimate_statistics
 from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
 from sparcell.classical.objects import StainSegments, find_objects
-from sparcell.classical.outlines import fill_holes, fit_outlines
+from sparcell.classical.outlines import enlarge_labels, fill_holes, fit_outlines
+from sparcell.classical.segment import segment_view
 from sparcell.classical.splitting import split_touching
 from sparcell.classical.stain_statistics import StainView
 from sparcell.classical.strategies import STRATEGIES, global_threshold
@@ -95,8 +97,9 @@ def test_outline_goes_to_the_edge_of_each_object() -> None:
     truth = discs((80, 160), [(40, 40), (40, 110)], 14)
     stain = stain_of(truth, np.array([100.0, 900.0]), background=0, noise=0, blur=2)
     start = discs((80, 160), [(40, 40), (40, 110)], 9)
-    labels, plateau, surround = fit_outlines(start, stain, 28)
-    areas = np.bincount(labels.ravel())[1:]
+    drawn = fit_outlines(start, stain, 28)
+    plateau, surround = drawn.plateau, drawn.surround
+    areas = np.bincount(drawn.labels.ravel())[1:]
     assert areas == pytest.approx(np.bincount(truth.ravel())[1:], rel=0.08)
     assert plateau[1:] == pytest.approx([100, 900], rel=0.02)
     assert (surround < 0.25 * plateau)[1:].all()
@@ -151,3 +154,38 @@ def test_small_debris_is_left_out() -> None:
     debris[20::48, 2::48] = 1
     stain = stain_of(truth) + stain_of(debris, 4000.0, background=0, blur=0.7)
     assert f1(truth, found_by("local", stain).labels) > 0.95
+
+
+def test_a_reduced_plane_has_the_means_of_blocks() -> None:
+    pixels = np.arange(20, dtype=np.float32).reshape(4, 5)
+    small = StainView.of(pixels).reduced(2)
+    assert small.shape == (2, 3)
+    # The last column of blocks is cut off: its pixels count twice.
+    expected = [[3, 5, 6.5], [13, 15, 16.5]]
+    assert small.read(slice(0, 2), slice(0, 3)).tolist() == expected
+    tiled = StainView.of(pixels, whole_pixels=1).reduced(2)
+    assert tiled.read(slice(1, 2), slice(1, 3)).tolist() == [expected[1][1:]]
+
+
+def test_enlarged_labels_have_smooth_borders() -> None:
+    labels = np.array([[1, 1], [1, 2]], np.int32)
+    # Between the centres, 2 has the larger weight where down * across is above a half.
+    large = enlarge_labels(labels, 4, (8, 8))
+    at = np.clip((np.arange(8) + 0.5) / 4 - 0.5, 0, 1)
+    assert np.array_equal(large == 2, np.outer(at, at) > 0.5)
+    assert enlarge_labels(labels, 4, (7, 5)).shape == (7, 5)
+    assert np.array_equal(enlarge_labels(labels, 1, (2, 2)), labels)
+
+
+def test_large_nuclei_are_found_in_a_reduced_plane() -> None:
+    truth = grid((600, 600), 110, 25)
+    view = StainView.of(stain_of(truth, blur=2))
+    choice = choose_strategy(view, AutoSettings())
+    assert choice.scale == 3
+    assert choice.stats.diameter == pytest.approx(50, rel=1 / 6)
+    labels = segment_view(view)
+    check_labels(labels)
+    overlap = [(labels[truth == n] > 0).sum() / (truth == n).sum() for n in range(1, 26)]
+    assert f1(truth, labels) == 1
+    assert min(overlap) > 0.95
+    assert (labels > 0).sum() == pytest.approx((truth > 0).sum(), rel=0.05)

@@ -54,7 +54,11 @@ def view_of(stain: Image, plane: Plane) -> StainView:
     def read(y: slice, x: slice) -> Pixels:
         return np.asarray(stain.read(y, x, plane)[0])
 
-    return StainView(stain.shape, read, WHOLE_PIXELS)
+    view = StainView(stain.shape, read, WHOLE_PIXELS)
+    if not view.small:
+        return view
+    # Several steps look at all of it, so it is read once.
+    return StainView.of(read(slice(0, stain.shape[0]), slice(0, stain.shape[1])), WHOLE_PIXELS)
 
 
 def segment_stain(sample: Sample, plane: Plane = FIRST_PLANE) -> Labels:

@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.classical.estimation import estimate_statistics
-from sparcell.classical.objects import StainObjects, StainSegments, find_objects
+from sparcell.classical.estimation import estimate_statistics, find_scale
+from sparcell.classical.objects import (
+    StainObjects,
+    StainSegments,
+    enlarge_segments,
+    find_objects,
+)
 from sparcell.classical.scoring import SCORE_PARTS, count_missed, score_objects
 from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView
-from sparcell.classical.strategies import find_strategy
-from sparcell.classical.uncertainty import find_residue, mark_uncertain
+from sparcell.classical.strategies import InstanceStrategy, find_strategy
+from sparcell.classical.uncertainty import doubtful_objects, find_residue, mark_uncertain
 from sparcell.core.labels import Labels
 from sparcell.core.tiles import Tile, tiles
 from sparcell.morphology.shapes import keep_regions
@@ -66,6 +71,7 @@ class StrategyChoice:
     Attributes
     ----------
     stats : StainStatistics
+        At full resolution.
     strategy : str
     reason : str
         One sentence with the figures.
@@ -74,7 +80,9 @@ class StrategyChoice:
     contrast : float
         Median contrast of the nuclei in the sample, in the units of the file.
     whole : StainSegments or None
-        What the strategy found, where the sample was the whole plane.
+        What the strategy found in the reduced plane, where the sample was the whole plane.
+    scale : int
+        Pixels along each side of a pixel of the reduced plane, where nuclei are sought.
     """
 
     stats: StainStatistics
@@ -83,21 +91,29 @@ class StrategyChoice:
     scores: dict[str, dict[str, float]]
     contrast: float
     whole: StainSegments | None = None
+    scale: int = 1
 
 
 def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
     """Estimate the statistics of a stain, and choose a strategy by trying all on a sample of it.
 
-    The sample is the whole plane up to 4 MP, else four windows of 1 MP. The first strategy of the
-    settings is chosen unless the `score_objects` of another is higher by `MARGIN`.
+    Large nuclei are sought in a reduced plane (`find_scale`). The sample is the whole plane up to
+    4 MP, else four windows of 1 MP. The first strategy of the settings is chosen unless the
+    `score_objects` of another is higher by `MARGIN`.
     """
-    stats = estimate_statistics(view, settings.diameter)
+    strategies = {name: find_strategy(name) for name in settings.strategies}
+    # Outlines of other tools stay as they are, so they are made at full resolution.
+    outlined = any(isinstance(one, InstanceStrategy) for one in strategies.values())
+    full = estimate_statistics(view, settings.diameter)
+    scale = 1 if outlined else find_scale(full.diameter)
+    small = view.reduced(scale)
+    stats = full.at(small)
     if not stats.diameter:
-        return StrategyChoice(stats, "none", "nothing is brighter than the noise", {}, 0.0)
-    signals = [stats.signal(view, y, x) for y, x in view.sample()]
+        return StrategyChoice(full, "none", "nothing is brighter than the noise", {}, 0.0)
+    signals = [stats.signal(small, y, x) for y, x in small.sample()]
     trials = {
-        name: [find_objects(signal, stats, find_strategy(name)) for signal in signals]
-        for name in settings.strategies
+        name: [find_objects(signal, stats, strategy) for signal in signals]
+        for name, strategy in strategies.items()
     }
     scores = {name: _score(name, trials, signals, stats) for name in trials}
     first = settings.strategies[0]
@@ -105,8 +121,8 @@ def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
         settings.strategies, key=lambda name: scores[name]["score"] + MARGIN * (name == first)
     )
     contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(stats)
-    whole = trials[best][0] if view.small else None
-    return StrategyChoice(stats, best, _explain(best, scores), scores, contrast, whole)
+    whole = trials[best][0] if small.small else None
+    return StrategyChoice(full, best, _explain(best, scores), scores, contrast, whole, scale)
 
 
 def _score(
@@ -179,17 +195,48 @@ def segment_tiles(
     """
     if not choice.stats.diameter:
         return
-    halo = _aligned(HALO_DIAMETERS * choice.stats.diameter)
-    size = max(view.shape) if view.small else max(_aligned(settings.tile), 2 * halo)
-    for tile in tiles(view.shape, size, halo):
-        signal = choice.stats.signal(view, *tile.window)
-        segments = choice.whole or find_objects(
-            signal, choice.stats, find_strategy(choice.strategy)
-        )
-        uncertain, residue = mark_uncertain(signal, segments, choice.stats, choice.contrast)
-        core = tile.core_in_window
+    scale, full = choice.scale, choice.stats
+    small = view.reduced(scale)
+    stats = full.at(small)
+    halo = _aligned(HALO_DIAMETERS * stats.diameter)
+    size = max(small.shape) if small.small else max(_aligned(settings.tile / scale), 2 * halo)
+    for part in tiles(small.shape, size, halo):
+        signal = stats.signal(small, *part.window)
+        segments = choice.whole or find_objects(signal, stats, find_strategy(choice.strategy))
+        uncertain, residue = mark_uncertain(signal, segments, stats, choice.contrast)
+        bright = int(residue[part.core_in_window].sum()) * scale**2
+        tile = part
+        if scale > 1:
+            tile = _enlarged(part, scale, view.shape)
+            bare = uncertain & (segments.labels == 0)
+            segments = enlarge_segments(segments, full.signal(view, *tile.window), full, scale)
+            uncertain = _enlarged_doubt(bare, segments, choice)
         labels, objects = _owned(tile, segments)
-        yield LabelledTile(tile, labels, uncertain[core], int(residue[core].sum()), objects)
+        yield LabelledTile(tile, labels, uncertain[tile.core_in_window], bright, objects)
+
+
+def _enlarged_doubt(
+    bare: NDArray[np.bool_], segments: StainSegments, choice: StrategyChoice
+) -> NDArray[np.bool_]:
+    """Uncertain pixels at full resolution, (Y, X) bool; `bare`: those of no object, reduced."""
+    labels, scale = segments.labels, choice.scale
+    copied = bare.repeat(scale, 0).repeat(scale, 1)[: labels.shape[0], : labels.shape[1]]
+    doubtful = doubtful_objects(segments, choice.stats, choice.contrast)
+    uncertain = np.append(False, doubtful)[labels] | segments.rejected | (copied & (labels == 0))
+    return np.asarray(uncertain)
+
+
+def _enlarged(tile: Tile, scale: int, shape: tuple[int, int]) -> Tile:
+    """The tile in pixels of the plane that is not reduced."""
+
+    def enlarged(place: tuple[slice, slice]) -> tuple[slice, slice]:
+        y, x = (
+            slice(s.start * scale, min(s.stop * scale, edge))
+            for s, edge in zip(place, shape, strict=True)
+        )
+        return y, x
+
+    return Tile(enlarged(tile.core), enlarged(tile.window))
 
 
 def _owned(tile: Tile, segments: StainSegments) -> tuple[Labels, StainObjects]:

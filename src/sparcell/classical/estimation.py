@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
+from sparcell.classical.extremal_regions import SHARP, choose_regions, cut_levels, level_series
 from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView, grid_background
 from sparcell.classical.strategies import global_threshold
 from sparcell.morphology.shapes import Table
@@ -24,13 +24,24 @@ SMALLEST_CELL = 64
 SMOOTHING = 0.7
 SMOOTHING_PER_DIAMETER = 0.03
 SMALLEST_AREA = 20
+# Reduced planes show a typical nucleus with at least this diameter in px.
+COARSE_DIAMETER = 16.0
+LARGEST_SCALE = 4
+# With fewer regions of like size, what seems large at half resolution may be a clump or leaked dye.
+ENOUGH_ALIKE = 8
+
+
+def find_scale(diameter: float) -> int:
+    """Find by how much a plane can be reduced, so that nuclei keep `COARSE_DIAMETER` px."""
+    return int(np.clip(diameter / COARSE_DIAMETER, 1, LARGEST_SCALE))
 
 
 def estimate_statistics(view: StainView, diameter: float | None = None) -> StainStatistics:
     """Estimate noise, background, brightness and size of nuclei of one plane.
 
     There are two passes. The first guesses the background's grid and the smoothing, and gives the
-    typical diameter. In the second, both are fitted to that.
+    typical diameter. In the second, both are fitted to that. Large nuclei are measured in a reduced
+    plane: at half its resolution in the first pass, as `find_scale` says in the second.
 
     Parameters
     ----------
@@ -41,26 +52,39 @@ def estimate_statistics(view: StainView, diameter: float | None = None) -> Stain
     Returns
     -------
     StainStatistics
-        With `diameter` 0 if nothing is brighter than the noise.
+        In pixels of `view`; with `diameter` 0 if nothing is brighter than the noise.
     """
     noise = float(np.median([estimate_noise(view.read(y, x)) for y, x in view.sample()]))
-    cell = int(np.clip(min(view.shape) / FIRST_CELLS, *FIRST_CELL_PX))
-    first = StainStatistics(view.shape, noise, grid_background(view, cell), SMOOTHING)
-    first, signals = _brightness(first, view)
-    typical, brightness = estimate_nucleus(signals, first)
+    typical = brightness = 0.0
+    for scale in (2, 1):
+        first, signals = _first_estimate(view.reduced(scale), noise)
+        typical, brightness, alike = estimate_nucleus(signals, first)
+        if typical >= COARSE_DIAMETER and alike >= ENOUGH_ALIKE:
+            break
     if not typical:
         return first
-    diameter = typical if diameter is None else diameter
-    smoothing = max(SMOOTHING, SMOOTHING_PER_DIAMETER * diameter)
-    cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL))
-    stats = StainStatistics(view.shape, noise, grid_background(view, cell), smoothing)
-    stats, signals = _brightness(replace(stats, diameter=diameter), view)
+    small = view.reduced(find_scale(typical * scale if diameter is None else diameter))
+    diameter = (typical * scale if diameter is None else diameter) / small.scale
+    smoothing = max(SMOOTHING / small.scale, SMOOTHING_PER_DIAMETER * diameter)
+    cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL / small.scale))
+    background = grid_background(small, cell)
+    stats = StainStatistics(small.shape, noise, background, smoothing, small.scale)
+    stats, signals = _brightness(replace(stats, diameter=diameter), small)
     values = np.concatenate([signal.ravel() for signal in signals])
-    return replace(
+    stats = replace(
         stats,
         min_signal=max(stats.detection_limit, MIN_SIGNAL_OF_TYPICAL * brightness),
         threshold=global_threshold(values, stats.detection_limit),
     )
+    return stats.at(view)
+
+
+def _first_estimate(view: StainView, noise: float) -> tuple[StainStatistics, list[Pixels]]:
+    cell = np.clip(min(view.shape) / FIRST_CELLS, *np.divide(FIRST_CELL_PX, view.scale))
+    background = grid_background(view, int(cell))
+    smoothing = SMOOTHING / view.scale
+    stats = StainStatistics(view.shape, noise, background, smoothing, view.scale)
+    return _brightness(stats, view)
 
 
 def _brightness(stats: StainStatistics, view: StainView) -> tuple[StainStatistics, list[Pixels]]:
@@ -68,7 +92,7 @@ def _brightness(stats: StainStatistics, view: StainView) -> tuple[StainStatistic
     values = np.concatenate([signal.ravel() for signal in signals])
     bright = float(np.quantile(values, BRIGHT_QUANTILE))
     # A Gaussian of this sigma leaves 1 / (2 sigma sqrt(pi)) of white noise.
-    smooth_noise = stats.noise / (2 * stats.smoothing * np.sqrt(np.pi))
+    smooth_noise = stats.noise / (2 * stats.smoothing * stats.scale * np.sqrt(np.pi))
     sigma = max(smooth_noise, background_sigma(values))
     detection_limit = DETECTION_LIMIT_SIGMAS * sigma
     min_signal = max(detection_limit, MIN_SIGNAL_OF_BRIGHT * bright)
@@ -78,27 +102,32 @@ def _brightness(stats: StainStatistics, view: StainView) -> tuple[StainStatistic
     return stats, signals
 
 
-def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[float, float]:
-    """Estimate typical diameter in px and signal of a nucleus.
+def estimate_nucleus(signals: list[Pixels], stats: StainStatistics) -> tuple[float, float, int]:
+    """Estimate typical diameter in px and signal of a nucleus, and count those of like size.
 
     Medians over the extremal regions of the signal. Each region weighs its area times its score,
     so neither specks nor clumps count for much. A region may reach to the foot of a nucleus's
-    edge, so the diameter is right to about a sixth, which is all the strategies need. Both are 0
-    if there are no regions.
+    edge, so the diameter is right to about a sixth, which is all the strategies need. All are 0
+    if there are no regions. Of like size is half to twice the typical area.
     """
     areas, means, weights = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for signal in signals:
         tree = cut_levels(signal, level_series(stats.min_signal, stats.bright))
-        labels, score = choose_regions(tree, None, SMALLEST_AREA)
+        labels, score = choose_regions(
+            tree, None, SMALLEST_AREA / stats.scale**2, SHARP * stats.scale
+        )
         area = np.bincount(labels.ravel())[1:].astype(np.float64)
         means.append(np.bincount(labels.ravel(), signal.ravel(), len(score) + 1)[1:] / area)
         areas.append(area)
         weights.append(area * score)
     weight = np.concatenate(weights)
     if not len(weight):
-        return 0.0, 0.0
-    typical = _weighted_median(np.concatenate(areas), weight)
-    return float(2 * np.sqrt(typical / np.pi)), _weighted_median(np.concatenate(means), weight)
+        return 0.0, 0.0, 0
+    area = np.concatenate(areas)
+    typical = _weighted_median(area, weight)
+    alike = int(((area >= typical / 2) & (area <= 2 * typical)).sum())
+    brightness = _weighted_median(np.concatenate(means), weight)
+    return float(2 * np.sqrt(typical / np.pi)), brightness, alike
 
 
 def _weighted_median(values: Table, weight: Table) -> float:

@@ -19,7 +19,9 @@ from sparcell.core.labels import Labels, number_pieces
 from sparcell.morphology.shapes import ellipse_fit, moments_of
 
 Table = NDArray[np.float64]
-# An edge that rises by this part of the region's mean signal per px has the highest sharpness.
+# An edge that rises by this part of the region's mean signal per px has the highest sharpness:
+# in the pixels of the file before the size of nuclei is known, and then in those of the reduced
+# plane.
 SHARP = 0.25
 # A region filling this part of its ellipse or less is no nucleus.
 WORST_FIT = 0.7
@@ -162,7 +164,9 @@ def _sum_over_pixels(
     return np.column_stack([moments, total, *sums])
 
 
-def score_regions(level: Level, diameter: float | None, min_area: float) -> Table:
+def score_regions(
+    level: Level, diameter: float | None, min_area: float, sharp: float = SHARP
+) -> Table:
     """Score the likeness of each region to a nucleus, (n,) from 0 to 1; 0 below `min_area`.
 
     The score is a product of three factors. The sharpness is the steepness along the outline over
@@ -170,7 +174,7 @@ def score_regions(level: Level, diameter: float | None, min_area: float) -> Tabl
     ellipse fit is the second. The third is a log-normal in area around the typical one, where that
     is known.
     """
-    sharpness = np.minimum(level.edge / np.maximum(level.mean, 1e-9) / SHARP, 1)
+    sharpness = np.minimum(level.edge / np.maximum(level.mean, 1e-9) / sharp, 1)
     roundness = np.clip((level.fit - WORST_FIT) / (1 - WORST_FIT), 0, 1)
     score = sharpness * roundness
     if diameter is not None:
@@ -180,7 +184,7 @@ def score_regions(level: Level, diameter: float | None, min_area: float) -> Tabl
 
 
 def choose_regions(
-    tree: RegionTree, diameter: float | None, min_area: float
+    tree: RegionTree, diameter: float | None, min_area: float, sharp: float = SHARP
 ) -> tuple[Labels, Table]:
     """Choose the regions with the best scores that do not overlap.
 
@@ -194,6 +198,8 @@ def choose_regions(
         Typical diameter in px, where it is known.
     min_area : float
         Smallest area of a region, px.
+    sharp : float
+        Rise of the sharpest edges per px, as a part of a region's mean signal.
 
     Returns
     -------
@@ -206,7 +212,7 @@ def choose_regions(
     # best: (n,) score of the best choice within each region of the level above.
     best = np.zeros(0)
     for k in range(len(levels) - 1, -1, -1):
-        score = score_regions(levels[k], diameter, min_area)
+        score = score_regions(levels[k], diameter, min_area, sharp)
         within = np.zeros(len(score))
         if own:
             higher = levels[k + 1]

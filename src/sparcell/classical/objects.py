@@ -8,7 +8,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.classical.outlines import fit_outlines, keep_outlines
+from sparcell.classical.outlines import (
+    DrawnOutlines,
+    enlarge_outlines,
+    fit_outlines,
+    keep_outlines,
+)
 from sparcell.classical.splitting import split_touching
 from sparcell.classical.stain_statistics import Pixels, StainStatistics
 from sparcell.classical.strategies import InstanceStrategy, Strategy
@@ -93,11 +98,14 @@ class StainSegments:
         Row i - 1 belongs to id i.
     rejected : (Y, X) bool
         Pixels of pieces that were found but dropped as too small or too faint.
+    zone : (Y, X) int32
+        Where each nucleus may lie.
     """
 
     labels: Labels
     objects: StainObjects
     rejected: NDArray[np.bool_]
+    zone: Labels
 
 
 def find_objects(
@@ -119,12 +127,38 @@ def find_objects(
     """
     if isinstance(strategy, InstanceStrategy):
         found = strategy.find(signal, stats)
-        labels, plateau, surround = keep_outlines(found, signal, stats.diameter)
+        drawn = keep_outlines(found, signal, stats.diameter)
     else:
         pieces = split_touching(strategy(signal, stats), signal, stats.diameter)
         pieces = keep_regions(pieces, region_sizes(pieces) >= SMALLEST_PIECE * stats.area)
-        labels, plateau, surround = fit_outlines(pieces, signal, stats.diameter)
-    contrast = plateau - surround
+        drawn = fit_outlines(pieces, signal, stats.diameter)
+    return _select_nuclei(drawn, signal, stats)
+
+
+def enlarge_segments(
+    segments: StainSegments, signal: Pixels, stats: StainStatistics, scale: int
+) -> StainSegments:
+    """Draw the nuclei of a reduced window at full resolution.
+
+    Parameters
+    ----------
+    segments : StainSegments
+        Of the reduced window.
+    signal : (Y, X) float32
+        Of the window at full resolution.
+    stats : StainStatistics
+        Of the plane at full resolution.
+    scale : int
+        Pixels along each side of a pixel of the reduced window.
+    """
+    drawn = enlarge_outlines(segments.labels, segments.zone, scale, signal)
+    return _select_nuclei(drawn, signal, stats)
+
+
+def _select_nuclei(drawn: DrawnOutlines, signal: Pixels, stats: StainStatistics) -> StainSegments:
+    """Leave out what is too small or too faint, and measure the others."""
+    labels, plateau = drawn.labels, drawn.plateau
+    contrast = plateau - drawn.surround
     area = np.bincount(labels.ravel(), minlength=len(plateau))
     # (n + 1,) bool: which pieces are nuclei.
     valid = (area >= max(SMALLEST_OBJECT * stats.area, 1)) & (contrast > stats.detection_limit)
@@ -147,4 +181,5 @@ def find_objects(
         contrast=contrast[valid],
         steepness=steepness / contrast[valid],
     )
-    return StainSegments(nuclei, objects, (labels > 0) & (nuclei == 0))
+    rejected = (labels > 0) & (nuclei == 0)
+    return StainSegments(nuclei, objects, rejected, keep_regions(drawn.zone, valid))

@@ -7,7 +7,7 @@ are treated alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ SAMPLE_WINDOW = 1024
 # Planes up to this many pixels are measured and segmented as a whole.
 WHOLE_PIXELS = 4_000_000
 BACKGROUND_QUANTILE = 0.25
-SMALLEST_CELL = 40
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,38 @@ class StainView:
         ``read(rows, columns)`` gives (Y, X) float32.
     whole_pixels : int
         A plane of at most this many pixels is measured and segmented as a whole.
+    scale : int
+        Pixels of the file along each side of a pixel, where the plane is reduced.
     """
 
     shape: tuple[int, int]
     read: Callable[[slice, slice], Pixels]
     whole_pixels: int = WHOLE_PIXELS
+    scale: int = 1
 
     @classmethod
     def of(cls, array: NDArray[Any], whole_pixels: int = WHOLE_PIXELS) -> StainView:
         """View of an array in memory."""
         pixels = np.asarray(array, np.float32)
         return cls((pixels.shape[0], pixels.shape[1]), lambda y, x: pixels[y, x], whole_pixels)
+
+    def reduced(self, scale: int) -> StainView:
+        """Reduce the plane: each pixel is the mean of `scale` x `scale`, or fewer at the edge."""
+        if scale == 1:
+            return self
+
+        def read(y: slice, x: slice) -> Pixels:
+            rows, columns = (
+                slice(s.start * scale, min(s.stop * scale, edge))
+                for s, edge in zip((y, x), self.shape, strict=True)
+            )
+            return block_mean(self.read(rows, columns), scale)
+
+        shape = (-(-self.shape[0] // scale), -(-self.shape[1] // scale))
+        if self.small:
+            whole = read(slice(0, shape[0]), slice(0, shape[1]))
+            return replace(StainView.of(whole), scale=scale)
+        return StainView(shape, read, self.whole_pixels // scale**2, scale)
 
     @property
     def small(self) -> bool:
@@ -61,10 +81,11 @@ class StainView:
         if self.small:
             yield slice(0, height), slice(0, width)
             return
+        reach = SAMPLE_WINDOW // 2 // self.scale
         for part in (1, 3):
             for other in (1, 3):
                 y, x = (
-                    slice(max(at - SAMPLE_WINDOW // 2, 0), min(at + SAMPLE_WINDOW // 2, edge))
+                    slice(max(at - reach, 0), min(at + reach, edge))
                     for at, edge in ((height * part // 4, height), (width * other // 4, width))
                 )
                 yield y, x
@@ -72,18 +93,21 @@ class StainView:
 
 @dataclass(frozen=True)
 class StainStatistics:
-    """Estimates from one plane.
+    """Estimates from one plane, in pixels of its view.
 
     Attributes
     ----------
     shape : (int, int)
         Height and width of the plane in px.
     noise : float
-        Standard deviation of the pixel noise, in the units of the file.
+        Standard deviation of the pixel noise of the file, in its units.
     background : (ny, nx) float32
         Background level on a coarse grid over the plane.
     smoothing : float
-        Sigma in px of the Gaussian that smooths the stain before every step.
+        Sigma in px of the Gaussian that smooths the stain before every step. In a reduced plane
+        the mean over blocks is part of it.
+    scale : int
+        Pixels of the file along each side of a pixel.
     sigma : float
         Standard deviation of the smoothed background.
     detection_limit : float
@@ -103,6 +127,7 @@ class StainStatistics:
     noise: float
     background: Pixels
     smoothing: float
+    scale: int = 1
     sigma: float = 0.0
     detection_limit: float = 0.0
     min_signal: float = 0.0
@@ -115,20 +140,44 @@ class StainStatistics:
         """Area in px of a nucleus of typical diameter."""
         return float(np.pi * self.diameter**2 / 4)
 
+    def at(self, view: StainView) -> StainStatistics:
+        """The same estimates in the pixels of another view of the plane."""
+        factor = self.scale / view.scale
+        return replace(
+            self,
+            shape=view.shape,
+            scale=view.scale,
+            smoothing=self.smoothing * factor,
+            diameter=self.diameter * factor,
+        )
+
     def signal(self, view: StainView, y: slice, x: slice) -> Pixels:
         """Smoothed stain above its background in one window, (Y, X) float32."""
-        margin = int(np.ceil(4 * self.smoothing))
+        # The mean over s pixels along a side has the variance (s^2 - 1) / 12 in pixels of the
+        # file.
+        by_blocks = (1 - self.scale**-2) / 12
+        sigma = np.sqrt(max(self.smoothing**2 - by_blocks, 0))
+        margin = int(np.ceil(4 * sigma))
         rows, columns = (
             slice(max(s.start - margin, 0), min(s.stop + margin, edge))
             for s, edge in zip((y, x), self.shape, strict=True)
         )
-        smooth = ndimage.gaussian_filter(view.read(rows, columns), self.smoothing, truncate=4)
+        smooth = ndimage.gaussian_filter(view.read(rows, columns), sigma, truncate=4)
         inner = tuple(
             slice(s.start - w.start, s.stop - w.start)
             for s, w in zip((y, x), (rows, columns), strict=True)
         )
         level = interpolate_background(self.background, self.shape, y, x)
         return np.asarray(smooth[inner] - level, np.float32)
+
+
+def block_mean(pixels: Pixels, scale: int) -> Pixels:
+    """Mean over blocks of `scale` x `scale` px; those at the lower and right edge are smaller."""
+    height, width = pixels.shape
+    padded = np.pad(pixels, ((0, -height % scale), (0, -width % scale)), mode="edge")
+    rows = np.sum([padded[k::scale] for k in range(scale)], axis=0)
+    total = np.sum([rows[:, k::scale] for k in range(scale)], axis=0)
+    return np.asarray(total / scale**2, np.float32)
 
 
 def grid_background(view: StainView, cell: int) -> Pixels:

@@ -39,8 +39,6 @@ OTSU_FACTOR = 0.7
 LOCAL_BOX = 1.5
 LOCAL_WEIGHT = 0.85
 SMALLEST_REGION = 0.08
-# Half resolution from twice this diameter in px on, a quarter from four times.
-COARSE_DIAMETER = 16.0
 
 
 def global_threshold(signal: Pixels, min_signal: float) -> float:
@@ -63,14 +61,8 @@ def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
 @STRATEGIES.register("levels")
 def by_levels(signal: Pixels, stats: StainStatistics) -> Labels:
     """Best region at any threshold: suits dim beside bright nuclei, and nuclei in glowing cells."""
-    # Large nuclei need no fine pixels here: their outlines are redrawn at full resolution.
-    scale = max(1, 2 ** int(np.log2(max(stats.diameter / COARSE_DIAMETER, 1))))
-    small = _shrink(signal, scale)
-    tree = cut_levels(small, level_series(stats.min_signal, stats.bright))
-    smallest = SMALLEST_REGION * stats.area / scale**2
-    labels = choose_regions(tree, stats.diameter / scale, smallest)[0]
-    height, width = signal.shape
-    return labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
+    tree = cut_levels(signal, level_series(stats.min_signal, stats.bright))
+    return choose_regions(tree, stats.diameter, SMALLEST_REGION * stats.area)[0]
 
 
 @STRATEGIES.register("otsu")
@@ -92,17 +84,6 @@ def find_strategy(name: str) -> Strategy | InstanceStrategy:
         open_cellpose(weights)
         return InstanceStrategy(partial(by_cellpose, weights=weights))
     return STRATEGIES[name]
-
-
-def _shrink(signal: Pixels, scale: int) -> Pixels:
-    """Mean over blocks of `scale` px; blocks at the lower and right edge may be cut off."""
-    if scale == 1:
-        return signal
-    height, width = signal.shape
-    padded = np.pad(signal, ((0, -height % scale), (0, -width % scale)), mode="edge")
-    rows, columns = padded.shape[0] // scale, padded.shape[1] // scale
-    blocks = padded.reshape(rows, scale, columns, scale)
-    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
 def _regions(mask: NDArray[np.bool_]) -> Labels:

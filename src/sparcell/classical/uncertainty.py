@@ -26,6 +26,7 @@ SLIVER = 0.25
 # diameters fits into it.
 RESIDUE = 0.4
 RESIDUE_DIAMETER = 0.3
+# Unlabelled signal this close to an object is its edge, px of the file.
 MARGIN_PX = 2
 
 
@@ -52,19 +53,24 @@ def mark_uncertain(
     uncertain, residue : (Y, X) bool
         All uncertain pixels, and among them the bright ones without an object.
     """
+    uncertain = np.append(False, doubtful_objects(segments, stats, contrast))[segments.labels]
+    uncertain |= segments.rejected
+    uncertain |= find_faint(signal, segments.labels, stats)
+    residue = find_residue(signal, segments.labels > 0, stats, contrast)
+    return np.asarray(uncertain | residue), residue
+
+
+def doubtful_objects(
+    segments: StainSegments, stats: StainStatistics, contrast: float
+) -> NDArray[np.bool_]:
+    """Which objects are too dim, oversize and no ellipse, or slivers at the border, (n,) bool."""
     labels, objects = segments.labels, segments.objects
-    # (n,) bool: which objects are uncertain.
     dubious = (objects.contrast < DIM * contrast) | (
         (objects.area > OVERSIZE * stats.area) & (objects.fit < CLUMP_FIT)
     )
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     at_border = np.isin(np.arange(1, len(objects) + 1), border)
-    dubious |= at_border & (objects.area < SLIVER * stats.area)
-    uncertain = np.append(False, dubious)[labels]
-    uncertain |= segments.rejected
-    uncertain |= find_faint(signal, labels, stats)
-    residue = find_residue(signal, labels > 0, stats, contrast)
-    return np.asarray(uncertain | residue), residue
+    return np.asarray(dubious | (at_border & (objects.area < SLIVER * stats.area)))
 
 
 def find_faint(signal: Pixels, labels: Labels, stats: StainStatistics) -> NDArray[np.bool_]:
@@ -84,12 +90,13 @@ def find_residue(
     radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     # Few pixels are bright and bare, so each step goes on with the list of those that are left:
     # flat positions in images that are padded, so that no step leaves them.
-    free = np.pad(~explained, MARGIN_PX, constant_values=True)
-    bare = np.pad((signal >= height) & ~explained, MARGIN_PX)
-    at = _all_true(np.flatnonzero(bare), free, diamond(MARGIN_PX))
+    margin = max(1, MARGIN_PX // stats.scale)
+    free = np.pad(~explained, margin, constant_values=True)
+    bare = np.pad((signal >= height) & ~explained, margin)
+    at = _all_true(np.flatnonzero(bare), free, diamond(margin))
     bare[:] = False
     bare.ravel()[at] = True
-    bare = np.pad(bare[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX], radius)
+    bare = np.pad(bare[margin:-margin, margin:-margin], radius)
     centres = _all_true(np.flatnonzero(bare), bare, disk(radius))
     bare[:] = False
     for step in _steps(disk(radius), bare.shape[1]):

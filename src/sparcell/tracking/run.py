@@ -248,9 +248,8 @@ def track_well(
     joined = join_tiles(well, follow)
     table, objects = joined.measure()
     path = stand_still(joined.movie.frames)
-    # Gaps between tiles cut cells: these are linked by where the whole probably is.
-    result = _link(joined.movie, table, joined.completed(objects), path, given)
-    return joined.movie, replace(result, objects=objects, well=joined)
+    result = _link(joined.movie, table, objects, path, given)
+    return joined.movie, replace(result, well=joined)
 
 
 def _follow(objects: MovieObjects, images: Image | None, shifts: bool) -> StagePath:
