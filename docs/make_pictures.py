@@ -211,6 +211,36 @@ def app_review() -> None:
     app_page("app_review", "anna", "june", marks)
 
 
+def plate() -> None:
+    """The page of a plate, of counts that are drawn at random."""
+    import numpy as np
+    import pandas as pd
+
+    from sparcell.measurement import doubling_times
+    from sparcell.measurement.plate_page import write_plate_page
+    from sparcell.measurement.wells import summarise_conditions
+
+    random = np.random.default_rng(1)
+    rates = {
+        "control": 0.033, "drug A 1 µM": 0.031, "drug A 10 µM": 0.02, "drug B 1 µM": 0.033,
+        "drug B 10 µM": 0.008, "staurosporine": -0.01,
+    }  # fmt: skip
+    rows = [
+        {
+            "well": f"{row}{column + 1:02d}", "condition": condition, "time": 6.0 * step,
+            "time_unit": "h", "n_tiles": 4, "sem": 3.0,
+            "count_per_tile": random.poisson(60 * np.exp(rate * 6 * step)),
+        }
+        for row in "ABCDEFGH" for column in range(12) for step in range(8)
+        for condition, rate in [list(rates.items())[column // 2]]
+    ]  # fmt: skip
+    wells = pd.DataFrame(rows)
+    path = WORK / "plate.html"
+    path.parent.mkdir(exist_ok=True)
+    write_plate_page(wells, summarise_conditions(wells), doubling_times(wells), path)
+    page(path, "plate", 1100, 1500)
+
+
 ALL: dict[str, Callable[[], None]] = {
     "nuclei": nuclei,
     "overview": overview,
@@ -220,6 +250,7 @@ ALL: dict[str, Callable[[], None]] = {
     "tracks": tracks,
     "app": app,
     "app_review": app_review,
+    "plate": plate,
 }
 
 

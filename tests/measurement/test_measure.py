@@ -41,7 +41,7 @@ def plate(tmp_path):
 def test_tables_of_a_plate(plate, tmp_path):
     out = measure(plate, out=tmp_path / "tables")
     assert sorted(path.name for path in out.iterdir()) == [
-        "counts.csv", "growth.csv", "growth.png", "objects.csv", "wells.csv",
+        "counts.csv", "growth.csv", "growth.png", "objects.csv", "plate.html", "wells.csv",
     ]  # fmt: skip
     objects, counts = pd.read_csv(out / "objects.csv"), pd.read_csv(out / "counts.csv")
     assert counts["count"].tolist() == [3, 5, 9, 4, 6, 10]
@@ -77,10 +77,7 @@ def test_names_without_wells_are_said(tmp_path, caplog):
     labels = write(tmp_path / "labels", cells_1=missed()[0])
     measure(labels, out=tmp_path / "tables")
     said = caplog.text
-    assert (
-        "no wells.csv: there is no well in names such as cells_1; name wells and times with `wells`"
-        in said
-    )
+    assert "names not recognised, for example cells_1, so 1 image without wells" in said
 
 
 DEPTHS = {

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
 from sparcell.io import open_image, read_table, write_image
 from sparcell.measurement import measure
+from sparcell.measurement.result_tables import TableOptions
 from sparcell.models import Model, load_model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
@@ -387,3 +390,88 @@ def test_a_single_image_for_a_model_of_several_frames(tmp_path: Path) -> None:
     summary = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
     assert "1 frames in" in next(iter(summary.failures.values()))
     assert "2 frames together" in next(iter(summary.failures.values()))
+
+
+def write_plate(folder: Path, *seeds: int) -> dict[str, Labels]:
+    """Fields of the wells B02, B03 and so on."""
+    scenes = {f"exp_B{2 + i:02d}_s1_w1": ellipses(seed) for i, seed in enumerate(seeds)}
+    for name, labels in scenes.items():
+        write_image(folder / f"{name}.tif", photograph(labels), "YX", pixel_size=0.5)
+    return scenes
+
+
+def test_all_tables_of_a_prediction_at_once(model: Model, tmp_path: Path) -> None:
+    import openpyxl
+
+    scenes = write_plate(tmp_path / "in", 0, 1, 2)
+    (tmp_path / "wells.csv").write_text("well,condition\nB2,drug\nB3,drug\nB4,none\n")
+    out = tmp_path / "out"
+    tables = TableOptions(tmp_path / "wells.csv", xlsx=True, sqlite=True)
+    predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1, tables=tables)
+    numbers = [int(truth.max()) for truth in scenes.values()]
+    conditions = read_table(out / "conditions.csv").set_index("condition")
+    assert conditions["n_wells"].to_dict() == {"drug": 2, "none": 1}
+    assert conditions.loc["drug", "count_per_tile"] == (numbers[0] + numbers[1]) / 2
+    book = openpyxl.load_workbook(out / "results.xlsx")
+    assert book.sheetnames == [
+        "Counts", "Objects", "Wells", "Conditions", "Growth", "Settings", "Notes",
+    ]  # fmt: skip
+    heading, *rows = book["Counts"].iter_rows(values_only=True)
+    assert [row[heading.index("count")] for row in rows] == numbers
+    assert "n_objects" not in heading
+    heading, *rows = book["Objects"].iter_rows(values_only=True)
+    assert len(rows) == sum(numbers) and rows[0][heading.index("mean_0")] == 3100
+    with closing(sqlite3.connect(out / "results.sqlite")) as database:
+        found = database.execute(
+            "SELECT Image_Count_Cells, COUNT(*), Image_Metadata_Condition FROM Per_Image"
+            " JOIN Per_Object USING (ImageNumber) GROUP BY ImageNumber"
+        ).fetchall()
+    assert found == list(zip(numbers, numbers, ["drug", "drug", "none"], strict=True))
+    assert 'href="plate.html"' in (out / "overview.html").read_text("utf8")
+
+
+def test_tables_follow_a_resumed_prediction_and_go_with_a_replaced_one(
+    model: Model, tmp_path: Path
+) -> None:
+    import openpyxl
+
+    scenes = write_plate(tmp_path / "in", 0, 1)
+    options = {"runtime": "onnxruntime", "threads": 1}
+    out, first = tmp_path / "out", next(iter(scenes))
+    images = [tmp_path / "in" / f"{name}.tif" for name in scenes]
+    predict(model, images[:1], out, **options, tables=TableOptions(xlsx=True))
+    (out / "notes.csv").write_text("mine")
+    predict(model, images, out, **options, resume=True)
+    rows = list(openpyxl.load_workbook(out / "results.xlsx")["Counts"].iter_rows(values_only=True))
+    assert [row[0] for row in rows[1:]] == list(scenes)
+    write_image(tmp_path / "cells.tif", photograph(scenes[first]), "YX")
+    predict(model, tmp_path / "cells.tif", out, **options, overwrite=True)
+    assert not {"wells.csv", "plate.html", "results.xlsx"} & {path.name for path in out.iterdir()}
+    assert (out / "notes.csv").read_text() == "mine"
+
+
+def test_tables_that_cannot_be_written_stop_before_anything_is_predicted(
+    model: Model, tmp_path: Path
+) -> None:
+    write_plate(tmp_path / "in", 0)
+    out = tmp_path / "out"
+    (tmp_path / "wells.csv").write_text("well,condition\nH12,drug\n")
+    tables = TableOptions(tmp_path / "wells.csv")
+    with pytest.raises(InputError, match="none of the wells of the images, such as B02"):
+        predict(model, tmp_path / "in", out, runtime="onnxruntime", tables=tables)
+    assert not (out / "labels").exists()
+    out.mkdir(exist_ok=True)
+    (out / "wells.csv").write_text("well,condition\nB02,drug\n")
+    with pytest.raises(InputError, match=r"wells\.csv, which Sparcell did not write"):
+        predict(model, tmp_path / "in", out, runtime="onnxruntime")
+    with pytest.raises(InputError, match="minutes above 0"):
+        TableOptions(minutes_between_frames=0)
+
+
+def test_names_with_wells_that_are_not_recognised_are_said(
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, seed in (("day1-B03-left", 0), ("day1-B04-left", 1)):
+        write_image(tmp_path / "in" / f"{name}.tif", photograph(ellipses(seed)), "YX")
+    predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
+    assert "names not recognised, for example day1-B03-left" in caplog.text

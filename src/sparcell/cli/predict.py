@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sparcell.cli.measure import MINUTES, SQLITE, WELLS, XLSX
 from sparcell.cli.models import OUTPUTS
 from sparcell.core.text import about, counted
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SIZE, MODEL = "Size of objects", "Network"
+SIZE, MODEL, TABLES = "Size of objects", "Network", "Tables"
 LARGE, MACHINE = "Large images", "Machine"
 
 
@@ -87,6 +88,10 @@ def predict(
         " unlikely sizes are refused.",
         rich_help_panel=LARGE,
     ),
+    wells: str = typer.Option(None, help=WELLS, rich_help_panel=TABLES),
+    minutes_between_frames: float = typer.Option(None, help=MINUTES, rich_help_panel=TABLES),
+    xlsx: bool = typer.Option(False, "--xlsx", help=XLSX, rich_help_panel=TABLES),
+    sqlite: bool = typer.Option(False, "--sqlite", help=SQLITE, rich_help_panel=TABLES),
     runtime: str = typer.Option(
         "auto",
         help="auto; cuda, directml, coreml, openvino-int8, openvino-bf16, openvino, onnxruntime.",
@@ -108,6 +113,7 @@ def predict(
 
     With a model of stains, predict the stain instead.
     """
+    from sparcell.measurement.result_tables import TableOptions
     from sparcell.models import load_model
     from sparcell.prediction.predict import predict as run
     from sparcell.prediction.settings import PredictSettings
@@ -142,7 +148,8 @@ def predict(
         foreseen = estimate_prediction(loaded, inputs, out, **how)
         show_forecast(foreseen)
         raise typer.Exit(2 if foreseen.problems else 0)
-    summary = run(loaded, inputs, out, **how, dask=_where(workers, scheduler))
+    tables = TableOptions(wells, minutes_between_frames, xlsx, sqlite)
+    summary = run(loaded, inputs, out, **how, dask=_where(workers, scheduler), tables=tables)
     logger.info(summary.headline)
     _report_failures(summary)
 

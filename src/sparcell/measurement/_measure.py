@@ -16,33 +16,28 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.progress import track
 from sparcell.core.rows import IntensityPlane, LabelPlane
 from sparcell.measurement.count_table import (
-    FORMER_NAMES,
     complete_counts,
     count_planes,
     say_doubts,
     write_counts,
 )
-from sparcell.measurement.counts import count_components, stack_note
-from sparcell.measurement.database import write_database
-from sparcell.measurement.names import Wells, find_wells
+from sparcell.measurement.counts import count_components
 from sparcell.measurement.objects import complete_table, object_table
 from sparcell.measurement.predicted_tables import PredictedTables
-from sparcell.measurement.wells import doubling_times, plot_growth, summarise_wells
-from sparcell.measurement.workbook import need_openpyxl, write_workbook
+from sparcell.measurement.result_tables import (
+    BESIDE,
+    RECOGNISED,
+    TableOptions,
+    check_out,
+    unknown_names_note,
+    write_exports,
+    write_well_tables,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
-
-KEYS = ["image", "t", "z", "id"]
-WRITTEN = {
-    "objects.csv": {*KEYS, "area_px", "score"},
-    "counts.csv": {"image", "components"},
-    "wells.csv": {"well", "n_tiles"},
-    "growth.csv": {"well", "doubling_time"},
-}
-"""Tables that are written, and columns by which they are recognised."""
 
 
 def measure(
@@ -50,6 +45,7 @@ def measure(
     *,
     images: Path | str | None = None,
     wells: str | Path | None = None,
+    minutes_between_frames: float | None = None,
     out: Path | str,
     typical: float | None = None,
     xlsx: bool = False,
@@ -59,8 +55,8 @@ def measure(
 
     Writes ``objects.csv`` (one row per object), ``counts.csv`` (one row per plane: objects,
     components of the mask, count by area, and a note where objects and area disagree), and, when
-    the wells are known, ``wells.csv`` (per well and time), ``growth.csv`` (doubling times) and
-    ``growth.png``.
+    the wells are known or the images are movies, ``wells.csv`` (per well and time), ``growth.csv``
+    (doubling times), ``growth.png``, ``plate.html``, and ``conditions.csv`` where there are some.
 
     Parameters
     ----------
@@ -72,7 +68,9 @@ def measure(
         Folder of the images of the same names, dataset of these fields, or the pattern that was
         predicted, for intensities.
     wells : str or Path, optional
-        CSV table or pattern of well, tile and time; see `find_wells`.
+        Table or pattern of wells; see `find_wells`.
+    minutes_between_frames : float, optional
+        Turns frames into hours.
     out : Path or str
         Folder for the tables.
     typical : float, optional
@@ -94,13 +92,17 @@ def measure(
         images that can be measured are written before.
     """
     names = write_tables(
-        predictions, images=images, wells=wells, out=out, typical=typical, xlsx=xlsx, sqlite=sqlite
+        predictions,
+        images=images,
+        wells=wells,
+        minutes_between_frames=minutes_between_frames,
+        out=out,
+        typical=typical,
+        xlsx=xlsx,
+        sqlite=sqlite,
     )
     if names:
-        logger.warning(
-            f"no wells.csv: there is no well in names such as {names[0]}; name wells and times "
-            "with `wells`, a table or a pattern"
-        )
+        logger.warning(unknown_names_note(names))
     return Path(out)
 
 
@@ -109,6 +111,7 @@ def write_tables(
     *,
     images: Path | str | None = None,
     wells: str | Path | None = None,
+    minutes_between_frames: float | None = None,
     out: Path | str,
     typical: float | None = None,
     xlsx: bool = False,
@@ -122,9 +125,8 @@ def write_tables(
     if typical is not None and not (np.isfinite(typical) and typical > 0):
         raise InputError(f"a typical area of {typical:g} px", "more than 0 px", "correct it")
     predictions, out = Path(predictions), Path(out)
-    _check_out(out)
-    if xlsx:
-        need_openpyxl()
+    options = TableOptions(wells, minutes_between_frames, xlsx, sqlite)
+    check_out(out, [*RECOGNISED, *BESIDE])
     folder = predictions
     if (predictions / "labels").is_dir():
         predictions = predictions / "labels"
@@ -132,7 +134,7 @@ def write_tables(
     names = name_results(paths)
     predicted = PredictedTables(predictions)
     intensities = _find_images(names, Path(images)) if images else {}
-    image_wells = find_wells(names, wells)
+    options.check(names)
     tables: list[pd.DataFrame] = []
     planes: list[dict[str, object]] = []
     failures: dict[str, InputError] = {}
@@ -152,12 +154,8 @@ def write_tables(
     write_counts(counts, out / "counts.csv")
     if doubts := say_doubts(counts):
         logger.warning(doubts)
-    if image_wells is not None:
-        _write_wells(counts, image_wells, names, out)
-    if sqlite:
-        write_database(out, image_wells)
-    if xlsx:
-        write_workbook(out, folder)
+    image_wells = write_well_tables(counts, options.find_wells(names), out, options)
+    write_exports(out, [out / "objects.csv"], folder, image_wells, options)
     if failures:
         for failed, reason in failures.items():
             logger.warning(f"{failed}: {reason}")
@@ -168,45 +166,6 @@ def write_tables(
             f"the tables in {out} hold the others",
         )
     return names if image_wells is None else []
-
-
-def _check_out(out: Path) -> None:
-    """Check by the columns that no table of another origin would be replaced.
-
-    Raises
-    ------
-    InputError
-        If one would.
-    """
-    for name, columns in WRITTEN.items():
-        path = out / name
-        if not path.exists():
-            continue
-        try:
-            with path.open(encoding="utf-8-sig") as stream:
-                names = [column.strip() for column in stream.readline().split(",")]
-            found = {FORMER_NAMES.get(name, name) for name in names}
-        except (OSError, UnicodeDecodeError):
-            found = set()
-        if not columns <= found:
-            raise InputError(
-                f"{path}, which `sparcell measure` did not write",
-                "a folder without this file",
-                "choose another `out`",
-            )
-    for name in ("results.xlsx", "results.sqlite"):
-        if (out / name).exists() and not (out / "counts.csv").exists():
-            raise InputError(
-                f"{out / name}, which `sparcell measure` did not write",
-                "a folder without this file",
-                "choose another `out`",
-            )
-    if (out / "growth.png").exists() and not (out / "growth.csv").exists():
-        raise InputError(
-            f"{out / 'growth.png'}, which `sparcell measure` did not write",
-            "a folder without this file",
-            "choose another `out`",
-        )
 
 
 def _measure_image(
@@ -285,30 +244,3 @@ def _find_images(names: list[str], folder: Path) -> dict[str, ImageRef]:
             "check the folder",
         )
     return found
-
-
-def _write_wells(counts: pd.DataFrame, image_wells: Wells, names: list[str], out: Path) -> None:
-    from sparcell.io import write_table
-
-    left = len(set(names)) - image_wells.table["name"].nunique()
-    if left:
-        logger.warning(
-            f"the wells of {left} of {len(names)} images are unknown, so wells.csv lacks these "
-            "images: name their wells with `wells`"
-        )
-    for note in image_wells.notes:
-        logger.warning(note)
-    if note := stack_note(counts[counts["image"].isin(image_wells.table["name"])]):
-        logger.info(f"{note} wells.csv has the mean over depths.")
-    timed = image_wells.table.loc[image_wells.table["time"].notna(), "name"]
-    moving = counts.loc[counts["image"].isin(timed) & (counts["t"] > 0), "image"]
-    if len(moving):
-        raise InputError(
-            f"a time in the name {moving.iloc[0]} and several time points in the file",
-            "one or the other",
-            "give wells without times",
-        )
-    summary = summarise_wells(counts, image_wells)
-    write_counts(summary, out / "wells.csv", former=["n_objects"])
-    write_table(doubling_times(summary), out / "growth.csv")
-    plot_growth(summary, image_wells.unit, out / "growth.png")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,3 +202,35 @@ def read_counts(path: Path) -> pd.DataFrame:
         name: now for name, now in FORMER_NAMES.items() if name in table and now not in table
     }
     return table.rename(columns=renamed).drop(columns=["objects", "n_objects"], errors="ignore")
+
+
+def read_objects(paths: Sequence[Path], rows: int) -> tuple[list[str], Iterator[pd.DataFrame]]:
+    """Read object tables one after the other, as one table of the columns of all.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    rows : int
+        Of each piece, at most.
+
+    Returns
+    -------
+    columns : list of str
+    pieces : iterator of DataFrame
+
+    Raises
+    ------
+    InputError
+        If one cannot be read.
+    """
+    import pandas as pd
+
+    from sparcell.io import read_pieces
+
+    found = {path: list(map(str, pd.read_csv(path, nrows=0).columns)) for path in paths}
+    columns = list(dict.fromkeys(name for names in found.values() for name in names))
+    return columns, (
+        piece.reindex(columns=columns)
+        for path, names in found.items()
+        for piece in read_pieces(path, names, rows)
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparcell.core.files import whole_file
-from sparcell.measurement.count_table import read_counts
+from sparcell.measurement.count_table import read_counts, read_objects
 from sparcell.measurement.names import Wells
 
 if TYPE_CHECKING:
@@ -48,14 +49,16 @@ INTENSITIES = {
 }
 
 
-def write_database(folder: Path, wells: Wells | None) -> Path:
+def write_database(folder: Path, objects: Sequence[Path], wells: Wells | None) -> Path:
     """Write ``results.sqlite`` of the tables in a folder.
 
     Parameters
     ----------
     folder : Path
-        With ``objects.csv`` and ``counts.csv`` of `sparcell.measurement.measure`. A time point or
-        depth of an image is an image of its own, as in CellProfiler.
+        With ``counts.csv``. A time point or depth of an image is an image of its own, as in
+        CellProfiler.
+    objects : sequence of Path
+        Object tables.
     wells : Wells or None
         Well, tile and time of the images.
 
@@ -64,17 +67,12 @@ def write_database(folder: Path, wells: Wells | None) -> Path:
     InputError
         If the file cannot be written.
     """
-    import pandas as pd
-
-    from sparcell.io import read_pieces
-
     images = read_counts(folder / "counts.csv")
     images.insert(0, "ImageNumber", np.arange(1, len(images) + 1))
     path = folder / "results.sqlite"
     with whole_file(path) as partial, closing(sqlite3.connect(partial)) as database:
         _per_image(images, wells).to_sql("Per_Image", database, index=False)
-        columns = list(pd.read_csv(folder / "objects.csv", nrows=0).columns)
-        for piece in read_pieces(folder / "objects.csv", columns, rows=200_000):
+        for piece in read_objects(objects, 200_000)[1]:
             rows = piece.merge(images[["ImageNumber", "image", "t", "z"]], on=["image", "t", "z"])
             _per_object(rows).to_sql("Per_Object", database, index=False, if_exists="append")
         if len(images):

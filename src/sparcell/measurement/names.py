@@ -7,18 +7,17 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sparcell.core.errors import InputError
 from sparcell.core.tables import OTHER_SUFFIXES, TABLE_SUFFIXES
 from sparcell.core.text import listed
 from sparcell.measurement.prefixes import read_prefixes
-from sparcell.measurement.well_table import read_well_rows
+from sparcell.measurement.well_table import Unit, read_well_rows, tidy_well
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Unit = Literal["h", "frame"]
 DATE = re.compile(r"(\d{4})y(\d{2})m(\d{2})d_(\d{2})h(\d{2})m")
 
 
@@ -37,11 +36,14 @@ class Wells:
         Of the time.
     notes : tuple of str
         Messages for the user: how names were read where that is not obvious.
+    minutes : float, optional
+        Between frames, where the user has given it.
     """
 
     table: pd.DataFrame
     unit: Unit
     notes: tuple[str, ...] = ()
+    minutes: float | None = None
 
 
 def find_wells(names: list[str], source: str | Path | None = None) -> Wells | None:
@@ -53,7 +55,8 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
         Image names without suffix.
     source : str or Path, optional
         A table (CSV or ``.xlsx``) with the columns name and well, and if wanted tile, time (hours,
-        or text such as 00d04h00m) and condition; or a regular expression with the named groups
+        or text such as 00d04h00m) and condition; a table of wells and their conditions, whose
+        images are known by their names; or a regular expression with the named groups
         well, tile, time that describes the whole name. By default the names in
         `sparcell.io.vendor_names.FORMS`. In all of them there may be plate, channel and depth.
         Dates (2023y05m17d_08h00m) become hours since the first date of the plate.
@@ -75,7 +78,7 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
         rows = match_names(names)
         return _wells(rows, by_form=True) if rows else None
     if isinstance(source, Path) or str(source).lower().endswith(TABLE_SUFFIXES + OTHER_SUFFIXES):
-        return _wells(read_well_rows(names, Path(source)), numbers="h")
+        return _wells(*read_well_rows(names, Path(source)))
     try:
         compiled = re.compile(str(source))
     except re.error as error:
@@ -141,7 +144,7 @@ def _wells(rows: list[dict[str, str]], numbers: Unit = "frame", by_form: bool = 
         notes.append(
             "no wells in the names: each position counts as a well; name the wells with `wells`"
         )
-    table["well"] = table["well"].map(_tidy)
+    table["well"] = table["well"].map(tidy_well)
     notes += _drop_unneeded(table, by_form)
     if tiles_known:
         notes += _note_repeated(table)
@@ -230,9 +233,3 @@ def _read_date(text: str) -> datetime | None:
         return datetime(year, month, day, hour, minute)
     except ValueError as error:
         raise InputError(f"the date '{text}' ({error})", "a day of a year", "correct it") from error
-
-
-def _tidy(well: str) -> str:
-    """B3, b-03, B 3 and B003 are B03; other names stay."""
-    match = re.fullmatch(r"([A-Za-z]{1,2})[ _:-]*0*(\d{1,2})", well)
-    return f"{match[1].upper()}{int(match[2]):02d}" if match else well

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparcell.core.files import whole_file
-from sparcell.measurement.names import Unit, Wells
+from sparcell.drawing.palette import MATCHED, SERIES
+from sparcell.measurement.names import Wells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MIN_TIMES = 3
 MIN_R2 = 0.8
 MAX_LEGEND = 24
+LINE_STYLES = ("-", "--", "-.")
 NO_CONDITION = "no condition"
 
 
@@ -35,14 +37,21 @@ def summarise_wells(counts: pd.DataFrame, wells: Wells) -> pd.DataFrame:
     -------
     DataFrame
         By well and time: plate (where there are several), well, channel (where there are several),
-        condition (where given), time, n_tiles, count (in all tiles), count_per_tile (mean), sd,
-        sem (standard deviation and standard error over tiles, NaN for one tile), area_px,
-        count_by_area.
+        condition (where given), time, time_unit, n_tiles, count (in all tiles), count_per_tile
+        (mean), sd, sem (standard deviation and standard error over tiles, NaN for one tile),
+        area_px, count_by_area.
     """
     amounts = ["count", "count_by_area", "area_px"]
     planes = counts.merge(wells.table, left_on="image", right_on="name")
     planes["time"] = planes["time"].where(planes["time"].notna(), planes["t"].astype(float))
-    keys = [key for key in ("plate", "well", "channel", "condition", "time") if key in planes]
+    unit = wells.unit
+    if unit == "frame" and wells.minutes:
+        # Microscopes number their frames from 0 or 1.
+        planes["time"] = (planes["time"] - planes["time"].min()) * wells.minutes / 60
+        unit = "h"
+    planes["time_unit"] = unit
+    names = ("plate", "well", "channel", "condition", "time", "time_unit")
+    keys = [key for key in names if key in planes]
     planes["field"] = planes["image"]
     if "depth" in planes:
         # A projection beside the depths of a field has no depth itself, and shows the same cells.
@@ -76,19 +85,21 @@ def doubling_times(summary: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By well, and plate and channel where `summary` has them: well, n_times, rate (per unit of
-        time), doubling_time (in units of time, NaN where not given), r2, note (why it is not
-        given).
+        By well, or by condition if there are no wells, and plate and channel where `summary` has
+        them: n_times, rate (per unit of time), doubling_time (in units of time, NaN where not
+        given), time_unit, r2, note (why it is not given), and count_at_0 (of the line, at time 0).
     """
     import pandas as pd
 
-    keys = [key for key in ("plate", "well", "channel") if key in summary]
+    whole = "well" if "well" in summary else "condition"
+    keys = [key for key in ("plate", whole, "channel") if key in summary]
     rows = [
         dict(zip(keys, names, strict=True))
         | _fit(part["time"].to_numpy(), part["count_per_tile"].to_numpy())
+        | {"time_unit": part["time_unit"].iloc[0]}
         for names, part in summary.groupby(keys)
     ]
-    columns = [*keys, "n_times", "rate", "doubling_time", "r2", "note"]
+    columns = [*keys, "n_times", "rate", "doubling_time", "time_unit", "r2", "note", "count_at_0"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -96,7 +107,8 @@ def _fit(time: Any, count: Any) -> dict[str, Any]:
     known = count > 0
     time, count = time[known], count[known]
     times = len(np.unique(time))
-    result = {"n_times": times, "rate": np.nan, "doubling_time": np.nan, "r2": np.nan}
+    unknown = dict.fromkeys(("rate", "doubling_time", "r2", "count_at_0"), np.nan)
+    result: dict[str, Any] = {"n_times": times, **unknown}
     if times < MIN_TIMES:
         return {**result, "note": f"fewer than {MIN_TIMES} times with cells"}
     log = np.log(count)
@@ -104,7 +116,7 @@ def _fit(time: Any, count: Any) -> dict[str, Any]:
     spread = float(((log - log.mean()) ** 2).sum())
     left = float(((log - start - rate * time) ** 2).sum())
     r2 = 1 - left / spread if spread else 0.0
-    result |= {"rate": float(rate), "r2": r2}
+    result |= {"rate": float(rate), "r2": r2, "count_at_0": float(np.exp(start))}
     if rate <= 0 or not spread:
         return {**result, "note": "does not grow"}
     if r2 < MIN_R2:
@@ -112,47 +124,96 @@ def _fit(time: Any, count: Any) -> dict[str, Any]:
     return {**result, "doubling_time": float(np.log(2) / rate), "note": ""}
 
 
-def plot_growth(summary: pd.DataFrame, unit: Unit = "h", path: Path | None = None) -> Figure:
-    """Draw the mean count per tile over time.
-
-    One line per condition where the table has that column (mean and standard error over its
-    wells), else one per well (over its tiles); of each channel and plate where there are several.
+def summarise_conditions(summary: pd.DataFrame) -> pd.DataFrame | None:
+    """Average the wells of each condition at each time.
 
     Parameters
     ----------
     summary : DataFrame
         As from `summarise_wells`.
-    unit : {"h", "frame"}
-        Of the time.
+
+    Returns
+    -------
+    DataFrame or None
+        By condition and time: plate and channel (where there are several), condition, time,
+        time_unit, n_wells, count_per_tile (mean over wells), sd, sem (over wells, NaN for one).
+        None where there are no conditions.
+    """
+    if "condition" not in summary:
+        return None
+    named = summary.assign(condition=summary["condition"].fillna(NO_CONDITION))
+    keys = [key for key in ("plate", "channel", "condition", "time", "time_unit") if key in named]
+    return named.groupby(keys, as_index=False, dropna=False).agg(
+        n_wells=("count_per_tile", "size"),
+        count_per_tile=("count_per_tile", "mean"),
+        sd=("count_per_tile", "std"),
+        sem=("count_per_tile", "sem"),
+    )
+
+
+def time_label(unit: str) -> str:
+    """Label of the axis of time."""
+    return "time (h)" if unit == "h" else "time (frames)"
+
+
+def plot_growth(summary: pd.DataFrame, path: Path | None = None) -> Figure:
+    """Draw the mean count per tile over time on a logarithmic axis, with the lines of growth.
+
+    One line per condition where the table has that column (mean and standard error over its
+    wells), else one per well (over its tiles); of each channel and plate where there are several.
+    Of more than `MAX_LEGEND` lines, all are thin, and their mean is drawn.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As from `summarise_wells`.
     path : Path, optional
         PNG to write.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
-    whole = "condition" if "condition" in summary else "well"
-    by = [key for key in ("plate", whole, "channel") if key in summary]
-    if whole == "condition":
-        summary = summary.assign(condition=summary["condition"].fillna(NO_CONDITION))
+    conditions = summarise_conditions(summary)
+    table = summary if conditions is None else conditions
+    whole = "well" if conditions is None else "condition"
+    by = [key for key in ("plate", whole, "channel") if key in table]
+    curves = list(table.groupby(by))
+    many = len(curves) > MAX_LEGEND
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    lines = list(summary.groupby(by))
-    for number, (names, part) in enumerate(lines):
-        colour = colormaps["turbo"]((number + 0.5) / len(lines))
+    for number, (names, part) in enumerate(curves):
         curve = part.sort_values("time")
-        if whole == "condition":
-            over = part.groupby("time")["count_per_tile"]
-            curve = over.agg(count_per_tile="mean", sem="sem").reset_index()
         mean, error = curve["count_per_tile"], curve["sem"].fillna(0)
         # Two dollars in a name are no formula.
         label = " ".join(map(str, names)).replace("$", r"\$")
-        axes.plot(curve["time"], mean, marker=".", color=colour, label=label)
+        if many:
+            axes.plot(curve["time"], mean, color=MATCHED.css, alpha=0.4, lw=0.8, label=label)
+            continue
+        colour = SERIES[number % len(SERIES)].css
+        style = LINE_STYLES[number // len(SERIES) % len(LINE_STYLES)]
+        axes.plot(curve["time"], mean, style, marker=".", color=colour, label=label)
         axes.fill_between(curve["time"], mean - error, mean + error, color=colour, alpha=0.2, lw=0)
-    axes.set_xlabel("time (h)" if unit == "h" else "time (frames)")
-    axes.set_ylabel(f"objects per tile (mean ± SEM over {'wells' if whole != 'well' else 'tiles'})")
-    axes.set_ylim(bottom=0)
-    if len(lines) <= MAX_LEGEND:
-        axes.legend(title=" ".join(by), fontsize="small", ncols=1 + (len(lines) - 1) // 12)
+        (fit,) = doubling_times(curve).to_dict("records")
+        if np.isfinite(fit["doubling_time"]):
+            line = fit["count_at_0"] * np.exp(fit["rate"] * curve["time"])
+            axes.plot(curve["time"], line, ":", color=colour, lw=1, label="_fit")
+    if many:
+        overall = table.groupby("time")["count_per_tile"].mean()
+        axes.plot(overall.index, overall, color="black", lw=2, label="mean")
+        axes.set_title(f"{len(curves)} {whole}s, and their mean")
+    axes.set_xlabel(time_label(summary["time_unit"].iloc[0]))
+    over = "wells" if whole == "condition" else "tiles"
+    axes.set_ylabel("count per tile" + f" (mean ± SEM over {over})" * (not many))
+    if (table["count_per_tile"] > 0).all():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    if not many:
+        axes.legend(title=" ".join(by), fontsize="small", ncols=1 + (len(curves) - 1) // 12)
     if path is not None:
         with whole_file(path) as partial:
             figure.savefig(partial, dpi=150)

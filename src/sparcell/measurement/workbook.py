@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,26 +13,30 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.core.record import read_record
 from sparcell.core.text import about
+from sparcell.measurement.count_table import read_counts, read_objects
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet, the heading included; a limit of the format."""
 SHEETS = {
-    "Counts": "counts.csv",
-    "Objects": "objects.csv",
     "Wells": "wells.csv",
+    "Conditions": "conditions.csv",
     "Growth": "growth.csv",
 }
-"""Sheets, and the tables that they hold where these were written."""
+"""Sheets after those of counts and objects, and the tables that they hold if these exist."""
 
 
-def write_workbook(folder: Path, predictions: Path) -> Path:
+def write_workbook(folder: Path, objects: Sequence[Path], predictions: Path) -> Path:
     """Write ``results.xlsx`` of the tables in a folder.
 
     Parameters
     ----------
     folder : Path
-        With the tables of `sparcell.measurement.measure`. A table of more rows than a sheet holds
-        goes on in ``Objects 2`` and so on.
+        With the tables. One of more rows than a sheet holds goes on in ``Objects 2`` and so on.
+    objects : sequence of Path
+        Object tables; together they are the sheet ``Objects``.
     predictions : Path
         What was measured; the settings of its record are the sheet ``Settings``, and its warnings
         the sheet ``Notes``.
@@ -45,9 +49,12 @@ def write_workbook(folder: Path, predictions: Path) -> Path:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
+    _write_frame(book, "Counts", read_counts(folder / "counts.csv"))
+    columns, pieces = read_objects(objects, 50_000)
+    _write_rows(book, "Objects", columns, (row for one in pieces for row in one.to_numpy(object)))
     for title, name in SHEETS.items():
         if (folder / name).exists():
-            _write_table(book, title, folder / name)
+            _write_frame(book, title, read_counts(folder / name))
     record = read_record(predictions)
     settings = record.get("settings")
     settings = settings if isinstance(settings, dict) else {}
@@ -84,18 +91,8 @@ def _settings(predictions: Path, settings: dict[str, Any]) -> list[list[Any]]:
     return rows + [[name, "" if value is None else str(value)] for name, value in settings.items()]
 
 
-def _write_table(book: Any, title: str, path: Path) -> None:
-    import pandas as pd
-
-    from sparcell.io import read_pieces
-
-    columns = list(pd.read_csv(path, nrows=0).columns)
-    rows = (
-        row
-        for piece in read_pieces(path, columns, rows=50_000)
-        for row in piece[columns].to_numpy(object)
-    )
-    _write_rows(book, title, columns, rows)
+def _write_frame(book: Any, title: str, table: pd.DataFrame) -> None:
+    _write_rows(book, title, list(map(str, table)), iter(table.to_numpy(object)))
 
 
 def _write_rows(book: Any, title: str, columns: list[str], rows: Iterator[Any]) -> None:
@@ -129,8 +126,8 @@ def _cell(sheet: Any, value: Any) -> Any:
         return bool(value)
     if isinstance(value, int | np.integer):
         return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
+    if value is None or isinstance(value, float | np.floating):
+        return float(value) if value is not None and np.isfinite(value) else None
     from openpyxl.cell import WriteOnlyCell
 
     cell = WriteOnlyCell(sheet, str(value))

@@ -10,6 +10,7 @@ from typing import Any
 from sparcell.core.errors import InputError
 from sparcell.core.files import plain_os_errors, sha256
 from sparcell.core.record import read_record
+from sparcell.measurement.result_tables import EXPORTS, TABLES, WELL_FILES
 
 FOLDERS = {
     "labels": ("{}.tif", "{}.ome.zarr"),
@@ -68,7 +69,8 @@ def remove_results(out: Path) -> None:
                 _remove(path)
     if record.get(DATASET) and record[DATASET] == dataset_hash(out):
         _remove(out / "dataset.yaml")
-    for file in FILES:
+    tables = [name for name in record.get(TABLES) or () if name in (*WELL_FILES, *EXPORTS)]
+    for file in (*tables, *FILES):
         _remove(out / file)
     for folder in FOLDERS:
         if (out / folder).is_dir() and not any((out / folder).iterdir()):

@@ -14,6 +14,7 @@ from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.log import collected_warnings
 from sparcell.core.record import now, start_record
 from sparcell.core.text import about
+from sparcell.measurement.result_tables import DEFAULT_TABLES, TABLES, WELL_FILES, TableOptions
 from sparcell.models.model import Model
 from sparcell.prediction.batch import predict_items
 from sparcell.prediction.empty_images import warn_empty
@@ -71,15 +72,18 @@ def predict(
     resume: bool = False,
     overwrite: bool = False,
     dask: str = "",
+    tables: TableOptions = DEFAULT_TABLES,
 ) -> Summary:
     """Find objects in images, or predict their stains.
 
     Writes ``labels/NAME.tif`` and ``objects/NAME.csv`` for every input, ``counts.csv`` and
-    ``record.json`` for all. ``pictures/NAME.png`` shows each image with outlines of its objects,
-    and ``overview.html`` shows all of them, with counts and sizes. Large images are predicted in
-    blocks, and their labels are OME-Zarr. A model that predicts stains writes ``stain/NAME.tif``,
-    pictures and ``record.json``. With the images, if they lie in one folder, the result is a
-    dataset, to train on or to label: ``dataset.yaml``.
+    ``record.json`` for all. Where names tell wells, or images are movies, it also writes the
+    tables and the page of `sparcell.measurement.result_tables.write_well_tables`.
+    ``pictures/NAME.png`` shows each image with outlines of its objects, and ``overview.html`` shows
+    all of them, with counts and sizes. Large images are predicted in blocks, and their labels are
+    OME-Zarr. A model that predicts stains writes ``stain/NAME.tif``, pictures and ``record.json``.
+    With the images, if they lie in one folder, the result is a dataset, to train on or to label:
+    ``dataset.yaml``.
 
     Parameters
     ----------
@@ -103,6 +107,9 @@ def predict(
     dask : str
         Where images and blocks are predicted; see `sparcell.system.cluster.check_workers`. In a
         script, call it under ``if __name__ == "__main__"``, which new processes do not run.
+    tables : TableOptions
+        Wells, and files of all tables. They do not change what is found, so a call with `resume`
+        may have others.
 
     Returns
     -------
@@ -120,18 +127,23 @@ def predict(
         plan = plan_prediction(
             model, inputs, out, settings, resume=resume, overwrite=overwrite, absolute=bool(dask)
         )
-        return run_plan(plan, runtime=runtime, threads=threads, dask=dask)
+        return run_plan(plan, runtime=runtime, threads=threads, dask=dask, tables=tables)
 
 
 def run_plan(
-    plan: PredictionPlan, *, runtime: str = "auto", threads: int = 0, dask: str = ""
+    plan: PredictionPlan,
+    *,
+    runtime: str = "auto",
+    threads: int = 0,
+    dask: str = "",
+    tables: TableOptions = DEFAULT_TABLES,
 ) -> Summary:
     """Run a prediction that is planned, in a folder that this process has locked.
 
     Parameters
     ----------
     plan : PredictionPlan
-    runtime, threads, dask
+    runtime, threads, dask, tables
         As for `predict`.
 
     Raises
@@ -141,12 +153,19 @@ def run_plan(
     """
     if plan.conflict:
         raise plan.conflict
+    tables = tables.with_files(plan.earlier.get(TABLES) or ())
+    plan.task.check_tables(tables, plan.out, [item.name for item in plan.items])
     with collected_warnings() as warnings:
-        return _run(plan, warnings, runtime, threads, dask)
+        return _run(plan, warnings, runtime, threads, dask, tables)
 
 
 def _run(
-    plan: PredictionPlan, warnings: list[str], runtime: str, threads: int, dask: str
+    plan: PredictionPlan,
+    warnings: list[str],
+    runtime: str,
+    threads: int,
+    dask: str,
+    tables: TableOptions,
 ) -> Summary:
     """Do as `run_plan`; `warnings` grows while it runs."""
     model, out, results = plan.model, plan.out, plan.results
@@ -190,13 +209,15 @@ def _run(
     finished = [item for item in plan.items if item in results]
     if describe_dataset(finished, out, model):
         record[DATASET] = dataset_hash(out)
-    of_all = plan.task.finish(finished, model, scales, results.fits(finished), out)
+    of_all = plan.task.finish(finished, model, scales, results.fits(finished), out, tables)
     warn_empty(results.empty(finished))
     record["warnings"] = warnings
+    record[TABLES] = [name for name in WELL_FILES if (out / name).exists()] + tables.exports
     record |= {"seconds": round(seconds, 3), "megapixels": megapixels}
     record |= {"finished": now(), "failures": failures, RESULTS: results.entries}
     write_json(out / "record.json", record)
     results.close()
+    plan.task.write_exports(finished, of_all, out, tables)
     if plan.settings.pictures:
         problems = Problems(failures, results.skipped(finished), warnings)
         try:

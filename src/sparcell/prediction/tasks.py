@@ -19,6 +19,17 @@ from sparcell.core.text import counted
 from sparcell.io import open_image
 from sparcell.measurement import stack_note
 from sparcell.measurement.count_table import write_counts
+from sparcell.measurement.names import Wells
+from sparcell.measurement.result_tables import (
+    DEFAULT_TABLES,
+    EXPORTS,
+    WELL_FILES,
+    TableOptions,
+    check_out,
+    unknown_wells_note,
+    write_exports,
+    write_well_tables,
+)
 from sparcell.methods.base import DENSE_MAPS
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.models.domain import DomainFit
@@ -61,11 +72,14 @@ class TaskResults(NamedTuple):
         Objects in every image and plane; without rows for tasks without objects.
     images : list of Path
         Images that were predicted.
+    wells : Wells, optional
+        Where the images were taken, if that is known.
     """
 
     summary: str
     counts: pd.DataFrame
     images: list[Path]
+    wells: Wells | None = None
 
 
 class PredictionTask(ABC):
@@ -76,6 +90,10 @@ class PredictionTask(ABC):
 
     def check_settings(self, settings: PredictSettings) -> None:  # noqa: B027
         """Raise `InputError` for settings that this task cannot follow; most can follow all."""
+
+    @abstractmethod
+    def check_tables(self, tables: TableOptions, out: Path, names: Sequence[str]) -> None:
+        """Raise `InputError` for tables that cannot be written, before anything is predicted."""
 
     @abstractmethod
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
@@ -149,6 +167,7 @@ class PredictionTask(ABC):
         scales: dict[str, Any],
         fits: Mapping[str, DomainFit],
         out: Path,
+        tables: TableOptions,
     ) -> TaskResults:
         """Write what is about all images together.
 
@@ -162,7 +181,13 @@ class PredictionTask(ABC):
         fits : mapping
             Name of an item to how well it fits the model, where that is known.
         out : Path
+        tables : TableOptions
         """
+
+    def write_exports(  # noqa: B027
+        self, items: Sequence[Item], results: TaskResults, out: Path, tables: TableOptions
+    ) -> None:
+        """Write files of all tables, which need the record; tasks without objects have none."""
 
     def announce(self, model: Model, images: int) -> str:
         """Say in a line what begins."""
@@ -183,6 +208,11 @@ class InstanceTask(PredictionTask):
     """Find objects: a label image, an object table, and counts of all images."""
 
     memory_advice = "predict in blocks: `block=2048`"
+
+    def check_tables(self, tables: TableOptions, out: Path, names: Sequence[str]) -> None:
+        """Check the wells, and that no file of others would be replaced."""
+        check_out(out, [*WELL_FILES, *EXPORTS])
+        tables.check(names)
 
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
         """Labels unless they go into the images, object tables, counts."""
@@ -247,10 +277,12 @@ class InstanceTask(PredictionTask):
         scales: dict[str, Any],
         fits: Mapping[str, DomainFit],
         out: Path,
+        tables: TableOptions,
     ) -> TaskResults:
-        """Count the objects of every plane: ``counts.csv``."""
+        """Count the objects of every plane and well."""
         counts = count_objects(items, model, scales, fits)
         write_counts(counts, out / "counts.csv")
+        wells = self._write_wells([item.name for item in items], counts, out, tables)
         if all(item.settings.diameter is None for item in items):
             warn_if_far(counts, model.spec)
         warn_misfits(fits, model)
@@ -269,7 +301,26 @@ class InstanceTask(PredictionTask):
             summary += f"\n  Outlines  {out / 'labels'}"
         if any(item.settings.pictures for item in items):
             summary += f"\n  Pictures  {out / 'overview.html'}"
-        return TaskResults(summary, counts, [])
+        return TaskResults(summary, counts, [], wells)
+
+    def _write_wells(
+        self, names: Sequence[str], counts: pd.DataFrame, out: Path, tables: TableOptions
+    ) -> Wells | None:
+        """Write the tables of wells; without them the counts are still right."""
+        try:
+            wells = write_well_tables(counts, tables.find_wells(names), out, tables)
+        except InputError as error:
+            logger.warning(f"no tables of wells: {error}")
+            return None
+        if wells is None and (note := unknown_wells_note(names)):
+            logger.warning(note)
+        return wells
+
+    def write_exports(
+        self, items: Sequence[Item], results: TaskResults, out: Path, tables: TableOptions
+    ) -> None:
+        """See `sparcell.measurement.result_tables.write_exports`."""
+        write_exports(out, [item.objects for item in items], out, results.wells, tables)
 
     def write_overview(
         self,
@@ -291,6 +342,15 @@ class ImageTask(PredictionTask):
     def check_settings(self, settings: PredictSettings) -> None:
         """See `check_stain_settings`."""
         check_stain_settings(settings)
+
+    def check_tables(self, tables: TableOptions, out: Path, names: Sequence[str]) -> None:
+        """Refuse all tables: nothing is counted."""
+        if tables != DEFAULT_TABLES:
+            raise InputError(
+                "tables of predicted stains",
+                "a model that finds objects",
+                "leave out `wells`, `xlsx` and the like",
+            )
 
     def written(self, settings: PredictSettings) -> tuple[str, ...]:
         """The predicted images, and pictures of them."""
@@ -333,6 +393,7 @@ class ImageTask(PredictionTask):
         scales: dict[str, Any],
         fits: Mapping[str, DomainFit],
         out: Path,
+        tables: TableOptions,
     ) -> TaskResults:
         """List the predicted images."""
         images = [item.stain for item in items]

@@ -5,7 +5,6 @@ One file that needs no network. Pictures of up to `MOST_PICTURES` images are ins
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.drawing.palette import MATCHED
 from sparcell.drawing.rendering import embed, render
-from sparcell.measurement import find_wells
-from sparcell.measurement.wells import plot_growth, summarise_wells
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
 from sparcell.prediction.overview.pictures import detail_path, layered
@@ -92,7 +89,8 @@ def write_overview(
         rows=[_row(one, out) for one in summaries],
         cards=list(_cards(summaries, model, out)),
         histogram=size_histogram(summaries),
-        growth=_growth(counts),
+        growth=_growth(out),
+        plate=(out / "plate.html").exists(),
         problems=problems,
         colour=MATCHED.css,
     )
@@ -139,42 +137,7 @@ def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterat
         }
 
 
-def _growth(counts: pd.DataFrame) -> str:
-    """Draw counts over time where the images are movies, or their names tell wells and times.
-
-    Returns the address of a picture; empty where there is no time.
-    """
-    if not len(counts):
-        return ""
-    names = list(dict.fromkeys(counts["image"]))
-    wells = find_wells(names)
-    if wells is None or wells.table["time"].isna().all():
-        return _movie_curves(counts)
-    planes = counts.drop(columns=["well", "field"], errors="ignore")
-    figure = plot_growth(summarise_wells(planes, wells), wells.unit)
-    return _figure_address(figure)
-
-
-def _movie_curves(counts: pd.DataFrame) -> str:
-    """Draw the counts of movies over their frames; of depths the mean."""
-    frames = counts.groupby(["image", "t"], as_index=False)["count"].mean()
-    movies = {name: part for name, part in frames.groupby("image") if len(part) > 1}
-    if not movies:
-        return ""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    axis = figure.subplots()
-    for name, part in movies.items():
-        axis.plot(part["t"], part["count"], label=str(name))
-    axis.set(xlabel="frame", ylabel="objects", ylim=(0, None))
-    axis.spines[["top", "right"]].set_visible(False)
-    if len(movies) <= 12:
-        axis.legend(frameon=False)
-    return _figure_address(figure)
-
-
-def _figure_address(figure: Any) -> str:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return embed(stream.getvalue())
+def _growth(out: Path) -> str:
+    """Address of the picture of counts over time, if there are several times."""
+    picture = out / "growth.png"
+    return embed(picture.read_bytes()) if picture.exists() else ""

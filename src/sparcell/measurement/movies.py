@@ -1,0 +1,63 @@
+"""Movies whose names tell no well: files of several time points, and sequences of frames."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sparcell.measurement.names import Wells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRAME = re.compile(r"(?P<movie>.*?)[_\-. ]*(?P<mark>t|frame|time)?[_\-. ]*(?P<time>\d+)", re.I)
+"""Name of a frame: that of its movie, perhaps a word or letter for the time, and a number."""
+MOVIE = re.compile(r"movie|video|film|frame|time|lapse", re.I)
+"""Words in the names of movies; other numbered images may be fields of view."""
+FEWEST = 3
+
+
+def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | None:
+    """Take each movie, and each sequence of frames, as a well of its own.
+
+    A sequence is at least three images of equal names but for a number at the end. The name must
+    say that the number is a time (``a_t01``, ``movie_000``), unless `minutes` are given.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        With the columns image and t.
+    minutes : float, optional
+        Between frames.
+
+    Returns
+    -------
+    Wells or None
+        None where there are neither.
+    """
+    import pandas as pd
+
+    if not len(counts):
+        return None
+    frames = counts.groupby("image", sort=False)["t"].nunique()
+    movies = [str(name) for name in frames.index[frames > 1]]
+    rows: list[dict[str, object]] = [
+        {"name": name, "well": name, "time": float("nan")} for name in movies
+    ]
+    if not rows:
+        rows = _sequences(list(map(str, frames.index)), minutes is not None)
+    if not rows:
+        return None
+    note = "no wells in the names: each movie counts as a well"
+    return Wells(pd.DataFrame(rows).assign(tile="1"), "frame", (note,), minutes)
+
+
+def _sequences(names: list[str], are_frames: bool) -> list[dict[str, object]]:
+    movies: dict[str, list[dict[str, object]]] = {}
+    for name in names:
+        match = FRAME.fullmatch(name)
+        if match and (are_frames or match["mark"] or MOVIE.search(match["movie"])):
+            movie = match["movie"] or "movie"
+            row = {"name": name, "well": movie, "time": float(match["time"])}
+            movies.setdefault(movie, []).append(row)
+    return [row for rows in movies.values() if len(rows) >= FEWEST for row in rows]
