@@ -1,10 +1,10 @@
 """Add the statistics of its training images to a model that has none.
 
-    python benchmarks/add_domain.py MODEL.zip DATASET -o NEW.zip
+    python benchmarks/add_domain.py MODEL.zip DATASET [DATASET ...] -o NEW.zip
 
 `sparcell train` adds them by itself. MODEL.zip is a model of Sparcell from before, or an exported
-one, and DATASET has the images of its training and validation, as `split.csv` says. All other files
-of the package stay as they are, so what the model finds does, too.
+one, and the DATASETs have the images of its training and validation, as `split.csv` says. All other
+files of the package stay as they are, so what the model finds does, too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, metavar="MODEL.zip")
-    parser.add_argument("dataset", type=Path, metavar="DATASET")
+    parser.add_argument("datasets", type=Path, nargs="+", metavar="DATASET")
     parser.add_argument("-o", type=Path, required=True, metavar="NEW.zip")
     options = parser.parse_args()
     model = load_model(options.model)
-    samples = Dataset.open(options.dataset).where(split=["train", "val"]).samples
+    samples = [
+        sample
+        for dataset in options.datasets
+        for sample in Dataset.open(dataset).where(split=["train", "val"]).samples
+    ]
     planes = [(one.image, plane) for one in samples for plane in open_sample(one).planes()]
     domain = measure_domain(model, planes)
     if domain is None:

@@ -86,6 +86,7 @@ RIGHT = {
         *(f"{folder} stain" for folder in STAINS),
     },
     "cells-phase": {"usiigaci-t98g-phase"},
+    "yeast-phase": {"yeast-phase", "timelapse-yeast"},
     "stained": {f"dsb2018-stained {kind}" for kind in STAINED},
 }
 OTHER = {
@@ -94,10 +95,12 @@ OTHER = {
         *("maicrobe-saureus-phase stain", "maicrobe-saureus-phase stain_dna"),
         *("fnc-neurons", "stacks-3d", "timelapse-ctc simplus_top"),
     },
+    "cells-phase": {"yeast-phase"},
 }
 TRAINED_ON = {
     "nuclei": {"dsb2018-fluo"},
     "cells-phase": {"usiigaci-t98g-phase"},
+    "yeast-phase": {"yeast-phase", "timelapse-yeast"},
     "stained": {"dsb2018-stained"},
 }
 

@@ -39,6 +39,18 @@ def stained_tissue(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
+def phase_contrast(labels: NDArray[np.int32]) -> NDArray[np.uint16]:
+    """Cells with bright halos on a dark ground."""
+    rng = np.random.default_rng(2)
+    away = ndimage.distance_transform_edt(labels == 0)
+    inside = ndimage.distance_transform_edt(labels > 0)
+    halo = np.exp(-((away / 2.5) ** 2)) * np.exp(-((inside / 1.5) ** 2))
+    grains = ndimage.gaussian_filter(rng.standard_normal(SHAPE), 1.5) * 150 * (inside > 3)
+    return (250 + 450 * halo - 60 * (inside > 2) + grains + rng.normal(0, 8, SHAPE)).astype(
+        np.uint16
+    )
+
+
 def empty(seed: int) -> Pixels:
     return np.random.default_rng(seed).normal(0, 5, SHAPE)
 
@@ -50,14 +62,24 @@ def test_nuclei_in_stained_tissue(radius: float) -> None:
     assert f1(labels, found) >= 0.9
 
 
+@pytest.mark.parametrize("radius", [7, 12, 18])
+def test_yeast_in_phase_contrast(radius: float) -> None:
+    labels = ellipses(CENTRES, radius)
+    found = predict_array("yeast-phase", phase_contrast(labels)).labels
+    assert f1(labels, found) >= 0.9
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_empty_fields_have_no_objects(seed: int) -> None:
     noise = np.stack([empty(seed + 10 * channel) for channel in range(3)], axis=-1)
     tissue = np.clip(GROUND + noise, 0, 255).astype(np.uint8)
     assert predict_array("stained", tissue, "YXC").labels.max() == 0
+    assert predict_array("yeast-phase", (300 + empty(seed)).astype(np.uint16)).labels.max() == 0
 
 
-def test_a_model_of_colours_refuses_grey_images() -> None:
+def test_models_take_their_own_number_of_channels() -> None:
     tissue = stained_tissue(ellipses(CENTRES, 12))
     with pytest.raises(InputError, match=r"1 channel"):
         predict_array("stained", tissue[..., 0])
+    with pytest.raises(InputError, match=r"3 channel"):
+        predict_array("yeast-phase", tissue, "YXC")

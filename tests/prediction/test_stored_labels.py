@@ -2,8 +2,8 @@
 
 ``stored_labels.json`` has the labels of `cells-phase` by the code of 28 November 2026 (commit
 4c4d625), before modules and classes were renamed, those of `nuclei` since it scales by the signal,
-and those of `stained` since it exists, 29 November 2026. Run this file as a program to print what
-the present code gives.
+and those of `stained` and `yeast-phase` since they exist, 29 November 2026. Run this file as a
+program to print what the present code gives.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ GREY = (
     "dc16-phase-nuclear/images/3T3_2.tif",
     "usiigaci-t98g-phase/images/t98g_02.tif",
 )
+YEAST = ("yeast-phase/images/life042_left.tif", "yeast-phase/images/life112_left.tif")
 COLOUR = (
     "dsb2018-stained/images/0121d6759c5a.tif",
     "dsb2018-stained/images/24a20f2a529c.tif",
 )
-IMAGES = {"nuclei": GREY, "cells-phase": GREY, "stained": COLOUR}
+IMAGES = {"nuclei": GREY, "cells-phase": GREY, "yeast-phase": YEAST, "stained": COLOUR}
 EDGE = 512
 """Upper left part of each image that is predicted, px."""
 NEAR = 3.0
