@@ -20,7 +20,11 @@ from sparcell.review import (
     open_verdicts,
 )
 from sparcell.review.disagreements import list_disagreements
+from sparcell.review.verdicts import replay
 from sparcell.system.lock import lock_folder
+
+UNDOABLE = ("extra", "missed", "unsure", "comment", "done", "reopen")
+"""Kinds of events that the page takes back, the last one first."""
 
 
 class OpenReview:
@@ -84,14 +88,15 @@ class OpenReview:
     def case(self, expert: str, case_id: str) -> dict[str, Any]:
         """Describe a case with the verdict of an expert on it."""
         case, review = self.session.case(case_id), self.of(expert)
-        verdict = review.verdicts.get(case_id, CaseVerdict())
+        events = [event for event in review.log.effective() if event.case == case_id]
+        verdict = replay(events).get(case_id, CaseVerdict())
         return {
             "id": case.id,
             "objects": case.objects,
             "diameter": case.diameter,
             "stain": "stain" in self.sample(case).files,
             "sealed": review.sealed,
-            "undo": _undoable(review, case_id),
+            "undo": [event.id for event in events if event.kind in UNDOABLE],
             **_state(verdict),
         }
 
@@ -169,9 +174,3 @@ def _case_of(review: ExpertReview, event_id: str) -> str:
     while event.kind == "undo":
         event = events[event.text]
     return event.case
-
-
-def _undoable(review: ExpertReview, case_id: str) -> list[str]:
-    """Ids of the events of a case that are in effect, the last one last."""
-    kinds = ("extra", "missed", "unsure", "comment", "done", "reopen")
-    return [e.id for e in review.log.effective() if e.case == case_id and e.kind in kinds]

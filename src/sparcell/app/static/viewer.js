@@ -34,6 +34,8 @@ export class Viewer {
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", "Image with outlines; arrows move it, plus and minus zoom");
+    // For measurements, and whoever looks into the page.
+    Object.assign(this.canvas, { viewer: this });
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: false }));
     /** @type {ImageFacts | null} */
     this.facts = null;
@@ -203,7 +205,7 @@ export class Viewer {
     const { facts, canvas } = this;
     if (!facts || canvas.width <= 1) return;
     const started = performance.now();
-    const level = Math.min(Math.max(Math.floor(Math.log2(1 / this.view.zoom)), 0), facts.levels - 1);
+    const level = this.level();
     const columns = this.positions(canvas.width, this.view.x, facts.width, level);
     const rows = this.positions(canvas.height, this.view.y, facts.height, level);
     const out = new Uint32Array(this.picture.data.buffer);
@@ -212,12 +214,11 @@ export class Viewer {
     active.forEach((one, number) => this.paint(out, one, number > 0, level, rows, columns, segments));
     if (!active.length) out.fill(EDGE);
     if (this.mode !== "raw" && !this.hidden) {
-      this.layers.forEach((layer, place) => this.readIds(layer, place, level, rows, columns, segments));
-      if (this.mode === "fill") this.fill(out);
-      this.layers.forEach((layer, place) => this.outline(out, layer, place));
-    } else {
-      this.ids.forEach((ids) => ids.fill(0));
-      this.layers.forEach((layer, place) => this.readIds(layer, place, level, rows, columns, segments));
+      const filled = this.mode === "fill";
+      const drawn = this.layers.map((layer, place) => Boolean(layer) && (filled || this.isVisible(place)));
+      this.layers.forEach((layer, place) => { if (filled || drawn[place]) this.readIds(layer, place, level, rows, columns, segments); });
+      if (filled) this.fill(out);
+      this.layers.forEach((layer, place) => { if (drawn[place]) this.outline(out, layer, place); });
     }
     this.context.putImageData(this.picture, 0, 0);
     if (!this.hidden) this.drawSigns();
@@ -235,6 +236,7 @@ export class Viewer {
     const tiles = this.grey[channel.index], width = columns.length, { lut } = channel;
     for (let y = 0; y < rows.length; y += 1) {
       const row = rows[y], start = y * width;
+      if (!add && y && row === rows[y - 1]) { out.copyWithin(start, start - width, start); continue; }
       for (const [column, from, to] of segments) {
         if (row < 0 || column < 0) { if (!add) out.fill(EDGE, start + from, start + to); continue; }
         const tile = tiles.get(level, row >> 9, column) ?? null;
@@ -273,6 +275,7 @@ export class Viewer {
     if (!layer) { ids.fill(0); return; }
     for (let y = 0; y < rows.length; y += 1) {
       const row = rows[y], start = y * width;
+      if (y && row === rows[y - 1]) { ids.copyWithin(start, start - width, start); continue; }
       for (const [column, from, to] of segments) {
         const tile = row < 0 || column < 0 ? null : layer.tiles.get(level, row >> 9, column);
         if (!tile) { ids.fill(0, start + from, start + to); continue; }
@@ -308,10 +311,13 @@ export class Viewer {
     if (!layer) return;
     const ids = this.ids[place], { width, height } = this.canvas, near = this.view.zoom > 1.5 || width > 1600 ? 2 : 1;
     const chosen = this.selected && this.selected.layer === place ? this.selected.id : 0;
-    const { colours, usual } = layer;
+    const { colours, usual } = layer, up = near * width;
     for (let y = near; y < height; y += 1) {
+      let before = ids[y * width], last = ids[y * width + near - 1];
       for (let i = y * width + near, end = (y + 1) * width; i < end; i += 1) {
-        const a = ids[i], left = ids[i - near], above = ids[i - near * width];
+        const a = ids[i], left = near === 1 ? last : before, above = ids[i - up];
+        before = last;
+        last = a;
         if (a === left && a === above) continue;
         const other = a !== left ? left : above;
         if (chosen && (a === chosen || left === chosen || above === chosen)) { out[i] = WHITE; out[i - 1] = WHITE; out[i - width] = WHITE; continue; }
@@ -345,8 +351,26 @@ export class Viewer {
 
   /** Ids of both layers at a place of the canvas. @param {number} px @param {number} py */
   idsAt(px, py) {
-    const i = Math.floor(py) * this.canvas.width + Math.floor(px);
-    return this.ids.map((ids) => ids[i] ?? 0);
+    const { facts } = this, place = this.place(px, py), x = Math.round(place.x), y = Math.round(place.y);
+    if (!facts || x < 0 || y < 0 || x >= facts.width || y >= facts.height) return [0, 0];
+    const level = this.level();
+    const [row, column] = [y >> level, x >> level];
+    return this.layers.map((layer) => {
+      const tile = layer?.tiles.get(level, row >> 9, column >> 9);
+      return tile ? tile.data[(row & (TILE - 1)) * tile.width + (column & (TILE - 1))] : 0;
+    });
+  }
+
+  /** The resolution that is drawn: the coarsest that has a pixel for each of the screen. */
+  level() {
+    const levels = this.facts?.levels ?? 1;
+    return Math.min(Math.max(Math.floor(Math.log2(1 / this.view.zoom)), 0), levels - 1);
+  }
+
+  /** Whether any object of a layer has an outline. @param {number} place */
+  isVisible(place) {
+    const layer = this.layers[place], chosen = this.selected?.layer === place;
+    return Boolean(layer) && (chosen || !layer?.colours.length || layer.colours.some((colour) => colour > 0));
   }
 
   /** Report a click at the middle of the canvas, for those who use the keyboard. */
