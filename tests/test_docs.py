@@ -230,3 +230,14 @@ def test_every_decision_is_listed() -> None:
         title = page.read_text("utf8").partition("\n")[0].partition(". ")[2]
         assert f"[{title}]({page.name})" in index
         assert f"decisions/{page.name}\n" in nav
+
+
+def test_commands_as_functions_are_in_sparcell_itself() -> None:
+    import sparcell
+
+    page = (ROOT / "docs" / "reference" / "python.md").read_text("utf8")
+    part = page.split("## Commands as functions")[1].split("\n## ")[0]
+    names = re.findall(r"^::: ([\w.]+)", part, re.MULTILINE)
+    assert len(names) > 10
+    for name in names:
+        assert getattr(sparcell, name.rsplit(".", 1)[1]).__module__.startswith("sparcell.")

@@ -20,11 +20,13 @@ _HOME = {
     "load_model": "sparcell.models",
     "predict": "sparcell.prediction.predict",
     "predict_array": "sparcell.prediction.array",
+    "Prediction": "sparcell.prediction.array",
     "predict_stain_array": "sparcell.prediction.predict_stain",
     "PredictSettings": "sparcell.prediction.settings",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
     "track": "sparcell.tracking",
+    "Tracks": "sparcell.tracking.results",
     "run_study": "sparcell.studies",
     "InputError": "sparcell.core.errors",
 }

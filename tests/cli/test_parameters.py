@@ -27,7 +27,13 @@ from sparcell.prediction.settings import PredictSettings
 
 ROOT = Path(sparcell.__file__).parent
 OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-o)\b")
-FOR_OTHERS = ("pip install", "sparcell train", "sparcell label", "sparcell predict THIS.zip")
+FOR_OTHERS = (
+    "pip install",
+    "sparcell train",
+    "sparcell label",
+    "sparcell predict",
+    "sparcell export",
+)
 """Text with the options of other programs, or whole command lines."""
 
 

@@ -12,7 +12,7 @@ from bases.scenes import ellipses
 
 from sparcell.core.dataset import Dataset
 from sparcell.io import write_image
-from sparcell.training.next_steps import Advice, advise
+from sparcell.training.next_steps import Advice, advise, advise_on_folder
 from sparcell.training.training_options import find_options
 
 DATA = os.environ.get("SPARCELL_DATA", "")
@@ -98,3 +98,17 @@ def test_images_alone(tmp_path: Path) -> None:
     write(tmp_path, "a", ellipses(4, (96, 96)))
     (step,) = advice_on(tmp_path).steps
     assert step.command == f"sparcell models try {tmp_path}"
+
+
+def test_folders_that_are_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / "some").mkdir()
+    advice = advise_on_folder(tmp_path / "some")
+    assert advice and advice.steps[0].command == f"sparcell models try {tmp_path / 'some'}"
+    (tmp_path / "some" / "labels").mkdir()
+    advice = advise_on_folder(tmp_path / "some")
+    assert advice and advice.steps[0].command == f"sparcell measure {tmp_path / 'some'}"
+    record = {"settings": {"model": "nuclei", "model_sha256": "0" * 64}}
+    (tmp_path / "some" / "record.json").write_text(json.dumps(record))
+    advice = advise_on_folder(tmp_path / "some")
+    assert advice and "They are no truth" in advice.notes[0]
+    assert advise_on_folder(tmp_path / "none.tif") is None

@@ -13,7 +13,7 @@ from sparcell.core.text import LONGEST, about, counted, one_line
 
 if TYPE_CHECKING:
     from sparcell.core.dataset import Dataset
-    from sparcell.training.next_steps import NextStep
+    from sparcell.training.next_steps import Advice, NextStep
 
 
 def info(
@@ -27,6 +27,7 @@ def info(
     from sparcell.core.errors import InputError
     from sparcell.io import expand_scenes, list_images, open_image, without_continued
     from sparcell.tracking.results import is_tracked
+    from sparcell.training.next_steps import advise_on_folder
 
     for path in paths:
         if is_tracked(path):
@@ -34,6 +35,11 @@ def info(
             continue
         if (path / "images").is_dir() or (path / "dataset.yaml").exists():
             _show_dataset(Dataset.open(path))
+            continue
+        advice = advise_on_folder(path)
+        if advice and (path / "labels").is_dir():
+            for line in _say(advice):
+                echo(line)
             continue
         files = without_continued(list_images([path]))
         for ref in (ref for file in files for ref in expand_scenes(file)):
@@ -47,6 +53,8 @@ def info(
             listed = one_line(", ".join(image.channels))
             names = f", channels {listed}" if image.size("C") > 1 else ""
             echo(one_line(f"{ref}: {shape}, {image.data.dtype}, {size}{names}", 2 * LONGEST))
+        for line in _say(advice) if advice else ():
+            echo(line)
 
 
 def _show_tracks(folder: Path) -> None:
@@ -115,7 +123,10 @@ def _uses(dataset: Dataset) -> Iterator[str]:
         )
     for name, fault in offers.faults:
         yield f"{name}: {fault}"
-    advice = advise(dataset, offers)
+    yield from _say(advise(dataset, offers))
+
+
+def _say(advice: Advice) -> Iterator[str]:
     yield from advice.notes
     yield "Next:"
     for number, step in enumerate(advice.steps, 1):

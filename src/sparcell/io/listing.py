@@ -96,9 +96,10 @@ def _no_image(entry: str) -> InputError:
         return error(f'"{entry}" is empty.', "Check the path.")
     counts = Counter(child.suffix or "without suffix" for child in files)
     held = [f"{number} {suffix}" for suffix, number in counts.most_common()]
+    others = any(not child.name.lower().endswith(SIDE_FILES) for child in files)
     return error(
         f'"{entry}" holds no image ({listed(held)}); Sparcell reads {FORMATS}.',
-        "In Fiji: File > Save As > Tiff.",
+        "In Fiji: File > Save As > Tiff." if others else "Check the path.",
     )
 
 

@@ -275,7 +275,7 @@ def report_end(trainer: lightning.Trainer, table: MetricsTable, budget: Budget) 
     scores = [row[score] for row in table.rows if score in row]
     stopping = trainer.early_stopping_callback
     if budget.is_out_of_time:
-        message = f"Stopped after {budget.minutes:.0f} min, the time allowed."
+        message = f"Stopped after {budget.minutes:.2g} min, the time allowed."
         earlier = scores[: max(1, len(scores) * 3 // 4)]
         if scores and scores[-1] > max(earlier) + STILL_RISING:
             more = math.ceil(2 * budget.fit.minutes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from sparcell.core.label_kinds import separate_objects
 from sparcell.core.record import read_record
 from sparcell.core.text import counted
 from sparcell.io import open_sample
+from sparcell.io.ngff import is_zarr
 from sparcell.measurement.counts import median_diameter
 from sparcell.models.catalogue import entries
 from sparcell.models.loading import read_spec
@@ -100,7 +102,7 @@ def advise(dataset: Dataset, options: TrainingOptions) -> Advice:
         What the dataset allows, see `find_options`.
     """
     if is_prediction(read_record(dataset.root)):
-        return _of_prediction(dataset)
+        return _of_prediction(dataset.root)
     sampled = _sample_fields(dataset)
     trainings = {option.command.split()[2]: option for option in options.training}
     labels = {option.what: option for option in options.labels}
@@ -108,7 +110,7 @@ def advise(dataset: Dataset, options: TrainingOptions) -> Advice:
     steps = [
         NextStep(
             f"Count with the bundled model {name}, which knows such images",
-            f"sparcell predict {name} {dataset.root} -o counted{_projection(dataset)}",
+            _predict_command(name, dataset),
             minutes,
         )
         for name in _fitting_models(sampled)
@@ -116,9 +118,12 @@ def advise(dataset: Dataset, options: TrainingOptions) -> Advice:
     outlined = trainings.get("nuclei-light")
     if outlined:
         steps.append(_train(dataset, outlined, _recipe_for(sampled.diameter)))
-    if stain := labels.get("labels from the stain"):
+    is_labelled = (dataset.root / "quality.csv").exists()
+    if not is_labelled and (stain := labels.get("labels from the stain")):
         has_labels = bool(dataset.having("labels").samples)
-        command = stain.command + (" -o from-stain" if has_labels else "")
+        command = stain.command
+        if has_labels:
+            command = f"sparcell label {dataset.root} -o from-stain"
         step = NextStep(
             f"Make outlines from the stain of {counted(len(stain.names), 'image')}",
             command,
@@ -142,19 +147,38 @@ def advise(dataset: Dataset, options: TrainingOptions) -> Advice:
     # What cannot be done yet comes last.
     steps.sort(key=lambda step: bool(step.blocked))
     if not steps:
-        steps.append(
-            NextStep(
-                "Compare the bundled models on your images",
-                f"sparcell models try {dataset.root}",
-                minutes + 1,
-            )
-        )
+        steps.append(_compare_models(dataset.root))
     return Advice(steps, [])
 
 
-def _of_prediction(dataset: Dataset) -> Advice:
+def advise_on_folder(folder: Path) -> Advice | None:
+    """Advise on a folder that is no dataset: a prediction, labels alone, or images.
+
+    Returns
+    -------
+    Advice or None
+        None for an image: a file or an OME-Zarr.
+    """
+    if not folder.is_dir() or is_zarr(folder):
+        return None
+    if is_prediction(read_record(folder)):
+        return _of_prediction(folder)
+    if (folder / "labels").is_dir():
+        steps = [
+            NextStep("Measure the labelled objects", f"sparcell measure {folder}", 1),
+            NextStep("Follow them, if these are movies", f"sparcell track {folder}", 1),
+        ]
+        return Advice(steps, [f"{folder} has labels and no images."])
+    return Advice([_compare_models(folder)], [])
+
+
+def _compare_models(root: Path) -> NextStep:
+    what = "Compare the bundled models on your images"
+    return NextStep(what, f"sparcell models try {root}", 1)
+
+
+def _of_prediction(root: Path) -> Advice:
     """Advise on a folder that `predict` wrote: its labels are no truth."""
-    root = dataset.root
     model = read_record(root).get("settings", {}).get("model", "a model")
     return Advice(
         [
@@ -255,10 +279,12 @@ def _distance(spec: ModelSpec, sampled: FieldSample) -> float | None:
     return middle if middle is not None and middle <= 1 else None
 
 
-def _projection(dataset: Dataset) -> str:
-    """Option that counts each nucleus of a stack once."""
+def _predict_command(model: str, dataset: Dataset) -> str:
+    """Count the images of a dataset; of a stack each nucleus once."""
     image = open_sample(dataset.samples[0])
-    return " --project max" if image.size("Z") > 1 and image.size("T") == 1 else ""
+    if image.size("Z") > 1 and image.size("T") == 1:
+        return f"sparcell predict {model} {dataset.root} -o counted --project max"
+    return f"sparcell predict {model} {dataset.root} -o counted"
 
 
 def _megapixels(dataset: Dataset) -> float:

@@ -52,8 +52,11 @@ class TrainingProgress(Callback):
         self, trainer: lightning.Trainer, module: Any, outputs: Any, *batch: Any
     ) -> None:
         """Show the progress after a validation field."""
-        if trainer.training or trainer.state.fn == "fit":
+        if trainer.state.fn == "fit":
             self._show(trainer)
+        elif time.monotonic() - self._last >= EVERY_S:
+            self._last = time.monotonic()
+            logger.info("Scoring the check images before the training")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Wait for the next line: the table of metrics has just printed one."""

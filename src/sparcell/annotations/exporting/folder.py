@@ -56,7 +56,7 @@ def export_labels(
         of colours.
     tolerance : float
         Of ``geojson``: corners closer than this to the outline without them are left out, px, and
-        the files are ``NAME.geojson.zip``. The outlines are then no longer exact to the pixel.
+        the files are ``NAME.geojson.gz``. The outlines are then no longer exact to the pixel.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def export_labels(
             stacked = image.size("T") > 1 or image.size("Z") > 1
             objects = read_objects(image, facts[name])
             if format == "geojson":
-                target = folder / (f"{name}.geojson" + ".zip" * bool(tolerance))
+                target = folder / (f"{name}.geojson" + ".gz" * bool(tolerance))
                 total += write_geojson(objects, target, stacked, tolerance)
             elif format == "roi":
                 total += write_rois(objects, folder / f"{name}.zip", image, groups)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 import json
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,20 +24,16 @@ def write_geojson(
     ----------
     objects : iterable of ExportedObject
     path : Path
-        ``NAME.geojson``; or ``NAME.geojson.zip``, which QuPath reads as well.
+        ``NAME.geojson``; or ``NAME.geojson.gz``, which QuPath reads as well.
     planes : bool
         Say in which plane each lies; not of single images.
     tolerance : float
         Corners closer than this to the outline without them are left out, px; see `simplify`.
     """
-    if path.suffix != ".zip":
-        with path.open("w", encoding="utf8") as stream:
+    if path.suffix == ".gz":
+        with gzip.open(path, "wt", encoding="utf8") as stream:
             return _write(objects, stream, planes, tolerance)
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open(path.stem, "w", force_zip64=True) as member,
-        io.TextIOWrapper(member, "utf8") as stream,
-    ):
+    with path.open("w", encoding="utf8") as stream:
         return _write(objects, stream, planes, tolerance)
 
 
