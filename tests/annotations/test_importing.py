@@ -294,7 +294,7 @@ def test_of_outlines_that_overlap_the_smaller_stays_whole(
     # The second of equal outlines hides the first; the large one lies beneath.
     assert sorted(np.bincount(labels.ravel())[1:]) == [8, 16, 400 - 24]
     said = caplog.text
-    assert "overlap in 24 px" in said and "1 outline left out" in said
+    assert "Overlapping outlines: 24 px" in said and "1 outline left out" in said
 
 
 def coco(annotations: list[dict[str, object]]) -> dict[str, object]:

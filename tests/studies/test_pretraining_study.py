@@ -250,7 +250,7 @@ def test_on_the_command_line(data, tmp_path, capsys):
         (["--budgets", "few"], "--budgets few"),
         (["--budgets", "0"], "whole numbers above 0"),
         (["--budgets", "1,1"], "different"),
-        (["--steps", "1", "--cpu-seconds", "1"], "leave one out"),
+        (["--steps", "1", "--minutes", "1"], "leave one out"),
     ):
         with pytest.raises(SystemExit) as end:
             main([*asked, *wrong])
