@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.optimize import curve_fit
 from tracked_tables import tables
 
 from sparcell.tracking.rates.agreement import explain_counting, explain_cycles
@@ -29,6 +30,7 @@ from sparcell.tracking.rates.lives import Lives, guard_border, lives_of, number_
 from sparcell.tracking.rates.migration import (
     Displacements,
     displacements,
+    fit_persistence,
     mean_speed,
     mean_squares,
     net_displacement,
@@ -273,6 +275,18 @@ def test_persistence_of_an_exact_curve():
     np.testing.assert_allclose(persistence_time(exact)[:3], [2.5] * 3, rtol=1e-3)
     straight = replace(exact, squares=np.tile(lags**2, (6, 1)))
     assert np.isnan(persistence_time(straight).value)
+
+
+def test_persistence_is_that_of_an_iterative_fit():
+    lags = np.arange(1, 25) * 0.25
+    noise = 1 + 0.03 * np.random.default_rng(0).standard_normal((12, 24))
+    curves = persistent_walk(lags, 3, 1.1, 0.3) * noise
+    bounds = ((0, 0.01, 0), (np.inf, 60, np.inf))
+    theirs = [
+        curve_fit(persistent_walk, lags, curve, (3, 1, 0.3), lags, bounds=bounds)[0][1]
+        for curve in curves
+    ]
+    np.testing.assert_allclose(fit_persistence(lags, curves), theirs, rtol=1e-3)
 
 
 def test_disagreement_in_words():

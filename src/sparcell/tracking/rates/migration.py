@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
 
 from sparcell.tracking.rates.estimates import Estimate, resample, unknown
 from sparcell.tracking.rates.lives import number_families
@@ -21,7 +20,8 @@ MOST_LAGS = 24
 LAG_SHARE = 1 / 3
 """Of the frames of a movie: longer lags rest on few tracks."""
 FEWEST_LAGS = 5
-FIT_RESAMPLES = 100
+SHORTEST, TRIED = 20, 200
+"""Times that are tried: from this part of a frame to the longest lag, and how many."""
 
 
 @dataclass(frozen=True)
@@ -169,28 +169,57 @@ def persistent_walk(lag: Floats, speed: float, persistence: float, error: float)
     return np.asarray(2 * speed**2 * persistence * (lag - kept) + 4 * error**2)
 
 
+def fit_persistence(lags: Floats, curves: Floats) -> Floats:
+    """Fit `persistent_walk` to curves by least squares, with weights that fall with the lag.
+
+    Parameters
+    ----------
+    lags : (K,) float64
+    curves : (B, K) float64
+
+    Returns
+    -------
+    (B,) float64
+        Persistence time; NaN where it is beyond the lags, or the curve is not known.
+    """
+    # For a given time the curve is linear in the squares of speed and error: times are tried on a
+    # grid, and the least residual is refined by a parabola.
+    grid = np.geomspace(lags[0] / SHORTEST, lags[-1], TRIED)
+    weights = 1 / lags
+    flat = weights**2
+    measured = curves * weights
+    residuals = np.empty((len(grid), len(curves)))
+    for number, time in enumerate(grid):
+        shape = persistent_walk(lags, 1.0, float(time), 0.0) * weights
+        # Normal equations of speed and error; an error below 0 is 0.
+        a, b, c = (shape**2).sum(), (shape * weights).sum(), flat.sum()
+        u, v = measured @ shape, measured @ weights
+        error = np.maximum((a * v - b * u) / (a * c - b * b), 0.0)
+        speed = (u - b * error) / a
+        fitted = speed[:, None] * shape + error[:, None] * weights
+        residuals[number] = ((measured - fitted) ** 2).sum(axis=1)
+        residuals[number, speed <= 0] = np.inf
+    best = residuals.argmin(axis=0)
+    inner = np.clip(best, 1, len(grid) - 2)
+    left, middle, right = (residuals[inner + k, np.arange(len(curves))] for k in (-1, 0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = 0.5 * (left - right) / (left - 2 * middle + right)
+    ratio = grid[1] / grid[0]
+    found = grid[inner] * ratio ** np.clip(np.nan_to_num(shift), -1, 1)
+    known = np.isfinite(curves).all(axis=1) & (best < len(grid) - 1) & (best > 0)
+    return np.where(known, found, np.nan)
+
+
 def persistence_time(moves: Displacements) -> Estimate:
     """Time over which cells keep their direction, from the curve of `persistent_walk`."""
     lags = moves.lags
     if len(lags) < FEWEST_LAGS or not (moves.pairs.sum(axis=0) > 0).all():
         return unknown("too few frames")
 
-    def fit(weights: Floats) -> float:
-        curve = (weights @ moves.squares) / (weights @ moves.pairs)
-        if not (np.isfinite(curve).all() and curve[0] > 0):
-            return np.nan
-        speed = np.sqrt(curve[0]) / lags[0]
-        start = (speed, lags[len(lags) // 3], np.sqrt(curve[0]) / 10)
-        lower, upper = (0, lags[0] / 50, 0), (np.inf, 10 * lags[-1], np.inf)
-        try:
-            # Long lags scatter about as much as they are long.
-            found, _ = curve_fit(persistent_walk, lags, curve, start, lags, bounds=(lower, upper))
-        except (RuntimeError, ValueError):
-            return np.nan
-        return float(found[1]) if found[1] < lags[-1] else np.nan
-
     def statistic(weights: Floats) -> Floats:
-        return np.array([fit(one) for one in weights])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            curves = (weights @ moves.squares) / (weights @ moves.pairs)
+        return fit_persistence(lags, curves)
 
-    found = resample(len(moves.path), statistic, FIT_RESAMPLES)
+    found = resample(len(moves.path), statistic)
     return found if np.isfinite(found.value) else unknown("longer than the lags, or no such walk")
