@@ -90,13 +90,13 @@ def test_one_seed_has_no_spread_and_unfinished_starts_are_left_out():
 def test_said_and_drawn():
     table = compared()
     said = describe_pretraining(table)
-    assert len(said) == 4 and "1 labelled, pixel IoU:" in said[0] and "(+39%;" in said[0]
+    assert len(said) == 4 and said[0].startswith("With 1 labelled image: pixel IoU 0.7")
     runs, images = tables()
     images.loc[images["recipe"] == "imagenet", "map"] = 0.0
     nothing = describe_pretraining(compare_pretraining(runs, images))[2]
-    assert "0.000 after ImageNet (difference 0." in nothing
+    assert "0.00 after ImageNet (difference 0." in nothing
     alone = describe_pretraining(compare_pretraining(*tables(seeds=1, images=1)))
-    assert alone[0].endswith("%; without an interval)")
+    assert alone[0].endswith("(one run each: may be chance).")
     figure = draw_pretraining(table)
     left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == (
@@ -234,7 +234,7 @@ def test_further_starts_are_compared_said_and_drawn():
     table = compare_pretraining(*(held.reset_index(drop=True) for held in more))
     assert list(dict.fromkeys(table["pretraining"])) == ["scratch", "imagenet", "stain", "cells"]
     assert row(table, "map", "1", "cells")["gain"] == row(table, "map", "1", "stain")["gain"]
-    assert sum("after cells" in line for line in describe_pretraining(table)) == 4
+    assert sum("after learning cells" in line for line in describe_pretraining(table)) == 4
     names = [text.get_text() for text in draw_pretraining(table).legends[0].get_texts()]
     assert names == ["from scratch", "ImageNet", "stain", "cells"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sparcell.core.text import counted
 from sparcell.evaluation import score_title
 from sparcell.studies.pictures import COLOURS
 from sparcell.studies.result_tables import finished, labelled_fields, ordered_budgets
@@ -114,16 +115,17 @@ def describe_pretraining(table: pd.DataFrame) -> list[str]:
         if pd.isna(row["difference"]):
             continue
         base = row["score"] - row["difference"]
-        fields = "all labelled fields" if row["budget"] == "all" else f"{row['budget']} labelled"
-        # Above nothing there is no relative gain.
-        gain = "" if pd.isna(row["gain"]) else f"{row['gain']:+.0%}; "
+        all_images = row["budget"] == "all"
+        images = "all images" if all_images else counted(int(row["budget"]), "labelled image")
         low, high = row["difference_low"], row["difference_high"]
         # One run on one field has no spread.
-        known = f"difference {low:.3f} to {high:.3f}" if low < high else "without an interval"
+        known = (
+            f"difference {low:.2f} to {high:.2f}" if low < high else "one run each: may be chance"
+        )
         pretraining = "the stain" if row["pretraining"] == "stain" else row["pretraining"]
         sentences.append(
-            f"{fields}, {score_title(row['metric'])}: {row['score']:.3f} after {pretraining}, "
-            f"{base:.3f} after ImageNet ({gain}{known})"
+            f"With {images}: {score_title(row['metric'])} {row['score']:.2f} after learning "
+            f"{pretraining}, {base:.2f} after ImageNet ({known})."
         )
     return sentences
 
