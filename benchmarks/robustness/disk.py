@@ -13,6 +13,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +151,11 @@ def _rights(campaign: Campaign, work: Path, commands: Sequence[str]) -> None:
     """Let a user without rights write into a folder, and read inputs, that are not his."""
     if os.name != "posix" or os.geteuid():
         campaign.skip("rights", "needs root, to become another user")
+        return
+    try:
+        subprocess.run([sys.executable, "-c", ""], user=NOBODY, group=NOBODY, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        campaign.skip("rights", f"another user cannot run {sys.executable}")
         return
     if not (row := campaign.row("rights")):
         return
