@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.util import find_spec
+from threading import Event, Thread
 from typing import Any
 
 from sparcell.core.errors import InputError, first_line
@@ -27,6 +28,8 @@ class ClusterLost(InputError):
 CONNECT_S = 10
 DASHBOARD = "127.0.0.1:0"
 """Pages on the state of the scheduler are not for the network."""
+WATCH_S = 30.0
+"""How often it is checked that workers on this machine are alive; Dask waits without end."""
 AHEAD = 1000
 """Jobs that a scheduler holds at a time; it needs some kilobytes for each."""
 
@@ -177,13 +180,14 @@ def run_jobs(
     try:
         numbers = hand_in(AHEAD)
         ended = ended_of(list(numbers))
-        for future in ended:
-            number, result = numbers.pop(future), future.result()
-            future.release()
-            more = hand_in(1)
-            numbers |= more
-            ended.update(list(more))
-            yield number, result
+        with _cancelled_without_workers(client, numbers):
+            for future in ended:
+                number, result = numbers.pop(future), future.result()
+                future.release()
+                more = hand_in(1)
+                numbers |= more
+                ended.update(list(more))
+                yield number, result
     except KilledWorker as error:
         raise ClusterLost(
             "a piece of work that ended several workers, perhaps for their memory or walltime",
@@ -192,10 +196,38 @@ def run_jobs(
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise ClusterLost(
-            "a Dask scheduler that is gone",
-            "a running scheduler",
-            "start it and go on with `resume=True`",
+            "no Dask scheduler or no workers any more",
+            "running ones",
+            "start them and go on with `resume=True`",
         ) from error
+
+
+@contextmanager
+def _cancelled_without_workers(client: Any, futures: Mapping[Any, int]) -> Iterator[None]:
+    """Cancel jobs once workers on this machine are gone and none was started in their place."""
+    from distributed import LocalCluster
+
+    if not isinstance(client.cluster, LocalCluster):
+        # Workers of a queue may take hours to begin.
+        yield
+        return
+    over = Event()
+
+    def watch() -> None:
+        empty = False
+        while not over.wait(WATCH_S):
+            was_empty, empty = empty, not client.ncores()
+            if was_empty and empty:
+                client.cancel(list(futures))
+                return
+
+    watching = Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def _run_on_worker(prepare: Callable[[], None], work: Callable[[Any], Any], job: Any) -> Any:
