@@ -30,6 +30,7 @@ EXPECTED = {
     "B - 3(fld 1 wv DAPI - DAPI z 1 time 1 - 0 ms)": {
         "well": "B - 3", "tile": "1", "channel": "DAPI - DAPI", "depth": "1", "time": "1",
     },
+    "170702000001_B14f07": {"plate": "170702000001", "well": "B14", "tile": "07"},
     "MFGTMP_150406100001_B03f00d0": {
         "plate": "MFGTMP_150406100001", "well": "B03", "tile": "00", "channel": "0",
     },

@@ -144,7 +144,7 @@ FORMS = (
     Form(
         "Cellomics, ArrayScan",
         "MFGTMP_150406100001_B03f00d0",
-        rf"(?:(?P<plate>.+)_)?{_WELL}f(?P<tile>\d+)d(?P<channel>\d)",
+        rf"(?:(?P<plate>.+)_)?{_WELL}f(?P<tile>\d+)(?:d(?P<channel>\d))?",
     ),
     Form(
         "Olympus ScanR",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
+from sparcell.core.text import listed
 from sparcell.measurement.names import Wells
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 FRAME = re.compile(r"(?P<movie>.*?)[_\-. ]*(?P<mark>t|frame|time)?[_\-. ]*(?P<time>\d+)", re.I)
 """Name of a frame: that of its movie, perhaps a word or letter for the time, and a number."""
@@ -48,8 +52,9 @@ def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | N
         rows = _sequences(list(map(str, frames.index)), minutes is not None)
     if not rows:
         return None
-    note = "no wells in the names: each movie counts as a well"
-    return Wells(pd.DataFrame(rows).assign(tile="1"), "frame", (note,), minutes)
+    table = pd.DataFrame(rows).assign(tile="1")
+    logger.info(f"each movie counts as a well: {listed(table['well'].unique().tolist())}")
+    return Wells(table, "frame", minutes=minutes)
 
 
 def _sequences(names: list[str], are_frames: bool) -> list[dict[str, object]]:

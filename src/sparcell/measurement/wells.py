@@ -203,7 +203,8 @@ def plot_growth(summary: pd.DataFrame, path: Path | None = None) -> Figure:
         axes.set_title(f"{len(curves)} {whole}s, and their mean")
     axes.set_xlabel(time_label(summary["time_unit"].iloc[0]))
     over = "wells" if whole == "condition" else "tiles"
-    axes.set_ylabel("count per tile" + f" (mean ± SEM over {over})" * (not many))
+    has_error = not many and bool(table["sem"].notna().any())
+    axes.set_ylabel("count per tile" + f" (mean ± SEM over {over})" * has_error)
     if (table["count_per_tile"] > 0).all():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
