@@ -196,3 +196,15 @@ def test_results_count_without_pictures_and_page(
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert any("a.tif: no picture of the result: no ink" in message for message in warned)
     assert any("overview.html was not written: no ink" in message for message in warned)
+
+
+def test_a_name_too_long_for_a_picture_costs_no_page(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    # With "_detail.png" it has more than the 255 letters of a name.
+    names = ["a", "b" * 245]
+    for number, name in enumerate(names):
+        write_field(tmp_path / "in" / f"{name}.tif", number)
+    out = tmp_path / "out"
+    found = predict(model, tmp_path / "in", out, runtime="onnxruntime", threads=1)
+    assert not found.failures and found.headline.endswith(f"Pictures  {out / 'overview.html'}")
+    assert all(name in page_text(out) for name in names)

@@ -218,10 +218,12 @@ def _run(
     write_json(out / "record.json", record)
     results.close()
     plan.task.write_exports(finished, of_all, out, tables)
+    headline = of_all.summary
     if plan.settings.pictures:
         problems = Problems(failures, results.skipped(finished), warnings)
         try:
-            plan.task.write_overview(finished, of_all, model, out, problems)
+            if page := plan.task.write_overview(finished, of_all, model, out, problems):
+                headline += f"\n  Pictures  {page}"
         except Exception as error:
             # All results are written, and the page can be had again by --resume.
             logger.warning(f"overview.html was not written: {first_line(error)}")
@@ -230,9 +232,7 @@ def _run(
             partial.write_text(traces, "utf8", errors="backslashreplace")
     with suppress(OSError):
         unfinished.rmdir()
-    return Summary(
-        of_all.counts, failures, of_all.images, results.skipped(finished), of_all.summary
-    )
+    return Summary(of_all.counts, failures, of_all.images, results.skipped(finished), headline)
 
 
 def _valid_scales(content: Any) -> dict[str, Any]:

@@ -193,15 +193,16 @@ class PredictionTask(ABC):
         """Say in a line what begins."""
         return f"Counting {model.spec.objects[1]} in {counted(images, 'image')}."
 
-    def write_overview(  # noqa: B027
+    def write_overview(
         self,
         items: Sequence[Item],
         results: TaskResults,
         model: Model,
         out: Path,
         problems: Problems,
-    ) -> None:
+    ) -> Path | None:
         """Write the page with the pictures of all images; tasks without objects have none."""
+        return None
 
 
 class InstanceTask(PredictionTask):
@@ -299,8 +300,6 @@ class InstanceTask(PredictionTask):
         summary += f".\n  Counts    {out / 'counts.csv'}"
         if not any(item.settings.into_image for item in items):
             summary += f"\n  Outlines  {out / 'labels'}"
-        if any(item.settings.pictures for item in items):
-            summary += f"\n  Pictures  {out / 'overview.html'}"
         return TaskResults(summary, counts, [], wells)
 
     def _write_wells(
@@ -329,9 +328,9 @@ class InstanceTask(PredictionTask):
         model: Model,
         out: Path,
         problems: Problems,
-    ) -> None:
-        """See `sparcell.prediction.overview.page.write_overview`."""
-        write_overview(items, results.counts, model, out, problems)
+    ) -> Path | None:
+        """See `sparcell.prediction.overview.page.write_overview`; no page without images."""
+        return write_overview(items, results.counts, model, out, problems)
 
 
 class ImageTask(PredictionTask):

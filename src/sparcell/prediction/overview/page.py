@@ -113,9 +113,18 @@ def _row(summary: ImageSummary, out: Path) -> dict[str, Any]:
         "covered": round(100 * summary.covered, 1),
         "score": None if np.isnan(summary.score) else round(summary.score, 2),
         "doubts": "; ".join(summary.doubts),
-        "picture": f"pictures/{picture.name}" if picture.exists() else "",
-        "detail": f"pictures/{detail_path(picture).name}" if detail_path(picture).exists() else "",
+        "picture": _address(picture),
+        "detail": _address(detail_path(picture)),
     }
+
+
+def _address(picture: Path) -> str:
+    """Address of a picture on the page; empty where there is none."""
+    try:
+        return f"pictures/{picture.name}" if picture.exists() else ""
+    except OSError:
+        # A name too long for a file.
+        return ""
 
 
 def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterator[dict[str, Any]]:
