@@ -18,9 +18,10 @@ from sparcell.simulation import (
     simulate_well,
 )
 from sparcell.tracking import MovieObjects, build_tracks, follow_stage, link_objects
+from sparcell.tracking.confidence import link_confidence
 from sparcell.tracking.linking import Links
 from sparcell.tracking.plausibility import flawed_share
-from sparcell.tracking.tables import confidence, track_rows
+from sparcell.tracking.tables import track_rows
 
 
 def detect(labels: np.ndarray) -> MovieObjects:
@@ -163,8 +164,20 @@ def test_confidence_is_lower_where_a_cell_moved_farther():
     labels = discs([(20, 20, 9), (60, 40, 8)], [(20, 20, 9), (60, 50, 8)])
     found = detect(labels)
     links = link_objects(found, np.zeros((1, 2)), lambda t: labels[t])
-    certain = dict(zip(found.ids[links.first].tolist(), confidence(links), strict=True))
-    assert certain[1] > 0.99 > 0.8 > certain[2]
+    certain = dict(zip(found.ids[links.first].tolist(), link_confidence(found, links), strict=True))
+    assert certain[1] > certain[2] + 0.05
+
+
+def test_confidence_by_hand():
+    found = detect(discs(*[[(20, 20, 6)]] * 4))
+    first, second, kind = np.array([0, 1]), np.array([1, 3]), np.zeros(2, bool)
+    links = Links(first, second, np.array([20.0, 1.0]), np.array([2.0, -1.0]), kind)
+    # Log-odds count up to 8; a gap makes the second link less sure.
+    odds = np.array([-0.24 + 0.09 * 8 + 0.52 * 2, -0.24 + 0.09 - 0.52 - 1.1])
+    np.testing.assert_allclose(link_confidence(found, links), 1 / (1 + np.exp(-odds)))
+    # What another tool gave stays.
+    given = Links(first, second, links.odds, links.margin, kind, np.array([0.3, np.nan]))
+    np.testing.assert_array_equal(link_confidence(found, given), [0.3, np.nan])
 
 
 def test_share_of_false_divisions_by_hand():

@@ -49,6 +49,8 @@ class Links:
         By how much the link gains more than the best other one of its two objects, in log-odds.
     is_division : (L,) bool
         It leads from a mother to a daughter.
+    given : (L,) float64, optional
+        Confidence that another tool gave, 0 to 1; NaN for none.
     """
 
     first: Integers
@@ -56,6 +58,7 @@ class Links:
     odds: Floats
     margin: Floats
     is_division: NDArray[np.bool_]
+    given: Floats | None = None
 
 
 def link_objects(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.tracks import Track
+from sparcell.tracking.confidence import link_confidence
 from sparcell.tracking.linking import Links
 from sparcell.tracking.movies import MovieToTrack
 from sparcell.tracking.objects import MovieObjects
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 Integers = NDArray[np.int64]
 DECIMALS = 4
 WELL_PLACE = ("y_well", "x_well")
-
-
-def confidence(links: Links) -> NDArray[np.float64]:
-    """Confidence of each link, 0 to 1, from its log-odds and margin over the next best, (L,)."""
-    weakest = np.minimum(links.odds, links.margin)
-    return np.asarray(1 / (1 + np.exp(-np.clip(weakest, -30, 30))))
 
 
 def object_rows(
@@ -44,7 +39,7 @@ def object_rows(
     links : Links
     """
     before = np.full(len(of_object), np.nan)
-    before[links.second] = confidence(links).round(DECIMALS)
+    before[links.second] = link_confidence(objects, links).round(DECIMALS)
     rows = table.drop(columns=["z", "movie"], errors="ignore")
     rows.insert(0, "movie", movie)
     rows.insert(list(rows.columns).index("t") + 1, "track", of_object)
@@ -75,7 +70,7 @@ def track_rows(
     starts = np.searchsorted(of_object[order], [track.id for track in tracks])
     stops = np.append(starts[1:], len(order))
     weakest = np.full(len(of_object), np.nan)
-    weakest[links.second] = confidence(links)
+    weakest[links.second] = link_confidence(objects, links)
     rows = []
     for track, start, stop in zip(tracks, starts, stops, strict=True):
         members = order[start:stop]
@@ -185,7 +180,7 @@ def link_rows(movie: str, objects: MovieObjects, of_object: Integers, links: Lin
         "id_next": objects.ids[links.second],
         "track_next": of_object[links.second],
         "kind": np.where(links.is_division, "division", np.where(gap > 1, "gap", "link")),
-        "confidence": confidence(links).round(DECIMALS),
+        "confidence": link_confidence(objects, links).round(DECIMALS),
         "log_odds": links.odds.round(3),
         "margin": links.margin.round(3),
     })  # fmt: skip

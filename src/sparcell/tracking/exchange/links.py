@@ -242,4 +242,4 @@ def check_links(objects: MovieObjects, links: Integers, confidence: Floats, movi
     _, number, times = np.unique(links[:, 0], return_inverse=True, return_counts=True)
     with np.errstate(divide="ignore"):
         odds = np.log(confidence) - np.log1p(-confidence)
-    return Links(links[:, 0], links[:, 1], odds, odds, times[number] > 1)
+    return Links(links[:, 0], links[:, 1], odds, odds, times[number] > 1, confidence)
