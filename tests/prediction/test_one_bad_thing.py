@@ -109,7 +109,9 @@ def test_a_name_that_is_no_text_costs_one_image(
     with pytest.raises(SystemExit):
         main(["info", str(tmp_path / "in")])
     said = capsys.readouterr().out
-    assert len(said.splitlines()) == 3 and "\x1b" not in said and r"esc\x1b[31m" in said
+    # An image a line, and the next step.
+    listed, _ = said.split("Next:")
+    assert len(listed.splitlines()) == 3 and "\x1b" not in said and r"esc\x1b[31m" in said
 
 
 def test_a_fault_of_our_own_costs_one_image(

@@ -208,7 +208,7 @@ def test_on_the_command_line(tmp_path, capsys):
     assert not end.value.code and not (tmp_path / "out").exists()
     with pytest.raises(SystemExit) as end:
         main(["predict", *asked])
-    assert not end.value.code and "1 image of stain" in capsys.readouterr().err
+    assert not end.value.code and "Predicted stain of 1 image" in capsys.readouterr().err
     folder = str(tmp_path / "out")
     with pytest.raises(SystemExit) as end:
         main(["evaluate", folder, folder, "--stain", "--json", str(tmp_path / "s.json")])

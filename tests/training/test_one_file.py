@@ -170,5 +170,5 @@ def test_info_says_what_counts_and_what_is_lacking(
     with pytest.raises(SystemExit):
         main(["info", str(data)])
     assert (
-        f"5 fields: sparcell train bonte2023-light/stain --data {data}" in capsys.readouterr().out
+        f"5 images (about 10 min): sparcell train bonte2023-light/stain --data {data}" in capsys.readouterr().out
     )
