@@ -25,6 +25,7 @@ _HOME = {
     "PredictSettings": "sparcell.prediction.settings",
     "evaluate": "sparcell.evaluation",
     "measure": "sparcell.measurement",
+    "TableOptions": "sparcell.measurement.result_tables",
     "track": "sparcell.tracking",
     "Tracks": "sparcell.tracking.results",
     "run_study": "sparcell.studies",

@@ -26,7 +26,7 @@ from sparcell.models.fetching import fetch_model
 from sparcell.prediction.settings import PredictSettings
 
 ROOT = Path(sparcell.__file__).parent
-OPTION = re.compile(r"(?<![\w-])(--[a-z][\w-]*|-o)\b")
+OPTION = re.compile(r"(?<![\w-])(?<!var\()(--[a-z][\w-]*|-o)\b")
 FOR_OTHERS = (
     "pip install",
     "sparcell train",

@@ -213,7 +213,7 @@ def warn_of_tiles(movies: list[MovieToTrack]) -> None:
     if counts[most] > 1:
         logger.warning(
             f"{counted(counts[most], 'tile')} of {most} without places: each is tracked alone; "
-            "to follow cells from tile to tile, give `--grid` or `--tiles`"
+            "to follow cells from tile to tile, give `grid` or `tiles`"
         )
 
 
