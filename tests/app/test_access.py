@@ -181,7 +181,9 @@ def test_results_of_predict_show_their_images_from_elsewhere(tmp_path: Path) -> 
     results = tmp_path / "all" / "counted"
     write_image(results / "labels" / "a.tif", np.eye(8, dtype=np.uint16), "YX")
     (results / "dataset.yaml").write_text("images: ../../images\n")
+    (results / "counts.csv").write_text("image,count\na,8\n")
     found = scan(results)
+    assert [layer.predicted for layer in found.layers] == [True]
     assert [field.name for one in found.collections for field in one.fields] == ["a"]
     assert [layer.name for layer in found.layers_of(found.collections[0].fields[0])] == ["counted"]
     # Only the folder that the user opens may name others.

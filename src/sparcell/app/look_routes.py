@@ -26,7 +26,10 @@ def add_look(app: FastAPI, hub: Hub, owner: Callable[..., None]) -> None:
             "id": found.id,
             "name": found.name,
             "stain": found.stain is not None,
-            "layers": [{"id": layer.id, "name": layer.name} for layer in layers],
+            "layers": [
+                {"id": layer.id, "name": layer.name, "predicted": layer.predicted}
+                for layer in layers
+            ],
             **describe(source, t, z),
         }
 

@@ -33,10 +33,11 @@ class UnknownIdError(LookupError):
 
 @dataclass(frozen=True)
 class Layer:
-    """Label images of one origin, such as a dataset's labels or a model's predictions."""
+    """Label images of one origin: a dataset's labels, or `predicted` by a model."""
 
     id: str
     name: str
+    predicted: bool
     images: Mapping[str, ImageRef] = field(repr=False)
 
 
@@ -184,7 +185,7 @@ def _read_folder(
             if inside(allowed, sample.image.path)
             and ("stain" not in sample.files or inside(allowed, sample.files["stain"].path))
         ]
-        kind = "predictions" if (folder / "counts.csv").exists() else "dataset"
+        kind = "predictions" if _is_predicted(folder) else "dataset"
         return _collect(name, kind, fields), _read_labels(allowed, folder, name)
     if (folder / "labels").is_dir() and (folder / "record.json").is_file():
         return None, _read_labels(allowed, folder, name)
@@ -216,7 +217,11 @@ def _read_labels(allowed: Sequence[Path], folder: Path, name: str) -> Layer | No
         for ref in [ImageRef.of(image)]
         if inside(allowed, ref.path)
     }
-    return Layer(_id("layer", name), name, found) if found else None
+    return Layer(_id("layer", name), name, _is_predicted(folder), found) if found else None
+
+
+def _is_predicted(folder: Path) -> bool:
+    return (folder / "counts.csv").exists()
 
 
 def _id(*words: str) -> str:

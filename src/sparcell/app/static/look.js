@@ -97,9 +97,10 @@ export async function lookPage(start, collectionId, fieldId) {
   return () => viewer.close();
 }
 
-/** The dataset's labels as truth, and the first other labels as prediction. @param {{id: string, name: string}[]} layers @param {string} own */
+/** The dataset's labels as truth, and the first others as prediction. @param {{id: string, name: string, predicted: boolean}[]} layers @param {string} own */
 function usualLayers(layers, own) {
-  const truth = layers.find((one) => one.name === own) ?? (layers.length > 1 ? layers[0] : undefined);
+  const drawn = layers.filter((one) => !one.predicted);
+  const truth = drawn.find((one) => one.name === own) ?? (layers.length > 1 ? drawn[0] : undefined);
   const found = layers.find((one) => one !== truth);
   return [truth?.id ?? "", found?.id ?? ""];
 }
