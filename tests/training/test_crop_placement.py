@@ -80,6 +80,7 @@ FAMILIES = {
     "shrestha2023/livecell-full": ((520, 704), 0.15, (0.6, 1)),
     "shrestha2023/cil-full": ((768, 600), 0.03, (0.6, 1)),
     "nuclei-light": ((512, 512), 0.06, (0.3, 1)),
+    "particles-light": ((512, 512), 0.06, (0.3, 1)),
     "points-light": ((512, 512), 0.08, (0.3, 1)),
     "bonte2023-light/cells": ((600, 800), 0.08, (0.3, 1)),
     "bundled/nuclei": ((256, 256), 0.31, (0.3, 1)),

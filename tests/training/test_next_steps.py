@@ -34,7 +34,7 @@ FIRST = {
     "stacks-3d": "predict nuclei",
     "timelapse-ctc": "train nuclei-light",
     "timelapse-yeast": "train nuclei-light",
-    "yeast-phase": "train nuclei-light",
+    "yeast-phase": "predict yeast-phase",
 }
 """Set of real images, and the recommended step."""
 BLOCKED = ("dsb2018-stained",)

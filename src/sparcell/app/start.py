@@ -82,6 +82,6 @@ def _listen(host: str, port: int) -> socket.socket:
         raise InputError(
             f"no way to listen at {host}:{port} ({error})",
             "a free port of this machine",
-            "choose another `port`, or leave it out",
+            "choose another port, or none",
         ) from error
     return listener

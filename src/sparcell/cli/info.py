@@ -22,7 +22,7 @@ def info(
     ),
     axes: str = typer.Option(None, help="Axes of the images, such as TYX, if they do not say."),
 ) -> None:
-    """Describe images, datasets and their annotations, and tracked movies."""
+    """Describe images, datasets and tracked movies."""
     from sparcell.core.dataset import Dataset
     from sparcell.core.errors import InputError
     from sparcell.io import expand_scenes, list_images, open_image, without_continued

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -12,20 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.image import Image
+from sparcell.io.file_state import FileState
 from sparcell.io.views import PixelView
 
 MOST_BYTES = 1 << 26
 """Bytes of the planes that stay in memory; larger planes are read region by region."""
 
 
-def keep_planes(image: Image) -> Image:
-    """Keep the planes of an image that are read, as far as they fit; not of arrays in memory."""
+def keep_planes(image: Image, path: Path | None = None) -> Image:
+    """Keep the planes of an image that are read, as far as they fit; not of arrays in memory.
+
+    Parameters
+    ----------
+    image : Image
+    path : Path, optional
+        Its file. Pixels are refused once that has changed, though they are in memory: the plane may
+        have been read before the file was finished.
+    """
     letters = [letter for letter in image.axes if letter in "CYX"]
     shape = [image.data.shape[image.axes.index(letter)] for letter in letters]
     size = math.prod(shape) * np.dtype(image.data.dtype).itemsize
     if isinstance(image.data, np.ndarray) or size > MOST_BYTES:
         return image
-    return replace(image, data=KeptPlanes(image.data, MOST_BYTES // size))
+    return replace(image, data=KeptPlanes(image.data, MOST_BYTES // size, path))
 
 
 class KeptPlanes(PixelView):
@@ -36,15 +46,20 @@ class KeptPlanes(PixelView):
     stored : array-like
     most : int
         Number of planes.
+    path : Path, optional
+        Their file.
     """
 
-    def __init__(self, stored: Any, most: int) -> None:
+    def __init__(self, stored: Any, most: int, path: Path | None = None) -> None:
         super().__init__(stored)
+        self._state = FileState(path) if path else None
         self._most = most
         self._kept: OrderedDict[tuple[Any, ...], NDArray[Any]] = OrderedDict()
         self._lock = Lock()
 
     def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
+        if self._state:
+            self._state.check()
         # A plane has a number for the time and the depth, and the whole of all other axes.
         plane = tuple(part if isinstance(part, int) else None for part in index)
         with self._lock:

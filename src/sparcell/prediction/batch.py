@@ -120,7 +120,7 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
         warn_missing_chunks(image)
         if task.in_blocks(item.settings, image):
             return Outcome(in_blocks=True)
-        prepared = PreparedImage.of(keep_planes(image), loaded, item.settings)
+        prepared = PreparedImage.of(keep_planes(image, item.path), loaded, item.settings)
         prepared.log_size()
         task.predict(prepared, item, runtime_spec.threads)
         draw_item(task, item, prepared.image)

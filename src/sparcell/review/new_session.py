@@ -185,7 +185,7 @@ def _eligible(
             raise InputError(
                 f"no prediction of {model} for the {len(samples)} {split} fields of {data.root}",
                 "label images with the fields' names",
-                "predict these fields, or choose another `split`",
+                "predict these fields, or choose another split",
             )
         if len(kept) < len(samples):
             left = counted(len(samples) - len(kept), "field")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -51,8 +51,8 @@ def poisson_interval(events: int, exposure: float) -> Estimate:
     if exposure <= 0:
         return unknown("nothing was watched")
     tail = (1 - LEVEL) / 2
-    low = stats.chi2.ppf(tail, 2 * events) / 2 if events else 0.0
-    high = stats.chi2.ppf(1 - tail, 2 * events + 2) / 2
+    low = special.chdtri(2 * events, 1 - tail) / 2 if events else 0.0
+    high = special.chdtri(2 * events + 2, tail) / 2
     return Estimate(events / exposure, float(low) / exposure, float(high) / exposure)
 
 
@@ -90,8 +90,8 @@ def resample(
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < resamples / 2:
         return Estimate(value, np.nan, np.nan, "no interval: too few events")
-    widened = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + LEVEL) / 2, count - 1)
-    tail = 100 * float(stats.norm.cdf(-widened))
+    widened = np.sqrt(count / (count - 1)) * special.stdtrit(count - 1, (1 + LEVEL) / 2)
+    tail = 100 * float(special.ndtr(-widened))
     low, high = np.percentile(drawn, [tail, 100 - tail])
     return Estimate(value, float(low), float(high))
 
@@ -101,7 +101,11 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
     values = np.array([one.value for one in estimates if np.isfinite(one.value)])
     if len(values) < FEWEST_UNITS:
         return unknown(f"known of {len(values)} wells")
-    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * stats.sem(values)
+    half = (
+        special.stdtrit(len(values) - 1, (1 + LEVEL) / 2)
+        * np.std(values, ddof=1)
+        / np.sqrt(len(values))
+    )
     middle = float(values.mean())
     return Estimate(middle, middle - float(half), middle + float(half))
 
