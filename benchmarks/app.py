@@ -6,7 +6,8 @@ Without words, all four. It needs `sparcell[app,test]` and Chromium.
 
 frames    draw and change the contrast of 10,404 objects on 2048 px in a window of 1600 x 900
 verdicts  time from sending a mark to the answer, by which it is on the disk; and to the next case
-large     time to the first picture of a TIFF of 32,768 px in tiles, and the server's memory
+large     time to the first picture of 32,768 px, of a TIFF in tiles without a pyramid and of an
+          OME-Zarr with one; the server's processor time and memory
 kills     end the server with SIGKILL in the middle of verdicts; count those lost
 """
 
@@ -70,6 +71,10 @@ class Served:
         request = urllib.request.Request(f"{self.base}/api/{path}", body, headers)
         answer = urllib.request.urlopen(request, timeout=60)
         return answer if raw else json.loads(answer.read())
+
+    def processor_s(self) -> float:
+        """Processor time since the start, s: no other work on the machine."""
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
 
     def memory(self) -> float:
         """Resident memory, MB."""
@@ -202,24 +207,30 @@ def verdicts(root: Path) -> None:
 
 
 def large(root: Path) -> None:
-    """Measure the first picture of a large image, and the memory of the server."""
+    """Measure the first picture of large images, and the work and memory of the server."""
     edge = 32768
-    path = root / "images" / "slide.tif"
-    with create_image(path, "YX", (edge, edge), np.uint16) as pixels:
-        tile = np.add.outer(*2 * [np.arange(512)]).astype(np.uint16) * 4
-        for y, x in itertools.product(range(0, edge, 512), repeat=2):
-            pixels[y : y + 512, x : x + 512] = tile
-    with served(root) as server, browser_page(server.link) as page:
-        for name in ("first picture", "again"):
-            begin = time.perf_counter()
+    for name in ("slide.tif", "slide.ome.zarr"):
+        folder = root / name.replace(".", "-")
+        with create_image(folder / "images" / name, "YX", (edge, edge), np.uint16) as pixels:
+            tile = np.add.outer(*2 * [np.arange(1024)]).astype(np.uint16) * 4
+            for y, x in itertools.product(range(0, edge, 1024), repeat=2):
+                pixels[y : y + 1024, x : x + 1024] = tile
+        _first_picture(folder, f"{name} of {edge} px")
+
+
+def _first_picture(folder: Path, name: str) -> None:
+    with served(folder) as server, browser_page(server.link) as page:
+        for what in ("first picture", "again"):
+            begin, before = time.perf_counter(), server.processor_s()
             page.locator(".cards a").first.click()
             # The page's rules forbid what `wait_for_function` does.
             while not page.evaluate(f"Boolean({VIEWER}?.grey[0]?.known.get('6/0/0'))"):
                 time.sleep(0.05)
-            print(f"{name} of {edge} px: {time.perf_counter() - begin:.1f} s")
+            passed, busy = time.perf_counter() - begin, server.processor_s() - before
+            print(f"{name}, {what}: {passed:.1f} s; {busy:.1f} s of processor time")
             page.goto(f"{server.base}/#/")
             page.wait_for_selector(".cards a")
-        print(f"memory of the server: {server.memory():.0f} MB")
+        print(f"{name}, memory of the server: {server.memory():.0f} MB")
 
 
 def kills(root: Path, count: int) -> None:

@@ -10,6 +10,7 @@ from sparcell.app.object_tables import compare_objects, list_objects
 from sparcell.app.pixels import Source
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
+from sparcell.io import open_levels, write_image
 
 
 def whole(source: Source, level: int, channel: int = 0, plane: Plane = FIRST_PLANE) -> np.ndarray:
@@ -40,13 +41,71 @@ def test_tiles_are_the_pixels_and_means_of_squares(dtype) -> None:
 def test_coarse_levels_come_from_one_overview(monkeypatch) -> None:
     monkeypatch.setattr(pixels, "DIRECT", 1)
     monkeypatch.setattr(pixels, "STRIP_PIXELS", 2000)
-    array = np.random.default_rng(0).integers(0, 255, (1200, 1600)).astype(np.uint8)
+    array = np.random.default_rng(0).integers(0, 255, (1200, 1599)).astype(np.uint8)
     source = Source(Image(array, "YX"))
-    means = array.reshape(300, 4, 400, 4).mean((1, 3))
-    # Two roundings, one at each level.
-    assert np.abs(whole(source, 2).astype(float) - means).max() <= 1
+    # Of every second row and column; the last square is cut.
+    means = array[::2, ::2].reshape(300, 2, 400, 2).mean((1, 3))
+    assert np.abs(whole(source, 2) - means).max() <= 0.5
+    assert np.abs(whole(source, 1)[:, :799] - squares(array[:, :1598])).max() <= 0.5
+    (facts,) = source.describe()
+    assert (facts["least"], facts["most"]) == (array[::2, ::2].min(), array[::2, ::2].max())
     ids = Source(Image(array.astype(np.int32), "YX"), labels=True)
     assert np.array_equal(whole(ids, 2), array[::4, ::4])
+
+
+class Unread:
+    """Pixels of a full resolution that no tile may read."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape, self.dtype = shape, np.dtype(np.uint16)
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        raise AssertionError("the full resolution was read")
+
+
+def squares(array: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 px."""
+    height, width = array.shape
+    return array.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+
+
+def test_tiles_come_from_the_stored_levels() -> None:
+    # Levels that no reduction of the full resolution gives, so a tile shows what it was read from.
+    numbers = np.random.default_rng(0)
+    quarter = numbers.integers(0, 60000, (500, 751)).astype(np.uint16)
+    sixteenth = numbers.integers(0, 60000, (125, 187)).astype(np.uint16)
+    # Not a power of two, so of no use.
+    third = np.zeros((667, 1001), np.uint16)
+    smaller = [Image(one, "YX") for one in (third, quarter, sixteenth)]
+    source = Source(Image(Unread(2001, 3003), "YX"), smaller=smaller)
+    assert source.levels == 4
+    found = whole(source, 2)
+    assert found.shape == (501, 751) and np.array_equal(found[:500], quarter)
+    # A level that was rounded down lacks the last row.
+    assert np.array_equal(found[500], quarter[499])
+    eighth = whole(source, 3)
+    assert eighth.shape == (251, 376)
+    assert np.abs(eighth[:250, :375] - squares(quarter[:, :750])).max() <= 0.5
+    (facts,) = source.describe()
+    assert facts["most"] == sixteenth.max()
+
+
+def test_ids_that_are_numbered_anew_come_from_the_full_resolution() -> None:
+    mask = np.zeros((1024, 1024), np.uint8)
+    mask[100:200, 100:200] = mask[500:600, 500:600] = 1
+    half = Image(mask[::2, ::2], "YX")
+    source = Source(Image(mask, "YX"), labels=True, smaller=[half])
+    assert set(np.unique(whole(source, 1))) == {0, 1, 2}
+
+
+def test_labels_as_predict_writes_them_keep_their_ids(tmp_path) -> None:
+    labels = np.random.default_rng(0).integers(0, 10**6, (2100, 2600)).astype(np.int32)
+    write_image(tmp_path / "a.ome.zarr", labels, "YX", labels=True)
+    image, *smaller = open_levels(tmp_path / "a.ome.zarr", labels=True)
+    assert len(smaller) == 2
+    source = Source(image, True, smaller)
+    for level in range(source.levels):
+        assert np.array_equal(whole(source, level), labels[:: 2**level, :: 2**level])
 
 
 def test_floats_and_large_integers_are_scaled_to_16_bits() -> None:

@@ -11,7 +11,8 @@ from sparcell.app.reviewing import OpenReview
 from sparcell.app.workspace import UnknownIdError, Workspace, scan
 from sparcell.core.image import Plane
 from sparcell.core.image_ref import ImageRef
-from sparcell.io import open_image, open_sample
+from sparcell.io import open_levels
+from sparcell.io.chunks import warn_missing_chunks
 
 IMAGE, STAIN = "image", "stain"
 
@@ -60,7 +61,7 @@ class Hub:
         sample, files = review.sample(case), {IMAGE: "images", STAIN: "stain"}
         if kind not in files or files[kind] not in sample.files:
             raise UnknownIdError(kind)
-        return self.sources.get(key, lambda: Source(open_sample(sample, files[kind])))
+        return self._source(key, sample.files[files[kind]])
 
     def places(self, session_id: str, case_id: str) -> dict[str, Any]:
         """List id, y and x of the objects of a case."""
@@ -68,9 +69,16 @@ class Hub:
         return {"places": [[one["id"], one["y"], one["x"]] for one in objects]}
 
     def _source(self, key: str, ref: ImageRef, labels: bool = False) -> Source:
-        return self.sources.get(key, lambda: Source(open_image(ref), labels))
+        return self.sources.get(key, lambda: _open(ref, labels))
 
     def close(self) -> None:
         """Let other processes write the sessions again."""
         for review in self.reviews.values():
             review.close()
+
+
+def _open(ref: ImageRef, labels: bool) -> Source:
+    image, *smaller = open_levels(ref, labels)
+    if not labels:
+        warn_missing_chunks(image)
+    return Source(image, labels, smaller)

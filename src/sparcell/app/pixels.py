@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +19,18 @@ from sparcell.core.rows import row_strips
 TILE = 512
 """Edge of a tile, px."""
 DIRECT = 4
-"""Levels up to this one are read tile by tile: at most 8192 x 8192 px for one tile."""
-STRIP_PIXELS = 1 << 24
-"""Of an image that are read at once for its overview."""
+"""Halvings of stored pixels up to which a tile is read by itself: at most 8192 x 8192 px."""
+STRIP_PIXELS = 1 << 23
+"""Of an image that are read at once."""
+SAMPLE_PIXELS = 1 << 19
+"""Of a plane, for its limits and histogram."""
+MOST_OVERVIEWS = 3
+"""Planes of which an overview stays in memory."""
 MOST_PIXELS = 1 << 31
 """Of a plane; a larger one is refused."""
 BINS = 256
 LIMITS = (0.1, 99.9)
 """Percentiles between which a plane is shown at first."""
-
-Reader = Callable[[slice, slice], NDArray[Any]]
 
 
 class Range(NamedTuple):
@@ -42,11 +44,16 @@ class Range(NamedTuple):
 class Source:
     """One image, or one label image, that the page shows.
 
+    A tile is read from the next finer level that is stored. If that has more than 2^`DIRECT` times
+    its height and width, the tile comes from an overview of every 2^`DIRECT`-th row and column.
+
     Parameters
     ----------
     image : Image
     labels : bool
         Whether its pixels are ids.
+    smaller : sequence of Image
+        The same image in lower resolutions, as `sparcell.io.open_levels` gives them.
 
     Raises
     ------
@@ -54,7 +61,7 @@ class Source:
         If a plane has more than `MOST_PIXELS` pixels.
     """
 
-    def __init__(self, image: Image, labels: bool = False) -> None:
+    def __init__(self, image: Image, labels: bool = False, smaller: Sequence[Image] = ()) -> None:
         if math.prod(image.shape) > MOST_PIXELS:
             raise InputError(
                 f"{image.source} of {image.shape} px", f"at most {MOST_PIXELS} px", "crop it"
@@ -64,7 +71,10 @@ class Source:
         self._lock = threading.Lock()
         self._ranges: dict[Plane, Range] = {}
         self._facts: dict[Plane, list[dict[str, Any]]] = {}
-        self._small: dict[tuple[int, Plane], NDArray[Any]] = {}
+        self._overviews: OrderedDict[tuple[int, Plane], NDArray[Any]] = OrderedDict()
+        # Objects that were numbered anew have other ids in the full resolution alone.
+        usable = smaller if self.image is image or not labels else ()
+        self._stored = _halvings(self.image, usable)
 
     @property
     def levels(self) -> int:
@@ -123,51 +133,104 @@ class Source:
         if not (0 <= top < height and 0 <= left < width):
             raise InputError(f"tile {level}/{row}/{column}", "a tile of the image", "load it again")
         y, x = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-        if level > DIRECT:
-            return self._overview(channel, plane, level)[y, x]
-        return self._reduced(channel, plane, level, y, x)
-
-    def _reduced(self, channel: int, plane: Plane, level: int, y: slice, x: slice) -> NDArray[Any]:
-        """Read a region of a level: means of squares; of ids, the first of each square."""
-        step = 2**level
-        height, width = self.image.shape
-        rows = slice(y.start * step, min(y.stop * step, height))
-        columns = slice(x.start * step, min(x.stop * step, width))
-        # Readers of files are used by one thread at a time.
-        with self._lock:
-            if self.labels:
-                ids = self.image.read_labels(rows, columns, plane)
-                thin: NDArray[Any] = ids[::step, ::step].astype(np.uint32)
-                return thin
-            one = self.image.select_channels([channel]) if self.image.size("C") > 1 else self.image
-            values = one.read(rows, columns, plane)[0]
+        stored = max(number for number in self._stored if number <= level)
+        values = (
+            self._read(channel, plane, stored, level - stored, y, x)
+            if level - stored <= DIRECT
+            else self._from_overview(channel, plane, stored, level - stored, y, x)
+        )
+        if self.labels:
+            return values.astype(np.uint32)
         how = self.range(plane)
-        small = (_means(values, step) - how.offset) / how.scale
         top = 65535 if how.wide else 255
-        tile: NDArray[Any] = np.clip(np.rint(small), 0, top)
+        tile: NDArray[Any] = np.clip(np.rint((values - how.offset) / how.scale), 0, top)
         return tile.astype(np.uint16 if how.wide else np.uint8)
 
-    def _overview(self, channel: int, plane: Plane, level: int) -> NDArray[Any]:
-        """Return a whole level that is too coarse to be read tile by tile; kept in memory."""
-        key = (channel, plane)
-        if key not in self._small:
-            height, width = (math.ceil(size / 2**DIRECT) for size in self.image.shape)
-            # A few rows at a time: what is read is 256 times as large.
-            rows = max(1, STRIP_PIXELS // (self.image.shape[1] << DIRECT))
-            strips = [
-                self._reduced(channel, plane, DIRECT, y, slice(0, width))
-                for y in row_strips(height, width, rows)
-            ]
-            self._small[key] = np.concatenate(strips)
-        step = 2 ** (level - DIRECT)
-        small = self._small[key]
-        if self.labels:
-            return small[::step, ::step]
-        return np.rint(_means(small.astype(np.float32), step)).astype(small.dtype)
+    def _read(
+        self, channel: int, plane: Plane, stored: int, halvings: int, y: slice, x: slice
+    ) -> NDArray[Any]:
+        """Read a region from a stored level, some halvings finer than the tile."""
+        image, step = self._stored[stored], 2**halvings
+        if not self.labels and image.size("C") > 1:
+            image, channel = image.select_channels([channel]), 0
+        rows, columns = _below(y, step, image.shape[0]), _below(x, step, image.shape[1])
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        strips = []
+        # A few rows at a time: what is read is up to 256 times as large as the tile.
+        for part in row_strips(height, width, step * max(1, STRIP_PIXELS // (step * width))):
+            strip = slice(rows.start + part.start, rows.start + part.stop)
+            # Readers of files are used by one thread at a time.
+            with self._lock:
+                values = self._values(image, strip, columns, plane)[0]
+            strips.append(self._shrink(values, step))
+        return _grown(np.concatenate(strips), y.stop - y.start, x.stop - x.start)
+
+    def _from_overview(
+        self, channel: int, plane: Plane, stored: int, halvings: int, y: slice, x: slice
+    ) -> NDArray[Any]:
+        """Take a region of a level that is too coarse to be read tile by tile."""
+        step = 2 ** (halvings - DIRECT)
+        overview = self._overview(plane, stored)[channel]
+        rows, columns = _below(y, step, overview.shape[0]), _below(x, step, overview.shape[1])
+        values = overview[rows, columns]
+        return _grown(self._shrink(values, step), y.stop - y.start, x.stop - x.start)
+
+    def _overview(self, plane: Plane, stored: int) -> NDArray[Any]:
+        """Every 2^`DIRECT`-th row and column of a plane, (C, Y, X); the last ones stay in memory.
+
+        They are read at once, so that each chunk of the file is decoded once.
+        """
+        key, thin = (stored, plane), slice(None, None, 2**DIRECT)
+        with self._lock:
+            if key not in self._overviews:
+                self._overviews[key] = self._values(self._stored[stored], thin, thin, plane)
+                while len(self._overviews) > MOST_OVERVIEWS:
+                    self._overviews.popitem(last=False)
+            return self._overviews[key]
+
+    def _values(self, image: Image, y: slice, x: slice, plane: Plane) -> NDArray[Any]:
+        """Read a region, (C, Y, X)."""
+        return image.read_labels(y, x, plane)[None] if self.labels else image.read(y, x, plane)
+
+    def _shrink(self, values: NDArray[Any], step: int) -> NDArray[Any]:
+        """Reduce to means of squares; of ids, to the first of each square."""
+        return values[::step, ::step] if self.labels else _means(values, step)
 
     def _sample(self, plane: Plane) -> NDArray[np.float32]:
-        with self._lock:
-            return self.image.sample(plane, 1 << 19)
+        """Pixels from all over a plane, (C, N), of the coarsest level that is stored."""
+        stored = max(self._stored)
+        image = self._stored[stored]
+        thin = slice(None, None, math.ceil(math.sqrt(math.prod(image.shape) / SAMPLE_PIXELS)))
+        if self.levels - 1 - stored > DIRECT:
+            thin = slice(None, None, math.ceil(thin.step / 2**DIRECT))
+            values = self._overview(plane, stored)[:, thin, thin]
+        else:
+            with self._lock:
+                values = image.read(thin, thin, plane)
+        return values.reshape(len(values), -1)
+
+
+def _halvings(image: Image, smaller: Sequence[Image]) -> dict[int, Image]:
+    """Stored levels by how often their height and width are halved; others are left out."""
+    stored = {0: image}
+    for one in smaller:
+        number = round(math.log2(max(image.shape) / max(one.shape)))
+        exact = (size / 2**number for size in image.shape)
+        # Programs round sizes up or down.
+        if all(abs(a - b) < 1 for a, b in zip(exact, one.shape, strict=True)):
+            stored.setdefault(number, one)
+    return stored
+
+
+def _below(part: slice, step: int, size: int) -> slice:
+    """Rows or columns of a finer level of `size` px that a part of a tile covers; at least one."""
+    return slice(min(part.start * step, size - 1), min(part.stop * step, size))
+
+
+def _grown(values: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Repeat the last row and column where a stored level was rounded down."""
+    missing = (height - values.shape[0], width - values.shape[1])
+    return np.pad(values, [(0, count) for count in missing], mode="edge")
 
 
 def _means(values: NDArray[Any], step: int) -> NDArray[np.float32]:

@@ -32,6 +32,7 @@ from sparcell.io.reading import (
     list_scenes,
     open_aligned,
     open_image,
+    open_levels,
     open_sample,
     without_continued,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "name_results",
     "open_aligned",
     "open_image",
+    "open_levels",
     "open_sample",
     "read_pieces",
     "read_table",

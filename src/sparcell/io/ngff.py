@@ -70,17 +70,69 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         If it is no OME-Zarr image, is a plate or several images and no scene is given, or is
         damaged; or if it is an array that names no axes, and none are given.
     """
+    return open_levels(path, axes, scene, most=1)[0]
+
+
+def open_levels(
+    path: Path,
+    axes: str | None = None,
+    scene: str | None = None,
+    labels: bool = False,
+    most: int | None = None,
+) -> tuple[Image, ...]:
+    """Open the levels of the pyramid of an OME-Zarr image, the full resolution first.
+
+    Parameters
+    ----------
+    path, axes, scene
+        As in `open_file`.
+    labels : bool
+        Pixels are ids, so levels count only if the metadata call them ``nearest``: others may mix
+        ids.
+    most : int, optional
+        Number of levels to open; all without it.
+
+    Returns
+    -------
+    tuple of Image
+        At least one. Levels that cannot be read are left out.
+
+    Raises
+    ------
+    InputError
+        As `open_file`.
+    """
     if scene is not None and not is_stored(path):
         names = _scene_names(path)
         number = find_scene(scene, names or (ONLY,), path)
         if names and number is not None:
-            return open_file(path / names[number], axes)
+            return open_levels(path / names[number], axes, None, labels, most)
     folder, node, ome = _find_image(path, scene)
     if ome is None:
-        return _open_array(node, folder, axes, path)
+        return (_open_array(node, folder, axes, path),)
+    source = str(ImageRef(path, scene if is_stored(path) else None))
+    levels = [_open_level(0, folder, node, ome, axes, path, source)]
+    multiscales = ome["multiscales"][0]
+    if not labels or "nearest" in str(multiscales.get("type")).lower():
+        for number in range(1, len(multiscales["datasets"][:most])):
+            with suppress(InputError):
+                levels.append(_open_level(number, folder, node, ome, axes, path, source))
+    return tuple(levels)
+
+
+def _open_level(
+    number: int,
+    folder: Path | None,
+    node: Any,
+    ome: dict[str, Any],
+    axes: str | None,
+    path: Path,
+    source: str,
+) -> Image:
+    """Open one level of a group that is an image."""
     try:
         multiscales = ome["multiscales"][0]
-        level = multiscales["datasets"][0]
+        level = multiscales["datasets"][number]
         if [one["path"] for one in multiscales["datasets"]].count(level["path"]) > 1:
             raise ValueError(f"level {level['path']} twice in multiscales")
         array = guard_chunks(
@@ -94,7 +146,6 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
     except Exception as error:
         raise _no_image(path, error) from error
     _check_numbers(array, path)
-    source = str(ImageRef(path, scene if is_stored(path) else None))
     return Image(array, letters, one_pixel_size(y, x, str(path)), channels, source)
 
 

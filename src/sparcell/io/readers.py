@@ -28,7 +28,8 @@ class Reader(NamedTuple):
 
     Its module is imported when a file needs it. The module has three functions:
     ``open_file(path, axes, scene)`` returns an `Image`, ``scenes_of(path)`` a tuple of `Scene`, and
-    ``main_names(path)`` the names of those that are `Scene.main`, without opening each.
+    ``main_names(path)`` the names of those that are `Scene.main`, without opening each. Of a format
+    with pyramids, ``open_levels(path, axes, scene, labels)`` returns an `Image` of each resolution.
 
     Attributes
     ----------
@@ -44,6 +45,14 @@ class Reader(NamedTuple):
         """Open one scene of a file at full resolution; its pixels are read on demand."""
         image: Image = self._load().open_file(ref.path, ref.axes, ref.scene)
         return image
+
+    def open_levels(self, ref: ImageRef, labels: bool) -> tuple[Image, ...]:
+        """Open all resolutions that are stored of one scene of a file, the full one first."""
+        module = self._load()
+        if not hasattr(module, "open_levels"):
+            return (self.open(ref),)
+        levels: tuple[Image, ...] = module.open_levels(ref.path, ref.axes, ref.scene, labels)
+        return levels
 
     def scenes(self, path: Path) -> tuple[Scene, ...]:
         """List the scenes of a file, at least one, in the order of the file."""

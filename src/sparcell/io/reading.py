@@ -70,6 +70,47 @@ def open_image(image: ImageRef | Path | str, axes: str | None = None) -> Image:
         return ref.selection.of(find_reader(ref.path).open(ref))
 
 
+def open_levels(image: ImageRef | Path | str, labels: bool = False) -> tuple[Image, ...]:
+    """Open an image in each resolution in which its file stores it.
+
+    Parameters
+    ----------
+    image : ImageRef, Path or str
+        As in `open_image`.
+    labels : bool
+        Pixels are ids. Then lower resolutions count only if the file says that they were made by
+        leaving out pixels: others may mix ids.
+
+    Returns
+    -------
+    tuple of Image
+        The full resolution first, as `open_image` gives it, then smaller ones of the same axes,
+        time points, depths, channels and dtype. Alone where the file has no pyramid, or its format
+        is neither OME-Zarr nor TIFF. Pixel sizes follow from the widths.
+
+    Raises
+    ------
+    InputError
+        As `open_image`.
+    """
+    ref = ImageRef.of(image)
+    _check_name(ref.path)
+    with _plain_os_errors(ref.path):
+        levels = find_reader(ref.path).open_levels(ref, labels)
+    full, *others = levels
+    smaller = [
+        replace(one, pixel_size=full.pixel_size and full.pixel_size * full.shape[1] / one.shape[1])
+        for one in others
+        if _kind(one) == _kind(full) and max(one.shape) < max(full.shape)
+    ]
+    return tuple(ref.selection.of(one) for one in (full, *smaller))
+
+
+def _kind(image: Image) -> tuple[object, ...]:
+    """Everything in which the resolutions of an image are alike."""
+    return image.axes, *(image.size(letter) for letter in "TCZ"), image.data.dtype
+
+
 def list_scenes(path: Path | str) -> tuple[Scene, ...]:
     """List the scenes of a file: positions, series or images, each with its axes and shape.
 

@@ -7,7 +7,8 @@ import math
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sparcell.core.text import counted, one_line
 from sparcell.io.lengths import one_pixel_size
 from sparcell.io.micro_manager import first_file
 from sparcell.io.scenes import Scene, find_scene
-from sparcell.io.tiff_metadata import read_facts
+from sparcell.io.tiff_metadata import TiffFacts, read_facts
 from sparcell.io.tiff_pixels import MappedPixels, SegmentedPixels, SmallPixels
 from sparcell.io.tiff_scenes import POSITION, TiffScene, find_tiff_scenes, open_tiff
 from sparcell.io.tiff_segments import describe_mismatch
@@ -50,6 +51,40 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
         If the file has no such scene, is no TIFF, is damaged, incomplete or empty, holds other
         things than real numbers, or its axes are unknown.
     """
+    return open_levels(path, axes, scene, most=1)[0]
+
+
+def open_levels(
+    path: Path,
+    axes: str | None = None,
+    scene: str | None = None,
+    labels: bool = False,
+    most: int | None = None,
+) -> tuple[Image, ...]:
+    """Open the levels of the pyramid of one image of a TIFF, the full resolution first.
+
+    They are the pages in SubIFDs, and those that makers of slide scanners write one after another.
+
+    Parameters
+    ----------
+    path, axes, scene
+        As in `open_file`.
+    labels : bool
+        Pixels are ids, so only the full resolution counts: a TIFF does not say whether the others
+        mix ids.
+    most : int, optional
+        Number of levels to open; all without it.
+
+    Returns
+    -------
+    tuple of Image
+        At least one. Levels that cannot be read are left out.
+
+    Raises
+    ------
+    InputError
+        As `open_file`.
+    """
     with _readable(path), open_tiff(path) as tif:
         scenes = _scenes(tif, path)
         number = find_scene(scene, [one.name for one in scenes], path)
@@ -58,11 +93,16 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
             raise InputError(
                 f"an empty image {chosen.shape} in {path}", "at least one pixel", "write it again"
             )
-        keyframe = chosen.series.keyframe
-        check_colours(keyframe, path)
-        letters = _choose_axes(chosen, axes, path)
-        displayed = show(_pixels(chosen, path), letters, chosen, bool(tif.is_imagej), path)
+        check_colours(chosen.series.keyframe, path)
         facts = read_facts(tif, chosen.series, path)
+        imagej, source = bool(tif.is_imagej), ImageRef(path, scene)
+        levels = [_open_level(chosen, facts, axes, source, imagej)]
+        for series in [] if labels else chosen.series.levels[1:most]:
+            # The full resolution has warned of what they share; a damaged one is left out.
+            with suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                smaller = replace(chosen, series=series)
+                levels.append(_open_level(smaller, facts, axes, source, imagej))
     if len(scenes) > 1 and scene is None:
         warnings.warn(
             f"{path} holds {len(scenes)} images; the largest, {chosen.shape}, is read: "
@@ -70,14 +110,22 @@ def open_file(path: Path, axes: str | None = None, scene: str | None = None) -> 
             SparcellWarning,
             stacklevel=3,
         )
+    return tuple(levels)
+
+
+def _open_level(
+    chosen: TiffScene, facts: TiffFacts, axes: str | None, source: ImageRef, imagej: bool
+) -> Image:
+    path, keyframe = source.path, chosen.series.keyframe
+    letters = _choose_axes(chosen, axes, path)
+    displayed = show(_pixels(chosen, path), letters, chosen, imagej, path)
     size = one_pixel_size(facts.y, facts.x, str(path))
     stored = displayed.stored
     labels = None if stored is None else Image(stored, letters, source=str(path))
     names = facts.channels
     if not names and "C" in displayed.axes and "C" not in chosen.axes:
         names = channel_names(keyframe, displayed.pixels.shape[displayed.axes.index("C")])
-    source = str(ImageRef(path, scene))
-    return Image(displayed.pixels, displayed.axes, size, names, source, label_values=labels)
+    return Image(displayed.pixels, displayed.axes, size, names, str(source), label_values=labels)
 
 
 def scenes_of(path: Path) -> tuple[Scene, ...]:
