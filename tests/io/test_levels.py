@@ -92,6 +92,23 @@ def test_tiff_with_sub_ifds(tmp_path: Path, ome: bool, colours: bool) -> None:
         assert len(open_levels(path, labels=True)) == 1
 
 
+def test_levels_of_a_slide(tmp_path: Path) -> None:
+    # As Aperio writes them: after the thumbnail, sizes rounded down.
+    shapes = [(1030, 1290), (257, 322), (64, 80)]
+    stored = [(one % 256).astype(np.uint8) for one in levels_of(*((*s, 3) for s in shapes))]
+    text = "Aperio Image Library v11.2.1\r\n1290x1030 (256x256)|AppMag = 20|MPP = 0.5"
+    with tifffile.TiffWriter(tmp_path / "a.svs") as writer:
+        tiled = {"metadata": None, "photometric": "rgb", "tile": (256, 256)}
+        writer.write(stored[0], description=text, **tiled)
+        writer.write(stored[0][::8, ::8], metadata=None, photometric="rgb")
+        for level in stored[1:]:
+            writer.write(level, **tiled)
+    opened = open_levels(tmp_path / "a.svs")
+    assert [one.shape for one in opened] == shapes
+    for image, pixels in zip(opened, stored, strict=True):
+        assert np.array_equal(image.read(), np.moveaxis(pixels, -1, 0))
+
+
 def test_without_a_pyramid_there_is_the_full_resolution_alone(tmp_path: Path) -> None:
     (pixels,) = levels_of((30, 40))
     for name in ("a.tif", "a.ome.zarr"):
