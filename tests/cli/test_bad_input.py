@@ -229,6 +229,13 @@ def test_a_long_quote_and_escape_sequences_make_one_plain_line(sparcell, tmp_pat
     assert "'a\\x1b[31m b" in said and len(said) < 1500
 
 
+def test_info_describes_the_others_and_ends_with_2_where_a_file_cannot_be_read(sparcell, tmp_path):
+    write(tmp_path / "a.tif", np.zeros((8, 8), np.uint8))
+    (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:60])
+    code, said = sparcell("info", tmp_path)
+    assert code == 2 and "a.tif: 8 Y x 8 X" in said and "b.tif" in said
+
+
 def test_an_image_of_many_channels_is_one_short_line(sparcell, tmp_path):
     write(tmp_path / "a.tif", np.zeros((900, 4, 4), np.uint8), metadata={"axes": "CYX"})
     code, said = sparcell("info", tmp_path / "a.tif")

@@ -29,6 +29,7 @@ def info(
     from sparcell.tracking.results import is_tracked
     from sparcell.training.next_steps import advise_on_folder
 
+    unreadable = False
     for path in paths:
         if is_tracked(path):
             _show_tracks(path)
@@ -47,6 +48,7 @@ def info(
                 image = open_image(ref, axes)
             except InputError as error:
                 echo(about(ref, error))
+                unreadable = True
                 continue
             size = f"{image.pixel_size:g} um/px" if image.pixel_size else "pixel size unknown"
             shape = " x ".join(f"{image.data.shape[i]} {a}" for i, a in enumerate(image.axes))
@@ -55,6 +57,8 @@ def info(
             echo(one_line(f"{ref}: {shape}, {image.data.dtype}, {size}{names}", 2 * LONGEST))
         for line in _say(advice) if advice else ():
             echo(line)
+    if unreadable:
+        raise typer.Exit(2)
 
 
 def _show_tracks(folder: Path) -> None:
