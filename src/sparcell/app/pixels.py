@@ -20,7 +20,7 @@ TILE = 512
 """Edge of a tile, px."""
 DIRECT = 4
 """Halvings of stored pixels up to which a tile is read by itself: at most 8192 x 8192 px."""
-STRIP_PIXELS = 1 << 23
+STRIP_PIXELS = 1 << 22
 """Of an image that are read at once."""
 SAMPLE_PIXELS = 1 << 19
 """Of a plane, for its limits and histogram."""
@@ -159,10 +159,10 @@ class Source:
         # A few rows at a time: what is read is up to 256 times as large as the tile.
         for part in row_strips(height, width, step * max(1, STRIP_PIXELS // (step * width))):
             strip = slice(rows.start + part.start, rows.start + part.stop)
-            # Readers of files are used by one thread at a time.
+            # Readers of files are used by one thread at a time, which also bounds the memory.
             with self._lock:
                 values = self._values(image, strip, columns, plane)[0]
-            strips.append(self._shrink(values, step))
+                strips.append(self._shrink(values, step))
         return _grown(np.concatenate(strips), y.stop - y.start, x.stop - x.start)
 
     def _from_overview(
