@@ -18,9 +18,9 @@ import typer
 from sparcell import __version__
 from sparcell.cli.help import GroupedCommand, RootGroup
 from sparcell.cli.parameters import FlagFormatter, find_command, flags_of, shown_flags
-from sparcell.core.errors import SparcellWarning, first_line
+from sparcell.core.errors import first_line
 from sparcell.core.files import input_error
-from sparcell.core.log import package, printed_messages
+from sparcell.core.log import package, printed_messages, show_warning
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(root: Any, words: list[str]) -> Any:
     """Run a command line and return its exit code."""
     try:
-        warnings.showwarning = _show_warning
+        warnings.showwarning = show_warning
         # Typer itself turns Ctrl-C into the code `STOPPED`.
         code = root(args=words, standalone_mode=False)
         sys.stdout.flush()
@@ -169,9 +169,3 @@ def _discard_output() -> None:
     """Drop what standard output still buffers, an error at the end of the process otherwise."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Show our own warnings as plain lines, and those of libraries not at all."""
-    if issubclass(category, SparcellWarning):
-        logger.warning(f"note: {message}")

@@ -56,6 +56,11 @@ def label(
     diameter: float = typer.Option(
         None, help="Typical diameter of a nucleus, px; by default estimated from each image."
     ),
+    workers: int = typer.Option(
+        0,
+        min=0,
+        help="Number of worker processes on this machine; 0: as many as cores and memory allow.",
+    ),
 ) -> None:
     """Make labels from a nuclear stain or from points."""
     from sparcell.labeling import label as run
@@ -68,7 +73,15 @@ def label(
         "diameter": diameter,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    table = run(dataset, out, preset, source=source, settings=settings, overwrite=overwrite)
+    table = run(
+        dataset,
+        out,
+        preset,
+        source=source,
+        settings=settings,
+        overwrite=overwrite,
+        workers=workers,
+    )
     bad_files = table["reason"].fillna("").str.startswith("unusable")
     if bad_files.any() or not table["accepted"].any():
         raise typer.Exit(2)

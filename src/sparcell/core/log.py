@@ -7,15 +7,18 @@ INFO; doubts and refusals are warnings. Without a handler Python prints the warn
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from sparcell.core.errors import SparcellWarning
 from sparcell.core.progress import console
 from sparcell.core.text import printable
 
 package = logging.getLogger("sparcell")
+logger = logging.getLogger(__name__)
 
 
 class ConsoleHandler(logging.Handler):
@@ -87,6 +90,15 @@ def print_messages(level: int, formatter: logging.Formatter | None = None) -> No
         package.addHandler(ConsoleHandler(formatter))
 
 
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Show our own warnings as plain lines, and those of libraries not at all.
+
+    For `warnings.showwarning` of the command line and its worker processes.
+    """
+    if issubclass(category, SparcellWarning):
+        logger.warning(f"note: {message}")
+
+
 def printing_like_here() -> Callable[..., None]:
     """Return what a worker process calls to print the messages that this process prints.
 
@@ -98,6 +110,7 @@ def printing_like_here() -> Callable[..., None]:
 
 def _print_like(level: int, formatter: logging.Formatter | None, *_: Any) -> None:
     print_messages(level, formatter)
+    warnings.showwarning = show_warning
 
 
 def _print_none(*_: Any) -> None:

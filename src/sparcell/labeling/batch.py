@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from sparcell.annotations.labelled_dataset import VERB
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
+from sparcell.core.linked_dataset import link_dataset
 from sparcell.core.record import now, start_record
 from sparcell.core.text import printable
-from sparcell.labeling.folder import check_target, prepare
+from sparcell.labeling.folder import check_target, replacing
 from sparcell.system.lock import lock_folder
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def label(
     overwrite: bool = False,
     settings: BaseModel | Mapping[str, Any] | None = None,
     quality: QualitySettings | None = None,
+    workers: int = 1,
 ) -> DataFrame:
     """Label the fields of a dataset folder from their stains or points, and judge each field.
 
@@ -66,12 +69,16 @@ def label(
         ``cellpose``). The same as the setting of that name.
     overwrite : bool
         Replace the labels of an earlier run of this function. Labels of any other origin are
-        never touched.
+        never touched. The earlier ones stay until all new ones are complete.
     settings : AutoSettings, Salomon2023Settings, ProposalSettings or mapping, optional
         Settings of the presets ``auto`` and ``cellpose``, of ``salomon2023``, or of outlines from
         points; or some of them by name. ``{"to": "points"}`` makes points of a stain.
     quality : QualitySettings, optional
         Limits of the quality gate (presets ``auto`` and ``cellpose``).
+    workers : int
+        Number of processes that label fields. 1: this one; 0: as many as cores and memory allow,
+        and this one for fewer than 4 fields or a network. A script that asks for several needs
+        ``if __name__ == "__main__":`` before the call.
 
     Returns
     -------
@@ -82,7 +89,8 @@ def label(
     ------
     InputError
         If preset, source and settings do not fit together, no field has the files that are
-        needed, the place to write to holds other labels, or another process works there.
+        needed, the place to write to holds other labels, another process works there, or a
+        worker process is killed.
     """
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
     preset = _current_name(preset)
@@ -95,38 +103,40 @@ def label(
     _check_own_folder(labeler, data, out)
     labeler.check_fields(fields)
     chosen = {"source": source, **({"preset": preset} if source == "stain" else {})}
+    chosen |= labeler.settings.model_dump(mode="json")
     with lock_folder(data.root if out is None else Path(out)):
         target = check_target(data, None if out is None else Path(out), overwrite, labeler.kind)
-        prepare(target)
-        return _label_fields(labeler, fields, data, target, chosen)
+        record = start_record(chosen, [s.files[labeler.source].path for s in fields.samples])
+        record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
+        for sample in data.samples:
+            if labeler.source not in sample.files:
+                logger.warning(f"{sample.name}: no {labeler.source}, not labelled")
+        with replacing(target, record) as place:
+            table = _label_fields(labeler, fields, data, place, workers)
+        if not labeler.writes_images and target.resolve() != data.root.resolve():
+            link_dataset(data, target, ("labels", "ignore", labeler.kind))
+        write_json(target / "record.json", record | {"finished": now()})
+    _summarize(table, target)
+    return table
 
 
 def _label_fields(
-    labeler: Labeler, fields: Dataset, data: Dataset, target: Path, chosen: dict[str, Any]
+    labeler: Labeler, fields: Dataset, data: Dataset, place: Path, workers: int
 ) -> DataFrame:
-    """Label fields into a folder that is ready and locked; return the rows of ``quality.csv``."""
+    """Write labels, contact sheet and ``quality.csv`` into a folder; return the rows."""
     # Started by the command line, so the heavy part loads only when there is work.
     from sparcell.labeling.contact_sheet import ContactSheet
     from sparcell.labeling.labeler import label_fields
 
-    used = [sample.files[labeler.source].path for sample in fields.samples]
-    record = start_record({**chosen, **labeler.settings.model_dump(mode="json")}, used)
-    record = {"verb": VERB, **record, "dataset": str(data.root), "finished": None}
-    write_json(target / "record.json", record)
-    for sample in data.samples:
-        if labeler.source not in sample.files:
-            logger.warning(f"{sample.name}: no {labeler.source}, not labelled")
-
-    sheet = ContactSheet(target / "contact_sheet.png")
+    sheet = ContactSheet(place / "contact_sheet.png")
     rows = []
-    for result in labeler.finish(label_fields(labeler, fields, target), data, target):
-        sheet.add(result.thumbnail)
-        rows.append(result.row)
+    # Closed at once where the block fails, so that no process goes on.
+    with closing(label_fields(labeler, fields, place, workers)) as results:
+        for result in labeler.finish(results, data, place):
+            sheet.add(result.thumbnail)
+            rows.append(result.row)
     sheet.flush()
-    table = _write_quality(rows, target)
-    write_json(target / "record.json", record | {"finished": now()})
-    _summarize(table, target)
-    return table
+    return _write_quality(rows, place)
 
 
 def find_labeler(

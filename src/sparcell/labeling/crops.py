@@ -35,6 +35,7 @@ class Salomon2023Labeler(Labeler):
 
     name = "salomon2023"
     settings_class = Salomon2023Settings
+    writes_images = True
     settings: Salomon2023Settings
     column: str | None = None
 

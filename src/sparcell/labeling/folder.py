@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sparcell.annotations.labelled_dataset import MADE, VERB
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
-from sparcell.core.files import remove_partial_files
+from sparcell.core.files import partial_name, remove_partial_files, write_json
+from sparcell.core.record import read_record
 from sparcell.system.lock import is_unused
 
 WRITTEN = ("labels", "ignore", "quality.csv", "record.json")
@@ -71,13 +75,53 @@ def _earlier(folder: Path) -> tuple[str, ...]:
         return ()
 
 
-def prepare(target: Path) -> None:
-    """Make the folder, or clear what an earlier run of `label` wrote or left unfinished in it.
+@contextmanager
+def replacing(target: Path, record: dict[str, Any]) -> Iterator[Path]:
+    """Give the folder to write to; what an earlier `label` wrote is replaced when the block ends.
 
-    Only after `check_target`.
+    Until then the earlier files stay as they are, and so they do where the block fails. While they
+    are replaced, the record says that the work is not finished, so no training uses a mixture.
+    Without an earlier run, files are written in place.
+
+    Parameters
+    ----------
+    target : Path
+        As `check_target` returns it.
+    record : dict
+        Record of the new run, not finished, to be written to ``record.json``.
     """
     target.mkdir(parents=True, exist_ok=True)
     remove_partial_files(target)
-    for kind in _earlier(target):
+    earlier = _earlier(target)
+    if not earlier:
+        before = set(target.iterdir())
+        write_json(target / "record.json", record)
+        try:
+            yield target
+        finally:
+            # Those of processes that were killed.
+            for made in set(target.iterdir()) - before:
+                remove_partial_files(made)
+        return
+    new = target / partial_name(target / VERB)
+    new.mkdir()
+    try:
+        yield new
+        _replace(target, earlier, new, record)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _replace(target: Path, earlier: Iterable[str], new: Path, record: dict[str, Any]) -> None:
+    """Remove the folders of an earlier run, and move all files of `new` to where they belong."""
+    # At any moment the record there is that of the files there, so that the next run may remove
+    # them, and says that they are not finished.
+    write_json(target / "record.json", read_record(target) | {"finished": None})
+    for kind in earlier:
         if (target / kind).is_dir():
             shutil.rmtree(target / kind)
+    write_json(target / "record.json", record)
+    for file in sorted(path for path in new.rglob("*") if path.is_file()):
+        place = target / file.relative_to(new)
+        place.parent.mkdir(exist_ok=True)
+        file.replace(place)

@@ -53,6 +53,11 @@ class AutoLabeler(Labeler):
             return "points from a stain", "where they are checked first"
         return None
 
+    @property
+    def uses_all_cores(self) -> bool:
+        """The network of Cellpose does."""
+        return any(_bare(name) == "cellpose" for name in self.settings.strategies)
+
     def check_fields(self, fields: Dataset) -> None:
         """Check that there is a strategy of each name, before any field is labelled."""
         for name in self.settings.strategies:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 from sparcell.annotations.labelled_dataset import no_pairs
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
-from sparcell.core.linked_dataset import link_dataset
 from sparcell.core.progress import track
 from sparcell.core.registry import Registry
 from sparcell.labeling.contact_sheet import Thumbnail
 from sparcell.labeling.quality import QualitySettings
+from sparcell.system.processes import mapping_processes, process_count
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Labeler(ABC):
         The files that it starts from.
     settings_class : type
     has_quality_gate, takes_weights : bool
+    writes_images : bool
+        Whether what it labels are images of its own, not those of the dataset.
     """
 
     name: ClassVar[str]
@@ -71,6 +74,7 @@ class Labeler(ABC):
     settings_class: ClassVar[type[BaseModel]]
     has_quality_gate: ClassVar[bool] = False
     takes_weights: ClassVar[bool] = False
+    writes_images: ClassVar[bool] = False
     settings: Any
 
     def __init__(
@@ -115,6 +119,11 @@ class Labeler(ABC):
         """Its output, and why that needs a folder of its own; None if it needs none."""
         return None
 
+    @property
+    def uses_all_cores(self) -> bool:
+        """Whether one process of it keeps all cores busy."""
+        return False
+
     def no_fields(self, data: Dataset) -> InputError:
         """Error for a dataset without a field that it can label."""
         return no_pairs(data)
@@ -147,14 +156,14 @@ class Labeler(ABC):
     def finish(
         self, results: Iterable[tuple[Sample, FieldResult]], data: Dataset, target: Path
     ) -> Iterator[FieldResult]:
-        """Pass results on as they come; at the end, make `target` a dataset of its own."""
+        """Pass results on as they come; a subclass may compare them first."""
         for _, result in results:
             yield result
-        if target.resolve() != data.root.resolve():
-            link_dataset(data, target, ("labels", "ignore", self.kind))
 
 
 LABELERS: Registry[type[Labeler]] = Registry("preset")
+MEMORY_EACH = 1 << 30
+"""Bytes that a process may need; half of that was measured on planes of 4 million pixels."""
 
 
 def read_settings(
@@ -202,15 +211,41 @@ def _names(labeler: type[Labeler]) -> list[str]:
 
 
 def label_fields(
-    labeler: Labeler, fields: Dataset, target: Path
-) -> Iterator[tuple[Sample, FieldResult]]:
-    """Label field after field. One that fails has a row that says why, and the others go on."""
-    for sample in track(fields.samples, "labelling", len(fields), "fields"):
-        try:
-            for result in labeler.label_field(sample, target):
+    labeler: Labeler, fields: Dataset, target: Path, workers: int = 1
+) -> Generator[tuple[Sample, FieldResult]]:
+    """Label all fields, in several processes; results are in the order of the fields.
+
+    A field that fails has a row that says why, and the others go on.
+
+    Parameters
+    ----------
+    labeler : Labeler
+    fields : Dataset
+    target : Path
+        Dataset folder to write to.
+    workers : int
+        Processes; see `process_count`.
+    """
+    if not workers and labeler.uses_all_cores:
+        workers = 1
+    count = process_count(workers, len(fields), MEMORY_EACH)
+    with mapping_processes(count) as map_jobs:
+        found = map_jobs(partial(_label_field, labeler, target), fields.samples)
+        pairs = zip(fields.samples, found, strict=True)
+        for sample, results in track(pairs, "labelling", len(fields), "fields"):
+            for result in results:
                 yield sample, result
-        except Exception as error:
-            yield sample, _failed(sample, labeler.name, error)
+
+
+def _label_field(labeler: Labeler, target: Path, sample: Sample) -> list[FieldResult]:
+    """Label one field; the last result says why, if that fails."""
+    results: list[FieldResult] = []
+    try:
+        for result in labeler.label_field(sample, target):
+            results.append(result)
+    except Exception as error:
+        results.append(_failed(sample, labeler.name, error))
+    return results
 
 
 def _failed(sample: Sample, preset: str, error: Exception) -> FieldResult:

@@ -17,8 +17,8 @@ from sparcell.core.files import write_json
 from sparcell.studies.design import Run
 from sparcell.studies.single import TIME_TO_STOP, failed, result_path
 from sparcell.system.cluster import connect
+from sparcell.system.processes import THREADS
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 STOPPED = 130
 
 
