@@ -52,7 +52,8 @@ class KeptPlanes(PixelView):
 
     def __init__(self, stored: Any, most: int, path: Path | None = None) -> None:
         super().__init__(stored)
-        self._state = FileState(path) if path else None
+        # A folder, such as an OME-Zarr, also changes when labels are written into it.
+        self._state = FileState(path) if path and path.is_file() else None
         self._most = most
         self._kept: OrderedDict[tuple[Any, ...], NDArray[Any]] = OrderedDict()
         self._lock = Lock()
