@@ -62,7 +62,9 @@ class Outcome:
             return f"exit code {self.code}"
         if self.code == 2 and not lines:
             return "exit code 2 without a line"
-        longest = max(map(len, lines), default=0)
+        # `recipes show` prints the description of a recipe as it is.
+        messages = [line for line in lines if not line.startswith("description: ")]
+        longest = max(map(len, messages), default=0)
         if longest > LONGEST_LINE:
             return f"a line of {longest} characters"
         return ""
