@@ -24,7 +24,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepare(job: str, root: Path) -> None:
     """Write what the user of a page has at the beginning."""
-    for name in ("my images", "new images", "plate 2"):
+    for name in ("my images", "new images", "other channel", "plate 2"):
         stained = job in ("count-stained-nuclei", "learn-from-points")
         shutil.copytree(root / ("stain" if stained else "images"), name)
     export_labels(root / "truth", Path("clicks"), "points")
