@@ -40,7 +40,7 @@ def ignore_other_files(tif: TiffFile) -> None:
     Parameters
     ----------
     tif : tifffile.TiffFile
-        Changed in place, before its series are asked for.
+        Changed in place, before its series are listed.
     """
     if not tif.is_micromanager:
         return

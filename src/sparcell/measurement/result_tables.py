@@ -246,7 +246,7 @@ def unknown_names_note(names: Sequence[str]) -> str:
 def write_exports(
     out: Path, objects: Sequence[Path], described: Path, wells: Wells | None, options: TableOptions
 ) -> None:
-    """Write workbook and database, where they are asked for.
+    """Write workbook and database, where the options name them.
 
     Parameters
     ----------

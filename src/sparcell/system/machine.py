@@ -77,7 +77,7 @@ def memory(root: Path = ROOT) -> Memory:
         if limit is None or limit >= total:
             continue
         used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
-        # Files that were read are counted as used but given up when memory is asked for.
+        # Files that were read are counted as used but given up when memory is needed.
         files = re.search(r"^(?:total_)?inactive_file (\d+)", _read(folder / "memory.stat"), re.M)
         left = max(limit - used + (int(files[1]) if files else 0), 0)
         free = min(free, left)

@@ -53,7 +53,7 @@ def export_tracks(tracked: Path | str, out: Path | str, format: str) -> list[Pat
     Raises
     ------
     InputError
-        If `tracked` is no such folder, `out` holds something, or CTC is asked for points.
+        If `tracked` is no such folder, `out` holds something, or points are to become CTC.
     """
     if format not in FORMATS:
         raise InputError(f"format '{format}'", "one of " + ", ".join(FORMATS), "choose one")
