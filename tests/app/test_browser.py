@@ -100,11 +100,11 @@ def test_the_canvas_shows_the_pixels_of_the_image(open_page, address) -> None:
     image = open_image(address[1] / "data/images/f0.tif").read()[0]
     low, high = np.percentile(image, (0.1, 99.9))
     grey = np.clip((image - low) / max(high - low, 1), 0, 1) * 255
-    # The image fills 98 % of the canvas, in its middle.
+    # The image fills 98 % of the canvas, in its middle, and begins with a whole pixel of the screen.
     height, width = shown.shape[:2]
     zoom = min(height / 40, width / 60) * 0.98
     y, x = (
-        np.floor(size / 2 + (np.arange(count) + 0.5 - count / 2) / zoom).astype(int)
+        np.floor((round(size / 2 * zoom - count / 2) + np.arange(count) + 0.5) / zoom).astype(int)
         for size, count in ((40, height), (60, width))
     )
     inside = np.ix_((y >= 0) & (y < 40), (x >= 0) & (x < 60))

@@ -3,7 +3,8 @@
 import { get, post } from "./api.js";
 import { contrastPanel, minimap } from "./controls.js";
 import { h, problem, setActions, show, status, trail } from "./dom.js";
-import { EXTRA, MATCHED, MISSED, UNSURE, Viewer } from "./viewer.js";
+import { EXTRA, MATCHED, MISSED, UNSURE } from "./colours.js";
+import { Viewer } from "./viewer.js";
 
 /** @param {any} start @param {string} sessionId */
 export async function agreementPage(start, sessionId) {

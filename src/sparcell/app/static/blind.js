@@ -3,7 +3,8 @@
 import { get, newId, post } from "./api.js";
 import { contrastPanel, minimap } from "./controls.js";
 import { ask, askText, byId, h, problem, refreshActions, setActions, show, status, trail } from "./dom.js";
-import { EXTRA, MATCHED, MISSED, UNSURE, Viewer } from "./viewer.js";
+import { EXTRA, MATCHED, MISSED, UNSURE } from "./colours.js";
+import { Viewer } from "./viewer.js";
 import { Outbox } from "./outbox.js";
 
 const TOOLS = { extra: "false object", missed: "missed cell", part: "false part", unsure: "unsure" };

@@ -1,7 +1,7 @@
 // Brightness and contrast, and a small picture of the whole image.
 
 import { h } from "./dom.js";
-import { css } from "./viewer.js";
+import { css } from "./colours.js";
 
 /**
  * Controls of the limits between which grey values are shown.
@@ -94,6 +94,10 @@ function drawHistogram(canvas, known, channel, least, most) {
 export function minimap(viewer) {
   const map = h("canvas", { className: "minimap", width: 160, height: 160, role: "img", "aria-label": "Whole image; a click moves the view" });
   const context = /** @type {CanvasRenderingContext2D} */ (map.getContext("2d"));
+  /** @type {{tile: import("./api.js").Tile | null, lut: Uint32Array | null}} */
+  let drawn = { tile: null, lut: null };
+  /** @type {ImageData | null} */
+  let picture = null;
   const scale = () => (viewer.facts ? 160 / Math.max(viewer.facts.width, viewer.facts.height) : 1);
 
   viewer.moved = () => {
@@ -102,18 +106,15 @@ export function minimap(viewer) {
     const s = scale(), whole = view.zoom * Math.max(facts.width, facts.height) <= Math.max(canvas.width, canvas.height);
     map.hidden = whole;
     if (whole) return;
-    map.width = Math.max(1, Math.round(facts.width * s));
-    map.height = Math.max(1, Math.round(facts.height * s));
     const channel = viewer.channels.find((one) => one.on) ?? viewer.channels[0];
     const tile = viewer.grey[channel.index].get(facts.levels - 1, 0, 0);
-    if (tile) {
-      const picture = context.createImageData(map.width, map.height), out = new Uint32Array(picture.data.buffer);
-      for (let i = 0; i < out.length; i += 1) {
-        const x = Math.floor(((i % map.width) / map.width) * tile.width), y = Math.floor((Math.floor(i / map.width) / map.height) * tile.height);
-        out[i] = channel.lut[tile.data[y * tile.width + x]];
-      }
-      context.putImageData(picture, 0, 0);
+    if (!picture || drawn.tile !== tile || drawn.lut !== channel.lut) {
+      drawn = { tile, lut: channel.lut };
+      map.width = Math.max(1, Math.round(facts.width * s));
+      map.height = Math.max(1, Math.round(facts.height * s));
+      picture = small(context, tile, channel.lut);
     }
+    context.putImageData(picture, 0, 0);
     const w = (canvas.width / view.zoom) * s, t = (canvas.height / view.zoom) * s;
     context.strokeStyle = "#fff";
     context.lineWidth = 2;
@@ -126,4 +127,18 @@ export function minimap(viewer) {
     viewer.draw();
   });
   return map;
+}
+
+/**
+ * A tile in the size of a canvas.
+ * @param {CanvasRenderingContext2D} context @param {import("./api.js").Tile | null} tile @param {Uint32Array} lut
+ */
+function small(context, tile, lut) {
+  const { width, height } = context.canvas, picture = context.createImageData(width, height);
+  const out = new Uint32Array(picture.data.buffer);
+  for (let i = 0; tile && i < out.length; i += 1) {
+    const x = Math.floor(((i % width) / width) * tile.width), y = Math.floor((Math.floor(i / width) / height) * tile.height);
+    out[i] = lut[tile.data[y * tile.width + x]];
+  }
+  return picture;
 }

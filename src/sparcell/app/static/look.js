@@ -3,7 +3,8 @@
 import { get } from "./api.js";
 import { contrastPanel, minimap } from "./controls.js";
 import { h, problem, refreshActions, setActions, show, trail } from "./dom.js";
-import { css, EXTRA, MATCHED, MISSED, Viewer } from "./viewer.js";
+import { css, EXTRA, MATCHED, MISSED } from "./colours.js";
+import { Viewer } from "./viewer.js";
 import { objectTable } from "./table.js";
 
 /** @param {any} start @param {string} collectionId @param {string} fieldId */

@@ -1,28 +1,18 @@
-// Draws an image with labels on a canvas, pixel by pixel of the screen: that is fast with any number of objects.
+// An image with labels on a canvas, drawn pixel by pixel of the screen: that is fast with any number of objects.
 
+import { CHANNEL_COLOURS, lookUpTable, MATCHED } from "./colours.js";
+import { listen } from "./gestures.js";
+import { Raster } from "./raster.js";
+import { drawSigns } from "./signs.js";
 import { TILE, Tiles } from "./tiles.js";
-
-// The palette of the drawings of Sparcell (Okabe and Ito); as little-endian RGBA numbers.
-export const MATCHED = rgb(86, 180, 233);
-export const EXTRA = rgb(213, 94, 0);
-export const MISSED = rgb(240, 228, 66);
-export const UNSURE = rgb(204, 121, 167);
-const WHITE = rgb(255, 255, 255);
-const EDGE = rgb(24, 28, 34);
-const HALF = 0x7f7f7f;
-const CHANNEL_COLOURS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 255, 255], [255, 0, 255], [255, 255, 0]];
-
-/** @param {number} r @param {number} g @param {number} b */
-function rgb(r, g, b) {
-  return (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
-}
 
 /**
  * @typedef {{name: string, low: number, high: number, top: number, least: number, most: number, histogram: number[]}} ChannelFacts
  * @typedef {{width: number, height: number, levels: number, wide: boolean, offset: number, scale: number, channels: ChannelFacts[], pixel_size: number | null, times: number, depths: number}} ImageFacts
  * @typedef {{index: number, low: number, high: number, gamma: number, on: boolean, colour: number[] | null, lut: Uint32Array}} Channel
- * @typedef {{tiles: Tiles, colours: Uint32Array, usual: number}} Layer
- * @typedef {{y: number, x: number, sign: string, colour: number}} Sign
+ * @typedef {(channel: number, level: number, row: number, column: number) => string} ImageAddress
+ * @typedef {(level: number, row: number, column: number) => string} LabelAddress
+ * @typedef {{tiles: Tiles, colours: Uint32Array, usual: number, shown: boolean}} Layer
  */
 
 /** A canvas with an image that can be moved and zoomed. */
@@ -37,6 +27,7 @@ export class Viewer {
     // For measurements, and whoever looks into the page.
     Object.assign(this.canvas, { viewer: this });
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: false }));
+    this.raster = new Raster(1, 1);
     /** @type {ImageFacts | null} */
     this.facts = null;
     /** @type {Tiles[]} */
@@ -50,31 +41,34 @@ export class Viewer {
     this.hidden = false;
     /** @type {{layer: number, id: number} | null} */
     this.selected = null;
-    /** @type {Sign[]} */
+    /** @type {import("./signs.js").Sign[]} */
     this.signs = [];
+    /** @type {import("./signs.js").Path[]} */
+    this.paths = [];
     this.cross = false;
     this.view = { x: 0, y: 0, zoom: 1 };
     this.moved = () => {};
     this.frames = /** @type {number[]} */ ([]);
-    this.ids = [new Uint32Array(0), new Uint32Array(0)];
-    this.picture = new ImageData(1, 1);
+    /** @type {Tiles[]} of a plane that is about to be shown */
+    this.coming = [];
     this.asked = false;
+    this.strokes = false;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
-    this.listen();
+    listen(this);
   }
 
   /**
    * Show another image.
    * @param {ImageFacts} facts
-   * @param {(channel: number, level: number, row: number, column: number) => string} address
-   * @param {boolean} keep keep the view and the contrast, as for a stain of the same field
+   * @param {ImageAddress} address
+   * @param {boolean} keep keep the view, as for a stain of the same field
    */
   open(facts, address, keep = false) {
+    this.coming.forEach((tiles) => tiles.close());
     this.grey.forEach((tiles) => tiles.close());
-    const kind = facts.wide ? "wide" : "narrow";
-    this.grey = facts.channels.map((_, c) => new Tiles((l, r, q) => address(c, l, r, q), kind, facts.levels, () => this.draw()));
     const same = this.facts && this.facts.width === facts.width && this.facts.height === facts.height;
     this.facts = facts;
+    this.grey = this.greyTiles(facts, address);
     const three = facts.channels.length === 3;
     this.channels = facts.channels.map((known, index) => ({
       index, low: known.low, high: known.high, gamma: 1,
@@ -86,47 +80,119 @@ export class Viewer {
   }
 
   /**
+   * Show another time or depth of the same image, with its labels, once all tiles on the screen have come.
+   * @param {ImageFacts} facts
+   * @param {ImageAddress} address
+   * @param {(LabelAddress | null)[]} labels of both layers
+   * @returns {Promise<boolean>} false if another plane was asked for meanwhile
+   */
+  async openPlane(facts, address, labels) {
+    this.coming.forEach((tiles) => tiles.close());
+    const grey = this.greyTiles(facts, address);
+    const ids = labels.map((one) => (one ? this.labelTiles(one, facts) : null));
+    const coming = [...grey, ...ids.flatMap((one) => one ?? [])];
+    this.coming = coming;
+    const needed = [...grey.filter((_, n) => this.channels[n]?.on), ...ids.flatMap((one) => one ?? [])];
+    await Promise.all(needed.flatMap((tiles) => this.visible(facts).map((place) => tiles.load(...place))));
+    if (this.coming !== coming || !this.facts) return false;
+    this.coming = [];
+    const before = this.facts;
+    [...this.grey, ...this.layers.map((one) => one?.tiles)].forEach((tiles) => tiles?.close());
+    // Limits are stored numbers, whose meaning may differ from plane to plane.
+    const convert = (/** @type {number} */ n) => (before.offset + before.scale * n - facts.offset) / facts.scale;
+    if (before.offset !== facts.offset || before.scale !== facts.scale) {
+      for (const one of this.channels) Object.assign(one, { low: convert(one.low), high: convert(one.high) });
+      this.channels.forEach((channel) => this.contrast(channel));
+    }
+    this.facts = facts;
+    this.grey = grey;
+    ids.forEach((tiles, place) => {
+      const layer = this.layers[place];
+      if (layer && tiles) this.layers[place] = { ...layer, tiles };
+    });
+    this.draw();
+    return true;
+  }
+
+  /** Fetch the tiles of an image that will be shown next. @param {ImageFacts} facts @param {ImageAddress} address @param {LabelAddress[]} labels @param {boolean} whole as it is shown at first, not where the view is */
+  fetchAhead(facts, address, labels, whole = false) {
+    const wanted = [...this.greyTiles(facts, address).slice(0, 3), ...labels.map((one) => this.labelTiles(one, facts))];
+    // The browser keeps the answers for a minute.
+    wanted.forEach((tiles) => this.visible(facts, whole).forEach((place) => tiles.load(...place)));
+  }
+
+  /** @param {ImageFacts} facts @param {ImageAddress} address */
+  greyTiles(facts, address) {
+    return facts.channels.map((_, c) => {
+      /** @type {Tiles} */
+      const tiles = new Tiles((l, r, q) => address(c, l, r, q), facts.wide ? "wide" : "narrow", facts.levels,
+        (...place) => { if (this.grey.includes(tiles)) { this.raster.arrived("grey", ...place); this.draw(); } });
+      return tiles;
+    });
+  }
+
+  /** @param {LabelAddress} address @param {ImageFacts} facts */
+  labelTiles(address, facts) {
+    /** @type {Tiles} */
+    const tiles = new Tiles(address, "labels", facts.levels,
+      (...place) => { if (this.layers.some((one) => one?.tiles === tiles)) { this.raster.arrived("over", ...place); this.draw(); } });
+    return tiles;
+  }
+
+  /** Level, row and column of the tiles on the screen. @param {ImageFacts} facts @param {boolean} [whole] @returns {[number, number, number][]} */
+  visible(facts, whole = false) {
+    const view = whole ? this.fitted(facts) : this.view, level = this.level(view.zoom, facts.levels), edge = TILE * 2 ** level;
+    const range = (/** @type {number} */ centre, /** @type {number} */ screen, /** @type {number} */ size) => {
+      const first = Math.max(0, Math.floor((centre - screen / view.zoom / 2) / edge));
+      const last = Math.min(Math.ceil(size / edge), Math.ceil((centre + screen / view.zoom / 2) / edge));
+      return Array.from({ length: Math.max(0, last - first) }, (_, n) => first + n);
+    };
+    const columns = range(view.x, this.canvas.width, facts.width);
+    return range(view.y, this.canvas.height, facts.height).flatMap((row) => columns.map((column) => /** @type {[number, number, number]} */ ([level, row, column])));
+  }
+
+  /**
    * Show labels, or none.
    * @param {number} place 0 for the truth, 1 for the prediction
-   * @param {((level: number, row: number, column: number) => string) | null} address
+   * @param {LabelAddress | null} address
    * @param {number} usual colour of objects
    * @param {Uint32Array} [colours] colour of each id; 0 for none
    */
   setLayer(place, address, usual = MATCHED, colours = new Uint32Array(0)) {
     this.layers[place]?.tiles.close();
-    this.layers[place] = address && this.facts
-      ? { tiles: new Tiles(address, "labels", this.facts.levels, () => this.draw()), colours, usual } : null;
+    this.layers[place] = address && this.facts ? { tiles: this.labelTiles(address, this.facts), ...shades(colours, usual) } : null;
     this.draw();
   }
 
   /** @param {number} place @param {Uint32Array} colours @param {number} usual */
   colour(place, colours, usual) {
     const layer = this.layers[place];
-    if (layer) Object.assign(layer, { colours, usual });
+    if (layer) Object.assign(layer, shades(colours, usual));
+    this.draw();
+  }
+
+  /** Draw labels anew whose tiles were changed in place, in a part of the image, px. @param {number} top @param {number} left @param {number} bottom @param {number} right */
+  touch(top, left, bottom, right) {
+    this.raster.touch("over", top, left, bottom, right);
     this.draw();
   }
 
   /** Make the table from stored numbers to colours of the screen. @param {Channel} channel */
   contrast(channel) {
-    const size = this.facts?.wide ? 65536 : 256;
-    const lut = new Uint32Array(size);
-    const span = Math.max(channel.high - channel.low, 1e-6);
-    const [r, g, b] = channel.colour ?? [255, 255, 255];
-    for (let n = 0; n < size; n += 1) {
-      const part = Math.min(Math.max((n - channel.low) / span, 0), 1);
-      const value = channel.gamma === 1 ? part : part ** channel.gamma;
-      lut[n] = rgb(Math.round(value * r), Math.round(value * g), Math.round(value * b));
-    }
-    channel.lut = lut;
+    channel.lut = lookUpTable(this.facts?.wide ? 65536 : 256, channel);
     this.draw();
+  }
+
+  /** The view of the whole image. @param {ImageFacts} facts */
+  fitted({ width, height }) {
+    const zoom = Math.min(this.canvas.width / width, this.canvas.height / height) * 0.98;
+    return { x: width / 2, y: height / 2, zoom: zoom > 0 ? zoom : 1 };
   }
 
   /** Show the whole image. */
   fit() {
     if (!this.facts) return;
-    const { width, height } = this.facts;
-    const zoom = Math.min(this.canvas.width / width, this.canvas.height / height) * 0.98;
-    this.view = { x: width / 2, y: height / 2, zoom: zoom > 0 ? zoom : 1 };
+    this.view = this.fitted(this.facts);
     this.draw();
   }
 
@@ -162,15 +228,14 @@ export class Viewer {
     const fresh = this.canvas.width <= 1 || !this.facts || Math.abs(this.view.x - this.facts.width / 2) < 1;
     this.canvas.width = width;
     this.canvas.height = height;
-    this.picture = new ImageData(width, height);
-    this.ids = [new Uint32Array(width * height), new Uint32Array(width * height)];
+    this.raster = new Raster(width, height);
     if (fresh) this.fit();
     this.draw();
   }
 
   /** Fetch and draw nothing more. */
   close() {
-    this.grey.forEach((tiles) => tiles.close());
+    [...this.coming, ...this.grey].forEach((tiles) => tiles.close());
     this.layers.forEach((layer) => layer?.tiles.close());
     this.facts = null;
   }
@@ -182,171 +247,38 @@ export class Viewer {
     requestAnimationFrame(() => { this.asked = false; this.render(); });
   }
 
-  /** Pixel of the image under a place of the canvas. @param {number} px @param {number} py */
-  place(px, py) {
-    return {
-      x: this.view.x + (px - this.canvas.width / 2) / this.view.zoom - 0.5,
-      y: this.view.y + (py - this.canvas.height / 2) / this.view.zoom - 0.5,
-    };
+  /** Column and row of the first pixel of the screen, counted in such pixels from the corner of the image. */
+  origin() {
+    const { view, canvas } = this;
+    return { x: Math.round(view.x * view.zoom - canvas.width / 2), y: Math.round(view.y * view.zoom - canvas.height / 2) };
   }
 
-  /** Positions in a level of the columns or rows of the screen; -1 outside. @param {number} count @param {number} centre @param {number} size @param {number} level */
-  positions(count, centre, size, level) {
-    const step = 2 ** level;
-    const found = new Int32Array(count);
-    for (let n = 0; n < count; n += 1) {
-      const place = Math.floor(centre + (n + 0.5 - count / 2) / this.view.zoom);
-      found[n] = place < 0 || place >= size ? -1 : Math.floor(place / step);
-    }
-    return found;
+  /** Pixel of the image under a place of the canvas. @param {number} px @param {number} py */
+  place(px, py) {
+    const { x, y } = this.origin();
+    return { x: (x + px) / this.view.zoom - 0.5, y: (y + py) / this.view.zoom - 0.5 };
   }
 
   render() {
-    const { facts, canvas } = this;
+    const { facts, canvas, raster, context } = this;
     if (!facts || canvas.width <= 1) return;
     const started = performance.now();
-    const level = this.level();
-    const columns = this.positions(canvas.width, this.view.x, facts.width, level);
-    const rows = this.positions(canvas.height, this.view.y, facts.height, level);
-    const out = new Uint32Array(this.picture.data.buffer);
-    const segments = split(columns);
-    const active = this.channels.filter((one) => one.on);
-    active.forEach((one, number) => this.paint(out, one, number > 0, level, rows, columns, segments));
-    if (!active.length) out.fill(EDGE);
-    if (this.mode !== "raw" && !this.hidden) {
-      const filled = this.mode === "fill";
-      const drawn = this.layers.map((layer, place) => Boolean(layer) && (filled || this.isVisible(place)));
-      this.layers.forEach((layer, place) => { if (filled || drawn[place]) this.readIds(layer, place, level, rows, columns, segments); });
-      if (filled) this.fill(out);
-      this.layers.forEach((layer, place) => { if (drawn[place]) this.outline(out, layer, place); });
-    }
-    this.context.putImageData(this.picture, 0, 0);
-    if (!this.hidden) this.drawSigns();
+    const active = this.channels.filter((one) => one.on), shown = this.mode !== "raw" && !this.hidden;
+    const layers = this.layers.flatMap((layer, place) => (layer && shown && (layer.shown || this.mode === "fill" || this.selected?.layer === place)
+      ? { tiles: layer.tiles, colours: layer.colours, usual: layer.usual, place } : []));
+    const scene = {
+      ...this.origin(), zoom: this.view.zoom, level: this.level(), width: facts.width, height: facts.height,
+      sources: active.map((one) => this.grey[one.index]), luts: active.map((one) => one.lut),
+      disjoint: disjoint(active), layers, filled: this.mode === "fill", selected: this.selected && { ...this.selected },
+    };
+    const boxes = raster.draw(scene), strokes = !this.hidden && Boolean(this.signs.length || this.paths.length || this.cross);
+    if (strokes || this.strokes) context.putImageData(raster.picture, 0, 0);
+    else for (const { left, top, right, bottom } of boxes) context.putImageData(raster.picture, 0, 0, left, top, right - left, bottom - top);
+    if (strokes) drawSigns(context, { ...scene, signs: this.signs, paths: this.paths, cross: this.cross });
+    this.strokes = strokes;
     this.frames.push(performance.now() - started);
     if (this.frames.length > 600) this.frames.shift();
     this.moved();
-  }
-
-  /**
-   * Draw one channel; the others are added to it.
-   * @param {Uint32Array} out @param {Channel} channel @param {boolean} add @param {number} level
-   * @param {Int32Array} rows @param {Int32Array} columns @param {[number, number, number][]} segments
-   */
-  paint(out, channel, add, level, rows, columns, segments) {
-    const tiles = this.grey[channel.index], width = columns.length, { lut } = channel;
-    for (let y = 0; y < rows.length; y += 1) {
-      const row = rows[y], start = y * width;
-      if (!add && y && row === rows[y - 1]) { out.copyWithin(start, start - width, start); continue; }
-      for (const [column, from, to] of segments) {
-        if (row < 0 || column < 0) { if (!add) out.fill(EDGE, start + from, start + to); continue; }
-        const tile = tiles.get(level, row >> 9, column) ?? null;
-        if (!tile) { this.coarse(out, tiles, channel, add, level, row, columns, start, from, to); continue; }
-        const base = (row & (TILE - 1)) * tile.width, { data } = tile;
-        if (add) {
-          for (let x = from; x < to; x += 1) out[start + x] = sum(out[start + x], lut[data[base + (columns[x] & (TILE - 1))]]);
-        } else {
-          for (let x = from; x < to; x += 1) out[start + x] = lut[data[base + (columns[x] & (TILE - 1))]];
-        }
-      }
-    }
-  }
-
-  /**
-   * Draw a part of a row from the coarsest level while its tile is on its way.
-   * @param {Uint32Array} out @param {Tiles} tiles @param {Channel} channel @param {boolean} add @param {number} level
-   * @param {number} row @param {Int32Array} columns @param {number} start @param {number} from @param {number} to
-   */
-  coarse(out, tiles, channel, add, level, row, columns, start, from, to) {
-    const last = tiles.levels - 1, tile = level < last ? tiles.get(last, 0, 0) : null;
-    if (!tile) { if (!add) out.fill(EDGE, start + from, start + to); return; }
-    const shift = last - level, base = Math.min(row >> shift, tile.height - 1) * tile.width;
-    for (let x = from; x < to; x += 1) {
-      const value = channel.lut[tile.data[base + Math.min(columns[x] >> shift, tile.width - 1)]];
-      out[start + x] = add ? sum(out[start + x], value) : value;
-    }
-  }
-
-  /**
-   * @param {Layer | null} layer @param {number} place @param {number} level
-   * @param {Int32Array} rows @param {Int32Array} columns @param {[number, number, number][]} segments
-   */
-  readIds(layer, place, level, rows, columns, segments) {
-    const ids = this.ids[place], width = columns.length;
-    if (!layer) { ids.fill(0); return; }
-    for (let y = 0; y < rows.length; y += 1) {
-      const row = rows[y], start = y * width;
-      if (y && row === rows[y - 1]) { ids.copyWithin(start, start - width, start); continue; }
-      for (const [column, from, to] of segments) {
-        const tile = row < 0 || column < 0 ? null : layer.tiles.get(level, row >> 9, column);
-        if (!tile) { ids.fill(0, start + from, start + to); continue; }
-        const base = (row & (TILE - 1)) * tile.width, { data } = tile;
-        for (let x = from; x < to; x += 1) ids[start + x] = data[base + (columns[x] & (TILE - 1))];
-      }
-    }
-  }
-
-  /** Colour pixels: those of both labels, of the truth alone, of the prediction alone. @param {Uint32Array} out */
-  fill(out) {
-    const [truth, found] = this.ids, both = this.layers[0] && this.layers[1];
-    for (let i = 0; i < out.length; i += 1) {
-      const a = truth[i], b = found[i];
-      if (!a && !b) continue;
-      const colour = both ? (a && b ? MATCHED : b ? EXTRA : MISSED) : this.colourOf(a ? 0 : 1, a || b);
-      if (colour) out[i] = (((out[i] >>> 1) & HALF) + ((colour >>> 1) & HALF) | 0xff000000) >>> 0;
-    }
-  }
-
-  /** @param {number} place @param {number} id */
-  colourOf(place, id) {
-    const layer = this.layers[place];
-    if (!layer) return 0;
-    return id < layer.colours.length ? layer.colours[id] : layer.usual;
-  }
-
-  /**
-   * Draw the border of each object, as wide as a pixel of the screen at any zoom.
-   * @param {Uint32Array} out @param {Layer | null} layer @param {number} place
-   */
-  outline(out, layer, place) {
-    if (!layer) return;
-    const ids = this.ids[place], { width, height } = this.canvas, near = this.view.zoom > 1.5 || width > 1600 ? 2 : 1;
-    const chosen = this.selected && this.selected.layer === place ? this.selected.id : 0;
-    const { colours, usual } = layer, up = near * width;
-    for (let y = near; y < height; y += 1) {
-      let before = ids[y * width], last = ids[y * width + near - 1];
-      for (let i = y * width + near, end = (y + 1) * width; i < end; i += 1) {
-        const a = ids[i], left = near === 1 ? last : before, above = ids[i - up];
-        before = last;
-        last = a;
-        if (a === left && a === above) continue;
-        const other = a !== left ? left : above;
-        if (chosen && (a === chosen || left === chosen || above === chosen)) { out[i] = WHITE; out[i - 1] = WHITE; out[i - width] = WHITE; continue; }
-        const ca = a ? (a < colours.length ? colours[a] : usual) : 0;
-        const colour = ca || (other ? (other < colours.length ? colours[other] : usual) : 0);
-        if (colour) out[i] = colour;
-      }
-    }
-  }
-
-  drawSigns() {
-    const { context, canvas, view } = this;
-    const size = Math.min(Math.max(view.zoom * 5, 7), 16) * Math.min(devicePixelRatio || 1, 2);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (const { y, x, sign, colour } of this.signs) {
-      const px = (x + 0.5 - view.x) * view.zoom + canvas.width / 2, py = (y + 0.5 - view.y) * view.zoom + canvas.height / 2;
-      if (px < -20 || py < -20 || px > canvas.width + 20 || py > canvas.height + 20) continue;
-      context.font = `bold ${Math.round(size * 1.8)}px system-ui, sans-serif`;
-      context.lineWidth = Math.max(3, size / 3);
-      context.strokeStyle = "#000";
-      context.fillStyle = css(colour);
-      context.strokeText(sign, px, py);
-      context.fillText(sign, px, py);
-    }
-    if (!this.cross) return;
-    context.fillStyle = "#fff";
-    context.fillRect(canvas.width / 2 - 12, canvas.height / 2 - 0.5, 24, 1.5);
-    context.fillRect(canvas.width / 2 - 0.5, canvas.height / 2 - 12, 1.5, 24);
   }
 
   /** Ids of both layers at a place of the canvas. @param {number} px @param {number} py */
@@ -362,15 +294,8 @@ export class Viewer {
   }
 
   /** The resolution that is drawn: the coarsest that has a pixel for each of the screen. */
-  level() {
-    const levels = this.facts?.levels ?? 1;
-    return Math.min(Math.max(Math.floor(Math.log2(1 / this.view.zoom)), 0), levels - 1);
-  }
-
-  /** Whether any object of a layer has an outline. @param {number} place */
-  isVisible(place) {
-    const layer = this.layers[place], chosen = this.selected?.layer === place;
-    return Boolean(layer) && (chosen || !layer?.colours.length || layer.colours.some((colour) => colour > 0));
+  level(zoom = this.view.zoom, levels = this.facts?.levels ?? 1) {
+    return Math.min(Math.max(Math.floor(Math.log2(1 / zoom)), 0), levels - 1);
   }
 
   /** Report a click at the middle of the canvas, for those who use the keyboard. */
@@ -379,54 +304,13 @@ export class Viewer {
     this.clicked(y, x, this.idsAt(px, py), new PointerEvent("pointerup"));
   }
 
-  listen() {
-    const { canvas } = this;
-    /** @type {Map<number, {x: number, y: number}>} */
-    const down = new Map();
-    let dragged = 0;
-    const at = (/** @type {MouseEvent} */ event) => {
-      const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width;
-      return { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio };
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      down.set(event.pointerId, at(event));
-      if (down.size === 1) dragged = 0;
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const before = down.get(event.pointerId);
-      if (!before) return;
-      const now = at(event), other = [...down].find(([id]) => id !== event.pointerId)?.[1];
-      dragged += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
-      if (other) {
-        const apart = (/** @type {{x: number, y: number}} */ p) => Math.hypot(p.x - other.x, p.y - other.y);
-        this.zoom(apart(now) / Math.max(apart(before), 1), other.x, other.y);
-      } else if (dragged > 4) this.pan(now.x - before.x, now.y - before.y);
-      down.set(event.pointerId, now);
-    });
-    const up = (/** @type {PointerEvent} */ event) => {
-      const one = down.size === 1 && down.has(event.pointerId);
-      down.delete(event.pointerId);
-      if (!one || dragged > 4 || event.type !== "pointerup") return;
-      const { x: px, y: py } = at(event), { y, x } = this.place(px, py);
-      this.cross = false;
-      this.clicked(y, x, this.idsAt(px, py), event);
-    };
-    canvas.addEventListener("pointerup", up);
-    canvas.addEventListener("pointercancel", up);
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const { x, y } = at(event);
-      this.zoom(2 ** (-event.deltaY / 300), x, y);
-    }, { passive: false });
-  }
-
   /** Keys that every page with an image has. @returns {import("./dom.js").Action[]} */
   actions() {
     const step = () => Math.min(this.canvas.width, this.canvas.height) / 8;
     const move = (/** @type {number} */ dx, /** @type {number} */ dy) => () => { this.cross = true; this.pan(dx * step(), dy * step()); };
+    const modes = { outline: "fill", fill: "raw", raw: "outline" };
     return [
-      { key: "z", shown: "Z", text: `show: ${this.mode}`, run: () => { this.mode = /** @type {any} */ ({ outline: "fill", fill: "raw", raw: "outline" })[this.mode]; this.draw(); } },
+      { key: "z", shown: "Z", text: "outline, fill, raw", run: () => { this.mode = /** @type {any} */ (modes[this.mode]); this.draw(); } },
       { key: "h", shown: "H", text: "hold to hide", run: () => { this.hidden = true; this.draw(); }, held: () => { this.hidden = false; this.draw(); } },
       { key: "0", text: "fit", run: () => this.fit() },
       { key: "+", text: "closer", also: ["="], run: () => this.zoom(1.5) },
@@ -437,28 +321,13 @@ export class Viewer {
   }
 }
 
-/** Add two colours, each channel up to 255. @param {number} a @param {number} b */
-function sum(a, b) {
-  const r = Math.min((a & 255) + (b & 255), 255);
-  const g = Math.min(((a >>> 8) & 255) + ((b >>> 8) & 255), 255);
-  const c = Math.min(((a >>> 16) & 255) + ((b >>> 16) & 255), 255);
-  return (0xff000000 | (c << 16) | (g << 8) | r) >>> 0;
+/** Colours of a layer, and whether any is drawn. @param {Uint32Array} colours @param {number} usual */
+function shades(colours, usual) {
+  return { colours, usual, shown: !colours.length || colours.some((colour) => colour > 0) };
 }
 
-/** Cut columns of the screen where the tile changes: tile (-1 outside), first, last + 1. @param {Int32Array} columns @returns {[number, number, number][]} */
-function split(columns) {
-  /** @type {[number, number, number][]} */
-  const segments = [];
-  for (let x = 0; x < columns.length; x += 1) {
-    const tile = columns[x] < 0 ? -1 : columns[x] >> 9;
-    const last = segments[segments.length - 1];
-    if (last && last[0] === tile) last[2] = x + 1;
-    else segments.push([tile, x, x + 1]);
-  }
-  return segments;
-}
-
-/** @param {number} colour */
-export function css(colour) {
-  return `rgb(${colour & 255} ${(colour >>> 8) & 255} ${(colour >>> 16) & 255})`;
+/** Whether no two channels share a colour, so that they are added bit by bit. @param {Channel[]} channels */
+function disjoint(channels) {
+  const used = [0, 1, 2].map((n) => channels.filter((one) => (one.colour ?? [1, 1, 1])[n]).length);
+  return Math.max(...used) <= 1;
 }
