@@ -16,8 +16,9 @@ from sparcell.core.labels import check_labels
 from sparcell.evaluation import count_overlaps, match_objects
 from sparcell.io import open_image, write_image
 from sparcell.models import load_model
+from sparcell.prediction.views import agree
 from sparcell.training import load_recipe, train
-from sparcell.training.data.pseudo_labels import add_pseudo_labels, agree, find_teacher
+from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
 from sparcell.training.data.selection import find_auto, find_fields
 
 SHORT = ["fit.max_steps=2", "fit.crops_per_epoch=4", "fit.batch=2", "fit.crop=64"]

@@ -1,4 +1,4 @@
-"""sparcell review: blind review of predictions by experts."""
+"""sparcell review: blind review of predictions by experts, and their correction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 120
 
 app = typer.Typer(
     cls=SuggestingGroup,
-    help="Let experts judge predictions blind; compare them.",
+    help="Let experts judge predictions blind; correct them.",
     no_args_is_help=True,
 )
 
@@ -103,14 +103,42 @@ def agree(
         write_report_files(report, out)
 
 
+@app.command("correct", cls=GroupedCommand)
+def correct(
+    folder: Path = typer.Argument(
+        ..., help="What predict wrote, or a dataset folder with or without labels."
+    ),
+    out: Path = typer.Option(..., "-o", "--output", help="New folder of the correction."),
+    data: Path = typer.Option(
+        None, "--data", help="Dataset folder of the images, where FOLDER does not name it."
+    ),
+    model: str = typer.Option(
+        None,
+        help="Model that compares views; by default the one that predicted; none: random order.",
+    ),
+    split: str = typer.Option(None, help="Only images of this part: test, train or val."),
+    seed: int = typer.Option(0, help="Seed of the random probes."),
+) -> None:
+    """Put predicted objects in order of uncertainty, to correct."""
+    from sparcell.review import new_correction
+
+    new_correction(folder, out, data=data, model=model, split=split, seed=seed)
+
+
 @app.command("export", cls=GroupedCommand)
 def export(
-    session: Path = SESSION,
+    session: Path = typer.Argument(..., help="Folder of the session or of the correction."),
     out: Path = typer.Option(..., "-o", "--output", help="New dataset folder."),
-    by: str = typer.Option("consensus", help="consensus, majority, or the name of an expert."),
-    model: str = typer.Option(None, help="Model whose objects become labels."),
+    by: str = typer.Option(
+        "consensus", help="Of a session: consensus, majority, or the name of an expert."
+    ),
+    model: str = typer.Option(None, help="Of a session: model whose objects become labels."),
 ) -> None:
-    """Make a dataset of the verdicts, to train on."""
-    from sparcell.review import export_review, open_session
+    """Make a dataset of verdicts or corrections, to train on."""
+    from sparcell.review import export_corrections, export_review, open_correction, open_session
+    from sparcell.review.correction import CORRECTION_FILE
 
-    export_review(open_session(session), out, by, model)
+    if (session / CORRECTION_FILE).is_file():
+        export_corrections(open_correction(session), out)
+    else:
+        export_review(open_session(session), out, by, model)

@@ -108,10 +108,10 @@ def export_review(
             of_case = {name: known[case.id] for name, known in chosen.items()}
             of_consensus = judged.get(case.id, CaseVerdict()).judged
             reviewed = _apply(session, case, of_case, of_consensus, by == MAJORITY)
-            _write_field(partial, case.field, reviewed)
+            write_reviewed(partial, case.field, reviewed)
         link_dataset(data, partial, OWN)
-        _copy_others(data, partial, {case.field for case in cases})
-        _write_tables(session, data, partial)
+        copy_others(data, partial, {case.field for case in cases})
+        write_tables(data, partial, {field.name: field.split for field in session.fields})
         logs = [session.root / f"{name}.jsonl" for name in session.experts]
         record = start_record({"by": by, "model": model}, [session.root / FILE, *logs])
         write_json(partial / "record.json", record | {"verb": "review export", "finished": now()})
@@ -206,14 +206,15 @@ def _discs(shape: tuple[int, ...], places: NDArray[np.float64], radius: float) -
     return mask
 
 
-def _write_field(root: Path, name: str, reviewed: Reviewed) -> None:
+def write_reviewed(root: Path, name: str, reviewed: Reviewed) -> None:
+    """Write labels, ignore mask and points of a field into a dataset folder."""
     for kind, pixels in (("labels", reviewed.labels), ("ignore", reviewed.ignore)):
         (root / kind).mkdir(exist_ok=True)
         write_image(root / kind / f"{name}.tif", pixels, "YX", labels=True)
     write_points(root / "points" / f"{name}.csv", reviewed.points)
 
 
-def _copy_others(data: Dataset, root: Path, reviewed: set[str]) -> None:
+def copy_others(data: Dataset, root: Path, reviewed: set[str]) -> None:
     """Copy the annotations of fields that were not reviewed."""
     for sample in data.samples:
         for kind in OWN if sample.name not in reviewed else ():
@@ -226,22 +227,26 @@ def _copy_others(data: Dataset, root: Path, reviewed: set[str]) -> None:
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
 
 
-def _write_tables(session: Session, data: Dataset, root: Path) -> None:
-    """Write the split of all fields, and which labels of other fields were refused."""
-    reviewed = session.field_by_name
+def write_tables(data: Dataset, root: Path, splits: Mapping[str, str]) -> None:
+    """Write the split of all fields, and which labels of other fields were refused.
+
+    Parameters
+    ----------
+    data : Dataset
+    root : Path
+        Of the exported dataset.
+    splits : mapping of str to str
+        Split of each field that was reviewed.
+    """
     rows = [
-        {
-            "name": sample.name,
-            "split": reviewed[sample.name].split if sample.name in reviewed else sample.split,
-            **sample.info,
-        }
+        {"name": sample.name, "split": splits.get(sample.name, sample.split), **sample.info}
         for sample in data.samples
     ]
     write_table(pd.DataFrame(rows), root / "split.csv")
     refused = [
         {"name": sample.name, "accepted": False, "reason": sample.refused}
         for sample in data.samples
-        if sample.refused and sample.name not in reviewed
+        if sample.refused and sample.name not in splits
     ]
     if refused:
         write_table(pd.DataFrame(refused), root / "quality.csv")

@@ -10,42 +10,33 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparcell.core.annotation import Kind
 from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.image_ref import ImageRef
-from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import track
 from sparcell.core.text import counted
-from sparcell.evaluation import count_overlaps
 from sparcell.io import open_image, open_sample, write_image
 from sparcell.models import load_model
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
-from sparcell.prediction.array import predict_array
 from sparcell.prediction.predict_instances import label_axes
-from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.views import MIRRORED, agree, predict_mirrored
 from sparcell.training.data.annotations import is_pseudo_labelled
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.recipe_parts import DataConfig
 
 logger = logging.getLogger(__name__)
 
-VIEWS: tuple[tuple[str, ...], ...] = ((), ("Y",), ("X",), ("Y", "X"))
-"""Axes along which the field is mirrored for each prediction."""
 OUTLINES: frozenset[Kind] = frozenset({"outlines"})
-AGREE = 0.8
-"""Least IoU of a confident object with an object of every other prediction."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +179,7 @@ def label_field(model: Model, runtime: Runtime, image: Image, paths: dict[str, P
     paths : dict
         Files of ``labels`` and ``ignore``.
     """
-    found = [predict_symmetric(model, runtime, image, mirrored) for mirrored in VIEWS]
+    found = [predict_mirrored(model, runtime, image, mirrored) for mirrored in MIRRORED]
     labels = np.zeros_like(found[0])
     ignore = np.zeros(labels.shape, np.uint8)
     # All axes but Y and X: planes agree one by one.
@@ -197,57 +188,6 @@ def label_field(model: Model, runtime: Runtime, image: Image, paths: dict[str, P
     axes = label_axes(image)
     write_image(paths["labels"], labels, axes, image.pixel_size, labels=True)
     write_image(paths["ignore"], ignore, axes, image.pixel_size)
-
-
-def predict_symmetric(
-    model: Model, runtime: Runtime, image: Image, mirrored: Iterable[str]
-) -> Labels:
-    """Predict a mirrored image; return labels mirrored back, with the axes of `label_axes`."""
-    pixels = np.asarray(image.data[tuple(slice(None) for _ in image.axes)])
-    pixels = np.flip(pixels, tuple(image.axes.index(axis) for axis in mirrored))
-    # Test-time augmentation averages mirrored predictions, whose difference is needed here.
-    settings = PredictSettings(tta="none")
-    labels = predict_array(
-        model,
-        pixels,
-        image.axes,
-        settings=settings,
-        runtime=runtime,
-        pixel_size=image.pixel_size,
-    ).labels
-    back: Labels = np.flip(labels, tuple({"Y": -2, "X": -1}[axis] for axis in mirrored))
-    return back
-
-
-def agree(predictions: Sequence[Labels]) -> tuple[Labels, NDArray[np.bool_]]:
-    """Keep the confident objects: those of the first prediction that all others share.
-
-    Parameters
-    ----------
-    predictions : sequence of (Y, X) int32
-        Labels of the same image.
-
-    Returns
-    -------
-    labels : (Y, X) int32
-        Under the label contract.
-    ignore : (Y, X) bool
-        Pixels of objects that are not confident, and pixels at the outline of a confident object
-        on which predictions differ.
-    """
-    first, *others = predictions
-    confident = np.ones(int(first.max(initial=0)) + 1, bool)
-    for other in others:
-        overlaps = count_overlaps(first, other)
-        # Largest IoU of each object of the first prediction with any object of this one.
-        best = np.zeros(len(confident))
-        np.maximum.at(best, overlaps.truth_ids[overlaps.pair_truth], overlaps.iou)
-        confident &= best >= AGREE
-    confident_ids = np.where(confident[first], first, 0)
-    anywhere = reduce(np.logical_or, (labels > 0 for labels in predictions))
-    everywhere = reduce(np.logical_and, (labels > 0 for labels in predictions))
-    ignore = np.where(confident_ids > 0, ~everywhere, anywhere)
-    return connected_labels(confident_ids), ignore
 
 
 def _count(paths: dict[str, Path], totals: Counter[str], image: Image) -> int:

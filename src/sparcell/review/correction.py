@@ -1,0 +1,200 @@
+"""A correction: a folder with predicted objects, and the edits that people make to them.
+
+::
+
+    CORRECTION/
+      correction.json      images, model, seed, and hashes of the files
+      queue.csv            objects in the order in which they are shown
+      start/NAME.tif       labels before the first edit
+      candidates/NAME.tif  objects that other views find and `start` lacks
+      edits/NAME.jsonl     what was edited, see `sparcell.review.edit_log`
+      labels/NAME.tif      labels after the edits, written now and then
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ConfigDict, Field, ValidationError
+
+from sparcell.core.dataset import Dataset, Sample
+from sparcell.core.errors import InputError, first_line
+from sparcell.core.files import sha256
+from sparcell.core.labels import Labels
+from sparcell.core.settings import Settings
+from sparcell.io import open_image
+from sparcell.review.queue import Queued
+
+CORRECTION_FILE = "correction.json"
+QUEUE_FILE = "queue.csv"
+
+
+class CorrectedImage(Settings, frozen=True, extra="forbid"):
+    """An image of a correction as it was when that was made.
+
+    Attributes
+    ----------
+    name, split : str
+        In the dataset.
+    sha256 : str
+        Of the image.
+    start_sha256 : str
+        Of ``start/NAME.tif``.
+    objects : int
+        In ``start/NAME.tif``, ids 1 to `objects`.
+    candidates : int
+        In ``candidates/NAME.tif``.
+    shape : (int, int)
+        Height and width, px.
+    """
+
+    name: str
+    split: str
+    sha256: str
+    start_sha256: str
+    objects: int = Field(ge=0)
+    candidates: int = Field(0, ge=0)
+    shape: tuple[int, int]
+
+
+class Correction(Settings):
+    """A correction as it was made; the edits are in logs beside it.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder.
+    version : int
+        Of the file's format.
+    dataset : str
+        Folder of the images, relative to `root` where both are on one drive.
+    labels_of : str
+        Folder that the labels were copied from.
+    model : str
+        File of the model that predicted them; empty where there is none.
+    predicted : dict
+        Settings of the prediction that matter to the model: ``diameter`` and ``channels``.
+    diameter : float
+        Median diameter of all objects, px; 0 where there is none.
+    seed : int
+    created : str
+        UTC, ISO 8601.
+    images : tuple of CorrectedImage
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path = Field(exclude=True)
+    version: int = 1
+    dataset: str
+    labels_of: str
+    model: str = ""
+    predicted: dict[str, Any] = Field(default_factory=dict)
+    diameter: float = 0.0
+    seed: int
+    created: str
+    images: tuple[CorrectedImage, ...]
+
+    def image(self, name: str) -> CorrectedImage:
+        """Return an image by its name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = next((one for one in self.images if one.name == name), None)
+        if found is None:
+            raise InputError(f"image {name}", f"an image of {self.root}", "correct the name")
+        return found
+
+    def read_start(self, name: str) -> Labels:
+        """Read the labels of an image before the first edit, (Y, X) int32.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or was changed.
+        """
+        path = self.root / "start" / f"{name}.tif"
+        if not path.is_file() or sha256(path) != self.image(name).start_sha256:
+            raise InputError(
+                f"{path}, which is missing or was changed",
+                "the labels that edits begin with",
+                "restore the file from a backup",
+            )
+        return open_image(path).read_labels()
+
+    def candidates_path(self, name: str) -> Path:
+        """File of the objects that other views find."""
+        return self.root / "candidates" / f"{name}.tif"
+
+    def log_path(self, name: str) -> Path:
+        """Log of the edits of an image."""
+        return self.root / "edits" / f"{name}.jsonl"
+
+    def labels_path(self, name: str) -> Path:
+        """File of the labels after the edits."""
+        return self.root / "labels" / f"{name}.tif"
+
+    @cached_property
+    def queue(self) -> list[Queued]:
+        """All objects in the order in which they are shown."""
+        rows = pd.read_csv(self.root / QUEUE_FILE, dtype={"field": str}, keep_default_na=False)
+        return [Queued(*row) for row in rows[list(Queued._fields)].itertuples(index=False)]
+
+    @cached_property
+    def dataset_root(self) -> Path:
+        """Folder of the images."""
+        return Path(os.path.normpath(self.root / self.dataset))
+
+    def sample(self, name: str) -> Sample:
+        """Return an image of the dataset.
+
+        Raises
+        ------
+        InputError
+            If the dataset does not have it any more.
+        """
+        if name not in self._samples:
+            raise InputError(
+                f"no image {name} in {self.dataset_root}",
+                "the images that the correction was made of",
+                "put them back",
+            )
+        return self._samples[name]
+
+    @cached_property
+    def _samples(self) -> dict[str, Sample]:
+        return {sample.name: sample for sample in Dataset.open(self.dataset_root).samples}
+
+
+def open_correction(folder: Path | str) -> Correction:
+    """Open a correction.
+
+    Raises
+    ------
+    InputError
+        If the folder has none, or its file is damaged.
+    """
+    path = Path(folder) / CORRECTION_FILE
+    if not path.is_file():
+        raise InputError(
+            f"no {CORRECTION_FILE} in {folder}",
+            "a correction",
+            "make one with `sparcell review correct`, or correct the path",
+        )
+    try:
+        content = json.loads(path.read_text("utf8"))
+        return Correction.model_validate({**content, "root": path.parent})
+    except (ValueError, TypeError, RecursionError, ValidationError) as error:
+        raise InputError(
+            f"a damaged {path} ({first_line(error)})",
+            "the file as it was written",
+            "restore it from a backup",
+        ) from error
