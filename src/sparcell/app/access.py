@@ -89,8 +89,12 @@ class Guard:
 
         async def careful(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = {key for key, _ in message["headers"]}
                 own = [(key.lower().encode(), value.encode()) for key, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *own]
+                message["headers"] = [
+                    *message["headers"],
+                    *((key, value) for key, value in own if key not in given),
+                ]
             await send(message)
 
         problem = self._problem(scope)

@@ -15,18 +15,21 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from sparcell.app.access import OWNER, Access, Guard, login_response
 from sparcell.app.answers import read_json
+from sparcell.app.forms import Forms
 from sparcell.app.hub import Hub
+from sparcell.app.job_routes import add_jobs
 from sparcell.app.look_routes import add_look
 from sparcell.app.review_routes import add_review
 from sparcell.app.workspace import UnknownIdError
 from sparcell.core.errors import InputError
+from sparcell.jobs import JobQueue
 
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(root: Path | str, access: Access) -> FastAPI:
+def create_app(root: Path | str, access: Access, forms: Forms | None = None) -> FastAPI:
     """Make the server of a folder.
 
     Parameters
@@ -35,6 +38,8 @@ def create_app(root: Path | str, access: Access) -> FastAPI:
         Folder with datasets, predictions and sessions.
     access : Access
         Who may ask for what.
+    forms : Forms, optional
+        Commands that the page can run; none without it.
 
     Raises
     ------
@@ -45,10 +50,14 @@ def create_app(root: Path | str, access: Access) -> FastAPI:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}", "a folder", "check the path")
     hub = Hub(folder)
+    queue = JobQueue(folder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if forms:
+            queue.open()
         yield
+        queue.close()
         hub.close()
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
@@ -66,9 +75,11 @@ def create_app(root: Path | str, access: Access) -> FastAPI:
             raise HTTPException(403, "not during a blind review")
 
     _add_pages(app, access)
-    _add_start(app, hub, known)
+    _add_start(app, hub, known, forms is not None)
     add_look(app, hub, owner)
     add_review(app, hub, known)
+    if forms:
+        add_jobs(app, hub, queue, forms, owner)
     return app
 
 
@@ -116,7 +127,7 @@ def _add_pages(app: FastAPI, access: Access) -> None:
         return login_response(access, str(content.get("token", "")))
 
 
-def _add_start(app: FastAPI, hub: Hub, known: Callable[..., str]) -> None:
+def _add_start(app: FastAPI, hub: Hub, known: Callable[..., str], runs: bool) -> None:
     @app.get("/api/start")
     def start(role: str = Depends(known)) -> dict[str, Any]:
         """Describe the folder, as far as the role may know it."""
@@ -137,7 +148,7 @@ def _add_start(app: FastAPI, hub: Hub, known: Callable[..., str]) -> None:
         ]
         shown = collections if role == OWNER else []
         return {"role": role, "folder": hub.root.resolve().name, "collections": shown,
-                "sessions": sessions}  # fmt: skip
+                "sessions": sessions, "runs": runs}  # fmt: skip
 
 
 def _session_for(hub: Hub, session_id: str, role: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from sparcell.app.access import OWNER, Access
+from sparcell.app.forms import Forms
 from sparcell.app.server import create_app, own_hosts
 from sparcell.core.errors import InputError
 
@@ -27,6 +28,7 @@ def serve(
     port: int = 0,
     browser: bool = True,
     tell: Callable[[str], None] = logger.info,
+    forms: Forms | None = None,
 ) -> None:
     """Serve a folder until the process is stopped.
 
@@ -45,6 +47,8 @@ def serve(
         Open the first link in the browser.
     tell : function
         Gets lines for the user, with links that must not be logged.
+    forms : Forms, optional
+        Commands that the page can run; none without it, nor during a blind review.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def serve(
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     access = Access.of(experts or [OWNER], own_hosts(host, port), port)
-    app = create_app(folder, access)
+    app = create_app(folder, access, None if experts else forms)
     if host not in LOOPBACK:
         logger.warning(
             f"everybody who can reach {host} and has a link can use it, and it is not encrypted; "

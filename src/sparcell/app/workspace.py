@@ -37,6 +37,7 @@ class Layer:
 
     id: str
     name: str
+    folder: Path
     predicted: bool
     images: Mapping[str, ImageRef] = field(repr=False)
 
@@ -58,6 +59,7 @@ class Collection:
 
     id: str
     name: str
+    folder: Path
     kind: str
     fields: tuple[Field, ...]
 
@@ -186,7 +188,7 @@ def _read_folder(
             and ("stain" not in sample.files or inside(allowed, sample.files["stain"].path))
         ]
         kind = "predictions" if _is_predicted(folder) else "dataset"
-        return _collect(name, kind, fields), _read_labels(allowed, folder, name)
+        return _collect(folder, name, kind, fields), _read_labels(allowed, folder, name)
     if (folder / "labels").is_dir() and (folder / "record.json").is_file():
         return None, _read_labels(allowed, folder, name)
     if folder.name in ("labels", "ignore", "pictures"):
@@ -200,11 +202,12 @@ def _read_folder(
         return None, None
     refs = [ImageRef(path) for path in paths if inside(allowed, path)]
     fields = [Field(_id("field", name, ref.name), ref.name, ref) for ref in refs]
-    return _collect(name, "images", fields), None
+    return _collect(folder, name, "images", fields), None
 
 
-def _collect(name: str, kind: str, fields: list[Field]) -> Collection | None:
-    return Collection(_id("collection", name), name, kind, tuple(fields)) if fields else None
+def _collect(folder: Path, name: str, kind: str, fields: list[Field]) -> Collection | None:
+    key = _id("collection", name)
+    return Collection(key, name, folder, kind, tuple(fields)) if fields else None
 
 
 def _read_labels(allowed: Sequence[Path], folder: Path, name: str) -> Layer | None:
@@ -217,7 +220,8 @@ def _read_labels(allowed: Sequence[Path], folder: Path, name: str) -> Layer | No
         for ref in [ImageRef.of(image)]
         if inside(allowed, ref.path)
     }
-    return Layer(_id("layer", name), name, _is_predicted(folder), found) if found else None
+    key = _id("layer", name)
+    return Layer(key, name, folder, _is_predicted(folder), found) if found else None
 
 
 def _is_predicted(folder: Path) -> bool:

@@ -27,6 +27,7 @@ def app_(
     if missing := [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]:
         raise InputError(f"no {missing[0]}", "what the app needs", "pip install 'sparcell[app]'")
     from sparcell.app import serve
+    from sparcell.cli.forms import CommandForms
 
     serve(
         folder,
@@ -35,4 +36,5 @@ def app_(
         port=port,
         browser=browser,
         tell=lambda line: typer.echo(line),
+        forms=CommandForms(),
     )

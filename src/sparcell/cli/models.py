@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,13 +117,49 @@ def _show_choice(choice: Choice) -> None:
                 *(f"{value:.2f}".replace("nan", "-") for value in medians),
             )
         )
+    _print_table(rows)
+    for one in choice.models:
+        if one.failure:
+            echo(f"{one.name}: {one.failure}")
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows with their cells in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         echo("  ".join(cells).rstrip())
-    for one in choice.models:
-        if one.failure:
-            echo(f"{one.name}: {one.failure}")
+
+
+@app.command("compare", cls=GroupedCommand)
+def compare(
+    old: str = typer.Argument(..., help="Model in use: name, model.zip, run folder or package."),
+    new: str = typer.Argument(..., help="Model that may replace it."),
+    data: Path = typer.Option(..., "--data", help="Dataset with labelled test images."),
+    out: Path = typer.Option(
+        Path("comparison"), "-o", "--output", help="Folder for both predictions and the result."
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Skip finished images."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an earlier comparison."),
+    threads: int = typer.Option(0, help="Threads of the network; 0: one per core."),
+) -> None:
+    """Say whether a new model is better, on test images."""
+    from sparcell.model_choice import compare_models
+
+    found = compare_models(old, new, data, out, resume=resume, overwrite=overwrite, threads=threads)
+    rows = [("image", "objects", "old", "new", "difference")]
+    rows += [
+        (
+            one.name,
+            str(one.objects),
+            f"{one.old:.3f}",
+            f"{one.new:.3f}",
+            f"{one.new - one.old:+.3f}",
+        )
+        for one in found.images
+    ]
+    _print_table(rows)
+    echo(found.sentence)
 
 
 @app.command("fetch", cls=GroupedCommand)

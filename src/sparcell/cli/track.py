@@ -18,7 +18,9 @@ def track(
         help="Folder that `sparcell predict` wrote, label images (movies, or a file for each "
         "frame), or a table of points with t, y, x.",
     ),
-    out: Path = typer.Option(..., "-o", "--out", help="Folder for tables and label images."),
+    out: Path = typer.Option(
+        Path("tracked"), "-o", "--output", help="Folder for tables and label images."
+    ),
     images: Path = typer.Option(
         None, help="Folder of the images, to find shifts of the stage from them, too."
     ),

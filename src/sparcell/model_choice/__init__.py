@@ -1,6 +1,7 @@
-"""Which model fits some images? `try_models` predicts a sample by each, and ranks them."""
+"""Which model fits some images, and is a new one better? `try_models` and `compare_models`."""
 
 from sparcell.model_choice.choice import Choice, try_models
+from sparcell.model_choice.comparison import ModelComparison, compare_models
 from sparcell.model_choice.trial import Trial
 
-__all__ = ["Choice", "Trial", "try_models"]
+__all__ = ["Choice", "ModelComparison", "Trial", "compare_models", "try_models"]

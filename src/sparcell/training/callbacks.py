@@ -17,6 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from sparcell.core.files import remove_partial_files, whole_file
+from sparcell.core.progress import report_progress
 from sparcell.core.text import time_left
 from sparcell.methods.task import IMAGE, INSTANCES
 from sparcell.nets.head import is_pretrained
@@ -245,6 +246,8 @@ class MetricsTable(Callback):
             defined = module.validation_score.is_defined
             reached = f"{row[score]:.2f} of 1" if defined else "none, they have no object"
             until = time_left(left) if done < 1 else "done"
+            scores = {key: row[key] for key in (score, "train_loss", "val_loss") if key in row}
+            report_progress("training", done, 1, "", left=left, epoch=row["epoch"], **scores)
             logger.info(f"{done:4.0%}  score on the check images {reached}  {until}")
             logger.debug(
                 f"epoch {row['epoch']:.0f}: train loss {row['train_loss']:.4f}, val loss "

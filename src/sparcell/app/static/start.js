@@ -18,6 +18,7 @@ export async function startPage(start) {
       ...(owner ? EXPLAINED.map((text) => h("p", {}, text)) : [h("p", {}, "You see one image at a time with outlines of what a program found. Mark what is wrong and what it missed; each mark is saved at once. Nobody sees your marks before all experts are done.")])),
   ];
   if (owner) sections.push(images(start));
+  if (owner && start.runs) sections.push(commands());
   sections.push(reviews(start, owner));
   show(h("div", { className: "start" }, ...sections));
 }
@@ -30,6 +31,12 @@ function images(start) {
       h("li", {}, h("a", { href: `#/look/${one.id}/${one.fields[0].id}` }, h("b", {}, one.name),
         h("span", {}, `${kinds[/** @type {"images"} */ (one.kind)]}, ${one.fields.length} image${one.fields.length === 1 ? "" : "s"}`)))))
       : h("p", {}, "There is no image in this folder. Start the app with a folder that has some: ", h("code", {}, "sparcell app FOLDER")));
+}
+
+function commands() {
+  return h("section", {}, h("h2", {}, "Run"), h("ul", { className: "cards" },
+    h("li", {}, h("a", { href: "#/run" }, h("b", {}, "Run a command"), h("span", {}, "label, train, predict, measure, track and more, by form"))),
+    h("li", {}, h("a", { href: "#/compare" }, h("b", {}, "Compare models"), h("span", {}, "old and new on the same test images; keep or drop")))));
 }
 
 /** @param {any} start @param {boolean} owner */
