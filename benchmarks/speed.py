@@ -137,6 +137,7 @@ class Tool:
         self.labels = folder / f"{name}.npy"
         self.log = folder / f"{name}.log"
         self.answers: list[dict[str, float]] = []
+        self.ready: dict[str, float] | None = None
         self.loads: list[float] = []
         environment = dict.fromkeys(THREADS, str(options.threads)) | {"TF_CPP_MIN_LOG_LEVEL": "2"}
         with self.log.open("w") as log:
@@ -147,8 +148,8 @@ class Tool:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        ready = self._read()
-        self.loaded_mib = ready["loaded_mib"] if ready else None
+        self.ready = self._read()
+        self.loaded_mib = self.ready["loaded_mib"] if self.ready else None
 
     def take_turn(self) -> None:
         """Predict once more, unless an earlier turn took too long."""

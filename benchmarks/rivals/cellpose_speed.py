@@ -2,9 +2,10 @@
 
     python cellpose_speed.py IMAGE.npy --threads 2 [--run RUN | --diameter 20]
 
-RUN is a folder of `cellpose_train.py`, whose thresholds and factor of resizing are used; without it
-the network has random weights, and objects of the diameter (px) are resized to Cellpose's 17. Its
-time goes with the pixels that the network sees, so with the square of that factor.
+RUN is a folder of `cellpose_train.py`, whose thresholds and factor of resizing are used. Without it
+the network has random weights, and objects of the diameter (px) are resized to Cellpose's 17. No
+pixel is then taken for an object, so the time is a lower limit. It goes with the pixels that the
+network sees, so with the square of that factor.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
 
 
 def load_network(run: Path | None, diameter: float) -> Callable[[np.ndarray], np.ndarray]:
-    settings: dict[str, Any] = {"diameter": diameter}
+    settings: dict[str, Any] = {"diameter": diameter, "cellprob_threshold": 1e6}
     weights = None
     if run:
         weights = str(run / "model" / "cellpose")

@@ -30,21 +30,26 @@ def take_turns(start: Callable[[], Callable[[np.ndarray], Any]], image: np.ndarr
     start : callable
         Loads the network and gives a callable: (Y, X) uint8 to (Y, X) integer labels, an array or
         a file that is indexed like one.
-    image : (Y, X) uint8
+    image : (Y, X) or (N, Y, X) uint8
+        Of several images, each is a call of its own, as in a loop.
     """
     # What tools print themselves goes beside the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     find = start()
     loaded = peak_memory()
-    find(image[:WARM_UP, :WARM_UP])
-    print(json.dumps({"loaded_mib": loaded}), file=answers, flush=True)
+    images = image if image.ndim == 3 else image[None]
+    find(images[0, :WARM_UP, :WARM_UP])
+    ready = {"loaded_mib": loaded, "cpu_s": time.process_time()}
+    print(json.dumps(ready), file=answers, flush=True)
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
-        labels = find(image)
+        labels = [find(one) for one in images]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         answer = {"s": wall, "cpu_s": cpu, "peak_mib": peak_memory()}
-        np.save(line.strip(), labels[:, :])
+        # A file is read whole.
+        found = np.stack([one[:, :] for one in labels])
+        np.save(line.strip(), found if image.ndim == 3 else found[0])
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -31,6 +31,13 @@ def test_background_follows_a_slope_below_nuclei() -> None:
     assert np.abs(error[:, 64:-64]).max() < 8
 
 
+@pytest.mark.parametrize("edge", (1, 2, 7, 64))
+def test_background_of_a_cell_is_its_lower_quartile(edge: int) -> None:
+    stain = np.random.default_rng(0).normal(100, 9, (edge, edge)).astype(np.float32)
+    found = grid_background(StainView.of(stain), 64)
+    assert found[0, 0] == pytest.approx(np.quantile(stain, 0.25), rel=1e-6)
+
+
 def test_background_of_a_window_is_that_of_the_whole() -> None:
     rng = np.random.default_rng(0)
     cells = rng.normal(size=(5, 7)).astype(np.float32)

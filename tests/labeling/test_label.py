@@ -16,6 +16,7 @@ import pytest
 import tifffile
 from bases.holder import held_elsewhere
 from pictures import f1, grid, stain_of
+from PIL import Image as Pillow
 
 from sparcell.annotations.labelled_dataset import check_finished
 from sparcell.classical.auto import AutoSettings
@@ -24,6 +25,7 @@ from sparcell.cli import main
 from sparcell.core.dataset import Dataset
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
 from sparcell.io import open_image, write_image
 from sparcell.labeling import label
 from sparcell.system.lock import LOCK
@@ -335,6 +337,28 @@ def test_contact_sheet_has_24_fields_a_page(tmp_path: Path) -> None:
     sheet.flush()
     pages = {"contact_sheet.png", "contact_sheet_2.png", "contact_sheet_3.png"}
     assert {path.name for path in tmp_path.iterdir()} == pages
+
+
+def test_contact_sheet_shows_result_and_uncertain_pixels(tmp_path: Path) -> None:
+    from sparcell.labeling.contact_sheet import ContactSheet, Thumbnail
+
+    sheet = ContactSheet(tmp_path / "contact_sheet.png")
+    stain = np.zeros((40, 60), np.float32)
+    stain[10:20, 10:20] = 100
+    labels, ignore = (stain > 0).astype(int), np.zeros((40, 60), int)
+    ignore[30:35, 30:35] = 1
+    sheet.add(Thumbnail("first", "", stain, labels, ignore))
+    sheet.add(Thumbnail("Зелёный µ", "leak: much", stain, labels))
+    sheet.add(Thumbnail("unreadable", "cannot be read"))
+    sheet.flush()
+    page = np.asarray(Pillow.open(tmp_path / "contact_sheet.png").convert("RGB"))
+    # Above the legend: three fields side by side.
+    cells = [page[:-60, left : left + page.shape[1] // 3] for left in (0, 352, 704)]
+    colours = [{tuple(colour) for colour in cell.reshape(-1, 3).tolist()} for cell in cells]
+    assert MATCHED in colours[0] and EXTRA not in colours[0]
+    assert tuple(int(0.4 * part) for part in MISSED) in colours[0]
+    assert EXTRA in colours[1] and MATCHED not in colours[1]
+    assert not colours[2] & {MATCHED, EXTRA, MISSED}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparcell import predict_array
 from sparcell.core.errors import InputError
 from sparcell.models import Model
+from sparcell.models.model_cache import MODELS
 from sparcell.models.open_networks import MOST_OPEN
 from sparcell.models.runtime import RUNTIMES, OnnxRuntime
 
@@ -156,6 +157,24 @@ def test_a_forked_process_opens_its_own(model: Model, started: list[int]) -> Non
     process.join(60)
     assert process.exitcode == 0
     assert model.open("counting", 1) is runtime and started == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_process_forked_while_a_model_is_read_reads_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "model.zip"
+    bright_model().save(path)
+    reading, writing = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: writing.send(MODELS.get(path).digest)
+    )
+    # Another thread of the parent is reading a model.
+    with MODELS._lock:
+        process.start()
+    assert reading.poll(60)
+    assert reading.recv() == bright_model().digest
+    process.join(60)
+    assert process.exitcode == 0
 
 
 def test_a_file_is_read_once_until_it_changes(

@@ -13,6 +13,7 @@ from sparcell.preprocessing.signal_range import (
     bin_means,
     grey_step,
     measure_signal,
+    median_around,
     shorth,
     trimmed_halves,
 )
@@ -33,6 +34,12 @@ def discs(brightness: float = 200.0, radius: int = 12) -> NDArray[np.float64]:
         for column in (30, 95, 160, 225):
             image[np.hypot(y - row, x - column) <= radius] = brightness
     return image
+
+
+def test_median_of_cells_is_that_of_scipy() -> None:
+    grid = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
+    expected = ndimage.median_filter(grid, (1, 3, 3), mode="nearest")
+    np.testing.assert_array_equal(median_around(grid), expected)
 
 
 def measure(image: NDArray[np.float64]) -> object:

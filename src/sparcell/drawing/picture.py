@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -217,6 +219,18 @@ def draw_scale_bar(picture: Picture, pixel_size: float | None) -> Picture:
         stroke_fill="black",
     )
     return np.asarray(canvas)
+
+
+@cache
+def text_font(size: int) -> Any:
+    """Font for text of any alphabet, `size` px high: that of Matplotlib, without its import."""
+    found = find_spec("matplotlib")
+    folders = found.submodule_search_locations if found else None
+    for folder in folders or []:
+        file = Path(folder) / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if file.exists():
+            return ImageFont.truetype(str(file), size)
+    return ImageFont.load_default(size)
 
 
 def round_length(most: float) -> float:

@@ -9,19 +9,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw
 
 from sparcell.classical.stain_statistics import StainView
-from sparcell.core.files import whole_file
 from sparcell.core.text import printable
 from sparcell.core.tiles import tiles
 from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
+from sparcell.drawing.picture import save_png, text_font
 from sparcell.morphology.boundaries import inner_boundary
 
 FIELDS_PER_PAGE = 24
 COLUMNS = 6
 THUMBNAIL_PX = 480
-OUTLINE = {True: np.array(MATCHED) / 255, False: np.array(EXTRA) / 255}
-IGNORED = np.array(MISSED) / 255
+EDGE, GAP = 340, 6
+"""Longest edge of a picture, and distance from its cell's rim, px."""
+CELL = EDGE + 2 * GAP
+"""Width of a picture with its rim, px."""
+FONT_SIZE, LINE = 11, 15
+"""Height of letters and lines, px."""
+MEANINGS = {
+    MATCHED: "outlines, accepted",
+    EXTRA: "outlines, refused",
+    MISSED: "left out as uncertain",
+}
+LEGEND = LINE * len(MEANINGS) + GAP
+"""Height of the legend, px."""
 
 
 @dataclass(frozen=True)
@@ -83,61 +96,74 @@ class ContactSheet:
         """Write the fields that are not yet written as a page."""
         if not self._waiting:
             return
-        # Starting matplotlib takes half a second that no other verb should pay.
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         columns = min(COLUMNS, len(self._waiting))
-        rows = -(-len(self._waiting) // columns)
-        figure = Figure(figsize=(3.2 * columns, 3.7 * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-        for axis in axes.ravel():
-            axis.set_axis_off()
-        for axis, thumbnail in zip(axes.ravel(), self._waiting, strict=False):
-            _draw(axis, thumbnail)
-        _add_legend(figure)
+        cells = [_draw(thumbnail) for thumbnail in self._waiting]
+        rows = [cells[first : first + columns] for first in range(0, len(cells), columns)]
+        heights = [max(cell.height for cell in row) for row in rows]
+        page = Pillow.new("RGB", (columns * CELL, sum(heights) + LEGEND), "white")
+        top = 0
+        for row, height in zip(rows, heights, strict=True):
+            for column, cell in enumerate(row):
+                page.paste(cell, (column * CELL, top))
+            top += height
+        _add_legend(ImageDraw.Draw(page), top)
         self.pages += 1
-        page = self.path
+        path = self.path
         if self.pages > 1:
-            page = page.with_name(f"{page.stem}_{self.pages}{page.suffix}")
-        with whole_file(page) as partial:
-            FigureCanvasAgg(figure).print_figure(str(partial), dpi=110)
+            path = path.with_name(f"{path.stem}_{self.pages}{path.suffix}")
+        save_png(np.asarray(page), path)
         self._waiting.clear()
 
 
-def _add_legend(figure: Any) -> None:
+def _add_legend(page: ImageDraw.ImageDraw, top: int) -> None:
     """Say what the colours mean, below the pictures."""
-    from matplotlib.patches import Patch
-
-    meanings = (
-        ("outlines, accepted", OUTLINE[True]),
-        ("outlines, refused", OUTLINE[False]),
-        ("left out as uncertain", IGNORED),
-    )
-    patches = [Patch(color=tuple(colour), label=label) for label, colour in meanings]
-    figure.legend(handles=patches, loc="outside lower left", ncols=1, fontsize=7, frameon=False)
+    for colour, meaning in MEANINGS.items():
+        page.rectangle((GAP, top + 4, GAP + 20, top + 12), fill=colour)
+        page.text((GAP + 28, top), meaning, fill="black", font=text_font(FONT_SIZE))
+        top += LINE
 
 
-def _draw(axis: Any, thumbnail: Thumbnail) -> None:
+def _draw(thumbnail: Thumbnail) -> Pillow.Image:
+    """Draw name, result and picture of one field."""
     accepted = not thumbnail.reason
     result = "accepted" if accepted else "refused: " + thumbnail.reason
     title = textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(result, 48)[:3]
-    axis.set_title(
-        printable("\n".join(title)),
-        fontsize=7,
-        # A name with two dollars is no formula.
-        parse_math=False,
-        color="black" if accepted else "firebrick",
-    )
+    picture = _picture(thumbnail)
+    top = GAP + LINE * len(title)
+    cell = Pillow.new("RGB", (CELL, top + (picture.height if picture else EDGE) + GAP), "white")
+    draw = ImageDraw.Draw(cell)
+    font = text_font(FONT_SIZE)
+    for number, line in enumerate(title):
+        draw.text(
+            (CELL // 2, GAP + LINE * number),
+            printable(line),
+            fill="black" if accepted else "firebrick",
+            font=font,
+            anchor="ma",
+        )
+    if picture:
+        cell.paste(picture, ((CELL - picture.width) // 2, top))
+    else:
+        middle = (CELL // 2, top + EDGE // 2)
+        draw.text(middle, "no picture", fill="grey", font=font, anchor="mm")
+    return cell
+
+
+def _picture(thumbnail: Thumbnail) -> Pillow.Image | None:
+    """The stain with outlines, its longest edge `EDGE`; None if it could not be read."""
     if thumbnail.stain is None or thumbnail.labels is None:
-        axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=9, color="grey")
-        return
+        return None
     low, high = np.percentile(thumbnail.stain, [1, 99.7])
     # The square root shows dim nuclei beside bright ones.
     grey = np.sqrt(np.clip((thumbnail.stain - low) / max(high - low, 1e-9), 0, 1))
-    picture = np.repeat(grey[..., None], 3, axis=2)
+    picture = np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)
     if thumbnail.ignore is not None:
         ignored = thumbnail.ignore > 0
-        picture[ignored] = 0.6 * picture[ignored] + 0.4 * IGNORED
-    picture[inner_boundary(thumbnail.labels, connectivity=4)] = OUTLINE[accepted]
-    axis.imshow(picture, interpolation="nearest")
+        picture[ignored] = 0.6 * picture[ignored] + 0.4 * np.array(MISSED)
+    boundary = inner_boundary(thumbnail.labels, connectivity=4)
+    picture[boundary] = EXTRA if thumbnail.reason else MATCHED
+    factor = EDGE / max(picture.shape)
+    size = [max(1, round(edge * factor)) for edge in (picture.shape[1], picture.shape[0])]
+    # Means keep the outlines of a picture that is shrunk.
+    how = Pillow.Resampling.BOX if factor < 1 else Pillow.Resampling.NEAREST
+    return Pillow.fromarray(picture).resize((size[0], size[1]), how)

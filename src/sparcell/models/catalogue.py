@@ -9,6 +9,7 @@ import logging
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,7 @@ class Entry:
         return info_of(self.path)
 
 
+@cache
 def bundled_folder() -> Path:
     """Folder of the bundled models."""
     return Path(str(files("sparcell.zoo")))
@@ -114,6 +116,17 @@ def entries() -> dict[str, Entry]:
     return dict(sorted(found.items()))
 
 
+def named_entry(name: str) -> Entry | None:
+    """Look up a model by its name without listing the folders; None if there is none."""
+    if name and not name.startswith(".") and Path(name).name == name:
+        bundled, cached = (folder / f"{name}.zip" for folder in (bundled_folder(), cache_folder()))
+        if bundled.is_file():
+            return Entry(name, bundled, "bundled")
+        if cached.is_file():
+            return Entry(name, cached, "cached")
+    return None
+
+
 def find_entry(name: str) -> Entry:
     """Look up a model by its name.
 
@@ -122,9 +135,9 @@ def find_entry(name: str) -> Entry:
     InputError
         If there is none; it names those there are.
     """
+    if found := named_entry(name):
+        return found
     known = entries()
-    if name in known:
-        return known[name]
     near = get_close_matches(name, known, n=1)
     listed = ", ".join(known) if known else "none is here yet"
     raise InputError(
@@ -151,13 +164,13 @@ def find_model(name: Path | str) -> Path:
         part = next((part for part in parts if part.exists()), None)
         found = part if part is None or part.name == "model.zip" else path
     if found is None:
-        if path.is_dir() and str(name) not in entries():
+        if path.is_dir() and named_entry(str(name)) is None:
             raise InputError(
                 f"no model in the folder {path}",
                 "a model.zip or a bioimage.io package in it",
                 "finish the training with `resume=True`, or check the path",
             )
         return find_entry(str(name)).path
-    if str(name) in entries():
+    if named_entry(str(name)) is not None:
         logger.warning(f"{found} is used; give the model named {name} from another folder")
     return found

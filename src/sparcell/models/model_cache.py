@@ -26,6 +26,10 @@ class ModelCache:
         self._lock = threading.Lock()
         self._models: OrderedDict[tuple[Path, Path], tuple[FileState, Model]] = OrderedDict()
 
+    def after_fork(self) -> None:
+        """Take a new lock in a forked process: a thread of the parent may hold the old one."""
+        self._lock = threading.Lock()
+
     def get(self, model: Model | Path | str) -> Model:
         """Return a model itself, or the one of a name or path; a file that changed is read anew.
 
@@ -63,3 +67,6 @@ def _state(path: Path) -> FileState:
 
 MODELS = ModelCache()
 """Those of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=MODELS.after_fork)

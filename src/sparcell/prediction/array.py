@@ -27,7 +27,7 @@ from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale
-from sparcell.system.machine import cores
+from sparcell.system.machine import usable_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +166,7 @@ def predict_array(
     labels = np.zeros(
         [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
     )
-    table = predict_planes(prepared, labels, prepared.image.source, threads or cores().usable)
+    table = predict_planes(prepared, labels, prepared.image.source, threads or usable_cores())
     if prepared.empty:
         warn_empty([prepared.image.source])
     fit = judge_image(prepared, Image(labels, label_axes(prepared.image)))

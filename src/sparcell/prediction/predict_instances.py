@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -38,7 +39,9 @@ logger = logging.getLogger(__name__)
 
 MOST_TILES = 4
 """Most tiles that are decoded at the same time: each takes memory."""
-MIN_DECODED = 512
+SMALL = 512
+"""Largest edge of planes that are predicted in the thread of the call, px."""
+MIN_DECODED = 1024
 """Fewest columns that are decoded as a tile of their own, px."""
 
 
@@ -106,7 +109,8 @@ def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int
     """
     write = _into(target, label_axes(prepared.image))
     tables: list[pd.DataFrame] = []
-    with ThreadPoolExecutor(min(threads, MOST_TILES)) as pool:
+    threads = min(threads, MOST_TILES)
+    with _InThisThread() if _is_small(prepared) else ThreadPoolExecutor(threads) as pool:
         for plane in prepared.planes:
             tables += _predict_plane(prepared, plane, write, name, pool)
     import pandas as pd
@@ -144,9 +148,11 @@ def _predict_plane(
         tables.append(pool.submit(measure, found))
 
     output = model.method.output
-    rows = run_ahead(map_rows(network_image, plane, scaling, prepared.runtime, cuts, output))
-    # The network opens in the thread of `run_ahead`; the import takes as long.
-    import pandas  # noqa: F401
+    rows = map_rows(network_image, plane, scaling, prepared.runtime, cuts, output)
+    if not isinstance(pool, _InThisThread):
+        rows = run_ahead(rows)
+        # The network opens in the thread of `run_ahead`; the import takes as long.
+        import pandas  # noqa: F401
 
     if network_image.shape == image.shape:
         bands = stitcher.run(rows, submit)
@@ -199,6 +205,21 @@ def _into(target: Any, axes: str) -> Callable[[Plane, RowBand], None]:
         target[tuple(index[a] for a in axes)] = band.labels.astype(target.dtype, copy=False)
 
     return write
+
+
+class _InThisThread(Executor):
+    """Runs each call at once: a small plane takes less time than threads take to start."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(call(*args, **kwargs))
+        return done
+
+
+def _is_small(prepared: PreparedImage) -> bool:
+    """Whether a plane is one tile, so that threads would wait for each other."""
+    # The first plane in a process opens the network in a thread.
+    return max(prepared.network_image.shape) <= SMALL and "pandas" in sys.modules
 
 
 class _TooManyIds(Exception):

@@ -53,7 +53,7 @@ from sparcell.prediction.predict_stain import check_stain_settings, predict_stai
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import warn_if_far
-from sparcell.system.machine import cores
+from sparcell.system.machine import usable_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,7 +255,7 @@ class InstanceTask(PredictionTask):
     def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
         """See `predict_instances`."""
         labels = item.labels(in_blocks=False)
-        predict_instances(prepared, labels, item.objects, item.name, threads or cores().usable)
+        predict_instances(prepared, labels, item.objects, item.name, threads or usable_cores())
 
     def draw(self, image: Image, item: Item) -> None:
         """See `draw_objects`."""

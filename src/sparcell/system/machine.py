@@ -48,10 +48,14 @@ class Memory(NamedTuple):
     limit: int | None
 
 
+def usable_cores() -> int:
+    """Count the cores that this process may run on, without the limits of control groups."""
+    affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+
+
 def cores(root: Path = ROOT) -> Cores:
     """Count the cores that this process may use."""
-    present = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else present
     quotas = []
     for folder in _control_groups("cpu", root):
         # Microseconds of processor time per period; version 1 has a file for each.
@@ -60,7 +64,7 @@ def cores(root: Path = ROOT) -> Cores:
             times = [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
         if len(times) == 2 and all(number.isdigit() for number in times) and int(times[1]):
             quotas.append(int(times[0]) / int(times[1]))
-    return Cores(usable, present, min(quotas, default=None))
+    return Cores(usable_cores(), os.cpu_count() or 1, min(quotas, default=None))
 
 
 def memory(root: Path = ROOT) -> Memory:

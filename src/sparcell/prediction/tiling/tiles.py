@@ -201,6 +201,13 @@ class Stitcher:
             core, maps = current
             # An empty part of detections still has those at its edge: it must be the lower edge.
             below = following[1][:, : self.halo] if following else maps[:, maps.shape[1] :]
+            if len(self.columns) == 1 and following is None and core.start == 0:
+                # One tile: nothing to compare it with.
+                whole = TileObjects(*self.decode(join([maps], axis=1)), (0, 0), 1)
+                self.count = len(whole.scores)
+                on_found(whole)
+                yield RowBand(0, whole.labels)
+                return
             band = join([above, maps, below], axis=1)
             canvas = np.zeros(band.shape[1:], np.int32)
             canvas[: len(labels_above)] = labels_above
