@@ -19,8 +19,10 @@ from sparcell.drawing.picture import (
     read_ids,
     read_pixels,
     round_length,
+    save_outlined,
     save_png,
 )
+from sparcell.drawing.png import encode_png
 
 
 def luminance(colour: palette.RGB) -> float:
@@ -120,3 +122,29 @@ def test_a_saved_picture_has_the_colours_of_its_pixels(tmp_path: Path, colours: 
     # A palette holds 256 colours, so with an outline grey level 1 is drawn as 0.
     expected = np.where(picture == 1, 0, picture) if colours == 1 else picture
     np.testing.assert_array_equal(saved, expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (16, 1), (7, 9, 3)])
+def test_a_png_holds_its_pixels(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.testing.assert_array_equal(np.asarray(Pillow.open(io.BytesIO(encode_png(pixels)))), pixels)
+
+
+def test_outlined_pixels_have_the_colour_and_others_stay(tmp_path: Path) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    outlined = np.zeros((16, 16), bool)
+    outlined[3, 2:9] = True
+    for pixels in (grey, np.repeat(grey[:, :, None], 3, axis=2)):
+        save_outlined(pixels, outlined, tmp_path / "a.png", palette.MISSED)
+        saved = np.asarray(Pillow.open(tmp_path / "a.png").convert("RGB"))
+        assert (saved[outlined] == palette.MISSED).all()
+        # With a palette, grey level 1 is drawn as 0.
+        assert np.abs(saved[~outlined].astype(int) - grey[~outlined][:, None]).max() <= 1
+
+
+def test_a_large_picture_is_stretched_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).normal(100, 10, (400, 500)).astype(np.float32)
+    whole = picture.stretch(image)
+    monkeypatch.setattr(picture, "SAMPLED", 20_000)
+    sampled = picture.stretch(image)
+    assert np.abs(sampled.astype(int) - whole).max() < 8 and sampled.min() == 0

@@ -13,7 +13,6 @@ from sparcell.drawing.palette import MATCHED
 from sparcell.drawing.picture import (
     Picture,
     Region,
-    draw_outlines,
     draw_scale_bar,
     encode,
     encode_mask,
@@ -22,6 +21,7 @@ from sparcell.drawing.picture import (
     outlines,
     read_ids,
     read_pixels,
+    save_outlined,
     save_png,
 )
 from sparcell.io import open_image, read_pieces
@@ -74,10 +74,10 @@ def draw_objects(image: Image, labels: Path, objects: Path, path: Path) -> None:
     """
     found, plane = open_image(labels), middle_plane(image)
     region = Region.whole(image.shape, LARGEST_EDGE)
-    save_png(_outlined(image, found, plane, region), path)
+    _save_outlined(image, found, plane, region, path)
     if region.step > 1:
         detail = densest_region(objects, plane, image.shape)
-        save_png(_outlined(image, found, plane, detail), detail_path(path))
+        _save_outlined(image, found, plane, detail, detail_path(path))
 
 
 def detail_path(path: Path) -> Path:
@@ -85,10 +85,17 @@ def detail_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_detail.png")
 
 
-def _outlined(image: Image, labels: Image, plane: Plane, region: Region) -> Picture:
+def _save_outlined(image: Image, labels: Image, plane: Plane, region: Region, path: Path) -> None:
     pixels, ids = read_pixels(image, plane, region), read_ids(labels, plane, region)
-    picture = draw_outlines(magnified(pixels), magnified(ids))
-    factor = magnification(ids.shape)
+    picture, mask = magnified(pixels), outlines(magnified(ids))
+    barred = _with_scale_bar(image, region, picture, magnification(ids.shape))
+    # The bar lies above the outlines.
+    changed = barred != picture
+    mask &= ~(changed if changed.ndim == 2 else changed.any(axis=2))
+    save_outlined(barred, mask, path)
+
+
+def _with_scale_bar(image: Image, region: Region, picture: Picture, factor: int) -> Picture:
     if image.pixel_size is not None:
         return draw_scale_bar(picture, image.pixel_size * region.step / factor)
     # Pixels of a picture that is resized are no unit that a reader could use.
