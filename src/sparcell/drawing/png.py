@@ -48,7 +48,8 @@ def encode_png(
     chunks = [_chunk(b"IHDR", header)]
     if palette is not None:
         chunks.append(_chunk(b"PLTE", palette.tobytes()))
-    chunks.append(_chunk(b"IDAT", imagecodecs.deflate_encode(rows.tobytes(), level=level)))
+    compressed = bytes(imagecodecs.deflate_encode(rows.tobytes(), level=level))
+    chunks.append(_chunk(b"IDAT", compressed))
     return b"".join([SIGNATURE, *chunks, _chunk(b"IEND", b"")])
 
 
