@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sparcell.app.correcting import OpenCorrection
 from sparcell.app.object_tables import list_objects
 from sparcell.app.pixels import Source, SourceCache
 from sparcell.app.reviewing import OpenReview
@@ -25,6 +26,7 @@ class Hub:
         self.workspace: Workspace = scan(root)
         self.sources = SourceCache()
         self.reviews: dict[str, OpenReview] = {}
+        self.corrections: dict[str, OpenCorrection] = {}
 
     def rescan(self) -> Workspace:
         """Look again at what is in the folder."""
@@ -36,6 +38,22 @@ class Hub:
         if session_id not in self.reviews:
             self.reviews[session_id] = OpenReview(self.workspace.session(session_id))
         return self.reviews[session_id]
+
+    def correction(self, correction_id: str) -> OpenCorrection:
+        """Open a correction, or return it if it is open."""
+        if correction_id not in self.corrections:
+            folder = self.workspace.correction(correction_id)
+            self.corrections[correction_id] = OpenCorrection(folder)
+        return self.corrections[correction_id]
+
+    def corrected_pixels(self, correction_id: str, number: int, kind: str) -> Source:
+        """Open the image or the stain of a corrected image."""
+        sample = self.correction(correction_id).sample(number)
+        files = {IMAGE: sample.whole_image, STAIN: sample.files.get("stain")}
+        ref = files.get(kind)
+        if ref is None:
+            raise UnknownIdError(kind)
+        return self._source(f"{correction_id} {number} {kind}", ref)
 
     def pixels(self, field_id: str, kind: str) -> Source:
         """Open the image or the stain of a field."""
@@ -72,9 +90,11 @@ class Hub:
         return self.sources.get(key, lambda: _open(ref, labels))
 
     def close(self) -> None:
-        """Let other processes write the sessions again."""
+        """Let other processes write the sessions and corrections again."""
         for review in self.reviews.values():
             review.close()
+        for correction in self.corrections.values():
+            correction.close()
 
 
 def _open(ref: ImageRef, labels: bool) -> Source:

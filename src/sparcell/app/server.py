@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from sparcell.app.access import OWNER, Access, Guard, login_response
 from sparcell.app.answers import read_json
+from sparcell.app.correct_routes import add_corrections, list_corrections
 from sparcell.app.forms import Forms
 from sparcell.app.hub import Hub
 from sparcell.app.job_routes import add_jobs
@@ -78,6 +79,7 @@ def create_app(root: Path | str, access: Access, forms: Forms | None = None) -> 
     _add_start(app, hub, known, forms is not None)
     add_look(app, hub, owner)
     add_review(app, hub, known)
+    add_corrections(app, hub, owner)
     if forms:
         add_jobs(app, hub, queue, forms, owner)
     return app
@@ -147,8 +149,9 @@ def _add_start(app: FastAPI, hub: Hub, known: Callable[..., str], runs: bool) ->
             for one in workspace.collections
         ]
         shown = collections if role == OWNER else []
+        corrections = list_corrections(hub) if role == OWNER else []
         return {"role": role, "folder": hub.root.resolve().name, "collections": shown,
-                "sessions": sessions, "runs": runs}  # fmt: skip
+                "sessions": sessions, "corrections": corrections, "runs": runs}  # fmt: skip
 
 
 def _session_for(hub: Hub, session_id: str, role: str) -> dict[str, Any] | None:

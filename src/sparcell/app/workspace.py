@@ -18,6 +18,7 @@ from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image_ref import ImageRef
 from sparcell.evaluation.pairs import images_by_name
 from sparcell.io import list_images
+from sparcell.review.correction import CORRECTION_FILE
 from sparcell.review.session import FILE as SESSION_FILE
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Workspace:
     collections: tuple[Collection, ...]
     layers: tuple[Layer, ...]
     sessions: dict[str, Path]
+    corrections: dict[str, Path] = field(default_factory=dict)
 
     def field(self, field_id: str) -> Field:
         """Return a field by its id.
@@ -101,24 +103,35 @@ class Workspace:
             raise UnknownIdError(session_id)
         return self.sessions[session_id]
 
+    def correction(self, correction_id: str) -> Path:
+        """Return the folder of a correction; an `UnknownIdError` if there is none."""
+        if correction_id not in self.corrections:
+            raise UnknownIdError(correction_id)
+        return self.corrections[correction_id]
+
     def layers_of(self, field: Field) -> list[Layer]:
         """List the layers that have labels of a field, by its name."""
         return [layer for layer in self.layers if field.name in layer.images]
 
 
 def scan(root: Path) -> Workspace:
-    """Find datasets, folders of images, label images and sessions.
+    """Find datasets, folders of images, label images, sessions and corrections.
 
     What cannot be read is left out with a warning. So are links that lead out of the folder. The
     results of `predict` name the folder of their images: that one is read too, if `root` is
     such a folder, and those of folders below it are not.
     """
-    collections, layers, sessions = [], [], {}
+    collections, layers = [], []
+    sessions: dict[str, Path] = {}
+    corrections: dict[str, Path] = {}
     allowed = (root, *_named_folders(root))
     for folder in _folders(root):
         name = str(folder.relative_to(root)) if folder != root else root.resolve().name
         if (folder / SESSION_FILE).is_file():
             sessions[_id("session", name)] = folder
+            continue
+        if (folder / CORRECTION_FILE).is_file():
+            corrections[_id("correction", name)] = folder
             continue
         try:
             collection, layer = _read_folder(allowed, folder, name)
@@ -129,7 +142,7 @@ def scan(root: Path) -> Workspace:
             collections.append(collection)
         if layer:
             layers.append(layer)
-    return Workspace(root, tuple(collections), tuple(layers), sessions)
+    return Workspace(root, tuple(collections), tuple(layers), sessions, corrections)
 
 
 def inside(allowed: Sequence[Path], path: Path) -> bool:
@@ -157,7 +170,8 @@ def _folders(root: Path) -> Iterator[Path]:
                 logger.warning(f"only the first {MOST_FOLDERS} folders of {root} are shown")
                 return
             yield folder
-            if (folder / SESSION_FILE).is_file() or (folder / "images").is_dir():
+            reviewed = any((folder / name).is_file() for name in (SESSION_FILE, CORRECTION_FILE))
+            if reviewed or (folder / "images").is_dir():
                 continue
             following += [
                 child

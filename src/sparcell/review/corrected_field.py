@@ -14,13 +14,16 @@ from sparcell.io import open_image, write_image
 from sparcell.review import edits
 from sparcell.review.correction import Correction
 from sparcell.review.edit_log import Edit, EditRequest
-from sparcell.review.edits import Change, EditableLabels
+from sparcell.review.editable_labels import EditableLabels
+from sparcell.review.edits import Change
 from sparcell.review.line_log import LineLog
 from sparcell.review.patches import Box, to_patch
 
 SAVED_EVERY = 50
 """Edits after which the labels are written whole."""
 QUARTERS = 4
+BEYOND = 1000
+"""Most pixels that a place may be outside the image."""
 Propose = Callable[[Labels, float, float], tuple[Box, NDArray[np.bool_], tuple[str, ...]]]
 """Proposes an object at y and x beside other labels: window, mask and notes."""
 
@@ -174,6 +177,7 @@ class CorrectedField:
         """Compute what an edit changes, without changing it."""
         state, ids, places = self.state, request.objects, request.places
         first = ids[0] if ids else 0
+        self._check_places(request)
         match request.kind:
             case "accept" | "delete" | "merge" | "split" | "grow" | "shrink" if not ids:
                 raise InputError(f"{request.kind} of no object", "an object", "select one first")
@@ -201,6 +205,17 @@ class CorrectedField:
                 return self._take(first)
             case _:
                 return Change(to_patch(()))
+
+    def _check_places(self, request: EditRequest) -> None:
+        """Strokes may leave the image, but not go far from it."""
+        height, width = self.image.shape
+        if any(
+            not (-BEYOND <= y < height + BEYOND and -BEYOND <= x < width + BEYOND)
+            for y, x in request.places
+        ):
+            raise InputError(
+                "a place far outside the image", f"places in {height} x {width} px", "draw again"
+            )
 
     def _add(self, request: EditRequest) -> Change:
         if len(request.places) != 1 or self.propose is None:

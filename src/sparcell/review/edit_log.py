@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -27,7 +28,13 @@ EditKind = Literal[
     "redo",
 ]
 MOST_PLACES = 5000
-Place = tuple[float, float]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Place = tuple[Coordinate, Coordinate]
+
+
+def precise_now() -> str:
+    """UTC, ISO 8601, to the microsecond: undo goes to the image that was edited last."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 class EditRequest(Line, frozen=True, extra="forbid"):
@@ -55,6 +62,7 @@ class EditRequest(Line, frozen=True, extra="forbid"):
         Since the object was shown.
     """
 
+    time: str = Field(default_factory=precise_now, max_length=40)
     kind: EditKind
     objects: tuple[int, ...] = ()
     places: tuple[Place, ...] = Field((), max_length=MOST_PLACES)

@@ -78,8 +78,9 @@ function find(event) {
   if (target.closest("input:not([type=range]):not([type=checkbox]), textarea, select, dialog")) return undefined;
   // A focused button takes Enter and the space bar for itself.
   if (target.closest("button, a, summary") && ["Enter", " "].includes(event.key)) return undefined;
-  const name = nameOf(event);
-  return actions.find((one) => one.key === name || (one.also ?? []).includes(name));
+  const name = nameOf(event), shifted = `Shift+${name}`;
+  const called = (/** @type {string} */ wanted) => actions.find((one) => one.key === wanted || (one.also ?? []).includes(wanted));
+  return (event.shiftKey && called(shifted)) || called(name);
 }
 
 addEventListener("keydown", (event) => {

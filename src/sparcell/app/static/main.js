@@ -4,13 +4,14 @@ import { get, post, Refused } from "./api.js";
 import { agreementPage } from "./agreement.js";
 import { blindPage } from "./blind.js";
 import { comparePage } from "./compare.js";
+import { correctPage } from "./correct.js";
 import { problem, setActions, show, status, trail } from "./dom.js";
 import { lookPage } from "./look.js";
 import { runPage } from "./run.js";
 import { startPage } from "./start.js";
 
 /** @type {Record<string, (start: any, ...words: string[]) => Promise<void | (() => void)>>} */
-const PAGES = { "": startPage, look: lookPage, review: blindPage, agreement: agreementPage, run: runPage, compare: comparePage };
+const PAGES = { "": startPage, look: lookPage, review: blindPage, agreement: agreementPage, run: runPage, compare: comparePage, correct: correctPage };
 /** @type {void | (() => void)} */
 let leave;
 /** @type {any} */

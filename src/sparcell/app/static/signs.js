@@ -4,7 +4,7 @@ import { css } from "./colours.js";
 
 /**
  * @typedef {{y: number, x: number, sign: string, colour: number}} Sign
- * @typedef {{places: [number, number][], colour: number, dashed?: boolean}} Path places are y and x, px
+ * @typedef {{places: [number, number][], colour: number, dashed?: boolean, wide?: number}} Path places are y and x, px; `wide` px of the image for a stroke of a brush
  */
 
 /**
@@ -14,7 +14,7 @@ import { css } from "./colours.js";
 export function drawSigns(context, { zoom, x: left, y: top, signs, paths, cross }) {
   const { width, height } = context.canvas, ratio = Math.min(devicePixelRatio || 1, 2);
   const at = (/** @type {number} */ y, /** @type {number} */ x) => ({ px: (x + 0.5) * zoom - left, py: (y + 0.5) * zoom - top });
-  drawPaths(context, paths, at, ratio);
+  drawPaths(context, paths, at, ratio, zoom);
   const size = Math.min(Math.max(zoom * 5, 7), 16) * ratio;
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -36,11 +36,12 @@ export function drawSigns(context, { zoom, x: left, y: top, signs, paths, cross 
 
 /**
  * @param {CanvasRenderingContext2D} context @param {Path[]} paths
- * @param {(y: number, x: number) => {px: number, py: number}} at @param {number} ratio
+ * @param {(y: number, x: number) => {px: number, py: number}} at @param {number} ratio @param {number} zoom
  */
-function drawPaths(context, paths, at, ratio) {
-  context.lineJoin = "round";
-  for (const { places, colour, dashed } of paths) {
+function drawPaths(context, paths, at, ratio, zoom) {
+  context.lineJoin = context.lineCap = "round";
+  for (const { places, colour, dashed, wide } of paths) {
+    if (wide) { drawStroke(context, places.map(([y, x]) => at(y, x)), colour, wide * zoom); continue; }
     context.setLineDash(dashed ? [5 * ratio, 4 * ratio] : []);
     context.beginPath();
     for (const [y, x] of places) { const { px, py } = at(y, x); context.lineTo(px, py); }
@@ -52,4 +53,17 @@ function drawPaths(context, paths, at, ratio) {
     }
   }
   context.setLineDash([]);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {{px: number, py: number}[]} places @param {number} colour @param {number} wide */
+function drawStroke(context, places, colour, wide) {
+  context.setLineDash([]);
+  context.globalAlpha = 0.45;
+  context.strokeStyle = css(colour);
+  context.lineWidth = wide;
+  context.beginPath();
+  for (const { px, py } of places) context.lineTo(px, py);
+  if (places.length === 1) context.lineTo(places[0].px + 0.01, places[0].py);
+  context.stroke();
+  context.globalAlpha = 1;
 }

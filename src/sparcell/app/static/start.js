@@ -5,6 +5,7 @@ import { h, problem, show, trail } from "./dom.js";
 const EXPLAINED = [
   "This page shows the images of one folder with what was found in them, and nothing of it leaves this computer.",
   "Look draws labels and predictions over an image and takes you from error to error.",
+  "Correct shows the most uncertain objects first; what you correct becomes data to train on.",
   "In a blind review, experts mark false and missed objects without knowing which model made them.",
 ];
 
@@ -17,7 +18,7 @@ export async function startPage(start) {
       h("h1", {}, owner ? `Folder ${start.folder}` : `Blind review by ${start.role}`),
       ...(owner ? EXPLAINED.map((text) => h("p", {}, text)) : [h("p", {}, "You see one image at a time with outlines of what a program found. Mark what is wrong and what it missed; each mark is saved at once. Nobody sees your marks before all experts are done.")])),
   ];
-  if (owner) sections.push(images(start));
+  if (owner) sections.push(images(start), corrections(start));
   if (owner && start.runs) sections.push(commands());
   sections.push(reviews(start, owner));
   show(h("div", { className: "start" }, ...sections));
@@ -37,6 +38,15 @@ function commands() {
   return h("section", {}, h("h2", {}, "Run"), h("ul", { className: "cards" },
     h("li", {}, h("a", { href: "#/run" }, h("b", {}, "Run a command"), h("span", {}, "label, train, predict, measure, track and more, by form"))),
     h("li", {}, h("a", { href: "#/compare" }, h("b", {}, "Compare models"), h("span", {}, "old and new on the same test images; keep or drop")))));
+}
+
+/** @param {any} start */
+function corrections(start) {
+  const items = start.corrections.map((/** @type {any} */ one) => (one.problem ? h("li", {}, h("b", {}, one.name), problem(one.problem))
+    : h("li", {}, h("a", { href: `#/correct/${one.id}` }, h("b", {}, one.name), h("span", {}, `${one.objects} objects, ${one.left} left to look at`)))));
+  return h("section", {}, h("h2", {}, "Correct"),
+    items.length ? h("ul", { className: "cards" }, ...items) : null,
+    h("p", {}, "A correction starts from a prediction: ", h("code", {}, "sparcell review correct PREDICTED -o correction"), ". Then it is listed here."));
 }
 
 /** @param {any} start @param {boolean} owner */

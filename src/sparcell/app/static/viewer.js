@@ -13,6 +13,7 @@ import { TILE, Tiles } from "./tiles.js";
  * @typedef {(channel: number, level: number, row: number, column: number) => string} ImageAddress
  * @typedef {(level: number, row: number, column: number) => string} LabelAddress
  * @typedef {{tiles: Tiles, colours: Uint32Array, usual: number, shown: boolean}} Layer
+ * @typedef {{move: (y: number, x: number) => void, end: () => void, cancel: () => void, clicks?: boolean}} Grab a drag that a tool takes; with `clicks` also one that is none
  */
 
 /** A canvas with an image that can be moved and zoomed. */
@@ -48,6 +49,8 @@ export class Viewer {
     this.cross = false;
     this.view = { x: 0, y: 0, zoom: 1 };
     this.moved = () => {};
+    /** @type {(y: number, x: number, event: PointerEvent) => Grab | null} what a tool does with a drag; null: the image moves */
+    this.grab = () => null;
     this.frames = /** @type {number[]} */ ([]);
     /** @type {Tiles[]} of a plane that is about to be shown */
     this.coming = [];
