@@ -158,6 +158,11 @@ class OpenCorrection:
             return {
                 "image": number,
                 "kind": edit.kind,
+                "of": {
+                    "kind": original.kind,
+                    "objects": original.objects,
+                    "quarter": original.quarter,
+                },
                 "revision": field.revision,
                 "runs": [[start, length, after] for start, length, _, after in runs],
                 "rows": _rows(field, present),

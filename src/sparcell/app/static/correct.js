@@ -49,7 +49,19 @@ export async function correctPage(start, correctionId) {
     candidate: (y, x) => pickCandidate(y, x),
   });
 
-  const item = () => items[position];
+  const item = () => items[position], stage = h("div", { className: "stage" }, viewer.canvas, minimap(viewer));
+  let queue = Promise.resolve(), waiting = 0;
+
+  /** Do things one after the other, however fast the keys are pressed. @param {() => Promise<void> | void} work */
+  function later(work) {
+    waiting += 1;
+    stage.setAttribute("aria-busy", "true");
+    queue = queue.then(work).catch((error) => message.replaceChildren(problem(error))).finally(() => {
+      waiting -= 1;
+      if (!waiting) stage.setAttribute("aria-busy", "false");
+    });
+    return queue;
+  }
   const seconds = () => Math.round((Date.now() - shownAt) / 100) / 10;
 
   /** Ask for an edit of the image that is shown; the server refuses it if another tab was faster. @param {any} wanted */
@@ -71,6 +83,8 @@ export async function correctPage(start, correctionId) {
     if (answer.kind === "undo" || answer.kind === "redo") {
       if (answer.place) viewer.go(answer.place[0], answer.place[1], Math.max(answer.place[2], state.diameter));
       hint.textContent = answer.kind === "undo" ? "The last edit is undone." : "The edit is done again.";
+      const again = items.findIndex((one) => isOf(one, answer));
+      if (again >= 0) { position = again; viewer.selected = rows.has(items[again].object) ? { layer: 1, id: items[again].object } : null; }
     } else hint.textContent = answer.notes.join("; ");
     const chosen = viewer.selected?.id ?? 0;
     const made = answer.left.find((/** @type {number} */ id) => rows.has(id));
@@ -145,7 +159,7 @@ export async function correctPage(start, correctionId) {
   function pickCandidate(y, x) {
     const open = state?.outlines.find((/** @type {any} */ one) => !state.settled_candidates.includes(one.id) && within(y, x, one.places));
     const found = open ? items.findIndex((one) => one.image === image && one.candidate && one.object === open.id) : -1;
-    if (found >= 0) go(found);
+    if (found >= 0) later(() => go(found));
     return found >= 0;
   }
 
@@ -242,6 +256,7 @@ export async function correctPage(start, correctionId) {
     if (where === null) { hint.textContent = `There is nothing to ${kind}.`; return; }
     if (where !== image) await openImage(where);
     edit({ kind });
+    await outbox?.empty();
   }
 
   /** @param {number} step */
@@ -279,29 +294,29 @@ export async function correctPage(start, correctionId) {
       { key: "]", text: "larger brush", run: () => tools.size(1) },
     ];
     return [
-      { key: "Enter", text: tools.tool === "select" ? yes : "done with the tool", run: accept },
-      { key: "Delete", shown: "Del", also: ["Backspace"], text: many.size ? "delete all" : one?.candidate && !viewer.selected ? "no cell, next" : "delete", run: remove },
+      { key: "Enter", text: tools.tool === "select" ? yes : "done with the tool", run: () => later(accept) },
+      { key: "Delete", shown: "Del", also: ["Backspace"], text: many.size ? "delete all" : one?.candidate && !viewer.selected ? "no cell, next" : "delete", run: () => later(remove) },
       choose("merge", "M", "merge"), choose("split", "S", "split"), choose("redraw", "R", "redraw"),
       choose("brush", "B", "brush"), choose("erase", "E", "erase"), ...(painting ? size : size.map((action) => ({ ...action, text: "" }))),
       { key: "Shift+q", shown: "Shift+Q", text: "grow", run: () => resize("grow") },
       { key: "q", shown: "Q", text: "shrink", run: () => resize("shrink") },
       choose("add", "W", "missed cell"),
-      { key: "Ctrl+z", shown: "Ctrl+Z", text: "undo", run: () => { back("undo"); } },
-      { key: "Ctrl+Shift+z", shown: "Ctrl+Shift+Z", text: "redo", run: () => { back("redo"); } },
+      { key: "Ctrl+z", shown: "Ctrl+Z", text: "undo", run: () => later(() => back("undo")) },
+      { key: "Ctrl+Shift+z", shown: "Ctrl+Shift+Z", text: "redo", run: () => later(() => back("redo")) },
       { key: "Escape", shown: "Esc", text: tools.tool === "select" ? "select nothing" : "leave the tool", run: () => { if (tools.tool === "select") select(0); else tools.choose("select"); hint.textContent = ""; } },
-      { key: "p", shown: "P", text: "previous", run: () => { next(-1); } },
-      { key: "n", shown: "N", text: "next", run: () => { next(1); } },
+      { key: "p", shown: "P", text: "previous", run: () => later(() => next(-1)) },
+      { key: "n", shown: "N", text: "next", run: () => later(() => next(1)) },
       { key: "g", shown: "G", text: "use the cross", run: () => viewer.clickCentre() },
-      { key: "v", shown: "V", text: "search this image", run: () => { go(items.findIndex((other) => other.image === image && other.quarter !== undefined && (!other.settled || other.quarter === 3))); } },
-      { key: "a", shown: "A", text: "previous image", run: () => { otherImage(-1); } },
-      { key: "d", shown: "D", text: "next image", run: () => { otherImage(1); } },
+      { key: "v", shown: "V", text: "search this image", run: () => later(() => go(items.findIndex((other) => other.image === image && other.quarter !== undefined && (!other.settled || other.quarter === 3)))) },
+      { key: "a", shown: "A", text: "previous image", run: () => later(() => otherImage(-1)) },
+      { key: "d", shown: "D", text: "next image", run: () => later(() => otherImage(1)) },
       ...(state?.stain ? [{ key: "t", shown: "T", text: "stain", on: () => stained, run: () => { stained = !stained; openStain(); refreshActions(); } }] : []),
       { key: "i", shown: "I", text: "auto contrast", run: contrast.auto },
       ...viewer.actions(),
     ];
   }
 
-  show(h("div", { className: "work" }, h("div", { className: "stage" }, viewer.canvas, minimap(viewer)),
+  show(h("div", { className: "work" }, stage,
     h("aside", { className: "side" },
       h("section", { className: "panel" }, title, bar, reason, facts, hint, message,
         h("div", { className: "row" }, h("button", { type: "button", className: "plain", onclick: exportThem }, "Export the corrections"))),
@@ -311,6 +326,13 @@ export async function correctPage(start, correctionId) {
   const first = items.findIndex((one) => !one.settled);
   await go(Math.max(0, first));
   return () => { outbox?.close(); viewer.close(); };
+}
+
+/** Whether an edit was of an item. @param {Item} one @param {any} answer */
+function isOf(one, { image, of }) {
+  if (one.image !== image) return false;
+  if (of.kind === "scan") return one.quarter === of.quarter;
+  return one.quarter === undefined && one.candidate === ["take", "dismiss"].includes(of.kind) && of.objects.includes(one.object);
 }
 
 /** @param {number} quarter @param {{width: number, height: number}} size */

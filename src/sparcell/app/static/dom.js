@@ -42,7 +42,7 @@ export function status(text) {
 }
 
 /**
- * @typedef {{key: string, text: string, run: () => void, shown?: string, held?: () => void, also?: string[], on?: () => boolean}} Action
+ * @typedef {{key: string, text: string, run: () => unknown, shown?: string, held?: () => void, also?: string[], on?: () => boolean}} Action
  */
 
 /** @type {Action[]} */
