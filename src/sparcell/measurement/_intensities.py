@@ -67,17 +67,21 @@ class IntensityStatistics:
 
     def add(self, rows: slice, starts: Integers, objects: NDArray[np.bool_]) -> None:
         """Add the runs of some rows, as `find_runs` gives their first pixels."""
-        flat = self._values[rows].astype(np.float64).reshape(self._values.shape[0], -1)
+        flat = self._values[rows].reshape(self._values.shape[0], -1)
         if self._centre is None:
             # Squares are taken about a typical value: large offsets would cost the digits. It is
             # whole, so that sums of whole numbers are exact.
-            self._centre = np.rint(flat.mean(axis=1, keepdims=True))
-        flat -= self._centre
-        # A run ends where the next one starts, background included; objects are chosen afterwards.
-        self._sums.append(np.add.reduceat(flat, starts, axis=1)[:, objects])
-        self._lows.append(np.minimum.reduceat(flat, starts, axis=1)[:, objects])
-        self._highs.append(np.maximum.reduceat(flat, starts, axis=1)[:, objects])
-        self._squares.append(np.add.reduceat(flat**2, starts, axis=1)[:, objects])
+            self._centre = np.rint(flat.mean(axis=1, keepdims=True, dtype=np.float64))
+        # Most of a field is background: only the objects' pixels are converted and summed.
+        lengths = np.diff(starts, append=flat.shape[1])
+        inside = flat[:, np.repeat(objects, lengths)].astype(np.float64)
+        inside -= self._centre
+        lengths = lengths[objects]
+        first = np.cumsum(lengths) - lengths
+        self._sums.append(np.add.reduceat(inside, first, axis=1))
+        self._lows.append(np.minimum.reduceat(inside, first, axis=1))
+        self._highs.append(np.maximum.reduceat(inside, first, axis=1))
+        self._squares.append(np.add.reduceat(inside**2, first, axis=1))
 
     def columns(self, number: Integers, area: Integers) -> dict[str, Floats]:
         """Statistics of every object; `number` is the object of each run, from 0."""

@@ -55,14 +55,14 @@ def edge_lengths(strip: ObjectStrip) -> tuple[Integers, Floats]:
     pixels = first + np.flatnonzero(on_edge[first : first + len(strip.core) * pitch])
     ids = flat[pixels]
     # (N,) the arrangement of edge pixels of the same object around each, as a number.
-    code = np.ones(len(pixels), np.int64)
+    code = np.ones(len(pixels), np.uint8)
     for weight, steps in (
         (2, (-pitch, pitch, -1, 1)),
         (10, (-pitch - 1, -pitch + 1, pitch - 1, pitch + 1)),
     ):
         for step in steps:
             around = pixels + step
-            code += weight * (on_edge[around] & (flat[around] == ids))
+            code += np.uint8(weight) * (on_edge[around] & (flat[around] == ids))
     # Sum of the lengths of each object's edge pixels.
     distinct, inverse = np.unique(ids, return_inverse=True)
     lengths = np.bincount(inverse, EDGE_LENGTH[code], len(distinct)).astype(np.float64)

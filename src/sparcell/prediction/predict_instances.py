@@ -113,6 +113,8 @@ def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int
     with _InThisThread() if _is_small(prepared) else ThreadPoolExecutor(threads) as pool:
         for plane in prepared.planes:
             tables += _predict_plane(prepared, plane, write, name, pool)
+    if len(tables) == 1:
+        return tables[0]
     import pandas as pd
 
     return pd.concat(tables, ignore_index=True)
@@ -141,7 +143,9 @@ def _predict_plane(
 
     def measure(found: TileObjects) -> pd.DataFrame:
         table = measure_tile(image, plane, found, name)
-        table["id"] += found.first_id - 1
+        # Of the first tile they count from 1 as they are.
+        if found.first_id > 1:
+            table["id"] += found.first_id - 1
         return table
 
     def submit(found: TileObjects) -> None:

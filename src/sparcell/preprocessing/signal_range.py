@@ -196,7 +196,7 @@ def median_around(grid: Pixels) -> Pixels:
     """
     wide = np.pad(grid, [(0, 0), (1, 1), (1, 1)], mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(wide, (3, 3), (1, 2))
-    return np.asarray(np.median(around, axis=(3, 4)))
+    return np.asarray(np.partition(around.reshape(*grid.shape, 9), 4)[..., 4])
 
 
 def _lower_quartile(values: Pixels) -> Pixels:
