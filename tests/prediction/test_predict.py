@@ -475,3 +475,38 @@ def test_names_with_wells_that_are_not_recognised_are_said(
         write_image(tmp_path / "in" / f"{name}.tif", photograph(ellipses(seed)), "YX")
     predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)
     assert "names not recognised, for example day1-B03-left" in caplog.text
+
+
+def test_hypotheses_are_label_images_that_merge_and_split_more(tmp_path: Path) -> None:
+    model = load_model("nuclei")
+    y, x = np.mgrid[:128, :160]
+    pixels = np.full((2, 128, 160), 200.0)
+    for row, column in ((40, 40), (40, 62), (90, 110)):
+        pixels += 3000 * np.exp(-(np.hypot(y - row, x - column) ** 2) / 110)
+    rng = np.random.default_rng(0)
+    noisy = (pixels + rng.normal(0, 10, pixels.shape)).astype(np.uint16)
+    write_image(tmp_path / "movie.tif", noisy, "TYX")
+    settings = PredictSettings(hypotheses=True, pictures=False, diameter="none")
+    predict(model, [tmp_path / "movie.tif"], tmp_path / "out", settings=settings)
+    found = open_image(tmp_path / "out" / "labels" / "movie.tif")
+    others = sorted((tmp_path / "out" / "hypotheses").iterdir())
+    assert [path.name for path in others] == ["1", "2", "3", "4", "5"]
+    covered = {}
+    for path in others:
+        other = open_image(path / "movie.tif")
+        assert other.tzyx == found.tzyx
+        covered[path.name] = int((other.read_labels() > 0).sum())
+    own = int((found.read_labels() > 0).sum())
+    assert own > 0
+    # The third has half the threshold.
+    assert covered["3"] > own
+    assert covered["1"] == own
+    with pytest.raises(InputError, match="`hypotheses` with `block`"):
+        predict(
+            model,
+            [tmp_path / "movie.tif"],
+            tmp_path / "blocks",
+            settings=PredictSettings(hypotheses=True, block=64),
+        )
+    predict(model, [tmp_path / "movie.tif"], tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / "hypotheses").exists()

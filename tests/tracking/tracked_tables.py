@@ -62,7 +62,8 @@ def tables(pixel_size: float | None = 0.5, interval: float | None = 0.25) -> Tra
         "movie": "007", "t": range(5), "hours": hours, "count": [2, 1, 2, 1, 2],
         "cells": [2, 1, 2, 2, 2],
     })  # fmt: skip
-    return Tracks(objects, tracks, links, shifts, movies, tiles, frames, movies, movies)
+    repairs = pd.DataFrame(columns=["movie", "t", "change"])
+    return Tracks(objects, tracks, links, shifts, movies, repairs, tiles, frames, movies, movies)
 
 
 def labels() -> np.ndarray:

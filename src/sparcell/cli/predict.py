@@ -47,6 +47,11 @@ def predict(
     pictures: bool = typer.Option(
         True, "--pictures/--no-pictures", help="Draw outlines on the images, and overview.html."
     ),
+    hypotheses: bool = typer.Option(
+        False,
+        "--hypotheses",
+        help="Also write other label images of each image, from which `sparcell track` chooses.",
+    ),
     resume: bool = typer.Option(False, "--resume", help="Skip finished inputs and blocks."),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace the results of an earlier prediction."
@@ -132,6 +137,7 @@ def predict(
         into_image=into_image,
         max_pixels=max_pixels,
         pictures=pictures,
+        hypotheses=hypotheses,
     )
     loaded = load_model(model, outputs.split(",") if outputs else None)
     how: dict[str, Any] = {

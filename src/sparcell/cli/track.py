@@ -38,6 +38,12 @@ def track(
         help="Links that another tool made, instead of our own: GEFF, TrackMate's XML, a folder of "
         "the Cell Tracking Challenge, or a table; for several movies a folder of such files.",
     ),
+    repair: bool = typer.Option(
+        None,
+        "--repair/--keep-masks",
+        help="Merge and cut masks where cells then go on better over time; or change none. By "
+        "default masks are corrected if `sparcell predict` wrote --hypotheses.",
+    ),
     grid: str = typer.Option(
         None,
         help="Rows and columns of tiles of a well, such as 3x3: follow cells from tile to tile.",
@@ -74,6 +80,7 @@ def track(
         grid=grid,
         order=order,
         tiles=tiles,
+        repair=repair,
     )
     for line in headline(found):
         logger.info(line)

@@ -145,6 +145,9 @@ class Method:
         What of a field `targets` is given: its labels; its stains, (K, Y, X) float32, which the
         network predicts as an image of as many maps; or whatever annotation there is, a
         `sparcell.core.annotation.Annotation`.
+    alternatives : callable, optional
+        ``alternatives(settings) -> settings`` that merge more, split more and find more, of which
+        tracking chooses for each cell.
     """
 
     name: str
@@ -158,6 +161,7 @@ class Method:
     own_network: bool = False
     task: Task = INSTANCES
     learns_from: Literal["labels", "stain", "any"] = "labels"
+    alternatives: Callable[[Any], Sequence[Any]] | None = None
 
     def objective(self) -> Callable[..., Any]:
         """Import the loss (torch): ``objective(outputs, targets, valid, config) -> scalar``.

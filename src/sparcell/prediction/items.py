@@ -57,6 +57,10 @@ class Item:
         """The object table."""
         return self.out / "objects" / f"{self.name}.csv"
 
+    def hypothesis(self, number: int) -> Path:
+        """Another label image, by its number from 1."""
+        return self.out / "hypotheses" / str(number) / (self.name + self.settings.format)
+
     @property
     def picture(self) -> Path:
         """The picture of the image with its results."""

@@ -12,11 +12,14 @@ from sparcell.core.files import plain_os_errors, sha256
 from sparcell.core.record import read_record
 from sparcell.measurement.result_tables import EXPORTS, TABLES, WELL_FILES
 
+MOST_HYPOTHESES = 10
 FOLDERS = {
     "labels": ("{}.tif", "{}.ome.zarr"),
     "objects": ("{}.csv",),
     "stain": ("{}.tif", "{}.ome.zarr"),
     "pictures": ("{}.png", "{}_detail.png"),
+    **{f"hypotheses/{number}": ("{}.tif", "{}.ome.zarr") for number in range(1, MOST_HYPOTHESES)},
+    "hypotheses": (),
     "unfinished": ("{}",),
 }
 """Folders of a prediction, and the files of an image in them."""

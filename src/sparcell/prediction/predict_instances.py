@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from sparcell.prediction.tiling.tiles import (
     RowBand,
     Stitcher,
     TileObjects,
+    TileWindows,
     cut_plane,
     map_rows,
     run_ahead,
@@ -128,17 +130,8 @@ def _predict_plane(
     pool: Executor,
 ) -> list[pd.DataFrame]:
     """Write the labels of one plane; return its object tables."""
-    image, network_image, model = prepared.image, prepared.network_image, prepared.model
-    scaling = prepared.scaling(plane)
-    grids, halo = plan_tiles(image, network_image, model, prepared.settings)
-    cuts = cut_plane(network_image.shape, grids)
-    decode: Callable[..., Any] = model.method.decode
-    stitcher = Stitcher(
-        lambda maps: decode(maps, model.decode_settings),
-        split_columns(cuts[1].cores, halo),
-        halo,
-        pool.map,
-    )
+    image, model = prepared.image, prepared.model
+    cuts, halo = plan_cuts(prepared)
     tables: list[Future[pd.DataFrame]] = []
 
     def measure(found: TileObjects) -> pd.DataFrame:
@@ -151,28 +144,90 @@ def _predict_plane(
     def submit(found: TileObjects) -> None:
         tables.append(pool.submit(measure, found))
 
-    output = model.method.output
-    rows = map_rows(network_image, plane, scaling, prepared.runtime, cuts, output)
+    rows = predict_rows(prepared, plane, cuts)
     if not isinstance(pool, _InThisThread):
         rows = run_ahead(rows)
         # The network opens in the thread of `run_ahead`; the import takes as long.
         import pandas  # noqa: F401
 
-    if network_image.shape == image.shape:
-        bands = stitcher.run(rows, submit)
-    else:
-        restore = Restore(image.shape, network_image.shape, submit)
-        bands = restore.bands(stitcher.run(rows, restore.take))
-    for band in bands:
-        write(plane, band)
-    if stitcher.cut:
+    cut = decode_rows(
+        prepared, model.decode_settings, rows, (cuts, halo), submit, partial(write, plane), pool.map
+    )
+    if cut:
+        scale = image.shape[0] / prepared.network_image.shape[0]
         logger.warning(
-            f"{image.source}: {stitcher.cut} objects may be cut at tiles; "
-            f"give `halo` over {ceil(halo * image.shape[0] / network_image.shape[0])}"
+            f"{image.source}: {cut} objects may be cut at tiles; give `halo` over "
+            f"{ceil(halo * scale)}"
         )
     measured = [table.result() for table in tables]
     # Without objects, one empty table still has the columns.
     return [table for table in measured if len(table)] or measured[:1]
+
+
+def plan_cuts(prepared: PreparedImage) -> tuple[tuple[TileWindows, TileWindows], int]:
+    """Windows along rows and columns of a plane, and the halo of its tiles."""
+    network_image = prepared.network_image
+    grids, halo = plan_tiles(prepared.image, network_image, prepared.model, prepared.settings)
+    return cut_plane(network_image.shape, grids), halo
+
+
+def predict_rows(
+    prepared: PreparedImage, plane: Plane, cuts: tuple[TileWindows, TileWindows]
+) -> Iterator[tuple[slice, Any]]:
+    """Yield what the network predicts of a plane, a row of windows at a time."""
+    output = prepared.model.method.output
+    scaling = prepared.scaling(plane)
+    return map_rows(prepared.network_image, plane, scaling, prepared.runtime, cuts, output)
+
+
+def decode_rows(
+    prepared: PreparedImage,
+    decode_settings: Any,
+    rows: Iterator[tuple[slice, Any]],
+    tiling: tuple[tuple[TileWindows, TileWindows], int],
+    on_found: Callable[[TileObjects], None],
+    write: Callable[[RowBand], None],
+    map_tiles: Callable[..., Any] = map,
+) -> int:
+    """Find the objects in the maps of a plane, and write its labels.
+
+    Parameters
+    ----------
+    prepared : PreparedImage
+    decode_settings : DecodeSettings
+    rows : iterator
+        As `predict_rows` yields them.
+    tiling : tuple
+        As `plan_cuts` returns it.
+    on_found : callable
+        Called with the objects of each tile.
+    write : callable
+        Called with finished rows of labels.
+    map_tiles : callable
+        ``map``, or the same in several threads.
+
+    Returns
+    -------
+    int
+        How many objects may be cut at tiles.
+    """
+    image, network_image = prepared.image, prepared.network_image
+    decode: Callable[..., Any] = prepared.model.method.decode
+    cuts, halo = tiling
+    stitcher = Stitcher(
+        lambda maps: decode(maps, decode_settings),
+        split_columns(cuts[1].cores, halo),
+        halo,
+        map_tiles,
+    )
+    if network_image.shape == image.shape:
+        bands = stitcher.run(rows, on_found)
+    else:
+        restore = Restore(image.shape, network_image.shape, on_found)
+        bands = restore.bands(stitcher.run(rows, restore.take))
+    for band in bands:
+        write(band)
+    return stitcher.cut
 
 
 def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "") -> pd.DataFrame:

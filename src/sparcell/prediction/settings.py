@@ -62,6 +62,8 @@ class PredictSettings:
         depth is predicted by itself.
     pictures : bool
         Whether to draw each image with its results, and ``overview.html`` of all.
+    hypotheses : bool
+        Whether to write other label images of each image, too, from which tracking chooses.
     """
 
     axes: str | None = None
@@ -77,6 +79,7 @@ class PredictSettings:
     scene: str | None = None
     project: Literal["max"] | None = None
     pictures: bool = True
+    hypotheses: bool = False
 
     def __post_init__(self) -> None:
         for name, value, least in (
@@ -116,7 +119,7 @@ class PredictSettings:
     def in_blocks(self, image: Image) -> bool:
         """Whether an image is predicted in blocks."""
         pixels = math.prod(image.tzyx)
-        return self.block is not None or pixels > LARGE_PIXELS
+        return self.block is not None or (pixels > LARGE_PIXELS and not self.hypotheses)
 
 
 DEFAULTS = PredictSettings()

@@ -48,6 +48,7 @@ from sparcell.prediction.planning.resources import (
     estimate_image,
     estimate_instances,
 )
+from sparcell.prediction.predict_hypotheses import check_hypotheses, predict_hypotheses
 from sparcell.prediction.predict_instances import predict_instances
 from sparcell.prediction.predict_stain import check_stain_settings, predict_stain
 from sparcell.prediction.prepared_image import PreparedImage
@@ -88,7 +89,7 @@ class PredictionTask(ABC):
     memory_advice: ClassVar[str]
     """Option to suggest where memory does not suffice."""
 
-    def check_settings(self, settings: PredictSettings) -> None:  # noqa: B027
+    def check_settings(self, settings: PredictSettings, model: Model) -> None:  # noqa: B027
         """Raise `InputError` for settings that this task cannot follow; most can follow all."""
 
     @abstractmethod
@@ -210,6 +211,11 @@ class InstanceTask(PredictionTask):
 
     memory_advice = "predict in blocks: `block=2048`"
 
+    def check_settings(self, settings: PredictSettings, model: Model) -> None:
+        """See `check_hypotheses`."""
+        if settings.hypotheses:
+            check_hypotheses(settings, model)
+
     def check_tables(self, tables: TableOptions, out: Path, names: Sequence[str]) -> None:
         """Check the wells, and that no file of others would be replaced."""
         check_out(out, [*WELL_FILES, *EXPORTS])
@@ -219,7 +225,8 @@ class InstanceTask(PredictionTask):
         """Labels unless they go into the images, object tables, counts."""
         labels = () if settings.into_image else ("labels",)
         pictures = ("pictures", "overview.html") if settings.pictures else ()
-        return (*labels, "objects", "counts.csv", "unfinished", *pictures)
+        others = ("hypotheses",) if settings.hypotheses else ()
+        return (*labels, *others, "objects", "counts.csv", "unfinished", *pictures)
 
     def result(self, item: Item, in_blocks: bool) -> Path:
         """The label image."""
@@ -255,6 +262,9 @@ class InstanceTask(PredictionTask):
     def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
         """See `predict_instances`."""
         labels = item.labels(in_blocks=False)
+        if prepared.settings.hypotheses:
+            # The object table is written last.
+            predict_hypotheses(prepared, item.hypothesis)
         predict_instances(prepared, labels, item.objects, item.name, threads or usable_cores())
 
     def draw(self, image: Image, item: Item) -> None:
@@ -338,7 +348,7 @@ class ImageTask(PredictionTask):
 
     memory_advice = "choose a smaller `tile`"
 
-    def check_settings(self, settings: PredictSettings) -> None:
+    def check_settings(self, settings: PredictSettings, model: Model) -> None:
         """See `check_stain_settings`."""
         check_stain_settings(settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,16 +73,19 @@ def track_well(
     given: LinkSource | None = None,
 ) -> tuple[MovieToTrack, TrackedObjects]:
     """Join the tiles of a well, and track it as one movie."""
-
-    def follow(tile: MovieToTrack) -> tuple[StagePath, float]:
-        _, objects = measure_movie(tile)
-        return _follow(objects, pictures.get(tile.name), shifts), objects.diameter
-
-    joined = join_tiles(well, follow)
+    joined = join_tiles(well, partial(follow_movie, pictures=pictures, shifts=shifts))
     table, objects = joined.measure()
     path = stand_still(joined.movie.frames)
     result = _link(joined.movie, table, objects, path, given)
     return joined.movie, replace(result, well=joined)
+
+
+def follow_movie(
+    movie: MovieToTrack, pictures: Mapping[str, Image], shifts: bool
+) -> tuple[StagePath, float]:
+    """Find the path of the stage of a movie, and the diameter of its objects in px."""
+    _, objects = measure_movie(movie)
+    return _follow(objects, pictures.get(movie.name), shifts), objects.diameter
 
 
 def _follow(objects: MovieObjects, images: Image | None, shifts: bool) -> StagePath:

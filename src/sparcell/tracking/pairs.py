@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,27 @@ class Pairs:
         return Pairs(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
+class Shared(NamedTuple):
+    """Pixels that objects of two frames share, as `moved_overlaps` returns them.
+
+    Attributes
+    ----------
+    rows, columns : (P,) int64
+        Positions in both frames, ascending.
+    pixels : (P,) number
+    inside : (N,) number
+        Pixels of each of the first that the second frame can show; empty for all.
+    """
+
+    rows: Integers
+    columns: Integers
+    pixels: NDArray[Any]
+    inside: NDArray[Any]
+
+
+NOTHING_SHARED = Shared(*(np.zeros(0, np.int64) for _ in range(4)))
+
+
 def length(objects: MovieObjects) -> float:
     """Return the length by which an object may miss its expected place: its size or spacing, px."""
     return max(objects.diameter, objects.spacing / 2)
@@ -86,21 +108,35 @@ def pair_frames(
         Label images of both frames.
     """
     expected = objects.places[first] + moves
+    shared = NOTHING_SHARED
+    if labels is not None and len(expected) and len(second):
+        ids = objects.ids[first], objects.ids[second]
+        shared = Shared(*moved_overlaps(*labels, *ids, moves))
+    return describe_pairs(objects, first, second, expected, shared)
+
+
+def describe_pairs(
+    objects: MovieObjects, first: Integers, second: Integers, expected: Floats, shared: Shared
+) -> Pairs:
+    """Pair the objects of two frames as `pair_frames` does, where overlaps are known.
+
+    Parameters
+    ----------
+    objects : MovieObjects
+    first, second : (N,) and (M,) int64
+        Objects of the two frames, ascending.
+    expected : (N, 2) float64
+        Where the first are expected in the second frame, px.
+    shared : Shared
+    """
     places = objects.places[second]
     rows, columns, _ = near_pairs(expected, places, REACH * length(objects), NEAREST)
     count = max(len(places), 1)
-    keys = rows * count + columns
-    shared_keys, shared = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    shown = objects.areas[first]
-    if labels is not None and len(expected) and len(places):
-        ids = objects.ids[first], objects.ids[second]
-        a, b, shared, pixels_shown = moved_overlaps(*labels, *ids, moves)
-        shown = pixels_shown.astype(np.float64)
-        shared_keys = a * count + b
-    keys = np.union1d(keys, shared_keys)
+    shared_keys = shared.rows * count + shared.columns
+    keys = np.union1d(rows * count + columns, shared_keys)
     rows, columns = keys // count, keys % count
     pixels = np.zeros(len(keys))
-    pixels[np.searchsorted(keys, shared_keys)] = shared
+    pixels[np.searchsorted(keys, shared_keys)] = shared.pixels
     i, j = first[rows], second[columns]
     scale = np.sqrt(objects.whole_diameters[i] * objects.whole_diameters[j])
     distance = np.hypot(*(expected[rows] - places[columns]).T) / scale
@@ -108,6 +144,7 @@ def pair_frames(
         nothing = np.zeros(len(keys))
         return Pairs(i, j, distance, nothing, nothing)
     # What left the field with a moved object is no reason against it.
+    shown = shared.inside if len(shared.inside) else objects.areas[first]
     union = shown[rows] + objects.areas[j] - pixels
     growth = np.log(objects.areas[j] / objects.areas[i])
     growth[objects.at_border[i] | objects.at_border[j]] = 0

@@ -33,6 +33,8 @@ class Tracks:
     movies : DataFrame
         One row per movie: well, tile, condition, frames, interval_h, pixel_size_um,
         height and width in px.
+    repairs : DataFrame
+        One row per object whose mask was changed, see `sparcell.tracking.repair.list_changes`.
     tiles : DataFrame
         One row per tile and frame: place of its first pixel in the well.
     frames : DataFrame
@@ -50,6 +52,7 @@ class Tracks:
     links: DataFrame
     shifts: DataFrame
     movies: DataFrame
+    repairs: DataFrame
     tiles: DataFrame
     frames: DataFrame
     rates: DataFrame

@@ -17,6 +17,7 @@ from sparcell.tracking.exchange.links import read_links
 from sparcell.tracking.layout import read_layout
 from sparcell.tracking.movie_tracking import (
     LinkSource,
+    follow_movie,
     tabulate,
     track_movie,
     track_well,
@@ -25,6 +26,12 @@ from sparcell.tracking.movie_tracking import (
 from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
 from sparcell.tracking.pictures import find_pictures, write_labels
 from sparcell.tracking.rates.summary import summarise_tracks
+from sparcell.tracking.repair import (
+    check_links_alone,
+    find_alternatives,
+    name_origins,
+    repair_job,
+)
 from sparcell.tracking.results import OF_MOVIES, Tracks, check_out, write_tracked
 from sparcell.tracking.tiled import TiledWell, group_tiles, warn_of_tiles
 
@@ -49,6 +56,7 @@ def track(
     grid: str | None = None,
     order: str = "row",
     tiles: Path | str | None = None,
+    repair: bool | None = None,
 ) -> Tracks:
     """Follow cells over time: shifts of the stage, links, divisions, tracks.
 
@@ -80,6 +88,10 @@ def track(
         In which the tiles of the grid are numbered.
     tiles : Path or str, optional
         Instead of a grid, a table of the places of tiles; see `read_layout`.
+    repair : bool, optional
+        Correct masks by what is before and after; see `repair_movie`. By default where `predict`
+        wrote `hypotheses`. With True, touching objects are also merged and objects cut where that
+        goes on better over time. With False all masks stay.
 
     Raises
     ------
@@ -105,15 +117,21 @@ def track(
     given: LinkSource | None = None
     if links is not None:
         given = partial(read_links, Path(links), alone=len(jobs) == 1)
+        repair = check_links_alone(repair)
+    find_others = partial(find_alternatives, Path(predictions), repair=repair)
+    follow = partial(follow_movie, pictures=pictures, shifts=shifts)
     parts: dict[str, list[DataFrame]] = {name: [] for name in OF_MOVIES}
     for job in progress(jobs, "tracking", len(jobs), "movies"):
+        job, repairs = repair_job(job, find_others, follow)
         if isinstance(job, TiledWell):
             movie, result = track_well(job, pictures, shifts, given)
         else:
             movie = job
             result = track_movie(job, pictures.get(job.name), shifts, given)
         warn_of_faults(movie, result)
-        for name, rows in tabulate(movie, result).items():
+        tables_of_movie = tabulate(movie, result)
+        tables_of_movie["objects"] = name_origins(tables_of_movie["objects"], repairs)
+        for name, rows in {**tables_of_movie, "repairs": repairs}.items():
             parts[name].append(rows)
         if folder is not None and movie.labels is not None:
             write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
@@ -127,7 +145,7 @@ def track(
             "predictions": str(predictions), "images": str(images) if images else None,
             "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
             "links": str(links) if links else None, "grid": grid, "order": order,
-            "tiles": str(tiles) if tiles else None,
+            "tiles": str(tiles) if tiles else None, "repair": repair,
         }  # fmt: skip
         write_tracked(folder, found, settings)
         _draw_page(found, folder, pictures)

@@ -1,7 +1,12 @@
 """Deep watershed: distances to an object's centre and to its outline (Cui 2020, 1.2)."""
 
 from sparcell.methods.base import METHODS, Method
-from sparcell.methods.watershed.config import WatershedConfig, WatershedDecode, candidates
+from sparcell.methods.watershed.config import (
+    WatershedConfig,
+    WatershedDecode,
+    alternatives,
+    candidates,
+)
 from sparcell.methods.watershed.decode import decode
 from sparcell.methods.watershed.targets import targets
 
@@ -13,5 +18,6 @@ WATERSHED = Method(
     targets=targets,
     decode=decode,
     candidates=candidates,
+    alternatives=alternatives,
 )
 METHODS.register("watershed")(WATERSHED)

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from sparcell.methods.base import DecodeSettings, MethodConfig, RequiredSettings
 
+MOST_DEPTH = 0.9
+"""Largest depth of a saddle that alternative settings have."""
+
 
 class WatershedConfig(MethodConfig):
     """Targets and objective of the watershed method."""
@@ -59,6 +62,23 @@ class WatershedDecode(DecodeSettings):
         description="smallest depth of the saddle between two objects, in units of the map that "
         "`centres` names (0..1)",
     )
+
+
+def alternatives(settings: WatershedDecode) -> list[WatershedDecode]:
+    """Settings that merge more, find more, do both, and split more."""
+    threshold, centre, h = settings.threshold, settings.centre, settings.h
+    more = {"threshold": threshold / 2, "centre": centre / 4}
+    updates = (
+        {"h": 3 * h},
+        {"h": 8 * h},
+        more,
+        {**more, "h": 6 * h},
+        {"h": 0.4 * h, "centre": centre / 2},
+    )
+    return [
+        settings.model_copy(update={**update, "h": min(update.get("h", h), MOST_DEPTH)})
+        for update in updates
+    ]
 
 
 def candidates(settings: WatershedDecode, typical_area: float) -> list[WatershedDecode]:

@@ -95,7 +95,7 @@ def plan_prediction(
     model = MODELS.get(model)
     task = task_of(model)
     check_diameter(settings.diameter)
-    task.check_settings(settings)
+    task.check_settings(settings, model)
     settings = replace(settings, tta=settings.tta or model.spec.tta)
     images = find_inputs(inputs, out, settings.scene)
     if absolute:
@@ -134,6 +134,8 @@ def _recorded(model: Model, settings: PredictSettings) -> dict[str, Any]:
     # Newer settings count where they are used, so earlier predictions can be resumed.
     if recorded["project"] is None:
         del recorded["project"]
+    if not recorded["hypotheses"]:
+        del recorded["hypotheses"]
     return recorded
 
 
