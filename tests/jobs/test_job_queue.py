@@ -18,6 +18,7 @@ from sparcell.jobs import CommandJob, JobQueue, State
 from sparcell.jobs.job import COMMAND, LOG, PROGRESS, STARTED
 
 WAIT_S = 120
+LONG = ["simulate", "one", "--train", "400"]
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -49,7 +50,7 @@ def test_a_job_runs_and_says_how_it_ended(queue: JobQueue, tmp_path: Path) -> No
 
 
 def test_one_job_at_a_time_in_their_order(queue: JobQueue) -> None:
-    first = queue.add(["simulate", "-o", "one", "--fields", "400"], "one")
+    first = queue.add(LONG, "one")
     second = queue.add(["info", "nothing"])
     assert (first.state, second.state) == (State.RUNNING, State.WAITING)
     queue.advance()
@@ -63,7 +64,7 @@ def test_one_job_at_a_time_in_their_order(queue: JobQueue) -> None:
 
 
 def test_a_waiting_job_is_stopped_before_it_starts(queue: JobQueue) -> None:
-    first = queue.add(["simulate", "-o", "one", "--fields", "400"], "one")
+    first = queue.add(LONG, "one")
     second = queue.add(["info", "nothing"])
     queue.stop(second)
     assert second.state is State.STOPPED and not (second.folder / STARTED).exists()
@@ -73,7 +74,7 @@ def test_a_waiting_job_is_stopped_before_it_starts(queue: JobQueue) -> None:
 
 
 def test_a_job_outlives_its_server_and_is_seen_by_the_next(queue: JobQueue, tmp_path) -> None:
-    job = queue.add(["simulate", "-o", "one", "--fields", "400"], "one")
+    job = queue.add(LONG, "one")
     queue.close()
     other = JobQueue(tmp_path)
     (known,) = other.jobs()
@@ -83,7 +84,7 @@ def test_a_job_outlives_its_server_and_is_seen_by_the_next(queue: JobQueue, tmp_
 
 
 def test_a_killed_job_is_seen_as_killed_and_goes_on(queue: JobQueue, tmp_path: Path) -> None:
-    job = queue.add(["simulate", "-o", "one", "--fields", "400"], "one")
+    job = queue.add(LONG, "one")
     until(lambda: len(job.processes) == 2)
     for process in job.processes:
         process.send_signal(signal.SIGKILL)

@@ -114,6 +114,58 @@ def curve(
         typer.echo(describe(fitted, minutes_per_field, more, seconds_per_object))
 
 
+@app.command("correction", cls=GroupedCommand)
+def correction(
+    data: Path = DATA,
+    model: str = typer.Option(
+        ..., "--model", help="Model to correct, which learned from none of these images."
+    ),
+    out: Path = OUT,
+    recipe: str = typer.Option(
+        "", help="A recipe's name or YAML; by default that of the model's run folder."
+    ),
+    verdicts: str = typer.Option(
+        "100,400", help="Numbers of judged objects to train after.", rich_help_panel=DESIGN
+    ),
+    seeds: int = typer.Option(3, min=1, help="Repetitions.", rich_help_panel=DESIGN),
+    images: int = typer.Option(
+        0, min=0, help="Training images that are corrected; 0: all.", rich_help_panel=DESIGN
+    ),
+    mistakes: float = typer.Option(
+        0.05, min=0, max=1, help="Share of wrong verdicts, 0 to 1.", rich_help_panel=DESIGN
+    ),
+    settings: list[str] = typer.Option(
+        [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
+    ),
+    resume: bool = RESUME,
+) -> None:
+    """Compare orders of correction, with simulated experts."""
+    from sparcell.cli.extras import need_torch
+    from sparcell.studies.correction_page import describe_orders
+    from sparcell.studies.correction_study import (
+        CorrectionStudy,
+        read_results,
+        run_correction_study,
+    )
+
+    need_torch()
+    numbers = _numbers(verdicts) or ()
+    study = CorrectionStudy(
+        data,
+        model,
+        recipe,
+        tuple(sorted(int(n) for n in numbers)),
+        seeds,
+        images,
+        mistakes,
+        tuple(settings),
+    )
+    page = run_correction_study(study, out, resume)
+    for line in describe_orders(*read_results(out)):
+        typer.echo(line)
+    logger.info(f"page: {page}")
+
+
 @app.command("pretraining", cls=GroupedCommand)
 def pretraining(
     data: Path = DATA,

@@ -24,6 +24,8 @@ from sparcell.jobs.job import ENDED, LOG, PROGRESS, STARTED, STOPPED_CODE, Comma
 
 GRACE_S = 60.0
 """Time that a stopped command has to write what is finished."""
+REPEAT_S = 15.0
+"""Time after which it is asked again: an import can swallow the first signal."""
 
 
 class Stopping:
@@ -32,12 +34,23 @@ class Stopping:
     def __init__(self) -> None:
         self.command: subprocess.Popen[bytes] | None = None
         self.since: float | None = None
+        self.asked = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         self.since = self.since or time.monotonic()
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask the command to stop."""
         if self.command and self.command.poll() is None:
+            self.asked = time.monotonic()
             self.command.send_signal(signal.SIGINT)
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether the command has not followed for some time."""
+        return bool(self.asked) and time.monotonic() - self.asked > REPEAT_S
 
     @property
     def is_overdue(self) -> bool:
@@ -73,12 +86,14 @@ def supervise(job: CommandJob) -> int:
         write_json(job.folder / STARTED, started | {"command": _identity(command.pid)})
         if stopping.since:
             # The wish to stop came before there was a command.
-            command.send_signal(signal.SIGINT)
+            stopping.ask()
         while (code := _wait(command)) is None:
             if stopping.is_overdue:
                 _end(command)
-    if stopping.since and code < 0:
-        # A command that had not yet loaded, or that had its time, ends with the signal itself.
+            elif stopping.is_ignored:
+                stopping.ask()
+    if stopping.since and code not in (0, 2):
+        # Python ends with a code of its own where the signal comes while it starts.
         code = STOPPED_CODE
     seconds = round(time.monotonic() - began, 1)
     write_json(job.folder / ENDED, {"code": code, "at": now(), "seconds": seconds})
