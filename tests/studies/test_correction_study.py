@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import grid, stain_of
 from review.corrections import write_predicted
 from review.sessions import SQUARES, squares
 from scipy import stats
 
 from sparcell.core.errors import InputError
-from sparcell.io import open_image
+from sparcell.io import open_image, write_image
 from sparcell.review import CorrectedField, new_correction
 from sparcell.review.queue import Queued
 from sparcell.studies.annotating import OUTLINES, RANDOM, UNCERTAINTY, annotate, order_of
@@ -159,3 +161,33 @@ def test_studies_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 labelled images to learn from"):
         run_correction_study(study, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_study_from_the_prediction_to_the_page(tmp_path: Path, capsys) -> None:
+    rows = ["name,split"]
+    for seed in range(8):
+        name = f"f{seed}"
+        labels = grid((96, 120), 24, 9)
+        image = stain_of(labels, noise=5, blur=1, seed=seed)
+        write_image(tmp_path / f"data/images/{name}.tif", image, "YX")
+        write_image(tmp_path / f"data/labels/{name}.tif", labels, "YX", labels=True)
+        rows.append(f"{name},{'test' if seed < 3 else 'train'}")
+    (tmp_path / "data/split.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "study"
+    study = CorrectionStudy(
+        tmp_path / "data", "nuclei", "bundled/nuclei", (6,), 1, mistakes=0.0,
+        settings=("fit.max_steps=2", "fit.crops_per_epoch=12", "fit.crop=64"),
+    )  # fmt: skip
+    page = run_correction_study(study, out)
+    runs = pd.read_csv(out / "results.csv")
+    assert list(runs["order"]) == ["before", UNCERTAINTY, RANDOM, OUTLINES]
+    assert len(pd.read_csv(out / "images.csv")) == 4 * 3 and page.is_file()
+    stored = page.read_text("utf8")
+    # What is finished is not done again.
+    assert run_correction_study(study, out, resume=True).read_text("utf8") == stored
+    with pytest.raises(InputError, match="holds a study"):
+        run_correction_study(study, out)
+    other = replace(study, seeds=2)
+    with pytest.raises(InputError, match="another seeds"):
+        run_correction_study(other, out, resume=True)

@@ -55,7 +55,8 @@ def annotate(
     if arm == OUTLINES:
         for number in verdicts:
             data = folder / str(number) / "data"
-            count = int(seconds[number] // SECONDS["redraw"])
+            # Without any outline there is nothing to learn from.
+            count = max(1, int(seconds[number] // SECONDS["redraw"]))
             count = draw_from_scratch(correction, truth, count, seed, data)
             yield number, data, {"seconds": count * SECONDS["redraw"]}
         return

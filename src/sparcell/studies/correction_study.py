@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +42,7 @@ from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.review import Correction, new_correction, open_correction
 from sparcell.studies.annotating import ARMS, annotate
+from sparcell.studies.retraining import retrain
 from sparcell.studies.simulated_expert import MISTAKES, SAME_OBJECT
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ RECORD = "study.json"
 
 @dataclass(frozen=True)
 class CorrectionStudy:
-    """What is compared.
+    """Settings of a correction study.
 
     Attributes
     ----------
@@ -120,7 +119,9 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
                 arm, seed, correction, truth, folder, study.verdicts, study.mistakes, seconds
             )
             for number, data, facts in made:
-                run = _train(study, seed, data, folder / str(number))
+                run = folder / str(number) / "run"
+                recipe = study.recipe or _own_recipe(study.model)
+                retrain(study.model, recipe, data, run, seed, study.settings)
                 scores = _ap_of_images(
                     study, str(run), tested, folder / str(number) / "test", resume=True
                 )
@@ -185,26 +186,6 @@ def _make_correction(
     images = {sample.name: sample.image for sample in learned}
     _predict(study.model, images, out / "predicted", resume)
     return new_correction(out / "predicted", out / "correction", model=study.model)
-
-
-def _train(study: CorrectionStudy, seed: int, data: Path, folder: Path) -> Path:
-    """Train from the model in a process of its own; a finished run is kept."""
-    run = folder / "run"
-    words = ["train", study.recipe or _own_recipe(study.model), "--data", str(data), "-o", str(run)]
-    words += ["--pretrained", study.model, "--set", f"seed={seed}"]
-    words += [word for one in study.settings for word in ("--set", one)]
-    words += ["--resume"] if run.exists() else []
-    command = [sys.executable, "-m", "sparcell", "--quiet", *words]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode == 130:
-        raise KeyboardInterrupt
-    if ended.returncode or not (run / "model.zip").is_file():
-        raise InputError(
-            f"no model of {data} ({(ended.stderr.strip().splitlines() or ['no message'])[-1]})",
-            "a training that ends",
-            "correct it, and go on with `resume`",
-        )
-    return run
 
 
 def _own_recipe(model: str) -> str:
