@@ -129,10 +129,10 @@ def measure_start(options: argparse.Namespace, image: NDArray[np.uint8]) -> dict
             for rival, call in rivals.items():
                 began = time.perf_counter()
                 tool = Tool(rival, call, options, folder)
-                taken = (time.perf_counter() - began, tool.ready["cpu_s"])
+                wall = time.perf_counter() - began
                 tool.end()
-                if turn:
-                    times.setdefault(rival, []).append(taken)
+                if turn and tool.ready:
+                    times.setdefault(rival, []).append((wall, tool.ready["cpu_s"]))
     return report(f"first mask, {FIRST} px", times)
 
 
@@ -155,6 +155,9 @@ def report(what: str, times: dict[str, list[tuple[float, float]]]) -> dict[str, 
     """Give the medians of each tool, and print them."""
     row: dict[str, Any] = {"what": what, "load": load(), "tools": {}}
     for tool, turns in times.items():
+        if not turns:
+            print(f"{what}, {tool}: given up; load {load()}", flush=True)
+            continue
         wall, cpu = (statistics.median(one[kind] for one in turns) for kind in (0, 1))
         row["tools"][tool] = {"s": wall, "cpu_s": cpu, "turns": turns}
         print(f"{what}, {tool}: {wall:.4g} s, processor {cpu:.4g} s; load {load()}", flush=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sparcell.classical.segment import segment_view
 from sparcell.classical.stain_statistics import Pixels, StainView
@@ -70,13 +70,13 @@ def find_points(labels: Labels) -> NDArray[np.float32]:
     (n, 2) float32
         y and x in px of objects 1..n.
     """
-    boxes = ndimage.find_objects(labels)
+    boxes = scipy.ndimage.find_objects(labels)
     points = np.zeros((len(boxes), 2), np.float32)
     for number, box in enumerate(boxes, 1):
         inside = labels[box] == number
         centre = np.argwhere(inside).mean(0)
         if not inside[tuple(np.rint(centre).astype(int))]:
-            depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+            depth = scipy.ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
             centre = np.array(np.unravel_index(depth.argmax(), depth.shape), float)
         points[number - 1] = centre + np.array([box[0].start, box[1].start])
     return points
@@ -127,7 +127,7 @@ def foreground_from_points(
         free = np.ones(shape, bool)
         free[tuple(axis[off] for axis in at)] = False
         radius = max(MIN_RADIUS, DISC * typical)
-        mask |= ndimage.distance_transform_edt(free) <= radius
+        mask |= scipy.ndimage.distance_transform_edt(free) <= radius
     return Foreground(mask, by, float(off.mean()), swapped)
 
 
@@ -156,10 +156,12 @@ def grow_outlines(image: Pixels, points: NDArray[np.float32], mask: Mask) -> Lab
     if not len(points):
         return seeds
     steep = sum(
-        ndimage.gaussian_gradient_magnitude(channel, EDGE) / max(float(channel.std()), 1e-9)
+        scipy.ndimage.gaussian_gradient_magnitude(channel, EDGE) / max(float(channel.std()), 1e-9)
         for channel in image
     )
-    height = ndimage.distance_transform_edt(seeds == 0) * (1 + steep / max(steep.mean(), 1e-9))
+    height = scipy.ndimage.distance_transform_edt(seeds == 0) * (
+        1 + steep / max(steep.mean(), 1e-9)
+    )
     return raster_order(np.asarray(watershed(height, seeds, mask=mask | (seeds > 0)), np.int32))
 
 
@@ -216,29 +218,29 @@ def _choose_threshold(
 
 
 def _bright(channel: Pixels) -> Threshold:
-    mask = _otsu(ndimage.gaussian_filter(channel, SMOOTHING))
+    mask = _otsu(scipy.ndimage.gaussian_filter(channel, SMOOTHING))
     return lambda points: mask
 
 
 def _dark(channel: Pixels) -> Threshold:
-    mask = _otsu(-ndimage.gaussian_filter(channel, SMOOTHING))
+    mask = _otsu(-scipy.ndimage.gaussian_filter(channel, SMOOTHING))
     return lambda points: mask
 
 
 def _texture(channel: Pixels) -> Threshold:
     """Where grey values vary, eroded by the margin that the window adds around objects."""
-    mean = ndimage.gaussian_filter(channel, TEXTURE)
-    texture = np.sqrt(ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE))
-    around = ndimage.gaussian_filter(texture, 2 * TEXTURE)
+    mean = scipy.ndimage.gaussian_filter(channel, TEXTURE)
+    texture = np.sqrt(scipy.ndimage.gaussian_filter((channel - mean) ** 2, TEXTURE))
+    around = scipy.ndimage.gaussian_filter(texture, 2 * TEXTURE)
     background = np.quantile(texture, BACKGROUND_QUANTILE)
 
     def threshold(points: NDArray[np.float32]) -> Mask:
         cell = np.quantile(around[tuple(np.rint(points).astype(int).T)], CELL_QUANTILE)
-        varied = ndimage.binary_opening(
+        varied = scipy.ndimage.binary_opening(
             texture > background + EDGE_TEXTURE * max(cell - background, 0)
         )
         margin = round(1.5 * TEXTURE)
-        eroded = ndimage.binary_erosion(varied, iterations=margin, border_value=1)
+        eroded = scipy.ndimage.binary_erosion(varied, iterations=margin, border_value=1)
         holes = connected_labels(~eroded)
         small = np.bincount(holes.ravel()) < MAX_HOLE
         small[0] = True
@@ -252,7 +254,7 @@ def _otsu(values: Pixels) -> Mask:
 
     if not np.ptp(values):
         return np.zeros(values.shape, bool)
-    return np.asarray(ndimage.binary_fill_holes(values > threshold_otsu(values)))
+    return np.asarray(scipy.ndimage.binary_fill_holes(values > threshold_otsu(values)))
 
 
 THRESHOLDS: dict[str, Callable[[Pixels], Threshold]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
+import skimage
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels, connected_labels, number_pieces
 
@@ -34,7 +34,7 @@ def split_by_intensity(
     reach = smallest / 1.5 if shrink == 1 else LOW_RESOLUTION_REACH
     reduced, area = smooth, clumps
     if shrink < 1:
-        reduced = ndimage.zoom(smooth, shrink, order=1)
+        reduced = scipy.ndimage.zoom(smooth, shrink, order=1)
         rows, columns = (
             np.minimum(((np.arange(n) + 0.5) * big / n).astype(int), big - 1)
             for n, big in zip(reduced.shape, mask.shape, strict=True)
@@ -48,7 +48,9 @@ def split_by_intensity(
             for at, big, small in zip((y, x), mask.shape, reduced.shape, strict=True)
         )
         markers[row, column] = number
-    pieces = watershed(-image, markers, mask=mask, connectivity=2).astype(np.int32)
+    pieces = skimage.segmentation.watershed(-image, markers, mask=mask, connectivity=2).astype(
+        np.int32
+    )
     # A clump that the reduced image skipped stays one object.
     return connected_labels(np.where(mask & (pieces == 0), clumps, pieces))
 
@@ -96,9 +98,11 @@ def highest_of_clump(
 def _smooth_inside(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """Gaussian cut at half its filter size, of what lies inside the image."""
     radius = max(int(2.35 * sigma / 2), 1)
-    weight = ndimage.gaussian_filter(np.ones_like(image), sigma, mode="constant", radius=radius)
+    weight = scipy.ndimage.gaussian_filter(
+        np.ones_like(image), sigma, mode="constant", radius=radius
+    )
     return np.asarray(
-        ndimage.gaussian_filter(image, sigma, mode="constant", radius=radius) / weight
+        scipy.ndimage.gaussian_filter(image, sigma, mode="constant", radius=radius) / weight
     )
 
 
@@ -106,9 +110,9 @@ def _centres(maxima: Labels) -> Sequence[tuple[int, int]]:
     """One pixel of each maximum, which may be a plateau: the one nearest its centre of mass."""
     count = int(maxima.max(initial=0))
     ids = np.arange(1, count + 1)
-    means = ndimage.center_of_mass(np.ones(maxima.shape), maxima, ids)
+    means = scipy.ndimage.center_of_mass(np.ones(maxima.shape), maxima, ids)
     found = []
-    for box, number, (y, x) in zip(ndimage.find_objects(maxima), ids, means, strict=True):
+    for box, number, (y, x) in zip(scipy.ndimage.find_objects(maxima), ids, means, strict=True):
         rows, columns = np.nonzero(maxima[box] == number)
         rows, columns = rows + box[0].start, columns + box[1].start
         nearest = int(np.argmin((rows - y) ** 2 + (columns - x) ** 2))

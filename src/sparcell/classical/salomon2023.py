@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import scipy
+import skimage
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from sparcell.classical.clahe import clahe
 from sparcell.classical.declumping import split_by_intensity
@@ -168,7 +168,7 @@ def adaptive_threshold(
 def _otsu(values: NDArray[np.float64]) -> float:
     """Otsu's threshold over 256 bins; the value itself where there is only one."""
     first = float(values.flat[0])
-    return first if (values == first).all() else float(threshold_otsu(values))
+    return first if (values == first).all() else float(skimage.filters.threshold_otsu(values))
 
 
 def find_primary_objects(image: NDArray[np.float64], settings: Salomon2023Settings) -> Labels:
@@ -188,9 +188,9 @@ def find_primary_objects(image: NDArray[np.float64], settings: Salomon2023Settin
     (Y, X) int32
     """
     sigma = settings.smoothing_scale / HALF_MASS / 2
-    smooth = ndimage.gaussian_filter(image, sigma, mode="constant")
+    smooth = scipy.ndimage.gaussian_filter(image, sigma, mode="constant")
     # Outside the image there is nothing; divide by the weight that lies inside.
-    smooth /= ndimage.gaussian_filter(np.ones_like(image), sigma, mode="constant")
+    smooth /= scipy.ndimage.gaussian_filter(np.ones_like(image), sigma, mode="constant")
     mask = fill_small_holes(
         smooth >= adaptive_threshold(image, settings), settings.diameters[1] ** 2
     )
@@ -203,7 +203,7 @@ def fill_small_holes(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]
 
     Larger ones are open space among nuclei. CellProfiler's limit is the largest diameter squared.
     """
-    pieces, _ = ndimage.label(~mask)
+    pieces, _ = scipy.ndimage.label(~mask)
     small = np.bincount(pieces.ravel()) < limit
     # Number 0 is the mask itself; pieces at the edge are not enclosed.
     small[[0, *pieces[0], *pieces[-1], *pieces[:, 0], *pieces[:, -1]]] = False
@@ -212,9 +212,9 @@ def fill_small_holes(mask: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]
 
 
 def _fill_each(labels: Labels) -> Labels:
-    for number, box in enumerate(ndimage.find_objects(labels), 1):
+    for number, box in enumerate(scipy.ndimage.find_objects(labels), 1):
         part = labels[box]
-        part[ndimage.binary_fill_holes(part == number) & (part == 0)] = number
+        part[scipy.ndimage.binary_fill_holes(part == number) & (part == 0)] = number
     return labels
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.morphology import local_maxima
-from skimage.segmentation import watershed
 
 from sparcell.core.labels import Labels, number_pieces
 from sparcell.morphology.basins import merge_shallow_basins
@@ -42,13 +40,17 @@ def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float
     """
     if not regions.any():
         return regions
+    # Their imports take as long as a small field.
+    from skimage.morphology import local_maxima
+    from skimage.segmentation import watershed
+
     inside = regions > 0
     # Distances to the outline, not to other regions; 0.5 px in a pixel on it.
     inner = np.pad(inside & ~inner_boundary(regions, connectivity=4), 1, mode="edge")
-    distance = ndimage.distance_transform_edt(inner)[1:-1, 1:-1] + 0.5 * inside
-    distance = ndimage.gaussian_filter(distance, max(0.5, 0.04 * diameter))
-    smooth = ndimage.gaussian_filter(signal, max(0.7, 0.08 * diameter))
-    brightest = ndimage.maximum_filter(smooth * inside, size=2 * int(diameter / 2) + 1)
+    distance = scipy.ndimage.distance_transform_edt(inner)[1:-1, 1:-1] + 0.5 * inside
+    distance = scipy.ndimage.gaussian_filter(distance, max(0.5, 0.04 * diameter))
+    smooth = scipy.ndimage.gaussian_filter(signal, max(0.7, 0.08 * diameter))
+    brightest = scipy.ndimage.maximum_filter(smooth * inside, size=2 * int(diameter / 2) + 1)
     relief = distance / (diameter / 2) + INTENSITY_WEIGHT * smooth / np.maximum(brightest, 1e-9)
     relief = np.where(inside, relief, 0).astype(np.float32)
     markers = number_pieces(local_maxima(relief, connectivity=2) & inside)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sparcell.core.tiles import tiles
 from sparcell.preprocessing.background import interpolate_background
@@ -162,7 +162,7 @@ class StainStatistics:
             slice(max(s.start - margin, 0), min(s.stop + margin, edge))
             for s, edge in zip((y, x), self.shape, strict=True)
         )
-        smooth = ndimage.gaussian_filter(view.read(rows, columns), sigma, truncate=4)
+        smooth = scipy.ndimage.gaussian_filter(view.read(rows, columns), sigma, truncate=4)
         inner = tuple(
             slice(s.start - w.start, s.stop - w.start)
             for s, w in zip((y, x), (rows, columns), strict=True)
@@ -206,7 +206,7 @@ def grid_background(view: StainView, cell: int) -> Pixels:
                     columns[j] - columns[cx.start] : columns[j + 1] - columns[cx.start],
                 ]
                 grid[i, j] = _background_level(part)
-    return np.asarray(np.minimum(grid, ndimage.median_filter(grid, 3, mode="nearest")))
+    return np.asarray(np.minimum(grid, scipy.ndimage.median_filter(grid, 3, mode="nearest")))
 
 
 def _background_level(part: Pixels) -> float:

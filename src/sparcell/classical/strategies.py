@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy
+import skimage
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from sparcell.classical.cellpose import by_cellpose, open_cellpose
 from sparcell.classical.extremal_regions import choose_regions, cut_levels, level_series
@@ -46,7 +46,7 @@ def global_threshold(signal: Pixels, min_signal: float) -> float:
     positive = np.maximum(signal.ravel(), 0)
     if np.ptp(positive) == 0:
         return min_signal
-    return max(min_signal, OTSU_FACTOR * float(threshold_otsu(positive)))
+    return max(min_signal, OTSU_FACTOR * float(skimage.filters.threshold_otsu(positive)))
 
 
 @STRATEGIES.register("local")
@@ -54,7 +54,7 @@ def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
     """Brighter than the mean over about two diameters: suits dim nuclei and uneven glow."""
     # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
     box = max(3, round(LOCAL_BOX * stats.diameter))
-    around = ndimage.uniform_filter(ndimage.uniform_filter(signal, box), box)
+    around = scipy.ndimage.uniform_filter(scipy.ndimage.uniform_filter(signal, box), box)
     return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + stats.min_signal)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.morphology import diamond, disk
 
 from sparcell.classical.objects import StainSegments, find_objects
 from sparcell.classical.scoring import plausible_objects, uncovered
@@ -86,6 +85,8 @@ def find_residue(
     signal: Pixels, explained: NDArray[np.bool_], stats: StainStatistics, contrast: float
 ) -> NDArray[np.bool_]:
     """Mark bright pixels outside all objects where a disc of 0.3 diameters fits, (Y, X) bool."""
+    from skimage.morphology import diamond, disk
+
     height = max(stats.detection_limit, RESIDUE * contrast)
     radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     # Few pixels are bright and bare, so each step goes on with the list of those that are left:
