@@ -38,6 +38,7 @@ from sparcell.core.record import start_record
 from sparcell.core.text import counted
 from sparcell.evaluation import evaluate
 from sparcell.io import open_image, read_table, write_table
+from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.review import Correction, new_correction, open_correction
@@ -111,6 +112,7 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
     rows: list[dict[str, Any]] = [_row(BEFORE, 0, 0, {}, before)]
     images = _image_rows(rows[0], before)
     correction = _make_correction(study, learned, out, resume)
+    decoding = _own_decoding(study.model)
     for seed in range(study.seeds):
         seconds: dict[int, float] = {}
         for arm in ARMS:
@@ -121,7 +123,7 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
             for number, data, facts in made:
                 run = folder / str(number) / "run"
                 recipe = study.recipe or _own_recipe(study.model)
-                retrain(study.model, recipe, data, run, seed, study.settings)
+                retrain(study.model, recipe, data, run, seed, (*decoding, *study.settings))
                 scores = _ap_of_images(
                     study, str(run), tested, folder / str(number) / "test", resume=True
                 )
@@ -202,6 +204,12 @@ def _own_recipe(model: str) -> str:
             f"no recipe for {model}", "a recipe, or the run folder of the model", "name a `recipe`"
         )
     return str(path)
+
+
+def _own_decoding(model: str) -> list[str]:
+    """Settings by which the trainings decode as the model does, before any tuning."""
+    known = load_model(model).spec.decode
+    return [f"decode.{name}={json.dumps(value)}" for name, value in known.items()]
 
 
 def _predict(model: str, images: dict[str, Any], out: Path, resume: bool) -> None:
