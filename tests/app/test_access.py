@@ -13,6 +13,8 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from review.sessions import finish
 
+from sparcell.app.access import Access
+from sparcell.app.server import own_hosts
 from sparcell.app.workspace import scan
 from sparcell.io import write_image
 
@@ -38,7 +40,8 @@ def addresses(folder: Path, clients: Clients) -> dict[str, str]:
     field = next(f for c in workspace.collections if c.name == "data" for f in c.fields)
     ids = {
         "session_id": session, "case_id": case, "field_id": field.id, "kind": "image", "c": "0",
-        "t": "0", "z": "0", "level": "0", "row": "0", "column": "0", "name": "main.js",
+        "layer_id": layer.id, "t": "0", "z": "0", "level": "0", "row": "0", "column": "0",
+        "name": "main.js",
     }  # fmt: skip
     found = {}
     for route in clients.app.routes:
@@ -126,6 +129,12 @@ def test_the_owner_sees_progress_but_no_verdicts(folder: Path, clients: Clients)
         ({"X-Sparcell": None}, 403),
         ({"Content-Length": "9999999"}, 413),
         ({"Origin": "http://testserver"}, 404),
+        # An SSH tunnel begins at another port of the expert's own computer.
+        ({"Host": "testserver:9000", "Origin": "http://testserver:9000"}, 404),
+        ({"Host": "testserver:9000", "Origin": "http://testserver:8000"}, 403),
+        ({"Host": "testserver:evil"}, 421),
+        ({"Host": "evil.example:8000"}, 421),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
 def test_requests_of_other_pages_are_refused(clients: Clients, headers, code: int) -> None:
@@ -137,6 +146,29 @@ def test_requests_of_other_pages_are_refused(clients: Clients, headers, code: in
     assert answer.status_code == code
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("127.0.0.1:8000", True), ("localhost:9000", True), ("[::1]:9000", True),
+        ("localhost", True), ("192.168.1.5:8000", True), ("192.168.1.5:9000", False),
+        ("localhost.evil.example:8000", False), ("evil.example:8000", False), ("", False),
+        ("127.0.0.1:8000@evil.example", False), ("127.0.0.1:", False),
+    ],
+)  # fmt: skip
+def test_names_of_the_server(host: str, known: bool) -> None:
+    """Own names with any port, as through a tunnel; the name that was chosen with its port."""
+    access = Access.of([""], own_hosts("192.168.1.5", 8000), 8000)
+    assert access.is_ours(host) is known
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_other_pages_cannot_even_read(clients: Clients, site: str) -> None:
+    owner = clients.of("")
+    assert owner.get("/api/start", headers={"Sec-Fetch-Site": site}).status_code == 403
+    # A link on another page may open ours.
+    assert owner.get("/", headers={"Sec-Fetch-Site": site}).status_code == 200
 
 
 def test_the_cookie_is_for_our_page_alone(clients: Clients) -> None:

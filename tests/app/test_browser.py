@@ -100,7 +100,7 @@ def test_the_canvas_shows_the_pixels_of_the_image(open_page, address) -> None:
     image = open_image(address[1] / "data/images/f0.tif").read()[0]
     low, high = np.percentile(image, (0.1, 99.9))
     grey = np.clip((image - low) / max(high - low, 1), 0, 1) * 255
-    # The image fills 98 % of the canvas, in its middle, and begins with a whole pixel of the screen.
+    # The image fills 98 % of the canvas, and begins with a whole pixel of the screen.
     height, width = shown.shape[:2]
     zoom = min(height / 40, width / 60) * 0.98
     y, x = (

@@ -41,7 +41,8 @@ class Access:
     tokens : dict of str to str
         Token in an address to role.
     hosts : frozenset of str
-        Host headers that are ours.
+        Host headers that are ours: with a port, or without for any port. A tunnel leads from
+        another port to ours.
     cookie : str
         Name of the cookie; cookies of one host are shared by all of its ports.
     """
@@ -69,6 +70,12 @@ class Access:
         cookie = secrets.token_urlsafe(32)
         self._sessions[cookie] = role
         return cookie
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        name, colon, port = host.rpartition(":")
+        any_port = bool(colon) and port.isdecimal() and name in self.hosts
+        return host in self.hosts or any_port
 
     def role(self, request: Request) -> str | None:
         """Return the role of who sent a request; None if nobody knows him."""
@@ -107,14 +114,15 @@ class Guard:
         """Status and reason of a request that is refused."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if host not in self.access.hosts:
+        if not self.access.is_ours(host):
             return 421, "this server has another name"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BYTES:
             return 413, "too much data"
-        if scope["method"] in ("GET", "HEAD"):
-            return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
+        if scope["method"] in ("GET", "HEAD"):
+            foreign = scope["path"].startswith("/api/") and site not in ("same-origin", "none")
+            return (403, "a request of another page") if foreign else None
         if (origin is not None and origin != f"http://{host}") or site != "same-origin":
             return 403, "a request of another page"
         return None if MARK in headers else (403, "a request of no page")

@@ -31,6 +31,13 @@ def plane_of(source: Source, t: int, z: int) -> Plane:
     return Plane(t, z)
 
 
+def plane_beside(source: Source, t: int, z: int) -> Plane:
+    """Give the plane that belongs to one of the image: labels and stains may have fewer axes."""
+    return plane_of(
+        source, t if source.image.size("T") > 1 else 0, z if source.image.size("Z") > 1 else 0
+    )
+
+
 def describe(source: Source, t: int, z: int) -> dict[str, Any]:
     """Size, levels and channels of an image; nothing of its name or place."""
     image, plane = source.image, plane_of(source, t, z)

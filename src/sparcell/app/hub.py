@@ -9,6 +9,7 @@ from sparcell.app.correcting import OpenCorrection
 from sparcell.app.object_tables import list_objects
 from sparcell.app.pixels import Source, SourceCache
 from sparcell.app.reviewing import OpenReview
+from sparcell.app.track_paths import TrackPaths
 from sparcell.app.workspace import UnknownIdError, Workspace, scan
 from sparcell.core.image import Plane
 from sparcell.core.image_ref import ImageRef
@@ -27,6 +28,7 @@ class Hub:
         self.sources = SourceCache()
         self.reviews: dict[str, OpenReview] = {}
         self.corrections: dict[str, OpenCorrection] = {}
+        self._paths: dict[tuple[str, str, int], TrackPaths] = {}
 
     def rescan(self) -> Workspace:
         """Look again at what is in the folder."""
@@ -67,6 +69,19 @@ class Hub:
         """Open the labels of a field in a layer."""
         ref = self.workspace.labels(field_id, layer_id)
         return self._source(f"{field_id} {layer_id}", ref, labels=True)
+
+    def track_paths(self, field_id: str, layer_id: str) -> TrackPaths:
+        """Read the paths of the tracks of a field in a layer of tracked cells."""
+        layer = self.workspace.layer(layer_id)
+        if not layer.tracked:
+            raise UnknownIdError(layer_id)
+        folder = layer.folder
+        movie = self.workspace.field(field_id).name
+        stamp = (folder / "objects.csv").stat().st_mtime_ns
+        key = (str(folder), movie, stamp)
+        if key not in self._paths:
+            self._paths = {key: TrackPaths.read(folder, movie)}
+        return self._paths[key]
 
     def case_pixels(self, session_id: str, case_id: str, kind: str) -> Source:
         """Open the image, the stain or the objects of a case."""

@@ -29,9 +29,11 @@ def list_objects(image: Image, plane: Plane) -> list[dict[str, Any]]:
 
 
 def compare_objects(
-    truth: Image, pred: Image, plane: Plane
+    truth: Image, pred: Image, plane: Plane, pred_plane: Plane | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """List the objects of two label images with the error class of each (Cui 2020, 2.4).
+
+    `pred_plane` is that of the prediction, where it has other axes than the truth.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def compare_objects(
             "labels of the same size",
             "choose other labels",
         )
-    true, found = _read(truth, plane), _read(pred, plane)
+    true, found = _read(truth, plane), _read(pred, pred_plane or plane)
     errors = classify_errors(count_overlaps(true, found))
     facts = {(r["side"], r["id"]): r for r in errors.table().to_dict("records")}
     rows = []

@@ -10,9 +10,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from sparcell.app.access import OWNER
-from sparcell.app.answers import describe, read_json, tile_response
+from sparcell.app.answers import describe, plane_beside, plane_of, read_json, tile_response
 from sparcell.app.hub import IMAGE, Hub
-from sparcell.core.image import FIRST_PLANE
 from sparcell.review import CONSENSUS, parse_event
 
 
@@ -49,21 +48,25 @@ def add_review(app: FastAPI, hub: Hub, known: Callable[..., str]) -> None:
     def case(session_id: str, case_id: str, role: str = Depends(expert)) -> dict[str, Any]:
         source = hub.case_pixels(session_id, case_id, IMAGE)
         known = hub.review(session_id).case(role, case_id)
-        return known | describe(source, 0, 0) | hub.places(session_id, case_id)
+        about = describe(source, known["t"], known["z"])
+        return known | about | hub.places(session_id, case_id)
 
     @app.get(base + "/cases/{case_id}/about/{kind}", dependencies=[Depends(may_see)])
-    def about(session_id: str, case_id: str, kind: str) -> dict[str, Any]:
-        return describe(hub.case_pixels(session_id, case_id, kind), 0, 0)
+    def about(session_id: str, case_id: str, kind: str, t: int = 0, z: int = 0) -> dict[str, Any]:
+        source = hub.case_pixels(session_id, case_id, kind)
+        return describe(source, *(plane_of if kind == IMAGE else plane_beside)(source, t, z))
 
     @app.get(
-        base + "/cases/{case_id}/tiles/{kind}/{c}/{level}/{row}/{column}",
+        base + "/cases/{case_id}/tiles/{kind}/{c}/{t}/{z}/{level}/{row}/{column}",
         dependencies=[Depends(may_see)],
     )
     def tile(
-        session_id: str, case_id: str, kind: str, c: int, level: int, row: int, column: int
-    ) -> Response:
+        session_id: str, case_id: str, kind: str, c: int, t: int, z: int,
+        level: int, row: int, column: int,
+    ) -> Response:  # fmt: skip
         source = hub.case_pixels(session_id, case_id, kind)
-        return tile_response(source, c, FIRST_PLANE, level, row, column)
+        plane = (plane_of if kind == IMAGE else plane_beside)(source, t, z)
+        return tile_response(source, c, plane, level, row, column)
 
     @app.post(base + "/events")
     async def event(
@@ -89,7 +92,8 @@ def add_review(app: FastAPI, hub: Hub, known: Callable[..., str]) -> None:
     def findings(session_id: str, case_id: str) -> dict[str, Any]:
         source = hub.case_pixels(session_id, case_id, IMAGE)
         known = hub.review(session_id).findings(case_id)
-        return known | describe(source, 0, 0) | hub.places(session_id, case_id)
+        about = describe(source, known["t"], known["z"])
+        return known | about | hub.places(session_id, case_id)
 
     @app.post(base + "/judgements", dependencies=[Depends(after_seal)])
     async def judge(session_id: str, request: Request) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class OpenReview:
         verdict = replay(events).get(case_id, CaseVerdict())
         return {
             "id": case.id,
+            "t": case.t,
+            "z": case.z,
             "objects": case.objects,
             "diameter": case.diameter,
             "stain": "stain" in self.sample(case).files,
@@ -144,6 +146,8 @@ class OpenReview:
         disputed = list_disagreements([case], verdicts)
         return {
             "id": case.id,
+            "t": case.t,
+            "z": case.z,
             "objects": case.objects,
             "diameter": case.diameter,
             "stain": "stain" in self.sample(case).files,

@@ -168,6 +168,9 @@ def _session_for(hub: Hub, session_id: str, role: str) -> dict[str, Any] | None:
 
 
 def own_hosts(host: str, port: int) -> Iterable[str]:
-    """Host headers of requests that are meant for this server."""
-    names = {host, "127.0.0.1", "localhost", "[::1]"}
-    return {f"{name}:{port}" for name in names}
+    """Host headers of requests that are meant for this server.
+
+    Names of one's own computer have any port, because an SSH tunnel begins at a port of its own.
+    No other page can have such a name.
+    """
+    return {f"{host}:{port}", "127.0.0.1", "localhost", "[::1]"}

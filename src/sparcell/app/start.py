@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from sparcell.app.access import OWNER, Access
 from sparcell.app.forms import Forms
 from sparcell.app.server import create_app, own_hosts
 from sparcell.core.errors import InputError
+from sparcell.system.malloc import limit_arenas
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ def serve(
     InputError
         If there is no such folder, or the address is taken.
     """
+    limit_arenas()
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     access = Access.of(experts or [OWNER], own_hosts(host, port), port)
@@ -69,7 +72,13 @@ def serve(
     for role, link in links.items():
         tell(f"{role + ': ' if role else ''}{link}")
     tell("Ctrl-C stops it.")
-    if browser:
+    distant = bool(os.environ.get("SSH_CONNECTION")) and not os.environ.get("DISPLAY")
+    if distant and host in LOOPBACK:
+        tell(
+            f"To open it on your own computer, run there: ssh -L {port}:127.0.0.1:{port} "
+            f"{os.environ.get('USER', 'me')}@{socket.gethostname()}"
+        )
+    if browser and not distant:
         webbrowser.open(next(iter(links.values())))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", server_header=False))
     server.run(sockets=[listener])

@@ -20,6 +20,7 @@ from sparcell.evaluation.pairs import images_by_name
 from sparcell.io import list_images
 from sparcell.review.correction import CORRECTION_FILE
 from sparcell.review.session import FILE as SESSION_FILE
+from sparcell.tracking.results import is_tracked
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +35,17 @@ class UnknownIdError(LookupError):
 
 @dataclass(frozen=True)
 class Layer:
-    """Label images of one origin: a dataset's labels, or `predicted` by a model."""
+    """Label images of one origin: a dataset's labels, or `predicted` by a model.
+
+    Ids are those of tracks where `sparcell track` wrote the folder.
+    """
 
     id: str
     name: str
     folder: Path
     predicted: bool
     images: Mapping[str, ImageRef] = field(repr=False)
+    tracked: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,19 @@ class Workspace:
                     return known
         raise UnknownIdError(field_id)
 
+    def layer(self, layer_id: str) -> Layer:
+        """Return a layer by its id; an `UnknownIdError` if there is none."""
+        for layer in self.layers:
+            if layer.id == layer_id:
+                return layer
+        raise UnknownIdError(layer_id)
+
     def labels(self, field_id: str, layer_id: str) -> ImageRef:
         """Return the labels of a field in a layer; an `UnknownIdError` if there are none."""
-        name = self.field(field_id).name
-        for layer in self.layers:
-            if layer.id == layer_id and name in layer.images:
-                return layer.images[name]
-        raise UnknownIdError(layer_id)
+        name, layer = self.field(field_id).name, self.layer(layer_id)
+        if name not in layer.images:
+            raise UnknownIdError(layer_id)
+        return layer.images[name]
 
     def session(self, session_id: str) -> Path:
         """Return the folder of a session; an `UnknownIdError` if there is none."""
@@ -234,8 +245,10 @@ def _read_labels(allowed: Sequence[Path], folder: Path, name: str) -> Layer | No
         for ref in [ImageRef.of(image)]
         if inside(allowed, ref.path)
     }
+    tracked = is_tracked(folder)
+    predicted = tracked or _is_predicted(folder)
     key = _id("layer", name)
-    return Layer(key, name, folder, _is_predicted(folder), found) if found else None
+    return Layer(key, name, folder, predicted, found, tracked) if found else None
 
 
 def _is_predicted(folder: Path) -> bool:

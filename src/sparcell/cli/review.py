@@ -38,6 +38,7 @@ def new(
     per_group: int = typer.Option(30, min=1, help="Fields that are drawn of each group."),
     split: str = typer.Option("test", help="Part of the dataset: test, train or val."),
     repeats: float = typer.Option(0.1, help="Share of the cases that are shown twice."),
+    planes: int = typer.Option(1, min=1, help="Planes that are drawn of each movie or stack."),
     seed: int = typer.Option(0, help="Seed of the draw and of the order."),
 ) -> None:
     """Draw fields for a review; models are hidden."""
@@ -60,6 +61,7 @@ def new(
         seed=seed,
         split=split,
         repeats=repeats,
+        planes=planes,
     )
 
 

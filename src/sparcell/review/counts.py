@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from sparcell.core.image import FIRST_PLANE, Plane
 from sparcell.evaluation.confusion import Confusion
 from sparcell.review.cases import Case
 from sparcell.review.session import Session
@@ -23,6 +24,8 @@ class CaseCount:
     Attributes
     ----------
     case, field, model, group : str
+    plane : Plane
+        Time point and depth.
     objects : int
         Predicted objects.
     extra, missed, unsure : int
@@ -37,6 +40,7 @@ class CaseCount:
     extra: int
     missed: int
     unsure: int = 0
+    plane: Plane = FIRST_PLANE
 
 
 def count_cases(
@@ -50,7 +54,8 @@ def count_cases(
             continue
         group = session.field_by_name[case.field].group
         marks = (verdict.count("extra"), verdict.count("missed"), verdict.count("unsure"))
-        counts.append(CaseCount(case.id, case.field, case.model, group, case.objects, *marks))
+        facts = (case.id, case.field, case.model, group, case.objects)
+        counts.append(CaseCount(*facts, *marks, plane=case.plane))
     return counts
 
 

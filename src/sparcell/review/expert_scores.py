@@ -90,11 +90,12 @@ def model_difference(
     expert: str, models: tuple[str, str], counts: Sequence[CaseCount]
 ) -> ModelDifference:
     """Compare two models on the same fields, which are drawn for both together."""
-    by_model = [{one.field: one for one in counts if one.model == model} for model in models]
-    fields = sorted(by_model[0].keys() & by_model[1].keys())
-    items = np.array(
-        [[n for of in by_model for n in _confusion_counts(of[field])] for field in fields], float
-    ).reshape(len(fields), 6)
+    by_model = [
+        {(one.field, one.plane): one for one in counts if one.model == model} for model in models
+    ]
+    sites = sorted(by_model[0].keys() & by_model[1].keys())
+    pairs = [[n for of in by_model for n in _confusion_counts(of[site])] for site in sites]
+    items = sum_by_field([field for field, _ in sites], np.reshape(pairs, (-1, 6)))
     dice = bootstrap_interval(items, lambda s: _dice(s[..., :3]) - _dice(s[..., 3:]))
     return ModelDifference(expert, models, dice)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,15 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sparcell.annotations.derive import find_points
-from sparcell.core.dataset import Dataset
+from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import sha256, whole_file, write_json
+from sparcell.core.image import FIRST_PLANE, Plane
 from sparcell.core.labels import Labels, raster_order
 from sparcell.core.linked_dataset import link_dataset
 from sparcell.core.progress import track
 from sparcell.core.record import now, start_record
 from sparcell.core.text import counted
-from sparcell.io import write_image, write_table
+from sparcell.io import open_sample, write_image, write_table
 from sparcell.io.points import write_points
 from sparcell.review.cases import Case
 from sparcell.review.disagreements import collect_findings, place_id
@@ -100,15 +102,19 @@ def export_review(
     chosen = {by: verdicts[by]} if by in verdicts else verdicts
     judged = {} if by != CONSENSUS else ExpertReview(session, CONSENSUS).verdicts
     cases = [case for case in session.originals if case.model == model]
+    planes = Counter(case.field for case in cases)
     data = Dataset.open(session.dataset_root)
     with whole_file(root) as partial:
         partial.mkdir(parents=True)
-        for case in track(cases, "exporting", len(cases), "fields"):
+        by_field: dict[str, dict[Plane, Reviewed]] = {}
+        for case in track(cases, "exporting", len(cases), "planes"):
             _check_image(session, case)
             of_case = {name: known[case.id] for name, known in chosen.items()}
             of_consensus = judged.get(case.id, CaseVerdict()).judged
             reviewed = _apply(session, case, of_case, of_consensus, by == MAJORITY)
-            write_reviewed(partial, case.field, reviewed)
+            by_field.setdefault(case.field, {})[case.plane] = reviewed
+            if len(by_field[case.field]) == planes[case.field]:
+                _write_planes(partial, session.sample(case.field), by_field.pop(case.field))
         link_dataset(data, partial, OWN)
         copy_others(data, partial, {case.field for case in cases})
         write_tables(data, partial, {field.name: field.split for field in session.fields})
@@ -204,6 +210,29 @@ def _discs(shape: tuple[int, ...], places: NDArray[np.float64], radius: float) -
         dx = np.arange(columns.start, columns.start + window.shape[1]) - x
         window |= dy**2 + dx**2 <= radius**2
     return mask
+
+
+def _write_planes(root: Path, sample: Sample, planes: Mapping[Plane, Reviewed]) -> None:
+    """Write the reviewed planes of a field; what nobody judged is ignored."""
+    times, depths, *_ = open_sample(sample).tzyx
+    if times == depths == 1:
+        write_reviewed(root, sample.name, planes[FIRST_PLANE])
+        return
+    axes = "T" * (times > 1) + "Z" * (depths > 1) + "YX"
+    shape = next(iter(planes.values())).labels.shape
+    size = [count for count in (times, depths) if count > 1]
+    labels = np.zeros((*size, *shape), np.int32)
+    ignore = np.ones((*size, *shape), np.uint8)
+    for plane, reviewed in planes.items():
+        index = tuple(n for n, count in zip(plane, (times, depths), strict=True) if count > 1)
+        labels[index], ignore[index] = reviewed.labels, reviewed.ignore
+    for kind, pixels in (("labels", labels), ("ignore", ignore)):
+        (root / kind).mkdir(exist_ok=True)
+        write_image(root / kind / f"{sample.name}.tif", pixels, axes, labels=True)
+    at = [plane for plane, reviewed in planes.items() for _ in reviewed.points]
+    points = np.concatenate([reviewed.points for reviewed in planes.values()])
+    more = {"t": [plane.t for plane in at], "z": [plane.z for plane in at]}
+    write_points(root / "points" / f"{sample.name}.csv", points, more)
 
 
 def write_reviewed(root: Path, name: str, reviewed: Reviewed) -> None:

@@ -17,7 +17,7 @@ from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.field_tables import SPLITS
 from sparcell.core.files import sha256, whole_file, write_json
-from sparcell.core.image import Image
+from sparcell.core.image import Image, Plane
 from sparcell.core.label_kinds import separate_objects
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.core.progress import track
@@ -49,8 +49,11 @@ def new_session(
     seed: int = 0,
     split: str = "test",
     repeats: float = 0.1,
+    planes: int = 1,
 ) -> Session:
     """Make a review session of a sample of fields, the same for each model.
+
+    Experts judge single planes. Of a movie or a stack, some are drawn at random.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def new_session(
         Part of the dataset that is reviewed. Only ``test`` shows how good a model is.
     repeats : float
         Share of the cases that are shown twice, 0 to 1.
+    planes : int
+        Planes that are drawn of each movie or stack.
 
     Returns
     -------
@@ -91,26 +96,29 @@ def new_session(
     data = Dataset.open(Path(dataset))
     found = {model: _merge(model, folders) for model, folders in predictions.items()}
     groups = _draw(_eligible(data, split, found), data, by, per_group, seed)
-    chosen = [(group, sample) for group, samples in groups.items() for sample in samples]
+    chosen = [
+        (group, sample, plane)
+        for group, samples in groups.items()
+        for sample in samples
+        for plane in _draw_planes(sample, planes, seed)
+    ]
     numbers = _choose_repeats(chosen, tuple(predictions), repeats, seed)
     with whole_file(root) as partial:
         (partial / "cases").mkdir(parents=True)
         # Without it, somebody who knows the fields could compute which model a case is of.
         secret = secrets.token_hex(16)
-        fields, cases = [], []
-        for group, sample in track(chosen, "preparing", len(chosen), "fields"):
-            part = sample.split or split
-            fields.append(
-                ReviewField(
-                    name=sample.name, group=group, split=part, sha256=sha256(sample.image.path)
-                )
-            )
+        fields: list[ReviewField] = []
+        cases: list[Case] = []
+        for group, sample, plane in track(chosen, "preparing", len(chosen), "planes"):
+            if not fields or fields[-1].name != sample.name:
+                fields.append(_describe_field(sample, group, split))
             for model in predictions:
-                labels = _read_prediction(sample, found[model][sample.name])
-                for repeat in range(numbers[sample.name, model]):
-                    identity = rank(secret, sample.name, model, repeat)[:16]
-                    case = _write_case(partial / "cases", identity, labels)
+                labels = _read_prediction(sample, found[model][sample.name], plane)
+                for repeat in range(numbers[sample.name, plane, model]):
                     facts = {"field": sample.name, "model": model, "repeat": repeat}
+                    facts |= plane._asdict()
+                    identity = rank(secret, *facts.values())[:16]
+                    case = _write_case(partial / "cases", identity, labels)
                     cases.append(Case.model_validate({**case, **facts}))
         session = Session(
             root=partial,
@@ -215,30 +223,47 @@ def _draw(
     return drawn
 
 
+def _draw_planes(sample: Sample, count: int, seed: int) -> list[Plane]:
+    """Draw planes of a movie or stack, those with the lowest hashes; in order."""
+    if count < 1:
+        raise InputError(f"{count} planes of an image", "1 or more", "try 1")
+    planes = list(open_sample(sample).planes())
+    return sorted(sorted(planes, key=lambda plane: rank(seed, sample.name, *plane))[:count])
+
+
+def _describe_field(sample: Sample, group: str, split: str) -> ReviewField:
+    hashed = sha256(sample.image.path)
+    return ReviewField(name=sample.name, group=group, split=sample.split or split, sha256=hashed)
+
+
 def _choose_repeats(
-    chosen: Sequence[tuple[str, Sample]], models: Sequence[str], share: float, seed: int
-) -> dict[tuple[str, str], int]:
-    """How often each field and model is shown, 1 or 2."""
+    chosen: Sequence[tuple[str, Sample, Plane]], models: Sequence[str], share: float, seed: int
+) -> dict[tuple[str, Plane, str], int]:
+    """How often each plane of a field and a model is shown, 1 or 2."""
     if not 0 <= share <= 1:
         raise InputError(f"repeats {share:g}", "a share of 0 to 1", "try 0.1")
-    pairs = [(sample.name, model) for _, sample in chosen for model in models]
-    lots = sorted(pairs, key=lambda pair: rank(seed, "repeat", *pair))
-    twice = set(lots[: int(np.ceil(share * len(pairs)))])
-    return {pair: 1 + (pair in twice) for pair in pairs}
+    shown = [(sample.name, plane, model) for _, sample, plane in chosen for model in models]
+
+    def lot(one: tuple[str, Plane, str]) -> str:
+        name, plane, model = one
+        return rank(seed, "repeat", name, model, *(plane if any(plane) else ()))
+
+    twice = set(sorted(shown, key=lot)[: int(np.ceil(share * len(shown)))])
+    return {one: 1 + (one in twice) for one in shown}
 
 
-def _read_prediction(sample: Sample, place: ImageSource) -> Labels:
-    """Read the predicted objects of a field, under the label contract."""
+def _read_prediction(sample: Sample, place: ImageSource, plane: Plane) -> Labels:
+    """Read the predicted objects of a plane of a field, under the label contract."""
     image = open_sample(sample)
     predicted = separate_objects(place if isinstance(place, Image) else open_image(place))
-    if predicted.tzyx != (1, 1, *image.shape) or image.tzyx[:2] != (1, 1):
+    if predicted.tzyx != image.tzyx:
         raise InputError(
             f"{predicted.source} of T, Z, Y, X = {predicted.tzyx} for the image {sample.name} of "
             f"{image.tzyx}",
-            "single images of the same size",
-            "predict the image again; split movies and stacks into single images",
+            "images of the same size",
+            "predict the image again",
         )
-    return connected_labels(predicted.read_labels())
+    return connected_labels(predicted.read_labels(plane=plane))
 
 
 def _write_case(folder: Path, identity: str, labels: Labels) -> dict[str, Any]:
@@ -258,8 +283,10 @@ def _write_case(folder: Path, identity: str, labels: Labels) -> dict[str, Any]:
 def _write_order(session: Session, expert: str) -> None:
     """Write the cases in an expert's order, with what is needed to judge them elsewhere."""
     order = order_cases(session.cases, session.seed, expert)
-    rows = [(case.id, f"cases/{case.id}.tif", case.field) for case in order]
-    frame = pd.DataFrame(rows, columns=["case", "objects", "image"])
+    rows = [(case.id, f"cases/{case.id}.tif", case.field, *case.plane) for case in order]
+    frame = pd.DataFrame(rows, columns=["case", "objects", "image", "t", "z"])
+    if not frame[["t", "z"]].any(axis=None):
+        frame = frame[["case", "objects", "image"]]
     write_table(frame, session.root / f"{expert}_cases.csv")
 
 

@@ -58,10 +58,10 @@ def own_consistency(
     session: Session, expert: str, verdicts: Mapping[str, CaseVerdict]
 ) -> ObjectAgreement:
     """Compare the two verdicts of one expert on the cases that were shown twice."""
-    originals = {(case.field, case.model): case for case in session.originals}
+    originals = {(case.site, case.model): case for case in session.originals}
     fields, shared = [], []
     for case in session.cases:
-        original = originals[case.field, case.model]
+        original = originals[case.site, case.model]
         if case.repeat and case.id in verdicts and original.id in verdicts:
             fields.append(case.field)
             shared.append(share_findings(case, verdicts[original.id], verdicts[case.id]))

@@ -20,9 +20,9 @@ def order_cases(cases: Sequence[Case], seed: int, expert: str) -> list[Case]:
     """Order the cases for one expert.
 
     There are rounds, in each of which a field is shown once at most. Which case of a field is in
-    which round, and the order in a round, follow the SHA-256 of seed, expert, field, model and
-    repeat. A case waits until `APART` others came after the last one of its field, where there are
-    enough fields.
+    which round, and the order in a round, follow the SHA-256 of seed, expert, field, model,
+    repeat and plane. A case waits until `APART` others came after the last one of its field, where
+    there are enough fields.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def order_cases(cases: Sequence[Case], seed: int, expert: str) -> list[Case]:
         Of the session.
     expert : str
     """
-    lots = sorted(cases, key=lambda c: rank(seed, expert, c.field, c.model, c.repeat))
+    lots = sorted(cases, key=lambda c: rank(seed, expert, *c.lot))
     by_field: dict[str, list[Case]] = {}
     for case in lots:
         by_field.setdefault(case.field, []).append(case)

@@ -123,8 +123,8 @@ function disputed(sessionId, report) {
     try {
       const found = await get(`${base}/findings/${one.case}`);
       if (opened !== one.case) {
-        viewer.open(found, (c, l, r, q) => `${base}/cases/${one.case}/tiles/image/${c}/${l}/${r}/${q}`);
-        viewer.setLayer(1, (l, r, q) => `${base}/cases/${one.case}/tiles/objects/0/${l}/${r}/${q}`, MATCHED);
+        viewer.open(found, (c, l, r, q) => `${base}/cases/${one.case}/tiles/image/${c}/${found.t}/${found.z}/${l}/${r}/${q}`);
+        viewer.setLayer(1, (l, r, q) => `${base}/cases/${one.case}/tiles/objects/0/0/0/${l}/${r}/${q}`, MATCHED);
         contrast.refresh();
         opened = one.case;
       }
@@ -159,7 +159,7 @@ function disputed(sessionId, report) {
     { key: "n", shown: "N", text: "next finding", run: () => go(current + 1) },
     { key: "y", shown: "Y", text: "it stands", run: () => judge(true) },
     { key: "x", shown: "X", text: "it does not", run: () => judge(false) },
-    { key: "i", shown: "I", text: "auto contrast", run: contrast.auto },
+    ...contrast.actions(),
     ...viewer.actions(),
   ]);
   const element = h("section", {}, h("h2", {}, `${all.length} finding${all.length === 1 ? "" : "s"} that not all experts share`),

@@ -2,12 +2,20 @@
 
 import { get, newId, post } from "./api.js";
 import { contrastPanel, minimap } from "./controls.js";
-import { ask, askText, byId, h, problem, refreshActions, setActions, show, status, trail } from "./dom.js";
+import { ask, askText, byId, h, problem, refreshActions, setActions, setHint, show, status, trail } from "./dom.js";
+import { planeSliders } from "./planes.js";
 import { EXTRA, MATCHED, MISSED, UNSURE } from "./colours.js";
 import { Viewer } from "./viewer.js";
 import { Outbox } from "./outbox.js";
 
 const TOOLS = { extra: "false object", missed: "missed cell", part: "false part", unsure: "unsure" };
+
+const HINTS = {
+  extra: "Click an object that is no cell, or go to it with N and press X.",
+  missed: "Click a cell without outline, or move it to the cross with arrows and press G.",
+  part: "Click the part of an object that is false.",
+  unsure: "Click an object that you cannot judge, or go to it with N and press U.",
+};
 
 /** @param {any} start @param {string} sessionId @param {string} [wanted] */
 export async function blindPage(start, sessionId, wanted) {
@@ -22,7 +30,7 @@ export async function blindPage(start, sessionId, wanted) {
 
   /** @type {keyof typeof TOOLS} */
   let tool = "extra";
-  let stained = false, opened = Date.now();
+  let stained = false, opened = Date.now(), plane = { t: 0, z: 0 }, ahead = 0;
   /** @type {string[]} events that were undone in this visit, the last one last */
   let undone = [];
   /** @type {any} */
@@ -33,6 +41,7 @@ export async function blindPage(start, sessionId, wanted) {
   const viewer = new Viewer((y, x, ids, event) => mark(y, x, ids[1], event.shiftKey));
   const contrast = contrastPanel(viewer);
   const title = h("h1", { className: "progress" }), marks = h("ul", { className: "marks" }), message = h("div");
+  const planes = planeSliders(showPlane);
   const outbox = new Outbox(`${base}/events`, (answer) => {
     message.replaceChildren();
     if (answer && answer.id === cases[position].id) update(answer);
@@ -44,6 +53,7 @@ export async function blindPage(start, sessionId, wanted) {
   /** @param {number} y @param {number} x @param {number} id @param {boolean} part */
   function mark(y, x, id, part) {
     if (!state) return;
+    if (elsewhere()) { message.replaceChildren(problem("Marks belong to the frame that is judged. Press Home to return to it.")); return; }
     undone = [];
     const kind = part && tool === "extra" ? "part" : tool;
     const near = state.marks.find((/** @type {any} */ m) => !m.object && Math.hypot(m.y - y, m.x - x) * viewer.view.zoom < 12);
@@ -69,12 +79,14 @@ export async function blindPage(start, sessionId, wanted) {
     const colours = new Uint32Array(state.objects + 1).fill(MATCHED);
     const signs = { extra: "✕", missed: "○", unsure: "?" };
     const shades = { extra: EXTRA, missed: MISSED, unsure: UNSURE };
-    viewer.signs = state.marks.map((/** @type {any} */ m) => {
+    const signed = state.marks.map((/** @type {any} */ m) => {
       const kind = /** @type {keyof typeof signs} */ (m.kind);
       if (m.object) colours[m.object] = shades[kind];
       return { ...(m.object ? places.get(m.object) : { y: m.y, x: m.x }), sign: signs[kind], colour: shades[kind] };
     });
-    viewer.colour(1, colours, MATCHED);
+    // Outlines and marks belong to one plane alone.
+    viewer.signs = elsewhere() ? [] : signed;
+    viewer.colour(1, elsewhere() ? colours.fill(0) : colours, MATCHED);
     const count = (/** @type {string} */ kind) => state.marks.filter((/** @type {any} */ m) => m.kind === kind).length;
     const left = cases.filter((one) => !one.done).length;
     title.textContent = `Case ${position + 1} of ${cases.length}${state.done ? ", done" : ""}`;
@@ -87,12 +99,36 @@ export async function blindPage(start, sessionId, wanted) {
     refreshActions();
   }
 
+  const elsewhere = () => Boolean(state) && (plane.t !== state.t || plane.z !== state.z);
+  /** @param {string} id @param {string} kind @param {{t: number, z: number}} at */
+  const imageAt = (id, kind, at) => (/** @type {number} */ c, /** @type {number} */ l, /** @type {number} */ r, /** @type {number} */ q) => `${base}/cases/${id}/tiles/${kind}/${c}/${at.t}/${at.z}/${l}/${r}/${q}`;
+  /** @param {string} id */
+  const objectsOf = (id) => (/** @type {number} */ l, /** @type {number} */ r, /** @type {number} */ q) => imageAt(id, "objects", { t: 0, z: 0 })(0, l, r, q);
+
   /** @param {any} [known] */
   async function openPixels(known) {
-    const kind = stained ? "stain" : "image", id = cases[position].id, keep = !known;
-    const about = known ?? await get(`${base}/cases/${id}/about/${kind}`);
-    viewer.open(about, (c, l, r, q) => `${base}/cases/${id}/tiles/${kind}/${c}/${l}/${r}/${q}`, keep);
+    const kind = stained ? "stain" : "image", { id } = cases[position], keep = !known;
+    const about = known ?? await get(`${base}/cases/${id}/about/${kind}?t=${plane.t}&z=${plane.z}`);
+    viewer.open(about, imageAt(id, kind, plane), keep);
     contrast.refresh();
+  }
+
+  /** @param {number} t @param {number} z */
+  async function showPlane(t, z) {
+    const kind = stained ? "stain" : "image", { id } = cases[position], at = { t, z };
+    const about = await get(`${base}/cases/${id}/about/${kind}?t=${t}&z=${z}`);
+    if (id !== cases[position].id || !await viewer.openPlane(about, imageAt(id, kind, at), [])) return;
+    plane = at;
+    if (elsewhere()) viewer.selected = null;
+    if (state) update(state);
+  }
+
+  /** Fetch what the next case shows at first. */
+  async function fetchNext() {
+    const { id } = cases[(position + 1) % cases.length];
+    if (id === cases[position].id) return;
+    const next = await get(`${base}/cases/${id}`).catch(() => null);
+    if (next && viewer.facts) viewer.fetchAhead(next, imageAt(id, "image", next), [objectsOf(id)], true);
   }
 
   /** @param {number} to */
@@ -106,10 +142,15 @@ export async function blindPage(start, sessionId, wanted) {
     state = null;
     try {
       const found = await get(`${base}/cases/${id}`);
+      if (id !== cases[position].id) return;
+      plane = { t: found.t, z: found.z };
       await openPixels(found);
-      viewer.setLayer(1, (l, r, q) => `${base}/cases/${id}/tiles/objects/0/${l}/${r}/${q}`, MATCHED);
+      viewer.setLayer(1, objectsOf(id), MATCHED);
+      planes.fill(found, found.t, found.z);
       state = found;
       update(found);
+      clearTimeout(ahead);
+      ahead = setTimeout(fetchNext, 300);
       message.replaceChildren();
     } catch (error) { message.replaceChildren(problem(error)); }
   }
@@ -162,7 +203,7 @@ export async function blindPage(start, sessionId, wanted) {
   } });
 
   show(h("div", { className: "work" }, h("div", { className: "stage" }, viewer.canvas, minimap(viewer)),
-    h("aside", { className: "side" }, h("section", { className: "panel" }, title, marks, message), contrast.element)));
+    h("aside", { className: "side" }, h("section", { className: "panel" }, title, marks, message), planes.element, contrast.element)));
   setActions([
     choose("extra", "X"), choose("missed", "F"), choose("part", "V"), choose("unsure", "U"),
     { key: "g", shown: "G", text: "mark at the cross", run: () => viewer.clickCentre() },
@@ -175,14 +216,17 @@ export async function blindPage(start, sessionId, wanted) {
     { key: "p", shown: "P", text: "previous object", run: () => step(-1) },
     { key: "n", shown: "N", text: "next object", run: () => step(1) },
     { key: "t", shown: "T", text: "stain", on: () => stained, run: () => { if (!state?.stain) { message.replaceChildren(problem("This image has no stain.")); return; } stained = !stained; if (stained) send({ kind: "stain" }); openPixels(); refreshActions(); } },
-    { key: "i", shown: "I", text: "auto contrast", run: contrast.auto },
+    ...planes.actions(),
+    { key: "Home", text: "frame that is judged", when: elsewhere, run: () => planes.go(state.t, state.z) },
+    ...contrast.actions(),
     { key: "Escape", shown: "Esc", text: "select nothing", run: () => { viewer.selected = null; viewer.draw(); } },
     ...viewer.actions(),
   ]);
+  setHint(() => HINTS[tool]);
   viewer.canvas.dataset.tool = tool;
   await outbox.empty();
   await open(position);
-  return () => { outbox.close(); viewer.close(); };
+  return () => { outbox.close(); planes.stop(); clearTimeout(ahead); viewer.close(); };
 }
 
 /** @param {number} value */

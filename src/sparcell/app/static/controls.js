@@ -1,12 +1,12 @@
 // Brightness and contrast, and a small picture of the whole image.
 
-import { h } from "./dom.js";
+import { h, refreshActions } from "./dom.js";
 import { css } from "./colours.js";
 
 /**
  * Controls of the limits between which grey values are shown.
  * @param {import("./viewer.js").Viewer} viewer
- * @returns {{element: HTMLElement, refresh: () => void, auto: () => void}}
+ * @returns {{element: HTMLElement, refresh: () => void, auto: () => void, actions: () => import("./dom.js").Action[]}}
  */
 export function contrastPanel(viewer) {
   const element = h("section", { className: "panel", "aria-label": "Brightness and contrast" });
@@ -50,7 +50,7 @@ export function contrastPanel(viewer) {
     const names = channels.length > 1 ? h("div", { className: "channels" }, ...channels.map((one, index) =>
       h("span", {},
         h("input", { type: "checkbox", checked: one.on, "aria-label": `show channel ${facts.channels[index].name}`,
-          onchange: (/** @type {any} */ e) => { one.on = e.target.checked; viewer.draw(); } }),
+          onchange: () => toggle(index) }),
         h("button", { type: "button", className: "plain", "aria-pressed": String(index === chosen),
           onclick: () => { chosen = index; refresh(); } }, facts.channels[index].name)))) : null;
     element.replaceChildren(...[
@@ -60,7 +60,24 @@ export function contrastPanel(viewer) {
     draw();
   }
 
-  return { element, refresh, auto };
+  /** @param {number} index */
+  function toggle(index) {
+    const channel = viewer.channels[index];
+    channel.on = !channel.on;
+    viewer.draw();
+    refresh();
+    refreshActions();
+  }
+
+  /** Keys 1 to 9 show and hide channels. */
+  const actions = () => [
+    { key: "i", shown: "I", text: "auto contrast", run: auto },
+    ...Array.from({ length: 9 }, (_, n) => ({
+      key: String(n + 1), text: `channel ${n + 1}`, when: () => viewer.channels.length > Math.max(n, 1),
+      on: () => viewer.channels[n].on, run: () => toggle(n),
+    })),
+  ];
+  return { element, refresh, auto, actions };
 }
 
 /** @param {HTMLCanvasElement} canvas @param {import("./viewer.js").ChannelFacts} known @param {import("./viewer.js").Channel} channel @param {number} least @param {number} most */

@@ -42,7 +42,7 @@ export function status(text) {
 }
 
 /**
- * @typedef {{key: string, text: string, run: () => unknown, shown?: string, held?: () => void, also?: string[], on?: () => boolean}} Action
+ * @typedef {{key: string, text: string, run: () => unknown, shown?: string, held?: () => void, also?: string[], on?: () => boolean, when?: () => boolean}} Action
  */
 
 /** @type {Action[]} */
@@ -53,17 +53,41 @@ let actions = [];
  * @param {Action[]} wanted
  */
 export function setActions(wanted) {
-  actions = wanted;
+  actions = wanted.length ? [...wanted, { key: "?", text: "all keys", run: showKeys }] : [];
+  hint = () => "";
   refreshActions();
+}
+
+let hint = () => "";
+
+/** Say before the keys what a click does; it is asked anew with `refreshActions`. @param {() => string} text */
+export function setHint(text) {
+  hint = text;
+  refreshActions();
+}
+
+const possible = () => actions.filter((one) => !one.when || one.when());
+
+/** All keys in a dialog, also those that have no button. */
+function showKeys() {
+  const rows = possible().map((one) => [one.shown ?? one.key, one.text]);
+  const mouse = [["← → ↑ ↓", "move the image"], ["drag", "move the image"], ["wheel", "zoom"], ["Tab", "go to the next button, Enter presses it"]];
+  const dialog = h("dialog", { "aria-label": "All keys", onclose: () => dialog.remove() },
+    h("table", { className: "keys" }, h("caption", {}, "All keys"),
+      h("tbody", {}, ...[...rows, ...mouse].filter(([, text]) => text).map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))),
+    h("div", { className: "row" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close")));
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /** Draw the bar anew, after a tool was chosen. */
 export function refreshActions() {
-  const buttons = actions.filter((one) => one.text).map((one) =>
+  const buttons = possible().filter((one) => one.text).map((one) =>
     h("button", { type: "button", className: "key", "aria-pressed": one.on ? String(one.on()) : null,
       onclick: () => { one.run(); if (one.held) one.held(); } },
     h("kbd", {}, one.shown ?? one.key), " ", one.text));
-  byId("keys").replaceChildren(...buttons);
+  const words = hint();
+  byId("keys").replaceChildren(...(words ? [h("span", { className: "hint", role: "status" }, words)] : []), ...buttons);
 }
 
 /** @param {KeyboardEvent} event */
@@ -79,7 +103,7 @@ function find(event) {
   // A focused button takes Enter and the space bar for itself.
   if (target.closest("button, a, summary") && ["Enter", " "].includes(event.key)) return undefined;
   const name = nameOf(event), shifted = `Shift+${name}`;
-  const called = (/** @type {string} */ wanted) => actions.find((one) => one.key === wanted || (one.also ?? []).includes(wanted));
+  const called = (/** @type {string} */ wanted) => possible().find((one) => one.key === wanted || (one.also ?? []).includes(wanted));
   return (event.shiftKey && called(shifted)) || called(name);
 }
 

@@ -15,6 +15,9 @@ export function objectTable(chosen) {
   let rows = [];
   /** @type {Row[]} */
   let shown = [];
+  let kinds = ["all"];
+  /** @type {Record<string, number>} of errors of each class */
+  let numbers = {};
   let current = -1, filter = "all", sorted = /** @type {keyof Row} */ ("id"), compared = false, down = false;
   const body = h("tbody"), head = h("tr"), filler = h("div", { className: "filler" });
   const filters = h("div", { className: "filters", role: "group", "aria-label": "Which objects" });
@@ -53,6 +56,13 @@ export function objectTable(chosen) {
     body.style.transform = `translateY(${first * ROW}px)`;
   }
 
+  function press() {
+    filters.replaceChildren(...(kinds.length > 1 ? kinds : []).map((name) => h("button", {
+      type: "button", className: "plain", "aria-pressed": String(name === filter),
+      onclick: () => { filter = name; press(); arrange(); },
+    }, numbers[name] ? `${name} ${numbers[name]}` : name)));
+  }
+
   /** @param {number} position */
   function pick(position) {
     if (!shown.length) return;
@@ -76,11 +86,14 @@ export function objectTable(chosen) {
       const some = both ? CLASSES.filter((name) => counts[name]) : [];
       filter = some.length ? "errors" : "all";
       sorted = both ? "class" : "id";
-      const names = some.length ? ["all", "errors", ...some] : ["all"];
-      const press = () => filters.replaceChildren(...(names.length > 1 ? names : []).map((name) => h("button", {
-        type: "button", className: "plain", "aria-pressed": String(name === filter),
-        onclick: () => { filter = name; press(); arrange(); },
-      }, counts[name] ? `${name} ${counts[name]}` : name)));
+      kinds = some.length ? ["all", "errors", ...some] : ["all"];
+      numbers = counts;
+      press();
+      arrange();
+    },
+    /** Show the next kind of error alone. */
+    nextKind() {
+      filter = kinds[(kinds.indexOf(filter) + 1) % kinds.length];
       press();
       arrange();
     },

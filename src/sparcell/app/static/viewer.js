@@ -100,7 +100,7 @@ export class Viewer {
     if (this.coming !== coming || !this.facts) return false;
     this.coming = [];
     const before = this.facts;
-    [...this.grey, ...this.layers.map((one) => one?.tiles)].forEach((tiles) => tiles?.close());
+    this.grey.forEach((tiles) => tiles.close());
     // Limits are stored numbers, whose meaning may differ from plane to plane.
     const convert = (/** @type {number} */ n) => (before.offset + before.scale * n - facts.offset) / facts.scale;
     if (before.offset !== facts.offset || before.scale !== facts.scale) {
@@ -111,7 +111,9 @@ export class Viewer {
     this.grey = grey;
     ids.forEach((tiles, place) => {
       const layer = this.layers[place];
-      if (layer && tiles) this.layers[place] = { ...layer, tiles };
+      if (!layer || !tiles) return;
+      layer.tiles.close();
+      this.layers[place] = { ...layer, tiles };
     });
     this.draw();
     return true;
