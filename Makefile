@@ -33,6 +33,8 @@ coverage: $(VENV)/test.installed ## The fast tests, then the lines that they do 
 lint: $(VENV)/lint.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if command -v tsc >/dev/null; then tsc -p tests/app/jsconfig.json; \
+	  else echo "no TypeScript compiler (npm install --global typescript): the app's scripts are not checked"; fi
 
 types: $(VENV)/lint.installed
 	$(BIN)/mypy

@@ -114,6 +114,7 @@ def test_the_canvas_shows_the_pixels_of_the_image(open_page, address) -> None:
     assert (shown[inside][..., 0] == shown[inside][..., 2]).all()
 
 
+@pytest.mark.slow
 def test_errors_have_their_colours_and_rows_lead_there(open_page) -> None:
     page = open_page("token-owner")
     page.locator(".cards a", has_text="data").click()
@@ -177,6 +178,7 @@ def test_two_experts_at_once_by_keys_alone(open_page, address) -> None:
     assert page.locator(".matrices figure").count() == 4
 
 
+@pytest.mark.slow
 def test_a_mark_survives_a_lost_connection(browser, address, tmp_path_factory) -> None:
     """What the server did not acknowledge is kept, and sent again after a reload."""
     root = tmp_path_factory.mktemp("lost")
@@ -207,6 +209,7 @@ def test_a_mark_survives_a_lost_connection(browser, address, tmp_path_factory) -
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_pages_are_accessible(browser, address, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
