@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.app.outlines import list_outlines
 from sparcell.app.pixels import TILE
 from sparcell.app.workspace import UnknownIdError
 from sparcell.core.dataset import Sample
@@ -139,7 +140,7 @@ class OpenCorrection:
                 "rows": _rows(field, field.state.boxes),
                 "scanned": sorted(field.scanned),
                 "settled_candidates": sorted(field.settled_candidates),
-                "outlines": _outlines(field),
+                "outlines": list_outlines(field.candidates),
             }
 
     def edit(self, number: int, request: EditRequest) -> dict[str, Any]:
@@ -222,23 +223,6 @@ def _rows(field: CorrectedField, ids: Iterable[int]) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _outlines(field: CorrectedField) -> list[dict[str, Any]]:
-    """Outlines of the candidates, as places y and x in px."""
-    from scipy.ndimage import find_objects
-    from skimage.measure import find_contours
-
-    labels = field.candidates
-    outlines = []
-    for number, box in enumerate(find_objects(labels), 1):
-        if box is None:
-            continue
-        corner = np.array([part.start - 1 for part in box])
-        contours = find_contours(np.pad(labels[box] == number, 1).astype(float), 0.5)
-        longest = max(contours, key=len) + corner
-        outlines.append({"id": number, "places": longest.round(1).tolist()})
-    return outlines
 
 
 def _place(edit: Edit, width: int) -> list[float] | None:

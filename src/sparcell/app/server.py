@@ -20,6 +20,7 @@ from sparcell.app.forms import Forms
 from sparcell.app.hub import Hub
 from sparcell.app.job_routes import add_jobs
 from sparcell.app.look_routes import add_look
+from sparcell.app.point_routes import add_points
 from sparcell.app.review_routes import add_review
 from sparcell.app.workspace import UnknownIdError
 from sparcell.core.errors import InputError
@@ -80,6 +81,7 @@ def create_app(root: Path | str, access: Access, forms: Forms | None = None) -> 
     add_look(app, hub, owner)
     add_review(app, hub, known)
     add_corrections(app, hub, owner)
+    add_points(app, hub, owner)
     if forms:
         add_jobs(app, hub, queue, forms, owner)
     return app

@@ -7,11 +7,12 @@ import { comparePage } from "./compare.js";
 import { correctPage } from "./correct.js";
 import { problem, setActions, show, status, trail } from "./dom.js";
 import { lookPage } from "./look.js";
+import { pointsPage } from "./points.js";
 import { runPage } from "./run.js";
 import { startPage } from "./start.js";
 
 /** @type {Record<string, (start: any, ...words: string[]) => Promise<void | (() => void)>>} */
-const PAGES = { "": startPage, look: lookPage, review: blindPage, agreement: agreementPage, run: runPage, compare: comparePage, correct: correctPage };
+const PAGES = { "": startPage, look: lookPage, review: blindPage, agreement: agreementPage, run: runPage, compare: comparePage, correct: correctPage, points: pointsPage };
 /** @type {void | (() => void)} */
 let leave;
 /** @type {any} */
@@ -33,7 +34,7 @@ async function open() {
   const [name, ...words] = location.hash.replace(/^#\/?/, "").split("/");
   try {
     // What is in the folder is read again wherever it is listed, but not from image to image.
-    if (!known || name !== "look") known = await get("start");
+    if (!known || !["look", "points"].includes(name)) known = await get("start");
     const start = known;
     leave = await (PAGES[name] ?? startPage)(start, ...words);
   } catch (error) {

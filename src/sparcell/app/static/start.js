@@ -44,8 +44,10 @@ function commands() {
 function corrections(start) {
   const items = start.corrections.map((/** @type {any} */ one) => (one.problem ? h("li", {}, h("b", {}, one.name), problem(one.problem))
     : h("li", {}, h("a", { href: `#/correct/${one.id}` }, h("b", {}, one.name), h("span", {}, `${one.objects} objects, ${one.left} left to look at`)))));
+  const bare = start.collections.filter((/** @type {any} */ one) => one.kind === "dataset").map((/** @type {any} */ one) =>
+    h("li", {}, h("a", { href: `#/points/${one.id}/${one.fields[0].id}` }, h("b", {}, `Points in ${one.name}`), h("span", {}, "a click on each cell, for images without labels"))));
   return h("section", {}, h("h2", {}, "Correct"),
-    items.length ? h("ul", { className: "cards" }, ...items) : null,
+    items.length || bare.length ? h("ul", { className: "cards" }, ...items, ...bare) : null,
     h("p", {}, "A correction starts from a prediction: ", h("code", {}, "sparcell review correct PREDICTED -o correction"), ". Then it is listed here."));
 }
 
