@@ -104,6 +104,7 @@ def test_every_parameter_in_a_message_is_one_and_has_an_option(root) -> None:
         ("study s.yaml --data d", "`dask=slurm:x`", "--dask slurm:x"),
         ("models fetch URL", "`outputs=['a', 'b', '-']`", "--outputs a,b,-"),
         ("import a.csv", "`classes` imports them alone", "--class imports them alone"),
+        ("track x", "`repair=False` or `repair=True`", "--keep-masks or --repair"),
         ("measure x", "predict with `axes`", "predict with --axes"),
         ("export x", "`halo` over 3; `no=True`; `a verb`", "--halo over 3; no=True; `a verb`"),
     ],

@@ -57,6 +57,8 @@ def flags_of(root: Any, command: Any) -> Flags:
     flags: dict[str, str] = {}
     for one in (command, *_commands(root)):
         options = {p.name: p.opts[0] for p in one.params if p.param_type_name == "option"}
+        # What switches something off has a flag of its own, such as --keep-masks.
+        options |= {f"{p.name}=False": p.secondary_opts[0] for p in one.params if p.secondary_opts}
         renamed = {name: options[own] for name, own in RENAMED.items() if own in options}
         flags = renamed | options | flags
     return flags
@@ -75,6 +77,8 @@ def to_flags(text: str, flags: Flags) -> str:
         name, value = match.groups()
         if name not in flags:
             return match[0].strip("`")
+        if value is not None and f"{name}={value}" in flags:
+            return flags[f"{name}={value}"]
         if value in (None, "True"):
             return flags[name]
         # A list, ["a", "b"], is one word: a,b.

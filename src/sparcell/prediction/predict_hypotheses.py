@@ -40,7 +40,7 @@ def check_hypotheses(settings: PredictSettings, model: Model) -> None:
         raise InputError(
             f"`hypotheses` with a model of the method {model.method.name}",
             "a model of the method watershed",
-            "leave it out, and add `--repair` when you track",
+            "leave it out, and track with `repair=True`",
         )
     if settings.block is not None:
         raise InputError("`hypotheses` with `block`", "one of them", "leave one out")

@@ -86,7 +86,7 @@ def find_alternatives(
             raise InputError(
                 f"no {missing[0]}",
                 "hypotheses of every label image",
-                "predict again with `hypotheses`, or add `--keep-masks`",
+                "predict again with `hypotheses`, or keep the masks with `repair=False`",
             )
         refs = [ImageRef(path) for path in paths]
         image = open_image(paths[0]) if len(paths) == 1 else open_frames(refs, labels=True)
