@@ -66,7 +66,8 @@ def main() -> None:
         if way == "points":
             train_run("points-light", out / "counted", runs[way], [*POINTS, *limit])
         elif way == "outlines":
-            train_run("nuclei-light", out / "proposed", runs[way], limit)
+            imagenet = [*limit, "network.weights=imagenet"]
+            train_run("nuclei-light", out / "proposed", runs[way], imagenet)
         elif way == "cells":
             train_run("bonte2023-light/cells", out / "proposed", runs[way], limit, stain)
         else:

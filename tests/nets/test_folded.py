@@ -84,6 +84,24 @@ def test_normalisations_work_again(tmp_path: Path) -> None:
         assert (brighter - model(3 * image + 1)).abs().max() > 0.1
 
 
+def test_weights_have_the_usual_size_again(tmp_path: Path) -> None:
+    model = lived_in(SHARP)
+    for module in model.modules():
+        # Folded into a convolution, it makes the weights tiny.
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data[::2] *= 1e-3
+    network, _ = start_from(write_model(tmp_path / "m.zip", model), SHARP)
+    *hidden, last = (m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
+    for convolution in hidden:
+        norms = convolution.weight.detach().flatten(1).norm(dim=1)
+        torch.testing.assert_close(norms, torch.ones_like(norms))
+    # No normalisation follows the last one, so nothing was folded into it.
+    torch.testing.assert_close(last.weight, list(model.modules())[-2].weight)
+    image = torch.from_numpy(IMAGE[None])
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(image), model(image), atol=2e-3, rtol=2e-3)
+
+
 def test_what_does_not_fit_is_left_and_counted(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.zip", lived_in(SHARP, maps=3))
     network, start = start_from(path, SHARP, maps=1)

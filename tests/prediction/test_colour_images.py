@@ -17,8 +17,9 @@ from sparcell.io import read_table, write_image
 from sparcell.models import Model
 from sparcell.models.domain import FEATURES, Domain
 from sparcell.prediction.array import predict_array
+from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict import predict
-from sparcell.prediction.prepared_image import choose_channels
+from sparcell.prediction.prepared_image import PreparedImage, choose_channels
 from sparcell.prediction.settings import PredictSettings
 
 LABELS = grid((96, 128), 32, 9)
@@ -62,6 +63,33 @@ def test_the_channel_with_the_signal_is_predicted(
     assert any(f"the {name} channel of this colour image" in text for text in caplog.messages)
     # What is asked for is what counts.
     assert choose_channels(image, model, PredictSettings(channels=(1,))).channels == (1,)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (stain_of(grid((96, 128), 24, 7), 75, 10, seed=9), "; red has signal, too (`channels=0`"),
+        (stain_of(LABELS, 120, 10), ""),
+        (stain_of(grid((96, 128), 24, 7), 15, 10, seed=9), ""),
+    ],
+    ids=["another stain", "the same objects", "a faint one"],
+)
+def test_another_channel_with_signal_is_reported(
+    other: NDArray[np.generic], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = colours(other, empty(1), stain_of(LABELS, 150, 10))
+    with caplog.at_level(logging.INFO):
+        PreparedImage.of(image, LoadedModel(fluorescence_model(), "onnxruntime"))
+    (line,) = caplog.messages
+    assert line.startswith("cells.png: the blue channel of this colour image is predicted" + words)
+    assert ("signal" in line) == bool(words)
+
+
+def test_the_empty_channel_of_a_colour_image_is_named() -> None:
+    nothing = np.zeros(LABELS.shape)
+    image = colours(stain_of(LABELS, 150, 10), stain_of(LABELS, 90, 10), nothing)
+    with pytest.raises(InputError, match=r"constant channel 2 \(every pixel is 0\)"):
+        predict_array(bright_model(8.0, 8.0, 8.0), image.data, "CYX", channels=(0, 1, 2))
 
 
 def test_grey_saved_as_colours_is_one_channel_for_any_model() -> None:

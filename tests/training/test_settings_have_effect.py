@@ -179,9 +179,9 @@ class Prints:
         """What the model's card gets, and whether decoding is tuned."""
         tuned = recipe.fit.tune_decoding and recipe.method.name != "stain"
         tuned = tuned and recipe.fit.tune_decoding
-        mixed = mix_weights(
-            {"": torch.ones(1)}, {"": torch.zeros(1)}, recipe.fit.initial_weight_fraction
-        )
+        share = recipe.fit.initial_weight_fraction
+        assert share != "validated"
+        mixed = mix_weights({"": torch.ones(1)}, {"": torch.zeros(1)}, share)
         read = (start_decoding(recipe), recipe.predict.tta, recipe.normalise)
         within = recipe.method.name != "stain" and recipe.fit.match_within
         return digest(*read, tuned, mixed[""], within)

@@ -123,18 +123,48 @@ def try_models(inputs: Inputs, models: Sequence[Path | str] = (), *, threads: in
     """
     names = _candidates(models)
     refs = list(find_inputs(inputs, Path("predicted")))
-    numbers = np.linspace(0, len(refs) - 1, min(len(refs), MOST_IMAGES)).astype(int)
+    numbers = sample_evenly(len(refs), MOST_IMAGES)
     images = list(_open_images([refs[number] for number in numbers]))
     if not images:
         raise InputError("no image that can be read", "at least one", "check the files")
+    tried = rank_models(names, [image for _, image in images], threads=threads)
+    parts = tuple(middle_part(image) for _, image in images)
+    return Choice(tuple(name for name, _ in images), parts, tried, len(refs))
+
+
+def rank_models(
+    names: Sequence[str], images: Sequence[Image], *, threads: int = 0
+) -> tuple[ModelTrials, ...]:
+    """Predict the middle of images by several models, and order the models without truth.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names or files of models.
+    images : sequence of Image
+    threads : int
+        Of each network; 0 lets the runtime choose.
+
+    Returns
+    -------
+    tuple of ModelTrials
+        The best first.
+
+    Raises
+    ------
+    InputError
+        If a model cannot be opened.
+    """
     tried = []
     for name in track(names, "models", len(names), "models"):
         loaded = LoadedModel(load_model(name), "auto", threads)
-        trials = tuple(try_model(loaded, image) for _, image in images)
-        tried.append(ModelTrials(name, trials))
-    tried.sort(key=lambda one: (one.fits, one.score), reverse=True)
-    parts = tuple(middle_part(image) for _, image in images)
-    return Choice(tuple(name for name, _ in images), parts, tuple(tried), len(refs))
+        tried.append(ModelTrials(name, tuple(try_model(loaded, image) for image in images)))
+    return tuple(sorted(tried, key=lambda one: (one.fits, one.score), reverse=True))
+
+
+def sample_evenly(count: int, most: int) -> list[int]:
+    """List at most `most` numbers from 0 to `count` - 1, evenly spaced."""
+    return [int(number) for number in np.linspace(0, count - 1, min(count, most)).astype(int)]
 
 
 def _candidates(models: Sequence[Path | str]) -> list[str]:

@@ -17,6 +17,7 @@ from sparcell.prediction.domain_check import judge_features, middle_of_plane, sa
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.predict_instances import label_axes, predict_planes
 from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.settings import PredictSettings
 
 EDGE = 640
 """Largest edge of the part of an image that is predicted, px."""
@@ -97,7 +98,10 @@ def try_model(loaded: LoadedModel, image: Image) -> Trial:
         prepared = PreparedImage.of(part, loaded)
         labels = _predict(prepared)
         turned = replace(part, data=np.ascontiguousarray(part.data[..., ::-1, ::-1]))
-        again = _predict(PreparedImage.of(turned, loaded))[::-1, ::-1]
+        # The channel of a colour image is reported once.
+        numbers = [one for one in prepared.selection.channels or () if isinstance(one, int)]
+        same = PredictSettings(channels=tuple(numbers) or None)
+        again = _predict(PreparedImage.of(turned, loaded, same))[::-1, ::-1]
     except InputError as error:
         return Trial(failure=error.found)
     features = sample_features(prepared, Image(labels, "YX"))

@@ -27,7 +27,8 @@ class NetworkConfig(Settings):
     weights: str = Field(
         "imagenet",
         description="none, imagenet, coco (fcn and deeplabv3), a name of `sparcell models list`, "
-        "or the path of a run folder, a model.zip, or a .ckpt, .pt, .pth or .safetensors file",
+        "or the path of a run folder, a model.zip, or a .ckpt, .pt, .pth or .safetensors file; "
+        "closest: the model with a name that fits the training images, else imagenet",
     )
     head: Literal["kept", "new", "copied"] = Field(
         "kept",

@@ -4,8 +4,12 @@ A model file has no checkpoint: each batch normalisation was folded into the con
 (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", eq. 14). Here they are separated again. The mean and variance of
 a normalisation are those of the convolution's output for the example image of the model file, and
-its scale and shift undo that normalisation. So the network gives the outputs of the model, and can
-be trained like any other.
+its scale and shift undo that normalisation. So the network gives the outputs of the model.
+
+Folding multiplies the weights of a channel by the scale of its normalisation, which may be a
+thousandth. Steps of Adam are as large as the learning rate whatever the weights are, and would
+change such a channel out of recognition. So each channel is enlarged to the usual size of weights,
+which its normalisation undoes, and the network can be trained like any other.
 """
 
 from __future__ import annotations
@@ -94,7 +98,8 @@ def load_folded(network: nn.Module, path: Path, head: str = "kept", encoder: str
         follower = _normalisations(network, image)
         for name, module in fitting.items():
             _fill(module, follower.get(name), *stored[name])
-        _normalise(network, image, {n: bn for n, bn in follower.items() if n in fitting})
+        pairs = {n: (fitting[n], bn) for n, bn in follower.items() if n in fitting}
+        _normalise(network, image, pairs)
     network.train(training)
     pretrained = [module for name, module in fitting.items() if head == "kept" or name != last]
     pretrained += [bn for name, bn in follower.items() if name in fitting]
@@ -190,8 +195,13 @@ def _fill(
         _set(after, torch.zeros_like(shift), torch.ones_like(shift), shift)
 
 
-def _normalise(network: nn.Module, image: Tensor, layers: dict[str, nn.BatchNorm2d]) -> None:
-    """Give normalisations the moments of their inputs, without changing their outputs."""
+def _normalise(
+    network: nn.Module, image: Tensor, layers: dict[str, tuple[Convolution, nn.BatchNorm2d]]
+) -> None:
+    """Enlarge weights, and give normalisations the moments of their inputs.
+
+    The outputs of the normalisations remain as they are.
+    """
     moments: dict[str, tuple[Tensor, Tensor]] = {}
 
     def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -201,16 +211,43 @@ def _normalise(network: nn.Module, image: Tensor, layers: dict[str, nn.BatchNorm
     with _watched(network, note):
         network(image)
     for name, (mean, variance) in moments.items():
-        shift = layers[name].bias.detach().clone()
-        _set(layers[name], mean, variance, shift)
+        convolution, layer = layers[name]
+        shift, size = layer.bias.detach().clone(), _enlarge(convolution)
+        _set(layer, mean, variance, shift, size)
 
 
-def _set(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -> None:
-    """Make a normalisation with these moments whose output is its input plus `shift`."""
+def _enlarge(convolution: Convolution) -> Tensor:
+    """Divide the weights of each channel by their size, (channels,), and return the sizes.
+
+    They become a root mean square of one by the root of the number of inputs, as at random
+    (LeCun et al. 1998, "Efficient BackProp", 4.6).
+    """
+    weight = convolution.weight
+    if isinstance(convolution, nn.ConvTranspose2d):
+        return weight.new_ones(convolution.out_channels)
+    size: Tensor = weight.flatten(1).norm(dim=1)
+    size = torch.where(size > 0, size, torch.ones_like(size))
+    weight.div_(size[:, None, None, None])
+    if convolution.bias is not None:
+        convolution.bias.div_(size)
+    return size
+
+
+def _set(
+    layer: nn.BatchNorm2d,
+    mean: Tensor,
+    variance: Tensor,
+    shift: Tensor,
+    size: Tensor | float = 1.0,
+) -> None:
+    """Make a normalisation whose output is `size` times its input, plus `shift`.
+
+    The moments are those of `size` times its input.
+    """
     assert layer.running_mean is not None and layer.running_var is not None
-    layer.running_mean.copy_(mean)
-    layer.running_var.copy_(variance)
-    layer.weight.copy_((variance + layer.eps).sqrt())
+    layer.running_mean.copy_(mean / size)
+    layer.running_var.copy_(variance / size**2)
+    layer.weight.copy_((layer.running_var + layer.eps).sqrt() * size)
     layer.bias.copy_(mean + shift)
 
 

@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 SAMPLE, BLOCK = 1 << 18, 128
 """Pixels of a plane from which channels are compared, and edge of the blocks they come from, px."""
+OTHER_SIGNAL, SAME_CONTENT = 0.2, 0.9
+"""Signal of another channel that is reported, as a share of the largest, and correlation of
+channels that show the same."""
 BRIGHT_LEVEL = 0.3
 """Median from which it is bright, as a share of the largest value of 8 and 16 bits."""
 
@@ -47,8 +50,7 @@ def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
     """
     if image.channels != RGB or spec.channels != 1:
         return None
-    planes = list(image.planes())
-    pixels = image.sample(planes[len(planes) // 2], SAMPLE, BLOCK)
+    pixels = _sample(image)
     if (pixels == pixels[0]).all():
         return (0,)
     if spec.domain is None or not spec.domain.has_bright_objects:
@@ -59,14 +61,42 @@ def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
             f"fluorescence on a dark background, for {spec.name}",
             _advice(),
         )
-    signal = np.percentile(pixels, 99.8, axis=1) - np.median(pixels, axis=1)
-    return (int(signal.argmax()),)
+    return (int(_signals(pixels).argmax()),)
 
 
 def log_channel(image: Image, selection: ChannelSelection) -> None:
-    """Report the channel of a colour image that was chosen."""
-    name = selection.of(image).channels[0]
-    logger.info(f"{image.source}: the {name} channel of this colour image is predicted")
+    """Report the channel of a colour image that was chosen, and others that carry signal."""
+    chosen = image.channels.index(selection.of(image).channels[0])
+    others = _other_signals(_sample(image), chosen)
+    names = " and ".join(image.channels[other] for other in others)
+    hint = f"; {names} {'have' if len(others) > 1 else 'has'} signal, too" if others else ""
+    logger.info(
+        f"{image.source}: the {image.channels[chosen]} channel of this colour image is predicted"
+        + (f"{hint} (`channels={others[0]}` predicts that)" if len(others) == 1 else hint)
+    )
+
+
+def _sample(image: Image) -> NDArray[np.float32]:
+    """Pixels of the middle plane, (channels, count)."""
+    planes = list(image.planes())
+    return image.sample(planes[len(planes) // 2], SAMPLE, BLOCK)
+
+
+def _signals(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How far percentile 99.8 of each channel lies above its median."""
+    signals: NDArray[np.float64] = np.percentile(pixels, 99.8, axis=1) - np.median(pixels, axis=1)
+    return signals
+
+
+def _other_signals(pixels: NDArray[np.float32], chosen: int) -> list[int]:
+    """List the channels that show something else than the chosen one, and not much dimmer."""
+    signals = _signals(pixels)
+    bright = [
+        number
+        for number in np.flatnonzero(signals >= OTHER_SIGNAL * signals[chosen]).tolist()
+        if number != chosen
+    ]
+    return [n for n in bright if np.corrcoef(pixels[n], pixels[chosen])[0, 1] < SAME_CONTENT]
 
 
 def _has_bright_background(image: Image, grey: NDArray[np.float32]) -> bool:

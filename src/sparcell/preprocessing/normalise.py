@@ -90,9 +90,11 @@ class Scaling:
             low, high = np.where(flat, least, low), np.where(flat, most, high)
         _check_range(low, high, image)
         if (high <= low).any():
-            value = low[np.argmax(high <= low)]
+            first = int(np.argmax(high <= low))
+            name = image.channels[first % len(image.channels)]
+            what = f"channel {name}" if (high > low).any() else "image"
             raise ConstantImage(
-                f"a constant image (every pixel is {value:g}): {image.source}",
+                f"a constant {what} (every pixel is {low[first]:g}): {image.source}",
                 "an image that shows something",
                 "check the channel and the exposure",
             )

@@ -70,7 +70,9 @@ def export_model(
     typical_area, largest = task.object_sizes(fields["train"])
     settings, scores = module.decode_settings, {}
     if task.has_truth(places["val"]):
-        scores["before_training"] = _start_scores(out, module.method.task, typical_area)
+        scores["before_training"] = _start_scores(
+            out, module.method.task, typical_area, record["training"]
+        )
         settings, tuning = task.tune(module, fields["val"], typical_area)
         scores |= {"tuning": tuning} if tuning else {}
     record["typical_area"] = typical_area
@@ -196,12 +198,17 @@ def _why_not(best: float, start: float, typical_area: float | None) -> str:
     return f"Training did not work: {what}. {advice}"
 
 
-def _start_scores(out: Path, task: Task, typical_area: float | None) -> dict[str, float]:
+def _start_scores(
+    out: Path, task: Task, typical_area: float | None, training: dict[str, Any]
+) -> dict[str, float]:
     """Scores of the validation fields before training, and of the best epoch."""
     with (out / "metrics.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     score = task.score
     start, best = float(rows[0][score]), max(float(row[score]) for row in rows[1:])
+    # A mixture with the start may be better than both, and it says so itself.
+    if 0 < training.get("initial_weight_fraction", 0) < 1:
+        return {score: start, f"best_{score}": best}
     if best > max(start, WORKED):
         logger.info(f"Score on the check images: {best:.2f} of 1, before training {start:.2f}")
     else:

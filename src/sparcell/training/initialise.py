@@ -10,12 +10,17 @@ from typing import Any
 import yaml
 
 from sparcell.core.errors import InputError
+from sparcell.core.files import sha256
 from sparcell.core.yaml_files import read_yaml
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries
+from sparcell.models.loading import read_spec
+from sparcell.models.model import ModelSpec
+from sparcell.nets.config import NetworkConfig, input_multiple
 from sparcell.training.effects import check_effects, name_settings, reset_idle
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
+from sparcell.training.recipe_parts import Augment
 from sparcell.training.settings import override
 
 logger = logging.getLogger(__name__)
@@ -25,22 +30,38 @@ ARCHITECTURE = (
     "location", "frames", "temporal", "every_frame", "deep_supervision", "nested_depth", "filters",
 )  # fmt: skip
 """Settings of a network that define the shapes of its weights."""
+CLOSEST = "closest"
+"""Value of `network.weights`: the model that fits the training images, else ImageNet."""
+FINE_TUNING: dict[str, dict[str, Any]] = {
+    "optimiser": {"lr": 3e-4},
+    "fit": {
+        "crops_per_epoch": 300,
+        "freeze_batchnorm": True,
+        "initial_weight_fraction": "validated",
+    },
+}
+"""Settings of a training that starts from a model of the same method."""
 CENTRE = 0.5
 """Output for probability 1/2 of a network trained on stains (Bonte et al. 2023, eq. 1)."""
 
 
 def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -> Recipe:
-    """Change a recipe so that it starts from a run.
+    """Change a recipe so that it starts from a run or a model.
 
-    `network.weights` is set to the run. The architecture becomes that of the run, since its
-    weights fit no other, and so does the normalisation that the run was trained with. If a
-    semantic network keeps the last convolution of a network that predicts a stain, its sigmoid is
-    centred on 0.5.
+    `network.weights` is set to it. The architecture becomes that of the run, since its weights fit
+    no other, and so does the normalisation that the run was trained with. Crops are enlarged to
+    the next size that the network takes. If a semantic network keeps the last convolution of a
+    network that predicts a stain, its sigmoid is centred on 0.5.
+
+    A recipe with ``network.weights: closest`` is made to adapt models. From a model file it takes
+    over network and normalisation, too. If the methods are the same, augmentation and first
+    thresholds of decoding are the model's, and `FINE_TUNING` holds. Other recipes take only the
+    weights of a file.
 
     Parameters
     ----------
     run : Path or str
-        A run folder. A model or a file of weights has only weights, so no setting changes.
+        A run folder, a model's name or file, or another file of weights.
     recipe : Recipe
     overrides : sequence of str
         Settings of the user, ``"network.shrink=1"``, which take precedence over the run's.
@@ -51,10 +72,6 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
         If the folder has no run in it, a setting of the user has no effect with those of the
         run, or `network.weights` is another start.
     """
-    folder = Path(run)
-    update: dict[str, Any] = {"network": {"weights": str(run)}}
-    if folder.is_dir():
-        update = _like(folder, recipe)
     typed = name_settings(override({}, overrides))
     if "network.weights" in typed:
         raise InputError(
@@ -62,13 +79,76 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
             "one start of the weights",
             "leave one of them out",
         )
+    started = adopt(run, recipe, typed)
+    report_taken_over(recipe, started)
+    return started
+
+
+def adopt(run: Path | str, recipe: Recipe, typed: Collection[str] = ()) -> Recipe:
+    """Change a recipe as `start_from` does; `typed` are the dotted names of the user's settings."""
+    update = _settings_of(run, recipe)
     changed = recipe.model_dump()
     for part, settings in update.items():
         taken_over = {key: value for key, value in settings.items() if f"{part}.{key}" not in typed}
         changed[part] = changed[part] | taken_over
+    if "fit.crop" not in typed:
+        changed["fit"]["crop"] = _enlarged(recipe, changed["network"])
     started = Recipe.model_validate(changed)
     check_effects(started, typed)
     return reset_idle(started)
+
+
+def report_taken_over(recipe: Recipe, started: Recipe) -> None:
+    """Report the settings of the network that became those of a run or model."""
+    before, after = recipe.network.model_dump(), started.network.model_dump()
+    changed = [f"{k}={after[k]}" for k in ARCHITECTURE if before[k] != after[k]]
+    if changed:
+        logger.info(f"network as in {started.network.weights}: {', '.join(changed)}")
+
+
+def network_of(spec: ModelSpec) -> NetworkConfig | None:
+    """Return the network of a model file; None where the file does not say."""
+    if "settings" not in spec.record:
+        return None
+    settings = migrate(spec.record["settings"], spec.name, report=False)
+    return NetworkConfig.model_validate(settings["network"])
+
+
+def _settings_of(run: Path | str, recipe: Recipe) -> dict[str, Any]:
+    """Settings that the weights of a run or model need, by group."""
+    if Path(run).is_dir():
+        return _like(run, _read_run(Path(run)), recipe)
+    weights = {"network": {"weights": str(run)}}
+    if recipe.network.weights != CLOSEST:
+        return weights
+    path = entries()[str(run)].path if str(run) in entries() else Path(run)
+    spec = read_spec(path) if path.suffix == ".zip" and path.exists() else None
+    if spec is None or "settings" not in spec.record:
+        return weights
+    settings = migrate(spec.record["settings"], path, report=False)
+    update = _like(run, settings, recipe)
+    if spec.method == recipe.method.name:
+        # What the model has learned to ignore must not be forgotten.
+        augment = dict(settings.get("augment", {}))
+        known = {key: augment[key] for key in Augment.model_fields if key in augment}
+        # The smallest object depends on the images, the thresholds on the network.
+        thresholds = {key: value for key, value in spec.decode.items() if key != "min_size"}
+        update |= {**FINE_TUNING, "augment": known, "decode": thresholds | recipe.decode}
+    return update
+
+
+def _enlarged(recipe: Recipe, network: dict[str, Any]) -> Any:
+    """Size of the crops, px, enlarged to multiples that a network takes."""
+    multiple = input_multiple(NetworkConfig.model_validate(network))
+    edges = tuple(-(-edge // multiple) * multiple for edge in recipe.fit.shape)
+    return edges if isinstance(recipe.fit.crop, tuple) else edges[0]
+
+
+def describe_start(recipe: Recipe) -> dict[str, str]:
+    """Return the file of the start weights and its SHA-256; nothing where there is no file."""
+    path = Path(recipe.network.weights)
+    file = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    return {"file": str(file), "sha256": sha256(file)} if file.is_file() else {}
 
 
 def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> None:
@@ -90,7 +170,9 @@ def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> Non
 
     networks = {(n.weights, n.encoder, n.decoder): n for n in (r.network for r in recipes)}
     for (weights, _, _), network in networks.items():
-        if weights in ("imagenet", "coco"):
+        if weights == CLOSEST:
+            fetch_published(network.model_copy(update={"weights": "imagenet"}))
+        elif weights in ("imagenet", "coco"):
             fetch_published(network)
         elif not (weights in ("none", *coming, *entries()) or Path(weights).exists()):
             raise InputError(
@@ -100,27 +182,37 @@ def check_starts(recipes: Iterable[Recipe], coming: Collection[str] = ()) -> Non
             )
 
 
-def _like(run: Path, recipe: Recipe) -> dict[str, Any]:
-    if not (run / "recipe.yaml").exists():
+def _read_run(run: Path) -> dict[str, Any]:
+    """Read the settings of a run folder."""
+    path = run / "recipe.yaml"
+    if not path.exists():
         raise InputError(f"no recipe.yaml in {run}", "a run folder", "name one that train wrote")
-    path, own = run / "recipe.yaml", recipe.network.model_dump(mode="json")
     try:
-        run_recipe = migrate(dict(read_yaml(path.read_bytes())), path)
-        theirs, method_of_run = dict(run_recipe["network"]), str(run_recipe["method"]["name"])
-        normalise = dict(run_recipe["normalise"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(
-            f"a damaged {path}", "the recipe as train wrote it", "name another run"
-        ) from error
+        return migrate(dict(read_yaml(path.read_bytes())), path)
+    except (OSError, ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _like(run: Path | str, settings: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Network and normalisation of a run, and what else they need, by group."""
+    try:
+        theirs, method_of_run = dict(settings["network"]), str(settings["method"]["name"])
+        normalise = dict(settings["normalise"])
+        finds_objects = METHODS[method_of_run].task.finds_objects
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise _damaged(Path(run) / "recipe.yaml" if Path(run).is_dir() else run) from error
     method = METHODS[recipe.method.name]
     # A method with a network of its own shares the encoder at most.
     shared = ("encoder", "location") if method.own_network else ARCHITECTURE
     network = {key: theirs[key] for key in shared if key in theirs}
-    changed = [f"{key}={network[key]}" for key in network if network[key] != own[key]]
-    if changed:
-        logger.info(f"network as in {run}: {', '.join(changed)}")
     update = {"network": {"weights": str(run), **network}, "normalise": normalise}
-    from_image = not METHODS[method_of_run].task.finds_objects and recipe.network.head == "kept"
+    from_image = not finds_objects and recipe.network.head == "kept"
     if from_image and recipe.method.name == "semantic":
         update["method"] = {"offset": CENTRE}
     return update
+
+
+def _damaged(path: Path | str) -> InputError:
+    return InputError(
+        f"damaged settings in {path}", "the recipe as train wrote it", "name another run"
+    )

@@ -48,7 +48,7 @@ RECIPES = {
 """Former to present names of recipes and families; to be removed with the next release."""
 
 
-def migrate(settings: dict[str, Any], source: object) -> dict[str, Any]:
+def migrate(settings: dict[str, Any], source: object, *, report: bool = True) -> dict[str, Any]:
     """Give settings of schema version 1 their present names.
 
     Parameters
@@ -57,6 +57,8 @@ def migrate(settings: dict[str, Any], source: object) -> dict[str, Any]:
         Of a recipe, a family, a study or a plan, as it was parsed. It is not changed.
     source : object
         The file, for the line that names what was renamed.
+    report : bool
+        Whether to print that line.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def migrate(settings: dict[str, Any], source: object) -> dict[str, Any]:
         return settings
     renamed: dict[str, str] = {}
     migrated: dict[str, Any] = _rename(settings, "", renamed)
-    if renamed:
+    if renamed and report:
         pairs = ", ".join(f"{old} is now {new}" for old, new in renamed.items())
         logger.warning(f"former names in {source}: {pairs}")
     return migrated

@@ -231,12 +231,11 @@ class Fit(Part):
         description="score that selects the best weights; val_pcc: for method stain instead of "
         "val_f1; last: the last weights are saved",
     )
-    initial_weight_fraction: float = Field(
+    initial_weight_fraction: Annotated[float, Field(ge=0, lt=1)] | Literal["validated"] = Field(
         0.0,
-        ge=0,
-        lt=1,
         description="fraction of the start weights in the saved weights, which are interpolated "
-        "between start and end of the training (Wortsman et al. 2022); 0 = the end alone",
+        "between start and end of the training (Wortsman et al. 2022); 0 = the end alone; "
+        "validated: the one with the best F1 on validation fields",
     )
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: 16-mixed on a GPU, 32 on a CPU"

@@ -32,24 +32,27 @@ from sparcell.core.text import counted
 from sparcell.methods import METHODS
 from sparcell.models.catalogue import entries, find_entry
 from sparcell.reports import write_report
-from sparcell.system.lock import is_unused, lock_folder
+from sparcell.system.lock import lock_folder
 from sparcell.system.malloc import tune_malloc
-from sparcell.training.callbacks import (
-    LAST,
-    drop_last,
-    mix_weights,
-    report_end,
-)
+from sparcell.training.callbacks import LAST, drop_last, mix_weights, report_end
+from sparcell.training.closest import choose_start
 from sparcell.training.data.field_refs import FieldRef, check_channels
 from sparcell.training.data.fields import Fields
 from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
-from sparcell.training.data.selection import find_auto, find_fields, open_datasets
+from sparcell.training.data.selection import (
+    contain_objects,
+    find_auto,
+    find_fields,
+    open_datasets,
+)
+from sparcell.training.effects import name_settings
 from sparcell.training.finalise import export_model, keep_model, score_model
-from sparcell.training.initialise import start_from
-from sparcell.training.migration import migrate
+from sparcell.training.initialise import describe_start, start_from
+from sparcell.training.mixing import choose_share
 from sparcell.training.module import CropDataModule, NotFiniteLoss, SegmentationModule
 from sparcell.training.recipe import Recipe, dump_recipe, load_recipe
-from sparcell.training.settings import parse_settings
+from sparcell.training.resuming import check_inputs, check_run
+from sparcell.training.settings import override
 from sparcell.training.tasks import task_of
 from sparcell.training.trainer import make_trainer, silence_libraries
 
@@ -82,7 +85,8 @@ def train(
     overrides : sequence of str
         ``"fit.epochs=20"``.
     pretrained : Path or str, optional
-        A run folder, or what else `network.weights` may be, to start from; see `start_from`.
+        A run folder, or what else `network.weights` may be, to start from; see `start_from`. By
+        default as the recipe says: `nuclei-light` chooses by the images, see `choose_start`.
     resume : bool
         Go on from the last finished epoch; the run ends as one that was never stopped.
     minutes : float, optional
@@ -103,20 +107,22 @@ def train(
     out = Path(out)
     if minutes is not None:
         overrides = [*overrides, f"fit.minutes={minutes:g}"]
+    typed: set[str] = set()
     if isinstance(recipe, str):
         recipe = load_recipe(recipe, list(overrides), pretrained=pretrained is not None)
+        typed = name_settings(override({}, overrides))
     if pretrained is not None:
         recipe = start_from(pretrained, recipe, overrides)
     recipe = _find_start(recipe)
     roots = [data] if isinstance(data, str | Path) else list(data)
     with lock_folder(out):
-        _train(recipe, [Path(root) for root in roots], out, resume)
+        _train(recipe, [Path(root) for root in roots], out, resume, typed)
     return out
 
 
-def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
-    """Train in a folder that this process has locked."""
-    _check_run(out, recipe, resume)
+def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: set[str]) -> None:
+    """Train in a folder that this process has locked; `typed` are settings of the user."""
+    recipe = check_run(out, recipe, resume, typed)
     if (out / "model.zip").exists() and is_finished(out):
         logger.info(f"The training in {out} is finished already.")
         drop_last(out / "checkpoints")
@@ -134,6 +140,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
 
     silence_libraries()
     tune_malloc()
+    recipe, choice = choose_start(recipe, places["train"], channels, typed)
     lightning.seed_everything(recipe.seed, verbose=False)
     stains, places = task_of(recipe.method.name).select_fields(places, recipe.method)
     reading = (recipe.normalise, recipe.network.frames)
@@ -159,8 +166,9 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     ) | {
         "datasets": [str(d.root) for d in datasets],
         "teacher": summary,
+        "start": (choice or read_record(out).get("start", {})) | describe_start(recipe),
     }
-    _check_inputs(out, record)
+    check_inputs(out, record)
     write_json(out / "record.json", record)
     start_words = "a random" if recipe.network.weights == "none" else "a pretrained"
     logger.info(
@@ -174,9 +182,14 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool) -> None:
     start = {name: value.detach().clone() for name, value in module.state_dict().items()}
     record["training"] = _fit(module, fields, out)
     best = _check_checkpoint(out / "checkpoints" / "best.ckpt", module)
-    module.load_state_dict(
-        mix_weights(start, best["state_dict"], recipe.fit.initial_weight_fraction)
-    )
+    share = recipe.fit.initial_weight_fraction
+    if share == "validated":
+        # Without validation fields of their own, those that were learned from decide nothing.
+        apart = places["val"] != places["train"] and contain_objects(places["val"])
+        end = best["state_dict"]
+        share = choose_share(module.cpu().eval(), start, end, val) if apart else 0.0
+        record["training"]["initial_weight_fraction"] = share
+    module.load_state_dict(mix_weights(start, best["state_dict"], share))
     model = export_model(module.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
         failures = score_model(model, places, recipe.data, out)
@@ -197,49 +210,6 @@ def _find_start(recipe: Recipe) -> Recipe:
         return recipe
     network = recipe.network.model_copy(update={"weights": str(find_entry(start).path)})
     return recipe.model_copy(update={"network": network})
-
-
-def _check_run(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Refuse an existing run without `resume`, and a resume with other settings."""
-    path = out / "recipe.yaml"
-    if not path.exists():
-        if not is_unused(out):
-            raise InputError(f"something else at {out}", "a new folder", "choose another `out`")
-        return
-    if not resume:
-        raise InputError(
-            f"a run in {out}", "a new folder", "add `resume=True` to go on, or choose another `out`"
-        )
-    if _what_decides(migrate(parse_settings(path.read_bytes(), str(path)), path)) != _what_decides(
-        recipe.model_dump(mode="json")
-    ):
-        raise InputError(
-            f"other settings in {path} than now",
-            "the same recipe",
-            "repeat the first call's settings",
-        )
-
-
-def _check_inputs(out: Path, record: dict[str, Any]) -> None:
-    """Refuse to resume a run whose images or annotations have changed since."""
-    earlier = read_record(out).get("inputs")
-    known = earlier if isinstance(earlier, dict) else {}
-    changed = [
-        path for path, digest in record["inputs"].items() if known.get(path, digest) != digest
-    ]
-    if changed:
-        raise InputError(
-            f"{changed[0]}, which has changed since the run in {out} began"
-            + f", and {counted(len(changed) - 1, 'other')}" * (len(changed) > 1),
-            "the same images and annotations",
-            "undo the change, or choose another `out`",
-        )
-
-
-def _what_decides(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those that may change between the starts of a run."""
-    free = ("schema_version", "description", "source")
-    return {key: value for key, value in settings.items() if key not in free}
 
 
 def _fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -59,19 +60,12 @@ def tune_decoding(
     Points say nothing of outlines: for fields with points alone, outlines are proposed as in
     `sparcell label`.
     """
-    method, predicted = module.method, _predict_fields(module, fields)
+    predicted = predict_fields(module, fields)
     within = module.recipe.fit.match_within
-
-    def score(settings: Any) -> float:
-        total = MatchCounts()
-        for field, maps in predicted:
-            total += score_field(field, method.decode(maps, settings).labels, within)
-        return (total.f1 + total.f1_strict) / 2
-
-    start = score(module.decode_settings)
+    start = score_decoding(module, predicted, module.decode_settings)
     best, best_score = module.decode_settings, start
-    for candidate in method.candidates(module.decode_settings, typical_area):
-        if (reached := score(candidate)) > best_score:
+    for candidate in module.method.candidates(module.decode_settings, typical_area):
+        if (reached := score_decoding(module, predicted, candidate)) > best_score:
             best, best_score = candidate, reached
     loose = f"within {within:g} px and at IoU 0.5" if within else "at IoU 0.5 and 0.75"
     logger.info(
@@ -82,12 +76,23 @@ def tune_decoding(
     return best, {"fields": len(predicted), "f1_default": start, "f1_tuned": best_score}
 
 
+def score_decoding(
+    module: SegmentationModule, predicted: Sequence[tuple[TrainingField, Maps]], settings: Any
+) -> float:
+    """Score the decoding of predicted fields: mean of F1 at IoU 0.5 and 0.75."""
+    total = MatchCounts()
+    for field, maps in predicted:
+        labels = module.method.decode(maps, settings).labels
+        total += score_field(field, labels, module.recipe.fit.match_within)
+    return (total.f1 + total.f1_strict) / 2
+
+
 def fit_outlines(module: SegmentationModule, fields: Fields) -> tuple[Any, dict[str, float]]:
     """Choose the threshold whose outlines have no mean shift from the true ones.
 
     A single labelled field determines one number; a grid of settings would fit its noise.
     """
-    method, predicted = module.method, _predict_fields(module, fields)
+    method, predicted = module.method, predict_fields(module, fields)
 
     def shift(threshold: float) -> OutlineShift:
         settings = module.decode_settings.model_copy(update={"threshold": threshold})
@@ -118,7 +123,7 @@ def fit_outlines(module: SegmentationModule, fields: Fields) -> tuple[Any, dict[
     }
 
 
-def _predict_fields(module: SegmentationModule, fields: Fields) -> list[tuple[TrainingField, Maps]]:
+def predict_fields(module: SegmentationModule, fields: Fields) -> list[tuple[TrainingField, Maps]]:
     """Fields at equal distances in the list, with outlines, and the network's maps of them."""
     step = -(-len(fields) // TUNING_FIELDS)
     chosen = [fields[index] for index in range(0, len(fields), step)]
