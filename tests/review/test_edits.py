@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from review.sessions import SHAPE, SQUARES, squares
 from sparcell.core.errors import InputError
 from sparcell.core.labels import check_labels, number_pieces, raster_order
 from sparcell.io import open_image
-from sparcell.review import CorrectedField, Correction, EditRequest, StaleEditError
+from sparcell.review import CorrectedField, Correction, EditRequest, StaleEditError, parse_edit
+from sparcell.review.edit_log import EditKind
 
 
 @pytest.fixture
@@ -187,6 +189,7 @@ def test_labels_that_were_changed_by_hand_are_not_edited(tmp_path: Path) -> None
         open_field(correction)
 
 
+EDIT_KINDS = get_args(EditKind)
 PLACES = st.tuples(st.integers(-2, SHAPE[0] + 1), st.integers(-2, SHAPE[1] + 1))
 EDITS = st.lists(
     st.tuples(
@@ -243,6 +246,34 @@ def test_random_edits_keep_the_contract_and_replay_to_the_same(
 @settings(max_examples=40, deadline=None, suppress_health_check=SHARED)
 def test_two_thousand_random_edits(tmp_path_factory: pytest.TempPathFactory, edits: list) -> None:
     check_random_edits(tmp_path_factory.mktemp("random"), edits)
+
+
+ANYTHING = st.none() | st.integers() | st.floats() | st.text(max_size=3)
+NUMBERS = st.lists(st.integers(-3, 6) | ANYTHING, max_size=3)
+WILD = st.floats() | st.floats(-20, 80)
+REQUESTS = st.fixed_dictionaries(
+    {"kind": st.sampled_from(EDIT_KINDS), "revision": st.just(0) | ANYTHING},
+    optional={
+        "objects": NUMBERS | ANYTHING,
+        "places": st.lists(st.tuples(st.floats(-20, 80), WILD), max_size=4),
+        "radius": st.floats(0, 9) | ANYTHING,
+        "quarter": st.integers(-1, 5) | ANYTHING,
+    },
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@given(REQUESTS)
+@settings(max_examples=400, deadline=None, suppress_health_check=SHARED)
+def test_no_request_is_a_fault(field: CorrectedField, request_of_page: dict) -> None:
+    """Whatever is asked for is done or refused in words, and each object stays one piece."""
+    request_of_page |= {"revision": field.revision} if request_of_page["revision"] == 0 else {}
+    before = field.labels.copy()
+    try:
+        field.edit(parse_edit(request_of_page))
+    except InputError:
+        np.testing.assert_array_equal(field.labels, before)
+    check_labels(raster_order(field.labels), "labels after a request")
 
 
 def edit_until_killed(correction: Correction, acknowledge: int) -> None:

@@ -44,7 +44,7 @@ export async function correctPage(start, correctionId) {
   const title = h("h1"), reason = h("p", { className: "reason" }), facts = h("p", { className: "count" });
   const hint = h("p", { className: "hint", role: "status" }), message = h("div"), bar = h("progress", { max: items.length, "aria-label": "Objects and quarters that are settled" });
   const tools = new Tools(viewer, {
-    edit, select, selectMany, chosen: () => viewer.selected?.id ?? 0, changed: refresh,
+    edit, select, selectMany, chosen: () => viewer.selected?.id ?? 0, changed: refresh, drawn: draw,
     say: (text) => message.replaceChildren(problem(text)),
     candidate: (y, x) => pickCandidate(y, x),
   });
@@ -114,22 +114,31 @@ export async function correctPage(start, correctionId) {
 
   function refresh() {
     if (!state) return;
-    const most = Math.max(0, ...rows.keys()), colours = new Uint32Array(most + 1).fill(MATCHED);
+    let most = 0;
+    for (const id of rows.keys()) most = Math.max(most, id);
+    const colours = new Uint32Array(most + 1).fill(MATCHED);
     for (const row of rows.values()) if (row.judged) colours[row.id] = JUDGED;
     for (const id of many) colours[id] = UNSURE;
     viewer.colour(1, colours, MATCHED);
-    const settledCandidates = new Set(state.settled_candidates), current = item();
-    const dashed = state.outlines.filter((/** @type {any} */ one) => !settledCandidates.has(one.id)).map((/** @type {any} */ one) =>
-      ({ places: one.places, colour: current?.candidate && current.object === one.id ? UNSURE : MISSED, dashed: true }));
-    viewer.paths = [...dashed, ...quarterLine(current), ...tools.paths()];
-    viewer.signs = tools.signs();
-    const left = items.filter((one) => !one.settled).length;
+    draw();
+    const current = item(), left = items.filter((one) => !one.settled).length;
     bar.value = items.length - left;
     title.textContent = left ? `${left} of ${items.length} left` : "Everything was looked at";
     reason.textContent = current ? current.reason : "";
     facts.textContent = `Image ${image + 1} of ${overview.images.length}: ${overview.images[image].name}, ${rows.size} objects${many.size ? `, ${many.size} selected` : ""}${tools.tool === "brush" || tools.tool === "erase" ? `, brush of ${2 * tools.radius} px` : ""}`;
     if (tools.tool !== "select") hint.textContent = HINTS[tools.tool];
     setActions(actions());
+  }
+
+  /** Draw candidates and what a tool is drawing: all that changes while the pointer moves. */
+  function draw() {
+    if (!state) return;
+    const settledCandidates = new Set(state.settled_candidates), current = item();
+    const dashed = state.outlines.filter((/** @type {any} */ one) => !settledCandidates.has(one.id)).map((/** @type {any} */ one) =>
+      ({ places: one.places, colour: current?.candidate && current.object === one.id ? UNSURE : MISSED, dashed: true }));
+    viewer.paths = [...dashed, ...quarterLine(current), ...tools.paths()];
+    viewer.signs = tools.signs();
+    viewer.draw();
   }
 
   /** @param {Item | undefined} one @returns {import("./signs.js").Path[]} */

@@ -86,8 +86,11 @@ export function refreshActions() {
     h("button", { type: "button", className: "key", "aria-pressed": one.on ? String(one.on()) : null,
       onclick: () => { one.run(); if (one.held) one.held(); } },
     h("kbd", {}, one.shown ?? one.key), " ", one.text));
-  const words = hint();
-  byId("keys").replaceChildren(...(words ? [h("span", { className: "hint", role: "status" }, words)] : []), ...buttons);
+  const words = hint(), bar = byId("keys"), active = document.activeElement;
+  const focused = active && bar.contains(active) ? active.querySelector("kbd")?.textContent : null;
+  bar.replaceChildren(...(words ? [h("span", { className: "hint", role: "status" }, words)] : []), ...buttons);
+  // The button that was pressed keeps the focus, for those who use the keyboard.
+  if (focused) buttons.find((one) => one.querySelector("kbd").textContent === focused)?.focus();
 }
 
 /** @param {KeyboardEvent} event */

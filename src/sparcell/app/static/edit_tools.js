@@ -24,7 +24,7 @@ export const HINTS = {
 export class Tools {
   /**
    * @param {import("./viewer.js").Viewer} viewer
-   * @param {{edit: (wanted: Wanted) => void, select: (id: number) => void, selectMany: (box: [Place, Place]) => void, chosen: () => number, changed: () => void, say: (text: string) => void, candidate: (y: number, x: number) => boolean}} page
+   * @param {{edit: (wanted: Wanted) => void, select: (id: number) => void, selectMany: (box: [Place, Place]) => void, chosen: () => number, changed: () => void, drawn: () => void, say: (text: string) => void, candidate: (y: number, x: number) => boolean}} page
    */
   constructor(viewer, page) {
     this.viewer = viewer;
@@ -41,7 +41,7 @@ export class Tools {
     viewer.grab = (y, x, event) => this.grab(y, x, event);
     viewer.clicked = (y, x, ids) => this.click(y, x, ids[1]);
     viewer.canvas.addEventListener("pointermove", (event) => this.hover(event));
-    viewer.canvas.addEventListener("pointerleave", () => { this.pointer = null; this.page.changed(); });
+    viewer.canvas.addEventListener("pointerleave", () => { this.pointer = null; this.page.drawn(); });
   }
 
   /** @param {Tool} tool */
@@ -77,7 +77,7 @@ export class Tools {
     const box = this.viewer.canvas.getBoundingClientRect(), ratio = this.viewer.canvas.width / box.width;
     const { y, x } = this.viewer.place((event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio);
     this.pointer = [y, x];
-    this.page.changed();
+    this.page.drawn();
   }
 
   /** @param {number} y @param {number} x @param {PointerEvent} event @returns {import("./viewer.js").Grab | null} */
@@ -108,7 +108,7 @@ export class Tools {
    */
   stroke(first, style, clicks, done) {
     const path = { ...style, places: /** @type {Place[]} */ ([first]) };
-    const stop = () => { this.drawn = []; this.page.changed(); };
+    const stop = () => { this.drawn = []; this.page.drawn(); };
     this.drawn = [path];
     return {
       clicks,
@@ -116,7 +116,7 @@ export class Tools {
         const [before, column] = path.places[path.places.length - 1];
         if (Math.hypot(before - y, column - x) < 0.7 && path.places.length > 1) return;
         path.places.push([round(y), round(x)]);
-        this.page.changed();
+        this.page.drawn();
       },
       end: () => { stop(); done(path.places.slice(0, 5000)); },
       cancel: stop,
@@ -126,13 +126,13 @@ export class Tools {
   /** @param {Place} first @returns {import("./viewer.js").Grab} */
   box(first) {
     let last = first;
-    const stop = () => { this.drawn = []; this.page.changed(); };
+    const stop = () => { this.drawn = []; this.page.drawn(); };
     return {
       move: (y, x) => {
         last = [y, x];
         const [top, left] = first;
         this.drawn = [{ places: [[top, left], [top, x], [y, x], [y, left], [top, left]], colour: UNSURE, dashed: true }];
-        this.page.changed();
+        this.page.drawn();
       },
       end: () => { stop(); this.page.selectMany([first, last]); },
       cancel: stop,
