@@ -1,6 +1,10 @@
 """Tracks over the seams of simulated wells of 3 x 3 tiles, whose stage misses its places.
 
     python benchmarks/wells.py [--seeds N] [--overlaps PX ...]
+    python benchmarks/wells.py --faults [--seeds N]
+
+An overlap below 0 is a gap, which is given to `track`. With `--faults`, the stage that misses its
+places, the tiles and the touching cells come one by one, and all together.
 
 A cell crosses a seam where its centre is well inside one tile, and later well inside the next. It
 is kept if it has one track in both frames. Tiles tracked one by one keep none.
@@ -40,6 +44,7 @@ REVISIT = 15.0
 SPEED = 3.0
 TOUCHING = 0.05
 MERGED = 0.05
+FAULTY_OVERLAP = 26
 INSIDE = 0.25
 """Diameters between the centre of a cell and a seam from which it is well inside a tile."""
 
@@ -62,7 +67,11 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--overlaps", type=int, nargs="+", default=[26, 13, 0])
+    parser.add_argument("--faults", action="store_true")
     options = parser.parse_args()
+    if options.faults:
+        print_faults(options.seeds)
+        return
     print(
         "| overlap, px | cells over seams | kept | LNK | CHOTA | complete tracks | places, px | s |"
     )
@@ -80,23 +89,58 @@ def main() -> None:
         )
 
 
-def try_well(overlap: int, seed: int) -> Outcome:
+def print_faults(seeds: int) -> None:
+    """The faults of a microscope one by one; without tiles, one field is as large as the well."""
+    print("| stage misses by 15 px | tiles | touching cells | LNK | CHOTA | complete tracks | s |")
+    print("|---|---|---|---|---|---|---|")
+    for shifts, tiles, touching in (
+        (False, False, False), (True, False, False), (False, True, False), (False, False, True),
+        (True, True, True),
+    ):  # fmt: skip
+        found = [
+            try_well(
+                FAULTY_OVERLAP,
+                seed,
+                GRID if tiles else (1, 1),
+                REVISIT * shifts,
+                TOUCHING * touching,
+            )
+            for seed in range(seeds)
+        ]
+        means = np.mean([one[2:] for one in found], axis=0)
+        names = " | ".join("on" if one else "off" for one in (shifts, tiles, touching))
+        values = " | ".join(f"{value:.3f}" for value in means[:3])
+        print(f"| {names} | {values} | {means[4]:.0f} |", flush=True)
+
+
+def try_well(
+    overlap: int,
+    seed: int,
+    grid: tuple[int, int] = GRID,
+    revisit: float = REVISIT,
+    touching: float = TOUCHING,
+) -> Outcome:
+    whole = GRID[0] * (SIZE - overlap) + overlap
+    size = SIZE if grid == GRID else whole
     settings = SimulationSettings(
-        size=(SIZE, SIZE), touching=TOUCHING, density=400, nucleus_diameter=DIAMETER
+        size=(size, size), touching=touching, density=400, nucleus_diameter=DIAMETER
     )
-    plan = WellSettings(tiles=GRID, overlap=overlap, revisit=REVISIT)
+    plan = WellSettings(tiles=grid, overlap=overlap if grid == GRID else 0, revisit=revisit)
     motion = MotionSettings(speed=SPEED)
     well = simulate_well(settings, FRAMES, seed, plan, motion, images=False)
     rng = np.random.default_rng(seed)
     with TemporaryDirectory() as name:
         root = Path(name)
         for number, tile in enumerate(well.tiles, 1):
-            labels = add_faults(tile.nuclei, rng, merged=MERGED)
+            labels = add_faults(tile.nuclei, rng, merged=MERGED if touching else 0)
             for t, frame in enumerate(labels):
                 write_image(root / "labels" / f"B03_{number}_{t:02d}d00h00m.tif", frame, axes="YX")
-        start = time.perf_counter()
-        found = sparcell.track(root / "labels", root / "out", grid=f"{GRID[0]}x{GRID[1]}")
-        seconds = time.perf_counter() - start
+        start = time.process_time()
+        gap = overlap if overlap < 0 else None
+        found = sparcell.track(
+            root / "labels", root / "out", grid=f"{grid[0]}x{grid[1]}", overlap=gap
+        )
+        seconds = time.process_time() - start
         tracked = tifffile.imread(root / "out" / "labels" / "B03.tif").astype(np.int32)
     offset, miss = compare_places(found.tiles, well)
     tracked = crop(tracked, offset, well.nuclei.shape[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial import KDTree
 
 from sparcell.tracking import MovieObjects, follow_stage, measure_shift
 from sparcell.tracking.motion import link_nearest, measure_motion
@@ -92,7 +93,7 @@ def test_neighbours_move_alike():
     second = first @ turn.T + rng.normal(0, 0.5, first.shape)
     motion = measure_motion(first, second, np.array([0.0, 5.0]), 20.0)
     np.testing.assert_allclose(first + motion.at(first), second, atol=5)
-    rows, columns = link_nearest(first + motion.at(first), second, 10.0)
+    rows, columns = link_nearest(first + motion.at(first), KDTree(second), 10.0)
     assert (rows == columns).mean() > 0.97
     alone = measure_motion(first[:3], second[:3], np.array([1.0, 2.0]), 20.0)
     np.testing.assert_array_equal(alone.at(first[:2]), [[1, 2], [1, 2]])

@@ -192,3 +192,50 @@ def test_frames_without_objects(tmp_path, nuclei, caplog):
     assert "the shift of the stage is uncertain" in caplog.text
     # Cells are linked over the empty frame.
     assert (found.tracks["n_missed"] == 1).sum() > 5
+
+
+def test_ids_beyond_the_size_of_the_picture(tmp_path):
+    y, x = np.mgrid[:40, :80]
+    for t in range(3):
+        labels = np.zeros((40, 80), np.uint32)
+        labels[np.hypot(y - 20, x - 20 - 2 * t) < 6] = 2_000_000_000
+        labels[np.hypot(y - 20, x - 55 + 2 * t) < 6] = 7
+        for tile, part in enumerate((labels[:, :44], labels[:, 36:]), 1):
+            path = tmp_path / "tiles" / f"B03_{tile}_00d0{t}h00m.tif"
+            write_image(path, part, axes="YX")
+        write_image(tmp_path / "labels" / f"a_{t}.tif", labels, axes="YX")
+    found = sparcell.track(tmp_path / "labels", tmp_path / "out", interval="1h")
+    assert sorted(set(found.objects["id"])) == [7, 2_000_000_000]
+    tracked = tifffile.imread(tmp_path / "out" / "labels" / "a.tif")
+    assert [np.unique(frame).tolist() for frame in tracked] == [[0, 1, 2]] * 3
+    well = sparcell.track(tmp_path / "tiles", grid="1x2", overlap=8)
+    assert set(well.objects["tile_id"]) == {7, 2_000_000_000}
+    assert well.tiles.groupby("tile")["x_well"].mean().diff().iloc[1] == pytest.approx(36, abs=2)
+    with pytest.raises(InputError, match="an overlap of 30 px of tiles of 40 x 44 px"):
+        sparcell.track(tmp_path / "tiles", grid="1x2", overlap=30)
+    with pytest.raises(InputError, match="an overlap without a grid"):
+        sparcell.track(tmp_path / "tiles", overlap=8)
+
+
+def test_a_movie_without_objects_and_tables_without_frames(tmp_path, caplog):
+    write_image(tmp_path / "labels" / "a.tif", np.zeros((3, 20, 20), np.uint8), axes="TYX")
+    found = sparcell.track(tmp_path / "labels", tmp_path / "out")
+    assert "3 of 3 frames have no object" in caplog.text
+    assert len(found.tracks) == 0
+    assert found.rates.set_index("quantity").loc["growth_counting", "note"] == (
+        "a frame without cells"
+    )
+    points = tmp_path / "p.csv"
+    points.write_text("t,y,x\n")
+    with pytest.raises(InputError, match="without a row"):
+        sparcell.track(points)
+    points.write_text("t,y,x\n0,1,1\n0,5,5\n")
+    with pytest.raises(InputError, match="one frame only: p"):
+        sparcell.track(points)
+
+
+def test_missing_frames_are_named_even_if_most_are_missing(tmp_path, caplog):
+    for number in (6, 0, 2, 3):
+        write_image(tmp_path / f"a_{number}.tif", np.eye(20, dtype=np.uint8), axes="YX")
+    sparcell.track(tmp_path)
+    assert "frames are missing at 2 places, first after frame 0" in caplog.text

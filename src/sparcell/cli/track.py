@@ -44,6 +44,12 @@ def track(
         help="Merge and cut masks where cells then go on better over time; or change none. By "
         "default masks are corrected if `sparcell predict` wrote --hypotheses.",
     ),
+    fast: bool = typer.Option(
+        False, "--fast", help="Link by assignment alone: less time, and fewer right divisions."
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Keep the movies that an unfinished run has tracked."
+    ),
     grid: str = typer.Option(
         None,
         help="Rows and columns of tiles of a well, such as 3x3: follow cells from tile to tile.",
@@ -53,6 +59,11 @@ def track(
         "row",
         help="How tiles of the grid are numbered: row, snake (every second row backwards), column "
         "or column-snake.",
+        rich_help_panel=TILES,
+    ),
+    overlap: float = typer.Option(
+        None,
+        help="Overlap of neighbouring tiles of the grid, px; below 0 a gap. By default measured.",
         rich_help_panel=TILES,
     ),
     tiles: Path = typer.Option(
@@ -79,8 +90,11 @@ def track(
         links=links,
         grid=grid,
         order=order,
+        overlap=overlap,
         tiles=tiles,
         repair=repair,
+        fast=fast,
+        resume=resume,
     )
     for line in headline(found):
         logger.info(line)

@@ -55,11 +55,14 @@ class TrackedMovie:
     tracks : tuple of Track
     source : str
         Path or description, for messages.
+    is_joined : bool
+        It is a well that was joined from tiles, whose picture has a size and place of its own.
     """
 
     objects: Image | TrackedPoints
     tracks: tuple[Track, ...]
     source: str = "array"
+    is_joined: bool = False
 
 
 def check_tracks(tracks: Iterable[Track], source: str) -> tuple[Track, ...]:

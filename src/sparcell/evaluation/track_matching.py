@@ -77,6 +77,12 @@ def match_movies(
     """
     a, b = truth.objects, pred.objects
     if isinstance(a, Image) and isinstance(b, Image):
+        if pred.is_joined and a.tzyx != b.tzyx:
+            from sparcell.evaluation.well_alignment import fit_well
+
+            pred = fit_well(a, pred)
+            b = pred.objects
+            assert isinstance(b, Image)
         return _match_labels(truth, pred, a, b)
     if isinstance(a, TrackedPoints) and isinstance(b, TrackedPoints):
         return _match_points(truth, pred, a, b, radius)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,11 @@ def _sequence_name(folder: Path) -> str:
 
 def _of_tracked(folder: Path) -> dict[str, TrackedMovie]:
     """Movies that `sparcell track` wrote: of labels where there are some, else of points."""
-    from sparcell.io.tracked_tables import read_movie_points, read_movie_tracks
+    from sparcell.io.tracked_tables import (
+        read_joined_movies,
+        read_movie_points,
+        read_movie_tracks,
+    )
 
     tracks = read_movie_tracks(folder / "tracks.csv")
     objects: Mapping[str, Image | TrackedPoints]
@@ -102,7 +107,9 @@ def _of_tracked(folder: Path) -> dict[str, TrackedMovie]:
         objects = _label_movies(folder / "labels")
     else:
         objects = read_movie_points(folder / "objects.csv")
-    return _join(objects, tracks, folder)
+    joined = read_joined_movies(folder / "tiles.csv")
+    movies = _join(objects, tracks, folder)
+    return {name: replace(one, is_joined=name in joined) for name, one in movies.items()}
 
 
 def _of_dataset(folder: Path) -> dict[str, TrackedMovie]:

@@ -48,6 +48,21 @@ def read_movie_points(path: Path) -> dict[str, TrackedPoints]:
     return {str(movie): _points(part) for movie, part in table.groupby("movie", sort=False)}
 
 
+def read_joined_movies(path: Path) -> frozenset[str]:
+    """Read which movies are wells that were joined from several tiles, from a ``tiles.csv``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or a column is missing.
+    """
+    if not path.is_file():
+        return frozenset()
+    table = _read(path, ("movie", "tile"))
+    counts = table.groupby("movie")["tile"].nunique()
+    return frozenset(counts[counts > 1].index)
+
+
 def _points(table: DataFrame) -> TrackedPoints:
     return TrackedPoints(
         table["t"].to_numpy(np.int64),

@@ -16,6 +16,7 @@ from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import Pairs
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 # 1, distance, overlap, absolute growth.
 LINK = np.array([2.1, -5.6, 7.5, -1.0])
@@ -32,8 +33,6 @@ USUAL_GROWTH = 0.15
 MOST = 8.0
 """Log-odds beyond these say no more."""
 LARGEST_GROWTH = 1.5
-SAME_SIZE = 0.02
-"""Standard deviation of log areas below which all objects were drawn with one size."""
 
 
 @dataclass(frozen=True)
@@ -55,32 +54,19 @@ class Costs:
     missed: float = 3.0
 
 
-def end_prices(objects: MovieObjects, costs: Costs) -> Floats:
-    """Price of a track that begins or ends at each object, (N,).
+def end_prices(objects: MovieObjects, costs: Costs, some: Integers | None = None) -> Floats:
+    """Price of a track that begins or ends at each object, or at some of them, (N,).
 
     It falls to `end_at_border` over the last length before the edge of the part of the field that
     has objects at all.
     """
-    if not len(objects):
-        return np.zeros(0)
-    places = objects.places
-    low, high = places.min(axis=0), places.max(axis=0)
-    distance = np.minimum(places - low, high - places).min(axis=1)
-    depth = np.clip(distance / max(objects.diameter, objects.spacing / 2), 0, 1)
-    depth[objects.at_border] = 0
+    depth = objects.depth if some is None else objects.depth[some]
     return np.asarray(costs.end_at_border + (costs.end - costs.end_at_border) * depth)
-
-
-def has_sizes(objects: MovieObjects) -> bool:
-    """Whether areas tell objects from each other: they are known, and not all the same."""
-    if not objects.has_areas:
-        return False
-    return float(np.std(np.log(objects.areas))) > SAME_SIZE
 
 
 def link_odds(objects: MovieObjects, pairs: Pairs) -> Floats:
     """Log-odds that pairs are the same cell, (P,)."""
-    if has_sizes(objects):
+    if objects.has_sizes:
         growth = np.minimum(np.abs(pairs.growth), LARGEST_GROWTH)
         features = np.column_stack([np.ones(len(pairs)), pairs.distance, pairs.overlap, growth])
         return np.asarray(np.clip(features @ LINK, -2 * MOST, MOST))
@@ -99,7 +85,7 @@ def division_odds(objects: MovieObjects, divisions: Divisions, better: Floats) -
         Log-odds of the better of the two links.
     """
     middle, apart, angle, total, unlike = divisions.features.T
-    sized = has_sizes(objects)
+    sized = objects.has_sizes
     features = np.column_stack([
         np.ones(len(divisions)), middle, apart, apart**2, angle,
         np.abs(total - USUAL_GROWTH), unlike, np.clip(better, -MOST, MOST),

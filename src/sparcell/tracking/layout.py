@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -34,11 +34,14 @@ class Layout:
     places : mapping from str to (float, float)
         Of each tile, down and to the right.
     unit : {"grid", "px", "um"}
-        Of the places; "grid" means rows and columns, whose distance is unknown.
+        Of the places; "grid" means rows and columns.
+    overlap : float, optional
+        Of neighbours in a grid, px; below 0 a gap. None if it is to be measured.
     """
 
     places: Mapping[str, tuple[float, float]]
     unit: Literal["grid", "px", "um"]
+    overlap: float | None = None
 
     def of(self, tiles: list[str], source: str) -> NDArray[np.float64]:
         """Return the places of tiles, (K, 2).
@@ -58,7 +61,11 @@ class Layout:
 
 
 def read_layout(
-    tiles: Path | str | None, grid: str | None, order: str = "row", names: list[str] | None = None
+    tiles: Path | str | None,
+    grid: str | None,
+    order: str = "row",
+    names: list[str] | None = None,
+    overlap: float | None = None,
 ) -> Layout | None:
     """Read the places of tiles from a table or a grid; None if neither is given.
 
@@ -72,6 +79,8 @@ def read_layout(
         In which the tiles of the grid are numbered.
     names : list of str, optional
         All tiles that there are.
+    overlap : float, optional
+        Of neighbours in the grid, px; below 0 a gap.
 
     Raises
     ------
@@ -81,7 +90,9 @@ def read_layout(
     if tiles is not None and grid is not None:
         raise InputError("a grid and a table of tiles", "one of them", "leave out the other")
     if grid is not None:
-        return of_grid(grid, order, names or [])
+        return replace(of_grid(grid, order, names or []), overlap=overlap)
+    if overlap is not None:
+        raise InputError("an overlap without a grid", "a grid, such as 3x3", "give both")
     if order != "row":
         raise InputError(f"the order {order} without a grid", "a grid, such as 3x3", "give both")
     return None if tiles is None else of_table(Path(tiles))

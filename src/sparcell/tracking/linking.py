@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.tracking.assigning import AT_ONCE, Assignment
 from sparcell.tracking.costs import Costs
 from sparcell.tracking.motion import Motion, measure_motion
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import length, pair_frames
 from sparcell.tracking.plausibility import flawed_share
-from sparcell.tracking.solution import solve
+from sparcell.tracking.solution import settle, solve
 from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 
 Floats = NDArray[np.float64]
@@ -66,6 +67,7 @@ def link_objects(
     shifts: Floats,
     labels: LabelReader | None = None,
     costs: Costs | None = None,
+    fast: bool = False,
 ) -> Links:
     """Link the objects of a movie.
 
@@ -81,11 +83,19 @@ def link_objects(
         Reads the label image of a frame, (Y, X) int32; without it, overlaps are unknown. Frames are
         read once, in order, and four of them are in memory.
     costs : Costs, optional
+    fast : bool
+        Link by assignment alone: first from frame to frame, then tracks that ended, and mothers, to
+        tracks that began, as Jaqaman et al. 2008 do.
     """
     frames, over_gaps, rivals = _weigh_all(objects, shifts, labels, costs or Costs())
     count = len(objects)
+    assignment = Assignment(frames, over_gaps, count) if fast else None
     for prior in PRIORS:
-        links = _links(_solve_all(frames, over_gaps, prior, count), rivals)
+        if assignment is not None:
+            chosen = assignment.choose(prior)
+        else:
+            chosen = _solve_all(frames, over_gaps, prior, count)
+        links = _links(chosen, rivals)
         if flawed_share(objects, links) <= MOST_FALSE:
             break
     return links
@@ -120,9 +130,11 @@ def _weigh_all(
         images = (window[t - 1], window[t]) if window else None
         sources, targets = (np.arange(part.start, part.stop) for part in (before, here))
         pairs = pair_frames(objects, sources, targets, moves, images)
-        frames.append(weigh(objects, pairs, moves, before, costs))
+        weighed = weigh(objects, pairs, moves, before, costs)
+        # Other divisions gain less than a link alone, however readily they are believed.
+        frames.append(weighed.take(~weighed.is_division | (weighed.odds > -PRIORS[0])))
         rivals.add(frames[-1])
-        links = _chosen_links(frames[-1].with_division_prior(PRIORS[0]), count)
+        links = _sure_links(frames[-1].with_division_prior(PRIORS[0]), count)
         ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
         for gap in GAPS:
             if t < gap:
@@ -148,30 +160,34 @@ def _accumulate(motions: list[Motion], places: Floats) -> Floats:
     return now - places
 
 
-def _chosen_links(weighed: Weighed, count: int) -> Weighed:
-    """Return the links, without divisions, of the best solution."""
-    found = weighed.take(solve(weighed.choices, count))
+def _sure_links(weighed: Weighed, count: int) -> Weighed:
+    """Return the links, without divisions, that surely belong to the best solution."""
+    chosen, _ = settle(weighed.choices, count)
+    found = weighed.take(chosen)
     return found.take(~found.is_division)
 
 
 def _solve_all(frames: list[Weighed], over_gaps: Weighed, prior: float, count: int) -> Weighed:
-    """Solve frame by frame, then gaps together with the divisions that were chosen."""
+    """Solve frame by frame, then gaps together with the divisions that were chosen.
+
+    Frames do not depend on each other, so several are solved at once, which is faster.
+    """
     ended, begun = np.ones(count, np.bool_), np.ones(count, np.bool_)
     chosen: list[Weighed] = []
     again = [over_gaps]
-    for frame in frames:
-        weighed = frame.with_division_prior(prior)
-        found = weighed.take(solve(weighed.choices, count))
+    for first in range(0, len(frames), AT_ONCE):
+        window = Weighed.join(frames[first : first + AT_ONCE]).with_division_prior(prior)
+        found = window.take(solve(window.choices, count))
         links = found.take(~found.is_division)
         divisions = found.take(found.is_division)
         chosen.append(links)
         ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
         if len(divisions.odds):
             # A division stays open, and so do the links to either daughter alone.
-            alone = ~weighed.is_division
-            alone &= np.isin(weighed.choices.source, divisions.choices.source)
-            alone &= np.isin(weighed.choices.targets[:, 0], divisions.choices.targets)
-            again += [divisions, weighed.take(alone)]
+            alone = ~window.is_division
+            alone &= np.isin(window.choices.source, divisions.choices.source)
+            alone &= np.isin(window.choices.targets[:, 0], divisions.choices.targets)
+            again += [divisions, window.take(alone)]
     rest = Weighed.join(again)
     targets = rest.choices.targets
     free = ended[rest.choices.source] & begun[targets[:, 0]]

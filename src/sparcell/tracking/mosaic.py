@@ -27,6 +27,23 @@ SAME = 0.5
 KEPT_FRAMES = 5
 
 
+def compact(labels: NDArray[np.int32]) -> tuple[Integers, NDArray[np.int32]]:
+    """Replace ids that are larger than the picture has pixels, so that tables of ids stay small.
+
+    Returns
+    -------
+    present : (n + 1,) int64
+        Id of each number, ascending; that of 0 is 0.
+    numbers : (Y, X) int32
+        0..n.
+    """
+    largest = int(labels.max(initial=0))
+    if largest <= labels.size:
+        return np.arange(largest + 1), labels
+    present, numbers = np.unique(np.append(labels, 0), return_inverse=True)
+    return present.astype(np.int64), numbers[:-1].reshape(labels.shape).astype(np.int32)
+
+
 @dataclass(frozen=True)
 class WellFrame:
     """One frame of a well.
@@ -107,8 +124,8 @@ class Mosaic:
         for tile in range(len(self.corners)):
             labels = self.read(tile, frame)
             if labels is not None:
-                shown[tile] = labels
-                canvas.add(tile, labels, self.box(tile, frame))
+                present, shown[tile] = compact(labels)
+                canvas.add(tile, shown[tile], self.box(tile, frame), present)
         gaps = []
         for a, b in combinations(shown, 2):
             boxes = self.box(a, frame), self.box(b, frame)
@@ -133,11 +150,11 @@ class _Canvas:
         self._same: list[tuple[int, int]] = []
         self._tiles, self._ids, self._areas = [[np.zeros(1, np.int64)] for _ in range(3)]
 
-    def add(self, tile: int, labels: NDArray[np.int32], box: Box) -> None:
-        """Paint one tile where no other has objects yet."""
-        areas = np.bincount(labels.ravel())
+    def add(self, tile: int, labels: NDArray[np.int32], box: Box, present: Integers) -> None:
+        """Paint one tile where no other has objects yet; `present` are the ids of its numbers."""
+        areas = np.bincount(labels.ravel(), minlength=len(present))
         areas[0] = 0
-        ids = np.arange(1, len(areas))
+        ids = present[1:]
         self._tiles.append(np.full(len(ids), tile))
         self._ids.append(ids)
         self._areas.append(areas[1:])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from sparcell.tracking.assignment import assign
+from sparcell.tracking.solution import Choices, solve
 
 Floats = NDArray[np.float64]
 NEIGHBOURS = (31, 15, 7)
@@ -34,12 +35,16 @@ class Motion:
     places: Floats
     moves: Floats
 
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.places)
+
     def at(self, places: Floats) -> Floats:
         """Motion expected at (N, 2) places in the first frame, (N, 2)."""
         if not len(self.places):
             return np.broadcast_to(self.shift, places.shape).copy()
         count = min(NEIGHBOURS[-1], len(self.places))
-        near = KDTree(self.places).query(places, k=count)[1].reshape(len(places), count)
+        near = self._tree.query(places, k=count)[1].reshape(len(places), count)
         return np.asarray(np.median(self.moves[near], axis=1))
 
 
@@ -60,36 +65,45 @@ def measure_motion(first: Floats, second: Floats, shift: Floats, reach: float) -
     motion = Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
     if not len(first) or not len(second):
         return motion
+    tree = KDTree(second)
     moves = np.broadcast_to(shift, first.shape)
+    before: NDArray[np.int64] | None = None
     for neighbours in NEIGHBOURS:
-        rows, columns = link_nearest(first + moves, second, reach)
+        rows, columns = link_nearest(first + moves, tree, reach)
         if len(rows) < FEWEST:
             return motion
         places, found = first[rows], second[columns] - first[rows]
-        count = min(neighbours, len(rows))
-        near = KDTree(places).query(first, k=count)[1].reshape(len(first), count)
-        moves = np.median(found[near], axis=1)
         motion = Motion(shift, places, found)
+        links = np.column_stack([rows, columns])
+        if before is not None and np.array_equal(links, before):
+            # The same links again: fewer neighbours change nothing.
+            break
+        before = links
+        if neighbours > NEIGHBOURS[-1]:
+            count = min(neighbours, len(rows))
+            near = motion._tree.query(first, k=count)[1].reshape(len(first), count)
+            moves = np.median(found[near], axis=1)
     return motion
 
 
 def link_nearest(
-    first: Floats, second: Floats, reach: float
+    first: Floats, second: KDTree, reach: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Link places so that the sum of squared distances is least; none longer than `reach`.
 
     Returns
     -------
     rows, columns : (K,) int64
+        Ascending by row.
     """
     rows, columns, distance = near_pairs(first, second, reach, NEAREST)
-    alone = np.full(len(first), reach**2 / 2), np.full(len(second), reach**2 / 2)
-    chosen = assign(rows, columns, distance**2, *alone)
+    targets = np.column_stack([columns, np.full(len(columns), -1)])
+    chosen = solve(Choices(rows, targets, reach**2 - distance**2), max(len(first), second.n))
     return rows[chosen], columns[chosen]
 
 
 def near_pairs(
-    first: Floats, second: Floats, reach: float, nearest: int
+    first: Floats, second: KDTree | None, reach: float, nearest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Pair each place with the nearest of the second set within `reach`.
 
@@ -98,10 +112,10 @@ def near_pairs(
     rows, columns : (P,) int64
     distances : (P,) float64
     """
-    if not len(first) or not len(second):
+    if not len(first) or second is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    count = min(nearest, len(second))
-    distance, found = KDTree(second).query(first, k=count, distance_upper_bound=reach)
+    count = min(nearest, second.n)
+    distance, found = second.query(first, k=count, distance_upper_bound=reach)
     distance = distance.reshape(len(first), count)
     rows, rank = np.nonzero(np.isfinite(distance))
     columns = found.reshape(len(first), count)[rows, rank]

@@ -59,11 +59,12 @@ def track_movie(
     images: Image | None,
     shifts: bool,
     given: LinkSource | None = None,
+    fast: bool = False,
 ) -> TrackedObjects:
     """Track one movie in memory, by links of our own unless `given` returns others."""
     table, objects = measure_movie(movie)
     path = _follow(objects, images, shifts)
-    return _link(movie, table, objects, path, given)
+    return _link(movie, table, objects, path, given, fast)
 
 
 def track_well(
@@ -71,12 +72,13 @@ def track_well(
     pictures: Mapping[str, Image],
     shifts: bool,
     given: LinkSource | None = None,
+    fast: bool = False,
 ) -> tuple[MovieToTrack, TrackedObjects]:
     """Join the tiles of a well, and track it as one movie."""
     joined = join_tiles(well, partial(follow_movie, pictures=pictures, shifts=shifts))
     table, objects = joined.measure()
     path = stand_still(joined.movie.frames)
-    result = _link(joined.movie, table, objects, path, given)
+    result = _link(joined.movie, table, objects, path, given, fast)
     return joined.movie, replace(result, well=joined)
 
 
@@ -100,6 +102,7 @@ def _link(
     objects: MovieObjects,
     path: StagePath,
     given: LinkSource | None,
+    fast: bool,
 ) -> TrackedObjects:
     labels = None
     if movie.labels is not None:
@@ -111,7 +114,7 @@ def _link(
     if given is not None:
         links = given(movie.name, objects, movie.labels.pixel_size if movie.labels else None)
     else:
-        links = link_objects(objects, path.shifts, labels)
+        links = link_objects(objects, path.shifts, labels, fast=fast)
     of_object, tracks = build_tracks(objects, links)
     return TrackedObjects(table, objects, of_object, tracks, links, path)
 

@@ -97,13 +97,17 @@ def find_movies_to_track(source: Path, wells: str | Path | None = None) -> list[
     from sparcell.io import list_images, name_results
 
     if source.suffix.lower() in (".csv", ".tsv", ".xlsx", ".txt") and not source.is_dir():
-        return _of_points(source)
+        return _check_frames(_of_points(source))
     folder = source / "labels" if (source / "labels").is_dir() else source
     paths = list_images([folder])
     names = name_results(paths)
     movies, single = _split_files(names, paths)
     movies = _name_wells(movies, wells)
     movies += _of_frames(single, wells) if single else []
+    return _check_frames(movies)
+
+
+def _check_frames(movies: list[MovieToTrack]) -> list[MovieToTrack]:
     for movie in movies:
         if movie.frames < 2:
             raise InputError(
@@ -204,7 +208,10 @@ def _check_steps(name: str, times: np.ndarray) -> float | None:
         return None
     steps = np.diff(times)
     usual = float(np.median(steps))
-    missing = np.flatnonzero(steps > UNEVEN * usual)
+    # Where many are missing, the median is a step over a gap.
+    values, counts = np.unique(steps.round(2), return_counts=True)
+    single = min(usual, float(values[counts.argmax()])) or usual
+    missing = np.flatnonzero(steps > UNEVEN * single)
     if len(missing):
         logger.warning(
             f"{name}: frames are missing at {len(missing)} places, first after frame {missing[0]}; "
@@ -268,6 +275,8 @@ def _of_points(path: Path) -> list[MovieToTrack]:
                 "the columns t (frame), y and x (px), and perhaps movie and id",
                 "add it",
             )
+    if not len(frame):
+        raise InputError(f"{path} without a row", "a row for each point", "give another table")
     numbers = frame[["t", "y", "x"]].apply(pd.to_numeric, errors="coerce")
     wrong = numbers.isna().any(axis=1) | (numbers["t"] < 0) | (numbers["t"] % 1 != 0)
     if wrong.any():

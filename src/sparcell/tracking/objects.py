@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 FEW = 3
 """So few objects have no typical distance."""
+SAME_SIZE = 0.02
+"""Standard deviation of log areas below which all objects were drawn with one size."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class MovieObjects:
         return bool(len(self)) and not bool(np.isnan(self.areas).any())
 
     @cached_property
+    def has_sizes(self) -> bool:
+        """Whether areas tell objects from each other: they are known, and not all the same."""
+        return self.has_areas and float(np.std(np.log(self.areas))) > SAME_SIZE
+
+    @cached_property
     def diameters(self) -> Floats:
         """Diameter of the circle of each object's area, px; of points half of their spacing."""
         if self.has_areas:
@@ -123,6 +130,20 @@ class MovieObjects:
         if not nearest:
             return float(max(self.shape)) / 4
         return float(np.median(np.concatenate(nearest)))
+
+    @cached_property
+    def depth(self) -> Floats:
+        """How far inside each object is, (N,): 0 at the edge of the field, 1 one length inside.
+
+        The field is the part that has objects at all.
+        """
+        if not len(self):
+            return np.zeros(0)
+        low, high = self.places.min(axis=0), self.places.max(axis=0)
+        distance = np.minimum(self.places - low, high - self.places).min(axis=1)
+        depth = np.clip(distance / max(self.diameter, self.spacing / 2), 0, 1)
+        depth[self.at_border] = 0
+        return np.asarray(depth)
 
     def moved(self, offsets: Floats) -> MovieObjects:
         """Return the objects with (N, 2) px added to their places."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from sparcell.tracking.motion import near_pairs
 from sparcell.tracking.objects import MovieObjects
@@ -130,7 +131,8 @@ def describe_pairs(
     shared : Shared
     """
     places = objects.places[second]
-    rows, columns, _ = near_pairs(expected, places, REACH * length(objects), NEAREST)
+    tree = KDTree(places) if len(places) else None
+    rows, columns, _ = near_pairs(expected, tree, REACH * length(objects), NEAREST)
     count = max(len(places), 1)
     shared_keys = shared.rows * count + shared.columns
     keys = np.union1d(rows * count + columns, shared_keys)

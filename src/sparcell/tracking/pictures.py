@@ -10,25 +10,35 @@ from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
+from sparcell.tracking.mosaic import compact
 from sparcell.tracking.movie_tracking import TrackedObjects
 from sparcell.tracking.movies import MovieToTrack
 
 
-def find_pictures(movies: list[MovieToTrack], folder: Path) -> dict[str, Image]:
+def find_pictures(
+    movies: list[MovieToTrack], folder: Path | None
+) -> tuple[dict[str, Image], dict[str, tuple[Path, ...]]]:
     """Open the images of each movie, whose files have the names of its label images.
+
+    Returns
+    -------
+    images : dict from movie to Image
+    files : dict from movie to tuple of Path
 
     Raises
     ------
     InputError
         If one is missing, or has another size.
     """
+    if folder is None:
+        return {}, {}
     from sparcell.core.image_ref import ImageRef
     from sparcell.io import list_images, name_results, open_image
     from sparcell.io.frame_stack import open_frames
 
     paths = list_images([folder])
     files = dict(zip(name_results(paths), paths, strict=True))
-    found = {}
+    found, used = {}, {}
     for movie in movies:
         if movie.labels is None:
             raise InputError(f"images for the points of {movie.name}", "label images", "leave out")
@@ -51,7 +61,8 @@ def find_pictures(movies: list[MovieToTrack], folder: Path) -> dict[str, Image]:
                 "give the images that were segmented",
             )
         found[movie.name] = image
-    return found
+        used[movie.name] = tuple(files[name] for name in movie.names)
+    return found, used
 
 
 def write_labels(path: Path, labels: Image, result: TrackedObjects) -> None:
@@ -71,6 +82,8 @@ def recolour(labels: Image, result: TrackedObjects) -> Iterator[NDArray[np.int64
     for t in range(labels.size("T")):
         frame = labels.read_labels(plane=Plane(t))
         members = result.objects.of_frame(t)
-        ids = np.zeros(int(frame.max(initial=0)) + 1, np.int64)
-        ids[result.objects.ids[members]] = result.of_object[members]
-        yield ids[frame]
+        present, frame = compact(frame)
+        numbers = np.searchsorted(present, result.objects.ids[members])
+        tracks = np.zeros(len(present), np.int64)
+        tracks[numbers] = result.of_object[members]
+        yield tracks[frame]

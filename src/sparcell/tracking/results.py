@@ -61,8 +61,14 @@ class Tracks:
 
 TABLES = tuple(field.name for field in fields(Tracks))
 PAGE, ANIMATION = "tracks.html", "tracks.gif"
+UNFINISHED = "unfinished"
+"""Folder that is there until all movies are tracked."""
 OF_MOVIES = TABLES[:-2]
 """Tables that are made movie by movie."""
+
+
+OURS = frozenset({"record.json", UNFINISHED})
+"""One of these is in each folder that `sparcell track` has begun."""
 
 
 def check_out(folder: Path) -> None:
@@ -75,9 +81,9 @@ def check_out(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    known = {f"{name}.csv" for name in TABLES} | {"labels", "record.json", PAGE, ANIMATION}
+    known = {f"{name}.csv" for name in TABLES} | {"labels", *OURS, PAGE, ANIMATION}
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if not folder.is_dir() or (names and (names - known or "record.json" not in names)):
+    if not folder.is_dir() or (names and (names - known or not names & OURS)):
         raise InputError(
             f"{folder}, which holds files that `sparcell track` did not write",
             "a new folder",
@@ -96,8 +102,9 @@ def write_tracked(folder: Path, found: Tracks, settings: dict[str, Any]) -> None
 
 
 def is_tracked(folder: Path) -> bool:
-    """Whether `sparcell track` wrote a folder."""
-    return all((folder / name).is_file() for name in ("tracks.csv", "objects.csv", "record.json"))
+    """Whether `sparcell track` wrote a folder, and finished."""
+    files = [folder / name for name in ("tracks.csv", "objects.csv", "record.json")]
+    return all(file.is_file() for file in files) and not (folder / UNFINISHED).exists()
 
 
 def read_tracked(folder: Path) -> Tracks:
@@ -114,6 +121,6 @@ def read_tracked(folder: Path) -> Tracks:
         raise InputError(
             f"{folder}, which `sparcell track` did not write, or not completely",
             "its folder with objects.csv, tracks.csv and record.json",
-            "check the path, or track again",
+            "check the path, or track again with `resume`",
         )
     return Tracks(**{name: read_table(folder / f"{name}.csv") for name in TABLES})

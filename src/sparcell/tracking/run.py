@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.image import Image
 from sparcell.core.progress import track as progress
+from sparcell.core.record import read_record
+from sparcell.core.text import counted
 from sparcell.tracking.exchange.links import read_links
 from sparcell.tracking.layout import read_layout
 from sparcell.tracking.movie_tracking import (
     LinkSource,
+    TrackedObjects,
     follow_movie,
     tabulate,
     track_movie,
@@ -27,13 +30,22 @@ from sparcell.tracking.movies import MovieToTrack, find_movies_to_track
 from sparcell.tracking.pictures import find_pictures, write_labels
 from sparcell.tracking.rates.summary import summarise_tracks
 from sparcell.tracking.repair import (
+    HYPOTHESES,
     check_links_alone,
     find_alternatives,
     name_origins,
     repair_job,
 )
-from sparcell.tracking.results import OF_MOVIES, Tracks, check_out, write_tracked
+from sparcell.tracking.results import (
+    OF_MOVIES,
+    Tracks,
+    check_out,
+    is_tracked,
+    read_tracked,
+    write_tracked,
+)
 from sparcell.tracking.tiled import TiledWell, group_tiles, warn_of_tiles
+from sparcell.tracking.unfinished import Unfinished, fingerprint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,6 +53,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)")
+Job = MovieToTrack | TiledWell
+Worked = tuple[MovieToTrack, TrackedObjects, dict[str, Any]]
+Work = Callable[[Job], Worked]
 HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
@@ -55,8 +70,11 @@ def track(
     links: Path | str | None = None,
     grid: str | None = None,
     order: str = "row",
+    overlap: float | None = None,
     tiles: Path | str | None = None,
     repair: bool | None = None,
+    fast: bool = False,
+    resume: bool = False,
 ) -> Tracks:
     """Follow cells over time: shifts of the stage, links, divisions, tracks.
 
@@ -86,30 +104,42 @@ def track(
         tile, in the picture of the whole well.
     order : {"row", "snake", "column", "column-snake"}
         In which the tiles of the grid are numbered.
+    overlap : float, optional
+        Of neighbouring tiles of the grid, px, below 0 for a gap; by default it is measured.
     tiles : Path or str, optional
         Instead of a grid, a table of the places of tiles; see `read_layout`.
     repair : bool, optional
         Correct masks by what is before and after; see `repair_movie`. By default where `predict`
         wrote `hypotheses`. With True, touching objects are also merged and objects cut where that
         goes on better over time. With False all masks stay.
+    fast : bool
+        Link by assignment alone, without the global solution.
+    resume : bool
+        Keep the movies that an earlier, unfinished call tracked, unless their files have changed.
 
     Raises
     ------
     InputError
-        If there is no movie, a file cannot be read, or `out` holds something else.
+        If there is no movie, a file cannot be read, `out` holds something else, or the call that
+        is resumed had other settings.
     """
-    import pandas as pd
-
     hours = parse_interval(interval)
-    movies = find_movies_to_track(Path(predictions), wells)
-    if hours is not None:
-        movies = [replace(movie, interval=hours, hours=()) for movie in movies]
+    settings: dict[str, Any] = {
+        "predictions": str(predictions), "images": str(images) if images else None,
+        "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
+        "links": str(links) if links else None, "grid": grid, "order": order, "overlap": overlap,
+        "tiles": str(tiles) if tiles else None, "fast": fast,
+    }  # fmt: skip
     folder = None if out is None else Path(out)
     if folder is not None:
         check_out(folder)
-    pictures = find_pictures(movies, Path(images)) if images is not None else {}
-    layout = read_layout(tiles, grid, order, sorted({movie.tile for movie in movies} - {""}))
-    jobs: Sequence[MovieToTrack | TiledWell] = movies
+    movies = find_movies_to_track(Path(predictions), wells)
+    if hours is not None:
+        movies = [replace(movie, interval=hours, hours=()) for movie in movies]
+    pictures, drawn = find_pictures(movies, Path(images) if images is not None else None)
+    names = sorted({movie.tile for movie in movies} - {""})
+    layout = read_layout(tiles, grid, order, names, overlap)
+    jobs: Sequence[Job] = movies
     if layout is not None:
         jobs = group_tiles(movies, layout)
     else:
@@ -118,38 +148,79 @@ def track(
     if links is not None:
         given = partial(read_links, Path(links), alone=len(jobs) == 1)
         repair = check_links_alone(repair)
+    settings["repair"] = repair
     find_others = partial(find_alternatives, Path(predictions), repair=repair)
     follow = partial(follow_movie, pictures=pictures, shifts=shifts)
-    parts: dict[str, list[DataFrame]] = {name: [] for name in OF_MOVIES}
-    for job in progress(jobs, "tracking", len(jobs), "movies"):
+
+    def work(job: Job) -> Worked:
         job, repairs = repair_job(job, find_others, follow)
         if isinstance(job, TiledWell):
-            movie, result = track_well(job, pictures, shifts, given)
+            movie, result = track_well(job, pictures, shifts, given, fast)
         else:
             movie = job
-            result = track_movie(job, pictures.get(job.name), shifts, given)
+            result = track_movie(job, pictures.get(job.name), shifts, given, fast)
         warn_of_faults(movie, result)
-        tables_of_movie = tabulate(movie, result)
-        tables_of_movie["objects"] = name_origins(tables_of_movie["objects"], repairs)
-        for name, rows in {**tables_of_movie, "repairs": repairs}.items():
-            parts[name].append(rows)
-        if folder is not None and movie.labels is not None:
+        tables = tabulate(movie, result)
+        tables["objects"] = name_origins(tables["objects"], repairs)
+        return movie, result, {**tables, "repairs": repairs}
+
+    if folder is None:
+        return _put_together([work(job)[2] for job in _each(jobs)])
+    others = (wells, links, tiles, Path(predictions) / HYPOTHESES)
+    read = [Path(one) for one in others if one and Path(one).exists()]
+    files = {job.name: fingerprint([*job.paths, *_drawn(job, drawn), *read]) for job in jobs}
+    settings["files"] = files
+    if resume and is_tracked(folder) and read_record(folder).get("settings") == settings:
+        logger.info(f"{folder} is complete; leave out `resume` to track again")
+        return read_tracked(folder)
+    found = _track_into(folder, jobs, work, settings, resume)
+    _draw_page(found, folder, pictures)
+    return found
+
+
+def _track_into(
+    folder: Path, jobs: Sequence[Job], work: Work, settings: dict[str, Any], resume: bool
+) -> Tracks:
+    """Track movie by movie, keep the tables of each, and write all at the end."""
+    files = settings["files"]
+    unfinished = Unfinished(folder, {k: v for k, v in settings.items() if k != "files"}, resume)
+    # What an earlier, complete run left is no longer complete.
+    (folder / "record.json").unlink(missing_ok=True)
+    left = [job for job in jobs if not unfinished.has(job.name, files[job.name])]
+    if len(left) < len(jobs):
+        logger.info(f"{counted(len(jobs) - len(left), 'movie')} of {len(jobs)} tracked already")
+    for job in _each(left):
+        movie, result, tables = work(job)
+        if movie.labels is not None:
             write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
-    tables = {name: pd.concat(some, ignore_index=True) for name, some in parts.items()}
+        unfinished.save(job.name, files[job.name], tables)
+    found = _put_together([unfinished.load(job.name) for job in jobs])
+    write_tracked(folder, found, settings)
+    unfinished.close()
+    return found
+
+
+def _each(jobs: Sequence[Job]) -> Iterator[Job]:
+    return progress(jobs, "tracking", len(jobs), "movies")
+
+
+def _drawn(job: Job, files: Mapping[str, tuple[Path, ...]]) -> Iterator[Path]:
+    """Files of the images of a movie, or of all tiles of a well."""
+    for movie in job.tiles if isinstance(job, TiledWell) else (job,):
+        yield from files.get(movie.name, ())
+
+
+def _put_together(parts: list[dict[str, DataFrame]]) -> Tracks:
+    """Join the tables of all movies, and compute rates."""
+    import pandas as pd
+
+    tables = {
+        name: pd.concat([part[name] for part in parts], ignore_index=True) for name in OF_MOVIES
+    }
     rates, msd = summarise_tracks(
         tables["objects"], tables["tracks"], tables["frames"], tables["movies"]
     )
-    found = Tracks(**tables, rates=rates, msd=msd)
-    if folder is not None:
-        settings = {
-            "predictions": str(predictions), "images": str(images) if images else None,
-            "wells": str(wells) if wells else None, "interval_h": hours, "shifts": shifts,
-            "links": str(links) if links else None, "grid": grid, "order": order,
-            "tiles": str(tiles) if tiles else None, "repair": repair,
-        }  # fmt: skip
-        write_tracked(folder, found, settings)
-        _draw_page(found, folder, pictures)
-    return found
+    return Tracks(**tables, rates=rates, msd=msd)
 
 
 def _draw_page(found: Tracks, folder: Path, pictures: Mapping[str, Image]) -> None:

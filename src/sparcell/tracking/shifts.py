@@ -16,12 +16,14 @@ from scipy.spatial import KDTree
 from scipy.special import rel_entr
 
 Floats = NDArray[np.float64]
+Shape = tuple[float, float]
 
 LARGEST_PART = 0.5
 """Largest shift that is looked for, as a part of the field; beyond it too little is shared."""
 MOST_VOTERS = 400
-"""Objects of the first frame that vote; more change little and cost much."""
-PEAKS = 3
+"""Objects of the first frame that vote and are judged; more change little and cost much."""
+PEAKS, APART = 3, 4
+"""Peaks that are looked at, and bins between them."""
 BINS_PER_DIAMETER = 6
 CLOSE = (0.5, 0.25, 0.12)
 """Diameters within which an object has found its partner, from coarse to fine."""
@@ -29,6 +31,10 @@ LARGEST_IMAGE = 512
 """Edge to which images are reduced before they are correlated, px."""
 FEWEST = 4
 """Fewer shared objects decide nothing."""
+REFINED = (0.75, 0.5, 0.5)
+"""Diameters about a shift whose displacements correct it."""
+DECISIVE = 0.2
+"""Part of the largest possible evidence from which votes change nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,15 @@ def measure_shift(
     first: Floats,
     second: Floats,
     diameter: float,
-    shape: tuple[float, float],
+    shape: Shape,
     images: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    expected: Floats | None = None,
 ) -> PairShift:
     """Measure the shift between two frames.
 
-    All candidates are tried: no shift, the highest peaks of the votes, and that of the images. The
-    one is taken after which the most objects find a partner, by their likelihood.
+    All candidates are tried: no shift, one near it or near `expected`, that of the images, and the
+    highest peaks of the votes. The one is taken after which the most objects find a partner, by
+    their likelihood. Votes are the dearest, and are left out where another candidate is decisive.
 
     Parameters
     ----------
@@ -74,19 +82,67 @@ def measure_shift(
     shape : (float, float)
         Height and width of the field, px.
     images : pair of (Y, X) float32, optional
+    expected : (2,) float64, optional
+        Shift that is already known about: no votes are counted.
     """
-    candidates = [("none", np.zeros(2))]
-    candidates += [("objects", shift) for shift in vote(first, second, diameter, shape)]
+    tree = KDTree(second) if len(second) else None
+    some = _sample(first)
+
+    def judged(source: str, shift: Floats) -> PairShift:
+        return judge(source, shift, some, tree, diameter, shape)
+
+    none = judged("none", np.zeros(2))
+    starts = [none.shift] if expected is None else [none.shift, expected]
+    found = [judged("objects", _nearby(some, tree, start, diameter)) for start in starts]
     if images is not None:
-        candidates.append(("images", correlate(*images, shape)))
-    found = [judge(name, s, first, second, diameter, shape) for name, s in candidates]
+        found.append(judged("images", correlate(*images, shape)))
     best = max(found, key=lambda one: one.evidence)
-    return best if best.evidence > found[0].evidence else found[0]
+    if expected is None and best.evidence < _decisive(len(second), diameter, shape) * len(some):
+        found += [judged("objects", shift) for shift in vote(some, second, diameter, shape)]
+        best = max(found, key=lambda one: one.evidence)
+    return best if best.evidence > none.evidence else none
 
 
-def vote(
-    first: Floats, second: Floats, diameter: float, shape: tuple[float, float]
-) -> list[Floats]:
+def is_decisive(shift: PairShift, first: int, second: int, diameter: float, shape: Shape) -> bool:
+    """Whether no other shift of so many objects could be as good."""
+    needed = _decisive(second, diameter, shape) * min(first, MOST_VOTERS)
+    return shift.evidence > 0 and shift.evidence >= needed
+
+
+def _decisive(second: int, diameter: float, shape: Shape) -> float:
+    """Evidence for each object that only the right shift reaches."""
+    chances = [_chance(part * diameter, second, shape) for part in CLOSE]
+    # If all objects found a partner at every distance.
+    most = -float(np.mean(np.log(np.maximum(chances, 1e-12))))
+    return DECISIVE * most
+
+
+def _chance(radius: float, objects: int, shape: Shape) -> float:
+    """Chance that one of the scattered objects lies within a radius."""
+    return float(-np.expm1(-objects / (shape[0] * shape[1]) * np.pi * radius**2))
+
+
+def _sample(places: Floats) -> Floats:
+    """Some of many places, evenly."""
+    if len(places) <= MOST_VOTERS:
+        return places
+    return np.asarray(places[np.linspace(0, len(places) - 1, MOST_VOTERS).astype(int)])
+
+
+def _nearby(first: Floats, tree: KDTree | None, shift: Floats, diameter: float) -> Floats:
+    """Median displacement of objects to those nearest to them after a shift, (2,)."""
+    for radius in REFINED:
+        if tree is None or not len(first):
+            break
+        reach = max(radius * diameter, 2.0)
+        distance, nearest = tree.query(first + shift, distance_upper_bound=reach)
+        near = np.isfinite(distance)
+        if near.any():
+            shift = np.median(tree.data[nearest[near]] - first[near], axis=0)
+    return shift
+
+
+def vote(first: Floats, second: Floats, diameter: float, shape: Shape) -> list[Floats]:
     """Return the shifts that most pairs of objects agree on, the best first, (2,) each.
 
     The displacements of all pairs fill a smoothed histogram. It is divided by the area that both
@@ -94,49 +150,48 @@ def vote(
     """
     if len(first) < 2 or len(second) < 2:
         return []
-    chosen = first
-    if len(first) > MOST_VOTERS:
-        step = np.linspace(0, len(first) - 1, MOST_VOTERS).astype(int)
-        chosen = first[step]
     reach = LARGEST_PART * np.array(shape)
-    moves = (second[None] - chosen[:, None]).reshape(-1, 2)
-    moves = moves[(np.abs(moves) <= reach).all(axis=1)]
+    down, right = (np.subtract.outer(second[:, k], first[:, k]).ravel() for k in (0, 1))
+    near = np.flatnonzero((np.abs(down) <= reach[0]) & (np.abs(right) <= reach[1]))
+    moves = np.column_stack([down[near], right[near]])
     if not len(moves):
         return []
     width = max(diameter / BINS_PER_DIAMETER, 1.0)
     bins = np.maximum((2 * reach / width).astype(int), 1)
-    limits = [(-reach[0], reach[0]), (-reach[1], reach[1])]
-    counts, *edges = np.histogram2d(moves[:, 0], moves[:, 1], bins=bins, range=limits)
-    votes = ndimage.gaussian_filter(counts, 1.5, mode="constant")
-    centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
+    at = np.minimum(((moves + reach) * (bins / (2 * reach))).astype(np.int64), bins - 1)
+    counts = np.bincount(at[:, 0] * bins[1] + at[:, 1], minlength=int(bins.prod()))
+    votes = ndimage.gaussian_filter(
+        counts.reshape(bins).astype(np.float32), 1.5, mode="constant", truncate=3.0
+    )
+    centres = [(np.arange(n) + 0.5) * (2 * r / n) - r for n, r in zip(bins, reach, strict=True)]
     shared = [1 - np.abs(centre) / side for centre, side in zip(centres, shape, strict=True)]
     # More than the square root of what chance gives is what counts, as for counts of Poisson.
-    expected = np.outer(*shared) * votes.mean() / np.outer(*shared).mean()
+    expected = np.outer(*shared) * (votes.mean() / np.mean(shared[0]) / np.mean(shared[1]))
     height = (votes - expected) / np.sqrt(expected + 0.1)
     peaks = []
     for _ in range(PEAKS):
         row, column = np.unravel_index(int(height.argmax()), height.shape)
         place = np.array([centres[0][row], centres[1][column]])
         peaks.append(_refine(place, moves, diameter))
-        near = 4
         height[
-            max(row - near, 0) : row + near + 1, max(column - near, 0) : column + near + 1
+            max(row - APART, 0) : row + APART + 1, max(column - APART, 0) : column + APART + 1
         ] = -np.inf
     return peaks
 
 
 def _refine(place: Floats, moves: Floats, diameter: float) -> Floats:
     """Move to the median of the votes near by, (2,)."""
-    for radius in (0.75, 0.5, 0.5):
+    reach = 2 * max(diameter, 2.0)
+    around = (np.abs(moves[:, 0] - place[0]) < reach) & (np.abs(moves[:, 1] - place[1]) < reach)
+    moves = moves[around]
+    for radius in REFINED:
         near = moves[np.hypot(*(moves - place).T) < max(radius * diameter, 2.0)]
         if len(near):
             place = np.median(near, axis=0)
     return place
 
 
-def correlate(
-    first: NDArray[np.float32], second: NDArray[np.float32], shape: tuple[float, float]
-) -> Floats:
+def correlate(first: NDArray[np.float32], second: NDArray[np.float32], shape: Shape) -> Floats:
     """Shift at which two images correlate best, (2,), in px of `shape`.
 
     Images are flattened, and fade out towards the edges, which would correlate at 0 otherwise.
@@ -166,32 +221,50 @@ def _prepare(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(flat * window, np.float32)
 
 
+def judge_places(
+    source: str, shift: Floats, first: Floats, second: Floats, diameter: float, shape: Shape
+) -> PairShift:
+    """Judge a given shift between two sets of places; see `judge`."""
+    tree = KDTree(second) if len(second) else None
+    return judge(source, shift, _sample(first), tree, diameter, shape)
+
+
 def judge(
     source: str,
     shift: Floats,
     first: Floats,
-    second: Floats,
+    tree: KDTree | None,
     diameter: float,
-    shape: tuple[float, float],
+    shape: Shape,
 ) -> PairShift:
     """Say how many objects find a partner after a shift, and how much more than chance that is.
 
     The evidence is the log-likelihood ratio of a binomial with the observed share against one with
     the share by chance, for objects scattered at the density of the second frame; the mean over the
     distances `CLOSE`.
+
+    Parameters
+    ----------
+    source : str
+    shift : (2,) float64
+    first : (N, 2) float64
+        Places in the first frame, px.
+    tree : KDTree, optional
+        Of the places in the second frame; None without any.
+    diameter : float
+    shape : (float, float)
     """
     moved = first + shift
     inside = ((moved >= 0) & (moved < np.array(shape))).all(axis=1)
     count = int(inside.sum())
-    if count < FEWEST or not len(second):
+    if count < FEWEST or tree is None:
         return PairShift(shift, source, 0.0, 0.0)
-    distance = KDTree(second).query(moved[inside])[0]
-    density = len(second) / (shape[0] * shape[1])
+    distance = tree.query(moved[inside], distance_upper_bound=1.001 * CLOSE[0] * diameter)[0]
     partners, evidence = [], 0.0
     for part in CLOSE:
         radius = part * diameter
         share = float((distance <= radius).mean())
-        chance = 1 - np.exp(-density * np.pi * radius**2)
+        chance = _chance(radius, tree.n, shape)
         partners.append(share)
         if share > chance:
             evidence += float(rel_entr(share, chance) + rel_entr(1 - share, 1 - chance))

@@ -1,9 +1,9 @@
 """The links and divisions of largest total log-odds, of which no two contradict each other.
 
 Every object has at most one successor, or two by a division, and at most one predecessor. Gains are
-log-odds and the prices of the ends that a link saves. The problem falls apart into components, most
-of them of a single link. The rest is a linear programme, solved by HiGHS; where its solution is
-fractional, it is solved with whole numbers.
+log-odds and the prices of the ends that a link saves. Most choices are settled by comparison with
+their rivals, and components without divisions by assignment. The rest is a linear programme, solved
+by HiGHS; where its solution is fractional, it is solved with whole numbers. All of this is exact.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
+
+from sparcell.tracking.assignment import assign
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -61,38 +63,132 @@ def solve(choices: Choices, objects: int) -> NDArray[np.bool_]:
     -------
     (V,) bool
     """
-    chosen = np.zeros(len(choices), np.bool_)
-    useful = np.flatnonzero(choices.gains > 0)
-    if not len(useful):
-        return chosen
-    matrix = _constraints(choices.take(useful), objects)
-    single = _alone(matrix)
-    chosen[useful[single]] = True
-    rest = useful[~single]
-    if len(rest):
-        chosen[rest] = _optimise(_constraints(choices.take(rest), objects), choices.gains[rest])
+    chosen, open_ = settle(choices, objects)
+    if len(open_):
+        some = choices.take(open_)
+        complex_ = _with_divisions(some, objects)
+        chosen[open_[~complex_]] = _assign(some.take(~complex_))
+        if complex_.any():
+            rest = some.take(complex_)
+            chosen[open_[complex_]] = _optimise(_constraints(rest, objects), rest.gains)
     return chosen
 
 
-def _constraints(choices: Choices, objects: int) -> csr_matrix:
-    """Which end (row 0 to N - 1) or beginning (N to 2 N - 1) each choice uses, (2 N, V)."""
+def settle(choices: Choices, objects: int) -> tuple[NDArray[np.bool_], Integers]:
+    """Choose what surely belongs to the best solution.
+
+    Returns
+    -------
+    chosen : (V,) bool
+    open_ : (W,) int64
+        Choices that are still possible: each contradicts others of them.
+    """
+    chosen = np.zeros(len(choices), np.bool_)
+    open_ = np.flatnonzero((choices.gains > 0) & ~_dominated(choices, objects))
+    # Each round takes away rivals of what is left.
+    while len(open_):
+        some = choices.take(open_)
+        sure = _surely(some, objects)
+        if not sure.any():
+            break
+        chosen[open_[sure]] = True
+        open_ = open_[~_contradicted(some, sure, objects)]
+    return chosen, open_
+
+
+def _keys(choices: Choices, side: int, objects: int) -> Integers:
+    """Each pair of source and target as one number, (V,); below 0 without such a target."""
+    target = choices.targets[:, side]
+    return np.where(target >= 0, choices.source * objects + target, -1)
+
+
+def _dominated(choices: Choices, objects: int) -> NDArray[np.bool_]:
+    """Tell which divisions gain no more than one of their two links alone, (V,)."""
+    is_division = choices.targets[:, 1] >= 0
+    links = np.flatnonzero(~is_division)
+    found = np.zeros(len(choices), np.bool_)
+    if not len(links) or not is_division.any():
+        return found
+    keys = _keys(choices, 0, objects)[links]
+    order = np.lexsort((-choices.gains[links], keys))
+    keys, gains = keys[order], choices.gains[links][order]
+    for side in range(2):
+        wanted = _keys(choices, side, objects)
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found |= is_division & (keys[at] == wanted) & (gains[at] >= choices.gains)
+    return found
+
+
+def _surely(choices: Choices, objects: int) -> NDArray[np.bool_]:
+    """Tell which choices gain more than all that they could replace together, (V,).
+
+    A solution has at most one choice at each end and beginning. So such a choice is in the best
+    one: any other solution gains more with it, instead of those that it contradicts.
+    """
+    place, number = _uses(choices, objects)
+    gains = choices.gains[number]
+    order = np.lexsort((-gains, place))
+    place, number, gains = place[order], number[order], gains[order]
+    first = np.diff(place, prepend=-1) != 0
+    start = np.flatnonzero(first)
+    has_rival = np.diff(np.append(start, len(place))) > 1
+    runner_up = np.where(has_rival, gains[np.minimum(start + 1, len(gains) - 1)], 0.0)
+    of_place = np.cumsum(first) - 1
+    largest = np.where(first, runner_up[of_place], gains[start][of_place])
+    return np.asarray(choices.gains > np.bincount(number, largest, len(choices)))
+
+
+def _contradicted(choices: Choices, chosen: NDArray[np.bool_], objects: int) -> NDArray[np.bool_]:
+    """Tell which choices use an end or beginning of those that were chosen, (V,)."""
+    place, number = _uses(choices, objects)
+    found = np.zeros(len(choices), np.bool_)
+    found[number[np.isin(place, place[chosen[number]])]] = True
+    return found
+
+
+def _with_divisions(choices: Choices, objects: int) -> NDArray[np.bool_]:
+    """Tell which choices belong to a component that has a division, (V,)."""
+    is_division = choices.targets[:, 1] >= 0
+    if not is_division.any():
+        return is_division
+    place, number = _uses(choices, objects)
+    known, row = np.unique(place, return_inverse=True)
+    nodes = len(choices) + len(known)
+    edges = coo_matrix((np.ones(len(row)), (number, len(choices) + row)), (nodes, nodes))
+    _, component = connected_components(edges, directed=False)
+    component = component[: len(choices)]
+    return np.asarray(np.isin(component, component[is_division]))
+
+
+def _assign(choices: Choices) -> NDArray[np.bool_]:
+    """Choose among links alone, (V,): a linear assignment, which is faster than a programme."""
+    chosen = np.zeros(len(choices), np.bool_)
+    if not len(choices):
+        return chosen
+    _, rows = np.unique(choices.source, return_inverse=True)
+    _, columns = np.unique(choices.targets[:, 0], return_inverse=True)
+    free = np.zeros(int(rows.max()) + 1), np.zeros(int(columns.max()) + 1)
+    chosen[assign(rows, columns, -choices.gains, *free)] = True
+    return chosen
+
+
+def _uses(choices: Choices, objects: int) -> tuple[Integers, Integers]:
+    """Ends (0 to N - 1) and beginnings (N to 2 N - 1) that choices use, and which choice it is."""
     number = np.arange(len(choices))
-    rows, columns = [choices.source], [number]
+    places, numbers = [choices.source], [number]
     for side in range(2):
         has = choices.targets[:, side] >= 0
-        rows.append(objects + choices.targets[has, side])
-        columns.append(number[has])
-    i, j = np.concatenate(rows), np.concatenate(columns)
-    matrix = coo_matrix((np.ones(len(i)), (i, j)), (2 * objects, len(choices))).tocsr()
-    used = np.flatnonzero(np.diff(matrix.indptr) > 0)
-    return csr_matrix(matrix[used])
+        places.append(objects + choices.targets[has, side])
+        numbers.append(number[has])
+    return np.concatenate(places), np.concatenate(numbers)
 
 
-def _alone(matrix: csr_matrix) -> NDArray[np.bool_]:
-    """Tell which choices compete with no other, (V,)."""
-    shared = np.diff(matrix.indptr) > 1
-    competes: Integers = np.asarray(matrix[shared].sum(axis=0)).ravel().astype(np.int64)
-    return np.asarray(competes == 0)
+def _constraints(choices: Choices, objects: int) -> csr_matrix:
+    """Which choices use each end and beginning that any uses, (U, V)."""
+    place, number = _uses(choices, objects)
+    _, row = np.unique(place, return_inverse=True)
+    shape = (int(row.max()) + 1, len(choices))
+    return csr_matrix(coo_matrix((np.ones(len(row)), (row, number)), shape))
 
 
 def _optimise(matrix: csr_matrix, gains: Floats) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
 
 from sparcell.tracking.objects import MovieObjects
-from sparcell.tracking.shifts import PairShift, judge, measure_shift
+from sparcell.tracking.shifts import PairShift, is_decisive, judge_places, measure_shift
 
 Floats = NDArray[np.float64]
 ImageReader = Callable[[int], NDArray[np.float32]]
@@ -80,23 +80,32 @@ def follow_stage(objects: MovieObjects, images: ImageReader | None = None) -> St
     size, shape = objects.diameter, objects.shape
     window: dict[int, NDArray[np.float32]] = {}
     pairs: list[tuple[int, int, PairShift]] = []
+    direct: dict[int, PairShift] = {}
+    decisive: list[bool] = [True]
     for t in range(count):
         if images is not None:
             window[t] = images(t)
             window.pop(t - SPANS[-1] - 1, None)
         for span in SPANS:
-            if t >= span:
-                seen = (window[t - span], window[t]) if window else None
-                shift = measure_shift(places[t - span], places[t], size, shape, seen)
-                pairs.append((t - span, t, shift))
+            if t < span:
+                continue
+            seen = (window[t - span], window[t]) if window else None
+            first, second = places[t - span], places[t]
+            expected = None
+            if span > 1 and all(decisive[t - span + 1 : t + 1]):
+                expected = np.sum([direct[u].shift for u in range(t - span + 1, t + 1)], axis=0)
+            shift = measure_shift(first, second, size, shape, seen, expected)
+            pairs.append((t - span, t, shift))
+            if span == 1:
+                direct[t] = shift
+                decisive.append(is_decisive(shift, len(first), len(second), size, shape))
     positions = _solve(pairs, count, TOLERANCE * size)
-    direct = {u: shift for t, u, shift in pairs if u - t == 1}
     steps = []
     for t in range(1, count):
         step = positions[t] - positions[t - 1]
         own = direct[t]
         source = own.source if np.hypot(*(own.shift - step)) < TOLERANCE * size else "path"
-        steps.append(judge(source, step, places[t - 1], places[t], size, shape))
+        steps.append(judge_places(source, step, places[t - 1], places[t], size, shape))
     return StagePath(positions, tuple(steps))
 
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Integers = NDArray[np.int64]
 DECIMALS = 4
+TRACK_COLUMNS = {
+    "movie": "str", "track": "int64", "parent": "int64", "root": "int64", "generation": "int64",
+    "first": "int64", "last": "int64", "birth": "str", "fate": "str", "n_found": "int64",
+    "n_missed": "int64", "path_px": "float64", "net_px": "float64", "weakest_link": "float64",
+}  # fmt: skip
+"""Columns of ``tracks.csv`` and their types, which a movie without objects has, too."""
 WELL_PLACE = ("y_well", "x_well")
 
 
@@ -68,7 +74,7 @@ def track_rows(
     mothers = set(parent.values())
     order = np.argsort(of_object, kind="stable")
     starts = np.searchsorted(of_object[order], [track.id for track in tracks])
-    stops = np.append(starts[1:], len(order))
+    stops = np.append(starts, len(order))[1:]
     weakest = np.full(len(of_object), np.nan)
     weakest[links.second] = link_confidence(objects, links)
     rows = []
@@ -95,7 +101,7 @@ def track_rows(
             ),
             "weakest_link": round(float(inner.min()), DECIMALS) if len(inner) else np.nan,
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(TRACK_COLUMNS)).astype(TRACK_COLUMNS)
 
 
 def _birth(track: Track, at_border: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,11 @@ class TiledWell:
     tiles: tuple[MovieToTrack, ...]
     layout: Floats
     is_grid: bool
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files of all tiles."""
+        return tuple(path for tile in self.tiles for path in tile.paths)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -200,8 +206,23 @@ def group_tiles(movies: list[MovieToTrack], layout: Layout) -> list[TiledWell]:
                     "give the places in px",
                 )
             places = places / size
-        wells.append(TiledWell(name, tuple(tiles), places, layout.unit == "grid"))
+        if layout.overlap is not None:
+            places = places * _pitch(shapes.pop(), layout.overlap)
+        is_grid = layout.unit == "grid" and layout.overlap is None
+        wells.append(TiledWell(name, tuple(tiles), places, is_grid))
     return wells
+
+
+def _pitch(shape: tuple[int, ...], overlap: float) -> Floats:
+    """Distance of neighbours in a grid, (2,) px."""
+    pitch = np.array(shape) - overlap
+    if not (0.5 * np.array(shape) <= pitch).all() or not (pitch <= 1.25 * np.array(shape)).all():
+        raise InputError(
+            f"an overlap of {overlap:g} px of tiles of {shape[0]} x {shape[1]} px",
+            "half of a tile at most, and a gap of a quarter at most",
+            "give the overlap in px",
+        )
+    return pitch
 
 
 def warn_of_tiles(movies: list[MovieToTrack]) -> None:
@@ -283,7 +304,7 @@ def _say(well: TiledWell, placed: PlacedTiles) -> None:
     if placed.seams and not placed.found:
         logger.warning(
             f"{well.name}: no seam shows the same cells on both sides, so tiles lie as "
-            + ("the grid says, without overlap or gap" if well.is_grid else "the table says")
+            + ("the grid says, without overlap or gap" if well.is_grid else "they were given")
         )
     elif placed.seams:
         logger.info(f"{well.name}: {placed.found} of {len(placed.seams)} seams found")

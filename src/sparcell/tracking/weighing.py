@@ -62,9 +62,9 @@ class Weighed:
 def weigh_links(objects: MovieObjects, pairs: Pairs, costs: Costs, gap: int = 1) -> Weighed:
     """Weigh links alone."""
     odds = link_odds(objects, pairs) - costs.missed * (gap - 1)
-    ends = end_prices(objects, costs)
     targets = np.column_stack([pairs.second, np.full(len(pairs), -1)])
-    gains = odds + ends[pairs.first] + ends[pairs.second]
+    first, second = (end_prices(objects, costs, some) for some in (pairs.first, pairs.second))
+    gains = odds + first + second
     return Weighed(Choices(pairs.first, targets, gains), odds)
 
 

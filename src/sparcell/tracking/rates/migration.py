@@ -90,7 +90,7 @@ def displacements(objects: DataFrame, frames: int, step: float, size: float) -> 
     lengths = np.hypot(*(places[inner + 1] - places[inner]).T)
     path = sums(one[inner], lengths, int(one.max(initial=-1)) + 1)
     first = np.flatnonzero(np.diff(one, prepend=-1))
-    last = np.append(first[1:], len(one)) - 1
+    last = np.append(first, len(one))[1:] - 1
     net = np.hypot(*(places[last] - places[first]).T)
     moving = last > first
     straight = np.where(path > 0, net / np.maximum(path, 1e-12), 0.0)

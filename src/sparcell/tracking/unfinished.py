@@ -1,0 +1,126 @@
+"""Tables of the movies that an unfinished run has tracked, so that a killed run can resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparcell.core.errors import InputError
+from sparcell.core.files import whole_file, write_json
+from sparcell.tracking.results import OF_MOVIES, UNFINISHED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+logger = logging.getLogger(__name__)
+
+SETTINGS, TEXTS = "settings.json", "texts"
+
+
+class Unfinished:
+    """Tables of finished movies, one file each.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the tables of all movies will be.
+    settings : mapping
+        Everything that changes results besides the files of a movie.
+    resume : bool
+        Keep the tables of an earlier run with the same settings; else begin anew.
+
+    Raises
+    ------
+    InputError
+        If the earlier run had other settings.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
+        self._folder = folder / UNFINISHED
+        path = self._folder / SETTINGS
+        if path.exists() and resume:
+            _check_settings(path, settings)
+            return
+        if self._folder.exists():
+            logger.info(f"{folder} has an unfinished run, which begins anew; see `resume`")
+            shutil.rmtree(self._folder)
+        write_json(path, dict(settings))
+
+    def save(self, name: str, files: str, tables: Mapping[str, DataFrame]) -> None:
+        """Keep the tables of a movie that was made from `files`; see `fingerprint`."""
+        columns: dict[str, Any] = {}
+        for table, rows in tables.items():
+            for number, column in enumerate(rows.columns):
+                values, key = rows[column], f"{number} {table} {column}"
+                if values.dtype.kind in "bifu":
+                    columns[key] = values.to_numpy()
+                    continue
+                # Texts repeat: each is kept once.
+                columns[key], texts = values.fillna("").factorize()
+                columns[f"{TEXTS} {key}"] = np.array(texts.tolist(), np.str_)
+        with whole_file(self._path(name)) as partial, partial.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, files=np.array(files), **columns)
+
+    def has(self, name: str, files: str) -> bool:
+        """Whether a movie is tracked, and its files are those that were."""
+        path = self._path(name)
+        if not path.exists():
+            return False
+        with np.load(path, allow_pickle=False) as stored:
+            return str(stored["files"]) == files
+
+    def load(self, name: str) -> dict[str, DataFrame]:
+        """Read the tables of a movie."""
+        import pandas as pd
+
+        with np.load(self._path(name), allow_pickle=False) as stored:
+            tables: dict[str, dict[str, Any]] = {table: {} for table in OF_MOVIES}
+            for key in stored.files:
+                if key == "files" or key.startswith(TEXTS):
+                    continue
+                _, table, column = key.split(" ", 2)
+                values = stored[key]
+                if (texts := f"{TEXTS} {key}") in stored.files:
+                    values = pd.Series(stored[texts][values].tolist(), dtype="str")
+                tables[table][column] = values
+        return {table: pd.DataFrame(columns) for table, columns in tables.items()}
+
+    def close(self) -> None:
+        """Remove the folder once all tables are written."""
+        shutil.rmtree(self._folder)
+
+    def _path(self, name: str) -> Path:
+        # Names of movies may be longer than names of files.
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npz"
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Names, sizes and times of files as one hash: another one means other content."""
+    digest = hashlib.sha256()
+    for path in paths:
+        files = [path]
+        if path.is_dir():
+            files = sorted(one for one in path.rglob("*") if one.is_file())
+        for file in files:
+            found = file.stat()
+            digest.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    before = json.loads(path.read_text("utf8"))
+    for name, value in settings.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"a run in {path.parent.parent} that began with {name} = {before.get(name)}, not "
+                f"{value}",
+                "the options of the run that is resumed",
+                "give the same options, or leave out `resume` to begin anew",
+            )
