@@ -6,8 +6,10 @@ from bases.scenes import ellipses, touching_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from skimage import segmentation
 from skimage.segmentation import find_boundaries
 
+from sparcell.morphology import boundaries
 from sparcell.morphology.boundaries import BEYOND, FAR, inner_boundary, outline_distance
 
 
@@ -68,3 +70,20 @@ def test_wide_boundaries_are_those_within_a_window(width: int) -> None:
     # City-block distances: the four-connected boundary, dilated by a diamond.
     city = ndimage.binary_dilation(labels == 1, iterations=width) & (labels == 2)
     assert inner_boundary(np.maximum(labels, 0), width, 4)[city].all()
+
+
+def test_distances_inside_are_those_of_scipy() -> None:
+    mask = np.random.default_rng(0).random((40, 55)) < 0.9
+    expected = ndimage.distance_transform_edt(mask)
+    np.testing.assert_array_equal(boundaries.distance_to_zero(mask), expected)
+    assert not boundaries.distance_to_zero(np.zeros((3, 4), bool)).any()
+
+
+@pytest.mark.parametrize("distance", [1, 2.5, 6.23])
+def test_expanded_labels_are_those_of_scikit_image(distance: float) -> None:
+    seeds = np.random.default_rng(0).random((60, 45)) < 0.01
+    labels = np.where(seeds, np.cumsum(seeds).reshape(seeds.shape), 0).astype(np.int32)
+    expected = segmentation.expand_labels(labels, distance)
+    np.testing.assert_array_equal(boundaries.expand_labels(labels, distance), expected)
+    empty = np.zeros((3, 4), np.int32)
+    np.testing.assert_array_equal(boundaries.expand_labels(empty, distance), empty)

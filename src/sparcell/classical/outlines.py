@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels, largest_pieces, number_pieces
+from sparcell.morphology.boundaries import expand_labels
 from sparcell.morphology.shapes import region_quantile
 
 REACH = 0.3
@@ -54,7 +54,7 @@ def fit_outlines(labels: Labels, signal: NDArray[np.float32], diameter: float) -
     diameter : float
         Typical diameter in px.
     """
-    zone = skimage.segmentation.expand_labels(labels, REACH * diameter)
+    zone = expand_labels(labels, REACH * diameter)
     return _draw(labels, zone, signal, EDGE_HEIGHT)
 
 
@@ -80,7 +80,7 @@ def _draw(
 
 def keep_outlines(labels: Labels, signal: NDArray[np.float32], diameter: float) -> DrawnOutlines:
     """Keep labels unchanged, and measure them as `fit_outlines` does."""
-    zone = skimage.segmentation.expand_labels(labels, REACH * diameter)
+    zone = expand_labels(labels, REACH * diameter)
     return DrawnOutlines(labels, zone, *measure_levels(labels, zone, signal))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels, number_pieces
 from sparcell.morphology.basins import merge_shallow_basins
-from sparcell.morphology.boundaries import inner_boundary
+from sparcell.morphology.boundaries import distance_to_zero, inner_boundary
 
 INTENSITY_WEIGHT = 0.5
 # Two peaks are two nuclei if the saddle between them is lower by this. The centre of a nucleus of
@@ -47,7 +47,7 @@ def split_touching(regions: Labels, signal: NDArray[np.float32], diameter: float
     inside = regions > 0
     # Distances to the outline, not to other regions; 0.5 px in a pixel on it.
     inner = np.pad(inside & ~inner_boundary(regions, connectivity=4), 1, mode="edge")
-    distance = scipy.ndimage.distance_transform_edt(inner)[1:-1, 1:-1] + 0.5 * inside
+    distance = distance_to_zero(inner)[1:-1, 1:-1] + 0.5 * inside
     distance = scipy.ndimage.gaussian_filter(distance, max(0.5, 0.04 * diameter))
     smooth = scipy.ndimage.gaussian_filter(signal, max(0.7, 0.08 * diameter))
     brightest = scipy.ndimage.maximum_filter(smooth * inside, size=2 * int(diameter / 2) + 1)
