@@ -23,9 +23,13 @@ def main() -> None:
     try:
         from sparcell.cli import main as run
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print("Stopped.", file=sys.stderr)
         sys.exit(STOPPED)
-    run()
+    try:
+        run()
+    finally:
+        # The work is done: a late Ctrl-C would print a traceback of the interpreter's end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

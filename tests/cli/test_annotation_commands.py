@@ -72,7 +72,7 @@ def test_info_says_what_can_be_learned_from_what(sparcell, tmp_path: Path, objec
         "of 3 images (not yet: first correct d, see below): sparcell train points-light",
         f"3. Make outlines from the stain of 1 image (about 1 min): sparcell label {tmp_path} -o",
         f"to be corrected (about 1 min): sparcell label {tmp_path} --from points",
-        "nothing is learned from 1 field with a mask alone",
+        "nothing is learned from 1 image with a mask alone",
         "d: found 1 of 1 points of",
     ):
         assert line in said
@@ -106,7 +106,7 @@ def test_from_clicks_to_outlines(sparcell, tmp_path: Path, objects) -> None:
     )  # fmt: skip
     assert code == 0 and f"{objects.max()} points in 1 of 1 image" in said
     code, said = sparcell("label", tmp_path / "set", "--from", "points", "-o", tmp_path / "out")
-    assert code == 0 and "1 of 1 accepted" in said
+    assert code == 0 and "1 of 1 image accepted" in said
     assert (tmp_path / "out" / "labels" / "A1.tif").exists()
     again = sparcell("label", tmp_path / "set", "--from", "points", "-o", tmp_path / "out")
     assert again[0] == 2 and "add --overwrite" in again[1]
@@ -155,7 +155,7 @@ def test_masks_and_results_of_the_label_step_can_be_chosen(
     write(tmp_path / "set", "a", objects, "points", "masks", "stain")
     label = ("label", tmp_path / "set")
     code, said = sparcell(*label, "--from", "points", "--mask", "image", "-o", tmp_path / "out")
-    assert code == 0 and "1 of 1 accepted" in said
+    assert code == 0 and "1 of 1 image accepted" in said
     assert "image-bright" in (tmp_path / "out" / "quality.csv").read_text()
     code, said = sparcell(*label, "--mask", "image", "-o", tmp_path / "no")
     assert code == 2 and re.search("mask.image.? for labels by auto; expected", said)

@@ -16,7 +16,7 @@ def test_facts_are_printed_unless_quiet(tmp_path, capsys, quiet):
         )
     assert not end.value.code
     said = capsys.readouterr().err
-    assert said == ("" if quiet else f"1 field: {tmp_path / 'set'}\n")
+    assert said == ("" if quiet else f"1 image: {tmp_path / 'set'}\n")
     assert not package.handlers
 
 

@@ -116,7 +116,7 @@ def test_ctrl_c_before_the_verb_begins_is_a_line_too(monkeypatch, capsys):
     monkeypatch.setattr(sparcell.cli, "register", _stop)
     with pytest.raises(SystemExit) as end:
         sparcell.cli.main(["info"])
-    assert end.value.code == 130 and "stopped" in capsys.readouterr().err
+    assert end.value.code == 130 and "Stopped." in capsys.readouterr().err
 
 
 def test_ctrl_c_while_libraries_load_leaves_no_traceback(tmp_path):
@@ -126,7 +126,7 @@ def test_ctrl_c_while_libraries_load_leaves_no_traceback(tmp_path):
     done = subprocess.run(
         call, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
     )
-    assert done.returncode == 130 and done.stderr == "stopped\n"
+    assert done.returncode == 130 and done.stderr == "Stopped.\n"
 
 
 def test_a_wrong_option_is_named(capsys):

@@ -64,7 +64,7 @@ def test_its_outlines_stay_and_are_judged(tool: type[Model], data: Path) -> None
     table = label(data, preset="cellpose")
     assert tool.made == [{"model_type": "nuclei"}]
     row = table.iloc[0]
-    assert (row["preset"], row["strategy"], row["n_objects"]) == ("cellpose", "cellpose", 20)
+    assert (row["preset"], row["strategy"], row["count"]) == ("cellpose", "cellpose", 20)
     labels = open_image(data / "labels/a.tif").read_labels()
     assert np.array_equal(labels > 0, tool.given[-1] > 0)
     # What it left of the nuclei is bright and uncertain.

@@ -62,10 +62,10 @@ def test_labels_in_place_keep_the_contract(tmp_path: Path) -> None:
         assert ignore.dtype == np.uint8
         assert set(np.unique(ignore)) <= {0, 1}
     row = pandas.read_csv(tmp_path / "quality.csv").iloc[0]
-    assert {"strategy", "why", "median_diameter", "coverage", "contrast", "noise", "focus"} <= set(
+    assert {"strategy", "why", "diameter_px", "coverage", "contrast", "noise", "focus"} <= set(
         row.index
     )
-    assert row["n_objects"] == TRUTH.max()
+    assert row["count"] == TRUTH.max()
     record = json.loads((tmp_path / "record.json").read_text())
     assert record["verb"] == "label"
     assert record["finished"] >= record["started"]
@@ -184,7 +184,7 @@ def test_planes_are_labelled_one_by_one(tmp_path: Path, axes: str) -> None:
     table = label(tmp_path)
     labels = open_image(tmp_path / "labels" / "a.tif")
     assert labels.axes == axes
-    assert table["n_objects"][0] == sum(
+    assert table["count"][0] == sum(
         int(labels.read_labels(plane=plane).max()) for plane in labels.planes()
     )
     for plane in labels.planes():
@@ -198,7 +198,7 @@ def test_large_planes_go_through_tiles(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("sparcell.annotations.stains.WHOLE_PIXELS", 1)
     table = label(tmp_path, settings=AutoSettings(tile=256))
     labels = check_labels(open_image(tmp_path / "labels" / "a.tif").read_labels())
-    assert labels.max() == table["n_objects"][0]
+    assert labels.max() == table["count"][0]
     assert f1(truth, labels) > 0.97
 
 
@@ -353,7 +353,8 @@ def test_contact_sheet_shows_result_and_uncertain_pixels(tmp_path: Path) -> None
     sheet.flush()
     page = np.asarray(Pillow.open(tmp_path / "contact_sheet.png").convert("RGB"))
     # Above the legend: three fields side by side.
-    cells = [page[:-60, left : left + page.shape[1] // 3] for left in (0, 352, 704)]
+    width = page.shape[1] // 3
+    cells = [page[:-80, left : left + width] for left in (0, width, 2 * width)]
     colours = [{tuple(colour) for colour in cell.reshape(-1, 3).tolist()} for cell in cells]
     assert MATCHED in colours[0] and EXTRA not in colours[0]
     assert tuple(int(0.4 * part) for part in MISSED) in colours[0]

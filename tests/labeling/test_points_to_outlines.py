@@ -85,7 +85,7 @@ def test_points_become_a_dataset_of_proposals(tmp_path: Path) -> None:
     assert table["accepted"].to_dict() == {"a": True, "b": False, "c": False}
     assert table["reason"]["b"].startswith("unusable: found 1 of 1 points of")
     assert table["reason"]["c"] == "no points"
-    assert table["strategy"]["a"] == "image-bright" and table["objects"]["a"] == objects.max()
+    assert table["strategy"]["a"] == "image-bright" and table["count"]["a"] == objects.max()
     proposed = Dataset.open(tmp_path / "out").having("labels", "points")
     (a,) = (s for s in proposed.samples if s.name == "a")
     labels = check_labels(open_image(a.files["labels"]).read_labels())
@@ -110,7 +110,7 @@ def test_outlines_that_are_there_do_not_matter(tmp_path: Path) -> None:
     (tmp_path / "set" / "labels").mkdir()
     write_image(tmp_path / "set" / "labels" / "a.tif", np.zeros_like(objects), "YX")
     table = label(tmp_path / "set", tmp_path / "out", source="points")
-    assert table["accepted"][0] and table["objects"][0] == objects.max()
+    assert table["accepted"][0] and table["count"][0] == objects.max()
 
 
 def test_points_that_the_mask_misses_are_refused(tmp_path: Path) -> None:

@@ -74,11 +74,11 @@ def test_sizes_of_every_order_are_uneven() -> None:
 
 def figures(**changes: float) -> dict[str, float | int]:
     good: dict[str, float | int] = {
-        "n_objects": 50,
+        "count": 50,
         "noise": 5.0,
         "residue": 0.0,
         "uncertain": 0.0,
-        "median_diameter": 20.0,
+        "diameter_px": 20.0,
         "coverage": 0.1,
         "largest": 0.005,
         "contrast": 500.0,
@@ -93,13 +93,13 @@ def figures(**changes: float) -> dict[str, float | int]:
     ("change", "reason"),
     [
         ({}, ""),
-        ({"n_objects": 0}, "empty"),
+        ({"count": 0}, "empty"),
         ({"residue": 0.11}, "stain everywhere"),
         ({"residue": 0.1}, ""),
         ({"largest": 0.3}, "stain everywhere"),
         ({"snr": 5.9}, "too noisy"),
         ({"snr": 6.0}, ""),
-        ({"median_diameter": 3.0}, "too small"),
+        ({"diameter_px": 3.0}, "too small"),
         ({"size_spread": 1.3}, "uneven sizes"),
         ({"coverage": 0.8}, "too full"),
         ({"coverage": 0.0005}, "too few"),
@@ -142,6 +142,6 @@ def test_figures_by_hand() -> None:
     assert result["snr"] == 24
     assert result["focus"] == pytest.approx(6.0)
     assert result["size_spread"] == pytest.approx(np.log(2))
-    assert result["median_diameter"] == pytest.approx(
+    assert result["diameter_px"] == pytest.approx(
         (2 * np.sqrt(100 / np.pi) + 2 * np.sqrt(400 / np.pi)) / 2
     )

@@ -77,7 +77,7 @@ def test_names_without_wells_are_said(tmp_path, caplog):
     labels = write(tmp_path / "labels", cells_1=missed()[0])
     measure(labels, out=tmp_path / "tables")
     said = caplog.text
-    assert "names not recognised, for example cells_1, so 1 image without wells" in said
+    assert "No wells or times were recognised in the 1 name, for example cells_1." in said
 
 
 DEPTHS = {

@@ -55,15 +55,15 @@ def test_rows_are_all_then_groups_then_fields(tmp_path):
     rows, page = rows_of(tmp_path / "run")
     assert rows == [
         ("all, pooled", "0.500"),
-        ("all, mean over 3 fields", "0.750"),
+        ("all, mean over 3 images", "0.750"),
         ("RAS, pooled", "0.400"),
-        ("RAS, mean over 2 fields", "0.625"),
-        ("TERT, 1 field", "1.000"),
+        ("RAS, mean over 2 images", "0.625"),
+        ("TERT, 1 image", "1.000"),
         ("a (RAS)", "1.000"),
         ("b (RAS)", "0.250"),
         ("c (TERT)", "1.000"),
     ]
-    assert "A group of one field has no spread." in page
+    assert "A group of one image has no spread." in page
     assert page.count('class="total"') == 4
 
 

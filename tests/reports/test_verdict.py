@@ -33,8 +33,8 @@ def test_a_good_model() -> None:
     assert verdict.sentences == [
         "Counted 303, the labels have 300 (+1%).",
         "289 of 300 were found with a fitting outline, 11 were missed, 14 are extra.",
-        "A field's count is off by 2% on average.",
-        "This rests on 3 test fields, which the training did not see.",
+        "The count of an image is off by 2% on average.",
+        "This rests on 3 test images, which the training did not see.",
     ]
     assert any("sparcell predict" in text for text in verdict.advice)
 
@@ -56,8 +56,8 @@ def test_counts_that_are_right_by_wrong_outlines_are_not_good() -> None:
 def test_one_field_is_not_enough_for_a_good_verdict() -> None:
     verdict = judge_counts(scores((100, 0, 0)), "val")
     assert verdict.level == "fair"
-    assert "1 val field, which also chose the settings" in verdict.sentences[3]
-    assert any("at least 3 fields" in text for text in verdict.advice)
+    assert "1 check image, which also chose the settings" in verdict.sentences[3]
+    assert any("at least 3 images" in text for text in verdict.advice)
 
 
 def test_training_fields_flatter() -> None:
@@ -102,3 +102,12 @@ def test_matched_extra_and_missed_objects_are_outlined() -> None:
     dashes = (rim == MISSED).all(axis=1)
     assert 0.4 < dashes.mean() < 0.6 and (rim[~dashes] == 0).all()
     assert not (drawn == MISSED).all(axis=2)[:150].any()
+
+
+def test_particles_are_judged_by_distance() -> None:
+    part = scores((3, 6, 11), (3, 6, 11), (3, 6, 11))
+    near = {"radius": 3.0, "tp": 12, "fp": 2, "fn": 2, "f1": 12 / 14}
+    part["detection"] = near
+    verdict = judge_counts(part, "test", typical_diameter=2.0)
+    assert verdict.sentences[1] == "12 of 14 were found within 3 px, 2 were missed, 2 are extra."
+    assert not any("particles-light" in text for text in verdict.advice)

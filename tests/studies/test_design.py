@@ -112,7 +112,7 @@ def test_folds_validate_in_turn_beside_a_fixed_test_set(tmp_path):
         assert sorted(run.train + run.val) == others
     # Every field but the fixed ones validates once.
     assert sorted(name for run in plan.runs for name in run.val) == others
-    assert "one test set of 3 fields" in describe_plan(plan)
+    assert "one test set of 3 images" in describe_plan(plan)
     two = plan_study(study(folds=2, fixed_test=True, seeds=[0]), data).runs
     assert set(two[0].train) == set(two[1].val) and set(two[0].val) == set(two[1].train)
 
@@ -145,7 +145,7 @@ def test_a_pure_set_is_trained_and_tested_on_its_own_line(tmp_path):
     assert len(mixed.train) == 8 and len(alone.train) == 4
     assert mixed.test == ("field_12", "field_13", "field_14") and alone.test == ("field_12",)
     assert plan.recipe(alone).data.where == {}
-    assert "1 to 3 test fields" in describe_plan(plan)
+    assert "1 to 3 test images" in describe_plan(plan)
 
 
 def test_a_pure_set_without_test_field_is_refused(tmp_path):
@@ -186,7 +186,7 @@ def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, caplog):
     careful, greedy = plan_study(study(recipes=recipes, seeds=[0]), data).runs
     assert len(careful.train) == 7 and len(greedy.train) == 8
     assert careful.test == greedy.test == ("field_12", "field_13")
-    assert "2 fields were refused" in caplog.text
+    assert "2 images were refused" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, caplog):
         ({"stratify": "hole"}, "no hole for field_03"),
         ({"by": "line"}, "no column 'line' in split.csv, the study's by; expected one of hole,"),
         ({"group": "movie"}, "the group .* in both train and"),
-        ({"where": {"movie": "4"}}, "no labelled field"),
+        ({"where": {"movie": "4"}}, "no labelled image"),
         ({"where": {"part": "a"}}, "no labelled field marked test"),
         ({"labels": "outlines"}, "outlines"),
         (

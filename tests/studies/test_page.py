@@ -52,11 +52,11 @@ def test_the_page_answers_first(study):
     said = text_of(study / "study.html")
     assert "Nuclei &amp; friends" in said
     start = said.index("light is ahead of all others at every number of labels.")
-    assert start < said.index("With 1 labelled field: light is first with F1")
+    assert start < said.index("With 1 labelled image: light is first with F1")
     assert "With 20 more images (2.0 h of outlining) expect" in said
     assert "Results of other tools: other-tool." in said
     assert "Every training of Sparcell had 360 seconds of processor time." in said
-    assert "corrected for all 4 comparisons" in said
+    assert "adjusted for all 4 comparisons" in said
     assert "NaN &lt;loss&gt; at 40" in said
 
 
@@ -104,7 +104,7 @@ def test_folds_beside_a_fixed_test_set(tmp_path):
     folder = write(tmp_path / "x", runs, folds=4, fixed_test=True, recipes=[])
     said = text_of(write_study_page(folder))
     assert "4 folds validate in turn beside a fixed test set" in said
-    assert "every field is tested once" not in said and "Nadeau and Bengio (2003)" in said
+    assert "every image is tested once" not in said and "Nadeau and Bengio (2003)" in said
     a = read_table(folder / "table.csv").set_index("recipe").loc["a"]
     # t(0.975, 3) = 3.1824; variance of .80 .82 .84 .86 is 0.002 / 3; share 1/4 + 1/3.
     half = 3.1824463 * ((1 / 4 + 1 / 3) * 0.002 / 3) ** 0.5

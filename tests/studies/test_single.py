@@ -135,7 +135,7 @@ def test_a_row_for_each_group_of_test_images(finished):
         held = scores["groups"]["values"][group["group"]]
         assert (held["n_images"], held["count"]["truth"]) == (1, group["count_true"])
     page = (out / "runs" / plan.runs[0].key / "report.html").read_text()
-    assert "TERT, 1 field" in page and "all, mean over 2 fields" in page
+    assert "TERT, 1 image" in page and "all, mean over 2 images" in page
 
 
 def test_cost_and_labels_used_are_counted(finished, data):

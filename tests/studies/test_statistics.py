@@ -128,7 +128,7 @@ def test_a_clear_winner_is_found_and_a_draw_is_called_one():
     assert (table["p_holm"] >= table["p"]).all()
     said = conclude(runs, summarise(runs), compare(runs, images))
     assert said[0].endswith(
-        "are best with 5 labelled fields, without a clear difference between them."
+        "are best with 5 labelled images, without a clear difference between them."
     )
     assert f"With 3 seeds there is no clear difference from {twin} (difference " in said[1]
     assert "It is ahead of bad (difference 0.1" in said[1]
@@ -142,7 +142,7 @@ def test_folds_are_compared_by_fold():
     by_fold = runs.pivot_table("f1", "fold", "recipe")
     assert row["difference"] == pytest.approx((by_fold["good"] - by_fold["bad"]).mean())
     said = conclude(runs, summarise(runs), compare(runs, images))
-    assert said[0] == "good is ahead of all others with all labelled fields."
+    assert said[0] == "good is ahead of all others with all labelled images."
     assert "5 folds)" in said[1]
 
 
@@ -151,7 +151,7 @@ def test_too_few_images_decide_nothing():
     table = compare(runs, images)
     assert not table["ahead"].any()
     said = conclude(runs, summarise(runs), table)
-    assert said[0] == "There is no clear difference between the recipes with 1 labelled field."
+    assert said[0] == "There is no clear difference between the recipes with 1 labelled image."
     assert "4 test images are too few to show a difference from b" in said[1]
 
 
@@ -160,8 +160,8 @@ def test_different_winners_are_all_named():
     runs, images = map(tidy, made_up_study(scores))
     said = conclude(runs, summarise(runs), compare(runs, images))
     assert said[0] == (
-        "No recipe is best throughout. The best: with 1 labelled field few; "
-        "with 100 labelled fields many."
+        "No recipe is best throughout. The best: with 1 labelled image few; "
+        "with 100 labelled images many."
     )
 
 

@@ -36,14 +36,14 @@ def test_a_study_is_planned_with_and_without_the_word_run(sparcell, data, tmp_pa
         "study", *word, tmp_path / "s.yaml", "--data", data, "-o", out, "--dry-run"
     )
     assert code == 0 and "15 trainings of nuclei-light, with all images, 15 times each" in said
-    assert "budget all: 6 training, 2 validation, 2 test fields" in said
+    assert "with all: 6 training, 2 validation, 2 test images" in said
     assert "1.5 h of processor time" in said
     assert not out.exists()
 
 
 def test_a_curve_is_planned(sparcell, data, tmp_path):
     code, said = sparcell("study", "curve", "--data", data, "-o", tmp_path / "out", "--dry-run")
-    assert code == 0 and "budget all: 6 training, 2 validation, 2 test fields" in said
+    assert code == 0 and "with all: 6 training, 2 validation, 2 test images" in said
 
 
 def test_bad_input_is_one_line(sparcell, data, tmp_path):

@@ -55,8 +55,8 @@ def test_every_mix_gives_points_and_a_mask(
     places = find(tmp_path)
     assert set(places) == {"o", "pm", "p"}
     said = caplog.text
-    assert "a mask but no points: 1 field" in said
-    assert "no annotation that can be used: 1 field" in said
+    assert "a mask but no points: 1 image" in said
+    assert "no annotation that can be used: 1 image" in said
     assert "mask from the image" in said
     for name, place in places.items():
         field = read(place)

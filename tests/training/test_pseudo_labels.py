@@ -115,7 +115,7 @@ def test_what_a_teacher_labels_is_not_said_to_be_left_out(mixed: Path, caplog, l
         used = [place.name for held in places.values() for place in held]
         assert used == ["f0", "f1", "f2", "f3"]
         # Validation and test fields without labels are of no use, with a teacher or without.
-        assert f": {left} fields" in caplog.text
+        assert f": {left} images" in caplog.text
         caplog.clear()
     places["train"] = []
     narrow = config.model_copy(update={"annotations": ("points",)})

@@ -46,7 +46,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     places = find_fields([dataset], DataConfig(), 0)
     assert {name for part in places.values() for name in names(part)} == {"f2"}
     said = caplog.text
-    assert "f1 (too dark)" in said and "no labels: 1 field" in said
+    assert "f1 (too dark)" in said and "no labels: 1 image" in said
     with_refused = find_fields([dataset], DataConfig(use_rejected=True), 0)
     assert sorted(names(with_refused["train"] + with_refused["val"])) == ["f1", "f2"]
 
@@ -69,9 +69,9 @@ def test_what_automatic_labels_stand_in_for_is_not_said_to_be_left_out(
         places = find_fields(datasets, config, 0, learns_from)
         said = caplog.text
         caplog.clear()
-        assert f": {left} fields" in said and ("too dark" in said) == (not auto)
+        assert f": {left} images" in said and ("too dark" in said) == (not auto)
     assert names(find_auto(config, places)) == ["f1", "f4", "f5"]
-    assert "3 fields with automatic labels" in caplog.text
+    assert "3 images with automatic labels" in caplog.text
 
 
 def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_fields_without_any_object_are_nothing_to_learn(
     with pytest.raises(InputError, match="no object in the labels of 2 training fields"):
         find("val", "test", "train", "train")
     find("train", "val", "train", "test")
-    assert "labels of 1 test field: no score" in caplog.text
+    assert "labels of 1 test image: no score" in caplog.text
     find("train", "test", "val", "train")
-    assert "labels of 1 validation field: no score" in caplog.text
+    assert "labels of 1 validation image: no score" in caplog.text
     caplog.clear()
     find("train", "val", "train", "train")
     assert "no score" not in caplog.text

@@ -97,11 +97,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        register()
-        root: Any = typer.main.get_command(app)
+        code = _main(words)
     except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        sys.exit(STOPPED)
+        typer.echo("Stopped.", err=True)
+        code = STOPPED
+    sys.exit(code)
+
+
+def _main(words: list[str]) -> Any:
+    """Run a command line, say so if it is stopped, and return its exit code."""
+    register()
+    root: Any = typer.main.get_command(app)
     # Names that the terminal's encoding lacks are printed as escapes.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -113,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
             resumes = any(parameter.name == "resume" for parameter in command.params)
             how = " Same command with --resume continues." if resumes else ""
             logger.error(f"Stopped, finished results remain.{how}")
-    sys.exit(code)
+    return code
 
 
 def _run(root: Any, words: list[str]) -> Any:

@@ -51,10 +51,10 @@ def demo(
         overrides=[f"fit.epochs={EPOCHS}", f"seed={seed}"],
         resume=run.exists(),
     )
-    logger.info("4. counting every field from phase contrast alone")
+    logger.info("4. counting every image from phase contrast alone")
     predict(run, data / "images", counted, resume=True)
     measure(counted, images=data / "images", out=out / "tables")
-    logger.info("5. test fields against the simulator's truth, which no step above has used")
+    logger.info("5. test images against the simulator's truth, which no step above has used")
     tested = [sample.name for sample in Dataset.open(data).split("test").samples]
     truth = {name: data / "truth" / f"{name}.tif" for name in tested}
     scores = evaluate(truth, {name: counted / "labels" / f"{name}.tif" for name in tested}).total

@@ -83,7 +83,7 @@ def _show_dataset(dataset: Dataset) -> None:
     from sparcell.core.dataset_layout import KINDS
     from sparcell.core.field_tables import SPLITS
 
-    echo(f"{dataset.root}: {counted(len(dataset), 'field')}")
+    echo(f"{dataset.root}: {counted(len(dataset), 'image')}")
     for kind in KINDS:
         samples = dataset.having(kind).samples
         if samples:
@@ -114,8 +114,8 @@ def _uses(dataset: Dataset) -> Iterator[str]:
     if masked := sum(
         n for kinds, n in mixes.items() if "mask" in kinds and not kinds & INSTANCE_ANNOTATIONS
     ):
-        fields = counted(masked, "field")
-        yield f"nothing is learned from {fields} with a mask alone: set a point in each object"
+        images = counted(masked, "image")
+        yield f"nothing is learned from {images} with a mask alone: set a point in each object"
     if not offers.training:
         given = any(kinds & INSTANCE_ANNOTATIONS for kinds in mixes)
         remedy = "make better ones" if given else "add labels/, points/ or stain/"

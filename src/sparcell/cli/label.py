@@ -37,7 +37,7 @@ def label(
     ),
     mask: Mask = typer.Option(
         Mask.auto,
-        help="With --from points, where outlines may grow: the field's mask, where its stain"
+        help="With --from points, where outlines may grow: the image's mask, where its stain"
         " shows objects, or where the image does; auto: the first of these that there is.",
     ),
     preset: str = typer.Option(

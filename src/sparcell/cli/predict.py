@@ -62,7 +62,7 @@ def predict(
     diameter: str = typer.Option(
         None,
         help="Median object diameter in the images, px, by which they are resized; auto: estimated"
-        " from each image; none: never resize. By default pixel sizes decide.",
+        " from each image; none: never resize. By default pixel sizes decide, or what is found.",
         rich_help_panel=SIZE,
     ),
     tta: str = typer.Option(

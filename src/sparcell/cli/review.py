@@ -33,7 +33,7 @@ def new(
     expert: list[str] = typer.Option(..., "--expert", help="Name of an expert; repeatable."),
     out: Path = typer.Option(..., "-o", "--output", help="Folder of the session."),
     by: str = typer.Option(
-        "", metavar="COLUMN", help="Column of split.csv that groups the fields; cell by default."
+        "", metavar="COLUMN", help="Column of split.csv that groups the images; cell by default."
     ),
     per_group: int = typer.Option(30, min=1, help="Fields that are drawn of each group."),
     split: str = typer.Option("test", help="Part of the dataset: test, train or val."),

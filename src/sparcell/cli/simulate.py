@@ -15,13 +15,13 @@ MOVIE = "Time-lapse of a well"
 
 def simulate(
     out: Path = typer.Argument(..., help="New dataset folder."),
-    train: int = typer.Option(12, help="Training fields."),
-    val: int = typer.Option(3, help="Validation fields."),
-    test: int = typer.Option(3, help="Test fields."),
-    size: int = typer.Option(512, help="Edge of a field or tile, px."),
+    train: int = typer.Option(12, help="Training images."),
+    val: int = typer.Option(3, help="Validation images."),
+    test: int = typer.Option(3, help="Test images."),
+    size: int = typer.Option(512, help="Edge of an image or tile, px."),
     seed: int = typer.Option(0, help="Random seed: same number, same images."),
     frames: int = typer.Option(
-        None, help="Frames, every 15 minutes, instead of single fields.", rich_help_panel=MOVIE
+        None, help="Frames, every 15 minutes, instead of single images.", rich_help_panel=MOVIE
     ),
     tiles: str = typer.Option(
         "2x2", help="Rows and columns of tiles of the well.", rich_help_panel=MOVIE
@@ -41,7 +41,7 @@ def simulate(
     settings = SimulationSettings(size=(size, size))
     if frames is None:
         write_dataset(out, settings, seed, train=train, val=val, test=test)
-        logger.info(f"{counted(train + val + test, 'field')}: {out}")
+        logger.info(f"{counted(train + val + test, 'image')}: {out}")
         return
     grid = re.fullmatch(r"(\d+)x(\d+)", tiles)
     if not grid:

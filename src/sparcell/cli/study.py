@@ -22,9 +22,9 @@ DASK = typer.Option(
     "", help="Several runs at a time: local:N, slurm, slurm:N, or a Dask scheduler's address."
 )
 MORE = typer.Option(
-    None, min=1, help="How many more fields; by default as many again.", rich_help_panel=FORECAST
+    None, min=1, help="How many more images; by default as many again.", rich_help_panel=FORECAST
 )
-MINUTES = typer.Option(None, min=0, help="Time to outline a field, min.", rich_help_panel=FORECAST)
+MINUTES = typer.Option(None, min=0, help="Time to outline an image, min.", rich_help_panel=FORECAST)
 SECONDS = typer.Option(None, min=0, help="Time to outline an object, s.", rich_help_panel=FORECAST)
 DRY_RUN = typer.Option(False, "--dry-run", help="Print the plan and stop.")
 
@@ -67,10 +67,10 @@ def curve(
     out: Path = OUT,
     recipe: str = typer.Option("nuclei-light", help="A recipe's name or YAML."),
     seeds: int = typer.Option(
-        3, min=1, help="Repetitions, where test fields are marked.", rich_help_panel=DESIGN
+        3, min=1, help="Repetitions, where test images are marked.", rich_help_panel=DESIGN
     ),
     group: str = typer.Option(
-        None, help="Column of split.csv whose fields stay together.", rich_help_panel=DESIGN
+        None, help="Column of split.csv whose images stay together.", rich_help_panel=DESIGN
     ),
     metric: str = typer.Option(
         "f1", help="Column of results.csv that is fitted.", rich_help_panel=FORECAST
@@ -191,11 +191,11 @@ def pretraining(
     ),
     budgets: str = typer.Option(
         "",
-        help="Numbers of labelled fields: 1,2,5,10; by default up to all.",
+        help="Numbers of labelled images: 1,2,5,10; by default up to all.",
         rich_help_panel=DESIGN,
     ),
     seeds: int = typer.Option(
-        3, min=1, help="Repetitions, each with other labelled fields.", rich_help_panel=DESIGN
+        3, min=1, help="Repetitions, each with other labelled images.", rich_help_panel=DESIGN
     ),
     steps: int = typer.Option(
         None, min=1, help="Steps of every training after the stain's.", rich_help_panel=TRAINING

@@ -42,4 +42,8 @@ def train(
         resume=resume,
         minutes=minutes,
     )
-    logger.info(f"model: {folder / 'model.zip'}\nreport: {folder / 'report.html'}")
+    logger.info(
+        f"  Model     {folder / 'model.zip'}\n"
+        f"  Report    {folder / 'report.html'}: read it first\n"
+        f"  Next      sparcell predict {folder} IMAGES"
+    )

@@ -26,6 +26,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sparcell.core.text import time_left
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -126,4 +128,6 @@ def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator
         if time.monotonic() - last >= LOG_EVERY_S and done < total:
             last = time.monotonic()
             left = passed / done * (total - done)
-            logger.info(f"{what}: {done}/{total} {unit} about {left:.0f} s left")
+            logger.info(
+                f"{what[:1].upper()}{what[1:]}: {done} of {total} {unit}, {time_left(left)}"
+            )

@@ -5,7 +5,7 @@ from sparcell.evaluation._overlaps import Overlaps, count_overlaps
 from sparcell.evaluation.boundary import BoundaryDistance, boundary_distance
 from sparcell.evaluation.confusion import Confusion
 from sparcell.evaluation.counts import ObjectCount, count_objects
-from sparcell.evaluation.detection import Detection, detect
+from sparcell.evaluation.detection import Detection, detect, match_near
 from sparcell.evaluation.errors import (
     ErrorClasses,
     ErrorCounts,
@@ -60,6 +60,7 @@ __all__ = [
     "draw_overlay",
     "evaluate",
     "group_images",
+    "match_near",
     "match_objects",
     "mean_of_images",
     "overlap_of_ids",

@@ -142,10 +142,8 @@ def detect(
         raise InputError(f"size borders {edges}", "ascending areas above 0", "sort them")
     true, found = connected_labels(truth, min_size), connected_labels(pred, min_size)
     true_areas, found_areas = (np.bincount(ids.ravel(), minlength=1)[1:] for ids in (true, found))
-    a, b, distance = _close_pairs(true, found, radius)
-    # Closeness in place of IoU: above 0 and at most 1.
-    pairs = match_pairs(a, b, 1 - distance / (radius + 1), 0.0)
-    tp = len(pairs)
+    hits, _ = match_near(true, found, radius)
+    tp = len(hits)
 
     def histogram(areas: NDArray[np.int64]) -> tuple[int, ...]:
         number = np.bincount(np.digitize(areas, edges), minlength=len(edges) + 1)
@@ -156,8 +154,31 @@ def detect(
         edges,
         histogram(true_areas),
         histogram(found_areas),
-        histogram(true_areas[a[pairs]]),
+        histogram(true_areas[hits - 1]),
     )
+
+
+def match_near(
+    truth: Labels, pred: Labels, radius: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair objects that lie within a distance of each other; see `detect`.
+
+    Parameters
+    ----------
+    truth, pred : (Y, X) integer
+        Ids from 1; 0 = background.
+    radius : float
+        Largest distance of a pair, px.
+
+    Returns
+    -------
+    truth_ids, pred_ids : (n,) int64
+        Of each pair.
+    """
+    a, b, distance = _close_pairs(truth, pred, radius)
+    # Closeness in place of IoU: above 0 and at most 1.
+    pairs = match_pairs(a, b, 1 - distance / (radius + 1), 0.0)
+    return a[pairs] + 1, b[pairs] + 1
 
 
 def _close_pairs(

@@ -125,6 +125,8 @@ def _library(path: Path, name: str) -> Any:
             f"{path}, for which {name} is not installed",
             "the readers of microscope makers' formats",
             "pip install 'sparcell[formats]', or save it as TIFF",
+            f"{path} is a {path.suffix[1:].upper()} file. To read it: "
+            'pip install "sparcell[formats]". Or save it as TIFF.',
         ) from error
 
 

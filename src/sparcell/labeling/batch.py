@@ -14,7 +14,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.files import write_json
 from sparcell.core.linked_dataset import link_dataset
 from sparcell.core.record import now, start_record
-from sparcell.core.text import printable
+from sparcell.core.text import counted, printable
 from sparcell.labeling.folder import check_target, replacing
 from sparcell.system.lock import lock_folder
 
@@ -211,6 +211,10 @@ def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
 def _summarize(table: DataFrame, target: Path) -> None:
     for row in table[~table["accepted"]].to_dict("records"):
         logger.warning(f"{row['name']}: refused, {row['reason']}")
+    accepted = table[table["accepted"]]
+    count = int(accepted["count"].sum()) if "count" in table else 0
     logger.info(
-        f"{int(table['accepted'].sum())} of {len(table)} accepted; see {target}/contact_sheet.png"
+        f"{len(accepted)} of {counted(len(table), 'image')} accepted"
+        + (f", {counted(count, 'object')}" if count else "")
+        + f". Look at them: {target / 'contact_sheet.png'}"
     )

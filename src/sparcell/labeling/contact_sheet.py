@@ -13,28 +13,35 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from sparcell.classical.stain_statistics import StainView
-from sparcell.core.text import printable
-from sparcell.core.tiles import tiles
-from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
+from sparcell.core.text import counted, printable
+from sparcell.core.tiles import range_around, tiles
+from sparcell.drawing.palette import EXTRA, MATCHED, MISSED, RGB
 from sparcell.drawing.picture import save_png, text_font
 from sparcell.morphology.boundaries import inner_boundary
 
 FIELDS_PER_PAGE = 24
-COLUMNS = 6
+COLUMNS = 3
 THUMBNAIL_PX = 480
 EDGE, GAP = 340, 6
 """Longest edge of a picture, and distance from its cell's rim, px."""
-CELL = EDGE + 2 * GAP
-"""Width of a picture with its rim, px."""
-FONT_SIZE, LINE = 11, 15
+DETAIL_PX = 170
+"""Edge of the part that is shown enlarged beside a field which is reduced, px."""
+CELL = 2 * EDGE + 3 * GAP
+"""Width of a picture and its part with their rim, px."""
+FONT_SIZE, LINE = 12, 16
 """Height of letters and lines, px."""
 MEANINGS = {
     MATCHED: "outlines, accepted",
     EXTRA: "outlines, refused",
     MISSED: "left out as uncertain",
 }
-LEGEND = LINE * len(MEANINGS) + GAP
+WHAT = "Left: the image. Right: its part with the most outlines, twice as large as its pixels."
+LEGEND = LINE * (len(MEANINGS) + 1) + GAP
 """Height of the legend, px."""
+
+
+Pixels = tuple[NDArray[np.float32], NDArray[Any], NDArray[Any]]
+"""Stain, labels and ignore mask of a region, each (Y, X)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,10 @@ class Thumbnail:
         Why the field was refused; ``""`` if accepted.
     stain, labels, ignore : (Y, X) or None
         Every n-th pixel of the first plane; None if the stain could not be read.
+    detail : tuple of (Y, X) arrays, optional
+        Stain, labels and ignore mask of the part with the most outlines, every pixel of it.
+    objects : int, optional
+        In all planes.
     """
 
     title: str
@@ -55,6 +66,50 @@ class Thumbnail:
     stain: NDArray[np.float32] | None = None
     labels: NDArray[Any] | None = None
     ignore: NDArray[Any] | None = None
+    detail: Pixels | None = None
+    objects: int | None = None
+
+
+def thumbnail_pixels(
+    view: StainView, labels: Any, ignore: Any
+) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], Pixels | None]:
+    """Take the pixels of a thumbnail from a plane: `Thumbnail` has their order.
+
+    Parameters
+    ----------
+    view : StainView
+    labels, ignore : (Y, X)
+        Of the same plane; read region by region.
+    """
+    small, step = downsample(view)
+    every_nth = np.s_[::step, ::step]
+    some, left_out = np.array(labels[every_nth]), np.array(ignore[every_nth])
+    part = densest_part(some > 0, step, view.shape)
+    detail = view.read(*part).copy(), np.array(labels[part]), np.array(ignore[part])
+    return small, some, left_out, detail
+
+
+def densest_part(mask: NDArray[np.bool_], step: int, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Choose the part of a plane with the most outlines, at most `DETAIL_PX` along Y and X.
+
+    Parameters
+    ----------
+    mask : (Y, X) bool
+        Every `step`-th pixel of the plane: whether it is in an object.
+    step : int
+    shape : (int, int)
+        Of the plane, px.
+    """
+    from scipy import ndimage
+
+    rims = inner_boundary(mask.astype(np.uint8), connectivity=4).astype(np.float32)
+    density = ndimage.uniform_filter(rims, max(1, DETAIL_PX // step), mode="constant")
+    centre = np.unravel_index(int(np.argmax(density)), density.shape)
+    y, x = (
+        range_around((at * step + 0.5) / length, min(DETAIL_PX, length), length)
+        for at, length in zip(centre, shape, strict=True)
+    )
+    return slice(y.start, y.stop), slice(x.start, x.stop)
 
 
 def downsample(view: StainView) -> tuple[NDArray[np.float32], int]:
@@ -121,16 +176,20 @@ def _add_legend(page: ImageDraw.ImageDraw, top: int) -> None:
         page.rectangle((GAP, top + 4, GAP + 20, top + 12), fill=colour)
         page.text((GAP + 28, top), meaning, fill="black", font=text_font(FONT_SIZE))
         top += LINE
+    page.text((GAP, top), WHAT, fill="black", font=text_font(FONT_SIZE))
 
 
 def _draw(thumbnail: Thumbnail) -> Pillow.Image:
     """Draw name, result and picture of one field."""
     accepted = not thumbnail.reason
     result = "accepted" if accepted else "refused: " + thumbnail.reason
-    title = textwrap.wrap(thumbnail.title, 42)[:1] + textwrap.wrap(result, 48)[:3]
-    picture = _picture(thumbnail)
+    if thumbnail.objects is not None:
+        result = f"{counted(thumbnail.objects, 'object')}, {result}"
+    title = textwrap.wrap(thumbnail.title, 80)[:1] + textwrap.wrap(result, 90)[:3]
+    pictures = _pictures(thumbnail)
     top = GAP + LINE * len(title)
-    cell = Pillow.new("RGB", (CELL, top + (picture.height if picture else EDGE) + GAP), "white")
+    height = max((picture.height for picture in pictures), default=EDGE)
+    cell = Pillow.new("RGB", (CELL, top + height + GAP), "white")
     draw = ImageDraw.Draw(cell)
     font = text_font(FONT_SIZE)
     for number, line in enumerate(title):
@@ -141,27 +200,44 @@ def _draw(thumbnail: Thumbnail) -> Pillow.Image:
             font=font,
             anchor="ma",
         )
-    if picture:
-        cell.paste(picture, ((CELL - picture.width) // 2, top))
-    else:
+    for number, picture in enumerate(pictures):
+        cell.paste(picture, (GAP + number * (EDGE + GAP), top))
+    if not pictures:
         middle = (CELL // 2, top + EDGE // 2)
         draw.text(middle, "no picture", fill="grey", font=font, anchor="mm")
     return cell
 
 
-def _picture(thumbnail: Thumbnail) -> Pillow.Image | None:
-    """The stain with outlines, its longest edge `EDGE`; None if it could not be read."""
-    if thumbnail.stain is None or thumbnail.labels is None:
-        return None
-    low, high = np.percentile(thumbnail.stain, [1, 99.7])
+def _pictures(thumbnail: Thumbnail) -> list[Pillow.Image]:
+    """The stain with outlines, and a part of it; none if it could not be read."""
+    stain, labels, ignore = thumbnail.stain, thumbnail.labels, thumbnail.ignore
+    if stain is None or labels is None:
+        return []
+    low, high = np.percentile(stain, [1, 99.7])
+    rim = EXTRA if thumbnail.reason else MATCHED
+    whole = stain, labels, np.zeros_like(labels) if ignore is None else ignore
+    return [
+        _paint(*pixels, (float(low), float(high)), rim)
+        for pixels in (whole, thumbnail.detail)
+        if pixels is not None
+    ]
+
+
+def _paint(
+    stain: NDArray[np.float32],
+    labels: NDArray[Any],
+    ignore: NDArray[Any],
+    limits: tuple[float, float],
+    rim: RGB,
+) -> Pillow.Image:
+    """Draw outlines, and what is left out, over a stain; the longest edge becomes `EDGE`."""
+    low, high = limits
     # The square root shows dim nuclei beside bright ones.
-    grey = np.sqrt(np.clip((thumbnail.stain - low) / max(high - low, 1e-9), 0, 1))
+    grey = np.sqrt(np.clip((stain - low) / max(high - low, 1e-9), 0, 1))
     picture = np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)
-    if thumbnail.ignore is not None:
-        ignored = thumbnail.ignore > 0
-        picture[ignored] = 0.6 * picture[ignored] + 0.4 * np.array(MISSED)
-    boundary = inner_boundary(thumbnail.labels, connectivity=4)
-    picture[boundary] = EXTRA if thumbnail.reason else MATCHED
+    ignored = ignore > 0
+    picture[ignored] = 0.6 * picture[ignored] + 0.4 * np.array(MISSED)
+    picture[inner_boundary(labels, connectivity=4)] = rim
     factor = EDGE / max(picture.shape)
     size = [max(1, round(edge * factor)) for edge in (picture.shape[1], picture.shape[0])]
     # Means keep the outlines of a picture that is shrunk.

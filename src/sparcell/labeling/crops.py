@@ -102,11 +102,11 @@ def label_crops(
             "accepted": True,
             "reason": "",
             "preset": "salomon2023",
-            "n_objects": len(area),
+            "count": len(area),
             "coverage": float((labels > 0).mean()),
         }
         if len(area):
-            row["median_diameter"] = float(np.median(2 * np.sqrt(area / np.pi)))
+            row["diameter_px"] = float(np.median(2 * np.sqrt(area / np.pi)))
         yield FieldResult(row, Thumbnail(name, "", pixels, labels))
 
 

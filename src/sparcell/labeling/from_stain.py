@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sparcell.classical.segment import paste_tile
 from sparcell.classical.stain_statistics import StainView
 from sparcell.classical.strategies import find_strategy
 from sparcell.core.dataset import Dataset, Sample
-from sparcell.labeling.contact_sheet import Thumbnail, downsample
+from sparcell.labeling.contact_sheet import Thumbnail, thumbnail_pixels
 from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
 from sparcell.labeling.quality import (
     PlaneMeasures,
@@ -118,9 +119,7 @@ def label_stain(
             measures.append(_label_plane(view, choice, settings, labels, ignore))
             choices.append(choice)
             if thumbnail is None:
-                small, step = downsample(view)
-                every_nth = np.s_[::step, ::step]
-                thumbnail = small, labels[every_nth].copy(), ignore[every_nth].copy()
+                thumbnail = thumbnail_pixels(view, labels, ignore)
             writer.close_plane(plane)
         figures = measure_quality(measures)
         reason = quality_reason(figures, quality)
@@ -135,7 +134,10 @@ def label_stain(
         **figures,
         **{f"score_{_bare(name)}": part["score"] for name, part in choices[0].scores.items()},
     }
-    return FieldResult(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
+    shown = replace(
+        Thumbnail(sample.name, reason, *(thumbnail or ())), objects=int(figures["count"])
+    )
+    return FieldResult(row, shown)
 
 
 def _bare(strategy: str) -> str:

@@ -232,7 +232,7 @@ def label_fields(
     with mapping_processes(count) as map_jobs:
         found = map_jobs(partial(_label_field, labeler, target), fields.samples)
         pairs = zip(fields.samples, found, strict=True)
-        for sample, results in track(pairs, "labelling", len(fields), "fields"):
+        for sample, results in track(pairs, "labelling", len(fields), "images"):
             for result in results:
                 yield sample, result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import check_labels
 from sparcell.io import create_image, open_aligned, open_sample
 from sparcell.io.points import check_against_mask, read_points, swapped_error
-from sparcell.labeling.contact_sheet import Thumbnail, downsample
+from sparcell.labeling.contact_sheet import Thumbnail, thumbnail_pixels
 from sparcell.labeling.labeler import LABELERS, FieldResult, Labeler
 
 MaskSource = Literal["auto", "mask", "stain", "image"]
@@ -107,8 +108,8 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> F
             points, objects = points + len(places), objects + found.max(initial=0)
             covered, missed = covered + (found > 0).sum(), missed + off * len(places)
             if thumbnail is None:
-                small, step = downsample(StainView.of(pixels.mean(0)))
-                thumbnail = small, found[::step, ::step], np.zeros_like(small, np.uint8)
+                view = StainView.of(pixels.mean(0))
+                thumbnail = thumbnail_pixels(view, found, np.zeros_like(found, np.uint8))
     reason = _refusal(points, missed)
     row = {
         "name": sample.name,
@@ -116,12 +117,13 @@ def propose_field(sample: Sample, target: Path, settings: ProposalSettings) -> F
         "reason": reason,
         "preset": "points",
         "strategy": " ".join(ways),
-        "objects": int(objects),
+        "count": int(objects),
         "points": int(points),
         "off_mask": missed / max(points, 1),
         "covered": covered / np.prod(shape),
     }
-    return FieldResult(row, Thumbnail(sample.name, reason, *(thumbnail or ())))
+    shown = replace(Thumbnail(sample.name, reason, *(thumbnail or ())), objects=int(objects))
+    return FieldResult(row, shown)
 
 
 def _source(sample: Sample, wanted: MaskSource) -> str:

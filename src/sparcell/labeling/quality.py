@@ -86,14 +86,14 @@ class PlaneMeasures:
 def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
     """Summarise all planes of a field in the columns of ``quality.csv``.
 
-    ``n_objects``; ``median_diameter`` in px; ``coverage``, ``residue``, ``uncertain`` and
+    ``count``; ``diameter_px`` (median); ``coverage``, ``residue``, ``uncertain`` and
     ``largest`` as parts of the field; ``contrast`` and ``noise`` in units of the file; ``snr``;
     ``focus``; ``size_spread``.
     """
     objects = StainObjects.join([plane.objects for plane in planes])
     pixels = sum(plane.pixels for plane in planes)
     figures: dict[str, float | int] = {
-        "n_objects": len(objects),
+        "count": len(objects),
         "noise": float(np.mean([plane.noise for plane in planes])),
         "residue": float(np.mean([plane.residue for plane in planes])),
         "uncertain": float(np.mean([plane.uncertain for plane in planes])),
@@ -106,7 +106,7 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
     typical = float(np.median([plane.diameter for plane in planes if plane.diameter]))
     contrast = float(np.median(objects.contrast))
     return figures | {
-        "median_diameter": float(np.median(2 * np.sqrt(objects.area / np.pi))),
+        "diameter_px": float(np.median(2 * np.sqrt(objects.area / np.pi))),
         "coverage": float(objects.area.sum() / pixels),
         "largest": float(objects.area.max() / (pixels / len(planes))),
         "contrast": contrast,
@@ -118,11 +118,11 @@ def measure_quality(planes: Sequence[PlaneMeasures]) -> dict[str, float | int]:
 
 def quality_reason(figures: dict[str, float | int], settings: QualitySettings) -> str:
     """Reason to refuse a field, one of `REASONS` with the figure; ``""`` if it is accepted."""
-    if not figures["n_objects"]:
+    if not figures["count"]:
         return "empty: no nucleus found"
     snr, focus, coverage = figures["snr"], figures["focus"], figures["coverage"]
     residue, largest = figures["residue"], figures["largest"]
-    diameter, spread = figures["median_diameter"], figures["size_spread"]
+    diameter, spread = figures["diameter_px"], figures["size_spread"]
     limits = settings
     checks = (
         (

@@ -112,7 +112,8 @@ def complete_counts(
     )
     counts["typical_area_px"] = counts["typical_area_px"].astype(float)
     by_area = counts["area_px"] / counts["typical_area_px"]
-    counts["count_by_area"] = by_area.where(counts["area_px"] > 0, 0.0)
+    counts["count_by_area"] = by_area.where(counts["area_px"] > 0, 0.0).round(2)
+    counts["typical_area_px"] = counts["typical_area_px"].round(2)
     if counts["pixel_size_um"].notna().any():
         counts["area_um2"] = counts["area_px"] * counts["pixel_size_um"] ** 2
         counts["diameter_um"] = counts["diameter_px"] * counts["pixel_size_um"]
@@ -170,23 +171,6 @@ def say_doubts(counts: pd.DataFrame) -> str:
     return f"{of} {verb} a look: see the column note of counts.csv"
 
 
-def write_counts(
-    table: pd.DataFrame, path: Path, former: Sequence[str] = ("objects", "n_objects")
-) -> None:
-    """Write a table of counts, which repeats the column count under its former names.
-
-    Scripts that were written for earlier versions read them.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    from sparcell.io import write_table
-
-    write_table(table.assign(**{name: table["count"] for name in former}), path)
-
-
 def read_counts(path: Path) -> pd.DataFrame:
     """Read a table of counts, also of an earlier version, with the names of this one.
 
@@ -201,7 +185,11 @@ def read_counts(path: Path) -> pd.DataFrame:
     renamed = {
         name: now for name, now in FORMER_NAMES.items() if name in table and now not in table
     }
-    return table.rename(columns=renamed).drop(columns=["objects", "n_objects"], errors="ignore")
+    # Of both names that one count had, the first is renamed.
+    table = table.rename(columns=renamed)
+    return table.loc[:, ~table.columns.duplicated()].drop(
+        columns=["objects", "n_objects"], errors="ignore"
+    )
 
 
 def read_objects(paths: Sequence[Path], rows: int) -> tuple[list[str], Iterator[pd.DataFrame]]:

@@ -53,7 +53,8 @@ def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | N
     if not rows:
         return None
     table = pd.DataFrame(rows).assign(tile="1")
-    logger.info(f"each movie counts as a well: {listed(table['well'].unique().tolist())}")
+    wells = table["well"].unique().tolist()
+    logger.info(f"A growth curve for each movie, as if it were a well: {listed(wells)}")
     return Wells(table, "frame", minutes=minutes)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sparcell.core.errors import InputError
 from sparcell.core.text import counted
-from sparcell.measurement.count_table import FORMER_NAMES, write_counts
+from sparcell.measurement.count_table import FORMER_NAMES
 from sparcell.measurement.counts import stack_note
 from sparcell.measurement.database import write_database
 from sparcell.measurement.movies import find_movies
@@ -185,7 +185,7 @@ def write_well_tables(
     _say_notes(counts, wells)
     counts = counts.drop(columns=["well", "field"], errors="ignore")
     summary = summarise_wells(counts, wells)
-    write_counts(summary, out / "wells.csv", former=["n_objects"])
+    write_table(summary, out / "wells.csv")
     growth = doubling_times(summary)
     write_table(growth, out / "growth.csv")
     conditions = summarise_conditions(summary)
@@ -237,9 +237,9 @@ def _has_well(name: str) -> bool:
 def unknown_names_note(names: Sequence[str]) -> str:
     """Return a message on names that tell no well."""
     return (
-        f"names not recognised, for example {names[0]}, so {counted(len(names), 'image')} "
-        "without wells: name wells and times with `wells`, a table or a pattern; for frames of a "
-        "movie give `minutes_between_frames`"
+        f"No wells or times were recognised in the {counted(len(names), 'name')}, for example "
+        f"{names[0]}. Of a plate, name them with `wells`. Of the frames of a movie, give "
+        "`minutes_between_frames`."
     )
 
 

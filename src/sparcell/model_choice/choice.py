@@ -156,7 +156,7 @@ def rank_models(
         If a model cannot be opened.
     """
     tried = []
-    for name in track(names, "models", len(names), "models"):
+    for name in track(names, "trying", len(names), "models"):
         loaded = LoadedModel(load_model(name), "auto", threads)
         tried.append(ModelTrials(name, tuple(try_model(loaded, image) for image in images)))
     return tuple(sorted(tried, key=lambda one: (one.fits, one.score), reverse=True))

@@ -21,6 +21,7 @@ from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.domain_check import judge_image
 from sparcell.prediction.empty_images import warn_empty
+from sparcell.prediction.found_size import predict_in_size
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.misfit_warning import warn_misfits
 from sparcell.prediction.predict_instances import label_axes, predict_planes
@@ -166,10 +167,20 @@ def predict_array(
     labels = np.zeros(
         [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
     )
-    table = predict_planes(prepared, labels, prepared.image.source, threads or usable_cores())
+    letters, threads = label_axes(prepared.image), threads or usable_cores()
+    tables: list[pd.DataFrame] = []
+
+    def find(resized: PreparedImage) -> pd.DataFrame:
+        labels[:] = 0
+        tables.append(predict_planes(resized, labels, resized.image.source, threads))
+        return tables[-1]
+
+    prepared = predict_in_size(
+        prepared, find, lambda resized: judge_image(resized, Image(labels, letters))
+    )
     if prepared.empty:
         warn_empty([prepared.image.source])
-    fit = judge_image(prepared, Image(labels, label_axes(prepared.image)))
+    fit = judge_image(prepared, Image(labels, letters))
     if fit is not None:
         warn_misfits({prepared.image.source: fit}, model)
-    return Prediction(labels, table, prepared.scale, fit)
+    return Prediction(labels, tables[-1], prepared.scale, fit)

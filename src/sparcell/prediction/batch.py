@@ -101,7 +101,7 @@ def predict_items(
     """
     large = []
     ended = run_jobs(client, partial(predict_item, runtime_spec), items)
-    for number, outcome in track(ended, "predict", len(items), "images"):
+    for number, outcome in track(ended, "predicting", len(items), "images"):
         if outcome.in_blocks:
             large.append(items[number])
         else:
@@ -122,7 +122,7 @@ def predict_item(runtime_spec: RuntimeSpec, item: Item) -> Outcome:
             return Outcome(in_blocks=True)
         prepared = PreparedImage.of(keep_planes(image, item.path), loaded, item.settings)
         prepared.log_size()
-        task.predict(prepared, item, runtime_spec.threads)
+        prepared = task.predict(prepared, item, runtime_spec.threads)
         draw_item(task, item, prepared.image)
         return Outcome.of(prepared, item, began)
     except Exception as error:

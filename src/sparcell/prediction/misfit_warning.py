@@ -74,4 +74,4 @@ def describe_misfits(misfits: Sequence[DomainFit], domain: Domain) -> tuple[str,
         )
     largest = sorted(off, key=lambda name: -abs(off[name]))[:2]
     words = [WORDS[name, 1 if off[name] > 0 else -1] for name in largest if abs(off[name]) >= 1]
-    return " and ".join(words) or "they differ in several small ways", OTHER_MODEL
+    return " and ".join(words) or "it differs in several small ways", OTHER_MODEL

@@ -52,6 +52,15 @@ def is_prediction(record: Mapping[str, Any]) -> bool:
     return isinstance(settings, dict) and "model_sha256" in settings
 
 
+def holds_no_results(out: Path) -> bool:
+    """Whether a prediction came to its end in a folder, but every image of it failed."""
+    record = read_record(out)
+    results = record.get("results")
+    if not (is_prediction(record) and record.get("finished") and isinstance(results, dict)):
+        return False
+    return not any(isinstance(one, dict) and one.get("bytes") for one in results.values())
+
+
 def remove_results(out: Path) -> None:
     """Remove the results that the record of a prediction lists; files of others stay.
 

@@ -49,7 +49,7 @@ MIN_DECODED = 1024
 
 def predict_instances(
     prepared: PreparedImage, labels: Path, objects: Path, name: str = "", threads: int = 1
-) -> None:
+) -> pd.DataFrame:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
     Parameters
@@ -63,6 +63,11 @@ def predict_instances(
         Of the image, in the table.
     threads : int
         Tiles that are decoded and measured at the same time, but no more than `MOST_TILES`.
+
+    Returns
+    -------
+    DataFrame
+        The object table.
 
     Raises
     ------
@@ -81,6 +86,7 @@ def predict_instances(
         except _TooManyIds:
             continue
     write_table(table, objects)
+    return table
 
 
 def label_axes(image: Image) -> str:

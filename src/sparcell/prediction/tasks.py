@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
-from sparcell.io import open_image
+from sparcell.io import open_image, write_table
 from sparcell.measurement import stack_note
-from sparcell.measurement.count_table import write_counts
 from sparcell.measurement.names import Wells
 from sparcell.measurement.result_tables import (
     DEFAULT_TABLES,
@@ -38,6 +37,7 @@ from sparcell.models.runtime import Runtime, read_uint8
 from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
 from sparcell.prediction.counts import count_objects
 from sparcell.prediction.domain_check import judge_image
+from sparcell.prediction.found_size import predict_in_size, say_resized
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.misfit_warning import warn_misfits
@@ -127,8 +127,14 @@ class PredictionTask(ABC):
         """Function that runs the network on one window, for timing."""
 
     @abstractmethod
-    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
-        """Predict one image in one go, and write its results."""
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> PreparedImage:
+        """Predict one image in one go, and write its results.
+
+        Returns
+        -------
+        PreparedImage
+            In the size in which it was predicted.
+        """
 
     @abstractmethod
     def draw(self, image: Image, item: Item) -> None:
@@ -259,13 +265,18 @@ class InstanceTask(PredictionTask):
         """Maps are read as bytes, detections as they are."""
         return partial(read_uint8, runtime) if model.method.output is DENSE_MAPS else runtime
 
-    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
-        """See `predict_instances`."""
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> PreparedImage:
+        """See `predict_instances` and `predict_in_size`."""
         labels = item.labels(in_blocks=False)
-        if prepared.settings.hypotheses:
-            # The object table is written last.
-            predict_hypotheses(prepared, item.hypothesis)
-        predict_instances(prepared, labels, item.objects, item.name, threads or usable_cores())
+        threads = threads or usable_cores()
+
+        def find(image: PreparedImage) -> pd.DataFrame:
+            if image.settings.hypotheses:
+                # The object table is written last.
+                predict_hypotheses(image, item.hypothesis)
+            return predict_instances(image, labels, item.objects, item.name, threads)
+
+        return predict_in_size(prepared, find, lambda image: self.judge(image, item))
 
     def draw(self, image: Image, item: Item) -> None:
         """See `draw_objects`."""
@@ -292,8 +303,11 @@ class InstanceTask(PredictionTask):
     ) -> TaskResults:
         """Count the objects of every plane and well."""
         counts = count_objects(items, model, scales, fits)
-        write_counts(counts, out / "counts.csv")
+        write_table(counts, out / "counts.csv")
         wells = self._write_wells([item.name for item in items], counts, out, tables)
+        named = {item.name: scales[item.name] for item in items if item.name in scales}
+        if resized := say_resized(named, len(items), model.spec.objects[1]):
+            logger.info(resized)
         if all(item.settings.diameter is None for item in items):
             warn_if_far(counts, model.spec)
         warn_misfits(fits, model)
@@ -383,9 +397,10 @@ class ImageTask(PredictionTask):
         """Maps are blended in float32."""
         return runtime
 
-    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> None:
+    def predict(self, prepared: PreparedImage, item: Item, threads: int) -> PreparedImage:
         """See `predict_stain`."""
         predict_stain(prepared, item.stain)
+        return prepared
 
     def draw(self, image: Image, item: Item) -> None:
         """See `draw_stain`."""

@@ -104,8 +104,8 @@ def _label_quality(record: dict[str, Any]) -> list[dict[str, Any]]:
                 "accepted",
                 "reason",
                 "strategy",
-                "n_objects",
-                "median_diameter",
+                "count",
+                "diameter_px",
                 "coverage",
             )
             if c in table

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparcell.core.labels import Labels
 from sparcell.drawing.palette import EXTRA, MATCHED, MISSED
 from sparcell.drawing.picture import draw_scale_bar, magnification, magnified, outlines, stretch
-from sparcell.evaluation import count_overlaps
+from sparcell.evaluation import count_overlaps, match_near
 from sparcell.evaluation import draw_overlay as colour_agreement
 from sparcell.evaluation.matching import match_pairs
 
@@ -94,7 +94,11 @@ def draw_sizes(
 
 
 def draw_agreement(
-    image: NDArray[np.float32], truth: Labels, found: Labels, pixel_size: float | None = None
+    image: NDArray[np.float32],
+    truth: Labels,
+    found: Labels,
+    pixel_size: float | None = None,
+    within: float = 0.0,
 ) -> NDArray[np.uint8]:
     """Outline matched, extra and missed objects on an image.
 
@@ -102,7 +106,7 @@ def draw_agreement(
     ----------
     image : (Y, X) float32
     truth, found : (Y, X) int32
-        Matched one to one at an IoU of 0.5.
+        Matched one to one at an IoU of 0.5, or `within` a distance, px, where that is not 0.
     pixel_size : float, optional
         Edge of a pixel in um, for the scale bar.
 
@@ -112,10 +116,15 @@ def draw_agreement(
         `MATCHED` where a found object has a partner, `EXTRA` where it has none; `MISSED` and dashed
         where a true object has none. At most `LARGEST` px wide.
     """
-    overlaps = count_overlaps(truth, found)
-    pairs = match_pairs(overlaps.pair_truth, overlaps.pair_pred, overlaps.iou, 0.5)
-    matched = np.isin(found, overlaps.pred_ids[overlaps.pair_pred[pairs]]) & (found > 0)
-    missed = np.where(np.isin(truth, overlaps.truth_ids[overlaps.pair_truth[pairs]]), 0, truth)
+    if within:
+        hit, hits = match_near(truth, found, within)
+    else:
+        overlaps = count_overlaps(truth, found)
+        pairs = match_pairs(overlaps.pair_truth, overlaps.pair_pred, overlaps.iou, 0.5)
+        hit = overlaps.truth_ids[overlaps.pair_truth[pairs]]
+        hits = overlaps.pred_ids[overlaps.pair_pred[pairs]]
+    matched = np.isin(found, hits) & (found > 0)
+    missed = np.where(np.isin(truth, hit), 0, truth)
     step = -(-max(image.shape) // LARGEST)
     factor = magnification(image[::step, ::step].shape)
     grey, found, matched, missed = (

@@ -18,6 +18,7 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.max_projection import project
 from sparcell.drawing.rendering import embed
+from sparcell.evaluation.in_words import main_match
 from sparcell.io import open_image
 from sparcell.measurement.count_table import read_counts
 from sparcell.methods.task import IMAGE, INSTANCES
@@ -116,11 +117,11 @@ def _rows(evaluation: dict[str, Any], record: dict[str, Any]) -> list[Row]:
     for name, scores in [("all", evaluation), *groups.items()]:
         means = scores.get("mean_of_images")
         if means and means["n_images"] == 1:
-            rows.append(_row(f"{name}, 1 field", scores))
+            rows.append(_row(f"{name}, 1 image", scores))
             continue
         rows.append(_row(f"{name}, pooled", scores))
         if means:
-            rows.append(_row(f"{name}, mean over {means['n_images']} fields", means))
+            rows.append(_row(f"{name}, mean over {means['n_images']} images", means))
     kinds = {name: field.get("kind", "") for name, field in record.get("evaluated", {}).items()}
     for name, scores in evaluation["images"].items():
         kind = kinds.get(name, "")
@@ -148,19 +149,20 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
     ]
     if count := means["n_undefined"]:
         sentences.append(
-            f"Labels or prediction of {count} fields are empty: a ratio without a denominator "
+            f"Labels or prediction of {count} images are empty: a ratio without a denominator "
             "counts as 1 if both are, else as 0."
         )
     groups = evaluation.get("groups", {"values": {}})["values"].values()
     if any(scores["n_images"] == 1 for scores in groups):
-        sentences.append("A group of one field has no spread.")
+        sentences.append("A group of one image has no spread.")
     return sentences
 
 
 def _overlays(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, Any]]:
     """Pictures of the worst test fields: the image, and matched, extra and missed objects on it."""
     images = scores.get("images", {})
-    f1 = {name: _one_to_one(one)["f1"] for name, one in images.items()}
+    f1 = {name: main_match(one)["f1"] for name, one in images.items()}
+    within = scores.get("detection", {}).get("radius", 0.0)
     fields = sorted(record.get("evaluated", {}).items(), key=lambda field: f1.get(field[0], 0.0))
     pictures = []
     for name, field in fields[:OVERLAYS]:
@@ -173,6 +175,7 @@ def _overlays(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> list
                 truth.read_labels(),
                 open_image(found).read_labels(),
                 image.pixel_size,
+                within,
             )
         except InputError as error:
             logger.warning(f"no picture of {name} in the report: {error}")
@@ -222,17 +225,11 @@ def _diameters(labels: Image) -> NDArray[np.float64]:
     return diameters
 
 
-def _one_to_one(scores: dict[str, Any]) -> dict[str, Any]:
-    """Matching at an IoU of 0.5."""
-    matching: dict[str, Any] = scores["matching"][0]
-    return matching
-
-
 def _describe(scores: dict[str, Any] | None) -> str:
     """Matched, missed and extra objects of a field in words; empty without scores."""
     if scores is None:
         return ""
-    match = _one_to_one(scores)
+    match = main_match(scores)
     return f"{match['tp']} found, {match['fn']} missed, {match['fp']} extra"
 
 

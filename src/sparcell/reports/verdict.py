@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sparcell.evaluation.in_words import count_sentences
+from sparcell.core.text import counted
+from sparcell.evaluation.in_words import count_sentences, main_match
 
 Level = Literal["good", "fair", "poor", "unknown"]
 
@@ -78,15 +79,15 @@ def judge_counts(
     if not scores:
         return Verdict(
             "unknown",
-            ["No field with labels was kept for a test, so nothing says how good the model is."],
+            ["No image with labels was kept for a test, so nothing says how good the model is."],
             ["Outline a few more images, mark them test in split.csv, and train again."],
         )
-    count, match = scores["count"], scores["matching"][0]
+    count, match = scores["count"], main_match(scores)
     if not count["truth"]:
         return Verdict(
             "unknown",
-            [f"The labels of the {part} fields have no object; {count['pred']} were found."],
-            ["Mark fields with objects as test in split.csv, and train again."],
+            [f"The labels of the {part} images have no object; {count['pred']} were found."],
+            ["Mark images with objects as test in split.csv, and train again."],
         )
     fields = list(scores["images"].values())
     errors = [
@@ -96,14 +97,17 @@ def judge_counts(
     level = _level(float(np.mean(errors)), match["f1"], len(fields))
     sentences = [
         *count_sentences(scores),
-        f"A field's count is off by {np.mean(errors):.0%} on average.",
+        f"The count of an image is off by {np.mean(errors):.0%} on average.",
         _basis(len(fields), part),
     ]
     if automatic:
         sentences.append(
             "Sparcell made these labels itself, so their errors count as errors of the model."
         )
-    return Verdict(level, sentences, _advice(level, match, count, len(fields), typical_diameter))
+    if "detection" in scores:
+        # The recipe is the one for small objects.
+        typical_diameter = None
+    return Verdict(level, sentences, _advice(level, match, len(fields), typical_diameter))
 
 
 def _level(count_error: float, f1: float, fields: int) -> Level:
@@ -116,7 +120,8 @@ def _level(count_error: float, f1: float, fields: int) -> Level:
 
 def _basis(fields: int, part: str) -> str:
     """Say on how many fields the verdict rests, and whether they were independent."""
-    many = f"This rests on {fields} {part} field{'s' if fields > 1 else ''}"
+    kind = {"val": "check", "test": "test", "train": "training"}[part]
+    many = f"This rests on {counted(fields, kind + ' image')}"
     if part == "train":
         return f"{many}, which the model was trained on, so the scores are too good."
     if part == "val":
@@ -127,7 +132,6 @@ def _basis(fields: int, part: str) -> str:
 def _advice(
     level: Level,
     match: Mapping[str, Any],
-    count: Mapping[str, Any],
     fields: int,
     typical_diameter: float | None,
 ) -> list[str]:
@@ -142,10 +146,10 @@ def _advice(
         elif not match["tp"]:
             advice.append(
                 "No outline fits. Check in the pictures that the labels fit the images, and "
-                "train longer (setting fit.epochs)."
+                "train longer, with --minutes."
             )
         else:
-            advice.append("Train longer (setting fit.epochs), or outline more images.")
+            advice.append("Train longer, with --minutes, or outline more images.")
     if match["fp"] > 2 * match["fn"] and level != "good":
         advice.append(
             "Most errors are extra objects. See in the pictures whether they are debris, pieces of "
@@ -157,7 +161,7 @@ def _advice(
             "focus or crowded, and outline more of these."
         )
     if fields < FEW_FIELDS:
-        advice.append(f"Label at least {FEW_FIELDS} fields for the test: fields differ.")
+        advice.append(f"Label at least {FEW_FIELDS} images for the test, since images differ.")
     if level == "good" and not advice:
         advice.append("Predict your images: sparcell predict RUN IMAGES.")
     return advice

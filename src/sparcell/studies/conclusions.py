@@ -154,10 +154,10 @@ def _repeats(good: pd.DataFrame) -> str:
 
 
 def budget_name(budget: str) -> str:
-    """Name a budget: ``20 labelled fields``."""
+    """Name a budget: ``20 labelled images``."""
     if budget == ALL:
-        return "all labelled fields"
-    return f"{budget} labelled field{'' if budget == '1' else 's'}"
+        return "all labelled images"
+    return f"{budget} labelled image{'' if budget == '1' else 's'}"
 
 
 def join_names(names: list[str]) -> str:

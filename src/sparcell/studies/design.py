@@ -111,10 +111,10 @@ def plan_study(study: Study, data: Path) -> Plan:
     usable = [name for name, sample in samples.items() if not sample.refused]
     if not usable:
         raise InputError(
-            f"no labelled field in {data}", "images with labels", "check labels and where"
+            f"no labelled image in {data}", "images with labels", "check labels and where"
         )
     if refused := len(samples) - len(usable):
-        logger.warning(f"labels of {refused} fields were refused: neither tested nor validated on")
+        logger.warning(f"labels of {refused} images were refused: neither tested nor validated on")
     groups = column(samples, study.group, "group")
     strata = column(samples, study.stratify, "stratify")
     find_groups(study, samples)
@@ -228,7 +228,7 @@ def describe_plan(plan: Plan) -> str:
     ]
     if study.fixed_test:
         lines.append(
-            f"  each fold validates in turn; one test set of {counted(len(first.test), 'field')}"
+            f"  each fold validates in turn; one test set of {counted(len(first.test), 'image')}"
         )
     for budget in study.budgets:
         runs = [run for run in plan.runs if run.budget == budget]
@@ -236,7 +236,7 @@ def describe_plan(plan: Plan) -> str:
             _span(len(getattr(run, part)) for run in runs) for part in ("train", "val", "test")
         )
         lines.append(
-            f"  budget {budget}: {train} training, {val} validation, {test} test fields, "
+            f"  with {budget}: {train} training, {val} validation, {test} test images, "
             f"{counted(len(runs), 'run')}"
         )
     lines += [

@@ -105,7 +105,7 @@ def draw_fields(study: Path, stain: Path, images: pd.DataFrame) -> Figure | None
             )
         rows.append(panels)
     budget = plan.study.budgets[0]
-    number = "all labelled fields" if budget == "all" else f"labelled fields: {budget}"
+    number = "all labelled images" if budget == "all" else f"labelled images: {budget}"
     return lay_out(names, rows, f"{number}, seed {runs[order[0]].seed}")
 
 

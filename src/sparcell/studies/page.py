@@ -268,7 +268,9 @@ def _figures(
         figures["small"] = draw_small(good[good["f1_no_small"].notna()], colours)
     if {*ERRORS, "count_true"} <= set(good) and good["missed"].notna().any():
         figures["errors"] = draw_errors(good[good["missed"].notna()], colours)
-    figures["costs"] = draw_costs(good, colours, metric)
+    if len(colours) > 1:
+        # One recipe is one dot, and the table has its numbers.
+        figures["costs"] = draw_costs(good, colours, metric)
     return {name: embed(png(figure)) if figure else None for name, figure in figures.items()}
 
 
@@ -284,11 +286,11 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
     if study.get("fixed_test"):
         sentences.append(f"{study['folds']} folds validate in turn beside a fixed test set.")
     elif study.get("folds"):
-        sentences.append(f"{study['folds']}-fold cross-validation: every field is tested once.")
+        sentences.append(f"{study['folds']}-fold cross-validation: every image is tested once.")
     if (study.get("fixed_test") or not study.get("folds")) and (tested := tested_images(images)):
         sentences.append(_tests(tested))
     if len(set(good["budget"])) > 1:
-        sentences.append("Smaller budgets are contained in larger ones.")
+        sentences.append("Smaller sets of images are contained in larger ones.")
     limit = study.get("limit") or {}
     if limit.get("cpu_seconds"):
         sentences.append(
@@ -299,9 +301,11 @@ def _how(study: dict[str, Any], good: pd.DataFrame, images: pd.DataFrame | None)
     if limit.get("steps"):
         sentences.append(f"Every training of Sparcell had {limit['steps']} steps.")
     if study.get("val"):
-        sentences.append(f"Besides its budget, every run used {study['val']} validation fields.")
+        sentences.append(f"Besides these, every run used {study['val']} validation images.")
     if study:
-        sentences.append("Where a recipe tunes its decoding, it does so on validation fields only.")
+        sentences.append(
+            "Where a recipe adjusts its cut-offs, it does so on validation images only."
+        )
     if study.get("min_size") and "f1_no_small" in good:
         sentences.append(f"Small objects are those below {study['min_size']} px.")
     if study.get("detection_radius") is not None:

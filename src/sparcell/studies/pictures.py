@@ -79,7 +79,7 @@ def draw_scores(
         axis.plot(runs["amount"], runs[metric], "o", color=colour, alpha=0.35, markersize=4)
         axis.plot(means["amount"], means[metric], "o-", color=colour, markersize=6, label=recipe)
         _draw_fit(axis, curves.get(recipe), colour)
-    axis.set(xscale="log", xlabel="labelled fields", ylabel=score_title(metric))
+    axis.set(xscale="log", xlabel="labelled images", ylabel=score_title(metric))
     axis.set_xlim(positive[0] / 1.2, top * FARTHEST / 2 * 1.1)
     axis.set_xticks(positive, [f"{amount:g}" for amount in positive], minor=False)
     axis.minorticks_off()
@@ -230,7 +230,7 @@ def _panels(table: pd.DataFrame, colours: Colours) -> tuple[Figure, list[tuple[A
     figure = Figure(figsize=size, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(budgets), sharey=True, sharex=True))
     for axis, budget in zip(axes, budgets, strict=True):
-        axis.set_title(budget_name(budget) if budget != ALL else "all fields", fontsize=10)
+        axis.set_title(budget_name(budget) if budget != ALL else "all images", fontsize=10)
         axis.set_yticks(range(len(colours)), list(colours))
         axis.set_ylim(len(colours) - 0.5, -0.5)
         axis.grid(axis="x", color="0.92")

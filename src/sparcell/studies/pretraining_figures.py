@@ -70,7 +70,7 @@ def draw_spread(images: pd.DataFrame) -> Figure | None:
     for axis, metric in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
         good = finished(images, metric)
         _draw_boxes(axis, good[good["budget"] == budget], metric)
-    number = "all labelled fields" if budget == "all" else f"labelled fields: {budget}"
+    number = "all labelled images" if budget == "all" else f"labelled images: {budget}"
     figure.supxlabel(f"{number}; a dot is one test image after one training", fontsize=8)
     return figure
 
@@ -141,7 +141,7 @@ def draw_pipeline(study: Path, stain: Path) -> Figure | None:
     found = folder / "predictions" / "labels" / file
     panels["objects"] = Panel(paint_objects(found, window))
     budget = "all" if run.budget == "all" else run.budget
-    return lay_out((sample.name,), [panels], f"labelled fields: {budget}, seed {run.seed}")
+    return lay_out((sample.name,), [panels], f"labelled images: {budget}, seed {run.seed}")
 
 
 def _shown_run(plan: Plan, study: Path) -> Run | None:

@@ -151,7 +151,7 @@ def draw_pretraining(table: pd.DataFrame) -> Figure:
             )
         ticks = sorted(set(part["fields"]))
         axis.set(
-            xscale="log", xlabel="labelled fields", ylabel=f"{score_title(metric)}, 95 % interval"
+            xscale="log", xlabel="labelled images", ylabel=f"{score_title(metric)}, 95 % interval"
         )
         axis.set_xticks(ticks, _tick_labels(ticks))
         axis.minorticks_off()

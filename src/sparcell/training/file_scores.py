@@ -50,13 +50,25 @@ def predict_files(
     return predicted, failures
 
 
-def evaluate_files(samples: dict[str, Sample], out: Path, groups: Groups | None) -> dict[str, Any]:
-    """Score the predicted files of whole fields against their labels."""
+def evaluate_files(
+    samples: dict[str, Sample], out: Path, groups: Groups | None, within: float = 0.0
+) -> dict[str, Any]:
+    """Score the predicted files of whole fields against their labels.
+
+    Where `within` is not 0, objects are also matched by this distance, px: the scores of all fields
+    and of each then have a part ``detection``.
+    """
     predictions = out / "predictions"
     write_tables(predictions / "labels", out=out / "tables")
     truth = {name: sample.files["labels"] for name, sample in samples.items()}
-    evaluation = evaluate(truth, _written(predictions / "labels", samples))
+    found = _written(predictions / "labels", samples)
+    evaluation = evaluate(truth, found)
     content = evaluation.to_json(groups)
+    if within:
+        near = evaluate(truth, found, metric="detection", radius=within)
+        content["detection"] = {"radius": within, **near.total.to_dict()}
+        for name, scores in near.images.items():
+            content["images"][name]["detection"] = scores.to_dict()
     write_json(out / "evaluation.json", content)
     if not evaluation.total.count.truth:
         # Without objects ratios are 1 by definition, which is no score.
@@ -78,7 +90,7 @@ def correlate_files(samples: dict[str, Sample], out: Path) -> dict[str, Any]:
     write_json(out / "evaluation.json", content)
     for name in found.total.correlations:
         logger.info(
-            f"{name} of {counted(len(samples), 'field')}: correlation {found.total.describe(name)}"
+            f"{name} of {counted(len(samples), 'image')}: correlation {found.total.describe(name)}"
         )
     return {**content["stains"], "fields": sorted(samples)}
 

@@ -31,7 +31,6 @@ from sparcell.training.export import export_onnx
 from sparcell.training.file_scores import describe_sample, predict_files
 from sparcell.training.module import SegmentationModule
 from sparcell.training.recipe import Recipe
-from sparcell.training.recipe_parts import DataConfig
 from sparcell.training.tasks import task_of
 
 logger = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ def export_model(
 
 
 def score_model(
-    model: Model, places: dict[str, list[FieldRef]], config: DataConfig, out: Path
+    model: Model, places: dict[str, list[FieldRef]], recipe: Recipe, out: Path
 ) -> dict[str, str]:
     """Predict and score whole test fields, or else validation fields, and finish the run.
 
@@ -132,8 +131,9 @@ def score_model(
     failures: dict[str, str] = {}
     if samples:
         samples, failures = predict_files(model, samples, out / "predictions")
-        groups = find_groups(samples.values(), config)
-        scores[part] = task_of(model.spec.method).evaluate(samples, out, groups)
+        groups = find_groups(samples.values(), recipe.data)
+        within = recipe.fit.match_within
+        scores[part] = task_of(model.spec.method).evaluate(samples, out, groups, within)
         record["evaluated_part"] = part
         record["evaluated"] = {
             name: describe_sample(sample, truth, groups) for name, sample in samples.items()

@@ -87,6 +87,13 @@ def _digests(record: Settings) -> dict[str, str]:
 
 
 def _what_decides(settings: Settings) -> Settings:
-    """Settings without those that may change between the starts of a run."""
+    """Settings without those that may change between the starts of a run.
+
+    The time may: a run that was stopped can go on for longer than was planned.
+    """
     free = ("schema_version", "description", "source")
-    return {key: value for key, value in settings.items() if key not in free}
+    decides = {key: value for key, value in settings.items() if key not in free}
+    fit = decides.get("fit")
+    if isinstance(fit, dict):
+        decides["fit"] = {key: value for key, value in fit.items() if key != "minutes"}
+    return decides

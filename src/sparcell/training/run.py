@@ -88,7 +88,8 @@ def train(
         A run folder, or what else `network.weights` may be, to start from; see `start_from`. By
         default as the recipe says: `nuclei-light` chooses by the images, see `choose_start`.
     resume : bool
-        Go on from the last finished epoch; the run ends as one that was never stopped.
+        Go on from the last finished epoch; the run ends as one that was never stopped. `minutes`
+        may be others than before.
     minutes : float, optional
         Longest time of the training by the clock, min: the setting `fit.minutes`. Adjusting
         cut-offs, scores and report come afterwards.
@@ -124,7 +125,10 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
     """Train in a folder that this process has locked; `typed` are settings of the user."""
     recipe = check_run(out, recipe, resume, typed)
     if (out / "model.zip").exists() and is_finished(out):
-        logger.info(f"The training in {out} is finished already.")
+        logger.info(
+            f"The training in {out} is finished already. To train for longer, start from it: "
+            f"`pretrained={out}` and another `out`."
+        )
         drop_last(out / "checkpoints")
         with keep_model(out):
             write_report(out)
@@ -192,14 +196,14 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
     module.load_state_dict(mix_weights(start, best["state_dict"], share))
     model = export_model(module.cpu(), fields, places, out, record, pixel_size)
     with keep_model(out):
-        failures = score_model(model, places, recipe.data, out)
+        failures = score_model(model, places, recipe, out)
         drop_last(out / "checkpoints")
         write_report(out)
     if failures:
         raise InputError(
             "no prediction of " + "; ".join(f"{path} ({why})" for path, why in failures.items()),
             "images that can be predicted",
-            f"model, report and scores of the other fields are in {out}",
+            f"model, report and scores of the other images are in {out}",
         )
 
 

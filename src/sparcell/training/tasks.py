@@ -137,9 +137,12 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def evaluate(
-        self, samples: dict[str, Sample], out: Path, groups: Groups | None
+        self, samples: dict[str, Sample], out: Path, groups: Groups | None, within: float
     ) -> dict[str, Any]:
-        """Score predicted files of whole fields; return what the model file says of it."""
+        """Score predicted files of whole fields; return what the model file says of it.
+
+        Objects are also matched `within` a distance, px, where it is not 0.
+        """
 
 
 class InstanceTraining(TrainingTask):
@@ -168,10 +171,10 @@ class InstanceTraining(TrainingTask):
         return tune(module, fields, typical_area)
 
     def evaluate(
-        self, samples: dict[str, Sample], out: Path, groups: Groups | None
+        self, samples: dict[str, Sample], out: Path, groups: Groups | None, within: float
     ) -> dict[str, Any]:
         """Compare label images."""
-        return evaluate_files(samples, out, groups)
+        return evaluate_files(samples, out, groups, within)
 
 
 class ImageTraining(TrainingTask):
@@ -210,7 +213,7 @@ class ImageTraining(TrainingTask):
         return dict(_stains(fields).faults)
 
     def evaluate(
-        self, samples: dict[str, Sample], out: Path, groups: Groups | None
+        self, samples: dict[str, Sample], out: Path, groups: Groups | None, within: float
     ) -> dict[str, Any]:
         """Correlate predicted and true images."""
         return correlate_files(samples, out)

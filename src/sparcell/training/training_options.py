@@ -140,7 +140,9 @@ def _check_all(used: Iterable[Used]) -> tuple[dict[Key, str], set[Key]]:
     """
     every = {_key(sample, kinds): (sample, kinds) for sample, kinds in used}
     faults, without = {}, set()
-    for key, (sample, kinds) in track(every.items(), "checking", len(every), "checks"):
+    for key, (sample, kinds) in track(
+        every.items(), "checking what can be learned", len(every), "checks"
+    ):
         try:
             if not check_annotation(sample, kinds, swap_test_pixels=SWAP_TEST_PIXELS):
                 without.add(key)

@@ -100,7 +100,7 @@ def import_annotations(
     totals: Counter[str] = Counter()
     # A new dataset appears as a whole; to one that is there files are added, each as a whole.
     with nullcontext(root) if folder is None else whole_file(root) as target:
-        for name, parts in track(found.items(), "writing", len(found), "fields"):
+        for name, parts in track(found.items(), "writing", len(found), "images"):
             totals += _write_field(target, name, opened[name], parts)
         if folder is not None:
             layout = {"images": Path(os.path.relpath(folder, root.resolve())).as_posix()}

@@ -134,7 +134,8 @@ def estimate_prediction(
     loaded = LoadedModel(plan.model, runtime, threads, plan.settings.tta)
     total = len(plan.remaining)
     images = [
-        _estimate_item(item, plan) for item in track(plan.remaining, "headers", total, "images")
+        _estimate_item(item, plan)
+        for item in track(plan.remaining, "reading headers", total, "images")
     ]
     timed, preparing = _time_windows(loaded, plan, images)
     images = [replace(one, seconds=_seconds(one, timed)) for one in images]

@@ -15,7 +15,7 @@ from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.prediction.inputs import Inputs, find_inputs
 from sparcell.prediction.items import Item, list_items
-from sparcell.prediction.overwrite import check_overwrite
+from sparcell.prediction.overwrite import check_overwrite, holds_no_results
 from sparcell.prediction.results import Results
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import check_diameter
@@ -109,6 +109,7 @@ def plan_prediction(
     if resume and overwrite:
         raise InputError("`resume=True` and `overwrite=True`", "one of them", "leave one out")
     earlier, conflict = read_record(out) if resume else {}, None
+    overwrite = overwrite or (not resume and holds_no_results(out))
     try:
         if overwrite and (out / "record.json").exists():
             check_overwrite(out)
@@ -117,6 +118,9 @@ def plan_prediction(
     except InputError as error:
         conflict = error
     results = Results(out, earlier, task)
+    if not resume:
+        # A killed call has left some, which are replaced.
+        results.entries.clear()
     remaining = [item for item in items if not (resume and results.is_finished(item))]
     return PredictionPlan(
         model, task, out, settings, resume, items, remaining, results, earlier, recorded, conflict,

@@ -76,12 +76,12 @@ def report_left_out(found: Sorted, config: DataConfig, learns_from: str) -> None
         logger.warning(f"left out, labels refused: {', '.join(refused)}")
     if masked := sum("mask" in kinds for kinds in lacking):
         logger.warning(
-            f"left out, a mask but no points: {counted(masked, 'field')}; set a point in each "
+            f"left out, a mask but no points: {counted(masked, 'image')}; set a point in each "
             "object"
         )
     if rest := len(lacking) - masked:
         what = "annotation that can be used" if learns_from == "any" else learns_from
-        logger.warning(f"left out, no {what}: {counted(rest, 'field')}")
+        logger.warning(f"left out, no {what}: {counted(rest, 'image')}")
 
 
 def auto_samples(config: DataConfig) -> list[Sample]:
@@ -116,7 +116,7 @@ def report_annotations(places: Iterable[FieldRef]) -> None:
     """Report the annotations that are used, and which are derived from others."""
     counts = Counter(_source(place) for place in places if place.kinds)
     for source, count in counts.most_common():
-        logger.info(f"{counted(count, 'field')}: {source}")
+        logger.info(f"{counted(count, 'image')}: {source}")
 
 
 def check_fields(places: Iterable[FieldRef]) -> bool:

@@ -133,7 +133,7 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
     places: list[FieldRef] = []
     totals: Counter[str] = Counter()
     fields = teacher.unlabelled
-    for sample in track(fields, f"labelling by {teacher.name}", len(fields), "fields"):
+    for sample in track(fields, f"labelling by {teacher.name}", len(fields), "images"):
         kinds = {kind: out / kind / f"{sample.name}.tif" for kind in ("labels", "ignore")}
         image = open_sample(sample)
         # The ignore mask is written last, so a field that has one is complete.
@@ -155,7 +155,7 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
     }
     logger.info(
         f"pseudo-labels by {teacher.name}: {summary['objects']} objects of {summary['fields']} of "
-        f"{counted(len(fields), 'field')} without annotation; "
+        f"{counted(len(fields), 'image')} without annotation; "
         f"{summary['doubtful_share']:.1%} of the pixels differ between mirrored predictions and "
         "are ignored"
     )

@@ -167,7 +167,7 @@ def _check_objects(places: dict[str, list[FieldRef]]) -> None:
     for part, name in (("val", "validation"), ("test", "test")):
         if places[part] and not contain_objects(places[part]):
             logger.warning(
-                f"no object in the labels of {counted(len(places[part]), name + ' field')}: no "
+                f"no object in the labels of {counted(len(places[part]), name + ' image')}: no "
                 "score on these"
             )
 
@@ -228,7 +228,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
             "set data.auto to it, or to nothing",
         )
     check_fields(found)
-    logger.info(f"{counted(len(found), 'field')} with automatic labels")
+    logger.info(f"{counted(len(found), 'image')} with automatic labels")
     return found
 
 

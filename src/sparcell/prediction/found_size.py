@@ -1,0 +1,134 @@
+"""Predict an image once more, in another size, where its objects are not those of the model.
+
+Of a model with statistics of its training images, `predict` does so by itself:
+
+- Small objects are enlarged to the size of the model's. On 46 test and validation images of
+  dsb2018 with 1612 nuclei, the count rises from 1449 to 1590, and F1 from .900 to .924.
+- Large objects are reduced only where the image is unlike the training images, and only if it is
+  less so afterwards. In others, reducing merges nuclei: on 17 test images F1 fell from .905 to
+  .857.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparcell.core.text import counted
+from sparcell.measurement.counts import circle_diameter, median_diameter
+from sparcell.models.domain import DomainFit
+from sparcell.models.model import ModelSpec
+from sparcell.prediction.prepared_image import PreparedImage
+from sparcell.prediction.size import ENOUGH, Scale, model_diameter
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL, LARGE = 0.7, 1.5
+"""Median diameter over that of the model's objects, below and above which an image is resized."""
+LARGEST_FACTOR = 4.0
+UNLIKE = 0.75
+"""Distance from the training images from which large objects are reduced."""
+LEAST_DIAMETER = 8.0
+"""Models of smaller objects, px, know particles, which have no typical size."""
+RESIZED = "objects of"
+"""How `Scale.found` begins where this module has resized an image."""
+
+
+def predict_in_size(
+    prepared: PreparedImage,
+    predict: Callable[[PreparedImage], pd.DataFrame],
+    judge: Callable[[PreparedImage], DomainFit | None],
+) -> PreparedImage:
+    """Predict an image, and once more in another size where that is better.
+
+    Parameters
+    ----------
+    prepared : PreparedImage
+    predict : callable
+        Predicts it, replaces earlier results, and returns the object table.
+    judge : callable
+        Judges how well the image with these results fits the model.
+
+    Returns
+    -------
+    PreparedImage
+        In the size of the results.
+    """
+    table = predict(prepared)
+    scale = scale_of_found(prepared, table)
+    if scale is None:
+        return prepared
+    fit = judge(prepared)
+    if fit is None or not fit.fits or (scale.factor < 1 and fit.distance < UNLIKE):
+        return prepared
+    resized = replace(prepared, scale=scale)
+    predict(resized)
+    if scale.factor < 1:
+        now = judge(resized)
+        if now is None or now.distance >= fit.distance:
+            predict(prepared)
+            return prepared
+    return resized
+
+
+def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None:
+    """Scale by which the objects that were found get the size of the model's.
+
+    Parameters
+    ----------
+    prepared : PreparedImage
+    table : DataFrame
+        The object table of all planes.
+
+    Returns
+    -------
+    Scale or None
+        None where the size is near the model's, was given, or is known by the pixel size.
+    """
+    wanted = _resizes(prepared.model.spec)
+    given = prepared.settings.diameter is not None or prepared.scale.factor != 1
+    by_pixel_size = prepared.image.pixel_size and prepared.model.spec.pixel_size
+    if wanted is None or given or by_pixel_size or len(table) < ENOUGH:
+        return None
+    areas = table["area_px"].to_numpy()
+    found = median_diameter(areas)
+    if SMALL * wanted <= found <= LARGE * wanted or wanted > LARGEST_FACTOR * found:
+        return None
+    if found > wanted:
+        # Large objects come in pieces. The median over their pixels is less affected by these.
+        order = np.argsort(areas)
+        half = np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)
+        found = circle_diameter(float(areas[order][half]))
+    return Scale(wanted / found, f"{RESIZED} {found:.3g} px, the model's have {wanted:.3g}")
+
+
+def _resizes(spec: ModelSpec) -> float | None:
+    """Diameter of a model's objects, px, if it judges images, and its objects have a size."""
+    diameter = model_diameter(spec)
+    if spec.domain is None or diameter is None or diameter < LEAST_DIAMETER:
+        return None
+    return diameter
+
+
+def say_resized(scales: Mapping[str, Mapping[str, Any]], images: int, objects: str) -> str:
+    """Say how many images were resized by what was found in them; empty where none was."""
+    factors = [
+        float(one["factor"]) for one in scales.values() if str(one["found"]).startswith(RESIZED)
+    ]
+    if not factors:
+        return ""
+    smaller = sum(factor > 1 for factor in factors)
+    kinds = [
+        f"In {number} of {counted(images, 'image')} the {objects} are {kind} than those that the "
+        f"model learned, so the {'image was' if number == 1 else 'images were'} {done} for it."
+        for number, kind, done in (
+            (smaller, "smaller", "enlarged"),
+            (len(factors) - smaller, "larger", "reduced"),
+        )
+        if number
+    ]
+    return " ".join(kinds) + " `diameter=none` does not."
