@@ -79,7 +79,7 @@ def test_from_the_form_to_the_result_and_the_decision(root: Path) -> None:
         # The written page cannot ask the server for anything.
         asked = "fetch('/api/jobs').then(() => 'yes', () => 'no')"
         assert opened.value.evaluate(asked) == "no"
-        page.click("text=Track")
+        page.click(".jobs a:has-text('Track')")
         page.wait_for_selector("#p-predictions")
         assert page.input_value("#p-predictions") == "counted"
 

@@ -14,7 +14,9 @@ from typing import Any, Literal, Protocol
 from sparcell.core.errors import InputError
 
 Kind = Literal["flag", "text", "number", "integer", "path", "name"]
-Suggestion = Literal["", "images", "dataset", "labels", "model", "recipe", "result", "output"]
+Suggestion = Literal[
+    "", "images", "dataset", "labels", "model", "recipe", "result", "review", "output"
+]
 LONGEST_VALUE = 2000
 MOST_VALUES = 500
 

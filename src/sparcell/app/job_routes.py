@@ -136,6 +136,10 @@ def suggest(workspace: Workspace, forms: Forms) -> dict[str, list[str]]:
         "dataset": [shown(one.folder) for one in datasets],
         "labels": [shown(one.folder) for one in workspace.layers if not one.predicted],
         "result": [shown(one.folder) for one in workspace.layers if one.predicted],
+        "review": [
+            shown(folder)
+            for folder in (*workspace.corrections.values(), *workspace.sessions.values())
+        ],
         "model": [*map(shown, own_models(root)), *forms.models()],
         "recipe": list(forms.recipes()),
     }

@@ -23,6 +23,8 @@ SUGGESTED: dict[str, dict[str, Suggestion]] = {
     "evaluate": {"truth": "labels", "prediction": "result"},
     "measure": {"predictions": "result", "images": "images", "out": "output"},
     "track": {"predictions": "result", "images": "images", "out": "output"},
+    "review correct": {"folder": "result", "data": "dataset", "model": "model", "out": "output"},
+    "review export": {"session": "review", "out": "output"},
     "study curve": {"data": "dataset", "recipe": "recipe", "out": "output"},
     "models try": {"inputs": "images", "model": "model", "out": "output"},
     "models compare": {"old": "model", "new": "model", "data": "dataset", "out": "output"},

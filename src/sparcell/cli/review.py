@@ -31,7 +31,7 @@ def new(
         "for further folders of one model.",
     ),
     expert: list[str] = typer.Option(..., "--expert", help="Name of an expert; repeatable."),
-    out: Path = typer.Option(..., "-o", "--output", help="Folder of the session."),
+    out: Path = typer.Option(Path("review"), "-o", "--output", help="Folder of the session."),
     by: str = typer.Option(
         "", metavar="COLUMN", help="Column of split.csv that groups the images; cell by default."
     ),
@@ -110,7 +110,9 @@ def correct(
     folder: Path = typer.Argument(
         ..., help="What predict wrote, or a dataset folder with or without labels."
     ),
-    out: Path = typer.Option(..., "-o", "--output", help="New folder of the correction."),
+    out: Path = typer.Option(
+        Path("correction"), "-o", "--output", help="New folder of the correction."
+    ),
     data: Path = typer.Option(
         None, "--data", help="Dataset folder of the images, where FOLDER does not name it."
     ),
@@ -130,7 +132,7 @@ def correct(
 @app.command("export", cls=GroupedCommand)
 def export(
     session: Path = typer.Argument(..., help="Folder of the session or of the correction."),
-    out: Path = typer.Option(..., "-o", "--output", help="New dataset folder."),
+    out: Path = typer.Option(Path("reviewed"), "-o", "--output", help="New dataset folder."),
     by: str = typer.Option(
         "consensus", help="Of a session: consensus, majority, or the name of an expert."
     ),

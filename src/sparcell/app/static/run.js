@@ -15,7 +15,7 @@ const STATES = {
 const PURPOSE = {
   label: "Make labels from a nuclear stain or from points", train: "Train a model on a labelled dataset",
   predict: "Find, count and outline objects", evaluate: "Score results against labels", measure: "Measure objects and summarise wells",
-  track: "Follow cells over time", "study curve": "Forecast what more labels would bring", "models try": "Find the model that fits the images",
+  track: "Follow cells over time", "review correct": "Put uncertain objects first, to correct them", "review export": "Make a dataset of corrections or of a review", "study curve": "Forecast what more labels would bring", "models try": "Find the model that fits the images",
   "models compare": "Compare a new model with the old one", info: "Describe images, and advise on the next step",
 };
 
@@ -251,7 +251,9 @@ function next(job) {
     h("a", { href: `#/run/${encodeURIComponent(command)}/${new URLSearchParams(values)}` }, text);
   if (!job.output) return [];
   if (job.command === "train") return [link("models compare", { new: job.output }, "Compare with the old model")];
-  if (job.command === "predict") return [link("measure", { predictions: job.output }, "Measure more"), link("track", { predictions: job.output }, "Track")];
+  if (job.command === "predict") return [link("measure", { predictions: job.output }, "Measure more"), link("track", { predictions: job.output }, "Track"), link("review correct", { folder: job.output }, "Correct")];
+  if (job.line.startsWith("sparcell review correct")) return [h("a", { href: "#/" }, "Correct it, from the first page")];
+  if (job.line.startsWith("sparcell review export")) return [link("train", { data: job.output }, "Train on these labels")];
   if (job.command === "label") return [link("train", { data: job.output }, "Train on these labels")];
   return job.line.startsWith("sparcell models compare") ? [h("a", { href: "#/compare" }, "See the verdict")] : [];
 }
