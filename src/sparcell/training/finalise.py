@@ -206,8 +206,8 @@ def _start_scores(
         rows = list(csv.DictReader(stream))
     score = task.score
     start, best = float(rows[0][score]), max(float(row[score]) for row in rows[1:])
-    # A mixture with the start may be better than both, and it says so itself.
-    if 0 < training.get("initial_weight_fraction", 0) < 1:
+    # `choose_share` has reported how good the start and mixtures with it are.
+    if training.get("initial_weight_fraction"):
         return {score: start, f"best_{score}": best}
     if best > max(start, WORKED):
         logger.info(f"Score on the check images: {best:.2f} of 1, before training {start:.2f}")

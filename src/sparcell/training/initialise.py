@@ -103,7 +103,7 @@ def report_taken_over(recipe: Recipe, started: Recipe) -> None:
     before, after = recipe.network.model_dump(), started.network.model_dump()
     changed = [f"{k}={after[k]}" for k in ARCHITECTURE if before[k] != after[k]]
     if changed:
-        logger.info(f"network as in {started.network.weights}: {', '.join(changed)}")
+        logger.info(f"network as in {Path(started.network.weights).name}: {', '.join(changed)}")
 
 
 def network_of(spec: ModelSpec) -> NetworkConfig | None:

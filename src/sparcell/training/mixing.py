@@ -49,9 +49,15 @@ def choose_share(module: SegmentationModule, start: State, end: State, fields: F
             module, predict_fields(module, fields), module.decode_settings
         )
     best = max(SHARES, key=lambda share: reached[share])
-    logger.info(
-        f"{1 - best:.0%} of the change by this training is kept, since check images are found best "
-        f"then: {reached[best]:.2f}, at the start {reached[1.0]:.2f} (mean of F1 at IoU 0.5 and "
-        "0.75)"
-    )
+    if best == 1:
+        logger.info(
+            "The weights of the start are kept as they are: with any of this training, the score "
+            f"on the check images is lower than {reached[1.0]:.2f}."
+        )
+    else:
+        logger.info(
+            f"{1 - best:.0%} of the change by this training is kept, with the best score on the "
+            f"check images: {reached[best]:.2f}, at the start {reached[1.0]:.2f} (mean of F1 at "
+            "IoU 0.5 and 0.75)"
+        )
     return best
