@@ -160,7 +160,7 @@ def tracks() -> None:
 
 @cache
 def review_folder() -> Path:
-    """Return a folder with images, labels, two predictions and a review session."""
+    """Return a folder with images, labels, two predictions, a review and a correction."""
     source = Path(os.environ["SPARCELL_DATA"]) / "dsb2018-fluo"
     root = WORK / "app"
     if not (root / "june").exists():
@@ -172,6 +172,8 @@ def review_folder() -> Path:
             run("predict", "nuclei", root / "nuclei/images", "-o", root / name, *more)
         both = [f"--prediction={name}={root / name}" for name in ("predicted", "enlarged")]
         run("review", "new", root / "nuclei", *both, "--expert", "anna", "-o", root / "june")
+    if not (root / "correction").exists():
+        run("review", "correct", root / "enlarged", "-o", root / "correction")
     return root
 
 
@@ -209,6 +211,11 @@ def app_review() -> None:
     """A case of a blind review."""
     marks = ("n", "n", "x", "Escape", "n", "u", "Escape", "0", "f", "ArrowRight", "g")
     app_page("app_review", "anna", "june", marks)
+
+
+def app_correct() -> None:
+    """The page Correct, with the brush."""
+    app_page("app_correct", "", "correction", ("b",))
 
 
 def plate() -> None:
@@ -250,6 +257,7 @@ ALL: dict[str, Callable[[], None]] = {
     "tracks": tracks,
     "app": app,
     "app_review": app_review,
+    "app_correct": app_correct,
     "plate": plate,
 }
 

@@ -11,7 +11,8 @@ from app.serving import served
 from review.corrections import make_correction
 from review.sessions import SQUARES, squares
 
-from sparcell.io import open_image
+from sparcell.core.files import write_json
+from sparcell.io import open_image, write_image
 from sparcell.review import CorrectedField, Correction
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -221,6 +222,45 @@ def test_all_objects_and_quarters_then_export(tabs, tmp_path: Path) -> None:
     tab.page.wait_for_selector("text=sparcell train RECIPE --data corrected")
     labels = open_image(tmp_path / "corrected" / "labels" / "a.tif").read_labels()
     np.testing.assert_array_equal(labels, squares(*SQUARES))
+
+
+def offer_candidate(correction: Correction) -> Correction:
+    """Add a candidate to image a, as views would: object 1 of its own labels, at y 5, x 50."""
+    drawn = np.zeros(squares().shape, np.int32)
+    drawn[3:8, 48:53] = 1
+    write_image(correction.candidates_path("a"), drawn, "YX", labels=True)
+    images = [
+        one.model_copy(update={"candidates": int(one.name == "a")}) for one in correction.images
+    ]
+    offered = correction.model_copy(update={"images": tuple(images)})
+    write_json(correction.root / "correction.json", offered.model_dump(mode="json"))
+    queue = correction.root / "queue.csv"
+    head, *rows = queue.read_text().splitlines()
+    queue.write_text("\n".join([head, "a,1,True,5.0,50.0,5.6,0.5,False", *rows]) + "\n")
+    return offered
+
+
+@pytest.mark.slow
+def test_a_candidate_is_shown_where_it_is_and_taken_or_dismissed(browser, tmp_path: Path) -> None:
+    correction = offer_candidate(make_correction(tmp_path))
+    with served(tmp_path) as address:
+        page = browser.new_context(viewport={"width": 1100, "height": 800}).new_page()
+        page.goto(f"{address}/#token=token-owner")
+        page.click("a[href^='#/correct/']")
+        page.wait_for_selector("text=50% of the views have a cell here")
+        tab = Page(page, correction)
+        view = page.evaluate("() => document.querySelector('.stage > canvas').viewer.view")
+        assert (view["y"], view["x"]) == (5.5, 50.5)
+        tab.press("Delete")
+        assert tab.read("a").settled_candidates == {1}
+        np.testing.assert_array_equal(tab.read("a").labels, squares(*SQUARES))
+        tab.press("Control+z")
+        page.wait_for_selector("text=50% of the views have a cell here")
+        tab.press("Enter")
+        added = tab.read("a")
+        assert (added.labels[3:8, 48:53] == 5).all()
+        assert added.judged == {5}
+        page.context.close()
 
 
 @pytest.mark.slow

@@ -91,7 +91,10 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_views_of_the_model_that_predicted_order_the_objects(predicted: Path) -> None:
     correction = new_correction(predicted / "out", predicted / "correction")
+    named = new_correction(predicted / "out", predicted / "by name", model="nuclei")
+    assert named.model == correction.model
     assert Path(correction.model).name == "nuclei.zip"
+    assert Path(correction.model).is_file()
     objects = [one for one in correction.queue if not one.candidate]
     assert len(objects) == correction.images[0].objects > 5
     assert all(0 <= one.uncertainty <= 1 for one in objects)

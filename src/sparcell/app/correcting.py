@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ from sparcell.review.patches import box_of, to_patch
 from sparcell.review.proposals import Proposer
 from sparcell.system.lock import lock_folder
 
+logger = logging.getLogger(__name__)
+
 
 class OpenCorrection:
     """A correction that this process serves; others cannot edit it meanwhile.
@@ -47,6 +50,12 @@ class OpenCorrection:
 
     def __init__(self, folder: Path) -> None:
         self.correction: Correction = open_correction(folder)
+        self._model = self.correction.model
+        if self._model and not Path(self._model).exists():
+            logger.warning(
+                f"no model {self._model} of {folder.name}: outlines are proposed from edges alone"
+            )
+            self._model = ""
         self._closing = ExitStack()
         self._closing.enter_context(lock_folder(folder))
         self._fields: dict[int, CorrectedField] = {}
@@ -76,7 +85,7 @@ class OpenCorrection:
                 name, correction = self.correction.images[number].name, self.correction
                 proposer = Proposer(
                     open_sample(correction.sample(name)),
-                    correction.model if Path(correction.model).exists() else "",
+                    self._model,
                     prediction_settings(correction.predicted),
                     correction.diameter,
                 )

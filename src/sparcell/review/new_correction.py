@@ -116,7 +116,8 @@ def new_correction(
             root=partial,
             dataset=_relative(start.data.root, root),
             labels_of=_relative(Path(folder), root),
-            model=start.model,
+            # A name or a relative path means something else in another folder.
+            model=str(Path(network[0].source).resolve()) if network else "",
             predicted=start.predicted,
             diameter=float(np.median(np.concatenate(sizes))) if any(map(len, sizes)) else 0.0,
             seed=seed,

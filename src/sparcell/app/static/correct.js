@@ -62,6 +62,8 @@ export async function correctPage(start, correctionId) {
     });
     return queue;
   }
+  /** The object of an item; candidates have ids of their own. @param {Item} one */
+  const rowOf = (one) => (one.candidate || one.quarter !== undefined ? undefined : rows.get(one.object));
   const seconds = () => Math.round((Date.now() - shownAt) / 100) / 10;
 
   /** Ask for an edit of the image that is shown; the server refuses it if another tab was faster. @param {any} wanted */
@@ -84,7 +86,7 @@ export async function correctPage(start, correctionId) {
       if (answer.place) viewer.go(answer.place[0], answer.place[1], Math.max(answer.place[2], state.diameter));
       hint.textContent = answer.kind === "undo" ? "The last edit is undone." : "The edit is done again.";
       const again = items.findIndex((one) => isOf(one, answer));
-      if (again >= 0) { position = again; viewer.selected = rows.has(items[again].object) ? { layer: 1, id: items[again].object } : null; }
+      if (again >= 0) { position = again; viewer.selected = rowOf(item()) ? { layer: 1, id: item().object } : null; }
     } else hint.textContent = answer.notes.join("; ");
     const chosen = viewer.selected?.id ?? 0;
     const made = answer.left.find((/** @type {number} */ id) => rows.has(id));
@@ -208,9 +210,9 @@ export async function correctPage(start, correctionId) {
       if (item().image !== image) await openImage(item().image);
     } catch (error) { message.replaceChildren(problem(error)); return; }
     shownAt = Date.now();
-    const one = item(), row = rows.get(one.object);
+    const one = item(), row = rowOf(one);
     many = new Set();
-    viewer.selected = !one.candidate && row ? { layer: 1, id: one.object } : null;
+    viewer.selected = row ? { layer: 1, id: one.object } : null;
     if (one.quarter !== undefined && viewer.facts) {
       const box = quarterBox(one.quarter, viewer.facts), { canvas } = viewer;
       const zoom = Math.min(canvas.width / (box.right - box.left), canvas.height / (box.bottom - box.top)) * 0.95;
@@ -241,7 +243,7 @@ export async function correctPage(start, correctionId) {
     if (chosen && chosen !== one?.object) { edit({ kind: "accept", objects: [chosen] }); viewer.selected = null; return; }
     if (one?.quarter !== undefined) edit({ kind: "scan", quarter: one.quarter });
     else if (one?.candidate) { if (!one.settled) edit({ kind: "take", objects: [one.object] }); }
-    else if (one && rows.has(one.object)) edit({ kind: "accept", objects: [one.object] });
+    else if (one && rowOf(one)) edit({ kind: "accept", objects: [one.object] });
     await outbox?.empty();
     await next(1, true);
   }
