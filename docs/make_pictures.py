@@ -215,7 +215,7 @@ def app_review() -> None:
 
 def app_correct() -> None:
     """The page Correct, with the brush."""
-    app_page("app_correct", "", "correction", ("b",))
+    app_page("app_correct", "", "correction", ("n", "b"))
 
 
 def plate() -> None:
