@@ -111,3 +111,10 @@ def test_particles_are_judged_by_distance() -> None:
     verdict = judge_counts(part, "test", typical_diameter=2.0)
     assert verdict.sentences[1] == "12 of 14 were found within 3 px, 2 were missed, 2 are extra."
     assert not any("particles-light" in text for text in verdict.advice)
+
+
+def test_images_of_few_objects_do_not_hide_a_wrong_total() -> None:
+    # Most images are right, and the one with many objects is not.
+    verdict = judge_counts(scores((9, 0, 3), *[(1, 0, 0)] * 9), "test")
+    assert verdict.sentences[0] == "Counted 18, the labels have 21 (-14%)."
+    assert verdict.level == "fair"

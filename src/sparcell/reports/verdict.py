@@ -19,7 +19,7 @@ from sparcell.evaluation.in_words import count_sentences, main_match
 Level = Literal["good", "fair", "poor", "unknown"]
 
 GOOD_COUNT, FAIR_COUNT = 0.10, 0.25
-"""Largest mean relative error of a field's count for "good" and for "fair"."""
+"""Largest relative error of the count, of all and the mean of each field, for "good" and "fair"."""
 GOOD_F1, FAIR_F1 = 0.8, 0.6
 """Least F1 at IoU 0.5 for "good" and for "fair"."""
 FEW_FIELDS = 3
@@ -94,7 +94,8 @@ def judge_counts(
         abs(one["count"]["pred"] - one["count"]["truth"]) / max(one["count"]["truth"], 1)
         for one in fields
     ]
-    level = _level(float(np.mean(errors)), match["f1"], len(fields))
+    total_error = abs(count["pred"] - count["truth"]) / count["truth"]
+    level = _level(max(float(np.mean(errors)), total_error), match["f1"], len(fields))
     sentences = [
         *count_sentences(scores),
         f"The count of an image is off by {np.mean(errors):.0%} on average.",
