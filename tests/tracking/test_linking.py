@@ -173,7 +173,7 @@ def test_confidence_by_hand():
     first, second, kind = np.array([0, 1]), np.array([1, 3]), np.zeros(2, bool)
     links = Links(first, second, np.array([20.0, 1.0]), np.array([2.0, -1.0]), kind)
     # Log-odds count up to 8; a gap makes the second link less sure.
-    odds = np.array([-0.24 + 0.09 * 8 + 0.52 * 2, -0.24 + 0.09 - 0.52 - 1.1])
+    odds = np.array([0.41 + 0.04 * 8 + 0.47 * 2, 0.41 + 0.04 - 0.47 - 3.1])
     np.testing.assert_allclose(link_confidence(found, links), 1 / (1 + np.exp(-odds)))
     # What another tool gave stays.
     given = Links(first, second, links.odds, links.margin, kind, np.array([0.3, np.nan]))

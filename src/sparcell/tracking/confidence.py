@@ -16,7 +16,7 @@ from sparcell.tracking.objects import MovieObjects
 Floats = NDArray[np.float64]
 
 # 1, log-odds, margin over the next best, division, gap.
-COEFFICIENTS = np.array([-0.24, 0.09, 0.52, -0.4, -1.1])
+COEFFICIENTS = np.array([0.41, 0.04, 0.47, -2.0, -3.1])
 MOST = 8.0
 """Log-odds beyond these say no more."""
 

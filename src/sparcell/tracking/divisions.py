@@ -29,7 +29,7 @@ class Divisions:
     ----------
     left_pair, right_pair : (D,) int64
         The links from the mother to either daughter, as positions in the `Pairs`.
-    features : (D, 5) float64
+    features : (D, 8) float64
         See `describe`.
     """
 
@@ -74,12 +74,14 @@ def find_divisions(objects: MovieObjects, pairs: Pairs, expected: Floats, start:
 def describe(
     objects: MovieObjects, pairs: Pairs, a: Integers, b: Integers, expected: Floats
 ) -> Floats:
-    """Describe possible divisions by numbers without unit, (D, 5).
+    """Describe possible divisions by numbers without unit, (D, 8).
 
     Distance of the daughters' midpoint from the expected place, and of the daughters from each
     other, in diameters of the mother; cosine of the angle between the daughters, seen from there;
     logarithm of the areas of both daughters over the mother's; and absolute logarithm of the ratio
-    of their areas. The last two are 0 for points.
+    of their areas. Then, of the mother once she has moved as expected: intersection over union with
+    both daughters together, and with the better one alone; and the part of a daughter that lies in
+    her, of the daughter with less. The last five are 0 for points.
     """
     mother, left, right = pairs.first[a], pairs.second[a], pairs.second[b]
     size = objects.diameters[mother][:, None]
@@ -89,10 +91,23 @@ def describe(
     apart = np.hypot(*(to_left - to_right).T)
     lengths = np.hypot(*to_left.T) * np.hypot(*to_right.T)
     angle = (to_left * to_right).sum(axis=1) / np.maximum(lengths, 1e-3)
-    total = unlike = np.zeros(len(a))
+    total = unlike = together = better = contained = np.zeros(len(a))
     if objects.has_areas:
         areas = objects.areas
         total = np.log((areas[left] + areas[right]) / areas[mother])
         total = np.clip(total, -LARGEST_GROWTH, LARGEST_GROWTH)
         unlike = np.minimum(np.abs(np.log(areas[left] / areas[right])), LARGEST_RATIO)
-    return np.column_stack([middle, apart, np.clip(angle, -1, 1), total, unlike])
+        in_left, in_right = (_shared(objects, pairs, side) for side in (a, b))
+        union = areas[mother] + areas[left] + areas[right] - in_left - in_right
+        together = (in_left + in_right) / np.maximum(union, 1)
+        better = np.maximum(pairs.overlap[a], pairs.overlap[b])
+        contained = np.minimum(in_left / areas[left], in_right / areas[right])
+    angle = np.clip(angle, -1, 1)
+    return np.column_stack([middle, apart, angle, total, unlike, together, better, contained])
+
+
+def _shared(objects: MovieObjects, pairs: Pairs, some: Integers) -> Floats:
+    """Pixels that pairs share, as follows from their areas and overlap, (D,)."""
+    both = objects.areas[pairs.first[some]] + objects.areas[pairs.second[some]]
+    overlap = pairs.overlap[some]
+    return np.asarray(overlap * both / (1 + overlap))

@@ -18,7 +18,7 @@ from sparcell.tracking.costs import Costs
 from sparcell.tracking.motion import Motion, measure_motion
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import length, pair_frames
-from sparcell.tracking.plausibility import flawed_share
+from sparcell.tracking.plausibility import false_share
 from sparcell.tracking.solution import settle, solve
 from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 
@@ -72,7 +72,8 @@ def link_objects(
     """Link the objects of a movie.
 
     How readily divisions are believed is found from the movie itself: the prior is lowered until
-    cells that are said to divide are not lost, nor begin, much more often than others.
+    cells that are said to divide are not lost, nor begin, much more often than others, and until
+    most divisions are beyond doubt.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def link_objects(
         else:
             chosen = _solve_all(frames, over_gaps, prior, count)
         links = _links(chosen, rivals)
-        if flawed_share(objects, links) <= MOST_FALSE:
+        if false_share(objects, links) <= MOST_FALSE:
             break
     return links
 
