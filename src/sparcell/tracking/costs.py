@@ -23,17 +23,17 @@ LINK = np.array([2.1, -5.6, 7.5, -1.0])
 # 1, distance, squared distance.
 POINT_LINK = np.array([5.7, -9.6, 0.6])
 # 1, distance of the midpoint, distance of the daughters and its square, cosine between them,
-# absolute deviation of the growth from `USUAL_GROWTH`, absolute difference of their sizes, overlap
-# of the mother with both and with the better one, part of a daughter that lies in her, and the
-# log-odds of the better daughter alone.
-DIVISION = np.array([2.7, -2.3, 1.7, -1.8, -1.1, -1.0, -1.5, -1.6, -5.9, 2.2, -0.2])
+# absolute deviation of the growth from `USUAL_GROWTH`, absolute difference of their sizes and its
+# square, overlap of the mother with both and with the better one, part of a daughter that lies in
+# her, and the log-odds of the better daughter alone.
+DIVISION = np.array([2.7, -2.3, 1.7, -1.8, -1.1, -1.0, -1.5, 0.0, -1.6, -5.9, 2.2, -0.2])
 # The same in a tissue, where daughters stay in their mother's place. Elsewhere such a "division" is
 # mostly a mask that fell into pieces.
-TISSUE_DIVISION = np.array([0.2, -0.7, 0.7, -1.1, -1.1, -0.1, -1.7, 1.0, -5.6, 6.2, -0.2])
+TISSUE_DIVISION = np.array([0.8, -0.7, 0.2, -1.1, -1.1, 0.0, -4.3, 1.2, 1.4, -5.7, 6.2, -0.2])
 CONFLUENT = 1.0
 """Diameter over the distance to the nearest neighbour from which cells fill the field."""
 # The same without sizes.
-POINT_DIVISION = np.array([-3.2, -4.8, 9.2, -4.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, -0.3])
+POINT_DIVISION = np.array([-3.2, -4.8, 9.2, -4.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.3])
 USUAL_GROWTH = 0.15
 """Logarithm of the area of two daughters over that of their mother."""
 MOST = 8.0
@@ -94,7 +94,7 @@ def division_odds(objects: MovieObjects, divisions: Divisions, better: Floats) -
     sized = objects.has_sizes
     features = np.column_stack([
         np.ones(len(divisions)), middle, apart, apart**2, angle,
-        np.abs(total - USUAL_GROWTH), unlike, *overlaps, np.clip(better, -MOST, MOST),
+        np.abs(total - USUAL_GROWTH), unlike, unlike**2, *overlaps, np.clip(better, -MOST, MOST),
     ])  # fmt: skip
     if not sized:
         return np.asarray(features @ POINT_DIVISION)
