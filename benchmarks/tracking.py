@@ -354,7 +354,7 @@ def by_oracle(case: Case) -> Edges | None:
 def as_movie(case: Case, edges: Edges) -> TrackedMovie:
     """The objects with the tracks that follow from the edges; two successors are a division."""
     found = case.objects
-    first, second = (np.array(side, np.int64) for side in zip(*sorted(edges), strict=True))
+    first, second = np.array(sorted(edges), np.int64).reshape(-1, 2).T
     # Of several predecessors, which no linker but the oracle gives, the first counts.
     _, kept = np.unique(second, return_index=True)
     kept.sort()
