@@ -177,12 +177,75 @@ def review_folder() -> Path:
     return root
 
 
-def app_page(name: str, role: str, card: str, keys: tuple[str, ...]) -> None:
-    """Write a picture of a page of the app, after some keys."""
+@cache
+def movie_folder() -> Path:
+    """Return a folder with simulated movies, tracks, and a review that two experts have sealed.
+
+    The prediction is the truth without some nuclei, and with some that are none.
+    """
+    import numpy as np
+
+    from sparcell.io import write_image
+    from sparcell.simulation import SimulationSettings
+    from sparcell.simulation.movie import simulate_movie
+
+    root = WORK / "movie"
+    if (root / "june" / "ben.jsonl").exists():
+        return root
+    random = np.random.default_rng(0)
+    for number in range(2):
+        movie = simulate_movie(SimulationSettings(size=(448, 448)), 24, number)
+        found = movie.nuclei.copy()
+        for t, frame in enumerate(found):
+            lost = random.choice(np.unique(movie.nuclei), 6)
+            frame[np.isin(frame, lost)] = 0
+            y, x = random.integers(20, 420, 2)
+            frame[y : y + 14, x : x + 18][movie.cells[t, y : y + 14, x : x + 18] == 0] = 9999
+        for kind, pixels in (("images", movie.phase), ("labels", movie.nuclei)):
+            path = root / "cells" / kind / f"movie_{number + 1}.tif"
+            write_image(path, pixels, "TYX", labels=kind == "labels")
+        write_image(root / "predicted/labels" / path.name, found, "TYX", labels=True)
+        write_image(root / "true/labels" / path.name, movie.nuclei, "TYX", labels=True)
+    (root / "predicted/record.json").write_text("{}")
+    run("track", root / "true", "-o", root / "tracked")
+    shutil.rmtree(root / "true")
+    experts = ("--expert", "anna", "--expert", "ben", "--planes", "6")
+    prediction = f"--prediction=nuclei={root / 'predicted'}"
+    run("review", "new", root / "cells", prediction, *experts, "-o", root / "june")
+    judge(root)
+    return root
+
+
+def judge(root: Path) -> None:
+    """Let two experts find what differs from the truth; each overlooks something."""
+    from sparcell.app.object_tables import compare_objects
+    from sparcell.core.image import FIRST_PLANE
+    from sparcell.io import open_image
+    from sparcell.review import Event, ExpertReview, open_session
+
+    session = open_session(root / "june")
+    for number, name in enumerate(session.experts):
+        review = ExpertReview(session, name)
+        for case in session.cases:
+            truth = open_image(root / "cells/labels" / f"{case.field}.tif")
+            found = open_image(session.objects_path(case))
+            rows, _ = compare_objects(truth, found, case.plane, FIRST_PLANE)
+            for row in [row for row in rows if row["class"] in ("spurious", "missed")][number:]:
+                what = {"kind": "missed", "y": row["y"], "x": row["x"]}
+                if row["class"] == "spurious":
+                    what = {"kind": "extra", "object": row["id"]}
+                review.record(Event(case=case.id, **what))
+            review.record(Event(kind="done", case=case.id))
+        review.seal()
+
+
+def app_page(
+    name: str, role: str, card: str, keys: tuple[str, ...], folder: Path, layer: str = ""
+) -> None:
+    """Write a picture of a page of the app, after some keys; `layer` is shown as prediction."""
     from playwright.sync_api import sync_playwright
 
-    real_images()
-    words = ["app", str(review_folder()), "--no-browser"] + ["--expert", role] * bool(role)
+    words = ["app", str(folder), "--no-browser"] + ["--expert", role] * bool(role)
     command = [sys.executable, "-u", "-m", "sparcell", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         link = server.stdout.readline().split()[-1]
@@ -193,6 +256,11 @@ def app_page(name: str, role: str, card: str, keys: tuple[str, ...]) -> None:
             shown.goto(link)
             shown.locator(".cards a", has_text=card).first.click()
             shown.wait_for_timeout(2000)
+            if layer:
+                choices = shown.locator(".panel select")
+                choices.nth(0).select_option(label="none")
+                choices.nth(1).select_option(label=layer)
+                shown.locator("h1").click()
             for key in keys:
                 shown.keyboard.press(key)
                 shown.wait_for_timeout(500)
@@ -204,18 +272,31 @@ def app_page(name: str, role: str, card: str, keys: tuple[str, ...]) -> None:
 
 def app() -> None:
     """The page Look: labels against a prediction."""
-    app_page("app", "", "nuclei", ("d", "d", "n", "n", "0"))
+    real_images()
+    app_page("app", "", "nuclei", ("d", "d", "n", "n", "0"), review_folder())
 
 
 def app_review() -> None:
     """A case of a blind review."""
     marks = ("n", "n", "x", "Escape", "n", "u", "Escape", "0", "f", "ArrowRight", "g")
-    app_page("app_review", "anna", "june", marks)
+    real_images()
+    app_page("app_review", "anna", "june", marks, review_folder())
+
+
+def app_tracks() -> None:
+    """The page Look: a simulated movie with tracks."""
+    app_page("app_tracks", "", "cells", (*16 * (".",), "0"), movie_folder(), "tracked")
+
+
+def app_agreement() -> None:
+    """The page Agreement, of simulated experts."""
+    app_page("app_agreement", "", "june", (), movie_folder())
 
 
 def app_correct() -> None:
     """The page Correct, with the brush."""
-    app_page("app_correct", "", "correction", ("n", "b"))
+    real_images()
+    app_page("app_correct", "", "correction", ("n", "b"), review_folder())
 
 
 def plate() -> None:
@@ -258,6 +339,8 @@ ALL: dict[str, Callable[[], None]] = {
     "app": app,
     "app_review": app_review,
     "app_correct": app_correct,
+    "app_tracks": app_tracks,
+    "app_agreement": app_agreement,
     "plate": plate,
 }
 

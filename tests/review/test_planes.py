@@ -64,6 +64,7 @@ def test_agreement_counts_planes_and_repeats_by_plane(session) -> None:
     finish(session, "anna", [Event(kind="extra", case=twice[1].id, object=1)])
     finish(session, "ben")
     report = agree(session).to_json()
+    assert report["problems"] == []
     objects = sum(case.objects for case in session.originals)
     rows = {row["expert"]: row for row in report["rows"] if row["group"] == "all"}
     assert rows["ben"]["cases"] == 6 and rows["ben"]["objects"] == objects

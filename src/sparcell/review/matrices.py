@@ -107,7 +107,9 @@ def check_matrix(matrix: CountMatrix, rows: Iterable[ExpertRow]) -> list[str]:
         What does not fit.
     """
     problems = []
-    rows = [row for row in rows if row.model == matrix.model and row.group != ALL]
+    of_model = [row for row in rows if row.model == matrix.model]
+    # Without groups, the only rows are those of all fields.
+    rows = [row for row in of_model if row.group != ALL] or of_model
     for expert, total in zip(matrix.experts, matrix.totals, strict=True):
         own = [row for row in rows if row.expert == expert]
         cases = sum(row.cases for row in own)
