@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from pathlib import Path
@@ -116,6 +117,50 @@ def test_an_answer_means_that_the_mark_is_on_the_disk(clients: Clients, tmp_path
         assert anna.post(f"{base}/events", json=event).status_code == 200
         stored = ExpertReview(open_session(tmp_path / "session"), "anna").verdicts[case]
         assert stored.count("missed") == number + 1
+
+
+def test_a_full_disk_keeps_the_log_and_takes_the_mark_later(
+    clients: Clients, tmp_path: Path, monkeypatch
+) -> None:
+    base = f"/api/sessions/{session_id(clients)}"
+    anna = clients.of("anna")
+    case = anna.get(base).json()["cases"][0]["id"]
+    event = {"id": "a", "kind": "missed", "case": case, "y": 1, "x": 1}
+    assert anna.post(f"{base}/events", json=event).status_code == 200
+    before = (tmp_path / "session/anna.jsonl").read_bytes()
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b"crc" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    answer = anna.post(f"{base}/events", json=event | {"id": "b"})
+    monkeypatch.undo()
+    # No code of the client's mistakes: the page would not send the mark again.
+    assert answer.status_code == 507 and "full disk" in answer.json()["error"]
+    assert (tmp_path / "session/anna.jsonl").read_bytes() == before
+    assert len(anna.post(f"{base}/events", json=event | {"id": "b"}).json()["marks"]) == 2
+
+
+def test_a_line_that_was_cut_off_costs_its_event_alone(clients: Clients, tmp_path: Path) -> None:
+    base = f"/api/sessions/{session_id(clients)}"
+    anna = clients.of("anna")
+    case = anna.get(base).json()["cases"][0]["id"]
+    for name in "abc":
+        event = {"id": name, "kind": "missed", "case": case, "y": 1, "x": 1}
+        anna.post(f"{base}/events", json=event)
+    log = tmp_path / "session/anna.jsonl"
+    log.write_bytes(log.read_bytes()[:-7])
+    fresh = Clients(tmp_path).of("anna")
+    marks = fresh.get(f"{base}/cases/{case}").json()["marks"]
+    assert [mark["id"] for mark in marks] == ["a", "b"]
+    # A damaged line in the middle is an error, and never a silent loss.
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0][:-9] + b"}\n" + lines[1])
+    damaged = Clients(tmp_path).of("anna").get(f"{base}/cases/{case}")
+    assert damaged.status_code == 400 and "damaged line 1" in damaged.json()["error"]
 
 
 def test_events_that_a_page_may_not_send(clients: Clients) -> None:

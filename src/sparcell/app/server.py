@@ -100,7 +100,9 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(InputError)
     async def mistake(_: Request, error: InputError) -> Response:
-        return JSONResponse({"error": f"Found {error.found}. Expected {error.expected}."}, 400)
+        # A full disk may have space again: the page keeps what it sent, and tries again.
+        code = 507 if isinstance(error.__cause__, OSError) else 400
+        return JSONResponse({"error": f"Found {error.found}. Expected {error.expected}."}, code)
 
     @app.exception_handler(UnknownIdError)
     async def absent(_: Request, error: UnknownIdError) -> Response:

@@ -16,9 +16,13 @@ export class Outbox {
     this.address = address;
     this.saved = saved;
     this.refused = refused;
-    this.key = `outbox ${address}`;
+    // Each tab has a list of its own, and sends what others left, too: the server counts each event once.
+    const prefix = `outbox ${address} `;
+    this.key = prefix + newId();
+    /** @type {[string, string][]} lists of tabs before */
+    this.left = Object.entries(localStorage).filter(([key]) => key.startsWith(prefix));
     /** @type {any[]} */
-    this.waiting = JSON.parse(localStorage.getItem(this.key) ?? "[]");
+    this.waiting = this.left.flatMap(([, list]) => JSON.parse(list));
     /** @type {Promise<void> | null} */
     this.busy = null;
     this.open = true;
@@ -33,7 +37,9 @@ export class Outbox {
   }
 
   keep() {
-    localStorage.setItem(this.key, JSON.stringify(this.waiting));
+    if (this.waiting.length) { localStorage.setItem(this.key, JSON.stringify(this.waiting)); return; }
+    localStorage.removeItem(this.key);
+    for (const [key, list] of this.left) if (localStorage.getItem(key) === list) localStorage.removeItem(key);
   }
 
   /** Resolve when nothing waits any more. */
@@ -66,7 +72,7 @@ export class Outbox {
           status("not saved");
           this.refused(error);
         } else {
-          status("NOT saved yet: the server does not answer");
+          status(`NOT saved yet: ${error instanceof Refused ? error.message : "the server does not answer"}`);
           await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
         }
       }
