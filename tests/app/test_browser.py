@@ -91,7 +91,7 @@ def test_the_token_leaves_the_address(open_page) -> None:
 
 def test_the_canvas_shows_the_pixels_of_the_image(open_page, address) -> None:
     page = open_page("token-owner")
-    page.locator(".cards a", has_text="data").click()
+    page.locator(".cards a", has_text="data").first.click()
     page.wait_for_selector(".rows td")
     page.keyboard.press("z")
     page.keyboard.press("z")
@@ -117,7 +117,7 @@ def test_the_canvas_shows_the_pixels_of_the_image(open_page, address) -> None:
 @pytest.mark.slow
 def test_errors_have_their_colours_and_rows_lead_there(open_page) -> None:
     page = open_page("token-owner")
-    page.locator(".cards a", has_text="data").click()
+    page.locator(".cards a", has_text="data").first.click()
     # Labels lack the fourth square, which the first prediction has: spurious.
     page.wait_for_selector("text=spurious 1")
     colours = {tuple(c) for c in canvas_pixels(page).reshape(-1, 3).tolist()}

@@ -107,7 +107,7 @@ def test_canvas_equals_numpy(browser, tmp_path, dtype) -> None:
     with served(tmp_path) as address:
         page = browser.new_page(viewport={"width": 1000, "height": 700})
         page.goto(f"{address}/#token=token-owner")
-        page.locator(".cards a", has_text="data").click()
+        page.locator(".cards a", has_text="data").first.click()
         page.wait_for_selector(".rows td")
         limits = [(0.1 * top, 0.9 * top, 1.0), (0.3 * top, 0.5 * top, 0.5), (0, top, 2.0)]
         for number, zoom in enumerate(ZOOMS):
