@@ -83,7 +83,7 @@ FAMILIES = {
     "particles-light": ((512, 512), 0.06, (0.3, 1)),
     "points-light": ((512, 512), 0.08, (0.3, 1)),
     "bonte2023-light/cells": ((600, 800), 0.08, (0.3, 1)),
-    "bundled/nuclei": ((256, 256), 0.31, (0.3, 1)),
+    "bundled/nuclei-start": ((256, 256), 0.31, (0.3, 1)),
 }
 
 

@@ -239,9 +239,17 @@ def _decoding_text(model: Model) -> str:
     lines = []
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        number = value if isinstance(value, str) else f"{value:g}"
-        lines.append(f"- {name} = {number}: {field.description}")
+        lines.append(f"- {name} = {_setting_text(value)}: {field.description}")
     return f"{first}\n\nSettings of this model:\n\n" + "\n".join(lines)
+
+
+def _setting_text(value: object) -> str:
+    """One setting as it is read in a sentence."""
+    if isinstance(value, float | int):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_setting_text, value)) + ")"
+    return "none" if value is None else str(value)
 
 
 PROGRAMS = """\

@@ -168,6 +168,12 @@ NO_EFFECT = (
         ),
     ),
     NoEffect(
+        "augment.cytoplasm",
+        "method.name",
+        "a method that learns from labels",
+        lambda recipe: METHODS[recipe.method.name].learns_from != "labels",
+    ),
+    NoEffect(
         "augment.empty",
         "method.name",
         "a method that finds objects",

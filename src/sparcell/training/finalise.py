@@ -121,6 +121,8 @@ def score_model(
     scores, record = dict(model.spec.scores), dict(model.spec.record)
     seen = [(ref.sample.image, ref.plane) for part in ("train", "val") for ref in places[part]]
     domain = measure_domain(model, list(dict.fromkeys(seen)))
+    # Before files are predicted: images of sizes that it does not know would be resized.
+    model.spec = model.spec.model_copy(update={"domain": domain})
     part = "test" if places["test"] else "val"
     truth = METHODS[model.spec.method].task.truth
     samples = {
@@ -138,8 +140,7 @@ def score_model(
         record["evaluated"] = {
             name: describe_sample(sample, truth, groups) for name, sample in samples.items()
         }
-    update = {"domain": domain, "scores": scores, "record": record}
-    model.spec = model.spec.model_copy(update=update)
+    model.spec = model.spec.model_copy(update={"scores": scores, "record": record})
     model.save(out / "model.zip")
     write_json(out / "record.json", record | {"finished": now()})
     return failures

@@ -114,6 +114,19 @@ class Augment(Part):
         description="largest brightness of added out-of-focus light, in the range -1..1, in half "
         "of the crops",
     )
+    cytoplasm: float = Field(
+        0.0,
+        ge=0,
+        description="largest brightness of cytoplasm that is added around labelled objects, in the "
+        "range -1..1, in half of the crops",
+    )
+    texture: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="largest SD of the logarithm of a random texture, by which contrast with the "
+        "background (-1) is multiplied, in half of the crops",
+    )
     empty: float = Field(
         0.0,
         ge=0,

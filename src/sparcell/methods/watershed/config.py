@@ -62,6 +62,16 @@ class WatershedDecode(DecodeSettings):
         description="smallest depth of the saddle between two objects, in units of the map that "
         "`centres` names (0..1)",
     )
+    calibration: tuple[float, ...] | None = Field(
+        None,
+        min_length=6,
+        max_length=6,
+        description="coefficients of the logistic regression that makes an object's score the "
+        "probability that it is right; of the logits of the largest and the mean inner distance, "
+        "of the mean and the largest outer distance, of the log of the area (px), and a constant. "
+        "Without: the score is the largest inner distance",
+    )
+    least_score: float = Field(0.0, ge=0, lt=1, description="objects of a lower score are dropped")
 
 
 def alternatives(settings: WatershedDecode) -> list[WatershedDecode]:

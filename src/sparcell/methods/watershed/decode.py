@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sparcell.core.labels import number_in_order
 from sparcell.methods.base import DecodedObjects, Maps
 from sparcell.methods.watershed.config import WatershedDecode
+from sparcell.methods.watershed.score import calibrated_scores, without_unlikely
 from sparcell.morphology.basins import merge_shallow_basins, watershed_split
 from sparcell.morphology.steepest_ascent import STRIP, hill_climb_basins
 
@@ -33,7 +34,8 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     Returns
     -------
     DecodedObjects
-        The score is the largest inner distance: low for an object without a clear centre.
+        With ``calibration`` the score is the probability that an object is right. Without, it is
+        the largest inner distance: low for an object without a clear centre.
     """
     inner, outer = maps
     mask = outer >= settings.threshold * 255
@@ -60,10 +62,13 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     else:
         ids = (owner * has_centre[owner])[basins.ids]
     labels = number_in_order(ids, basins.pixels, mask.shape, settings.min_size)
+    if settings.calibration is not None:
+        calibrated = calibrated_scores(labels, maps, settings.calibration)
+        return DecodedObjects(*without_unlikely(labels, calibrated, settings.least_score))
     found = labels.ravel()[maxima]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     scores[found] = centre[peaks] / np.float32(255)
-    return DecodedObjects(labels, scores[1:])
+    return DecodedObjects(*without_unlikely(labels, scores[1:], settings.least_score))
 
 
 def _flood(

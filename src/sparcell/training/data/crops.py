@@ -22,6 +22,7 @@ from sparcell.preprocessing.padding import pad_to
 from sparcell.training.data.crop_placement import CropPlaces, keep_inside
 from sparcell.training.data.empty_fields import draw_smooth_light, empty_field
 from sparcell.training.data.fields import Fields, TrainingField
+from sparcell.training.data.specimen_light import change_texture, draw_cytoplasm
 from sparcell.training.recipe import Recipe
 from sparcell.training.recipe_parts import Augment, Border
 
@@ -65,6 +66,8 @@ class RandomCrops(Dataset[Crop]):
             frames = [(one.truth(learns_from), one.valid) for one in (*field.earlier, field)]
         else:
             image, frames = self._cut(field, corner, rng)
+            labels = frames[-1][0] if self.method.learns_from == "labels" else None
+            image = change_specimen(image, labels, augment, rng)
         image = change_intensity(image, augment, rng)
         targets = [self.method.targets(truth, self.recipe.method) for truth, _ in frames]
         masks = np.stack([valid for _, valid in frames]).astype(np.float32)
@@ -278,6 +281,21 @@ def _reflect(
             copies.append(copy)
     every = np.concatenate(copies)
     return every[(every[:, axis] >= low) & (every[:, axis] <= high)]
+
+
+def change_specimen(
+    image: NDArray[np.float32],
+    labels: NDArray[np.int32] | None,
+    augment: Augment,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Change the texture of a normalised image, and add cytoplasm around its labels, if any."""
+    if augment.texture and rng.random() < 0.5:
+        image = change_texture(image, augment.texture, rng)
+    if augment.cytoplasm and labels is not None and rng.random() < 0.5:
+        brightness = np.float32(rng.uniform(0, augment.cytoplasm))
+        image = image + brightness * draw_cytoplasm(labels, rng)
+    return image
 
 
 def change_intensity(
