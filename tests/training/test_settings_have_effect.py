@@ -99,6 +99,7 @@ WORDS = {
     "method.smallest": ["1000"],
     "method.levels": ["[2, 3, 5]", "[3, 5]"],
     "method.alpha": ["0.3"],
+    "decode.calibration": ["[1, 2, 3, 4, 5, 6]"],
 }
 """Values of settings that are words, or of which other settings must fit."""
 
