@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from review.corrections import ask, make_correction, open_field, write_predicted
 from review.sessions import SHAPE, SQUARES, squares
@@ -190,3 +191,24 @@ def test_train_takes_what_is_exported(tmp_path: Path) -> None:
     options = ["fit.max_steps=2", "fit.crops_per_epoch=4", "fit.batch=2", "fit.crop=32"]
     train("nuclei-light", out, tmp_path / "run", overrides=options)
     assert (tmp_path / "run" / "model.zip").is_file()
+
+
+def test_an_export_can_also_take_what_the_model_is_sure_of(tmp_path: Path) -> None:
+    root = make_correction(tmp_path).root
+    rows = pd.read_csv(root / "queue.csv")
+    rows["uncertainty"] = rows["object"].map({1: 0.9, 2: 0.2, 3: 0.21, 4: 0.05})
+    rows.to_csv(root / "queue.csv", index=False)
+    correction = open_correction(root)
+    ask(open_field(correction), "accept", 1)
+    start = squares(*SQUARES)
+    for confident, learned in ((None, {1}), (0.0, {1}), (0.2, {1, 2, 4}), (1.0, {1, 2, 3, 4})):
+        out = export_corrections(correction, tmp_path / f"out{confident}", confident)
+        (sample,) = Dataset.open(out).having("labels").samples
+        labels = open_image(sample.files["labels"]).read_labels()
+        assert set(np.unique(start[labels > 0])) == learned
+        ignored = open_image(sample.files["ignore"]).read_labels() > 0
+        if confident is None:
+            # Far from the accepted object nobody has looked at the background.
+            assert ignored[SHAPE[0] - 1, SHAPE[1] - 1]
+        else:
+            assert np.array_equal(ignored, (start > 0) & ~np.isin(start, list(learned)))

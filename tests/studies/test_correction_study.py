@@ -102,7 +102,7 @@ def test_datasets_of_the_three_ways(correction, tmp_path: Path) -> None:
     seconds: dict[int, float] = {}
     made = {}
     for arm in (UNCERTAINTY, RANDOM, OUTLINES):
-        rows = annotate(arm, 0, correction, truth, tmp_path / arm, (3, 8), 0.0, seconds)
+        rows = annotate(arm, 0, correction, truth, tmp_path / arm, (3, 8), 0.0, None, seconds)
         made[arm] = {number: (data, facts) for number, data, facts in rows}
     assert seconds[8] == 44.0
     assert made[UNCERTAINTY][8][1]["wrong"] == made[RANDOM][8][1]["wrong"] == 2

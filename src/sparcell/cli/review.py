@@ -137,12 +137,19 @@ def export(
         "consensus", help="Of a session: consensus, majority, or the name of an expert."
     ),
     model: str = typer.Option(None, help="Of a session: model whose objects become labels."),
+    confident: float = typer.Option(
+        None,
+        min=0,
+        max=1,
+        help="Of a correction: also take unjudged objects of at most this uncertainty, and the "
+        "background without candidates.",
+    ),
 ) -> None:
     """Make a dataset of verdicts or corrections, to train on."""
     from sparcell.review import export_corrections, export_review, open_correction, open_session
     from sparcell.review.correction import CORRECTION_FILE
 
     if (session / CORRECTION_FILE).is_file():
-        export_corrections(open_correction(session), out)
+        export_corrections(open_correction(session), out, confident)
     else:
         export_review(open_session(session), out, by, model)

@@ -134,6 +134,13 @@ def correction(
     mistakes: float = typer.Option(
         0.05, min=0, max=1, help="Share of wrong verdicts, 0 to 1.", rich_help_panel=DESIGN
     ),
+    confident: float = typer.Option(
+        None,
+        min=0,
+        max=1,
+        help="Also learn from unjudged objects of at most this uncertainty.",
+        rich_help_panel=DESIGN,
+    ),
     settings: list[str] = typer.Option(
         [], "--set", help="Change a setting of the recipe.", rich_help_panel=TRAINING
     ),
@@ -158,6 +165,7 @@ def correction(
         seeds,
         images,
         mistakes,
+        confident,
         tuple(settings),
     )
     page = run_correction_study(study, out, resume)

@@ -20,6 +20,7 @@ from sparcell.core.record import now, start_record
 from sparcell.core.text import counted
 from sparcell.review.corrected_field import QUARTERS, CorrectedField
 from sparcell.review.correction import CORRECTION_FILE, Correction
+from sparcell.review.edits import GAP
 from sparcell.review.exporting import (
     OWN,
     Reviewed,
@@ -32,7 +33,9 @@ from sparcell.system.lock import is_unused
 logger = logging.getLogger(__name__)
 
 
-def export_corrections(correction: Correction, out: Path | str) -> Path:
+def export_corrections(
+    correction: Correction, out: Path | str, confident: float | None = None
+) -> Path:
     """Write a dataset folder whose labels are those that somebody accepted, changed or drew.
 
     Objects that nobody judged are ignored: they are neither cells nor background. Background counts
@@ -44,6 +47,10 @@ def export_corrections(correction: Correction, out: Path | str) -> Path:
     correction : Correction
     out : Path or str
         New folder.
+    confident : float, optional
+        Also take what the model is sure of, as a student learns from its teacher: objects that
+        nobody judged with an uncertainty of at most this, 0 to 1, and the background without
+        candidates.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def export_corrections(correction: Correction, out: Path | str) -> Path:
         partial.mkdir(parents=True)
         for field in track(edited, "exporting", len(edited), "images"):
             _check_image(field)
-            reviewed = judge_pixels(field)
+            reviewed = judge_pixels(field, confident)
             objects += len(reviewed.points)
             write_reviewed(partial, field.name, reviewed)
         link_dataset(data, partial, OWN)
@@ -79,7 +86,7 @@ def export_corrections(correction: Correction, out: Path | str) -> Path:
             copy_others(data, partial, {field.name for field in edited})
         write_tables(data, partial, {field.name: field.image.split for field in edited})
         files = [correction.root / CORRECTION_FILE, *(field.log.path for field in edited)]
-        record = start_record({"model": correction.model}, files)
+        record = start_record({"model": correction.model, "confident": confident}, files)
         write_json(partial / "record.json", record | {"verb": "review export", "finished": now()})
     logger.info(
         f"{counted(objects, 'object')} of {counted(len(edited), 'corrected image')}: {root}"
@@ -87,13 +94,20 @@ def export_corrections(correction: Correction, out: Path | str) -> Path:
     return root
 
 
-def judge_pixels(field: CorrectedField) -> Reviewed:
-    """Separate what a person has judged in an image from what nobody looked at."""
+def judge_pixels(field: CorrectedField, confident: float | None = None) -> Reviewed:
+    """Separate what a person has judged in an image from what nobody looked at.
+
+    See `export_corrections` for what `confident` adds.
+    """
     labels, judged = field.labels, field.judged
     known = np.zeros(field.state.last + 1, bool)
     known[list(judged)] = True
+    if confident is not None:
+        known[_sure(field, confident)] = True
     kept = np.where(known[labels], labels, 0)
     searched = _searched(labels.shape, field.scanned)
+    if confident is not None:
+        searched |= ~_is_disputed(field)
     # Around a judged object somebody has looked at the background, too; so where one was deleted.
     looked_at = (kept > 0) | (_deleted(field) & (labels == 0))
     if looked_at.any() and not searched.all():
@@ -102,6 +116,22 @@ def judge_pixels(field: CorrectedField) -> Reviewed:
     ignore = ((labels > 0) & (kept == 0)) | ((labels == 0) & ~searched)
     ordered = raster_order(kept.astype(np.int32))
     return Reviewed(ordered, ignore.astype(np.uint8), find_points(ordered))
+
+
+def _sure(field: CorrectedField, confident: float) -> list[int]:
+    """Ids of the objects of the start whose uncertainty is known and small."""
+    return [
+        one.object
+        for one in field.correction.queue
+        if one.field == field.name and not one.candidate and 0 <= one.uncertainty <= confident
+    ]
+
+
+def _is_disputed(field: CorrectedField) -> NDArray[np.bool_]:
+    """Pixels of candidates that nobody took or dismissed, with a rim of `GAP` px."""
+    candidates = field.candidates
+    settled = np.isin(candidates, list(field.settled_candidates))
+    return np.asarray(ndimage.binary_dilation((candidates > 0) & ~settled, iterations=GAP))
 
 
 def _searched(shape: tuple[int, ...], quarters: set[int]) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ def annotate(
     folder: Path,
     verdicts: Sequence[int],
     mistakes: float,
+    confident: float | None,
     seconds: dict[int, float],
 ) -> Iterator[tuple[int, Path, dict[str, Any]]]:
     """Give the dataset after each number of verdicts, with the work that it took.
@@ -48,6 +49,8 @@ def annotate(
         Ascending.
     mistakes : float
         Share of wrong verdicts.
+    confident : float, optional
+        See `sparcell.review.export_corrections`.
     seconds : dict
         Number of verdicts to the time that they took in the order by uncertainty: it is written
         there, and read for the outlines from scratch.
@@ -74,7 +77,7 @@ def annotate(
         expert.judge(queue, number)
         data = folder / str(number) / "data"
         if not data.exists():
-            export_corrections(own, data)
+            export_corrections(own, data, confident)
         facts = vars(expert.tally).copy()
         if arm == UNCERTAINTY:
             seconds[number] = facts["seconds"]

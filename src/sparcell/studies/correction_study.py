@@ -72,6 +72,8 @@ class CorrectionStudy:
         Number of training images that are corrected, the first by name; 0 for all.
     mistakes : float
         Share of wrong verdicts, 0 to 1.
+    confident : float, optional
+        Largest uncertainty of objects that nobody judged and that are learned from all the same.
     settings : tuple of str
         Other settings of the recipe, ``fit.max_steps=100``.
     """
@@ -83,6 +85,7 @@ class CorrectionStudy:
     seeds: int = 3
     images: int = 0
     mistakes: float = MISTAKES
+    confident: float | None = None
     settings: tuple[str, ...] = ()
 
 
@@ -118,7 +121,15 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
         for arm in ARMS:
             folder = out / f"{arm}-{seed}"
             made = annotate(
-                arm, seed, correction, truth, folder, study.verdicts, study.mistakes, seconds
+                arm,
+                seed,
+                correction,
+                truth,
+                folder,
+                study.verdicts,
+                study.mistakes,
+                study.confident,
+                seconds,
             )
             for number, data, facts in made:
                 run = folder / str(number) / "run"
