@@ -147,10 +147,10 @@ def _advice(
         elif not match["tp"]:
             advice.append(
                 "No outline fits. Check in the pictures that the labels fit the images, and "
-                "train longer, with --minutes."
+                "train longer (setting fit.minutes)."
             )
         else:
-            advice.append("Train longer, with --minutes, or outline more images.")
+            advice.append("Train longer (setting fit.minutes), or outline more images.")
     if match["fp"] > 2 * match["fn"] and level != "good":
         advice.append(
             "Most errors are extra objects. See in the pictures whether they are debris, pieces of "
