@@ -9,6 +9,7 @@ import pytest
 import sparcell
 from sparcell.core.errors import InputError
 from sparcell.io import write_image
+from sparcell.tracking.cut import centres_of_parts, hidden_distance
 from sparcell.tracking.facing import Box, cut_pairs, gap_between
 from sparcell.tracking.layout import read_layout
 from sparcell.tracking.mosaic import Mosaic
@@ -140,9 +141,14 @@ def test_parts_of_a_cut_cell_by_hand():
     assert gap_between(boxes[0], Box(0, 18, 30, 38)) is None
 
 
-def mosaic(tiles: list[np.ndarray], corners: list[tuple[int, int]], shape: tuple[int, int]):
+def mosaic(
+    tiles: list[np.ndarray],
+    corners: list[tuple[int, int]],
+    shape: tuple[int, int],
+    diameter: float = 8.0,
+):
     places = np.array(corners)[:, None]
-    return Mosaic(lambda k, _: tiles[k], places, tiles[0].shape, (1, *shape), 8.0).frame(0)
+    return Mosaic(lambda k, _: tiles[k], places, tiles[0].shape, (1, *shape), diameter).frame(0)
 
 
 def test_twins_become_one_and_others_do_not():
@@ -266,3 +272,27 @@ def test_a_tile_that_was_not_imaged_at_some_time(tmp_path, tiles):
     assert found.frames["n_tiles"].tolist() == [4, 4, 4, 3, 4, 4]
     # Its cells are linked over the frame without it.
     assert (found.tracks["n_missed"] == 1).sum() > 8
+
+
+def test_the_centre_of_a_half_seen_cell():
+    # A half disc has its centroid 4 r / (3 pi) from the centre (Pappus); a whole one none.
+    areas = np.array([0.5, 1.0, 2.0]) * np.pi / 4 * 20**2
+    np.testing.assert_allclose(hidden_distance(areas, 20), [40 / (3 * np.pi), 0, 0], atol=0.01)
+    y, x = np.mgrid[:30, :30]
+    disc = np.hypot(y - 14, x - 15) <= 10
+    labels = np.where(disc & (x < 13), 1, 0).astype(np.int32)
+    beside = x == 12
+    (centre,) = centres_of_parts(labels, beside, np.array([True]), 20.0)
+    np.testing.assert_allclose(centre, [14, 15], atol=0.7)
+    (seen,) = centres_of_parts(labels, beside, np.array([False]), 20.0)
+    np.testing.assert_allclose(seen, np.argwhere(labels).mean(axis=0))
+
+
+def test_parts_around_a_corner_of_gaps_are_one_cell():
+    y, x = np.mgrid[:60, :60]
+    disc = (np.hypot(y - 30, x - 30) <= 8).astype(np.int32)
+    # Four tiles around a cross of gaps that is 4 px wide.
+    tiles = [disc[a : a + 28, b : b + 28] for a in (0, 32) for b in (0, 32)]
+    found = mosaic(tiles, [(0, 0), (0, 32), (32, 0), (32, 32)], (60, 60), 16.0)
+    assert found.labels.max() == 1
+    np.testing.assert_allclose(found.centres[0], [30, 30], atol=1)

@@ -32,6 +32,17 @@ class Box(NamedTuple):
         """Index of this part of a picture."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def shared(self, other: Box) -> Box:
+        """Return what both contain, which may be empty."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        return Box(top, left, max(bottom, top), max(right, left))
+
+    def within(self, other: Box) -> tuple[slice, slice]:
+        """Index of this part in the picture of a box that contains it."""
+        y, x = other.top, other.left
+        return slice(self.top - y, self.bottom - y), slice(self.left - x, self.right - x)
+
     def turned(self) -> Box:
         """Swap rows and columns."""
         return Box(self.left, self.top, self.right, self.bottom)

@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
-from sparcell.tracking.facing import Box, cut_pairs, fill_gap, gap_between
+from sparcell.tracking.cut import centres_of_parts
+from sparcell.tracking.facing import LARGEST, Box, cut_pairs, fill_gap, gap_between
 
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 LabelReader = Callable[[int, int], NDArray[np.int32] | None]
 
 SAME = 0.5
 """Share of the smaller object, in the part that both tiles show, that makes two the same."""
+CLOSE = 0.4
+"""Distance of the probable centres of two parts of one cell, in diameters."""
 KEPT_FRAMES = 5
 
 
@@ -60,6 +65,8 @@ class WellFrame:
         It touches the border of the well, not only a gap between tiles.
     covered : int
         Pixels that some tile shows.
+    centres : (n, 2) float64
+        Where the whole object probably has its centre, y and x in px.
     """
 
     labels: NDArray[np.int32]
@@ -68,6 +75,7 @@ class WellFrame:
     is_cut: NDArray[np.bool_]
     at_border: NDArray[np.bool_]
     covered: int
+    centres: Floats
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ class Mosaic:
             pairs = cut_pairs(shown[a], shown[b], *boxes, self.diameter)
             canvas.join(a, b, pairs)
             fill_gap(canvas.labels, canvas.begin[a], shown[a], boxes, pairs)
-        return canvas.finish(gaps)
+        return canvas.finish(gaps, self.diameter)
 
 
 class _Canvas:
@@ -148,6 +156,7 @@ class _Canvas:
         self._covered = np.zeros(shape, np.bool_)
         self._count = 0
         self._same: list[tuple[int, int]] = []
+        self._shown: list[tuple[Box, NDArray[np.int32]]] = []
         self._tiles, self._ids, self._areas = [[np.zeros(1, np.int64)] for _ in range(3)]
 
     def add(self, tile: int, labels: NDArray[np.int32], box: Box, present: Integers) -> None:
@@ -161,54 +170,90 @@ class _Canvas:
         self.begin[tile] = self._count
         numbers = np.where(labels > 0, labels + self._count, 0).astype(np.int32)
         self._count += len(ids)
-        there, covered = self.labels[box.slices], self._covered[box.slices]
-        self._same += _same(there, numbers, covered)
+        for other, shown in self._shown:
+            shared = box.shared(other)
+            self._same += _same(shown[shared.within(other)], numbers[shared.within(box)])
+        self._shown.append((box, numbers))
+        there = self.labels[box.slices]
         np.copyto(there, numbers, where=there == 0)
-        covered[:] = True
+        self._covered[box.slices] = True
 
     def join(self, first: int, second: int, pairs: Integers) -> None:
         """Make one object of two, by their ids in their tiles, (P, 2)."""
         begin = np.array([self.begin[first], self.begin[second]])
         self._same += [(a, b) for a, b in (pairs + begin).tolist()]
 
-    def finish(self, gaps: list[Box]) -> WellFrame:
-        """Number the objects 1..n."""
+    def finish(self, gaps: list[Box], diameter: float) -> WellFrame:
+        """Number the objects 1..n, once parts of cells on both sides of a gap are joined."""
+        beside = _beside(~self._covered)
+        labels, largest = self._number()
+        is_cut = _touching(labels, beside, len(largest))
+        centres = centres_of_parts(labels, beside, is_cut, diameter)
+        pairs = self._close_parts(largest, is_cut, centres, diameter)
+        if len(pairs):
+            self._same += [(a, b) for a, b in largest[pairs].tolist()]
+            labels, largest = self._number()
+            is_cut = _touching(labels, beside, len(largest))
+            centres = centres_of_parts(labels, beside, is_cut, diameter)
+        inside = self._covered.copy()
+        for gap in gaps:
+            inside[gap.slices] = True
+        tiles, ids, _ = self._parts()
+        return WellFrame(
+            labels,
+            tiles[largest],
+            ids[largest],
+            is_cut,
+            _touching(labels, _beside(~inside), len(largest)),
+            int(self._covered.sum()),
+            centres,
+        )
+
+    def _parts(self) -> tuple[Integers, Integers, Integers]:
+        """Tile, id and area of each part by its number; part 0 is none."""
+        tiles, ids, areas = (np.concatenate(p) for p in (self._tiles, self._ids, self._areas))
+        return tiles, ids, areas
+
+    def _number(self) -> tuple[NDArray[np.int32], Integers]:
+        """Labels 1..n, and the number of the largest part of each object."""
         count = self._count + 1
         a, b = np.array(self._same, np.int64).reshape(-1, 2).T
         graph = coo_matrix((np.ones(len(a)), (a, b)), (count, count))
         _, group = connected_components(graph, directed=False)
-        tiles, ids, areas = (np.concatenate(p) for p in (self._tiles, self._ids, self._areas))
+        areas = self._parts()[2]
         visible = np.bincount(self.labels.ravel(), minlength=count) > 0
         visible[0] = False
-        # Groups that can be seen, numbered by the largest part.
         order = np.lexsort((np.arange(count), -areas))
         order = order[np.isin(group[order], group[visible]) & (areas[order] > 0)]
-        _, largest = np.unique(group[order], return_index=True)
-        largest = order[np.sort(largest)]
+        _, first = np.unique(group[order], return_index=True)
+        largest = order[np.sort(first)]
         number = np.zeros(count, np.int32)
         number[group[largest]] = np.arange(1, len(largest) + 1)
         labels = number[group][self.labels] * (self.labels > 0)
-        is_cut = _touching(labels, ~self._covered, len(largest))
-        inside = self._covered.copy()
-        for gap in gaps:
-            inside[gap.slices] = True
-        at_border = _touching(labels, ~inside, len(largest))
-        covered = int(self._covered.sum())
-        return WellFrame(
-            labels.astype(np.int32), tiles[largest], ids[largest], is_cut, at_border, covered
-        )
+        return labels.astype(np.int32), largest
+
+    def _close_parts(
+        self, largest: Integers, is_cut: NDArray[np.bool_], centres: Floats, diameter: float
+    ) -> Integers:
+        """Pairs of cut objects of two tiles whose whole cells would have one place, (P, 2)."""
+        cut = np.flatnonzero(is_cut)
+        if len(cut) < 2:
+            return np.zeros((0, 2), np.int64)
+        pairs = cut[KDTree(centres[cut]).query_pairs(CLOSE * diameter, output_type="ndarray")]
+        tiles, _, areas = self._parts()
+        one, other = largest[pairs].T
+        small = areas[one] + areas[other] <= LARGEST * np.pi / 4 * diameter**2
+        return np.asarray(pairs[small & (tiles[one] != tiles[other])])
 
 
-def _same(
-    there: NDArray[np.int32], numbers: NDArray[np.int32], covered: NDArray[np.bool_]
-) -> Iterator[tuple[int, int]]:
+def _same(first: NDArray[np.int32], second: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
     """Objects of two pictures of one place that are the same; each has one partner at most."""
-    both = (there > 0) & (numbers > 0)
+    both = (first > 0) & (second > 0)
     pairs, shared = np.unique(
-        np.column_stack([there[both], numbers[both]]), axis=0, return_counts=True
+        np.column_stack([first[both], second[both]]), axis=0, return_counts=True
     )
     # Only what both show can be compared: the border cuts either.
-    old, new = (np.bincount(p[covered].ravel()) for p in (there, numbers))
+    old, new = np.bincount(first.ravel()), np.bincount(second.ravel())
     part = shared / np.minimum(old[pairs[:, 0]], new[pairs[:, 1]])
     taken: set[int] = set()
     for k in np.argsort(-shared, kind="stable"):
@@ -218,11 +263,16 @@ def _same(
             yield a, b
 
 
+def _beside(outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels beside what is outside, or at the border of the picture."""
+    near: NDArray[np.bool_] = binary_dilation(outside, np.ones((3, 3), np.bool_), border_value=1)
+    return near
+
+
 def _touching(
-    labels: NDArray[np.int32], outside: NDArray[np.bool_], count: int
+    labels: NDArray[np.int32], beside: NDArray[np.bool_], count: int
 ) -> NDArray[np.bool_]:
-    """Which objects 1..n touch what is outside, or the border of the picture, (n,)."""
-    near = binary_dilation(outside, np.ones((3, 3), np.bool_), border_value=1)
+    """Which objects 1..n have a pixel among some, (n,)."""
     found = np.zeros(count + 1, np.bool_)
-    found[labels[near]] = True
+    found[labels[beside]] = True
     return found[1:]

@@ -78,8 +78,9 @@ def track_well(
     joined = join_tiles(well, partial(follow_movie, pictures=pictures, shifts=shifts))
     table, objects = joined.measure()
     path = stand_still(joined.movie.frames)
-    result = _link(joined.movie, table, objects, path, given, fast)
-    return joined.movie, replace(result, well=joined)
+    # Gaps between tiles cut cells: these are linked by where the whole probably is.
+    result = _link(joined.movie, table, joined.completed(objects), path, given, fast)
+    return joined.movie, replace(result, objects=objects, well=joined)
 
 
 def follow_movie(

@@ -123,6 +123,14 @@ class WellMovie:
         whole = table.assign(touches_border=np.concatenate(cuts))
         return table, MovieObjects.of_table(whole, self.movie.frames, self.movie.labels.shape)
 
+    def completed(self, objects: MovieObjects) -> MovieObjects:
+        """Return the objects at the probable centres of whole cells, to be linked."""
+        frames = range(self.movie.frames)
+        centres = np.concatenate([self.mosaic.frame(t).centres for t in frames])
+        return replace(
+            objects, places=np.where(objects.at_border[:, None], centres, objects.places)
+        )
+
     def _file(self, tile: int, t: int) -> str:
         """Name of the label image of a tile in a frame of the well."""
         names = self.well.tiles[tile].names
