@@ -198,7 +198,7 @@ def test_an_export_can_also_take_what_the_model_is_sure_of(tmp_path: Path) -> No
     rows = pd.read_csv(root / "queue.csv")
     rows["uncertainty"] = rows["object"].map({1: 0.9, 2: 0.2, 3: 0.21, 4: 0.05})
     rows.to_csv(root / "queue.csv", index=False)
-    correction = open_correction(root)
+    correction = open_correction(root).model_copy(update={"model": "nuclei"})
     ask(open_field(correction), "accept", 1)
     start = squares(*SQUARES)
     for confident, learned in ((None, {1}), (0.0, {1}), (0.2, {1, 2, 4}), (1.0, {1, 2, 3, 4})):

@@ -27,6 +27,7 @@ from sparcell.review import (
     export_corrections,
     open_correction,
 )
+from sparcell.review.exporting_corrections import CONFIDENT
 from sparcell.review.new_correction import prediction_settings
 from sparcell.review.patches import box_of, to_patch
 from sparcell.review.proposals import Proposer
@@ -203,7 +204,7 @@ class OpenCorrection:
             for field in self._fields.values():
                 if field.done:
                     field.save()
-            return export_corrections(self.correction, out)
+            return export_corrections(self.correction, out, CONFIDENT)
 
     def _stacks(self) -> dict[str, int | None]:
         """Images whose edit is undone and done again next, whichever is on the screen."""

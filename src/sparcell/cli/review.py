@@ -138,11 +138,14 @@ def export(
     ),
     model: str = typer.Option(None, help="Of a session: model whose objects become labels."),
     confident: float = typer.Option(
-        None,
+        0.2,
         min=0,
         max=1,
         help="Of a correction: also take unjudged objects of at most this uncertainty, and the "
         "background without candidates.",
+    ),
+    judged_only: bool = typer.Option(
+        False, "--judged-only", help="Of a correction: ignore all that nobody judged."
     ),
 ) -> None:
     """Make a dataset of verdicts or corrections, to train on."""
@@ -150,6 +153,6 @@ def export(
     from sparcell.review.correction import CORRECTION_FILE
 
     if (session / CORRECTION_FILE).is_file():
-        export_corrections(open_correction(session), out, confident)
+        export_corrections(open_correction(session), out, None if judged_only else confident)
     else:
         export_review(open_session(session), out, by, model)

@@ -135,7 +135,7 @@ def correction(
         0.05, min=0, max=1, help="Share of wrong verdicts, 0 to 1.", rich_help_panel=DESIGN
     ),
     confident: float = typer.Option(
-        None,
+        0.2,
         min=0,
         max=1,
         help="Also learn from unjudged objects of at most this uncertainty.",

@@ -20,6 +20,7 @@ from sparcell.review import (
     export_corrections,
     open_correction,
 )
+from sparcell.review.exporting_corrections import CONFIDENT
 from sparcell.review.new_correction import prediction_settings
 from sparcell.review.proposals import Proposer
 from sparcell.system.lock import lock_folder
@@ -94,8 +95,8 @@ class CorrectionDock(Container):
         self._locked.close()
 
     def export(self, out: Path) -> Path:
-        """Write a dataset of what was judged; see `sparcell.review.export_corrections`."""
-        return export_corrections(self.correction, out)
+        """Write a dataset of the corrections; see `sparcell.review.export_corrections`."""
+        return export_corrections(self.correction, out, CONFIDENT)
 
     def step(self, by: int) -> None:
         """Go to the next object in the queue that nobody has judged, or back to the one before."""

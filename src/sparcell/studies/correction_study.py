@@ -42,6 +42,7 @@ from sparcell.models import load_model
 from sparcell.prediction.predict import predict
 from sparcell.prediction.settings import PredictSettings
 from sparcell.review import Correction, new_correction, open_correction
+from sparcell.review.exporting_corrections import CONFIDENT
 from sparcell.studies.annotating import ARMS, annotate
 from sparcell.studies.retraining import retrain
 from sparcell.studies.simulated_expert import MISTAKES, SAME_OBJECT
@@ -72,8 +73,8 @@ class CorrectionStudy:
         Number of training images that are corrected, the first by name; 0 for all.
     mistakes : float
         Share of wrong verdicts, 0 to 1.
-    confident : float, optional
-        Largest uncertainty of objects that nobody judged and that are learned from all the same.
+    confident : float or None
+        See `sparcell.review.export_corrections`.
     settings : tuple of str
         Other settings of the recipe, ``fit.max_steps=100``.
     """
@@ -85,7 +86,7 @@ class CorrectionStudy:
     seeds: int = 3
     images: int = 0
     mistakes: float = MISTAKES
-    confident: float | None = None
+    confident: float | None = CONFIDENT
     settings: tuple[str, ...] = ()
 
 
