@@ -25,6 +25,7 @@ from sparcell.measurement.count_table import (
     count_planes,
     read_counts,
     typical_areas,
+    write_counts,
 )
 
 few = settings(deadline=None, max_examples=40)
@@ -168,5 +169,6 @@ def test_counts_of_earlier_versions_are_read_by_their_names_of_now(tmp_path):
     assert read_counts(tmp_path / "counts.csv").to_dict("records") == [
         {"image": "a", "count": 3, "count_by_area": 2.5, "needs_a_look": False}
     ]
-    (tmp_path / "both.csv").write_text("image,count,objects,n_objects\na,3,3,3\n")
+    write_counts(pd.DataFrame({"image": ["a"], "count": [3]}), tmp_path / "both.csv")
+    assert (tmp_path / "both.csv").read_text() == "image,count,objects,n_objects\na,3,3,3\n"
     assert read_counts(tmp_path / "both.csv").to_dict("records") == [{"image": "a", "count": 3}]

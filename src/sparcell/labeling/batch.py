@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FORMER_NAMES = {"n_objects": "count", "median_diameter": "diameter_px"}
+"""Columns of quality.csv in earlier versions, and their present names."""
+
 RENAMED = {"thesis": "salomon2023"}
 """Old names of presets, which are understood for one release."""
 SOURCES = ("stain", "points")
@@ -204,7 +207,9 @@ def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
     # Names that are no text are written as escapes.
     texts = [{k: printable(v) if isinstance(v, str) else v for k, v in r.items()} for r in rows]
     table = pandas.DataFrame(texts)
-    write_table(table.round(5), target / "quality.csv")
+    # Scripts that were written for earlier versions read the former names, too.
+    known = {name: table[now] for name, now in FORMER_NAMES.items() if now in table}
+    write_table(table.assign(**known).round(5), target / "quality.csv")
     return table
 
 

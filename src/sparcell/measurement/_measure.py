@@ -19,6 +19,7 @@ from sparcell.measurement.count_table import (
     complete_counts,
     count_planes,
     say_doubts,
+    write_counts,
 )
 from sparcell.measurement.counts import count_components
 from sparcell.measurement.objects import complete_table, object_table
@@ -150,7 +151,7 @@ def write_tables(
     objects = pd.concat(tables, ignore_index=True)
     counts = complete_counts(planes, objects, typical)
     write_table(objects, out / "objects.csv")
-    write_table(counts, out / "counts.csv")
+    write_counts(counts, out / "counts.csv")
     if doubts := say_doubts(counts):
         logger.warning(doubts)
     image_wells = write_well_tables(counts, options.find_wells(names), out, options)

@@ -171,6 +171,23 @@ def say_doubts(counts: pd.DataFrame) -> str:
     return f"{of} {verb} a look: see the column note of counts.csv"
 
 
+def write_counts(
+    table: pd.DataFrame, path: Path, former: Sequence[str] = ("objects", "n_objects")
+) -> None:
+    """Write a table of counts, which repeats the column count under its former names.
+
+    Scripts that were written for earlier versions read them.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    from sparcell.io import write_table
+
+    write_table(table.assign(**{name: table["count"] for name in former}), path)
+
+
 def read_counts(path: Path) -> pd.DataFrame:
     """Read a table of counts, also of an earlier version, with the names of this one.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sparcell.core.errors import InputError
 from sparcell.core.text import counted
-from sparcell.measurement.count_table import FORMER_NAMES
+from sparcell.measurement.count_table import FORMER_NAMES, write_counts
 from sparcell.measurement.counts import stack_note
 from sparcell.measurement.database import write_database
 from sparcell.measurement.movies import find_movies
@@ -185,7 +185,7 @@ def write_well_tables(
     _say_notes(counts, wells)
     counts = counts.drop(columns=["well", "field"], errors="ignore")
     summary = summarise_wells(counts, wells)
-    write_table(summary, out / "wells.csv")
+    write_counts(summary, out / "wells.csv", former=["n_objects"])
     growth = doubling_times(summary)
     write_table(growth, out / "growth.csv")
     conditions = summarise_conditions(summary)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
-from sparcell.io import open_image, write_table
+from sparcell.io import open_image
 from sparcell.measurement import stack_note
+from sparcell.measurement.count_table import write_counts
 from sparcell.measurement.names import Wells
 from sparcell.measurement.result_tables import (
     DEFAULT_TABLES,
@@ -303,7 +304,7 @@ class InstanceTask(PredictionTask):
     ) -> TaskResults:
         """Count the objects of every plane and well."""
         counts = count_objects(items, model, scales, fits)
-        write_table(counts, out / "counts.csv")
+        write_counts(counts, out / "counts.csv")
         wells = self._write_wells([item.name for item in items], counts, out, tables)
         named = {item.name: scales[item.name] for item in items if item.name in scales}
         if resized := say_resized(named, len(items), model.spec.objects[1]):
