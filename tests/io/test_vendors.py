@@ -47,7 +47,7 @@ def test_without_its_library_a_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, LIBRARIES[suffix], None)
     path = tmp_path / f"a{suffix.upper()}"
     path.write_bytes(b"something")
-    with pytest.raises(InputError, match=r"not installed.*pip install 'sparcell\[formats\]'"):
+    with pytest.raises(InputError, match=r'To read it: pip install "sparcell\[formats\]"'):
         open_image(path)
     assert list_images([tmp_path]) == [path]
 

@@ -45,7 +45,7 @@ def test_a_constant_image_shows_nothing() -> None:
     stack = np.zeros((2, 8, 8), np.uint8)
     stack[0, 0] = 9
     stack[1] = 7
-    with pytest.raises(InputError, match=r"constant image \(every pixel is 7\): a\.tif"):
+    with pytest.raises(InputError, match=r"constant channel 1 \(every pixel is 7\): a\.tif"):
         Scaling.measure(Image(stack, "CYX", source="a.tif"), Normalise())
 
 

@@ -130,7 +130,7 @@ def test_pseudo_labels_are_right_and_not_given_twice(mixed: Path, tmp_path: Path
     assert teacher is not None
     places, summary = add_pseudo_labels(teacher, tmp_path)
     assert summary["fields"] == summary["fields_without_annotation"] == len(places) == 3
-    assert f"{summary['objects']} objects of 3 of 3 fields" in caplog.text
+    assert f"{summary['objects']} objects of 3 of 3 images" in caplog.text
     truth = {name: ellipses(seed) for seed, name in ((6, "bare-train"), (7, "bare"))}
     for place in places:
         labels = check_labels(open_image(place.sample.files["labels"]).read_labels())
