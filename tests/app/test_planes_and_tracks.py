@@ -17,9 +17,13 @@ FRAMES = 6
 
 
 def moving(frame: int) -> np.ndarray:
-    """One square that moves to the right, and two from the fourth frame on in its place."""
+    """One square that moves to the right, and its halves from the fourth frame on."""
     x = 5 + 2 * frame
-    return squares((5, x)) if frame < 3 else squares((2, x), (16, x))
+    labels = squares((5, x))
+    if frame >= 3:
+        labels[:] = 0
+        labels[3:9, x : x + 10], labels[11:17, x : x + 10] = 1, 2
+    return labels
 
 
 @pytest.fixture
