@@ -13,22 +13,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from sparcell.core.dataset import Dataset, Sample
-from sparcell.core.errors import InputError, first_line
+from sparcell.core.errors import InputError
 from sparcell.core.files import sha256
 from sparcell.core.labels import Labels
 from sparcell.core.settings import Settings
 from sparcell.io import open_image
 from sparcell.review.queue import Queued
+from sparcell.review.stored import read_stored
 
 CORRECTION_FILE = "correction.json"
 QUEUE_FILE = "queue.csv"
@@ -182,19 +182,6 @@ def open_correction(folder: Path | str) -> Correction:
     InputError
         If the folder has none, or its file is damaged.
     """
-    path = Path(folder) / CORRECTION_FILE
-    if not path.is_file():
-        raise InputError(
-            f"no {CORRECTION_FILE} in {folder}",
-            "a correction",
-            "make one with `sparcell review correct`, or correct the path",
-        )
-    try:
-        content = json.loads(path.read_text("utf8"))
-        return Correction.model_validate({**content, "root": path.parent})
-    except (ValueError, TypeError, RecursionError, ValidationError) as error:
-        raise InputError(
-            f"a damaged {path} ({first_line(error)})",
-            "the file as it was written",
-            "restore it from a backup",
-        ) from error
+    return read_stored(
+        Correction, Path(folder) / CORRECTION_FILE, "a correction", "sparcell review correct"
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from sparcell.core.errors import InputError, first_line
 from sparcell.review.line_log import Line
+from sparcell.review.stored import parse_sent
 
 EditKind = Literal[
     "accept",
@@ -101,9 +101,4 @@ def parse_edit(content: Any) -> EditRequest:
     InputError
         If it is none.
     """
-    try:
-        return EditRequest.model_validate(content)
-    except ValidationError as error:
-        raise InputError(
-            f"an edit that cannot be used ({first_line(error)})", "an edit", "correct it"
-        ) from error
+    return parse_sent(EditRequest, content, "an edit")

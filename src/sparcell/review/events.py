@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from sparcell.core.errors import InputError, first_line
 from sparcell.review.line_log import Line, LineLog
+from sparcell.review.stored import parse_sent
 
 Kind = Literal[
     "extra", "missed", "unsure", "comment", "done", "reopen", "stain", "judge", "undo", "seal"
@@ -82,9 +82,4 @@ def parse_event(content: Any) -> Event:
     InputError
         If it is none.
     """
-    try:
-        return Event.model_validate(content)
-    except ValidationError as error:
-        raise InputError(
-            f"an event that cannot be used ({first_line(error)})", "an event", "correct it"
-        ) from error
+    return parse_sent(Event, content, "an event")

@@ -12,22 +12,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from sparcell.core.dataset import Dataset, Sample
-from sparcell.core.errors import InputError, first_line
+from sparcell.core.errors import InputError
 from sparcell.core.files import sha256
 from sparcell.core.labels import Labels
 from sparcell.core.settings import Settings
 from sparcell.io import open_image
 from sparcell.review.cases import Case, ReviewField
+from sparcell.review.stored import read_stored
 
 FILE = "session.json"
 CONSENSUS = "consensus"
@@ -161,22 +161,7 @@ def open_session(folder: Path | str) -> Session:
     InputError
         If the folder has none, or its file is damaged.
     """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        raise InputError(
-            f"no {FILE} in {folder}",
-            "a review session",
-            "make one with `sparcell review new`, or correct the path",
-        )
-    try:
-        content = json.loads(path.read_text("utf8"))
-        return Session.model_validate({**content, "root": path.parent})
-    except (ValueError, TypeError, RecursionError, ValidationError) as error:
-        raise InputError(
-            f"a damaged {path} ({first_line(error)})",
-            "the file as it was written",
-            "restore it from a backup",
-        ) from error
+    return read_stored(Session, Path(folder) / FILE, "a review session", "sparcell review new")
 
 
 def diameters(labels: Labels) -> NDArray[np.float64]:
