@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,7 +154,7 @@ def _find_start(folder: Path, data: Path | None, model: str | None, split: str |
             "name the images with `data`",
         )
     if left := [sample.name for sample in samples if has_labels and sample.name not in labels]:
-        logger.info(f"{counted(len(left), 'image')} without labels are left out")
+        logger.info(f"Left out, without labels: {counted(len(left), 'image')}")
     kept = [sample for sample in samples if not has_labels or sample.name in labels]
     settings = _read_settings(folder)
     chosen = str(settings.get("model", "")) if model is None else model
@@ -199,8 +201,21 @@ def _views(
 ) -> list[Labels]:
     if network is None:
         return []
-    views = predict_views(*network, image, prediction_settings(predicted))
+    with _without_warnings():
+        views = predict_views(*network, image, prediction_settings(predicted))
     return [view.reshape(image.shape) for view in views]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence what `predict` has said of the images already, and would say of each view anew."""
+    prediction = logging.getLogger("sparcell.prediction")
+    level = prediction.level
+    prediction.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        prediction.setLevel(level)
 
 
 def _read_labels(place: ImageSource | None, sample: Sample, image: Image) -> Labels:
