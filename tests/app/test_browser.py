@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-import socket
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
-import uvicorn
-from app.apps import TOKENS, make_folder
+from app.apps import make_folder
+from app.serving import served
 from scipy import ndimage
 
-from sparcell.app.access import Access
-from sparcell.app.server import create_app
 from sparcell.io import open_image
 from sparcell.review import ExpertReview, open_session
-
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +22,8 @@ def address(tmp_path_factory):
     """Serve a folder in a thread; give the address and the folder."""
     root = tmp_path_factory.mktemp("folder")
     make_folder(root)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    app = create_app(root, Access(dict(TOKENS), frozenset({f"127.0.0.1:{port}"})))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}", root
-    server.should_exit = True
-    thread.join()
+    with served(root) as url:
+        yield url, root
 
 
 @pytest.fixture
@@ -183,30 +154,22 @@ def test_a_mark_survives_a_lost_connection(browser, address, tmp_path_factory) -
     """What the server did not acknowledge is kept, and sent again after a reload."""
     root = tmp_path_factory.mktemp("lost")
     make_folder(root)
-    port = socket.create_server(("127.0.0.1", 0)).getsockname()[1]
-    access = Access(dict(TOKENS), frozenset({f"127.0.0.1:{port}"}))
-    server = uvicorn.Server(uvicorn.Config(create_app(root, access), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"http://127.0.0.1:{port}/#token=token-anna")
-    page.locator(".cards a", has_text="session").click()
-    page.wait_for_selector("text=Case 1 of")
-    context.set_offline(True)
-    page.keyboard.press("n")
-    page.keyboard.press("x")
-    page.wait_for_selector("text=NOT saved yet")
-    log = root / "session" / "anna.jsonl"
-    assert not log.exists()
-    context.set_offline(False)
-    page.wait_for_selector("text=✕ 1 false")
-    assert len(log.read_text().splitlines()) == 1
-    context.close()
-    server.should_exit = True
-    thread.join()
+    with served(root) as url:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{url}/#token=token-anna")
+        page.locator(".cards a", has_text="session").click()
+        page.wait_for_selector("text=Case 1 of")
+        context.set_offline(True)
+        page.keyboard.press("n")
+        page.keyboard.press("x")
+        page.wait_for_selector("text=NOT saved yet")
+        log = root / "session" / "anna.jsonl"
+        assert not log.exists()
+        context.set_offline(False)
+        page.wait_for_selector("text=✕ 1 false")
+        assert len(log.read_text().splitlines()) == 1
+        context.close()
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 
 import numpy as np
 import pytest
@@ -11,13 +10,7 @@ from app.serving import served
 
 from sparcell.io import write_image
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = pytest.mark.slow
 HEIGHT, WIDTH = 700, 900
 MATCHED, EDGE = (86, 180, 233), (24, 28, 34)
 ZOOMS = (0.3, 0.5, 0.71, 1.0, 1.3, 2.0, 3.7, 6.0, 11.0, 40.0)
@@ -45,14 +38,6 @@ PAN = """([dx, dy]) => {
   viewer.render();
   return viewer.origin();
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 def read_canvas(page) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,11 @@ from sparcell.cli.forms import CommandForms
 from sparcell.core.dataset import Dataset
 from sparcell.io import open_image, write_image
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+pytestmark = pytest.mark.slow
 LONG_MS = 600_000
 KEYS = 12
+DRAWN = 20
+"""Objects in an image."""
 
 
 @pytest.fixture
@@ -66,10 +61,9 @@ def run(page, address: str, command: str, **values: str) -> None:
     assert state == "done", job.inner_text()
 
 
-def test_from_images_to_the_verdict_on_the_new_model(root: Path) -> None:
+def test_from_images_to_the_verdict_on_the_new_model(browser, root: Path) -> None:
     faults: list[str] = []
-    with sync_api.sync_playwright() as playwright, served(root, CommandForms()) as address:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with served(root, CommandForms()) as address:
         page = browser.new_page(viewport={"width": 1200, "height": 800})
         page.set_default_timeout(LONG_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -78,7 +72,7 @@ def test_from_images_to_the_verdict_on_the_new_model(root: Path) -> None:
         run(page, address, "predict", model="nuclei", inputs="data", out="counted")
         run(page, address, "review correct", folder="counted", out="correction")
         page.goto(f"{address}/#/")
-        page.click("text=correction")
+        page.locator(".cards a", has_text="correction").click()
         page.wait_for_selector(".stage > canvas")
         for _ in range(KEYS):
             page.wait_for_function(
@@ -96,10 +90,11 @@ def test_from_images_to_the_verdict_on_the_new_model(root: Path) -> None:
         page.goto(f"{address}/#/compare")
         page.wait_for_selector(".verdict")
         shown = page.inner_text(".verdict")
-        browser.close()
+        page.close()
     corrected = Dataset.open(root / "corrected").having("labels")
     found = [open_image(sample.files["labels"]).read_labels().max() for sample in corrected.samples]
-    assert 1 <= sum(found) <= KEYS
+    # Judged objects, and those of which the model is sure; never more than are drawn.
+    assert sum(found) >= KEYS and max(found) <= DRAWN
     stored = json.loads((root / "comparison/comparison.json").read_text())
     assert stored["sentence"] == shown and len(stored["images"]) == 6
     assert not (root / "models").exists() and faults == []

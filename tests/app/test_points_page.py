@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from sparcell.io import open_sample, write_image
 from sparcell.io.points import read_points
 
 CENTRES = [[y + 4.5, x + 4.5] for y, x in SQUARES]
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
@@ -89,13 +87,10 @@ def test_each_point_gets_an_outline(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium")
-def test_clicks_in_the_browser_add_remove_and_undo(folder: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_clicks_in_the_browser_add_remove_and_undo(browser, folder: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright, served(folder) as url:
-        page = playwright.chromium.launch(executable_path=CHROMIUM, args=flags).new_page()
+    with served(folder) as url:
+        page = browser.new_page()
         page.goto(f"{url}/#token=token-owner")
         page.click("a[href^='#/points/']")
         page.wait_for_selector("text=0 points")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,6 @@ from pictures import grid, stain_of
 from sparcell.cli.forms import CommandForms
 from sparcell.io import write_image
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 LONG_MS = 120_000
 
 
@@ -40,10 +35,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_from_the_form_to_the_result_and_the_decision(root: Path) -> None:
+def test_from_the_form_to_the_result_and_the_decision(browser, root: Path) -> None:
     faults: list[str] = []
-    with sync_api.sync_playwright() as playwright, served(root, CommandForms()) as address:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with served(root, CommandForms()) as address:
         page = browser.new_page(viewport={"width": 1000, "height": 800})
         page.set_default_timeout(LONG_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -94,6 +88,6 @@ def test_from_the_form_to_the_result_and_the_decision(root: Path) -> None:
         page.click("text=Keep the new model")
         page.click("dialog button:has-text('Keep it')")
         page.wait_for_selector("text=Kept as models/run.zip.")
-        browser.close()
+        page.close()
     assert (root / "models/run.zip").is_file()
     assert faults == []

@@ -18,10 +18,10 @@ from sparcell.cli import main
 from sparcell.core.errors import InputError
 from sparcell.io import open_image, read_table, write_image
 from sparcell.models import Model
-from sparcell.prediction import tasks
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.predict import Summary, predict
 from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.tasks import find_objects
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +119,14 @@ def test_a_fault_of_our_own_costs_one_image(
 ) -> None:
     for name in "abc":
         write_image(tmp_path / "in" / f"{name}.tif", squares(3), "YX")
-    whole = tasks.predict_instances
+    whole = find_objects.predict_instances
 
     def fail(view: object, labels: Path, *more: object) -> None:
         if labels.stem == "b":
             raise KeyError("omero")
         whole(view, labels, *more)
 
-    monkeypatch.setattr(tasks, "predict_instances", fail)
+    monkeypatch.setattr(find_objects, "predict_instances", fail)
     summary = run(model, tmp_path / "in", tmp_path / "out")
     assert summary.counts["image"].tolist() == ["a", "c"]
     (reason,) = summary.failures.values()
