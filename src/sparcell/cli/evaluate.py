@@ -6,14 +6,19 @@ import logging
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from sparcell.evaluation import CorrelationWindows
 
 logger = logging.getLogger(__name__)
 
 GROUPS, OBJECTS, TRACKS = "Groups of images", "Objects", "Tracks"
 WRITTEN, STAINS = "Tables and pictures", "Stains"
+SMALLEST_WINDOW = 8
+"""Side of the smallest window of a stain that can be correlated, px."""
 
 
 class TrackRules(StrEnum):
@@ -135,8 +140,8 @@ def evaluate(
     from sparcell.core.errors import InputError
     from sparcell.core.files import write_json
     from sparcell.core.progress import console
-    from sparcell.evaluation import CorrelationWindows, read_groups
     from sparcell.evaluation import evaluate as run
+    from sparcell.evaluation import read_groups
     from sparcell.evaluation.in_words import count_sentences
     from sparcell.io import write_table
 
@@ -151,33 +156,13 @@ def evaluate(
                 "tracked movies",
                 "leave the others out",
             )
-        tracked = run(truth, prediction, metric="tracks", fields=fields, rules=track_rules.value)
-        console.print(tracked.table())
-        if json:
-            write_json(json, tracked.to_json())
+        _evaluate_tracks(truth, prediction, fields, track_rules, json)
         return
     if stain:
         if by:
             raise InputError("--by with --stain", "label images", "leave one of them out")
-        if (windows is None) != (nuclei is None) or (windows is not None and windows < 8):
-            raise InputError(
-                "--windows or --nuclei alone, or windows below 8 px",
-                "both: the size of the windows, and where nuclei are",
-                "for example --windows 512 --nuclei mydata/labels",
-            )
-        correlated = run(
-            [truth, *more_truth],
-            prediction,
-            metric="stain",
-            ignore=ignore,
-            fields=fields,
-            windows=CorrelationWindows(nuclei, windows) if windows else None,
-            skip_failures=True,
-        )
-        console.print(correlated.table())
-        if json:
-            write_json(json, correlated.to_json())
-        _report_failures(correlated.failures)
+        compared = _stain_windows(windows, nuclei)
+        _evaluate_stains([truth, *more_truth], prediction, ignore, fields, compared, json)
         return
     grouped = read_groups(by, truth, groups) if by else None
     result = run(
@@ -215,6 +200,64 @@ def evaluate(
     if errors and result.objects is not None:
         write_table(result.objects, errors)
     _report_failures(result.failures)
+
+
+def _evaluate_tracks(
+    truth: Path, prediction: Path, fields: list[str], rules: TrackRules, json: Path | None
+) -> None:
+    """Score tracked movies."""
+    from sparcell.core.files import write_json
+    from sparcell.core.progress import console
+    from sparcell.evaluation import evaluate as run
+
+    tracked = run(truth, prediction, metric="tracks", fields=fields, rules=rules.value)
+    console.print(tracked.table())
+    if json:
+        write_json(json, tracked.to_json())
+
+
+def _evaluate_stains(
+    truth: list[Path],
+    prediction: Path,
+    ignore: Path | None,
+    fields: list[str],
+    windows: CorrelationWindows | None,
+    json: Path | None,
+) -> None:
+    """Score predicted stains, the true ones in the order of the channels."""
+    from sparcell.core.files import write_json
+    from sparcell.core.progress import console
+    from sparcell.evaluation import evaluate as run
+
+    correlated = run(
+        truth,
+        prediction,
+        metric="stain",
+        ignore=ignore,
+        fields=fields,
+        windows=windows,
+        skip_failures=True,
+    )
+    console.print(correlated.table())
+    if json:
+        write_json(json, correlated.to_json())
+    _report_failures(correlated.failures)
+
+
+def _stain_windows(size: int | None, nuclei: Path | None) -> CorrelationWindows | None:
+    """Return the windows to compare, if any are asked for."""
+    from sparcell.core.errors import InputError
+    from sparcell.evaluation import CorrelationWindows
+
+    if size is None and nuclei is None:
+        return None
+    if size is None or nuclei is None or size < SMALLEST_WINDOW:
+        raise InputError(
+            f"--windows or --nuclei alone, or windows below {SMALLEST_WINDOW} px",
+            "both: the size of the windows, and where nuclei are",
+            "for example --windows 512 --nuclei mydata/labels",
+        )
+    return CorrelationWindows(nuclei, size)
 
 
 def _report_failures(failures: Mapping[str, str]) -> None:
