@@ -13,22 +13,20 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import sha256
 from sparcell.core.labels import Labels
 from sparcell.core.settings import Settings
 from sparcell.io import open_image
 from sparcell.review.queue import Queued
-from sparcell.review.stored import read_stored
+from sparcell.review.stored import DatasetFolder, read_stored
 
 CORRECTION_FILE = "correction.json"
 QUEUE_FILE = "queue.csv"
@@ -62,17 +60,13 @@ class CorrectedImage(Settings, frozen=True, extra="forbid"):
     shape: tuple[int, int]
 
 
-class Correction(Settings):
+class Correction(DatasetFolder):
     """A correction as it was made; the edits are in logs beside it.
+
+    It has what a `DatasetFolder` has, and more.
 
     Attributes
     ----------
-    root : Path
-        Its folder.
-    version : int
-        Of the file's format.
-    dataset : str
-        Folder of the images, relative to `root` where both are on one drive.
     labels_of : str
         Folder that the labels were copied from.
     model : str
@@ -81,23 +75,13 @@ class Correction(Settings):
         Settings of the prediction that matter to the model: ``diameter`` and ``channels``.
     diameter : float
         Median diameter of all objects, px; 0 where there is none.
-    seed : int
-    created : str
-        UTC, ISO 8601.
     images : tuple of CorrectedImage
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    root: Path = Field(exclude=True)
-    version: int = 1
-    dataset: str
     labels_of: str
     model: str = ""
     predicted: dict[str, Any] = Field(default_factory=dict)
     diameter: float = 0.0
-    seed: int
-    created: str
     images: tuple[CorrectedImage, ...]
 
     def image(self, name: str) -> CorrectedImage:
@@ -147,31 +131,6 @@ class Correction(Settings):
         """All objects in the order in which they are shown."""
         rows = pd.read_csv(self.root / QUEUE_FILE, dtype={"field": str}, keep_default_na=False)
         return [Queued(*row) for row in rows[list(Queued._fields)].itertuples(index=False)]
-
-    @cached_property
-    def dataset_root(self) -> Path:
-        """Folder of the images."""
-        return Path(os.path.normpath(self.root / self.dataset))
-
-    def sample(self, name: str) -> Sample:
-        """Return an image of the dataset.
-
-        Raises
-        ------
-        InputError
-            If the dataset does not have it any more.
-        """
-        if name not in self._samples:
-            raise InputError(
-                f"no image {name} in {self.dataset_root}",
-                "the images that the correction was made of",
-                "put them back",
-            )
-        return self._samples[name]
-
-    @cached_property
-    def _samples(self) -> dict[str, Sample]:
-        return {sample.name: sample for sample in Dataset.open(self.dataset_root).samples}
 
 
 def open_correction(folder: Path | str) -> Correction:

@@ -12,42 +12,31 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
 
-from sparcell.core.dataset import Dataset, Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import sha256
 from sparcell.core.labels import Labels
-from sparcell.core.settings import Settings
 from sparcell.io import open_image
 from sparcell.review.cases import Case, ReviewField
-from sparcell.review.stored import read_stored
+from sparcell.review.stored import DatasetFolder, read_stored
 
 FILE = "session.json"
 CONSENSUS = "consensus"
 """Name of the log in which disagreements are judged; no expert has this name."""
 
 
-class Session(Settings):
+class Session(DatasetFolder):
     """A session as it was made; it does not change.
+
+    It has what a `DatasetFolder` has, and more.
 
     Attributes
     ----------
-    root : Path
-        Its folder.
-    version : int
-        Of the file's format.
-    dataset : str
-        Folder of the images, relative to `root` where both are on one drive.
-    seed : int
-    created : str
-        UTC, ISO 8601.
     experts : tuple of str
     models : tuple of str
         In the order in which they were named.
@@ -57,13 +46,6 @@ class Session(Settings):
     cases : tuple of Case
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    root: Path = Field(exclude=True)
-    version: int = 1
-    dataset: str
-    seed: int
-    created: str
     experts: tuple[str, ...]
     models: tuple[str, ...]
     by: str = ""
@@ -126,31 +108,6 @@ class Session(Settings):
                 "the objects that experts judge",
                 "restore the file from a backup",
             )
-
-    def sample(self, field: str) -> Sample:
-        """Return a field of the dataset, with its image and stain.
-
-        Raises
-        ------
-        InputError
-            If the dataset does not have it any more.
-        """
-        if field not in self._samples:
-            raise InputError(
-                f"no field {field} in {self.dataset_root}",
-                "the dataset that the session was made of",
-                "put the images back",
-            )
-        return self._samples[field]
-
-    @cached_property
-    def dataset_root(self) -> Path:
-        """Folder of the images."""
-        return Path(os.path.normpath(self.root / self.dataset))
-
-    @cached_property
-    def _samples(self) -> dict[str, Sample]:
-        return {sample.name: sample for sample in Dataset.open(self.dataset_root).samples}
 
 
 def open_session(folder: Path | str) -> Session:
