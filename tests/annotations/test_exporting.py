@@ -19,7 +19,7 @@ from pycocotools import mask as coco_masks
 from roifile import roiread
 from shapely.geometry import Polygon, shape
 
-from sparcell.annotations.exporting import export_labels
+from sparcell.annotations.exporting import export_labels, objects
 from sparcell.annotations.exporting.polygons import find_polygons
 from sparcell.annotations.importing import import_annotations
 from sparcell.core.errors import InputError
@@ -266,3 +266,23 @@ def test_label_images_with_a_table_of_colours(tmp_path: Path, count: int, mode: 
     image = open_image(tmp_path / "out" / "a.tif")
     np.testing.assert_array_equal(image.read_labels(), labels)
     assert image.pixel_size == pytest.approx(0.5)
+
+
+def test_objects_of_strips_are_those_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.zeros((50, 30), np.int32)
+    labels[2:5, 3:9] = 7
+    labels[8:35, 12:16] = 3  # Begins in the first strip and ends in the fourth.
+    labels[9:11, 20:25] = 9  # Crosses from the first into the second.
+    labels[40:49, 1:4] = 5
+    write_image(tmp_path / "a.tif", labels, "YX", labels=True)
+    image = open_image(tmp_path / "a.tif")
+    whole = {one.id: one for one in objects.read_objects(image, {})}
+    monkeypatch.setattr(objects, "STRIP", 10)
+    parts = list(objects.read_objects(image, {}))
+    assert [one.id for one in parts] == [3, 7, 9, 5]
+    for one in parts:
+        assert one.position == whole[one.id].position and one.area == whole[one.id].area
+        ((ring,),), ((expected,),) = one.polygons, whole[one.id].polygons
+        assert np.array_equal(ring, expected)

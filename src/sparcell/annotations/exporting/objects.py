@@ -12,7 +12,11 @@ from sparcell.annotations.derive import find_points
 from sparcell.annotations.exporting.polygons import Polygon, find_polygons
 from sparcell.core.image import Image, Plane
 from sparcell.core.image_files import stem
+from sparcell.core.labels import Labels
 from sparcell.io import read_table
+
+STRIP = 2048
+"""Rows of a large image that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class ExportedObject:
 def read_objects(
     image: Image, facts: dict[tuple[int, int, int], ObjectFacts]
 ) -> Iterator[ExportedObject]:
-    """Read the objects of a label image, plane by plane, in the order of their ids.
+    """Read the objects of a label image, plane by plane.
+
+    They come in the order of their ids, in each of the strips of `STRIP` rows in which they begin.
 
     Parameters
     ----------
@@ -62,16 +68,51 @@ def read_objects(
         From `read_facts`.
     """
     for plane in image.planes():
-        labels = image.read_labels(plane=plane)
-        polygons = find_polygons(labels)
-        ids = np.array([0, *polygons])
-        # find_points needs ids without gaps.
-        compact = np.searchsorted(ids, labels).astype(np.int32)
-        positions = find_points(compact).tolist()
-        areas = np.bincount(compact.ravel(), minlength=len(ids))[1:].tolist()
-        for number, (y, x), area in zip(polygons, positions, areas, strict=True):
-            known = facts.get((plane.t, plane.z, number), ObjectFacts())
-            yield ExportedObject(number, plane, polygons[number], (y, x), area, known)
+        for top, labels in _strips(image, plane):
+            polygons = find_polygons(labels)
+            ids = np.array([0, *polygons])
+            # find_points needs ids without gaps.
+            compact = np.searchsorted(ids, labels).astype(np.int32)
+            positions = find_points(compact).tolist()
+            areas = np.bincount(compact.ravel(), minlength=len(ids))[1:].tolist()
+            for (number, pieces), (y, x), area in zip(
+                polygons.items(), positions, areas, strict=True
+            ):
+                known = facts.get((plane.t, plane.z, number), ObjectFacts())
+                moved = [[ring + np.array([0, top]) for ring in piece] for piece in pieces]
+                yield ExportedObject(number, plane, moved, (y + top, x), area, known)
+
+
+def _strips(image: Image, plane: Plane) -> Iterator[tuple[int, Labels]]:
+    """Yield parts of a plane that hold whole objects: those that begin in one strip of rows.
+
+    Of large images a strip at a time is in memory, and what its objects need below it.
+
+    Yields
+    ------
+    top : int
+        First row of the part.
+    labels : (Y, X) int32
+    """
+    height = image.shape[0]
+    if height <= STRIP:
+        yield 0, image.read_labels(plane=plane)
+        return
+    tops = range(0, height, STRIP)
+    inside = [np.unique(_rows(image, plane, top, top + STRIP)) for top in tops]
+    seen = np.zeros(1, np.int32)
+    for number, top in enumerate(tops):
+        own = np.setdiff1d(inside[number], seen)
+        if not len(own):
+            continue
+        seen = np.union1d(seen, own)
+        last = max(at for at in range(number, len(tops)) if np.isin(own, inside[at]).any())
+        labels = _rows(image, plane, top, tops[last] + STRIP)
+        yield top, np.where(np.isin(labels, own), labels, 0)
+
+
+def _rows(image: Image, plane: Plane, start: int, stop: int) -> Labels:
+    return image.read_labels(slice(start, min(stop, image.shape[0])), slice(None), plane)
 
 
 def read_facts(labels: Path) -> dict[tuple[int, int, int], ObjectFacts]:
