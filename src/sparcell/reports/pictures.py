@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 LARGEST = 1024
 DASH = 4
 """Length of a dash and of a gap, px along an axis."""
+CROSS = 4
+"""Least length of an arm of a cross, px."""
 PANEL = 512
 GAP = 8
 SIZE_BARS = 16
+CURVE = "#0072b2"
 FOUND = tuple(channel / 255 for channel in MATCHED)
 SCORES = {"val_f1": "F1 at IoU 0.5", "val_pcc": "correlation with the stain"}
 
@@ -39,21 +42,24 @@ def draw_curves(metrics: DataFrame) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(metrics["epoch"], metrics["train_loss"], ".-", label="training", color="0.6")
     trained = metrics[metrics["epoch"] > 0]
-    left.plot(trained["epoch"], trained["val_loss"], ".-", label="validation", color="tab:blue")
-    left.set(xlabel="epoch", ylabel="loss")
-    if trained["val_loss"].min() > 0:
-        left.set_yscale("log")
+    # The loss of a single epoch is no curve.
+    panels = 2 if len(trained) > 1 else 1
+    figure = Figure(figsize=(4.5 * panels, 3.2), layout="constrained")
+    *others, right = figure.subplots(1, panels, squeeze=False)[0]
+    for left in others:
+        left.plot(metrics["epoch"], metrics["train_loss"], ".-", label="training", color="0.6")
+        left.plot(trained["epoch"], trained["val_loss"], ".-", label="check", color=CURVE)
+        left.set(xlabel="epoch", ylabel="loss: less is better")
+        if trained["val_loss"].min() > 0:
+            left.set_yscale("log")
     score = next(name for name in SCORES if name in metrics and metrics[name].notna().any())
-    right.plot(metrics["epoch"], metrics[score], ".-", color="tab:blue")
+    right.plot(metrics["epoch"], metrics[score], ".-", color=CURVE)
     best = metrics.iloc[int(metrics[score].to_numpy().argmax())]
-    right.plot(best["epoch"], best[score], "o", color="tab:blue", label="best")
+    right.plot(best["epoch"], best[score], "o", color=CURVE, label="best")
     right.axhline(metrics[score].iloc[0], color="0.6", linestyle=":", label="before training")
-    right.set(xlabel="epoch", ylabel=f"validation {SCORES[score]}", ylim=(0, 1))
-    for axis in (left, right):
+    right.set(xlabel="epoch", ylabel=f"{SCORES[score]}, check images", ylim=(0, 1))
+    for axis in (*others, right):
         axis.legend(frameon=False)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
@@ -138,6 +144,53 @@ def draw_agreement(
     # Dashes distinguish a missed object in grey print, too.
     dashed = (y + x) // DASH % 2 == 0
     picture[y[dashed], x[dashed]] = MISSED
+    return picture if pixel_size is None else draw_scale_bar(picture, pixel_size * step / factor)
+
+
+def draw_clicks(
+    image: NDArray[np.float32],
+    points: NDArray[np.floating],
+    found: Labels,
+    pixel_size: float | None = None,
+) -> NDArray[np.uint8]:
+    """Outline objects with and without a click on an image, and mark clicks without an object.
+
+    Parameters
+    ----------
+    image : (Y, X) float32
+    points : (N, 2) float
+        y and x of the clicks, px.
+    found : (Y, X) int32
+    pixel_size : float, optional
+        Edge of a pixel in um, for the scale bar.
+
+    Returns
+    -------
+    (Y, X, 3) uint8
+        `MATCHED` around an object with a click, `EXTRA` around one without; a cross of `MISSED`
+        for a click that has no object of its own. At most `LARGEST` px wide.
+    """
+    rows, columns = np.rint(points).astype(int).T
+    under = found[rows, columns]
+    first = np.zeros(len(under), bool)
+    first[np.unique(under, return_index=True)[1]] = True
+    hits = first & (under > 0)
+    step = -(-max(image.shape) // LARGEST)
+    factor = magnification(image[::step, ::step].shape)
+    grey, found = (magnified(part[::step, ::step]) for part in (stretch(image), found))
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    rims = outlines(found)
+    clicked = np.isin(found, under[hits])
+    picture[rims & clicked] = MATCHED
+    picture[rims & ~clicked] = EXTRA
+    arm = max(CROSS, max(picture.shape) // 150)
+    for y, x in (points[~hits] * factor / step).astype(int):
+        # A black rim shows the cross on bright cells.
+        for width, colour in ((3, (0, 0, 0)), (2, MISSED)):
+            grown = arm + width - 1
+            rows, columns = (slice(max(at - grown, 0), at + grown + 1) for at in (y, x))
+            picture[rows, max(x - width + 1, 0) : x + width] = colour
+            picture[max(y - width + 1, 0) : y + width, columns] = colour
     return picture if pixel_size is None else draw_scale_bar(picture, pixel_size * step / factor)
 
 

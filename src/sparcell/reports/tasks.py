@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.channel_selection import ChannelSelection
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.max_projection import project
@@ -22,6 +21,8 @@ from sparcell.evaluation.in_words import main_match
 from sparcell.io import open_image
 from sparcell.measurement.count_table import read_counts
 from sparcell.methods.task import IMAGE, INSTANCES
+from sparcell.reports.clicks import clicked_pictures, read_clicks
+from sparcell.reports.fields import OVERLAYS, open_part
 from sparcell.reports.pictures import (
     draw_agreement,
     draw_comparison,
@@ -29,13 +30,12 @@ from sparcell.reports.pictures import (
     draw_stains,
     png,
 )
-from sparcell.reports.verdict import Verdict, judge_counts
+from sparcell.reports.verdict import Verdict, judge_clicks, judge_counts
 
 logger = logging.getLogger(__name__)
 
-OVERLAYS = 6
 COMPARISONS = 3
-"""Test fields of which pictures are drawn."""
+"""Test images of which rows of pictures are drawn."""
 
 
 class Row(NamedTuple):
@@ -71,12 +71,20 @@ class InstanceReport(TaskReport):
 
     def parts(self, run: Path, record: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
         """Variables of ``report.html``."""
+        clicks = read_clicks(run) if not scores else {}
         return {
             "evaluation": scores,
+            "clicks": clicks,
             "rows": _rows(scores, record),
             "notes": _notes(scores),
-            "overlays": _overlays(run, record, scores),
-            "verdict": _verdict(run, record, scores),
+            "overlays": (
+                clicked_pictures(run, record, clicks) if clicks else _overlays(run, record, scores)
+            ),
+            "verdict": (
+                judge_clicks(clicks, record["evaluated_part"])
+                if clicks
+                else _verdict(run, record, scores)
+            ),
             "comparisons": _comparisons(run, record),
             "counts": _counts(run, scores),
             "sizes": _sizes(run, record),
@@ -95,6 +103,7 @@ REPORTS: dict[str, TaskReport] = {INSTANCES.name: InstanceReport(), IMAGE.name: 
 """Reports by the name of the task."""
 EMPTY: dict[str, Any] = {
     "evaluation": {},
+    "clicks": {},
     "rows": [],
     "notes": [],
     "overlays": [],
@@ -168,7 +177,7 @@ def _overlays(run: Path, record: dict[str, Any], scores: dict[str, Any]) -> list
     for name, field in fields[:OVERLAYS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
-            image, truth = _open(field, "image"), open_image(field["labels"])
+            image, truth = open_part(field, "image"), open_image(field["labels"])
             planes = image.read()
             picture = draw_agreement(
                 planes[len(planes) // 2],
@@ -248,7 +257,7 @@ def _comparisons(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     for name, field in fields[:COMPARISONS]:
         found = run / "predictions" / "labels" / f"{name}.tif"
         try:
-            stain, image = (project(_open(field, kind)).read() for kind in ("stain", "image"))
+            stain, image = (project(open_part(field, kind)).read() for kind in ("stain", "image"))
             truth, predicted = (open_image(path).read_labels() for path in (field["labels"], found))
             if stain.shape[-2:] != truth.shape:
                 raise InputError(
@@ -272,9 +281,9 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     for name, field in list(record.get("evaluated", {}).items())[:OVERLAYS]:
         found = run / "predictions" / "stain" / f"{name}.tif"
         try:
-            image = project(_open(field, "image")).read()
+            image = project(open_part(field, "image")).read()
             kinds = [kind for kind in field if kind.partition(":")[0] == "stain"]
-            true = [project(_open(field, kind)).read() for kind in kinds]
+            true = [project(open_part(field, kind)).read() for kind in kinds]
             predicted = project(open_image(found)).read()
             picture = draw_stains(image[len(image) // 2], np.concatenate(true), predicted)
         except InputError as error:
@@ -282,18 +291,6 @@ def _stain_pictures(run: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         pictures.append({"name": name, "picture": embed(png(picture))})
     return pictures
-
-
-def _open(field: dict[str, Any], kind: str) -> Image:
-    """Open image or stain of a field as the record names it."""
-    cut = _selections(field).get({"image": "images"}.get(kind, kind), {})
-    return ChannelSelection.model_validate(cut).of(open_image(field[kind]))
-
-
-def _selections(field: dict[str, Any]) -> dict[str, Any]:
-    """Channel selections of a field by kind; runs of versions before 0.2 call them excerpts."""
-    selections: dict[str, Any] = field.get("selections", field.get("excerpts", {}))
-    return selections
 
 
 def _counts(run: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:

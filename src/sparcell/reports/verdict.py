@@ -111,6 +111,37 @@ def judge_counts(
     return Verdict(level, sentences, _advice(level, match, len(fields), typical_diameter))
 
 
+def judge_clicks(clicks: Mapping[str, Any], part: str) -> Verdict:
+    """Judge a model by images that have a click on each object, and no outlines.
+
+    Parameters
+    ----------
+    clicks : mapping
+        As ``clicks.json`` of a run.
+    part : str
+        Part of the dataset that was compared: test or val.
+    """
+    made, objects, found = clicks["clicks"], clicks["objects"], clicks["found"]
+    images = clicks["images"].values()
+    if not made:
+        return judge_counts({}, part)
+    errors = [abs(one["objects"] - one["clicks"]) / max(one["clicks"], 1) for one in images]
+    f1 = 2 * found / (made + objects)
+    level = _level(max(float(np.mean(errors)), abs(objects - made) / made), f1, len(errors))
+    match = {"tp": found, "fp": clicks["extra"], "fn": clicks["missed"]}
+    return Verdict(
+        level,
+        [
+            f"Counted {objects}, there are {counted(made, 'point')} ({objects / made - 1:+.0%}).",
+            f"{found} of {made} points have an object of their own, {clicks['missed']} have none, "
+            f"{clicks['extra']} objects are extra.",
+            _basis(len(errors), part),
+            "Points do not say whether outlines are right: see the pictures.",
+        ],
+        _advice(level, match, len(errors), None),
+    )
+
+
 def _level(count_error: float, f1: float, fields: int) -> Level:
     if count_error > FAIR_COUNT or f1 < FAIR_F1:
         return "poor"

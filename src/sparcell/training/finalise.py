@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.core.dataset import Sample
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.core.record import now
@@ -24,6 +25,7 @@ from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.domain_check import measure_domain
 from sparcell.preprocessing.padding import pad_to
 from sparcell.reports.verdict import SMALL_DIAMETER
+from sparcell.training.click_scores import score_clicks
 from sparcell.training.data.field_refs import FieldRef, shared_selection
 from sparcell.training.data.fields import Fields
 from sparcell.training.data.selection import find_groups
@@ -140,10 +142,26 @@ def score_model(
         record["evaluated"] = {
             name: describe_sample(sample, truth, groups) for name, sample in samples.items()
         }
+    elif clicked := _clicked(places[part]):
+        clicked, failures = predict_files(model, clicked, out / "predictions")
+        scores[part] = {"clicks": score_clicks(clicked, out)}
+        record["evaluated_part"] = part
+        record["clicked"] = {
+            name: describe_sample(sample, "points", None) for name, sample in clicked.items()
+        }
     model.spec = model.spec.model_copy(update={"scores": scores, "record": record})
     model.save(out / "model.zip")
     write_json(out / "record.json", record | {"finished": now()})
     return failures
+
+
+def _clicked(places: list[FieldRef]) -> dict[str, Sample]:
+    """Whole images that have points."""
+    return {
+        place.sample.name: place.sample
+        for place in places
+        if place.x == slice(None) and "points" in place.sample.files
+    }
 
 
 @contextmanager
