@@ -137,12 +137,13 @@ def read_ids(labels: Image, plane: Plane = FIRST_PLANE, region: Region | None = 
     return np.concatenate(bands)
 
 
-def outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:
+def outlines(ids: NDArray[Any], viewed: int = VIEWED_EDGE) -> NDArray[np.bool_]:
     """Mark the outermost pixels of objects; where two touch, both have an outline.
 
-    They are wider in larger pictures, so that they are still visible in a smaller view.
+    They are wider in larger pictures, so that they are still visible in a view of an edge of
+    `viewed` px.
     """
-    return inner_boundary(ids, max(1, round(max(ids.shape) / VIEWED_EDGE)), connectivity=4)
+    return inner_boundary(ids, max(1, round(max(ids.shape) / viewed)), connectivity=4)
 
 
 def magnified(pixels: NDArray[Any]) -> NDArray[Any]:

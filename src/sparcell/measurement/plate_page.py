@@ -26,7 +26,7 @@ CELLS = {12: (56, 38, 14), 24: (42, 28, 11), 48: (30, 20, 8)}
 EDGE = 30
 """Width of the names of rows, and height of those of columns, px."""
 PALEST = 0.08
-DARK = 0.5
+DARK = 0.56
 """Share of the largest count from which a well is dark enough for black text."""
 MOST_PANELS, FEW = 100, 24
 """Most panels of curves, and most wells of a plate that have such panels."""

@@ -19,7 +19,13 @@ from sparcell.drawing.palette import MATCHED
 from sparcell.drawing.rendering import embed, render
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
-from sparcell.prediction.overview.pictures import detail_path, layered
+from sparcell.prediction.overview.pictures import (
+    LayeredPicture,
+    densest_region,
+    detail_path,
+    layered,
+    middle_plane,
+)
 from sparcell.prediction.overview.summaries import ImageSummary, size_histogram, summarise
 from sparcell.prediction.prepared_image import fit_channels
 
@@ -30,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 MOST_PICTURES = 100
 """Images whose pictures are in the page; those with doubts first."""
+MOST_PARTS = 12
+"""Images up to which the page also has the densest part of each large one."""
 PICTURE_BYTES = 12_000_000
 """Approximate size of all pictures in the page, from which their edge follows."""
 LARGEST_EDGE, SMALLEST_EDGE = 800, 320
@@ -83,6 +91,7 @@ def write_overview(
         "overview.html",
         out=out.resolve().name,
         model=model.spec.name,
+        objects=model.spec.objects,
         total=sum(one.objects for one in summaries),
         images=len(summaries),
         doubtful=sum(bool(one.doubts) for one in summaries),
@@ -134,16 +143,23 @@ def _cards(summaries: Sequence[ImageSummary], model: Model, out: Path) -> Iterat
     edge = int(np.clip(edge, SMALLEST_EDGE, LARGEST_EDGE))
     for summary in first:
         item = summary.item
+        row = _row(summary, out) | {"part": False}
         try:
             image = fit_channels(item.open(), model, item.settings)
-            picture = layered(image, item.written_labels, edge)
+            yield row | _embedded(layered(image, item.written_labels, edge))
+            # Outlines cannot be judged in a large image that is shrunk to the page.
+            if row["detail"] and len(first) <= MOST_PARTS:
+                part = densest_region(item.objects, middle_plane(image), image.shape)
+                picture = layered(image, item.written_labels, edge, part)
+                links = {"part": True, "picture": row["detail"], "detail": ""}
+                yield row | links | _embedded(picture)
         except InputError as error:
             logger.warning(f"{item.image}: no picture in overview.html: {error}")
-            continue
-        yield _row(summary, out) | {
-            "image": embed(picture.image, "jpeg"),
-            "outlines": embed(picture.outlines),
-        }
+
+
+def _embedded(picture: LayeredPicture) -> dict[str, str]:
+    """Both layers of a picture, as addresses that hold them."""
+    return {"image": embed(picture.image, "jpeg"), "outlines": embed(picture.outlines)}
 
 
 def _growth(out: Path) -> str:

@@ -30,6 +30,8 @@ LARGEST_EDGE = 1600
 """Longest edge of a picture, px; larger images are shrunk."""
 DETAIL_EDGE = 640
 """Edge of the part of a large image that is drawn at full resolution, px."""
+CARD_EDGE = 340
+"""Edge of a picture on the page, px, before it is enlarged."""
 GAP = 8
 
 
@@ -153,15 +155,26 @@ def as_colour(pixels: Picture) -> Picture:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
-def layered(image: Image, labels: Path, edge: int) -> LayeredPicture:
-    """Draw image and outlines apart, at most `edge` px wide, for the page.
+def layered(image: Image, labels: Path, edge: int, region: Region | None = None) -> LayeredPicture:
+    """Draw image and outlines apart, for the page.
+
+    Parameters
+    ----------
+    image : Image
+        With the channels that the model took.
+    labels : Path
+        Its label image.
+    edge : int
+        Longest edge of the picture of a whole image, px.
+    region : Region, optional
+        The part that is drawn; by default the whole image.
 
     Raises
     ------
     InputError
         If a file cannot be read.
     """
-    plane, region = middle_plane(image), Region.whole(image.shape, edge)
+    plane, region = middle_plane(image), region or Region.whole(image.shape, edge)
     pixels: NDArray[np.uint8] = read_pixels(image, plane, region)
-    mask = outlines(magnified(read_ids(open_image(labels), plane, region)))
+    mask = outlines(magnified(read_ids(open_image(labels), plane, region)), CARD_EDGE)
     return LayeredPicture(encode(pixels, "JPEG", quality=80), encode_mask(mask, MATCHED))

@@ -47,6 +47,22 @@ ENDS = (("t", "track"), ("t_next", "track_next"))
 NOTED = ("counting_less_events", "cycles_less_events")
 
 
+BEGIN = {
+    "divided": "after a division",
+    "start": "in the first frame",
+    "entered": "at the border",
+    "appeared": "inside the image",
+}
+END = {
+    "divided": "by a division",
+    "end": "in the last frame",
+    "left": "at the border",
+    "lost": "inside the image, lost",
+    "died": "by death",
+}
+"""Births and fates of the table of tracks, in words."""
+
+
 def write_page(found: Tracks, folder: Path, images: Mapping[str, Image] | None = None) -> Path:
     """Write ``tracks.html``, and the animation ``tracks.gif``.
 
@@ -87,6 +103,8 @@ def write_page(found: Tracks, folder: Path, images: Mapping[str, Image] | None =
         links=len(found.links),
         fates=found.tracks["fate"].value_counts().to_dict(),
         births=found.tracks["birth"].value_counts().to_dict(),
+        begin=BEGIN,
+        end=END,
     )
     with whole_file(folder / ANIMATION) as partial:
         partial.write_bytes(animation)
