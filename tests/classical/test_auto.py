@@ -14,7 +14,7 @@ from sparcell.classical.objects import StainObjects, find_objects
 from sparcell.classical.scoring import count_missed, score_objects
 from sparcell.classical.stain_statistics import StainView
 from sparcell.classical.strategies import STRATEGIES
-from sparcell.classical.uncertainty import find_residue, mark_uncertain
+from sparcell.classical.uncertainty import find_faint, find_residue, mark_uncertain
 from sparcell.core.labels import check_labels, raster_order
 from sparcell.simulation import SimulationSettings, simulate_field
 
@@ -146,6 +146,7 @@ def test_doubt_marks_leaks_dim_nuclei_and_slivers() -> None:
     uncertain, residue = mark_uncertain(
         signal, segments, stats, segments.objects.typical_contrast(stats)
     )
+    uncertain |= find_faint(signal, segments.labels, stats)
     dim = truth == 21
     assert segments.labels[dim].max() == 0
     assert uncertain[dim].mean() > 0.5

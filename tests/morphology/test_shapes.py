@@ -12,9 +12,19 @@ from sparcell.morphology.shapes import (
     keep_regions,
     region_moments,
     region_quantile,
+    region_sizes,
+    slope_at,
 )
 
 LABELS = discs((80, 80), [(20, 20), (50, 55), (25, 60)], 11)
+
+
+def test_slopes_and_sizes_are_those_of_numpy() -> None:
+    pixels = np.random.default_rng(0).normal(size=(9, 14)).astype(np.float32)
+    slopes = slope_at(pixels, np.arange(pixels.size)).reshape(pixels.shape)
+    np.testing.assert_allclose(slopes, np.hypot(*np.gradient(pixels)), rtol=1e-5)
+    np.testing.assert_array_equal(region_sizes(LABELS), np.bincount(LABELS.ravel()))
+    assert region_sizes(np.zeros((3, 4), np.int32), 3).tolist() == [12, 0, 0]
 
 
 def test_moments_agree_with_scikit_image() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.classical.estimation import estimate_statistics, find_scale
+from sparcell.classical.estimation import COARSE_DIAMETER, estimate_statistics, find_scale
 from sparcell.classical.objects import (
     StainObjects,
     StainSegments,
@@ -20,12 +20,20 @@ from sparcell.classical.objects import (
 from sparcell.classical.scoring import SCORE_PARTS, count_missed, score_objects
 from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView
 from sparcell.classical.strategies import InstanceStrategy, find_strategy
-from sparcell.classical.uncertainty import doubtful_objects, find_residue, mark_uncertain
+from sparcell.classical.uncertainty import (
+    doubtful_objects,
+    find_faint,
+    find_residue,
+    mark_uncertain,
+)
 from sparcell.core.labels import Labels
 from sparcell.core.tiles import Tile, tiles
 from sparcell.morphology.shapes import keep_regions
 
 ALIGN = 64
+# Strategies are compared where nuclei have at least half of the pixels along a side that they are
+# found with.
+TRIAL_SCALE = 2
 HALO_DIAMETERS = 4.0
 # Found, like the weights of the score, on the training part of the Data Science Bowl 2018.
 MARGIN = 0.015
@@ -80,7 +88,7 @@ class StrategyChoice:
     contrast : float
         Median contrast of the nuclei in the sample, in the units of the file.
     whole : StainSegments or None
-        What the strategy found in the reduced plane, where the sample was the whole plane.
+        What the strategy found in the reduced plane, where that was the sample.
     scale : int
         Pixels along each side of a pixel of the reduced plane, where nuclei are sought.
     """
@@ -97,7 +105,8 @@ class StrategyChoice:
 def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
     """Estimate the statistics of a stain, and choose a strategy by trying all on a sample of it.
 
-    Large nuclei are sought in a reduced plane (`find_scale`). The sample is the whole plane up to
+    Large nuclei are sought in a reduced plane (`find_scale`), and strategies are compared in one
+    that is reduced further (`trial_scale`). The sample is the whole plane up to
     4 MP, else four windows of 1 MP. The first strategy of the settings is chosen unless the
     `score_objects` of another is higher by `MARGIN`.
     """
@@ -106,10 +115,11 @@ def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
     outlined = any(isinstance(one, InstanceStrategy) for one in strategies.values())
     full = estimate_statistics(view, settings.diameter)
     scale = 1 if outlined else find_scale(full.diameter)
-    small = view.reduced(scale)
-    stats = full.at(small)
-    if not stats.diameter:
+    if not full.diameter:
         return StrategyChoice(full, "none", "nothing is brighter than the noise", {}, 0.0)
+    reduced = 1 if outlined else trial_scale(full.diameter)
+    small = view.reduced(reduced)
+    stats = full.at(small)
     signals = [stats.signal(small, y, x) for y, x in small.sample()]
     trials = {
         name: [find_objects(signal, stats, strategy) for signal in signals]
@@ -121,8 +131,13 @@ def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
         settings.strategies, key=lambda name: scores[name]["score"] + MARGIN * (name == first)
     )
     contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(stats)
-    whole = trials[best][0] if small.small else None
+    whole = trials[best][0] if small.small and reduced == scale else None
     return StrategyChoice(full, best, _explain(best, scores), scores, contrast, whole, scale)
+
+
+def trial_scale(diameter: float) -> int:
+    """Find by how much a plane is reduced to compare strategies; a multiple of `find_scale`."""
+    return find_scale(diameter) * (TRIAL_SCALE if diameter >= COARSE_DIAMETER else 1)
 
 
 def _score(
@@ -204,6 +219,7 @@ def segment_tiles(
         signal = stats.signal(small, *part.window)
         segments = choice.whole or find_objects(signal, stats, find_strategy(choice.strategy))
         uncertain, residue = mark_uncertain(signal, segments, stats, choice.contrast)
+        uncertain |= _faint_nuclei(view, choice, part, segments.labels)
         bright = int(residue[part.core_in_window].sum()) * scale**2
         tile = part
         if scale > 1:
@@ -213,6 +229,20 @@ def segment_tiles(
             uncertain = _enlarged_doubt(bare, segments, choice)
         labels, objects = _owned(tile, segments)
         yield LabelledTile(tile, labels, uncertain[tile.core_in_window], bright, objects)
+
+
+def _faint_nuclei(
+    view: StainView, choice: StrategyChoice, part: Tile, labels: Labels
+) -> NDArray[np.bool_]:
+    """Nuclei too faint to be labelled, (Y, X) bool; sought where strategies are compared."""
+    reduced = trial_scale(choice.stats.diameter)
+    factor = max(reduced // choice.scale, 1)
+    small = view.reduced(choice.scale * factor)
+    stats = choice.stats.at(small)
+    rows, columns = (slice(s.start // factor, -(-s.stop // factor)) for s in part.window)
+    faint = find_faint(stats.signal(small, rows, columns), labels[::factor, ::factor], stats)
+    height, width = labels.shape
+    return np.asarray(faint.repeat(factor, 0).repeat(factor, 1)[:height, :width] & (labels == 0))
 
 
 def _enlarged_doubt(

@@ -25,6 +25,7 @@ from sparcell.morphology.shapes import (
     keep_regions,
     region_moments,
     region_sizes,
+    slope_at,
 )
 
 # Parts of the typical area below which a piece is dropped before, and an object after, its
@@ -159,7 +160,7 @@ def _select_nuclei(drawn: DrawnOutlines, signal: Pixels, stats: StainStatistics)
     """Leave out what is too small or too faint, and measure the others."""
     labels, plateau = drawn.labels, drawn.plateau
     contrast = plateau - drawn.surround
-    area = np.bincount(labels.ravel(), minlength=len(plateau))
+    area = region_sizes(labels, len(plateau))
     # (n + 1,) bool: which pieces are nuclei.
     valid = (area >= max(SMALLEST_OBJECT * stats.area, 1)) & (contrast > stats.detection_limit)
     valid[0] = False
@@ -168,10 +169,10 @@ def _select_nuclei(drawn: DrawnOutlines, signal: Pixels, stats: StainStatistics)
     moments = region_moments(nuclei, count)[1:]
     area = np.maximum(moments[:, 0], 1)
     # Mean gradient over the P pixels of each outline.
-    outline = inner_boundary(nuclei, connectivity=4)
-    length = np.bincount(nuclei[outline], minlength=count + 1)[1:]
-    slope = np.hypot(*np.gradient(signal))[outline]
-    steepness = np.bincount(nuclei[outline], slope, count + 1)[1:] / np.maximum(length, 1)
+    outline = np.flatnonzero(inner_boundary(nuclei, connectivity=4))
+    ids = nuclei.ravel()[outline]
+    length = np.bincount(ids, minlength=count + 1)[1:]
+    steepness = np.bincount(ids, slope_at(signal, outline), count + 1)[1:] / np.maximum(length, 1)
     objects = StainObjects(
         y=moments[:, 1] / area,
         x=moments[:, 2] / area,

@@ -72,7 +72,7 @@ def _draw(
     plateau, surround = measure_levels(labels, zone, signal)
     height = surround + edge_height * (plateau - surround)
     height[0] = np.inf
-    drawn = np.where(signal >= height.astype(np.float32)[zone], zone, 0)
+    drawn = zone * (signal >= height.astype(np.float32)[zone])
     pieces, ids = largest_pieces(drawn, connectivity=4)
     whole = fill_holes(np.append(np.int32(0), ids)[pieces])
     return DrawnOutlines(whole, zone, plateau, surround)

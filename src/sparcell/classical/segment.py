@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sparcell.classical.auto import AutoSettings, LabelledTile, choose_strategy, segment_tiles
 from sparcell.classical.stain_statistics import StainView
-from sparcell.core.labels import Labels, check_labels, largest_pieces
+from sparcell.core.labels import Labels, largest_pieces
 from sparcell.morphology.shapes import keep_regions
 
 
@@ -51,6 +51,6 @@ def paste_tile(result: LabelledTile, labels: Any, last: int) -> NDArray[np.bool_
         free = np.append(np.int32(0), ids)[pieces]
     sizes = np.bincount(free.ravel(), minlength=count + 1)[1:]
     added = np.asarray(2 * sizes > result.objects.area)
-    new = check_labels(keep_regions(free, np.append(False, added)), "labels of a tile")
+    new = keep_regions(free, np.append(False, added))
     labels[window] = np.where(new > 0, new + last, there)
     return added

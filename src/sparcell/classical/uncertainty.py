@@ -35,9 +35,8 @@ def mark_uncertain(
     """Mark uncertain pixels of one window.
 
     Uncertain are pieces that were found and dropped; objects much dimmer than the typical one;
-    oversize objects that are no ellipse; slivers at the border; nuclei too faint to be labelled
-    but of the right shape and size; and bright regions that no object accounts for, such as
-    leaked dye.
+    oversize objects that are no ellipse; slivers at the border; and bright regions that no object
+    accounts for, such as leaked dye. `find_faint` adds nuclei too faint to be labelled.
 
     Parameters
     ----------
@@ -54,7 +53,6 @@ def mark_uncertain(
     """
     uncertain = np.append(False, doubtful_objects(segments, stats, contrast))[segments.labels]
     uncertain |= segments.rejected
-    uncertain |= find_faint(signal, segments.labels, stats)
     residue = find_residue(signal, segments.labels > 0, stats, contrast)
     return np.asarray(uncertain | residue), residue
 
@@ -85,8 +83,6 @@ def find_residue(
     signal: Pixels, explained: NDArray[np.bool_], stats: StainStatistics, contrast: float
 ) -> NDArray[np.bool_]:
     """Mark bright pixels outside all objects where a disc of 0.3 diameters fits, (Y, X) bool."""
-    from skimage.morphology import diamond, disk
-
     height = max(stats.detection_limit, RESIDUE * contrast)
     radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     # Few pixels are bright and bare, so each step goes on with the list of those that are left:
@@ -94,13 +90,14 @@ def find_residue(
     margin = max(1, MARGIN_PX // stats.scale)
     free = np.pad(~explained, margin, constant_values=True)
     bare = np.pad((signal >= height) & ~explained, margin)
-    at = _all_true(np.flatnonzero(bare), free, diamond(margin))
+    at = _all_true(np.flatnonzero(bare), free, _near(margin, 1))
     bare[:] = False
     bare.ravel()[at] = True
     bare = np.pad(bare[margin:-margin, margin:-margin], radius)
-    centres = _all_true(np.flatnonzero(bare), bare, disk(radius))
+    disc = _near(radius, 2)
+    centres = _all_true(np.flatnonzero(bare), bare, disc)
     bare[:] = False
-    for step in _steps(disk(radius), bare.shape[1]):
+    for step in _steps(disc, bare.shape[1]):
         bare.ravel()[centres + step] = True
     return bare[radius:-radius, radius:-radius]
 
@@ -112,6 +109,12 @@ def _all_true(
     for step in _steps(footprint, mask.shape[1]):
         at = at[mask.ravel()[at + step]]
     return at
+
+
+def _near(radius: int, power: int) -> NDArray[np.bool_]:
+    """Pixels of a square within a radius: city-block distances (power 1), or Euclidean ones (2)."""
+    reach = np.abs(np.arange(-radius, radius + 1)) ** power
+    return np.asarray(reach[:, None] + reach <= radius**power)
 
 
 def _steps(footprint: NDArray[Any], width: int) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ def label(
     ),
 ) -> None:
     """Make labels from a nuclear stain or from points."""
-    from sparcell.labeling import label as run
+    from sparcell.labeling.batch import label_rows as run
 
     # What was not given is not passed on, so that only a setting that the preset lacks is refused.
     given = {
@@ -73,7 +73,7 @@ def label(
         "diameter": diameter,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    table = run(
+    rows = run(
         dataset,
         out,
         preset,
@@ -82,6 +82,6 @@ def label(
         overwrite=overwrite,
         workers=workers,
     )
-    bad_files = table["reason"].fillna("").str.startswith("unusable")
-    if bad_files.any() or not table["accepted"].any():
+    bad_files = any((row["reason"] or "").startswith("unusable") for row in rows)
+    if bad_files or not any(row["accepted"] for row in rows):
         raise typer.Exit(2)

@@ -106,18 +106,24 @@ def largest_pieces(
     ids : (n,) int32
         For each object its id in `owner`.
     """
-    pieces = raster_order(number_pieces(np.ascontiguousarray(owner), connectivity))
-    sizes = np.bincount(pieces.ravel())
+    inside = np.flatnonzero(owner)
+    piece = number_pieces(np.ascontiguousarray(owner), connectivity).ravel()[inside]
+    sizes = np.bincount(piece, minlength=1)
+    # First pixel and owner of each piece. Of several writes to one place the last one stays.
+    first = np.zeros(len(sizes), np.int64)
+    first[piece[::-1]] = inside[::-1]
     ids = np.zeros(len(sizes), np.int32)
-    inside = np.flatnonzero(pieces)
-    ids[pieces.ravel()[inside]] = owner.ravel()[inside]
-    order = np.lexsort((sizes, ids))
+    ids[piece] = owner.ravel()[inside]
+    order = np.lexsort((first, sizes, ids))
     last = np.append(ids[order[1:]] != ids[order[:-1]], True)
-    largest = np.zeros(len(sizes), bool)
-    largest[order[last]] = True
-    largest &= (sizes >= min_size) & (ids > 0)
-    rank = np.where(largest, np.cumsum(largest), 0).astype(np.int32)
-    return rank[pieces], ids[largest]
+    largest = order[last]
+    largest = largest[(sizes[largest] >= min_size) & (ids[largest] > 0)]
+    largest = largest[np.argsort(first[largest])]
+    rank = np.zeros(len(sizes), np.int32)
+    rank[largest] = np.arange(1, len(largest) + 1)
+    labels = np.zeros(owner.shape, np.int32)
+    labels.ravel()[inside] = rank[piece]
+    return labels, ids[largest]
 
 
 def check_labels(labels: NDArray[Any], source: str = "labels") -> Labels:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import csv
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +158,39 @@ def write_table(frame: DataFrame, path: Path | str) -> None:
             frame.to_parquet(partial, engine="pyarrow", index=False)
         except ImportError as error:
             raise _no_parquet(path) from error
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows as CSV, as `write_table` writes their table, without loading Pandas.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Column to value; columns stand in the order in which they first appear. A value that is
+        not there, None or NaN leaves its place empty.
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written or the disk is full.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with (
+        whole_file(path) as partial,
+        partial.open("w", newline="", encoding="utf8", errors="backslashreplace") as stream,
+    ):
+        table = csv.writer(stream, lineterminator=os.linesep)
+        table.writerow(columns)
+        table.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A value as CSV holds it."""
+    if isinstance(value, str):
+        return escape_formula(value)
+    missing = value is None or (isinstance(value, float) and np.isnan(value))
+    return "" if missing else value
 
 
 def _map_texts(frame: DataFrame, change: Callable[[str], str]) -> DataFrame:

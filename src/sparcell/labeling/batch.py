@@ -95,6 +95,35 @@ def label(
         needed, the place to write to holds other labels, another process works there, or a
         worker process is killed.
     """
+    import pandas
+
+    rows = label_rows(
+        dataset,
+        out,
+        preset,
+        source=source,
+        diameter=diameter,
+        overwrite=overwrite,
+        settings=settings,
+        quality=quality,
+        workers=workers,
+    )
+    return pandas.DataFrame(rows)
+
+
+def label_rows(
+    dataset: Dataset | Path | str,
+    out: Path | str | None = None,
+    preset: str = "auto",
+    *,
+    source: str = "stain",
+    diameter: float | None = None,
+    overwrite: bool = False,
+    settings: BaseModel | Mapping[str, Any] | None = None,
+    quality: QualitySettings | None = None,
+    workers: int = 1,
+) -> list[dict[str, Any]]:
+    """Label a dataset as `label` does; give the rows of its table, without loading Pandas."""
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(Path(dataset))
     preset = _current_name(preset)
     if diameter is not None:
@@ -115,17 +144,17 @@ def label(
             if labeler.source not in sample.files:
                 logger.warning(f"{sample.name}: no {labeler.source}, not labelled")
         with replacing(target, record) as place:
-            table = _label_fields(labeler, fields, data, place, workers)
+            rows = _label_fields(labeler, fields, data, place, workers)
         if not labeler.writes_images and target.resolve() != data.root.resolve():
             link_dataset(data, target, ("labels", "ignore", labeler.kind))
         write_json(target / "record.json", record | {"finished": now()})
-    _summarize(table, target)
-    return table
+    _summarize(rows, target)
+    return rows
 
 
 def _label_fields(
     labeler: Labeler, fields: Dataset, data: Dataset, place: Path, workers: int
-) -> DataFrame:
+) -> list[dict[str, Any]]:
     """Write labels, contact sheet and ``quality.csv`` into a folder; return the rows."""
     # Started by the command line, so the heavy part loads only when there is work.
     from sparcell.labeling.contact_sheet import ContactSheet
@@ -137,9 +166,12 @@ def _label_fields(
     with closing(label_fields(labeler, fields, place, workers)) as results:
         for result in labeler.finish(results, data, place):
             sheet.add(result.thumbnail)
-            rows.append(result.row)
+            # Names that are no text become escapes.
+            row = result.row.items()
+            rows.append({k: printable(v) if isinstance(v, str) else v for k, v in row})
     sheet.flush()
-    return _write_quality(rows, place)
+    _write_quality(rows, place)
+    return rows
 
 
 def find_labeler(
@@ -199,27 +231,30 @@ def _check_own_folder(labeler: Labeler, data: Dataset, out: Path | str | None) -
         )
 
 
-def _write_quality(rows: list[dict[str, Any]], target: Path) -> DataFrame:
-    import pandas
+def _write_quality(rows: list[dict[str, Any]], target: Path) -> None:
+    from sparcell.io.tables import write_rows
 
-    from sparcell.io import write_table
-
-    # Names that are no text are written as escapes.
-    texts = [{k: printable(v) if isinstance(v, str) else v for k, v in r.items()} for r in rows]
-    table = pandas.DataFrame(texts)
-    # Scripts that were written for earlier versions read the former names, too.
-    known = {name: table[now] for name, now in FORMER_NAMES.items() if now in table}
-    write_table(table.assign(**known).round(5), target / "quality.csv")
-    return table
+    # Scripts that were written for earlier versions read the former names, too; they stand last.
+    columns = {name: name for row in rows for name in row}
+    columns |= {former: name for former, name in FORMER_NAMES.items() if name in columns}
+    written = [
+        {column: _rounded(row.get(name)) for column, name in columns.items()} for row in rows
+    ]
+    write_rows(written, target / "quality.csv")
 
 
-def _summarize(table: DataFrame, target: Path) -> None:
-    for row in table[~table["accepted"]].to_dict("records"):
-        logger.warning(f"{row['name']}: refused, {row['reason']}")
-    accepted = table[table["accepted"]]
-    count = int(accepted["count"].sum()) if "count" in table else 0
+def _rounded(value: Any) -> Any:
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def _summarize(rows: list[dict[str, Any]], target: Path) -> None:
+    accepted = [row for row in rows if row["accepted"]]
+    for row in rows:
+        if not row["accepted"]:
+            logger.warning(f"{row['name']}: refused, {row['reason']}")
+    count = sum(int(row.get("count") or 0) for row in accepted)
     logger.info(
-        f"{len(accepted)} of {counted(len(table), 'image')} accepted"
+        f"{len(accepted)} of {counted(len(rows), 'image')} accepted"
         + (f", {counted(count, 'object')}" if count else "")
         + f". Look at them: {target / 'contact_sheet.png'}"
     )

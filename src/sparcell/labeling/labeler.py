@@ -162,6 +162,8 @@ class Labeler(ABC):
 
 
 LABELERS: Registry[type[Labeler]] = Registry("preset")
+LOADED = ("scipy.ndimage", "tifffile", "imagecodecs", "sparcell.labeling.crops", __name__)
+"""Modules whose loading takes as long as labelling some fields."""
 MEMORY_EACH = 1 << 30
 """Bytes that a process may need; half of that was measured on planes of 4 million pixels."""
 
@@ -229,7 +231,7 @@ def label_fields(
     if not workers and labeler.uses_all_cores:
         workers = 1
     count = process_count(workers, len(fields), MEMORY_EACH)
-    with mapping_processes(count) as map_jobs:
+    with mapping_processes(count, LOADED) as map_jobs:
         found = map_jobs(partial(_label_field, labeler, target), fields.samples)
         pairs = zip(fields.samples, found, strict=True)
         for sample, results in track(pairs, "labelling", len(fields), "images"):

@@ -13,6 +13,8 @@ from sparcell.core.labels import Labels
 
 FAR = 1e6
 """Distance where a window shows no boundary, px."""
+SHORT = 180
+"""Longest distance whose square still grows within 16 bits, px."""
 BEYOND = -1
 """Label of pixels of a crop that lie outside its image: neither object nor background."""
 
@@ -56,45 +58,75 @@ def inner_boundary(
     return np.asarray(boundary & (labels > 0))
 
 
-def distance_to_zero(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def distance_to_zero(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Euclidean distance of each true pixel to the nearest false one, px; 0 for false ones.
 
-    As `scipy.ndimage.distance_transform_edt`, which computes it for the false ones, too.
+    As `scipy.ndimage.distance_transform_edt`, at a cost that grows with the largest distance. It is
+    `FAR` where all are true.
     """
-    nearest = _nearest_zero(mask)
-    at = np.flatnonzero(mask)
-    y, x = np.divmod(at, mask.shape[1])
-    distance = np.zeros(mask.shape)
-    distance.ravel()[at] = np.sqrt(
-        (nearest[0].ravel()[at] - y) ** 2 + (nearest[1].ravel()[at] - x) ** 2
-    )
-    return distance
+    if mask.all():
+        return np.full(mask.shape, FAR, np.float32)
+    left, right = _steps_to_zero(mask)
+    along = np.minimum(left, right)
+    # 16 bits hold the squares of short distances, and are twice as fast.
+    kind: type[np.integer[Any]] = np.uint16 if along.max(initial=0) <= SHORT else np.int64
+    squared: NDArray[Any] = along.astype(kind) ** 2
+    nearest = squared.copy()
+    step = 1
+    # No row further away than the largest distance so far can be nearer.
+    while step < len(mask) and step**2 < nearest.max():
+        for here, there in _shifts(step):
+            np.minimum(nearest[here], squared[there] + kind(step**2), out=nearest[here])
+        step += 1
+    return np.asarray(np.sqrt(nearest, dtype=np.float32))
 
 
 def expand_labels(labels: Labels, distance: float) -> Labels:
     """Let objects grow by up to `distance` px, each pixel to the nearest one.
 
-    As that of scikit-image, with whole squares of distances instead of distances.
+    As that of scikit-image. Of several nearest objects the one with the lowest id gets the pixel.
     """
-    free = labels == 0
-    expanded = labels.copy()
-    if free.all():
-        return expanded
-    nearest = _nearest_zero(free)
-    rows, columns = (np.arange(edge, dtype=np.int32) for edge in labels.shape)
-    squared = (nearest[0] - rows[:, None]) ** 2 + (nearest[1] - columns) ** 2
-    at = np.flatnonzero(free & (squared <= distance**2))
-    owner = nearest[0].ravel()[at] * labels.shape[1] + nearest[1].ravel()[at]
-    expanded.ravel()[at] = labels.ravel()[owner]
-    return expanded
+    reach, last = int(distance), int(labels.max(initial=0))
+    # Distances are whole when squared.
+    limit = int(distance**2)
+    if not last or not reach:
+        return labels.copy()
+    left, right = _steps_to_zero(labels == 0)
+    along = np.minimum(left, right)
+    # Distances and ids in one number each, so that a minimum finds both.
+    bits = last.bit_length()
+    kind: type[np.integer[Any]] = np.int32 if (2 * limit + 1) << bits < 1 << 31 else np.int64
+    far = kind((limit + 1) << bits)
+    key = np.full(labels.shape, far, kind)
+    at = np.flatnonzero(along <= reach)
+    to_left, to_right = left.ravel()[at].astype(np.intp), right.ravel()[at].astype(np.intp)
+    owners = [
+        labels.ravel()[np.where(steps <= reach, at + way * steps, 0)]
+        for steps, way in ((to_left, -1), (to_right, 1))
+    ]
+    tied = np.where(to_left == to_right, np.minimum(*owners), owners[1])
+    owner = np.where(to_left < to_right, owners[0], tied)
+    key.ravel()[at] = (along.ravel()[at].astype(kind) ** 2 << bits) + owner
+    nearest = key.copy()
+    for step in range(1, min(reach, len(labels) - 1) + 1):
+        for here, there in _shifts(step):
+            np.minimum(nearest[here], key[there] + kind(step**2 << bits), out=nearest[here])
+    return np.where(nearest < far, nearest & kind((1 << bits) - 1), 0).astype(np.int32)
 
 
-def _nearest_zero(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Row and column of the nearest false pixel, (2, Y, X)."""
-    nearest: NDArray[np.int32] = scipy.ndimage.distance_transform_edt(
-        mask, return_distances=False, return_indices=True
-    )
-    return nearest
+def _steps_to_zero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Pixels to the next false one on the left and on the right, (Y, X) both; beyond the rest."""
+    columns = np.arange(mask.shape[1], dtype=np.int32)
+    beyond = np.int32(sum(mask.shape))
+    before = np.maximum.accumulate(np.where(mask, -beyond, columns), axis=1)
+    after = np.where(mask, columns[-1] + beyond, columns)
+    after = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
+    return columns - before, after - columns
+
+
+def _shifts(step: int) -> tuple[tuple[slice, slice], ...]:
+    """Rows, and those that lie `step` above or below them."""
+    return (slice(step, None), slice(None, -step)), (slice(None, -step), slice(step, None))
 
 
 def outline_distance(labels: Labels) -> NDArray[np.float32]:

@@ -111,6 +111,34 @@ def keep_regions(labels: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[np.in
     return np.asarray((np.cumsum(keep) * keep)[labels], np.int32)
 
 
-def region_sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the pixels of every id, (n + 1,) int64."""
-    return np.bincount(labels.ravel())
+def region_sizes(labels: NDArray[Any], count: int = 0) -> NDArray[np.int64]:
+    """Count the pixels of every id, (n + 1,) int64; of `count` ids at least."""
+    flat = labels.ravel()
+    inside = np.flatnonzero(flat)
+    sizes = np.bincount(flat[inside], minlength=max(count, 1))
+    sizes[0] = flat.size - len(inside)
+    return sizes
+
+
+def slope_at(pixels: NDArray[np.float32], at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Length of the gradient at some pixels, as `numpy.gradient` gives it for all.
+
+    Parameters
+    ----------
+    pixels : (Y, X) float32
+        At least 2 x 2 px.
+    at : (N,) int64
+        Flat positions.
+
+    Returns
+    -------
+    (N,) float32
+        Per px.
+    """
+    rows, columns = pixels.shape
+    y, x = np.divmod(at, columns)
+    top, bottom = np.maximum(y - 1, 0), np.minimum(y + 1, rows - 1)
+    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, columns - 1)
+    down = (pixels[bottom, x] - pixels[top, x]) / (bottom - top).astype(np.float32)
+    across = (pixels[y, right] - pixels[y, left]) / (right - left).astype(np.float32)
+    return np.asarray(np.hypot(down, across), np.float32)

@@ -1,14 +1,16 @@
 """Do jobs in several processes of this machine, with one thread each.
 
-The processes are spawned, since a fork copies locks that threads hold.
+They are not forks of this process, since a fork copies locks that threads hold. On Linux they are
+forks of one that has no threads and has loaded the libraries they need; elsewhere each starts anew.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -61,7 +63,7 @@ def process_count(wanted: int, jobs: int, memory_each: int) -> int:
 
 
 @contextmanager
-def mapping_processes(count: int) -> Iterator[Map]:
+def mapping_processes(count: int, loaded: Sequence[str] = ()) -> Iterator[Map]:
     """Start processes, and give a `map` whose work they do; results are in the order of the jobs.
 
     When the block ends in an error, or this process is killed, they end at once. What they were
@@ -72,6 +74,8 @@ def mapping_processes(count: int) -> Iterator[Map]:
     ----------
     count : int
         1: this process does the work.
+    loaded : sequence of str
+        Modules that the work needs. They are loaded once for all processes, where that is possible.
 
     Raises
     ------
@@ -81,11 +85,15 @@ def mapping_processes(count: int) -> Iterator[Map]:
     if count == 1:
         yield map
         return
-    spawn = get_context("spawn")
+    # macOS does not allow forks of what has loaded its numerical library.
+    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        context.set_forkserver_preload([*loaded])
     # Nothing is ever sent: a process that reads the end of the pipe knows that it is to end.
-    ended, alive = spawn.Pipe(duplex=False)
-    with ended, alive, _one_thread():
-        pool = ProcessPoolExecutor(count, spawn, _begin, (printing_like_here(), ended))
+    ended, alive = context.Pipe(duplex=False)
+    with ended, alive, _one_thread(), _streams() as streams:
+        start = (printing_like_here(), ended, streams, dict(os.environ))
+        pool = ProcessPoolExecutor(count, context, _begin, start)
         try:
             yield partial(_map, pool, AHEAD * count)
         except BrokenProcessPool as error:
@@ -145,8 +153,27 @@ def _blocked_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(prepare: Callable[[], None], ended: Connection) -> None:
+@contextmanager
+def _streams() -> Iterator[list[Connection]]:
+    """Give this process's standard output and error in a form that is handed to others."""
+    if sys.platform != "linux":
+        yield []
+        return
+    with Connection(os.dup(1), readable=False) as out, Connection(os.dup(2), readable=False) as err:
+        yield [out, err]
+
+
+def _begin(
+    prepare: Callable[[], None],
+    ended: Connection,
+    streams: Sequence[Connection],
+    environment: Mapping[str, str],
+) -> None:
     """Prepare a process for its first job."""
+    # The process that was forked may have started with others.
+    for number, stream in enumerate(streams, 1):
+        os.dup2(stream.fileno(), number)
+    os.environ.update(environment)
     # For systems that cannot block it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with, args=(ended,), daemon=True).start()
