@@ -5,8 +5,8 @@
 SRC is the folder ``src`` of another version, such as that of a git worktree. Each version runs the
 command line on the same fields, one after the other, as a user would. Seconds of the processor
 count all of its processes, also those that end after it, and the start. F1 is that of one-to-one
-matching at IoU 0.5, as a mean over fields and pooled over objects. `same` is the part of the first version's objects for which
-the others have one at IoU 0.99 or more.
+matching at IoU 0.5, as a mean over fields and pooled over objects. `same` is the part of the first
+version's objects for which the others have one at IoU 0.99 or more.
 """
 
 from __future__ import annotations

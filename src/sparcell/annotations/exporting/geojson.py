@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 
 from sparcell.annotations.exporting.objects import ExportedObject
 from sparcell.annotations.exporting.polygons import simplify
+
+Rings = Sequence[NDArray[Any]]
+TOGETHER = 5000
+"""Objects whose outlines are simplified together; more would only need more memory."""
 
 
 def write_geojson(
@@ -43,8 +48,8 @@ def _write(
     """Write one feature after the other, as there may be many."""
     count = 0
     stream.write('{"type":"FeatureCollection","features":[')
-    for one in objects:
-        feature = _feature(one, planes, tolerance)
+    for one, polygons in _simplified(objects, tolerance):
+        feature = _feature(one, polygons, planes)
         text = json.dumps(feature, separators=(",", ":"), allow_nan=False)
         stream.write("," * bool(count) + text)
         count += 1
@@ -52,11 +57,23 @@ def _write(
     return count
 
 
-def _feature(one: ExportedObject, planes: bool, tolerance: float) -> dict[str, Any]:
-    pieces = [
-        _coordinates(simplify(polygon, tolerance) if tolerance else polygon)
-        for polygon in one.polygons
-    ]
+def _simplified(
+    objects: Iterable[ExportedObject], tolerance: float
+) -> Iterator[tuple[ExportedObject, Sequence[Rings]]]:
+    """Give each object with its polygons, simplified many at a time."""
+    waiting = iter(objects)
+    while batch := list(islice(waiting, TOGETHER)):
+        if not tolerance:
+            yield from ((one, one.polygons) for one in batch)
+            continue
+        rings = [ring for one in batch for polygon in one.polygons for ring in polygon]
+        simple = iter(simplify(rings, tolerance))
+        for one in batch:
+            yield one, [list(islice(simple, len(polygon))) for polygon in one.polygons]
+
+
+def _feature(one: ExportedObject, polygons: Sequence[Rings], planes: bool) -> dict[str, Any]:
+    pieces = [_coordinates(polygon) for polygon in polygons]
     single = len(pieces) == 1
     geometry: dict[str, Any] = {
         "type": "Polygon" if single else "MultiPolygon",
@@ -72,7 +89,7 @@ def _feature(one: ExportedObject, planes: bool, tolerance: float) -> dict[str, A
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
-def _coordinates(polygon: Sequence[NDArray[Any]]) -> list[list[list[float]]]:
+def _coordinates(polygon: Rings) -> list[list[list[float]]]:
     """Rings whose last corner is the first one again, as GeoJSON requires."""
     rings = [np.concatenate([ring, ring[:1]]).tolist() for ring in polygon]
     # Whole numbers without a point.

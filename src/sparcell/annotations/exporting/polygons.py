@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cc3d
@@ -55,15 +55,15 @@ def find_polygons(labels: Labels) -> dict[int, list[Polygon]]:
     return dict(found)
 
 
-def simplify(polygon: Polygon, tolerance: float) -> list[NDArray[np.float64]]:
-    """Draw the outlines of pixels with few corners (Douglas and Peucker 1973).
+def simplify(rings: Sequence[Ring], tolerance: float) -> list[NDArray[np.float64]]:
+    """Draw the outlines of pixels with few corners (Douglas and Peucker 1973), all at once.
 
     The steps of pixels become slopes first: a ring goes through the middles of their sides. Then
     corners are left out that are close to the line without them.
 
     Parameters
     ----------
-    polygon : Polygon
+    rings : sequence of Ring
     tolerance : float
         Largest distance of a corner that is left out, px.
 
@@ -72,26 +72,104 @@ def simplify(polygon: Polygon, tolerance: float) -> list[NDArray[np.float64]]:
     list of (n, 2) float64
         Rings of x and y. One that would lose its area stays as it was.
     """
-    return [_simplify_ring(ring, tolerance) for ring in polygon]
-
-
-def _simplify_ring(ring: Ring, tolerance: float) -> NDArray[np.float64]:
-    from skimage.measure import approximate_polygon
-
-    following = np.roll(ring, -1, 0)
-    ahead = np.sign(following - ring) / 2
-    # Half a pixel behind and before each corner; of a side of one pixel both are its middle.
-    path = np.stack([ring + ahead, following - ahead], 1).reshape(-1, 2)
-    path = path[(path != np.roll(path, 1, 0)).any(1)]
-    before, after = path - np.roll(path, 1, 0), np.roll(path, -1, 0) - path
-    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    path = path[turns]
+    if not rings:
+        return []
+    path, starts = _through_middles(rings)
+    # The first corner comes again at the end of each ring, so that lines need not wrap.
+    ends = np.append(starts[1:], len(path)) + np.arange(len(starts))
+    path = np.insert(path, np.append(starts[1:], len(path)), path[starts], axis=0)
+    starts = starts + np.arange(len(starts))
+    kept = np.zeros(len(path), bool)
+    kept[starts] = kept[ends] = True
     # The ends of a line stay. Those of the halves of a ring are far apart.
-    half = int(((path - path[0]) ** 2).sum(1).argmax())
-    parts = path[: half + 1], np.concatenate([path[half:], path[:1]])
-    first, second = (approximate_polygon(part, tolerance)[:-1] for part in parts)
-    simple: NDArray[np.float64] = np.concatenate([first, second])
-    return simple if len(simple) > 2 else ring.astype(np.float64)
+    ring = np.repeat(np.arange(len(starts)), ends - starts + 1)
+    far = ((path - path[starts[ring]]) ** 2).sum(1)
+    half = _first_maxima(far, starts)[0]
+    kept[half] = True
+    first, last = np.concatenate([starts, half]), np.concatenate([half, ends])
+    while len(first):
+        distance, begins, at = _distances(path, first, last)
+        farthest, largest = _first_maxima(distance, begins)
+        split = at[farthest][largest > tolerance]
+        kept[split] = True
+        long = last - first > 1
+        first, last = first[long][largest > tolerance], last[long][largest > tolerance]
+        first, last = np.concatenate([first, split]), np.concatenate([split, last])
+    kept[ends] = False
+    simple = np.split(path[kept], np.cumsum(np.add.reduceat(kept, starts))[:-1])
+    return [
+        few if len(few) > 2 else ring.astype(np.float64)
+        for few, ring in zip(simple, rings, strict=True)
+    ]
+
+
+def _through_middles(rings: Sequence[Ring]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Corners of all rings through the middles of the sides, and where each ring starts."""
+    corners = np.concatenate(rings)
+    sizes = np.array([len(ring) for ring in rings])
+    following = corners[_neighbours(sizes)[1]]
+    ahead = np.sign(following - corners) / 2
+    # Half a pixel behind and before each corner; of a side of one pixel both are its middle.
+    path = np.stack([corners + ahead, following - ahead], 1).reshape(-1, 2)
+    ring = np.repeat(np.arange(len(sizes)), 2 * sizes)
+    moved = (path != path[_neighbours(2 * sizes)[0]]).any(1)
+    path, ring = path[moved], ring[moved]
+    before, after = _neighbours(np.bincount(ring, minlength=len(sizes)))
+    come, go = path - path[before], path[after] - path
+    turns = come[:, 0] * go[:, 1] != come[:, 1] * go[:, 0]
+    return path[turns], np.searchsorted(ring[turns], np.arange(len(sizes)))
+
+
+def _neighbours(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the corner before and after each, in rings of some sizes, one after the other."""
+    starts = np.cumsum(sizes) - sizes
+    count = int(sizes.sum())
+    before, after = np.arange(count) - 1, np.arange(count) + 1
+    before[starts] = starts + sizes - 1
+    after[starts + sizes - 1] = starts
+    return before, after
+
+
+def _distances(
+    path: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distance of the corners between the ends of each line to that line.
+
+    Returns
+    -------
+    distance : (M,) float64
+        Of the corners of all lines that have any, line after line.
+    begins : (L,) int64
+        Where each of these lines begins.
+    at : (M,) int64
+        Place of each of the corners in `path`.
+    """
+    inside = last - first - 1
+    first, last, inside = (values[inside > 0] for values in (first, last, inside))
+    begins = np.cumsum(inside) - inside
+    line = np.repeat(np.arange(len(inside)), inside)
+    at = first[line] + 1 + np.arange(len(line)) - begins[line]
+    way = path[last] - path[first]
+    length = np.maximum((way**2).sum(1), 1e-12)
+    offset = path[at] - path[first][line]
+    part = np.clip((offset * way[line]).sum(1) / length[line], 0, 1)
+    distance = np.hypot(*(offset - part[:, None] * way[line]).T)
+    return distance, begins, at
+
+
+def _first_maxima(
+    values: NDArray[np.float64], begins: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Place and value of the largest of each group of values; of several, the first."""
+    if not len(begins):
+        return np.zeros(0, np.int64), np.zeros(0)
+    largest = np.maximum.reduceat(values, begins)
+    group = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(values))))
+    places = np.flatnonzero(values == largest[group])
+    # Backwards, as the last of several writes to one place stays.
+    found = np.zeros(len(begins), np.int64)
+    found[group[places[::-1]]] = places[::-1]
+    return found, largest
 
 
 def _walk(pieces: NDArray[np.int32]) -> Iterator[tuple[int, bool, Ring]]:
