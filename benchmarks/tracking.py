@@ -45,6 +45,7 @@ FOLDERS = {
     "migration_early": "cellmigration-labels",
 }
 JUMP, JUMP_RATE = 40, 0.3
+STEPS = (2, 4, 8)
 CUT_OFF = 1.5
 Edges = list[tuple[int, int]]
 
@@ -71,9 +72,10 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     print(
-        "| movie | linker | DET | LNK | CHOTA | division F1 (1 frame) | complete tracks | seconds |"
+        "| movie | linker | DET | LNK | CHOTA | division F1 (1 frame) | (2 frames) "
+        "| complete tracks | seconds |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for case in cases(options.data, options.seed, options.only, options.half):
         chosen = {n: one for n, one in linkers().items() if _wanted(n, options.linkers)}
         for name, linker in chosen.items():
@@ -91,6 +93,7 @@ def main() -> None:
                 "lnk": scores.lnk,
                 "chota": scores.chota,
                 "division_f1": scores.divisions[1].dice,
+                "division_f1_2": scores.divisions[2].dice,
                 "complete_tracks": scores.complete_tracks,
                 "seconds": seconds,
             }
@@ -105,19 +108,23 @@ def cases(data: Path, seed: int, only: list[str], half: int | None = None) -> It
     plan = [(name, masks, jump, 1) for name in FOLDERS for masks in ("true", "found")
             for jump in (0, JUMP)]  # fmt: skip
     plan += [(name, masks, 0, step) for name in FOLDERS for masks in ("true", "found")
-             for step in (2, 4, 8)]  # fmt: skip
+             for step in STEPS]  # fmt: skip
     for name, masks, jump, step in plan:
         folder = data / FOLDERS[name]
         path = folder / ("labels" if masks == "true" else "found") / f"{name}.tif"
         title = f"{name}, {masks} masks" + ", jumps" * bool(jump)
-        title += f", every {step}th frame" if step > 1 else ""
+        title += every(step)
         if path.exists() and _wanted(title, only):
             yield label_case(title, folder, name, path, jump, step, seed, half)
     points = data / "c2c12-points"
-    for step in (1, 5):
-        title = "c2c12 points" + (f", every {step}th frame" if step > 1 else "")
+    for step in (1, *STEPS):
+        title = f"c2c12 points{every(step)}"
         if points.is_dir() and _wanted(title, only):
             yield point_case(title, points, step, half)
+
+
+def every(step: int) -> str:
+    return {1: "", 2: ", every 2nd frame"}.get(step, f", every {step}th frame")
 
 
 def _wanted(title: str, only: list[str]) -> bool:

@@ -19,8 +19,9 @@ from sparcell.simulation import (
 )
 from sparcell.tracking import MovieObjects, build_tracks, follow_stage, link_objects
 from sparcell.tracking.confidence import link_confidence
+from sparcell.tracking.fates import has_shrunk
 from sparcell.tracking.linking import Links
-from sparcell.tracking.plausibility import flawed_share
+from sparcell.tracking.plausibility import buds, flawed_share
 from sparcell.tracking.tables import track_rows
 
 
@@ -110,6 +111,35 @@ def test_a_division_by_hand():
     assert rows["net_px"].tolist()[2] == pytest.approx(5, abs=0.2)
 
 
+def test_buds_are_no_daughters():
+    # Three cells of radius 9 go on, while a bud of radius 5 parts from each.
+    cells = [(30, 30, 9), (30, 90, 9), (90, 60, 9)]
+    buds_of = [(30, 43.5, 5), (30, 103.5, 5), (90, 73.5, 5)]
+    still = [*cells, *buds_of]
+    labels = discs(cells, cells, still, still, still, size=120)
+    _, links = follow(labels)
+    assert not links.is_division.any()
+    assert len(links.first) == 4 * 3 + 2 * 3
+
+
+def test_whether_cells_bud_by_hand():
+    # Three mothers with daughters of these areas; a fourth one is cut by the border.
+    def judge(areas: list[tuple[float, float]]) -> bool:
+        daughters = np.array([*areas, (1, 9)], np.float64).ravel()
+        count = 4 + len(daughters)
+        found = MovieObjects(
+            np.repeat([0, 1], [4, len(daughters)]), np.arange(count), np.zeros((count, 2)),
+            np.append(np.full(4, 9.0), daughters), np.arange(count) >= count - 1, 2, (9, 9),
+        )  # fmt: skip
+        zeros = np.zeros(len(daughters))
+        mothers = np.repeat(np.arange(4), 2)
+        links = Links(mothers, np.arange(4, count), zeros, zeros, np.ones(len(zeros), bool))
+        return buds(found, links)
+
+    assert judge([(9, 2), (3, 9), (9, 4)])  # 3 of 3 + 1 added
+    assert not judge([(9, 2), (3, 9), (9, 5)])  # 2 of 4
+
+
 def test_an_object_that_is_missed_keeps_its_track_and_touching_ones_do_not_divide():
     a, b = (50, 40, 8), (50, 62, 8)
     # In frame 2 the first is missed; in frame 4 both are one object.
@@ -134,6 +164,37 @@ def test_a_cell_that_leaves_and_one_that_is_lost():
     rows = track_rows("m", found, of_object, tracks, links)
     assert rows["birth"].tolist() == ["start", "start", "appeared"]
     assert rows["fate"].tolist() == ["left", "lost", "end"]
+
+
+def test_a_nucleus_that_shrinks_until_it_is_gone_died():
+    still, sizes = (60, 30, 8), [8, 8, 8, 8, 7.4, 6.8, 6.2]
+    labels = discs(*[[still, (30, 70, size)] for size in sizes], [still], [still], [still])
+    found, links = follow(labels)
+    of_object, tracks = build_tracks(found, links)
+    assert track_rows("m", found, of_object, tracks, links)["fate"].tolist() == ["end", "died"]
+    # Areas by hand: the last one is .6 of the usual one, and none grows.
+    areas, inside = np.array([10.0, 10, 10, 9, 8, 6]), np.zeros(6, bool)
+    assert has_shrunk(areas, inside)
+    assert not has_shrunk(areas, np.arange(6) == 2)  # the border cuts it
+    assert not has_shrunk(areas[1:], inside[1:])  # seen too briefly
+    assert not has_shrunk(np.array([10.0, 10, 10, 9, 8, 7]), inside)
+    assert not has_shrunk(np.array([10.0, 10, 10, 5, 9, 6]), inside)
+    assert not has_shrunk(np.full(6, np.nan), inside)
+
+
+def test_a_cell_out_of_view_for_some_frames_keeps_its_track():
+    still, cell = (20, 20, 8), (60, 60, 8)
+    labels = discs(*[[still, cell]] * 3, *[[still]] * 4, *[[still, cell]] * 3)
+    found = detect(labels)
+    shifts = follow_stage(found).shifts
+
+    def in_view(frame: int, places: np.ndarray) -> np.ndarray:
+        return (places[:, 1] < 40) | (frame < 3) | (frame > 6)
+
+    hidden = link_objects(found, shifts, lambda t: labels[t], in_view=in_view)
+    assert len(build_tracks(found, hidden)[1]) == 2
+    missed = link_objects(found, shifts, lambda t: labels[t])
+    assert len(build_tracks(found, missed)[1]) == 3
 
 
 def test_points_are_followed_without_masks():

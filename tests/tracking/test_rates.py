@@ -74,7 +74,7 @@ def test_events_happen_in_the_middle_between_frames():
     # One division in 0.375 + 2 * 0.625 + 0.125 cell-hours, and track 4 is lost.
     assert growth_by_events(one).value == pytest.approx(0)
     judged = replace(one, fate=np.array(["divided", "died", "end", "lost"]))
-    assert growth_by_events(judged).value == pytest.approx(0)
+    assert growth_by_events(judged).value == pytest.approx((1 - 2) / 1.75)
     ended = replace(one, fate=np.array(["divided", "end", "end", "left"]))
     assert growth_by_events(ended).value == pytest.approx(1 / 1.75)
     in_frames = lives_of(found.tracks, found.frames, guard, in_hours=False)
@@ -88,6 +88,9 @@ def test_what_appears_makes_up_for_what_is_lost():
     # Of two that are lost, one appeared again.
     again = lives([*broken, (2, 0, 1, "start", "lost")])
     assert again.death_share.tolist() == [0.5, 0, 0, 0.5]
+    # What shrank before died, whatever appears elsewhere.
+    died = lives([*broken, (2, 0, 1, "start", "died")])
+    assert died.death_share.tolist() == [0, 0, 0, 1]
 
 
 def test_many_families_share_numbers():
@@ -298,7 +301,7 @@ def test_disagreement_in_words():
     died = [(0, 0, 3, "start", "died")]
     lost = lives([(k, 0, 3, "start", "lost") for k in range(9)] + died)
     text = explain_counting(slow, fast, lost)
-    assert "0 tracks appeared inside the field and 9 were lost; deaths count as lost" in text
+    assert "0 tracks appeared inside the field and 9 were lost; crowded cells are missed" in text
     assert explain_counting(slow, Estimate(0.1, 0.04, 0.2), lost) == ""
     assert explain_counting(slow, Estimate(0.9, np.nan, np.nan), lost) == ""
     assert "some cells do not divide" in explain_cycles(fast, slow)
@@ -334,7 +337,7 @@ def test_rates_of_wells_and_conditions():
     np.testing.assert_allclose(
         row[["value", "low", "high"]].astype(float), np.array([2, 0.242, 7.225]) / 3.5, rtol=1e-3
     )
-    assert drug.loc["death_rate", "note"].endswith("2 tracks lost inside the field count")
+    assert drug.loc["death_rate", "note"].endswith("2 tracks lost inside the field count as deaths")
     assert drug.loc["speed", "unit"] == "um/h"
     assert msd["unit"].unique() == ["um2"]
 

@@ -25,14 +25,19 @@ POINT_LINK = np.array([5.7, -9.6, 0.6])
 # 1, distance of the midpoint, distance of the daughters and its square, cosine between them,
 # absolute deviation of the growth from `USUAL_GROWTH`, absolute difference of their sizes and its
 # square, overlap of the mother with both and with the better one, part of a daughter that lies in
-# her, and the log-odds of the better daughter alone.
-DIVISION = np.array([2.7, -2.3, 1.7, -1.8, -1.1, -1.0, -1.5, 0.0, -1.6, -5.9, 2.2, -0.2])
+# her, log-odds of the better daughter alone; then how much smaller than the mother both daughters
+# are, how much larger the larger one is, and how much both grew beyond doubling.
+DIVISION = np.array([
+    12.7, -8.8, -2.4, -1.2, -0.4, -6.6, -6.6, 1.5, -6.3, -8.2, 0.4, 0.4, 4.8, 3.7, 6.8
+])  # fmt: skip
 # The same in a tissue, where daughters stay in their mother's place. Elsewhere such a "division" is
 # mostly a mask that fell into pieces.
-TISSUE_DIVISION = np.array([0.8, -0.7, 0.2, -1.1, -1.1, 0.0, -4.3, 1.2, 1.4, -5.7, 6.2, -0.2])
+TISSUE_DIVISION = np.array([
+    -1.6, -1.4, 0.2, -0.8, -0.1, -1.2, -2.8, 0.6, 3.8, -10.4, 7.6, 0.7, -5.3, 4.1, -2.7
+])  # fmt: skip
 CONFLUENT = 1.0
 """Diameter over the distance to the nearest neighbour from which cells fill the field."""
-# The same without sizes.
+# The same without sizes, up to the log-odds of the better daughter.
 POINT_DIVISION = np.array([-3.2, -4.8, 9.2, -4.1, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.3])
 USUAL_GROWTH = 0.15
 """Logarithm of the area of two daughters over that of their mother."""
@@ -90,13 +95,14 @@ def division_odds(objects: MovieObjects, divisions: Divisions, better: Floats) -
     better : (D,) float64
         Log-odds of the better of the two links.
     """
-    middle, apart, angle, total, unlike, *overlaps = divisions.features.T
-    sized = objects.has_sizes
+    middle, apart, angle, total, unlike, larger, *overlaps = divisions.features.T
     features = np.column_stack([
         np.ones(len(divisions)), middle, apart, apart**2, angle,
         np.abs(total - USUAL_GROWTH), unlike, unlike**2, *overlaps, np.clip(better, -MOST, MOST),
     ])  # fmt: skip
-    if not sized:
+    if not objects.has_sizes:
         return np.asarray(features @ POINT_DIVISION)
+    sizes = np.maximum(np.stack([-total, larger, total - np.log(2)]), 0)
+    features = np.column_stack([features, sizes.T])
     confluent = objects.diameter >= CONFLUENT * objects.spacing
     return np.asarray(features @ (TISSUE_DIVISION if confluent else DIVISION))

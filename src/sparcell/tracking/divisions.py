@@ -29,7 +29,7 @@ class Divisions:
     ----------
     left_pair, right_pair : (D,) int64
         The links from the mother to either daughter, as positions in the `Pairs`.
-    features : (D, 8) float64
+    features : (D, 9) float64
         See `describe`.
     """
 
@@ -74,14 +74,15 @@ def find_divisions(objects: MovieObjects, pairs: Pairs, expected: Floats, start:
 def describe(
     objects: MovieObjects, pairs: Pairs, a: Integers, b: Integers, expected: Floats
 ) -> Floats:
-    """Describe possible divisions by numbers without unit, (D, 8).
+    """Describe possible divisions by numbers without unit, (D, 9).
 
     Distance of the daughters' midpoint from the expected place, and of the daughters from each
     other, in diameters of the mother; cosine of the angle between the daughters, seen from there;
-    logarithm of the areas of both daughters over the mother's; and absolute logarithm of the ratio
-    of their areas. Then, of the mother once she has moved as expected: intersection over union with
-    both daughters together, and with the better one alone; and the part of a daughter that lies in
-    her, of the daughter with less. The last five are 0 for points.
+    logarithm of the areas of both daughters over the mother's; absolute logarithm of the ratio of
+    their areas; and logarithm of the area of the larger one over the mother's. Then, of the mother
+    once she has moved as expected: intersection over union with both daughters together, and with
+    the better one alone; and the part of a daughter that lies in her, of the daughter with less.
+    The last six are 0 for points.
     """
     mother, left, right = pairs.first[a], pairs.second[a], pairs.second[b]
     size = objects.diameters[mother][:, None]
@@ -91,19 +92,22 @@ def describe(
     apart = np.hypot(*(to_left - to_right).T)
     lengths = np.hypot(*to_left.T) * np.hypot(*to_right.T)
     angle = (to_left * to_right).sum(axis=1) / np.maximum(lengths, 1e-3)
-    total = unlike = together = better = contained = np.zeros(len(a))
+    total = unlike = larger = together = better = contained = np.zeros(len(a))
     if objects.has_areas:
         areas = objects.areas
         total = np.log((areas[left] + areas[right]) / areas[mother])
         total = np.clip(total, -LARGEST_GROWTH, LARGEST_GROWTH)
         unlike = np.minimum(np.abs(np.log(areas[left] / areas[right])), LARGEST_RATIO)
+        larger = np.log(np.maximum(areas[left], areas[right]) / areas[mother])
         in_left, in_right = (_shared(objects, pairs, side) for side in (a, b))
         union = areas[mother] + areas[left] + areas[right] - in_left - in_right
         together = (in_left + in_right) / np.maximum(union, 1)
         better = np.maximum(pairs.overlap[a], pairs.overlap[b])
         contained = np.minimum(in_left / areas[left], in_right / areas[right])
     angle = np.clip(angle, -1, 1)
-    return np.column_stack([middle, apart, angle, total, unlike, together, better, contained])
+    return np.column_stack([
+        middle, apart, angle, total, unlike, larger, together, better, contained
+    ])  # fmt: skip
 
 
 def _shared(objects: MovieObjects, pairs: Pairs, some: Integers) -> Floats:

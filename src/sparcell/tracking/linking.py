@@ -1,14 +1,15 @@
 """Links the objects of a movie, frame by frame, then over gaps.
 
 Two consecutive frames are solved at once: their links and divisions of largest total log-odds. Then
-tracks that ended are linked to those that began up to three frames later, and each division is
-weighed again against such links: two cells that touched and separated look like one that divided.
+tracks that ended are linked to those that began some frames later, and each division is weighed
+again against such links: two cells that touched and separated look like one that divided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +19,23 @@ from sparcell.tracking.costs import Costs
 from sparcell.tracking.motion import Motion, measure_motion
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import length, pair_frames
-from sparcell.tracking.plausibility import false_share
+from sparcell.tracking.plausibility import buds, false_share
 from sparcell.tracking.solution import settle, solve
 from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 LabelReader = Callable[[int], NDArray[np.int32]]
+ViewTest = Callable[[int, Floats], NDArray[np.bool_]]
+"""Tells which of some places, (N, 2) px, are shown in a frame, (N,)."""
 
-GAPS = (2, 3)
-"""Frames that a link over a gap leads on: an object may be missed in one or two."""
+GAPS = (2, 3, 4, 5, 6)
+"""Frames that a link over a gap leads on."""
+MOST_MISSED = 2
+"""Frames in which an object may be missed where it could be seen."""
 MOTION_REACH = 1.5
 """Lengths by which the motion of neighbours may differ from that of the stage."""
-PRIORS = (3.0, 2.0, 1.0, 0.0, -1.0)
+PRIORS = (3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0)
 """Log-odds added to divisions, from trusting to strict."""
 MOST_FALSE = 0.3
 """Share of divisions that may be false before a stricter prior is tried."""
@@ -68,12 +73,13 @@ def link_objects(
     labels: LabelReader | None = None,
     costs: Costs | None = None,
     fast: bool = False,
+    in_view: ViewTest | None = None,
 ) -> Links:
     """Link the objects of a movie.
 
     How readily divisions are believed is found from the movie itself: the prior is lowered until
     cells that are said to divide are not lost, nor begin, much more often than others, and until
-    most divisions are beyond doubt.
+    most divisions are beyond doubt. Cells that bud do not divide at all here.
 
     Parameters
     ----------
@@ -82,28 +88,44 @@ def link_objects(
         Motion of the stage from each frame to the next, px.
     labels : callable, optional
         Reads the label image of a frame, (Y, X) int32; without it, overlaps are unknown. Frames are
-        read once, in order, and four of them are in memory.
+        read once, in order, and seven of them are in memory.
     costs : Costs, optional
     fast : bool
         Link by assignment alone: first from frame to frame, then tracks that ended, and mothers, to
         tracks that began, as Jaqaman et al. 2008 do.
+    in_view : callable, optional
+        Tells which places a frame shows; by default the whole field. An object may be out of view
+        for some frames, which costs nothing.
     """
-    frames, over_gaps, rivals = _weigh_all(objects, shifts, labels, costs or Costs())
+    if in_view is None:
+        in_view = partial(_in_field, objects.shape)
+    frames, over_gaps, rivals = _weigh_all(objects, shifts, labels, costs or Costs(), in_view)
     count = len(objects)
     assignment = Assignment(frames, over_gaps, count) if fast else None
-    for prior in PRIORS:
+
+    def choose(prior: float) -> Links:
         if assignment is not None:
-            chosen = assignment.choose(prior)
-        else:
-            chosen = _solve_all(frames, over_gaps, prior, count)
-        links = _links(chosen, rivals)
+            return _links(assignment.choose(prior), rivals)
+        return _links(_solve_all(frames, over_gaps, prior, count), rivals)
+
+    for prior in PRIORS:
+        links = choose(prior)
         if false_share(objects, links) <= MOST_FALSE:
-            break
-    return links
+            return links
+    return choose(-np.inf) if buds(objects, links) else links
+
+
+def _in_field(shape: tuple[float, float], frame: int, places: Floats) -> NDArray[np.bool_]:
+    """Tell which places are inside the field, (N,); it is the same in all frames."""
+    return np.asarray(((places >= 0) & (places < np.array(shape))).all(axis=1))
 
 
 def _weigh_all(
-    objects: MovieObjects, shifts: Floats, labels: LabelReader | None, costs: Costs
+    objects: MovieObjects,
+    shifts: Floats,
+    labels: LabelReader | None,
+    costs: Costs,
+    in_view: ViewTest,
 ) -> tuple[list[Weighed], Weighed, Rivals]:
     """Weigh what is possible between consecutive frames, and over gaps where a track may end.
 
@@ -145,20 +167,29 @@ def _weigh_all(
             new = here.start + np.flatnonzero(begun[here])
             if not len(lost) or not len(new):
                 continue
-            moves = _accumulate(motions[t - gap :], places[lost])
+            moves, missed = _cross_gap(motions[t - gap :], places[lost], t - gap, in_view)
+            few = missed <= MOST_MISSED
+            lost, moves, missed = lost[few], moves[few], missed[few]
+            if not len(lost):
+                continue
             images = (window[t - gap], window[t]) if window else None
             pairs = pair_frames(objects, lost, new, moves, images)
-            over_gaps.append(weigh_links(objects, pairs, costs, gap))
+            times = missed[np.searchsorted(lost, pairs.first)]
+            over_gaps.append(weigh_links(objects, pairs, costs, times))
             rivals.add(over_gaps[-1])
     return frames, Weighed.join(over_gaps), rivals
 
 
-def _accumulate(motions: list[Motion], places: Floats) -> Floats:
-    """Motion of places over several frames, (N, 2)."""
-    now = places
-    for motion in motions:
+def _cross_gap(
+    motions: list[Motion], places: Floats, start: int, in_view: ViewTest
+) -> tuple[Floats, Integers]:
+    """Motion of places over several frames, (N, 2), and frames between that show them, (N,)."""
+    now, shown = places, np.zeros(len(places), np.int64)
+    for step, motion in enumerate(motions):
+        if step:
+            shown += in_view(start + step, now)
         now = now + motion.at(now)
-    return now - places
+    return now - places, shown
 
 
 def _sure_links(weighed: Weighed, count: int) -> Weighed:

@@ -15,7 +15,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.rows import LabelPlane
 from sparcell.core.tracks import Track
 from sparcell.tracking.lineage import build_tracks
-from sparcell.tracking.linking import Links, link_objects
+from sparcell.tracking.linking import Links, ViewTest, link_objects
 from sparcell.tracking.movies import MovieToTrack
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.stage import StagePath, follow_stage, stand_still
@@ -79,7 +79,8 @@ def track_well(
     table, objects = joined.measure()
     path = stand_still(joined.movie.frames)
     # Gaps between tiles cut cells: these are linked by where the whole probably is.
-    result = _link(joined.movie, table, joined.completed(objects), path, given, fast)
+    whole = joined.completed(objects)
+    result = _link(joined.movie, table, whole, path, given, fast, joined.in_view)
     return joined.movie, replace(result, objects=objects, well=joined)
 
 
@@ -104,6 +105,7 @@ def _link(
     path: StagePath,
     given: LinkSource | None,
     fast: bool,
+    in_view: ViewTest | None = None,
 ) -> TrackedObjects:
     labels = None
     if movie.labels is not None:
@@ -115,7 +117,7 @@ def _link(
     if given is not None:
         links = given(movie.name, objects, movie.labels.pixel_size if movie.labels else None)
     else:
-        links = link_objects(objects, path.shifts, labels, fast=fast)
+        links = link_objects(objects, path.shifts, labels, fast=fast, in_view=in_view)
     of_object, tracks = build_tracks(objects, links)
     return TrackedObjects(table, objects, of_object, tracks, links, path)
 

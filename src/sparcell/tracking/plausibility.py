@@ -2,8 +2,8 @@
 
 A mask that falls into two pieces, and two touching cells that part, look like a division. But a
 piece is soon lost, and such "mothers" begin and "divide" anywhere. Real daughters are lost as
-seldom as other cells. A bud that parts from a yeast cell looks a little like a division, and no
-other "division" of such a movie looks better. Where cells do divide, most divisions are clear.
+seldom as other cells. Where cells do divide, most divisions are clear, and most daughters are about
+as large as their sisters. Where yeast cells bud, each "division" has one large and one small cell.
 """
 
 from __future__ import annotations
@@ -27,11 +27,33 @@ DOUBTFUL = 1
 """Divisions of even odds that are added before the doubtful ones are counted."""
 PRIOR_DIVISIONS = 4
 """As many divisions without excess of flaws are added: a few cannot condemn a movie."""
+ALIKE = 0.5
+"""Area of a daughter over that of her larger sister from which they are alike."""
+MOST_UNLIKE = 0.5
+"""Share of divisions with unlike daughters above which cells bud."""
 
 
 def false_share(objects: MovieObjects, links: Links) -> float:
-    """Estimate the share of false divisions in two ways, 0 to 1; the larger counts."""
+    """Estimate the share of false divisions in three ways, 0 to 1; the largest counts."""
+    if buds(objects, links):
+        return 1.0
     return max(flawed_share(objects, links), doubtful_share(links))
+
+
+def buds(objects: MovieObjects, links: Links) -> bool:
+    """Tell whether the "divisions" of a movie are mostly small cells that part from large ones.
+
+    One division into alike daughters is added: a few cannot condemn a movie. The border cuts
+    daughters, so divisions there do not count.
+    """
+    # Links are in the order of mothers, so daughters follow each other in pairs.
+    daughters = links.second[links.is_division].reshape(-1, 2)
+    inside = ~objects.at_border[daughters].any(axis=1)
+    areas = objects.areas[daughters[inside]]
+    if not objects.has_sizes or not len(areas):
+        return False
+    unlike = areas.min(axis=1) < ALIKE * areas.max(axis=1)
+    return bool(unlike.sum() / (len(areas) + 1) > MOST_UNLIKE)
 
 
 def doubtful_share(links: Links) -> float:

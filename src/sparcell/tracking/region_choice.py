@@ -35,6 +35,9 @@ MOTION_REACH = 1.5
 """Lengths by which the motion of neighbours may differ from that of the stage."""
 FOUND = 1.0
 """Log-odds of a region of the first label image. The value was chosen on halves of two movies."""
+DIVISION_PRIOR = -1.5
+"""Log-odds added to divisions: where masks have faults, pieces of a cell often look like daughters.
+The value was chosen on halves of two movies."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 3.0
 """Limits of the area over a usual one, by which log-odds are weighed."""
 SAME_CELL = 0.5
@@ -133,7 +136,8 @@ def _weigh(
         first, second = (np.arange(part.start, part.stop) for part in (before, here))
         shared = _share(a, b, motion.at(_atom_places(a)))
         pairs = describe_pairs(objects, first, second, a.places + moves, shared)
-        yield weigh(objects, pairs, moves, before, costs)
+        weighed = weigh(objects, pairs, moves, before, costs)
+        yield weighed.with_division_prior(DIVISION_PRIOR)
 
 
 def _atom_places(regions: FrameRegions) -> Floats:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparcell.core.tracks import Track
 from sparcell.tracking.confidence import link_confidence
+from sparcell.tracking.fates import has_shrunk
 from sparcell.tracking.linking import Links
 from sparcell.tracking.movies import MovieToTrack
 from sparcell.tracking.objects import MovieObjects
@@ -92,7 +93,7 @@ def track_rows(
             "first": track.first,
             "last": track.last,
             "birth": _birth(track, bool(objects.at_border[first])),
-            "fate": _fate(track, mothers, bool(objects.at_border[last]), objects.count),
+            "fate": _fate(track, mothers, objects, members),
             "n_found": len(members),
             "n_missed": track.last - track.first + 1 - len(members),
             "path_px": round(float(steps.sum()), 2),
@@ -112,12 +113,15 @@ def _birth(track: Track, at_border: bool) -> str:
     return "entered" if at_border else "appeared"
 
 
-def _fate(track: Track, mothers: set[int], at_border: bool, frames: int) -> str:
+def _fate(track: Track, mothers: set[int], objects: MovieObjects, members: Integers) -> str:
     if track.id in mothers:
         return "divided"
-    if track.last == frames - 1:
+    if track.last == objects.count - 1:
         return "end"
-    return "left" if at_border else "lost"
+    at_border = objects.at_border[members]
+    if at_border[-1]:
+        return "left"
+    return "died" if has_shrunk(objects.areas[members], at_border) else "lost"
 
 
 def movie_rows(movie: MovieToTrack, objects: MovieObjects) -> DataFrame:

@@ -131,6 +131,12 @@ class WellMovie:
             objects, places=np.where(objects.at_border[:, None], centres, objects.places)
         )
 
+    def in_view(self, t: int, places: Floats) -> NDArray[np.bool_]:
+        """Tell which places, (N, 2) px, a tile shows in a frame, (N,)."""
+        low = self.mosaic.corners[self.frame_of[:, t] >= 0, t]
+        beyond = places[:, None] - low
+        return np.asarray(((beyond >= 0) & (beyond < self.mosaic.tile)).all(axis=2).any(axis=1))
+
     def _file(self, tile: int, t: int) -> str:
         """Name of the label image of a tile in a frame of the well."""
         names = self.well.tiles[tile].names

@@ -59,9 +59,11 @@ class Weighed:
         return Weighed(choices, self.odds + change)
 
 
-def weigh_links(objects: MovieObjects, pairs: Pairs, costs: Costs, gap: int = 1) -> Weighed:
-    """Weigh links alone."""
-    odds = link_odds(objects, pairs) - costs.missed * (gap - 1)
+def weigh_links(
+    objects: MovieObjects, pairs: Pairs, costs: Costs, missed: Integers | int = 0
+) -> Weighed:
+    """Weigh links alone; `missed` are the frames, of each or all, in which an object is missed."""
+    odds = link_odds(objects, pairs) - costs.missed * missed
     targets = np.column_stack([pairs.second, np.full(len(pairs), -1)])
     first, second = (end_prices(objects, costs, some) for some in (pairs.first, pairs.second))
     gains = odds + first + second

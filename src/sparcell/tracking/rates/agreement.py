@@ -19,26 +19,24 @@ def disagree(one: Estimate, other: Estimate) -> bool:
 def explain_counting(counting: Estimate, events: Estimate, lives: Lives) -> str:
     """Say where the cells come from, or go, that counting has and divisions and deaths have not.
 
-    The number of cells changes by divisions, deaths, the border of the field, and tracks that
-    begin or end inside it. So the last two hold the whole difference.
+    The number of cells changes by divisions, deaths and the border of the field. Tracks that begin
+    or end inside it count as deaths already, less or more.
     """
     if not disagree(counting, events):
         return ""
     entered, left = lives.number_born("entered"), lives.number("left")
     appeared, lost = lives.number_born("appeared"), lives.number("lost")
-    # Where deaths are not judged, what is lost inside counts as deaths already.
-    border, inside = entered - left, (appeared - lost) * lives.judges_deaths
+    border = entered - left
     faster = counting.value > events.value
     head = f"the count grows {'faster' if faster else 'slower'} than divisions and deaths say: "
     across = f"{entered} tracks entered at the border and {left} left"
     within = f"{appeared} tracks appeared inside the field and {lost} were lost"
-    # The larger flow in the direction of the difference explains it.
-    sign = 1 if faster else -1
-    if sign * border >= sign * inside:
+    # A flow in the direction of the difference explains it.
+    if border > 0 if faster else border < 0:
         return f"{head}{across}; divisions and deaths do not depend on this"
     if faster:
         return f"{head}{within}; divisions are missed, or more cells are found later"
-    return f"{head}{within}; deaths count as lost, or crowded cells are missed"
+    return f"{head}{within}; crowded cells are missed"
 
 
 def explain_cycles(cycles: Estimate, events: Estimate) -> str:

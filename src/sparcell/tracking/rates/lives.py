@@ -78,26 +78,19 @@ class Lives:
         """Whether a track ends in a division, (N,)."""
         return np.asarray(self.fate == "divided")
 
-    @cached_property
-    def judges_deaths(self) -> bool:
-        """Whether any fate is a death: else nobody said which cells died."""
-        return bool((self.fate == "died").any())
-
     @property
-    def died(self) -> Booleans:
-        """Whether a track ends in a death, (N,); in being lost where deaths are not judged."""
-        return np.asarray(self.fate == ("died" if self.judges_deaths else "lost"))
+    def ended(self) -> Booleans:
+        """Whether a track ends inside the field without a division, (N,): it died or was lost."""
+        return np.isin(self.fate, ("died", "lost"))
 
     @property
     def deaths(self) -> Floats:
         """Deaths less what looks like one, (N,).
 
-        Where deaths are not judged, tracks that are lost inside the field count, less those that
-        appear there: a cell that is missed for long ends one track and begins another.
+        Tracks that are lost inside the field count, less those that appear there: a cell that is
+        missed for long ends one track and begins another.
         """
-        deaths = (self.died & self.guarded_end).astype(np.float64)
-        if self.judges_deaths:
-            return deaths
+        deaths = (self.ended & self.guarded_end).astype(np.float64)
         return np.asarray(deaths - ((self.birth == "appeared") & self.guarded_start))
 
     @property
@@ -111,11 +104,8 @@ class Lives:
 
         As `deaths`, but what appears is taken off all that are lost alike.
         """
-        died = self.died.astype(np.float64)
-        if self.judges_deaths or not died.any():
-            return died
-        share = 1 - self.number_born("appeared") / float(died.sum())
-        return np.asarray(died * max(share, 0.0))
+        share = 1 - self.number_born("appeared") / max(self.number("lost"), 1)
+        return np.where(self.fate == "lost", max(share, 0.0), self.fate == "died").astype(float)
 
     def number(self, *fates: str) -> int:
         """Count the tracks of these fates."""

@@ -215,7 +215,7 @@ class _GroupNumbers:
 
         counting, events, cycles = spread("counting"), spread("events"), spread("cycles")
         divisions = int(lives.divisions.sum())
-        deaths = int((lives.died & lives.guarded_end).sum())
+        deaths = int((lives.ended & lives.guarded_end).sum())
         born = newborn(lives)
         complete = int((born & lives.divided).sum())
         cells, per = "cells", f"1/{time}"
@@ -272,12 +272,9 @@ class _GroupNumbers:
 
 def _of_deaths(lives: Lives) -> str:
     """Note on what counts as a death."""
-    lost = counted(lives.number("lost"), "track")
-    if lives.judges_deaths:
-        return f"{lost} lost inside the field besides" if lives.number("lost") else ""
     if not lives.number("lost"):
         return ""
-    return f"deaths are not judged: {lost} lost inside the field count"
+    return f"{counted(lives.number('lost'), 'track')} lost inside the field count as deaths"
 
 
 def _rounded(value: float) -> float:
