@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sparcell.core.image import Image
 from sparcell.models import load_model
 from sparcell.models.domain import DomainFit
+from sparcell.prediction import found_size
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.found_size import predict_in_size, say_resized
 from sparcell.prediction.loaded_model import LoadedModel
@@ -67,6 +68,38 @@ def test_what_decides(
     assert result.scale.factor == pytest.approx(factor, abs=0.02)
     # The last prediction is the one whose results stay.
     assert len(seen) == predictions and seen[-1] == result.scale.factor
+
+
+@pytest.mark.parametrize(
+    ("spacing", "radius", "found", "factors"),
+    [
+        (24, 5, 10.0, [2.3]),  # the middle tells: the whole is predicted once
+        (24, 5, 23.0, [2.3, 1.0]),  # but the rest has objects of the model's size
+        (40, 11, 23.0, [1.0]),
+        (24, 0, 23.0, [1.0]),  # nothing in the middle
+    ],
+)
+def test_the_middle_of_a_large_image_tells_that_objects_are_small(
+    monkeypatch: pytest.MonkeyPatch,
+    spacing: int,
+    radius: float,
+    found: float,
+    factors: list[float],
+) -> None:
+    monkeypatch.setattr(found_size, "LARGE_PLANE", 160 * 160)
+    monkeypatch.setattr(found_size, "PART", 140)
+    model = load_model("nuclei")
+    pixels = nuclei(spacing, radius) if radius else np.full((160, 160), 7, np.uint16)
+    loaded = LoadedModel(model, "onnxruntime", 1)
+    prepared = PreparedImage(Image(pixels, "YX"), model, loaded.runtime, PredictSettings(), Scale())
+    seen: list[float] = []
+
+    def find(one: PreparedImage) -> pd.DataFrame:
+        seen.append(one.scale.factor)
+        return pd.DataFrame({"area_px": np.full(9, np.pi * found**2 / 4)})
+
+    predict_in_size(prepared, find, lambda one: DomainFit(0.3, {}))
+    assert seen == pytest.approx(factors, abs=0.2)
 
 
 def test_the_line_for_the_user() -> None:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from sparcell.core.image import Image, Plane
@@ -128,34 +127,48 @@ class _ResampledPixels:
             source_rows, down = _weights(self.image.shape[0], self.shape[-2], part)
             pixels = self.image.read(source_rows, source_columns, Plane(t, z))
             for channel, plane in enumerate(pixels):
-                # First along Y, then along X: two sparse products instead of one with all pixels.
-                out[channel, top : top + len(part)] = (across @ (down @ plane).T).T
+                rows_done = _interpolate(plane, *down)
+                out[channel, top : top + len(part)] = _interpolate(rows_done.T, *across).T
         selected: NDArray[np.float32] = out[channels]
         return selected
 
 
-def _weights(length: int, resized: int, part: range) -> tuple[slice, scipy.sparse.csr_array]:
+Taps = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""For each new pixel of an axis the old ones that it is made of, and their weights, (K, N) both."""
+
+
+def _interpolate(
+    pixels: NDArray[np.float32], taps: NDArray[np.int64], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Weighted sums of rows, one for each new row."""
+    total = weights[0][:, None] * pixels[taps[0]]
+    for tap, weight in zip(taps[1:], weights[1:], strict=True):
+        if weight.any():
+            total += weight[:, None] * pixels[tap]
+    return np.asarray(total)
+
+
+def _weights(length: int, resized: int, part: range) -> tuple[slice, Taps]:
     """Interpolation weights from `length` pixels of an axis to some of `resized` pixels.
 
     Returns
     -------
     source : slice
         Pixels with a weight.
-    weights : (len(part), len(source)) sparse float32
-        Rows sum to 1. A row depends on its position in the whole axis alone.
+    taps : Taps
+        Places in `source`. Weights of a pixel sum to 1, and depend on its position in the whole
+        axis alone.
     """
     ratio = length / resized
     # Half the base of the triangle; wider than a pixel where the image shrinks.
     reach = max(ratio, 1.0)
     centres = (np.arange(part.start, part.stop) + 0.5) * ratio - 0.5
-    # For each new pixel, in a row, the old pixels that its triangle may cover.
-    taps = np.floor(centres - reach)[:, None].astype(np.int64) + np.arange(1, int(2 * reach) + 2)
-    weights = np.maximum(1 - np.abs(taps - centres[:, None]) / reach, 0)
+    # For each new pixel, in a column, the old pixels that its triangle may cover.
+    taps = np.floor(centres - reach).astype(np.int64) + np.arange(1, int(2 * reach) + 2)[:, None]
+    weights = np.maximum(1 - np.abs(taps - centres) / reach, 0)
     weights[(taps < 0) | (taps >= length)] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=0)
     used = weights > 0
     source = slice(int(taps[used].min()), int(taps[used].max()) + 1)
-    # Values, columns and row starts of a matrix in compressed sparse row format.
-    starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    entries = (weights[used].astype(np.float32), taps[used] - source.start, starts)
-    return source, scipy.sparse.csr_array(entries, shape=(len(part), source.stop - source.start))
+    places = np.clip(taps - source.start, 0, source.stop - source.start - 1)
+    return source, (places, weights.astype(np.float32))

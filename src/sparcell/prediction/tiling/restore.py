@@ -148,13 +148,18 @@ def restore_labels(
 
 def _mixed(around: Labels) -> NDArray[np.bool_]:
     """Whether the 4 x 4 pixels below and right of each pixel, with it, have several ids."""
-    # Minimum and maximum over a window of 4 px: three steps of neighbouring pairs along each axis.
-    low = high = around
-    for _ in range(3):
-        low, high = np.minimum(low[:-1], low[1:]), np.maximum(high[:-1], high[1:])
-        low, high = np.minimum(low[:, :-1], low[:, 1:]), np.maximum(high[:, :-1], high[:, 1:])
-    mixed: NDArray[np.bool_] = low != high
-    return mixed
+    # A window has several ids where two neighbours in it differ, beside or below each other.
+    beside = _any_of(around[:, :-1] != around[:, 1:], 4, 3)
+    below = _any_of(around[:-1] != around[1:], 3, 4)
+    return np.asarray(beside | below)
+
+
+def _any_of(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Whether any pixel of each window of 3 or 4 px along an axis is true."""
+    pairs = mask[:-1] | mask[1:]
+    rows = pairs[:-2] | pairs[2:] if height == 4 else pairs[:-1] | pairs[1:]
+    pairs = rows[:, :-1] | rows[:, 1:]
+    return np.asarray(pairs[:, :-2] | pairs[:, 2:] if width == 4 else pairs[:, :-1] | pairs[:, 1:])
 
 
 def _spline(way: NDArray[np.float64]) -> NDArray[np.float64]:
