@@ -1,7 +1,7 @@
 """Calibrate the score of a model of the watershed method, and refuse unlikely objects.
 
     python benchmarks/calibrate_score.py MODEL.zip [-o NEW.zip] [--least 0.4] [--min-size PX]
-        --fit DATASET[:SPLIT,...] ... --judge DATASET[:SPLIT,...] ... [--figure FILE.svg]
+        [--solidity SHARE] --fit DATASET[:SPLIT,...] ... --judge DATASET[:SPLIT,...] ... [--figure FILE.svg]
 
 An object is right if its IoU with a true one is 0.5 or more. A logistic regression on the features
 of `sparcell.methods.watershed.score` is fitted to the objects of the --fit data sets, each of which
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("-o", type=Path, metavar="NEW.zip")
     parser.add_argument("--least", type=float, default=0.4, metavar="SCORE")
     parser.add_argument("--min-size", type=int, metavar="PX", help="smallest object")
+    parser.add_argument("--solidity", type=float, metavar="SHARE", help="of parts that are joined")
     parser.add_argument("--fit", nargs="+", default=[], metavar="DATASET[:SPLIT,...]")
     parser.add_argument("--judge", nargs="+", default=[], metavar="DATASET[:SPLIT,...]")
     parser.add_argument("--figure", type=Path, metavar="FILE.svg")
@@ -67,8 +68,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     model = load_model(options.model)
     if options.o:
-        if options.min_size is not None:
-            model = with_decode(model, {"min_size": options.min_size})
+        given = {"min_size": options.min_size, "solidity": options.solidity}
+        model = with_decode(model, {n: one for n, one in given.items() if one is not None})
         coefficients = fit([find(model, source, "val") for source in options.fit])
         model = with_decode(model, {"calibration": coefficients, "least_score": options.least})
         save(model, options.model, options.o)

@@ -38,7 +38,7 @@ SMALLEST = 30
 """Pixels of the smallest part of an object that a slice or a reduced field keeps."""
 
 OTHERS = (
-    ("stacks-3d", "images", "labels", "cells3d", range(20, 41, 4)),
+    ("stacks-3d", "images", "labels", "cells3d", range(24, 41, 4)),
     ("celldetective-bf-hoechst", "stain", "labels", "sample", range(1)),
     ("timelapse-ctc", "images", "labels", "simplus_top", range(0, 65, 16)),
     ("dc16-phase-nuclear", "stain", "labels_nuclei", "3T3_2", range(1)),

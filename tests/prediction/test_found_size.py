@@ -45,7 +45,8 @@ def test_objects_of_the_models_size_stay() -> None:
         (12.0, [1.4], 1.0, 1),  # an image that the model does not know
         (46.0, [0.3], 1.0, 1),
         (46.0, [0.9, 0.4], 0.5, 2),
-        (46.0, [0.9, 0.95], 1.0, 3),  # no less unlike afterwards
+        (46.0, [0.5, 0.39], 0.5, 2),
+        (46.0, [0.5, 0.45], 1.0, 3),  # hardly less unlike afterwards
         (3.0, [0.3], 1.0, 1),
     ],
 )

@@ -62,6 +62,16 @@ class WatershedDecode(DecodeSettings):
         description="smallest depth of the saddle between two objects, in units of the map that "
         "`centres` names (0..1)",
     )
+    solidity: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="neighbouring objects are one if their union has at least this share of the "
+        "area of its convex hull; 0: never",
+    )
+    solid_area: int = Field(
+        1200, ge=1, description="solidity: smallest area of a union that is made, px"
+    )
     calibration: tuple[float, ...] | None = Field(
         None,
         min_length=6,

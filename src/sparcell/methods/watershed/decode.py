@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sparcell.core.labels import number_in_order
 from sparcell.methods.base import DecodedObjects, Maps
 from sparcell.methods.watershed.config import WatershedDecode
+from sparcell.methods.watershed.convex import merge_convex
 from sparcell.methods.watershed.score import calibrated_scores, without_unlikely
 from sparcell.morphology.basins import merge_shallow_basins, watershed_split
 from sparcell.morphology.steepest_ascent import STRIP, hill_climb_basins
@@ -62,12 +63,14 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     else:
         ids = (owner * has_centre[owner])[basins.ids]
     labels = number_in_order(ids, basins.pixels, mask.shape, settings.min_size)
+    if settings.solidity:
+        labels = merge_convex(labels, settings.solidity, settings.solid_area)
     if settings.calibration is not None:
         calibrated = calibrated_scores(labels, maps, settings.calibration)
         return DecodedObjects(*without_unlikely(labels, calibrated, settings.least_score))
     found = labels.ravel()[maxima]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
-    scores[found] = centre[peaks] / np.float32(255)
+    np.maximum.at(scores, found, centre[peaks] / np.float32(255))
     return DecodedObjects(*without_unlikely(labels, scores[1:], settings.least_score))
 
 
