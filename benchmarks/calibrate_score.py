@@ -1,7 +1,8 @@
 """Calibrate the score of a model of the watershed method, and refuse unlikely objects.
 
     python benchmarks/calibrate_score.py MODEL.zip [-o NEW.zip] [--least 0.4] [--min-size PX]
-        [--solidity SHARE] --fit DATASET[:SPLIT,...] ... --judge DATASET[:SPLIT,...] ... [--figure FILE.svg]
+        [--solidity SHARE] --fit DATASET[:SPLIT,...] ... --judge DATASET[:SPLIT,...] ...
+        [--figure FILE.svg]
 
 An object is right if its IoU with a true one is 0.5 or more. A logistic regression on the features
 of `sparcell.methods.watershed.score` is fitted to the objects of the --fit data sets, each of which

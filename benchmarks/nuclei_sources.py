@@ -45,7 +45,10 @@ OTHERS = (
     ("dc16-phase-nuclear", "stain", "labels_nuclei", "HeLa_1", range(1)),
     ("dc16-phase-nuclear", "stain", "labels_nuclei", "MCF10A_1", range(1)),
 )
-"""Data set, folder of the images, folder of the labels, image and its planes."""
+"""Data set, folder of the images, folder of the labels, image and its planes.
+
+Labels of planes of cells3d near its top and bottom are scraps of the nuclei that one sees.
+"""
 
 Row = dict[str, str]
 
