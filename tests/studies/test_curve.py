@@ -124,7 +124,7 @@ def test_few_budgets_bound_the_score_instead(budgets):
     low, _, high = curve.expect(40)
     assert low < 0.9 - 0.4 * 40**-0.5 < high
     said = describe(curve)
-    assert f"{len(budgets)} numbers of images are too few for a curve" in said
+    assert f"A curve needs more than {len(budgets)} numbers of images" in said
     assert "if every doubling brings no more than the last one did (0.0" in said
     with pytest.raises(InputError):
         curve.band(np.array([40.0]))

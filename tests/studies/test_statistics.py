@@ -225,6 +225,10 @@ def test_budgets_in_order_and_their_labels():
     assert ordered_budgets(runs) == ["5", "100", "all"]
     assert labelled_fields(runs).tolist() == [100, 112, 5]
     assert labelled_fields(runs.assign(n_train=[100, 112, 5])).tolist() == [100, 112, 5]
+    # Of two fields one validates, while a single one is cut into halves.
+    few = runs.iloc[:2].assign(budget=["1", "all"], n_train=1, n_val=[0, 1])
+    assert labelled_fields(few).tolist() == [1, 2]
+    assert labelled_fields(few.assign(n_val=5)).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def _forecast(curve: LearningCurve, extra: str, expected: Expected) -> str:
         return f"{forecast}."
     return (
         f"{forecast}, if every doubling brings no more than the last one did "
-        f"({max(0.0, curve.last_doubling):.2f}): {len(curve.amounts)} numbers of images are too "
-        "few for a curve."
+        f"({max(0.0, curve.last_doubling):.2f}). A curve needs more than {len(curve.amounts)} "
+        "numbers of images."
     )
 
 

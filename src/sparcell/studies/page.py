@@ -93,7 +93,8 @@ def write_study_page(
     forecast = describe(curves[leader], *asked) if leader in curves else ""
     if forecast and not several:
         # Nothing is compared: what more labels bring is what the study is about.
-        sentences = [forecast, *sentences]
+        first, _, others = forecast.partition(". ")
+        sentences = [f"{first.rstrip('.')}.", *([others] if others else []), *sentences]
     columns = [name for name in _other_scores() if name in table and name != metric]
     pictures = draw_recipes(out, images)
     page = render(
@@ -264,7 +265,8 @@ def _figures(
         figures["scores"] = draw_scores(good, curves, colours, metric)
     else:
         figures["means"] = draw_means(summary[summary["runs"] > 0], colours, metric)
-    if "f1_no_small" in good and good["f1_no_small"].notna().any():
+    # Where no object is small, both scores are the same.
+    if "f1_no_small" in good and (good["f1_no_small"] - good["f1"]).abs().gt(0).any():
         figures["small"] = draw_small(good[good["f1_no_small"].notna()], colours)
     if {*ERRORS, "count_true"} <= set(good) and good["missed"].notna().any():
         figures["errors"] = draw_errors(good[good["missed"].notna()], colours)

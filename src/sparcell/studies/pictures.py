@@ -30,6 +30,8 @@ ERRORS = dict(
     zip((column.name for column in METRICS["errors"].columns), ERROR_COLOURS, strict=True)
 )
 """Error classes and their colours."""
+ERROR_WORDS = {"spurious": "extra", "merge": "merged", "catastrophe": "mixed"}
+"""Error classes that the page calls by plainer words."""
 COSTS = {
     "train_s": "training, minutes",
     "predict_s_per_mpx": "prediction, s per megapixel",
@@ -150,7 +152,10 @@ def draw_errors(good: pd.DataFrame, colours: Colours) -> Figure:
             start = start + share
         axis.set_xlabel("errors for 100 true objects")
     figure.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in ERRORS.items()],
+        handles=[
+            Patch(color=colour, label=ERROR_WORDS.get(name, name))
+            for name, colour in ERRORS.items()
+        ],
         loc="outside upper center",
         ncols=len(ERRORS),
         frameon=False,

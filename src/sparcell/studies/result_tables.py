@@ -65,7 +65,7 @@ def _budget(value: object) -> str:
         return str(int(float(text)))
     except (ValueError, OverflowError):
         raise InputError(
-            f"the budget '{text}' in the results", "a number of fields or all", "correct it"
+            f"the budget '{text}' in the results", "a number of images or all", "correct it"
         ) from None
 
 
@@ -97,12 +97,14 @@ def labelled_fields(runs: pd.DataFrame) -> pd.Series[float]:
 
     A budget is that number. For ``all`` it is `n_train`, and `n_val` too where validation fields
     come out of the budget, as they do where other runs of the table train on fewer fields than
-    their budget.
+    their budget, or have none for validation.
     """
     budget = pd.to_numeric(runs["budget"], errors="coerce")
     if "n_train" not in runs:
         return budget
     trained = pd.to_numeric(runs["n_train"], errors="coerce")
-    if "n_val" in runs and (trained < budget).any():
-        trained = trained + pd.to_numeric(runs["n_val"], errors="coerce").fillna(0)
+    if "n_val" in runs:
+        validating = pd.to_numeric(runs["n_val"], errors="coerce").fillna(0)
+        if (trained < budget).any() or (validating[budget.notna()] == 0).any():
+            trained = trained + validating
     return budget.fillna(trained)
