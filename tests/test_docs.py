@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+import sparcell
 from sparcell.core.dataset_layout import KINDS
 from sparcell.models.catalogue import ModelInfo
 from sparcell.studies import Study
@@ -92,6 +93,19 @@ def test_commands_and_options_in_the_text_exist(helps: dict[str, str]) -> None:
         assert name in helps, words
         for option in (word for word in words if re.match(r"--?[a-z]", word)):
             assert re.search(rf"{option}\b", helps[name]), words
+
+
+def test_names_of_the_package_in_the_text_exist() -> None:
+    """``sparcell.predict_array`` in text or code is a name of the package or a module of it."""
+    modules = {path.stem for path in (ROOT / "src/sparcell").iterdir()}
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"(?<![\w/.-])sparcell\.([A-Za-z_]\w+)", page.read_text("utf8"))
+    }
+    assert {"predict_array", "open_image"} <= named
+    # sparcell.json describes a model in a package of another tool.
+    assert named <= {*sparcell.__all__, *modules, "json"}
 
 
 def test_settings_in_the_text_exist() -> None:

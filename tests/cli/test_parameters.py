@@ -100,7 +100,7 @@ def test_every_parameter_in_a_message_is_one_and_has_an_option(root) -> None:
     [
         ("predict m a.tif", "`resume=True`, or another `out`", "--resume, or another -o"),
         ("predict m a.tif", '`axes="TYX"` or `axes="ZYX"`', "--axes TYX or --axes ZYX"),
-        ("predict m a.tif", "`channels`, `dask=slurm:x`", "--channel, --scheduler slurm:x"),
+        ("predict m a.tif", "`channel`, `dask=slurm:x`", "--channel, --scheduler slurm:x"),
         ("study s.yaml --data d", "`dask=slurm:x`", "--dask slurm:x"),
         ("models fetch URL", "`outputs=['a', 'b', '-']`", "--outputs a,b,-"),
         ("import a.csv", "`classes` imports them alone", "--class imports them alone"),

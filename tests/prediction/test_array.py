@@ -42,7 +42,7 @@ def test_axes_and_channels_must_fit() -> None:
         sparcell.predict_array(bright_model(), np.zeros((3, 40, 40)))
     with pytest.raises(InputError, match="3 channels"):
         sparcell.predict_array(bright_model(), np.zeros((3, 40, 40)), "CYX")
-    chosen = PredictSettings(channels=(1,))
+    chosen = PredictSettings(channel=(1,))
     pixels = np.zeros((3, 40, 40))
     pixels[1, 10:20, 10:20] = 1
     found = sparcell.predict_array(bright_model(), pixels, "CYX", settings=chosen)
@@ -101,7 +101,7 @@ def test_tiles_of_images_by_width_and_object(
 def test_channel_and_diameter_are_keywords() -> None:
     pixels = np.zeros((2, 40, 60))
     pixels[1, 10:20, 10:20] = 1
-    found = sparcell.predict_array(bright_model(), pixels, "CYX", channels=1)
+    found = sparcell.predict_array(bright_model(), pixels, "CYX", channel=1)
     assert found.objects["area_px"].tolist() == [100]
     # The model's objects have 100 px, a diameter of 11.28 px.
     model = bright_model()

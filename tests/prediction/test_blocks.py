@@ -224,7 +224,7 @@ def test_a_channel_that_is_asked_for_stands_above_what_was_learned(tmp_path: Pat
     model = bright_model(selection=ChannelSelection(channels="phase"))
     for channels, area in ((None, 100), ((0,), 400)):
         out = tmp_path / f"out{channels}"
-        settings = PredictSettings(channels=channels)
+        settings = PredictSettings(channel=channels)
         table = predict(model, tmp_path / "in", out, settings=settings).counts
         assert table["area_px"].tolist() == [area]
 

@@ -62,13 +62,13 @@ def test_the_channel_with_the_signal_is_predicted(
     name = ("red", "green", "blue")[where]
     assert any(f"the {name} channel of this colour image" in text for text in caplog.messages)
     # What is asked for is what counts.
-    assert choose_channels(image, model, PredictSettings(channels=(1,))).channels == (1,)
+    assert choose_channels(image, model, PredictSettings(channel=(1,))).channels == (1,)
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (stain_of(grid((96, 128), 24, 7), 75, 10, seed=9), "; red has signal, too (`channels=0`"),
+        (stain_of(grid((96, 128), 24, 7), 75, 10, seed=9), "; red has signal, too (`channel=0`"),
         (stain_of(LABELS, 120, 10), ""),
         (stain_of(grid((96, 128), 24, 7), 15, 10, seed=9), ""),
     ],
@@ -89,7 +89,7 @@ def test_the_empty_channel_of_a_colour_image_is_named() -> None:
     nothing = np.zeros(LABELS.shape)
     image = colours(stain_of(LABELS, 150, 10), stain_of(LABELS, 90, 10), nothing)
     with pytest.raises(InputError, match=r"constant channel 2 \(every pixel is 0\)"):
-        predict_array(bright_model(8.0, 8.0, 8.0), image.data, "CYX", channels=(0, 1, 2))
+        predict_array(bright_model(8.0, 8.0, 8.0), image.data, "CYX", channel=(0, 1, 2))
 
 
 def test_grey_saved_as_colours_is_one_channel_for_any_model() -> None:

@@ -119,7 +119,7 @@ def test_one_bad_image_is_listed_and_does_not_stop_the_others(model: Model, tmp_
     reasons = {Path(path).stem: reason for path, reason in summary.failures.items()}
     assert set(reasons) == {"scene1", "scene3", "scene4", "scene5", "scene6"}
     assert "constant image" in reasons["scene3"] and "constant image" in reasons["scene4"]
-    assert "3 channels" in reasons["scene5"] and "`channels=NUMBER`" in reasons["scene5"]
+    assert "3 channels" in reasons["scene5"] and "`channel=NUMBER`" in reasons["scene5"]
     assert "NaN" in reasons["scene6"]
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["failures"] == summary.failures
@@ -205,7 +205,7 @@ def test_one_channel_of_a_colour_image(model: Model, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "rgb.tif", colours, photometric="rgb")
     refused = predict(model, tmp_path / "rgb.tif", tmp_path / "a", runtime="onnxruntime")
     assert "3 channels: 0 red" in next(iter(refused.failures.values()))
-    settings = PredictSettings(channels=(1,))
+    settings = PredictSettings(channel=(1,))
     predict(model, tmp_path / "rgb.tif", tmp_path / "b", settings=settings, runtime="onnxruntime")
     assert np.array_equal(read_labels(tmp_path / "b" / "labels" / "rgb.tif"), truth)
 

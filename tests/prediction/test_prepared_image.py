@@ -21,16 +21,16 @@ def test_other_channels_are_listed_with_their_intensities() -> None:
     pixels[2, 8:16, 8:16] = 200
     image = Image(pixels, "CYX", channels=("red", "green", "blue"), source="blue.tif")
     with pytest.raises(InputError) as said:
-        fit_channels(image, bright_model(), PredictSettings(channels=(0, 1, 2)))
+        fit_channels(image, bright_model(), PredictSettings(channel=(0, 1, 2)))
     assert str(said.value) == (
         "blue.tif has 3 channels: 0 red (empty), 1 green (empty), 2 blue (0 to 200). The model "
-        "looks at 1: add `channels=2`."
+        "looks at 1: add `channel=2`."
     )
 
 
 def test_channels_and_size_are_those_of_the_model() -> None:
     image = Image(np.arange(3 * 40 * 60, dtype=np.float32).reshape(3, 40, 60), "CYX", 0.5)
-    model, settings = bright_model(pixel_size=1.0), PredictSettings(channels=(2,))
+    model, settings = bright_model(pixel_size=1.0), PredictSettings(channel=(2,))
     prepared = PreparedImage.of(image, LoadedModel(model, "onnxruntime"), settings)
     assert prepared.image.channels == ("2",) and prepared.image.shape == (40, 60)
     assert prepared.network_image.shape == (20, 30) and prepared.network_image.pixel_size == 1.0
@@ -76,4 +76,4 @@ def test_channels_come_in_the_order_of_the_training(
     model = exported(nn.Conv2d(2, 1, 1), 2, Normalise(), selection=selection)
     image = Image(np.zeros((2, 40, 60)), "CYX", None, names)
     assert fit_channels(image, model).channels == seen
-    assert fit_channels(image, model, PredictSettings(channels=(1, 0))).channels == names[::-1]
+    assert fit_channels(image, model, PredictSettings(channel=(1, 0))).channels == names[::-1]

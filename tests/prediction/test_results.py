@@ -169,7 +169,7 @@ def test_one_process_predicts_into_a_folder(model: Model, tmp_path: Path) -> Non
     assert not (tmp_path / "out" / LOCK).exists()
 
 
-@pytest.mark.parametrize("wrong", [{"halo": -5}, {"tile": 0}, {"block": 0}, {"channels": (0, -1)}])
+@pytest.mark.parametrize("wrong", [{"halo": -5}, {"tile": 0}, {"block": 0}, {"channel": (0, -1)}])
 def test_settings_out_of_range_are_one_line(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=rf"`{next(iter(wrong))}=.*or more"):
         PredictSettings(**wrong)

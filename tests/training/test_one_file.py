@@ -124,7 +124,7 @@ def test_files_that_lack_a_channel_are_named(data: Path, run: Path, tmp_path: Pa
     write_image(tmp_path / "a.tif", np.zeros((2, 64, 64), np.uint16), "CYX", None, ("BF", "GFP"))
     summary = predict(load_model(run), tmp_path / "a.tif", tmp_path / "out")
     (failure,) = summary.failures.values()
-    assert "no channel 'phase'" in failure and "choose `channels`" in failure
+    assert "no channel 'phase'" in failure and "choose `channel`" in failure
 
 
 def test_nuclei_are_labelled_from_the_channel(data: Path) -> None:

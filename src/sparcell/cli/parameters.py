@@ -20,7 +20,6 @@ from sparcell.core.text import printable
 
 PARAMETER = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 RENAMED = {
-    "channels": "channel",
     "classes": "only",
     "dask": "scheduler",
     "overrides": "settings",

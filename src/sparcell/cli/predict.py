@@ -126,7 +126,7 @@ def predict(
     settings = PredictSettings(
         axes=axes,
         scene=scene,
-        channels=tuple(channel) if channel else None,
+        channel=tuple(channel) if channel else None,
         project=project,  # type: ignore[arg-type]
         tile=tile,
         halo=halo,

@@ -100,7 +100,7 @@ def try_model(loaded: LoadedModel, image: Image) -> Trial:
         turned = replace(part, data=np.ascontiguousarray(part.data[..., ::-1, ::-1]))
         # The channel of a colour image is reported once.
         numbers = [one for one in prepared.selection.channels or () if isinstance(one, int)]
-        same = PredictSettings(channels=tuple(numbers) or None)
+        same = PredictSettings(channel=tuple(numbers) or None)
         again = _predict(PreparedImage.of(turned, loaded, same))[::-1, ::-1]
     except InputError as error:
         return Trial(failure=error.found)

@@ -113,7 +113,7 @@ def predict_array(
     *,
     settings: PredictSettings = DEFAULTS,
     diameter: float | str | None = None,
-    channels: int | Sequence[int] | None = None,
+    channel: int | Sequence[int] | None = None,
     runtime: Runtime | str = "auto",
     threads: int = 0,
     pixel_size: float | None = None,
@@ -134,8 +134,9 @@ def predict_array(
         One letter of ``TCZYX`` per dimension.
     settings : PredictSettings
         Those of files and blocks do not matter here.
-    diameter, channels
-        The settings of these names, which are used most. One channel may be a number alone.
+    diameter, channel
+        The settings of these names, which are used most: median diameter of the objects, px; and
+        number of the channel, or numbers of several.
     runtime : Runtime or str
         A name, or what `Model.open` gave. The network of a name is opened at the first call and
         shared by later ones; see `Model.open`.
@@ -155,9 +156,9 @@ def predict_array(
     """
     if diameter is not None:
         settings = replace(settings, diameter=diameter)
-    if channels is not None:
-        numbers = (channels,) if isinstance(channels, int) else tuple(channels)
-        settings = replace(settings, channels=numbers)
+    if channel is not None:
+        numbers = (channel,) if isinstance(channel, int) else tuple(channel)
+        settings = replace(settings, channel=numbers)
     model = MODELS.get(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)
     image = pixels if isinstance(pixels, Image) else Image(pixels, axes, pixel_size)

@@ -72,7 +72,7 @@ def log_channel(image: Image, selection: ChannelSelection) -> None:
     hint = f"; {names} {'have' if len(others) > 1 else 'has'} signal, too" if others else ""
     logger.info(
         f"{image.source}: the {image.channels[chosen]} channel of this colour image is predicted"
-        + (f"{hint} (`channels={others[0]}` predicts that)" if len(others) == 1 else hint)
+        + (f"{hint} (`channel={others[0]}` predicts that)" if len(others) == 1 else hint)
     )
 
 
@@ -115,5 +115,5 @@ def _advice() -> str:
         return "use a model for colour images: " + ", ".join(takes)
     return (
         "none of the models in `sparcell models list` is for such images: train one on outlines "
-        "of them, or choose a grey channel by `channels`"
+        "of them, or choose a grey channel by `channel`"
     )

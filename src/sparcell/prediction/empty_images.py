@@ -16,6 +16,6 @@ def warn_empty(names: Sequence[str]) -> None:
         return
     where = f"{counted(len(names), 'image')} ({listed(names)})"
     logger.warning(
-        f"no object stands out from the noise in {where}: the field is empty, or its objects are "
+        f"no object stands out from the noise in {where}: the image is empty, or its objects are "
         "too dim"
     )

@@ -155,7 +155,7 @@ def _select(
         if channels is not None:
             raise
         learned = f"the {chosen} that the model was trained on"
-        raise InputError(error.found, learned, "choose `channels` by their numbers") from error
+        raise InputError(error.found, learned, "choose `channel` by number") from error
     if image.size("C") != model.spec.channels:
         raise _other_channels(image, model.spec.channels)
     return image.with_temporal_context(model.spec.frames)
@@ -174,7 +174,7 @@ def _other_channels(image: Image, wanted: int) -> InputError:
     )
     full = [str(number) for number in range(count) if high[number] > low[number]]
     chosen = ", ".join(full) if len(full) == wanted else "NUMBER"
-    fix = f"add `channels={chosen}`" if count > wanted else "use a model of as many channels"
+    fix = f"add `channel={chosen}`" if count > wanted else "use a model of as many channels"
     return InputError(
         f"{count} channels ({', '.join(image.channels)}) in {image.source}",
         f"{wanted}, as the model was trained on",

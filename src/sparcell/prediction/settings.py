@@ -33,8 +33,8 @@ class PredictSettings:
         Axes of the inputs, where their metadata does not say.
     scene : str, optional
         Only the scene of this name or number is predicted of each file, instead of all.
-    channels : tuple of int, optional
-        Channels that are the model's input, by number from 0.
+    channel : int or tuple of int, optional
+        Channel that is the model's input, by number from 0; several for a model of several.
     tile : int, optional
         Largest edge of a tile's core, px; by default less for wide images, see `tile_of`.
     halo : int, optional
@@ -67,7 +67,7 @@ class PredictSettings:
     """
 
     axes: str | None = None
-    channels: tuple[int, ...] | None = None
+    channel: int | tuple[int, ...] | None = None
     tile: int | None = None
     halo: int | None = None
     format: str = ".tif"
@@ -86,7 +86,7 @@ class PredictSettings:
             ("block", self.block, 1),
             ("tile", self.tile, 1),
             ("halo", self.halo, 0),
-            ("channels", min(self.channels or (0,)), 0),
+            ("channel", min(self.channels or (0,)), 0),
         ):
             if value is not None and value < least:
                 raise InputError(f"`{name}={value}`", f"{least} or more", "correct it")
@@ -104,6 +104,11 @@ class PredictSettings:
                 "letters, digits, _, - and .",
                 "correct `into_image`",
             )
+
+    @property
+    def channels(self) -> tuple[int, ...] | None:
+        """Numbers of `channel`, also where it is one."""
+        return (self.channel,) if isinstance(self.channel, int) else self.channel
 
     def tile_of(self, image: Image) -> tuple[int, int]:
         """Choose height and width of the tiles of an image, px.

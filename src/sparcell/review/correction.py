@@ -72,7 +72,7 @@ class Correction(DatasetFolder):
     model : str
         File of the model that predicted them; empty where there is none.
     predicted : dict
-        Settings of the prediction that matter to the model: ``diameter`` and ``channels``.
+        Settings of the prediction that matter to the model: ``diameter`` and ``channel``.
     diameter : float
         Median diameter of all objects, px; 0 where there is none.
     images : tuple of CorrectedImage

@@ -161,7 +161,13 @@ def _find_start(folder: Path, data: Path | None, model: str | None, split: str |
     if chosen and chosen != "none" and not Path(chosen).exists() and model is None:
         logger.warning(f"no model {chosen}: the order is random; name the model with `model`")
         chosen = ""
-    known = {name: settings[name] for name in ("diameter", "channels") if settings.get(name)}
+    # Records of earlier versions call the channel "channels".
+    channel = settings.get("channel", settings.get("channels"))
+    known = {
+        name: value
+        for name, value in (("diameter", settings.get("diameter")), ("channel", channel))
+        if value is not None
+    }
     return _Start(dataset, kept, labels, "" if chosen == "none" else chosen, known)
 
 
@@ -190,9 +196,10 @@ def _open_model(name: str) -> tuple[Model, Runtime] | None:
 
 def prediction_settings(predicted: dict[str, Any]) -> PredictSettings:
     """Settings with which a correction predicts again what was predicted."""
-    channels = predicted.get("channels")
+    channel = predicted.get("channel", predicted.get("channels"))
     return PredictSettings(
-        diameter=predicted.get("diameter"), channels=tuple(channels) if channels else None
+        diameter=predicted.get("diameter"),
+        channel=tuple(channel) if isinstance(channel, list) else channel,
     )
 
 
