@@ -40,6 +40,18 @@ FEATURES = {
     "NEON bf16": ("bf16",),
     "NEON int8": ("i8mm",),
 }
+ADDS = {
+    "train": "training",
+    "pretrained": "ImageNet weights without a download",
+    "app": "the app in the browser",
+    "excel": "workbooks (.xlsx)",
+    "formats": "files of microscope makers",
+    "remote": "images at web addresses",
+    "parquet": "Parquet tables",
+    "napari": "the plugin of napari",
+    "cluster": "several computers",
+}
+"""Extras for users; others are for developers."""
 BUILDS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 """Packages with ONNX Runtime; one of them is enough."""
 ASK_TORCH = """
@@ -237,13 +249,13 @@ def _onnxruntime() -> Iterator[Finding]:
 
 def _extras() -> Iterator[Finding]:
     for extra, requirements in read_requirements().items():
-        if not extra or extra in ("docs", "test", "lint"):
+        if extra not in ADDS:
             continue
         names = [requirement.name for requirement in requirements]
         installed = installed_versions(names)
         missing = [name for name in names if name not in installed]
         if missing:
-            found = f"{extra}: not installed ({', '.join(missing)})"
+            found = f"{extra}, which adds {ADDS[extra]}: not installed ({', '.join(missing)})"
             yield Finding("ok", "extras", found, f"pip install 'sparcell[{extra}]', if needed")
         else:
             parts = ", ".join(f"{name} {number}" for name, number in installed.items())

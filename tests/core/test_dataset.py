@@ -239,7 +239,7 @@ def test_letters_of_a_mac_are_those_of_other_systems(tmp_path: Path) -> None:
     assert (sample.name, sample.split) == (composed, "test")
     assert set(sample.files) == {"images", "labels", "points"}
     make(tmp_path, f"labels/{decomposed}.tif")
-    with pytest.raises(InputError, match=r"both .* one file per field"):
+    with pytest.raises(InputError, match=r"both .* one file of each name"):
         Dataset.open(tmp_path)
 
 

@@ -35,7 +35,7 @@ def test_from_predictions_to_a_dataset(sparcell, tmp_path: Path) -> None:
     code, text = sparcell(*new, "--prediction", tmp_path / "p")
     assert code == 2 and "expected NAME=DIR" in text
     code, text = sparcell(*new, "--prediction", f"m={tmp_path / 'p'}")
-    assert code == 0 and "3 fields, 4 cases for each of 2 experts" in text
+    assert code == 0 and "3 images, 4 cases for each of 2 experts" in text
     for expert in ("anna", "ben"):
         cases = read_table(folder / f"{expert}_cases.csv")["case"]
         rows = [f"{case},done," for case in cases] + [f"{cases[0]},extra,1"]
@@ -51,6 +51,6 @@ def test_from_predictions_to_a_dataset(sparcell, tmp_path: Path) -> None:
     content = json.loads((tmp_path / "agreement" / "agreement.json").read_text())
     assert {row["expert"] for row in content["rows"]} == {"anna", "ben"}
     code, text = sparcell("review", "export", folder, "-o", tmp_path / "out", "--by", "anna")
-    assert code == 0 and "3 reviewed fields of m, by anna" in text
+    assert code == 0 and "3 reviewed images of m, by anna" in text
     code, text = sparcell("info", tmp_path / "out")
     assert code == 0 and "labels: 3" in text

@@ -157,7 +157,7 @@ def test_mistakes_when_a_session_is_made(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", {"a": ("test", "RAS"), "b": ("train", "RAS")})
     write_image(tmp_path / "p" / "b.tif", squares((5, 5)), "YX")
     make = {"experts": ["anna"]}
-    with pytest.raises(InputError, match="no prediction of m for the 1 test fields"):
+    with pytest.raises(InputError, match="no prediction of m for the 1 test images"):
         new_session(data, {"m": [tmp_path / "p"]}, tmp_path / "s", **make)
     with pytest.raises(InputError, match="b in several folders of the model m"):
         new_session(data, {"m": [tmp_path / "p"] * 2}, tmp_path / "s", split="train", **make)

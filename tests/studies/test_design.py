@@ -151,7 +151,7 @@ def test_a_pure_set_is_trained_and_tested_on_its_own_line(tmp_path):
 def test_a_pure_set_without_test_field_is_refused(tmp_path):
     data = dataset(tmp_path / "set", MARKED, cell=["HeLa", "HEK"] * 6 + ["HEK"] * 3)
     pure = {"recipe": "nuclei-light", "label": "pure", "set": {"data.where": {"cell": "HeLa"}}}
-    with pytest.raises(InputError, match=r"no test field for pure .*data\.where") as caught:
+    with pytest.raises(InputError, match=r"no test image for pure .*data\.where") as caught:
         plan_study(study(recipes=["nuclei-light", pure]), data)
     assert "\n" not in str(caught.value)
 
@@ -192,21 +192,21 @@ def test_refused_labels_are_neither_tested_nor_trained_on(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"budgets": [9]}, "a budget of 9 fields; expected at most the 8"),
-        ({"folds": 16}, "16 folds of 15 labelled fields"),
+        ({"budgets": [9]}, "a budget of 9 images; expected at most the 8"),
+        ({"folds": 16}, "16 folds of 15 labelled images"),
         ({"folds": 5, "group": "movie"}, "5 folds of 3 groups"),
         ({"group": "movies"}, "no column 'movies'.*one of hole, movie, part"),
         ({"stratify": "hole"}, "no hole for field_03"),
         ({"by": "line"}, "no column 'line' in split.csv, the study's by; expected one of hole,"),
         ({"group": "movie"}, "the group .* in both train and"),
         ({"where": {"movie": "4"}}, "no labelled image"),
-        ({"where": {"part": "a"}}, "no labelled field marked test"),
+        ({"where": {"part": "a"}}, "no labelled image marked test"),
         ({"labels": "outlines"}, "outlines"),
         (
             {"folds": 3, "fixed_test": True, "where": {"part": "a"}},
-            "no labelled field marked test.*fixed_test",
+            "no labelled image marked test.*fixed_test",
         ),
-        ({"folds": 13, "fixed_test": True}, "13 folds of 12 labelled fields"),
+        ({"folds": 13, "fixed_test": True}, "13 folds of 12 labelled images"),
     ],
 )
 def test_what_does_not_fit_the_data_is_one_plain_line(tmp_path, settings, says):

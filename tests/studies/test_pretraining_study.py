@@ -184,7 +184,7 @@ def test_a_stain_that_has_seen_the_test_is_refused(data, tmp_path):
     run[STAIN].mkdir()
     (run[STAIN] / "model.zip").touch()
     for fields, method, message in (
-        (["f1", "f7"], "stain", "trained on the test field f7"),
+        (["f1", "f7"], "stain", "trained on the test image f7"),
         (["f1"], "semantic", "a run of the method semantic"),
     ):
         record = {"fields": {"train": fields}, "settings": {"method": {"name": method}}}
@@ -192,7 +192,7 @@ def test_a_stain_that_has_seen_the_test_is_refused(data, tmp_path):
         with pytest.raises(InputError, match=message):
             check_runs(run, study, data)
     (data / "split.csv").write_text("name,split\nf1,train\n")
-    with pytest.raises(InputError, match="0 of 8 labelled fields marked test"):
+    with pytest.raises(InputError, match="0 of 8 labelled images marked test"):
         count_fields(data, "labels")
 
 
@@ -206,7 +206,7 @@ def test_further_runs_are_starts_of_their_own(data, tmp_path, capsys):
     # Of another method than the stain's, but the fields of the test are not for it either.
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells/model.zip").touch()
-    seen = "trained on the test field f6"
+    seen = "trained on the test image f6"
     for part, field, told in (
         ("val", "f1", None), ("test", "f6", None),
         ("val", "f6", seen), ("auto", "f6", seen), ("taught", "f6", seen),

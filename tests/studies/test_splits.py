@@ -97,5 +97,5 @@ def test_seeds_draw_different_subsets():
 
 
 def test_a_budget_above_the_data_is_refused():
-    with pytest.raises(InputError, match="a budget of 4 fields"):
+    with pytest.raises(InputError, match="a budget of 4 images"):
         nested_subset(["a", "b", "c"], 4, 0)

@@ -49,7 +49,7 @@ def test_a_curve_is_planned(sparcell, data, tmp_path):
 def test_bad_input_is_one_line(sparcell, data, tmp_path):
     (tmp_path / "s.yaml").write_text("{name: s, recipes: [nuclei-light], folds: 11}")
     code, said = sparcell("study", tmp_path / "s.yaml", "--data", data, "-o", tmp_path / "out")
-    assert code == 2 and said.startswith("sparcell: found 11 folds of 10 labelled fields")
+    assert code == 2 and said.startswith("sparcell: found 11 folds of 10 labelled images")
     both = ["--steps", 3, "--minutes", 3]
     code, said = sparcell("study", "curve", "--data", data, "-o", tmp_path / "out", *both)
     assert code == 2 and "leave one out" in said and "Traceback" not in said

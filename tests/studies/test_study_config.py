@@ -73,7 +73,7 @@ def test_the_former_name_of_rules_is_replaced_and_reported(tmp_path, caplog):
         ({"fixed_test": True}, "fixed_test with folds: 0; two folds or more"),
         ({"fixed_test": True, "folds": 1}, "fixed_test with folds: 1; two folds or more"),
         ({"fixed_test": True, "folds": 4, "val": 0}, "fixed_test with val: 0; each fold validates"),
-        ({"fixed_test": True, "folds": 4, "test": "val"}, "the fixed fields are those marked test"),
+        ({"fixed_test": True, "folds": 4, "test": "val"}, "the fixed images are those marked test"),
         ({"recipes": ["nuclei-light", "nuclei-light"]}, "two recipes with the label"),
         ({"recipes": [{"recipe": "nuclei-light", "label": "a/b"}]}, "cannot name a folder"),
         ({"limit": {"steps": 5, "cpu_seconds": 5}}, "either steps or cpu_seconds"),

@@ -105,7 +105,7 @@ def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:
     half = DataConfig(labels="truth", fraction=0.5)
     assert len(find_fields(datasets, half, 0)["train"]) == 2
     assert nested_order(["b", "a"], 1) == nested_order(["a", "b"], 1)
-    with pytest.raises(InputError, match="4 training fields"):
+    with pytest.raises(InputError, match="4 training images"):
         names(5, 0)
 
 
@@ -120,7 +120,7 @@ def test_automatic_labels_are_learned_from_beside_the_outlined_fields(data, tmp_
     config = recipe.data.model_copy(update={"auto_weight": 3.0})
     places = find_fields([Dataset.open(data, labels="truth")], config, 0)
     everything = {s.name for s in Dataset.open(data).samples if s.split == "train"}
-    with pytest.raises(InputError, match="no further training field"):
+    with pytest.raises(InputError, match="no further training image"):
         find_auto(config, places)  # nothing is labelled yet
     from sparcell.labeling import label
 
@@ -155,7 +155,7 @@ def test_parts_named_one_by_one_stand_above_the_split(data) -> None:
     parts = {"train": every[-1:], "val": every[:1], "test": every[1:3]}
     places = find_fields(datasets, DataConfig(labels="truth", parts=parts), 0)
     assert {part: [p.name for p in held] for part, held in places.items()} == parts
-    with pytest.raises(InputError, match="no labelled field nowhere"):
+    with pytest.raises(InputError, match="no labelled image nowhere"):
         find_fields(datasets, DataConfig(labels="truth", parts={"train": ["nowhere"]}), 0)
 
 

@@ -99,7 +99,7 @@ def test_fields_of_validation_and_test_are_never_taught(mixed: Path, tmp_path: P
     unknown = config.model_copy(update={"teacher": "nobody"})
     with pytest.raises(InputError, match="nobody"):
         find_teacher(datasets, unknown, "labels", places)
-    with pytest.raises(InputError, match="no training field without annotation"):
+    with pytest.raises(InputError, match="no training image without annotation"):
         find_teacher([datasets[0].having("labels")], config, "labels", places)
     with pytest.raises(InputError, match="stains, no labels"):
         stain = ["method.name=stain", "fit.monitor=val_loss", "data.teacher=nuclei"]

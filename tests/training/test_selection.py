@@ -78,7 +78,7 @@ def test_a_pure_set_and_one_without_fields(tmp_path: Path) -> None:
     dataset = write_fields(tmp_path, 3, "name,split,plate\nf0,train,1\nf1,val,1\nf2,train,2\n")
     places = find_fields([dataset], DataConfig(where={"plate": "1"}), 0)
     assert names(places["train"]) == ["f0"] and names(places["val"]) == ["f1"]
-    with pytest.raises(InputError, match="no training field with labels"):
+    with pytest.raises(InputError, match="no training image with labels"):
         find_fields([dataset], DataConfig(where={"plate": "3"}), 0)
     with pytest.raises(InputError, match=r"images: f0, f1, f2; stain: none.*channels: NAME"):
         find_fields([dataset], DataConfig(), 0, "stain")
@@ -110,7 +110,7 @@ def test_fields_without_any_object_are_nothing_to_learn(
         (tmp_path / "split.csv").write_text(split.format(*parts))
         find_fields([Dataset.open(tmp_path)], DataConfig(), 0)
 
-    with pytest.raises(InputError, match="no object in the labels of 2 training fields"):
+    with pytest.raises(InputError, match="no object in the labels of 2 training images"):
         find("val", "test", "train", "train")
     find("train", "val", "train", "test")
     assert "labels of 1 test image: no score" in caplog.text

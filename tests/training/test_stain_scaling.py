@@ -154,7 +154,7 @@ def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path, caplog, stain,
     (line,) = (s for s in caplog.messages if "bad" in s)
     assert line.startswith("left out, stain of bad ")
     assert re.search(reason, line)
-    with pytest.raises(InputError, match="no training field with a usable stain"):
+    with pytest.raises(InputError, match="no training image with a usable stain"):
         measure_stains(refs(tmp_path)[2:3], [], StainConfig())
 
 
@@ -223,7 +223,7 @@ def test_channels_and_folders_are_stains_of_their_own(tmp_path):
 def test_stains_that_do_not_fit_are_refused(tmp_path):
     write(tmp_path, "a", stained())
     write(tmp_path, "b", np.stack([stained(), stained()]), axes="CYX")
-    with pytest.raises(InputError, match="fields with the stains stain and others with stain 0"):
+    with pytest.raises(InputError, match="images with the stains stain and others with stain 0"):
         measure(tmp_path)
     write(tmp_path / "other", "a", stained()[:50])
     with pytest.raises(InputError, match="the same size, or a stack of depths"):

@@ -43,7 +43,7 @@ def no_pairs(dataset: Dataset) -> InputError:
     folder = dataset.root / "stain"
     stains = sorted(stem(p) for p in folder.iterdir()) if folder.is_dir() else []
     return InputError(
-        f"no field of {dataset.root} with both image and stain "
+        f"no image of {dataset.root} with both image and stain "
         f"(images: {_some([s.name for s in dataset.samples])}; stain: {_some(stains)})",
         "files of the same name in images/ and stain/",
         "rename them, or give their file names in dataset.yaml, stain: FOLDER/{name}_dapi.tif, "

@@ -35,7 +35,7 @@ def open_stain(sample: Sample) -> Image:
         raise InputError(
             f"a stain of {stain.shape[0]} x {stain.shape[1]} px in {stain.source}",
             f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
-            "leave the field out",
+            "leave the image out",
         )
     image = open_sample(sample)
     if image.shape != stain.shape:

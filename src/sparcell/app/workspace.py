@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from sparcell.core.dataset import Dataset, dataset_images
@@ -147,13 +148,19 @@ def scan(root: Path) -> Workspace:
         try:
             collection, layer = _read_folder(allowed, folder, name)
         except InputError as error:
-            logger.warning(f"{name} is not shown: {error}")
+            _warn_once(f"{name} is not shown: {error}")
             continue
         if collection:
             collections.append(collection)
         if layer:
             layers.append(layer)
     return Workspace(root, tuple(collections), tuple(layers), sessions, corrections)
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Warn of a folder at its first scan; the pages scan again and again."""
+    logger.warning(text)
 
 
 def inside(allowed: Sequence[Path], path: Path) -> bool:

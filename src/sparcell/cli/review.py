@@ -41,7 +41,7 @@ def new(
     planes: int = typer.Option(1, min=1, help="Planes that are drawn of each movie or stack."),
     seed: int = typer.Option(0, help="Seed of the draw and of the order."),
 ) -> None:
-    """Draw fields for a review; models are hidden."""
+    """Draw images for a review; models are hidden."""
     from sparcell.core.errors import InputError
     from sparcell.review import new_session
 

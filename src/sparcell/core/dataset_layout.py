@@ -67,7 +67,7 @@ class FileLocation(NamedTuple):
                 if field in fields:
                     raise InputError(
                         f"several images called {field} in {root / self.files}",
-                        "one image per field",
+                        "one image of each name",
                         "move the other file away, or correct the scenes in dataset.yaml",
                     )
                 fields[field] = ref
@@ -230,7 +230,7 @@ def list_files(root: Path, place: str, suffixes: tuple[str, ...]) -> dict[str, P
         if name in files:
             raise InputError(
                 f"both {files[name].name} and {path.name} in {folder}",
-                "one file per field",
+                "one file of each name",
                 "move one of them away",
             )
         files[name] = path

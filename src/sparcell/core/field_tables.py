@@ -121,7 +121,7 @@ def read_named_rows(
             raise InputError(f"no name in line {line} of {path}", "one in each row", "add it")
         name = match_name(written, images or {})
         if name in table:
-            raise InputError(f"{name} twice in {path}", "one row per field", "delete one of them")
+            raise InputError(f"{name} twice in {path}", "one row per image", "delete one of them")
         table[name] = {str(column): str(value) for column, value in row.items()}
     return table
 

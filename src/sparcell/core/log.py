@@ -17,6 +17,7 @@ from sparcell.core.errors import SparcellWarning
 from sparcell.core.progress import console
 from sparcell.core.text import printable
 
+fonts = logging.getLogger("matplotlib.font_manager")
 package = logging.getLogger("sparcell")
 logger = logging.getLogger(__name__)
 
@@ -44,14 +45,18 @@ def printed_messages(
     formatter: logging.Formatter | None = None, level: int = logging.INFO
 ) -> Iterator[None]:
     """Print the package's messages from `level` on while the context is open."""
-    handler, before = ConsoleHandler(formatter), package.level
+    handler, before = ConsoleHandler(formatter), (package.level, fonts.level)
     package.addHandler(handler)
     package.setLevel(level)
+    # A list of fonts that several environments share names some of others. Matplotlib warns, and
+    # makes the list anew.
+    fonts.setLevel(logging.ERROR)
     try:
         yield
     finally:
         package.removeHandler(handler)
-        package.setLevel(before)
+        package.setLevel(before[0])
+        fonts.setLevel(before[1])
 
 
 class _Collector(logging.Handler):

@@ -71,7 +71,7 @@ def strips(
             raise InputError(
                 f"images of {tuple(truth.shape)} and {tuple(other.shape)} pixels",
                 "the same height and width",
-                "compare images of the same field",
+                "compare results of the same image",
             )
     height, width = truth.shape
     for window in row_strips(height, width, rows):

@@ -133,7 +133,7 @@ def detect(
         raise InputError(
             f"images of {truth.shape} and {pred.shape} pixels",
             "the same height and width",
-            "compare images of the same field",
+            "compare results of the same image",
         )
     if not 0 <= radius < np.inf:
         raise InputError(f"a radius of {radius} px", "0 or more", "try 3")

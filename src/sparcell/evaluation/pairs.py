@@ -59,7 +59,7 @@ class Pair:
                     f"{other.source} of T, Z, Y, X = {other.tzyx} beside {truth.source} of "
                     f"{truth.tzyx}",
                     "images of the same size",
-                    "check that they show the same field",
+                    "check that they belong together",
                 )
         return truth, pred, ignore
 
@@ -211,7 +211,7 @@ def images_by_name(source: Source, kind: str = "labels") -> Mapping[str, ImageSo
         if stem(path) in files:
             raise InputError(
                 f"both {files[stem(path)].name} and {path.name} in {folder}",
-                "one file per field",
+                "one file of each name",
                 "move one of them away",
             )
         files[stem(path)] = path

@@ -39,8 +39,8 @@ class ProposalSettings(BaseModel):
 
     mask: MaskSource = Field(
         "auto",
-        description="mask: the field's, made by hand; stain: where it shows objects; image: where "
-        "the image itself does; auto: the first of these that the field has",
+        description="mask: the one made by hand; stain: where it shows objects; image: where "
+        "the image itself does; auto: the first of these that the image has",
     )
 
 

@@ -38,16 +38,16 @@ class QualitySettings(BaseModel):
         3.2, ge=0, description="steepness of outlines: contrasts per typical diameter"
     )
     max_residue: float = Field(
-        0.1, gt=0, le=1, description="part of the field that is bright but no nucleus"
+        0.1, gt=0, le=1, description="part of the image that is bright but no nucleus"
     )
     max_object: float = Field(
-        0.2, gt=0, le=1, description="part of the field that one object may cover"
+        0.2, gt=0, le=1, description="part of the image that one object may cover"
     )
     min_coverage: float = Field(
-        0.001, ge=0, le=1, description="part of the field that nuclei cover, at least"
+        0.001, ge=0, le=1, description="part of the image that nuclei cover, at least"
     )
     max_coverage: float = Field(
-        0.75, gt=0, le=1, description="part of the field that nuclei cover, at most"
+        0.75, gt=0, le=1, description="part of the image that nuclei cover, at most"
     )
     max_size_spread: float = Field(
         1.25, gt=0, description="standard deviation of the natural log of the areas"

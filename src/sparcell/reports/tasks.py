@@ -151,9 +151,9 @@ def _notes(evaluation: dict[str, Any]) -> list[str]:
         return []
     sentences = []
     if not evaluation.get("count", {}).get("truth", 1):
-        sentences.append("No object in the labels of these fields: the ratios are no score.")
+        sentences.append("No object in the labels of these images: the ratios are no score.")
     sentences += [
-        "Mean over fields: ratios are taken for each field, then averaged, as in the tables of "
+        "Mean over images: ratios are taken for each image, then averaged, as in the tables of "
         "Salomon-Sörensen 2023."
     ]
     if count := means["n_undefined"]:

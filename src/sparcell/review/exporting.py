@@ -121,7 +121,7 @@ def export_review(
         logs = [session.root / f"{name}.jsonl" for name in session.experts]
         record = start_record({"by": by, "model": model}, [session.root / FILE, *logs])
         write_json(partial / "record.json", record | {"verb": "review export", "finished": now()})
-    logger.info(f"{counted(len(cases), 'reviewed field')} of {model}, by {by}: {root}")
+    logger.info(f"{counted(len(cases), 'reviewed image')} of {model}, by {by}: {root}")
     return root
 
 

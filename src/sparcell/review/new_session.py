@@ -136,9 +136,9 @@ def new_session(
         write_json(partial / FILE, session.model_dump(mode="json"))
     for group, samples in groups.items():
         if len(samples) < per_group:
-            logger.info(f"{group}: {counted(len(samples), 'field')}, fewer than {per_group}")
+            logger.info(f"{group}: {counted(len(samples), 'image')}, fewer than {per_group}")
     logger.info(
-        f"{counted(len(fields), 'field')}, {counted(len(cases), 'case')} for each of "
+        f"{counted(len(fields), 'image')}, {counted(len(cases), 'case')} for each of "
         f"{counted(len(experts), 'expert')}: {root}"
     )
     return session.model_copy(update={"root": root})
@@ -184,19 +184,19 @@ def _eligible(
         samples = [sample for sample in samples if sample.split == split]
     else:
         logger.warning(
-            f"no split in {data.root}: any field may have been trained on; the fields of the "
+            f"no split in {data.root}: any image may have been trained on; the images of the "
             f"session count as {split}"
         )
     for model, images in found.items():
         kept = [sample for sample in samples if sample.name in images]
         if not kept:
             raise InputError(
-                f"no prediction of {model} for the {len(samples)} {split} fields of {data.root}",
-                "label images with the fields' names",
-                "predict these fields, or choose another split",
+                f"no prediction of {model} for the {len(samples)} {split} images of {data.root}",
+                "label images with the images' names",
+                "predict these images, or choose another split",
             )
         if len(kept) < len(samples):
-            left = counted(len(samples) - len(kept), "field")
+            left = counted(len(samples) - len(kept), "image")
             logger.info(f"{left} without a prediction of {model} cannot be drawn")
         samples = kept
     return samples

@@ -17,9 +17,9 @@ from sparcell.review.object_agreement import ObjectAgreement
 from sparcell.review.report import ReviewReport
 
 APPROXIMATE = "TP* = objects - FP, a lower bound: an object over several cells counts once"
-CHANCE = "kappa: 0 is chance, 1 is full agreement; 95 % intervals by bootstrap over fields"
+CHANCE = "kappa: 0 is chance, 1 is full agreement; 95 % intervals by bootstrap over images"
 WITHIN = "the same cell: places within half a median diameter; positive: shared of all findings"
-PAIRED = "95 % interval: fields are drawn for both models together"
+PAIRED = "95 % interval: images are drawn for both models together"
 
 
 def report_tables(report: ReviewReport) -> Iterator[Group | Text]:

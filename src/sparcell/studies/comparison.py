@@ -70,7 +70,7 @@ def draw_comparison(
         If there are no fields, or a prediction of a field is missing or of another size.
     """
     if not samples or not predictions:
-        raise InputError("nothing to draw", "fields with labels and predictions", "check the paths")
+        raise InputError("nothing to draw", "images with labels and predictions", "check the paths")
     rows = []
     for sample in samples:
         labels = open_image(sample.files["labels"])
@@ -94,7 +94,7 @@ def _read_prediction(
     path = folder / f"{sample.name}.tif"
     if not path.exists():
         raise InputError(
-            f"no prediction {path}", "one of every field that is drawn", "predict it first"
+            f"no prediction {path}", "one of every image that is drawn", "predict it first"
         )
     opened = open_image(path)
     if opened.shape != shape:
@@ -173,7 +173,7 @@ def draw_recipes(study: Path, images: pd.DataFrame | None) -> Figure | None:
         if images is not None
     }
     first = next(iter(runs.values()))
-    budget = "all labelled fields" if first.budget == "all" else f"labelled fields: {first.budget}"
+    budget = "all labelled images" if first.budget == "all" else f"labelled images: {first.budget}"
     try:
         return draw_comparison(chosen, folders, caption=f"{budget}, seed {first.seed}", below=below)
     except InputError:

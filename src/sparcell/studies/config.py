@@ -79,36 +79,36 @@ class Study(Part):
     description: str = ""
     recipes: tuple[Candidate, ...] = Field(min_length=1, description="what is compared")
     budgets: tuple[Budget, ...] = Field(
-        ("all",), min_length=1, description="numbers of training fields, or all"
+        ("all",), min_length=1, description="numbers of training images, or all"
     )
     seeds: tuple[int, ...] = Field(
-        (0, 1, 2), min_length=1, description="of the order of the fields, crops and start weights"
+        (0, 1, 2), min_length=1, description="of the order of the images, crops and start weights"
     )
     folds: int = Field(
         0, ge=0, description="k-fold cross-validation; 0 = the parts that split.csv names"
     )
     fixed_test: bool = Field(
         False,
-        description="with folds: the fields marked test stay out of them and score every run; each "
+        description="with folds: the images marked test stay out of them and score every run; each "
         "fold in turn validates, the others train",
     )
-    split_seed: int = Field(0, ge=0, description="deals fields into folds; one for all runs")
+    split_seed: int = Field(0, ge=0, description="deals images into folds; one for all runs")
     stratify: str | None = Field(
         None, description="column of split.csv whose values each fold has in equal shares"
     )
     group: str | None = Field(
-        None, description="column of split.csv, a movie or mosaic: its fields stay in one part"
+        None, description="column of split.csv, a movie or mosaic: its images stay in one part"
     )
     val: int | None = Field(
         None,
         ge=0,
-        description="at most so many validation fields, all by default; 0 = taken from the budget",
+        description="at most so many validation images, all by default; 0 = taken from the budget",
     )
     test: Literal["test", "val"] = Field(
         "test", description="part of split.csv that is scored (where folds is 0)"
     )
     where: dict[str, str | list[str]] = Field(
-        default_factory=dict, description="only fields with these values in split.csv"
+        default_factory=dict, description="only images with these values in split.csv"
     )
     labels: str = Field("labels", description="folder of the labels in the dataset")
     min_size: int = Field(
@@ -161,7 +161,7 @@ class Study(Part):
     @classmethod
     def _some_fields(cls, values: tuple[Budget, ...]) -> tuple[Budget, ...]:
         if 0 in values:
-            raise ValueError("a budget of 0 fields")
+            raise ValueError("a budget of 0 images")
         return values
 
     @field_validator("metric")
@@ -194,7 +194,7 @@ class Study(Part):
         if self.val == 0:
             raise ValueError("fixed_test with val: 0; each fold validates in turn")
         if self.test != "test":
-            raise ValueError("fixed_test with test: val; the fixed fields are those marked test")
+            raise ValueError("fixed_test with test: val; the fixed images are those marked test")
 
     def resolve(self) -> dict[str, Recipe]:
         """Load every recipe with all its overrides; by label.

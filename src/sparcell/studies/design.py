@@ -135,8 +135,8 @@ def plan_study(study: Study, data: Path) -> Plan:
         test = tuple(name for name in parts[fold].test if name in allowed)
         if not test:
             raise InputError(
-                f"no test field for {label} in the study",
-                "test fields that data.where of the recipe selects",
+                f"no test image for {label} in the study",
+                "test images that data.where of the recipe selects",
                 "mark some test, or with folds distribute them evenly by stratify",
             )
         chosen, validating = _choose(study, recipes[label], train, val, budget, seed, groups)
@@ -202,8 +202,8 @@ def _choose(
     """Training and validation fields of one run."""
     if not train or (study.val != 0 and not val):
         raise InputError(
-            f"no {'validation' if train else 'training'} field for {recipe.name} in the study",
-            "fields of every part",
+            f"no {'validation' if train else 'training'} image for {recipe.name} in the study",
+            "images of every part",
             "check data.where of the recipe and the settings where and group of the study",
         )
     if recipe.data.images or recipe.data.fraction < 1:

@@ -37,7 +37,7 @@ def column(samples: Mapping[str, Sample], name: str | None, role: str) -> dict[s
     values = {key: sample.info.get(name, "") for key, sample in samples.items()}
     if empty := [key for key, value in values.items() if not value]:
         raise InputError(
-            f"no {name} for {empty[0]} in split.csv", "a value for every field", "fill it in"
+            f"no {name} for {empty[0]} in split.csv", "a value for every image", "fill it in"
         )
     return values
 
@@ -69,9 +69,9 @@ def split_fields(
     for part, names in ((study.test, test), ("train", train)):
         if not names:
             raise InputError(
-                f"no labelled field marked {part} in split.csv",
-                "fields to train on and fields to score",
-                "mark some, or let the study split the fields: folds: 5",
+                f"no labelled image marked {part} in split.csv",
+                "images to train on and images to score",
+                "mark some, or let the study split the images: folds: 5",
             )
     if study.val == 0:
         train, val = train + val, []
@@ -82,8 +82,8 @@ def split_fields(
         )
         if not rest:
             raise InputError(
-                "no field marked val and one field or group to train on",
-                "fields for validation",
+                "no image marked val and one image or group to train on",
+                "images for validation",
                 "mark some, or set val: 0 to take them from each budget",
             )
         train, val = [name for fold in rest for name in fold], validating
@@ -103,9 +103,9 @@ def _split_beside_test(
     others = [name for name in samples if name not in test]
     if not test:
         raise InputError(
-            "no labelled field marked test in split.csv, and the study's fixed_test",
+            "no labelled image marked test in split.csv, and the study's fixed_test",
             "a test set that stays the same for all folds",
-            "mark some, or leave fixed_test out, so that every field is tested once",
+            "mark some, or leave fixed_test out, so that every image is tested once",
         )
     folds = make_folds(others, study.folds, study.split_seed, groups, strata)
     turns = [fold_validation(folds, fold, test) for fold in range(study.folds)]
@@ -122,8 +122,8 @@ def _check_groups(parts: Parts, groups: Mapping[str, str] | None) -> None:
             if seen.setdefault(group, part) != part:
                 raise InputError(
                     f"the group {group} in both {seen[group]} and {part} of split.csv",
-                    "all fields of a group in one part",
-                    "correct the table, or let the study split the fields: folds: 5",
+                    "all images of a group in one part",
+                    "correct the table, or let the study split the images: folds: 5",
                 )
 
 
@@ -135,7 +135,7 @@ def _limit(study: Study, parts: Parts, samples: Mapping[str, Sample]) -> Parts:
         raise InputError(
             "a test part whose labels were all refused",
             "labels to score with",
-            "outline some of its fields",
+            "outline some of its images",
         )
     validating = nested_order(val, study.split_seed)[: study.val]
     return Parts(parts.train, tuple(sorted(validating)), test)

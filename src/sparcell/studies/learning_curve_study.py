@@ -60,7 +60,7 @@ def learning_curve_study(
     samples = {sample.name: sample for sample in dataset.samples if not sample.refused}
     if len(samples) < FEWEST:
         raise InputError(
-            f"{len(samples)} labelled fields in {data}",
+            f"{len(samples)} labelled images in {data}",
             f"at least {FEWEST} for a learning curve",
             "outline some more",
         )

@@ -143,9 +143,9 @@ def count_fields(data: Path, labels: str) -> int:
     tested = sum(sample.split == "test" for sample in usable)
     if not tested or tested == len(usable):
         raise InputError(
-            f"{tested} of {len(usable)} labelled fields marked test in {data / 'split.csv'}",
+            f"{tested} of {len(usable)} labelled images marked test in {data / 'split.csv'}",
             "some, which neither the stain nor the objects are learned from, and others",
-            "mark fields in the column split",
+            "mark images in the column split",
         )
     return len(usable) - tested
 
@@ -233,8 +233,8 @@ def _check_unseen(run: Path, study: Study, data: Path) -> str:
     }
     if both := sorted(tested & seen):
         raise InputError(
-            f"{run}, which was trained on the test field {both[0]}",
-            "a run that was not trained on test fields",
+            f"{run}, which was trained on the test image {both[0]}",
+            "a run that was not trained on test images",
             "leave that run out, or correct split.csv",
         )
     method: str = record_of_run["settings"]["method"]["name"]

@@ -139,7 +139,7 @@ def prepare(plan: Plan, out: Path, resume: bool) -> None:
         if _what_decides(read_plan(out)) != _what_decides(plan):
             raise InputError(
                 f"another study or other data in {path} than now",
-                "the same study, recipes and fields",
+                "the same study, recipes and images",
                 "undo the change, or choose another `out`",
             )
     elif not is_unused(out):

@@ -106,8 +106,8 @@ def _check_objects(plan: Plan, run: Run) -> None:
     if not count_objects(labelled):
         raise InputError(
             f"no object in the labels of {', '.join(sorted(names)[:3])}",
-            "at least one in the training fields of a run",
-            "take larger budgets, or leave empty fields out with where",
+            "at least one in the training images of a run",
+            "take larger budgets, or leave empty images out with where",
         )
 
 

@@ -62,11 +62,11 @@ def make_folds(
     for name in nested_order(names, seed):
         members[groups[name] if groups else name].append(name)
     if len(members) < count:
-        unit = "groups of fields" if groups else "labelled fields"
+        unit = "groups of images" if groups else "labelled images"
         raise InputError(
             f"{count} folds of {len(members)} {unit}",
             f"at most {len(members)} folds",
-            "lower folds or label more fields",
+            "lower folds or label more images",
         )
     kinds, stratum = np.unique(
         [strata[name] if strata else "" for name in names], return_inverse=True
@@ -122,9 +122,9 @@ def nested_subset(names: Sequence[str], budget: int, seed: int) -> tuple[str, ..
     """
     if budget > len(names):
         raise InputError(
-            f"a budget of {budget} fields",
-            f"at most the {len(names)} labelled training fields",
-            "lower budgets or label more fields",
+            f"a budget of {budget} images",
+            f"at most the {len(names)} labelled training images",
+            "lower budgets or label more images",
         )
     return tuple(nested_order(names, seed)[:budget])
 

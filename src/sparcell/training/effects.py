@@ -112,7 +112,7 @@ NO_EFFECT = (
     NoEffect(
         "data.val_fraction",
         "data.parts",
-        "no fields for validation by name",
+        "no images for validation by name",
         lambda recipe: bool((recipe.data.parts or {}).get("val")),
     ),
     NoEffect(

@@ -45,7 +45,7 @@ def predict_files(
     if not predicted:
         path, reason = next(iter(failures.items()))
         raise InputError(
-            f"no prediction of {path} ({reason})", "one of a test field", "check that image"
+            f"no prediction of {path} ({reason})", "one of a test image", "check that image"
         )
     return predicted, failures
 

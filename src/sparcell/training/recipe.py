@@ -94,13 +94,13 @@ class Recipe(Part):
         if not self.data.val_fraction and self.fit.monitor != "last":
             raise InputError(
                 f"data.val_fraction=0 and fit.monitor={self.fit.monitor}",
-                "fields for validation to choose weights on",
+                "images for validation to choose weights on",
                 "set fit.monitor=last or another data.val_fraction",
             )
         if not self.data.val_fraction and self.fit.tune_decoding is True:
             raise InputError(
                 "data.val_fraction=0 and fit.tune_decoding=true",
-                "fields for validation to tune on",
+                "images for validation to tune on",
                 "set fit.tune_decoding=outlines or false",
             )
         if self.fit.monitor not in ("val_loss", score, "last"):

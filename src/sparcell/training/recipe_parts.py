@@ -31,7 +31,7 @@ class DataConfig(Part):
     )
     where: dict[str, str | list[str]] = Field(
         default_factory=dict,
-        description="only fields with these values in split.csv, {cell: HeLa-S3}",
+        description="only images with these values in split.csv, {cell: HeLa-S3}",
     )
     by: str = Field(
         "",
@@ -48,33 +48,33 @@ class DataConfig(Part):
         False, description="also train on labels that the quality gate rejected"
     )
     parts: dict[Literal["train", "val", "test"], list[str]] | None = Field(
-        None, description="names of the fields of each part; overrides split.csv"
+        None, description="names of the images of each part; overrides split.csv"
     )
     images: int = Field(
-        0, ge=0, description="number of training fields (or movies of several planes); 0 = all"
+        0, ge=0, description="number of training images (or movies of several planes); 0 = all"
     )
-    fraction: float = Field(1.0, gt=0, le=1, description="fraction of the training fields to use")
+    fraction: float = Field(1.0, gt=0, le=1, description="fraction of the training images to use")
     auto: str = Field(
         "",
-        description="dataset folder that `sparcell label` wrote, as further training fields; "
-        "outlined, validation and test fields in it are left out",
+        description="dataset folder that `sparcell label` wrote, as further training images; "
+        "outlined, validation and test images in it are left out",
     )
     auto_weight: float = Field(
         20.0,
         gt=0,
-        description="weight of all automatic labels together, in outlined fields",
+        description="weight of all automatic labels together, in outlined images",
     )
     teacher: str = Field(
         "",
         description="trained model (name, file or run folder) that makes pseudo-labels of training "
-        "fields without annotation; confident objects are learned from like automatic labels and "
-        "share data.auto_weight with them. Empty: such fields are left out",
+        "images without annotation; confident objects are learned from like automatic labels and "
+        "share data.auto_weight with them. Empty: such images are left out",
     )
     val_fraction: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="fraction of fields for validation if split.csv names none; 0 = none: all "
+        description="fraction of images for validation if split.csv names none; 0 = none: all "
         "labels are trained on, which needs fit.monitor=last",
     )
 
@@ -93,7 +93,7 @@ class Augment(Part):
         0.1,
         ge=0,
         le=1,
-        description="largest shift, fraction of the crop; in a larger field the crop stays inside",
+        description="largest shift, fraction of the crop; in a larger image the crop stays inside",
     )
     shear: float = Field(10, ge=0, le=45, description="largest shear, degrees")
     scale: float = Field(0.0, ge=0, lt=1, description="largest change of size, fraction")
@@ -205,14 +205,14 @@ class Fit(Part):
     fixed_crops: int = Field(
         0,
         ge=0,
-        description="number of crops of each field that are drawn once, each with an object, and "
+        description="number of crops of each image that are drawn once, each with an object, and "
         "used in all epochs (Bonte et al. 2023, 2.2: 5); 0 = new crops in each epoch",
     )
     tiles: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="cut each field into tiles, each used once per epoch: largest step between "
+        description="cut each image into tiles, each used once per epoch: largest step between "
         "tiles, fraction of the crop. 1 = side by side; 0 = random crops",
     )
     freeze_fraction: float = Field(
@@ -248,7 +248,7 @@ class Fit(Part):
         0.0,
         description="fraction of the start weights in the saved weights, which are interpolated "
         "between start and end of the training (Wortsman et al. 2022); 0 = the end alone; "
-        "validated: the one with the best F1 on validation fields",
+        "validated: the one with the best F1 on validation images",
     )
     precision: Literal["auto", "32", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: 16-mixed on a GPU, 32 on a CPU"
@@ -258,7 +258,7 @@ class Fit(Part):
     )
     tune_decoding: bool | Literal["outlines"] = Field(
         True,
-        description="tune decode settings on validation fields by F1; outlines: only the "
+        description="tune decode settings on validation images by F1; outlines: only the "
         "threshold, so that outlines lie neither inside nor outside the true ones on average",
     )
 

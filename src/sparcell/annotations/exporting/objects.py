@@ -15,7 +15,7 @@ from sparcell.core.image_files import stem
 from sparcell.core.labels import Labels
 from sparcell.io import read_table
 
-STRIP = 2048
+STRIP = 1024
 """Rows of a large image that are in memory at a time."""
 
 

@@ -160,7 +160,7 @@ def _check_target(root: Path, found: dict[str, list[Shapes]], overwrite: bool) -
                 remedy = (
                     "add `overwrite=True` to replace it" if path.name == ours else "move it away"
                 )
-                raise InputError(f"{path} already", "a field without", remedy)
+                raise InputError(f"{path} already", "an image without", remedy)
     return kinds
 
 

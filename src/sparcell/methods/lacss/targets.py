@@ -41,7 +41,7 @@ def targets(known: Annotation, config: LacssConfig) -> NDArray[np.float32]:
     shape = next((plane.shape for plane in drawable if plane is not None), None)
     if shape is None:
         raise InputError(
-            "a field with no annotation",
+            "an image with no annotation",
             "outlines, or points",
             "annotate it, or leave it out by split.csv or data.where",
         )

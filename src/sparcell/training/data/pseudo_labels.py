@@ -99,13 +99,13 @@ def find_teacher(
     ]
     if not unlabelled:
         raise InputError(
-            f"no training field without annotation, for data.teacher={config.teacher}",
+            f"no training image without annotation, for data.teacher={config.teacher}",
             "images beside the annotated ones",
             "add some, or leave data.teacher out",
         )
     if twice := [name for name, n in Counter(s.name for s in unlabelled).items() if n > 1]:
         raise InputError(
-            f"several fields called {twice[0]}", "different names", "rename one of them"
+            f"several images called {twice[0]}", "different names", "rename one of them"
         )
     learned = model.spec.record.get("fields", {})
     # Records of earlier versions say "taught".
@@ -161,7 +161,7 @@ def add_pseudo_labels(teacher: Teacher, out: Path) -> tuple[list[FieldRef], dict
     )
     if teacher.seen:
         logger.warning(
-            f"{teacher.name} was trained on {len(teacher.seen)} fields that are validation or "
+            f"{teacher.name} was trained on {len(teacher.seen)} images that are validation or "
             f"test here, such as {teacher.seen[0]}: scores on them are too high"
         )
     return places, summary

@@ -115,7 +115,7 @@ def find_fields(
             places[part] += [FieldRef(sample, plane, kinds=kinds) for plane in planes]
     if wanted:
         raise InputError(
-            f"no labelled field {next(iter(wanted))} in the data",
+            f"no labelled image {next(iter(wanted))} in the data",
             "the names of data.parts",
             "check the names and the dataset folder",
         )
@@ -133,9 +133,9 @@ def find_fields(
     check_fields(places["val"] + places["test"])
     if not check_fields(places["train"]):
         raise InputError(
-            f"no point in any of {len(places['train'])} training fields",
+            f"no point in any of {len(places['train'])} training images",
             "a place in each cell",
-            "add points, or fields with some",
+            "add points, or images with some",
         )
     if TARGETS[learns_from].are_objects:
         _check_objects(places)
@@ -160,7 +160,7 @@ def _check_objects(places: dict[str, list[FieldRef]]) -> None:
     """Check that training fields have objects, and report validation or test parts without."""
     if not contain_objects(places["train"]):
         raise InputError(
-            f"no object in the labels of {len(places['train'])} training fields",
+            f"no object in the labels of {len(places['train'])} training images",
             "at least one that is outlined",
             "outline some, or check that these are the right label images",
         )
@@ -196,7 +196,7 @@ def _nothing_to_train(
     else:
         first = target.first_step
     return InputError(
-        f"no training field with {target.name} in " + ", ".join(str(d.root) for d in datasets),
+        f"no training image with {target.name} in " + ", ".join(str(d.root) for d in datasets),
         f"images with {target.name}",
         f"{first}, or check split.csv and data.where",
     )
@@ -223,7 +223,7 @@ def find_auto(config: DataConfig, places: dict[str, list[FieldRef]]) -> list[Fie
     ]
     if not found:
         raise InputError(
-            f"no further training field with labels in {config.auto}",
+            f"no further training image with labels in {config.auto}",
             "a dataset folder that `sparcell label` wrote",
             "set data.auto to it, or to nothing",
         )
@@ -247,9 +247,9 @@ def _subset(places: list[FieldRef], config: DataConfig, seed: int) -> list[Field
     count = config.images or max(1, round(len(names) * config.fraction))
     if count > len(names):
         raise InputError(
-            f"{len(names)} training fields",
+            f"{len(names)} training images",
             f"{count}, as data.images says",
-            "lower data.images or label more fields",
+            "lower data.images or label more images",
         )
     subset = set(nested_order(sorted(names), seed)[:count])
     return [place for place in places if place.sample.name in subset]
@@ -294,6 +294,6 @@ def choose_stains(
                 left[part].append(place)
     if not left["val"]:
         raise InputError(
-            "no validation field with a usable stain", "one or more", "mark others val in split.csv"
+            "no validation image with a usable stain", "one or more", "mark others val in split.csv"
         )
     return stains, left

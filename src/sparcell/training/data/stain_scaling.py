@@ -250,7 +250,7 @@ def measure_stains(
     if len(names) > 1:
         first, second = sorted(names)[:2]
         raise InputError(
-            f"fields with the stains {', '.join(first)} and others with {', '.join(second)}",
+            f"images with the stains {', '.join(first)} and others with {', '.join(second)}",
             "the same stains for all",
             "correct data.stains or the files",
         )
@@ -264,7 +264,7 @@ def measure_stains(
     usable = [ref for ref in training if not levels[ref.key].fault]
     if not usable:
         raise InputError(
-            f"no training field with a usable stain ({levels[training[0].key].fault})",
+            f"no training image with a usable stain ({levels[training[0].key].fault})",
             "stains with contrast that are not clipped",
             "check the stain folder, or set method.max_clipped and method.min_contrast"
             + "; name the channels that count in dataset.yaml" * (len(next(iter(names))) > 1),
