@@ -358,3 +358,10 @@ def test_spread_of_three_wells():
     growth = all_wells.loc["growth_counting", ["value", "low", "high"]].astype(float)
     # Of 2, 1, 2, 2, 2 cells at 0 to 1 h: 0.25 ln 2 / 0.625. The wells are alike: no spread.
     np.testing.assert_allclose(growth, 0.4 * np.log(2), rtol=1e-5)
+
+
+def test_a_count_that_stays_does_not_grow():
+    still = lives([(k, 0, 5, "start", "end") for k in range(9)])
+    found = growth_by_counting(still)
+    assert found[:3] == (0, 0, 0)
+    assert doubling_time(found).note == "no growth"

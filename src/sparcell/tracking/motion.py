@@ -17,6 +17,16 @@ NEIGHBOURS = (31, 15, 7)
 FEWEST = 8
 """Fewer links show no motion of neighbours."""
 NEAREST = 5
+LOOSE = 0.04
+"""Mean square of what links miss, in squares of the reach, from which a second way is tried."""
+ANCHORS = 150
+"""Objects about which the pattern of neighbours is looked for."""
+PATTERN = 16
+"""Objects of a pattern."""
+PRECISION = 0.2
+"""Standard deviation of an object from its place in the pattern, in distances to the nearest."""
+SMOOTHED = 5
+"""Patterns whose median motion counts."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,41 @@ def measure_motion(first: Floats, second: Floats, shift: Floats, reach: float) -
     reach : float
         Largest distance to what is expected, px.
     """
-    motion = Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
+    nothing = Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
     if not len(first) or not len(second):
-        return motion
+        return nothing
     tree = KDTree(second)
-    moves = np.broadcast_to(shift, first.shape)
+    motion, missed = _follow_neighbours(first, tree, nothing, reach)
+    if missed > LOOSE:
+        start = _match_patterns(first, tree, shift, reach)
+        other, missed_less = _follow_neighbours(first, tree, start, reach)
+        if missed_less < missed:
+            return other
+    return motion
+
+
+def _follow_neighbours(
+    first: Floats, second: KDTree, start: Motion, reach: float
+) -> tuple[Motion, float]:
+    """Refine a motion by that of linked neighbours, from coarse to fine.
+
+    Returns
+    -------
+    motion : Motion
+    missed : float
+        Mean square of the distances of links, in squares of the reach; 1 for objects without.
+    """
+    motion, missed = start, 0.0
+    moves = start.at(first)
     before: NDArray[np.int64] | None = None
     for neighbours in NEIGHBOURS:
-        rows, columns = link_nearest(first + moves, tree, reach)
+        rows, columns = link_nearest(first + moves, second, reach)
         if len(rows) < FEWEST:
-            return motion
-        places, found = first[rows], second[columns] - first[rows]
-        motion = Motion(shift, places, found)
+            break
+        places, found = first[rows], second.data[columns] - first[rows]
+        squares = ((found - moves[rows]) ** 2).sum() / reach**2
+        missed = float(squares + len(first) - len(rows)) / len(first)
+        motion = Motion(start.shift, places, found)
         links = np.column_stack([rows, columns])
         if before is not None and np.array_equal(links, before):
             # The same links again: fewer neighbours change nothing.
@@ -83,7 +116,31 @@ def measure_motion(first: Floats, second: Floats, shift: Floats, reach: float) -
             count = min(neighbours, len(rows))
             near = motion._tree.query(first, k=count)[1].reshape(len(first), count)
             moves = np.median(found[near], axis=1)
-    return motion
+    return motion, missed
+
+
+def _match_patterns(first: Floats, second: KDTree, shift: Floats, reach: float) -> Motion:
+    """Find where the patterns of neighbouring objects are again, as they move together.
+
+    In a dense sheet the nearest object is often a wrong one, while few motions bring all objects of
+    a pattern near others.
+    """
+    anchors = first[:: max(len(first) // ANCHORS, 1)]
+    away, pattern = KDTree(first).query(anchors, k=min(PATTERN, len(first)))
+    if len(first) < FEWEST:
+        return Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
+    width = PRECISION * float(np.median(away[:, 1]))
+    rows, columns, _ = near_pairs(anchors + shift, second, reach, NEAREST)
+    moves = second.data[columns] - anchors[rows]
+    moved = first[pattern.reshape(len(anchors), -1)[rows]] + moves[:, None]
+    distance = second.query(moved, distance_upper_bound=reach)[0]
+    fit = np.exp(-0.5 * (distance / width) ** 2).sum(axis=1)
+    order = np.lexsort((-fit, rows))
+    found, best = np.unique(rows[order], return_index=True)
+    if len(found) < FEWEST:
+        return Motion(shift, np.zeros((0, 2)), np.zeros((0, 2)))
+    near = KDTree(anchors[found]).query(anchors[found], k=SMOOTHED)[1]
+    return Motion(shift, anchors[found], np.median(moves[order[best]][near], axis=1))
 
 
 def link_nearest(

@@ -16,6 +16,7 @@ from sparcell.core.image import Image
 from sparcell.core.image_files import stem
 from sparcell.core.image_ref import ImageRef
 from sparcell.core.tables import name_columns, read_typed_table
+from sparcell.core.text import counted
 from sparcell.measurement import find_wells
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ def _check_steps(name: str, times: np.ndarray) -> float | None:
     missing = np.flatnonzero(steps > UNEVEN * single)
     if len(missing):
         logger.warning(
-            f"{name}: frames are missing at {len(missing)} places, first after frame {missing[0]}; "
+            f"{name}: frames are missing at {counted(len(missing), 'place')}, first after frame "
+            f"{missing[0]}; "
             "cells are linked over them"
         )
     return usual

@@ -27,8 +27,13 @@ PEAKS, APART = 3, 4
 BINS_PER_DIAMETER = 6
 CLOSE = (0.5, 0.25, 0.12)
 """Diameters within which an object has found its partner, from coarse to fine."""
+AROUND = 1.0
+"""Diameters within which partners count, too, where shifts are compared: each cell of a sheet moves
+a little differently. Cells that keep apart have some at any shift, so it is no evidence of one."""
 LARGEST_IMAGE = 512
 """Edge to which images are reduced before they are correlated, px."""
+CROWDED = 0.5
+"""Chance of a partner from which a distance tells nothing: cells fill the field."""
 FEWEST = 4
 """Fewer shared objects decide nothing."""
 REFINED = (0.75, 0.5, 0.5)
@@ -51,12 +56,16 @@ class PairShift:
         Share of the objects that both frames can show which find a partner, 0 to 1.
     evidence : float
         By how much that is more than chance, as a log-likelihood ratio; 0 or more.
+    support : float
+        The evidence, with that of partners farther away, less the logarithm of the number of
+        shifts that are as short. Of several shifts the one with most is taken.
     """
 
     shift: Floats
     source: str
     partners: float
     evidence: float
+    support: float = 0.0
 
 
 def measure_shift(
@@ -96,11 +105,11 @@ def measure_shift(
     found = [judged("objects", _nearby(some, tree, start, diameter)) for start in starts]
     if images is not None:
         found.append(judged("images", correlate(*images, shape)))
-    best = max(found, key=lambda one: one.evidence)
+    best = max(found, key=lambda one: one.support)
     if expected is None and best.evidence < _decisive(len(second), diameter, shape) * len(some):
         found += [judged("objects", shift) for shift in vote(some, second, diameter, shape)]
-        best = max(found, key=lambda one: one.evidence)
-    return best if best.evidence > none.evidence else none
+        best = max(found, key=lambda one: one.support)
+    return best if best.support > none.support else none
 
 
 def is_decisive(shift: PairShift, first: int, second: int, diameter: float, shape: Shape) -> bool:
@@ -259,13 +268,17 @@ def judge(
     count = int(inside.sum())
     if count < FEWEST or tree is None:
         return PairShift(shift, source, 0.0, 0.0)
-    distance = tree.query(moved[inside], distance_upper_bound=1.001 * CLOSE[0] * diameter)[0]
-    partners, evidence = [], 0.0
-    for part in CLOSE:
+    distance = tree.query(moved[inside], distance_upper_bound=1.001 * AROUND * diameter)[0]
+    partners, gains = [], []
+    for part in (*CLOSE, AROUND):
         radius = part * diameter
         share = float((distance <= radius).mean())
         chance = _chance(radius, tree.n, shape)
         partners.append(share)
-        if share > chance:
-            evidence += float(rel_entr(share, chance) + rel_entr(1 - share, 1 - chance))
-    return PairShift(shift, source, partners[0], count * evidence / len(CLOSE))
+        gain = float(rel_entr(share, chance) + rel_entr(1 - share, 1 - chance))
+        gains.append(gain if share > chance and chance < CROWDED else 0.0)
+    evidence = count * sum(gains[:-1]) / len(CLOSE)
+    # As many other shifts are as short as this one.
+    shorter = np.pi * float(shift @ shift) / (CLOSE[1] * diameter) ** 2
+    support = evidence + count * gains[-1] - float(np.log1p(shorter))
+    return PairShift(shift, source, partners[0], evidence, support)

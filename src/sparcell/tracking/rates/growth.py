@@ -18,6 +18,8 @@ FEWEST_TIMES = 3
 MOST_OPEN = 0.1
 """Share of cycles that may be open when the longest one ends."""
 CYCLE_RESAMPLES = 300
+NO_GROWTH = 1e-9
+"""Change of the logarithm of a count over a movie that is none."""
 
 
 def growth_by_counting(lives: Lives) -> Estimate:
@@ -36,7 +38,9 @@ def growth_by_counting(lives: Lives) -> Estimate:
     def slope(weights: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.log(weights @ lives.counts)
-            return np.asarray((logs @ centred) / (centred**2).sum())
+            slopes = (logs @ centred) / (centred**2).sum()
+        # Equal counts give a slope that is only the noise of arithmetic.
+        return np.where(np.abs(slopes) * np.ptp(times) < NO_GROWTH, 0.0, slopes)
 
     return resample(lives.families, slope)
 
