@@ -4,9 +4,9 @@
 
 DATA is that of `benchmarks/tracking.py`. Links of the right half of each movie are judged, since
 those of the left half served to fit the confidence. Links between two objects of which neither
-covers a true one are left out. The calibration error is the mean difference between confidence and
-share of right links, over ten bins. The last column is the share of wrong links among the 5 % with
-the least confidence.
+covers a true one are left out. Predicted masks are judged as they are, and corrected. The
+calibration error is the mean difference between confidence and share of right links, over ten bins.
+The last column is the share of wrong links among the 5 % with the least confidence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tracking import Case, cases
+from tracking import Case, cases, repair
 
 from sparcell.tracking import follow_stage, link_objects
 from sparcell.tracking.confidence import link_confidence
@@ -36,10 +36,13 @@ def main() -> None:
     print("| movie | links | wrong | calibration error | wrong ones among the 5 % least sure |")
     print("|---|---|---|---|---|")
     for case in cases(options.data, options.seed, options.only):
-        sure, right = judge_links(case)
-        error, share = calibration_error(sure, right), share_of_wrong(sure, right)
-        wrong = int((~right).sum())
-        print(f"| {case.name} | {len(right)} | {wrong} | {error:.3f} | {share:.2f} |", flush=True)
+        repaired = repair(case)
+        corrected = [] if repaired is None else [(f"{case.name}, corrected", repaired)]
+        for name, one in [(case.name, case), *corrected]:
+            sure, right = judge_links(one)
+            error, share = calibration_error(sure, right), share_of_wrong(sure, right)
+            wrong = int((~right).sum())
+            print(f"| {name} | {len(right)} | {wrong} | {error:.3f} | {share:.2f} |", flush=True)
 
 
 def judge_links(case: Case) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

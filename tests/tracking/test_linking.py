@@ -18,7 +18,7 @@ from sparcell.simulation import (
     simulate_well,
 )
 from sparcell.tracking import MovieObjects, build_tracks, follow_stage, link_objects
-from sparcell.tracking.confidence import link_confidence
+from sparcell.tracking.confidence import link_confidence, share_of_breaks
 from sparcell.tracking.fates import has_shrunk
 from sparcell.tracking.linking import Links
 from sparcell.tracking.plausibility import buds, flawed_share
@@ -232,9 +232,12 @@ def test_confidence_is_lower_where_a_cell_moved_farther():
 def test_confidence_by_hand():
     found = detect(discs(*[[(20, 20, 6)]] * 4))
     first, second, kind = np.array([0, 1]), np.array([1, 3]), np.zeros(2, bool)
-    links = Links(first, second, np.array([20.0, 1.0]), np.array([2.0, -1.0]), kind)
-    # Log-odds count up to 8; a gap makes the second link less sure.
-    odds = np.array([0.41 + 0.04 * 8 + 0.47 * 2, 0.41 + 0.04 - 0.47 - 3.1])
+    links = Links(first, second, np.array([20.0, 1.0]), np.array([9.0, -1.0]), kind)
+    # Object 2 has neither past nor future: 2 of 8 ends are breaks. Discs of one size are points.
+    assert share_of_breaks(found, links) == 2 / 8
+    # Margins count up to 8, so their mean is 3.5; a gap makes the second link less sure.
+    movie = -3.56 + 0.58 * 3.5 - 0.64 * np.log((0.25 + 0.005) / 0.02) + 1.82
+    odds = np.array([movie + 0.45 * 8, movie - 0.45 - 0.21])
     np.testing.assert_allclose(link_confidence(found, links), 1 / (1 + np.exp(-odds)))
     # What another tool gave stays.
     given = Links(first, second, links.odds, links.margin, kind, np.array([0.3, np.nan]))

@@ -65,8 +65,8 @@ def resample(
     """Estimate a statistic of families, which are drawn again with replacement.
 
     Families, not cells, are independent: sisters live through the same. The interval is that of the
-    percentiles of the resampled statistic, expanded for few families (Hesterberg 2015, The American
-    Statistician 69, 371, section 3.2).
+    percentiles of the resampled statistic, corrected for bias and skewness, and expanded for few
+    families (Hesterberg 2015, The American Statistician 69, 371, section 3.2).
 
     Parameters
     ----------
@@ -91,9 +91,35 @@ def resample(
     if len(drawn) < resamples / 2:
         return Estimate(value, np.nan, np.nan, "no interval: too few events")
     widened = np.sqrt(count / (count - 1)) * special.stdtrit(count - 1, (1 + LEVEL) / 2)
-    tail = 100 * float(special.ndtr(-widened))
-    low, high = np.percentile(drawn, [tail, 100 - tail])
+    left_out = statistic(np.ones((families, families)) - np.eye(families))
+    tails = _corrected_tails(float(widened), value, drawn, left_out)
+    low, high = np.percentile(drawn, 100 * tails)
     return Estimate(value, float(low), float(high))
+
+
+def _corrected_tails(width: float, value: float, drawn: Floats, left_out: Floats) -> Floats:
+    """Shares of the resampled values below both ends of an interval, (2,).
+
+    They are corrected for bias, and for a spread that depends on the value: BCa of Efron (1987,
+    Journal of the American Statistical Association 82, 171, sections 3 and 7).
+
+    Parameters
+    ----------
+    width : float
+        Half of the interval, in standard deviations.
+    value : float
+    drawn : (B,) float64
+        Values of the resampled families.
+    left_out : (families,) float64
+        Values without one family each.
+    """
+    below = np.mean(drawn < value) + np.mean(drawn == value) / 2
+    bias = special.ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
+    change = np.nan_to_num(np.nanmean(left_out) - left_out)
+    spread = (change**2).sum()
+    skew = (change**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    ends = bias + np.array([-width, width])
+    return np.asarray(special.ndtr(bias + ends / np.maximum(1 - skew * ends, 0.1)))
 
 
 def combine(estimates: Sequence[Estimate]) -> Estimate:
