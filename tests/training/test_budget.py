@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,34 @@ def test_minutes_end_a_run_and_it_says_so(data, tmp_path, caplog) -> None:
     assert "min, the time allowed." in caplog.text and 1 <= steps(run) < 80
     record = json.loads((run / "record.json").read_text())
     assert record["training"]["minutes"] >= 0.02 and record["settings"]["fit"]["minutes"] == 0.02
+
+
+def test_a_stopped_run_goes_on_under_another_limit_of_minutes(data, tmp_path, monkeypatch) -> None:
+    overrides = [*(one for one in TINY if "minutes" not in one), "fit.patience=1000"]
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr("sparcell.models.model.Model.save", stop)
+        train("nuclei-light", data, tmp_path / "run", overrides=overrides, minutes=0.02)
+    before = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    # The time before the stop counts. So a limit that is over already allows no further step.
+    for minutes, goes_on in ((0.06, True), (0.001, False)):
+        run = tmp_path / str(minutes)
+        shutil.copytree(tmp_path / "run", run)
+        train("nuclei-light", data, run, overrides=overrides, minutes=minutes, resume=True)
+        after = (run / "metrics.csv").read_text().splitlines()
+        assert after[: len(before)] == before and (len(after) > len(before)) == goes_on
+        record = json.loads((run / "record.json").read_text())
+        assert record["settings"]["fit"]["minutes"] == minutes and "finished" in record
+        assert record["training"]["minutes"] >= max(minutes, 0.02)
+        assert (run / "model.zip").exists()
+    with pytest.raises(InputError, match="other settings"):
+        train("nuclei-light", data, run, overrides=[*overrides, "fit.epochs=9"], resume=True)
 
 
 def test_a_smaller_subset_is_contained_in_a_larger_one(data) -> None:
