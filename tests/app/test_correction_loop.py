@@ -83,7 +83,7 @@ def test_from_images_to_the_verdict_on_the_new_model(browser, root: Path) -> Non
         run(page, address, "review export", session="correction", out="corrected")
         few = "fit.max_steps=2\nfit.crops_per_epoch=12\nfit.crop=64\nfit.minutes=0"
         run(
-            page, address, "train", recipe="bundled/nuclei", data="corrected",
+            page, address, "train", recipe="nuclei-light", data="corrected",
             pretrained="nuclei", settings=few, out="new",
         )  # fmt: skip
         run(page, address, "models compare", old="nuclei", new="new", data="data")

@@ -24,7 +24,11 @@ from sparcell.studies.correction_page import (
     summarise_orders,
     write_correction_page,
 )
-from sparcell.studies.correction_study import CorrectionStudy, run_correction_study
+from sparcell.studies.correction_study import (
+    CorrectionStudy,
+    _choose_recipe,
+    run_correction_study,
+)
 from sparcell.studies.simulated_expert import SimulatedExpert, iou_table, outline_of
 
 
@@ -163,6 +167,19 @@ def test_studies_that_cannot_be(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_the_recipe_is_the_one_that_adapts_models_of_its_method(tmp_path: Path) -> None:
+    from models import bright_model
+
+    assert _choose_recipe("nuclei") == "nuclei-light"
+    model = bright_model()
+    assert model.spec.method == "semantic"
+    model.save(tmp_path / "model.zip")
+    with pytest.raises(InputError, match="no recipe for"):
+        _choose_recipe(str(tmp_path / "model.zip"))
+    (tmp_path / "recipe.yaml").write_text("base: salomon2023-unet\n")
+    assert _choose_recipe(str(tmp_path)) == str(tmp_path / "recipe.yaml")
+
+
 @pytest.mark.slow
 def test_a_study_from_the_prediction_to_the_page(tmp_path: Path, capsys) -> None:
     rows = ["name,split"]
@@ -176,7 +193,7 @@ def test_a_study_from_the_prediction_to_the_page(tmp_path: Path, capsys) -> None
     (tmp_path / "data/split.csv").write_text("\n".join(rows) + "\n")
     out = tmp_path / "study"
     study = CorrectionStudy(
-        tmp_path / "data", "nuclei", "bundled/nuclei", (6,), 1, mistakes=0.0,
+        tmp_path / "data", "nuclei", verdicts=(6,), seeds=1, mistakes=0.0,
         settings=("fit.max_steps=2", "fit.crops_per_epoch=12", "fit.crop=64"),
     )  # fmt: skip
     page = run_correction_study(study, out)

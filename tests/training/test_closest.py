@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from sparcell.preprocessing.normalise import Normalise
 from sparcell.training import dump_recipe, load_recipe, train
 from sparcell.training.closest import choose_start
 from sparcell.training.data.field_refs import FieldRef
+from sparcell.training.initialise import FINE_TUNING, start_from
 from sparcell.training.recipe import Recipe
 from sparcell.training.resuming import check_inputs, check_run
 
@@ -84,6 +86,24 @@ def test_a_model_that_fits_gives_weights_and_what_they_need(
     assert record["name"] == "bright" and record["trials"][0]["fitting"] == 4
     assert any("fits 4 of 4 training images" in text for text in caplog.messages)
     assert choose_start(semantic("network.weights=none"), nuclei, 1)[1] == {}
+
+
+def test_a_finished_run_is_adapted_like_a_model_file(saved: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(saved, run / "model.zip")
+    (run / "recipe.yaml").write_text(dump_recipe(load_recipe("salomon2023-unet")))
+    recipe, by_file = (start_from(start, semantic()) for start in (run, saved))
+    # Its model and no checkpoint: that lacks the share of the run's own start.
+    assert recipe.network.weights == str(run / "model.zip")
+    assert recipe.optimiser.lr == FINE_TUNING["optimiser"]["lr"] < semantic().optimiser.lr
+    assert recipe.fit.initial_weight_fraction == "validated" and recipe.network.shrink == 2
+    weights = {"weights": str(saved)}
+    same = recipe.model_copy(update={"network": recipe.network.model_copy(update=weights)})
+    assert same == by_file
+    # Without a model of the same method, it is what its own recipe says.
+    (run / "model.zip").unlink()
+    assert start_from(run, semantic()).network.decoder == "salomon2023-unet"
 
 
 def test_settings_of_the_user_stay(nuclei: list[FieldRef], model: Path) -> None:

@@ -122,7 +122,9 @@ def correction(
     ),
     out: Path = OUT,
     recipe: str = typer.Option(
-        "", help="A recipe's name or YAML; by default that of the model's run folder."
+        "",
+        help="A recipe's name or YAML; by default nuclei-light, or that of the model's run folder "
+        "where its method is another.",
     ),
     verdicts: str = typer.Option(
         "100,400", help="Numbers of judged objects to train after.", rich_help_panel=DESIGN

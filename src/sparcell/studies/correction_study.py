@@ -46,11 +46,14 @@ from sparcell.review.exporting_corrections import CONFIDENT
 from sparcell.studies.annotating import ARMS, annotate
 from sparcell.studies.retraining import retrain
 from sparcell.studies.simulated_expert import MISTAKES, SAME_OBJECT
+from sparcell.training.recipe import load_recipe
 
 logger = logging.getLogger(__name__)
 
 BEFORE = "before"
 RECORD = "study.json"
+ADAPTS = "nuclei-light"
+"""Recipe that changes a model little where a few images are not all that it will see."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class CorrectionStudy:
     model : str
         A model that was not trained on any of its images.
     recipe : str
-        For the trainings, which start from the model; empty for that of the model's own run.
+        For the trainings, which start from the model. Empty: `ADAPTS`, which is made to adapt
+        models, where it has the model's method; else that of the model's own run.
     verdicts : tuple of int
         Numbers of judged objects after which a model is trained.
     seeds : int
@@ -108,8 +112,7 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
     from sparcell.studies.correction_page import write_correction_page
 
     learned, tested = _split(study)
-    if not study.recipe:
-        _own_recipe(study.model)
+    recipe = study.recipe or _choose_recipe(study.model)
     _check_out(study, out, resume)
     truth = {sample.name: _read_truth(sample) for sample in learned}
     before = _ap_of_images(study, study.model, tested, out / BEFORE, resume)
@@ -134,7 +137,6 @@ def run_correction_study(study: CorrectionStudy, out: Path, resume: bool = False
             )
             for number, data, facts in made:
                 run = folder / str(number) / "run"
-                recipe = study.recipe or _own_recipe(study.model)
                 retrain(study.model, recipe, data, run, seed, (*decoding, *study.settings))
                 scores = _ap_of_images(
                     study, str(run), tested, folder / str(number) / "test", resume=True
@@ -202,14 +204,16 @@ def _make_correction(
     return new_correction(out / "predicted", out / "correction", model=study.model)
 
 
-def _own_recipe(model: str) -> str:
-    """Recipe of a run folder.
+def _choose_recipe(model: str) -> str:
+    """Recipe that a model is trained further with.
 
     Raises
     ------
     InputError
-        If the model is not one.
+        If it is that of a run folder, and the model is not one.
     """
+    if load_model(model).spec.method == load_recipe(ADAPTS).method.name:
+        return ADAPTS
     path = Path(model) / "recipe.yaml"
     if not path.is_file():
         raise InputError(

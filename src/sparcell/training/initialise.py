@@ -53,10 +53,10 @@ def start_from(run: Path | str, recipe: Recipe, overrides: Sequence[str] = ()) -
     the next size that the network takes. If a semantic network keeps the last convolution of a
     network that predicts a stain, its sigmoid is centred on 0.5.
 
-    A recipe with ``network.weights: closest`` is made to adapt models. From a model file it takes
-    over network and normalisation, too. If the methods are the same, augmentation and first
-    thresholds of decoding are the model's, and `FINE_TUNING` holds. Other recipes take only the
-    weights of a file.
+    A recipe with ``network.weights: closest`` is made to adapt models. From a model file, or the
+    one of a finished run, it takes over network and normalisation, too. If the methods are the
+    same, augmentation and first thresholds of decoding are the model's, and `FINE_TUNING` holds.
+    Other recipes take only the weights of a file.
 
     Parameters
     ----------
@@ -116,25 +116,40 @@ def network_of(spec: ModelSpec) -> NetworkConfig | None:
 
 def _settings_of(run: Path | str, recipe: Recipe) -> dict[str, Any]:
     """Settings that the weights of a run or model need, by group."""
+    file = _model_file(run) if recipe.network.weights == CLOSEST else None
+    spec = read_spec(file) if file is not None else None
+    if file is not None and spec is not None and "settings" in spec.record:
+        settings = migrate(spec.record["settings"], str(file), report=False)
+        if spec.method == recipe.method.name:
+            # A run's checkpoint lacks what it kept of its own start; its model has it.
+            return _to_adapt(file if Path(run).is_dir() else run, settings, spec, recipe)
+        if not Path(run).is_dir():
+            return _like(run, settings, recipe)
     if Path(run).is_dir():
         return _like(run, _read_run(Path(run)), recipe)
-    weights = {"network": {"weights": str(run)}}
-    if recipe.network.weights != CLOSEST:
-        return weights
+    return {"network": {"weights": str(run)}}
+
+
+def _model_file(run: Path | str) -> Path | None:
+    """File of a model by its name, of a finished run, or the file itself; None of other weights."""
     path = entries()[str(run)].path if str(run) in entries() else Path(run)
-    spec = read_spec(path) if path.suffix == ".zip" and path.exists() else None
-    if spec is None or "settings" not in spec.record:
-        return weights
-    settings = migrate(spec.record["settings"], path, report=False)
-    update = _like(run, settings, recipe)
-    if spec.method == recipe.method.name:
-        # What the model has learned to ignore must not be forgotten.
-        augment = dict(settings.get("augment", {}))
-        known = {key: augment[key] for key in Augment.model_fields if key in augment}
-        # The smallest object depends on the images, the thresholds on the network.
-        thresholds = {key: value for key, value in spec.decode.items() if key != "min_size"}
-        update |= {**FINE_TUNING, "augment": known, "decode": thresholds | recipe.decode}
-    return update
+    path = path / "model.zip" if path.is_dir() else path
+    return path if path.suffix == ".zip" and path.is_file() else None
+
+
+def _to_adapt(
+    weights: Path | str, settings: dict[str, Any], spec: ModelSpec, recipe: Recipe
+) -> dict[str, Any]:
+    """Settings of a training that adapts a model of the same method, by group.
+
+    What the model has learned to ignore must not be forgotten. The smallest object depends on the
+    images, the thresholds on the network.
+    """
+    augment = dict(settings.get("augment", {}))
+    known = {key: augment[key] for key in Augment.model_fields if key in augment}
+    thresholds = {key: value for key, value in spec.decode.items() if key != "min_size"}
+    like = _like(weights, settings, recipe)
+    return like | {**FINE_TUNING, "augment": known, "decode": thresholds | recipe.decode}
 
 
 def _enlarged(recipe: Recipe, network: dict[str, Any]) -> Any:
