@@ -83,6 +83,9 @@ def test_a_model_that_fits_gives_weights_and_what_they_need(
     # The network takes multiples of 64 px, the recipe has 160.
     assert recipe.fit.crop == 192 and recipe.fit.freeze_batchnorm
     assert recipe.optimiser.lr < semantic().optimiser.lr
+    # The circle with the model's typical area of 254 px.
+    assert recipe.data.diameter == 18.0
+    assert any("below 13 px are enlarged for it, to objects of 18 px" in m for m in caplog.messages)
     assert record["name"] == "bright" and record["trials"][0]["fitting"] == 4
     assert any("fits 4 of 4 training images" in text for text in caplog.messages)
     assert choose_start(semantic("network.weights=none"), nuclei, 1)[1] == {}

@@ -90,6 +90,8 @@ WORDS = {
     "data.by": ["plate"],
     "data.annotations": ["[outlines]", "[points, mask]"],
     "data.images": ["2", "3"],
+    # The objects of the fields are about 12 px wide.
+    "data.diameter": ["30"],
     "data.parts": ["{train: [f1, f2], val: [f3]}"],
     "data.auto": ["AUTO", "''"],
     "data.teacher": ["nuclei"],
@@ -225,7 +227,8 @@ class Prints:
         def make() -> Any:
             places, auto, _, stains = self.choose(recipe)
             reading = (recipe.normalise, recipe.network.frames)
-            fields = Fields(places["train"], *reading, auto=auto, stains=stains)
+            diameter = recipe.data.diameter
+            fields = Fields(places["train"], *reading, auto=auto, stains=stains, diameter=diameter)
             crops = RandomCrops(fields, recipe)
             drawn = [crops[epoch, number] for epoch in (0, 1) for number in range(4)]
             return len(crops), drawn, stains

@@ -117,7 +117,7 @@ def _by_a_part(prepared: PreparedImage) -> PreparedImage | None:
 
 def _has_size_of_model(resized: PreparedImage, table: pd.DataFrame) -> bool:
     """Whether the objects of a resized image have the size of the model's, as those of its part."""
-    wanted = _resizes(resized.model.spec)
+    wanted = wanted_diameter(resized.model.spec)
     if wanted is None or len(table) < ENOUGH:
         return False
     found = median_diameter(table["area_px"].to_numpy()) * resized.scale.factor
@@ -138,7 +138,7 @@ def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None
     Scale or None
         None where the size is near the model's, was given, or is known by the pixel size.
     """
-    wanted = _resizes(prepared.model.spec)
+    wanted = wanted_diameter(prepared.model.spec)
     if wanted is None or not _may_resize(prepared) or len(table) < ENOUGH:
         return None
     areas = table["area_px"].to_numpy()
@@ -158,7 +158,7 @@ def _may_resize(prepared: PreparedImage) -> bool:
     """Whether the model judges images, and no size was given or is known."""
     given = prepared.settings.diameter is not None or prepared.scale.factor != 1
     by_pixel_size = prepared.image.pixel_size and prepared.model.spec.pixel_size
-    return _resizes(prepared.model.spec) is not None and not given and not by_pixel_size
+    return wanted_diameter(prepared.model.spec) is not None and not given and not by_pixel_size
 
 
 def _diameter_of_median_pixel(areas: NDArray[np.number]) -> float:
@@ -168,7 +168,7 @@ def _diameter_of_median_pixel(areas: NDArray[np.number]) -> float:
     return circle_diameter(float(areas[half]))
 
 
-def _resizes(spec: ModelSpec) -> float | None:
+def wanted_diameter(spec: ModelSpec) -> float | None:
     """Diameter of a model's objects, px, if it judges images, and its objects have a size."""
     diameter = model_diameter(spec)
     if spec.domain is None or diameter is None or diameter < LEAST_DIAMETER:

@@ -121,6 +121,12 @@ NO_EFFECT = (
         "method.name=stain or lacss",
         lambda recipe: _learns_from(recipe) == "labels",
     ),
+    NoEffect(
+        "data.diameter",
+        "method.name",
+        "a method that learns from labels",
+        lambda recipe: _learns_from(recipe) != "labels",
+    ),
     _needs("optimiser.momentum", "optimiser.name", "sgd"),
     _needs("optimiser.eps", "optimiser.name", "adam", "adamw"),
     NoEffect(

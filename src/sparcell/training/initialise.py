@@ -17,6 +17,7 @@ from sparcell.models.catalogue import entries
 from sparcell.models.loading import read_spec
 from sparcell.models.model import ModelSpec
 from sparcell.nets.config import NetworkConfig, input_multiple
+from sparcell.prediction.found_size import SMALL, wanted_diameter
 from sparcell.training.effects import check_effects, name_settings, reset_idle
 from sparcell.training.migration import migrate
 from sparcell.training.recipe import Recipe
@@ -99,11 +100,16 @@ def adopt(run: Path | str, recipe: Recipe, typed: Collection[str] = ()) -> Recip
 
 
 def report_taken_over(recipe: Recipe, started: Recipe) -> None:
-    """Report the settings of the network that became those of a run or model."""
+    """Report the settings of network and size that became those of a run or model."""
     before, after = recipe.network.model_dump(), started.network.model_dump()
     changed = [f"{k}={after[k]}" for k in ARCHITECTURE if before[k] != after[k]]
     if changed:
         logger.info(f"network as in {Path(started.network.weights).name}: {', '.join(changed)}")
+    if (diameter := started.data.diameter) != recipe.data.diameter:
+        logger.info(
+            f"Images with objects below {SMALL * diameter:.0f} px are enlarged for it, to objects "
+            f"of {diameter:.0f} px."
+        )
 
 
 def network_of(spec: ModelSpec) -> NetworkConfig | None:
@@ -148,8 +154,11 @@ def _to_adapt(
     augment = dict(settings.get("augment", {}))
     known = {key: augment[key] for key in Augment.model_fields if key in augment}
     thresholds = {key: value for key, value in spec.decode.items() if key != "min_size"}
-    like = _like(weights, settings, recipe)
-    return like | {**FINE_TUNING, "augment": known, "decode": thresholds | recipe.decode}
+    update = _like(weights, settings, recipe) | FINE_TUNING
+    update |= {"augment": known, "decode": thresholds | recipe.decode}
+    if (diameter := wanted_diameter(spec)) is not None:
+        update["data"] = {"diameter": round(diameter, 1)}
+    return update
 
 
 def _enlarged(recipe: Recipe, network: dict[str, Any]) -> Any:

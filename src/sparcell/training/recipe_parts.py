@@ -70,6 +70,12 @@ class DataConfig(Part):
         "images without annotation; confident objects are learned from like automatic labels and "
         "share data.auto_weight with them. Empty: such images are left out",
     )
+    diameter: float = Field(
+        0.0,
+        ge=0,
+        description="enlarge fields whose objects have a median diameter below 0.7 of this, px, to "
+        "it, for training and validation; `predict` does so with the finished model; 0 = no",
+    )
     val_fraction: float = Field(
         0.2,
         ge=0,

@@ -148,7 +148,8 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
     lightning.seed_everything(recipe.seed, verbose=False)
     stains, places = task_of(recipe.method.name).select_fields(places, recipe.method)
     reading = (recipe.normalise, recipe.network.frames)
-    val = Fields(places["val"], *reading, stains=stains)
+    diameter = recipe.data.diameter
+    val = Fields(places["val"], *reading, stains=stains, diameter=diameter)
     module = SegmentationModule(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
     with whole_file(out / "recipe.yaml") as partial:
@@ -162,6 +163,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
         auto=[*auto, *pseudo_labelled],
         stains=stains,
         every_frame=recipe.network.every_frame,
+        diameter=diameter,
     )
     train_fields.read_ahead()
     fields = {"train": train_fields, "val": val}

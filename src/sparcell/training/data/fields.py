@@ -17,6 +17,7 @@ from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.io import open_aligned, open_sample
 from sparcell.preprocessing.normalise import Normalise, Scaling
+from sparcell.training.data.enlarging import enlarge
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.data.stain_scaling import Stains
 
@@ -88,7 +89,8 @@ class TrainingField(NamedTuple):
 class Fields(Sequence[TrainingField]):
     """Fields that are read when needed, with a cache of up to `CACHE_BYTES`.
 
-    The first `outlined` of them come from the dataset; the rest have automatic labels.
+    The first `outlined` of them come from the dataset; the rest have automatic labels. Where their
+    objects are smaller than `diameter` px, they are enlarged, see `enlarge`.
     """
 
     def __init__(
@@ -99,8 +101,9 @@ class Fields(Sequence[TrainingField]):
         auto: Sequence[FieldRef] = (),
         stains: Stains | None = None,
         every_frame: bool = False,
+        diameter: float = 0.0,
     ) -> None:
-        self.places, self.normalise = [*places, *auto], normalise
+        self.places, self.normalise, self.diameter = [*places, *auto], normalise, diameter
         self.frames, self.stains, self.every_frame = frames, stains, every_frame
         self.outlined = len(places)
         self._cached: OrderedDict[int, TrainingField] = OrderedDict()
@@ -133,7 +136,9 @@ class Fields(Sequence[TrainingField]):
 
     @cached_property
     def shapes(self) -> list[tuple[int, int]]:
-        """Rows and columns of each field; opens the images without reading them."""
+        """Rows and columns of each field; opens the images, and reads them only to enlarge them."""
+        if self.diameter:
+            return [(len(field.labels), field.labels.shape[1]) for field in self]
         images = [(open_sample(place.sample).shape, place.x) for place in self.places]
         return [(height, len(range(width)[x])) for (height, width), x in images]
 
@@ -150,6 +155,8 @@ class Fields(Sequence[TrainingField]):
         field = read_field(place, self.normalise, self.stains, self.frames)
         if self.every_frame:
             field = add_earlier(field, place, self.frames)
+        if self.diameter:
+            field = enlarge(field, self.diameter)
         self._cached[index] = field
         self._bytes += field.nbytes
         while self._bytes > CACHE_BYTES and len(self._cached) > 1:
