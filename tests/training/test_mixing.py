@@ -50,3 +50,28 @@ def test_the_share_with_the_best_score_on_validation_fields_is_chosen(
         assert choose_share(module, *states, fields) == share
     words = f"{1 - share:.0%} of the change" if share < 1 else "The weights of the start are kept"
     assert caplog.messages[-1].startswith(words)
+
+
+class Dimmed(Shifted):
+    """Besides, its second weight says how sure it is, 0..1, of the pixels that it finds."""
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        super().load_state_dict(state)
+        self.level = float(state["level"])
+
+    def predict_maps(self, image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        return (self.level * super().predict_maps(image, shape)).astype(np.uint8)
+
+
+def test_each_share_is_judged_with_the_threshold_that_suits_it(tmp_path: Path) -> None:
+    fields = fields_of(write_fields(tmp_path, 2))
+    module: Any = Dimmed(fields)
+    # The start finds objects 3 px beside the true ones. The end finds the true ones, but with 0.45
+    # it is below the threshold of the start, 0.5.
+    start, end = (
+        {"shift": torch.tensor(shift), "level": torch.tensor(level)}
+        for shift, level in ((3.0, 1.0), (0.0, 0.45))
+    )
+    assert module.decode_settings.threshold == 0.5
+    assert choose_share(module, start, end, fields) > 0
+    assert choose_share(module, start, end, fields, typical_area=200.0) == 0

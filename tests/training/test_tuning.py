@@ -58,11 +58,15 @@ def test_outlines_by_hand_stand_above_proposed_ones(monkeypatch: pytest.MonkeyPa
 
 def test_sizes_are_those_of_proposed_outlines() -> None:
     class Train(list):
-        outlined = 1
+        outlined, diameter = 1, 0.0
 
     area, extent = tuning.object_sizes(Train([a_cell(**POINTS)]))
     assert area == POINTS["mask"].sum() and extent == 13
     assert tuning.object_sizes(Train([a_cell()])) == (1.0, 32.0)
+    # Fields are enlarged to objects of 40 px, so `predict` shall do so.
+    enlarged = Train([a_cell(**POINTS)])
+    enlarged.diameter = 40.0
+    assert tuning.object_sizes(enlarged)[0] == pytest.approx(np.pi * 20**2)
 
 
 def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparcell.training.callbacks import mix_weights
 from sparcell.training.data.fields import Fields
-from sparcell.training.tuning import predict_fields, score_decoding
+from sparcell.training.tuning import best_decoding, predict_fields, thresholds_to_try
 
 if TYPE_CHECKING:
     from sparcell.training.module import SegmentationModule
@@ -21,12 +21,20 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the start weights that are tried."""
 
 
-def choose_share(module: SegmentationModule, start: State, end: State, fields: Fields) -> float:
+def choose_share(
+    module: SegmentationModule,
+    start: State,
+    end: State,
+    fields: Fields,
+    typical_area: float | None = None,
+) -> float:
     """Choose the share of the start weights with the best F1 on validation fields.
 
     A few outlined images are not all that a model will see. Weights between start and end of a
     training are often better on other images than both (Wortsman et al. 2022, "Robust fine-tuning
-    of zero-shot models", CVPR). With a share of 1 the training brought nothing.
+    of zero-shot models", CVPR). With a share of 1 the training brought nothing. Each share is
+    judged with the threshold that suits it. That of the start would favour the start: a training
+    moves the level at which the outlines fit.
 
     Parameters
     ----------
@@ -36,18 +44,19 @@ def choose_share(module: SegmentationModule, start: State, end: State, fields: F
         Weights before and after the training.
     fields : Fields
         Validation fields, which have objects.
+    typical_area : float, optional
+        Of the training's objects, px. None: nothing is tuned, the threshold is the module's.
 
     Returns
     -------
     float
         0..1; among equals the smallest.
     """
+    tried = [] if typical_area is None else thresholds_to_try(module, typical_area)
     reached = {}
     for share in SHARES:
         module.load_state_dict(mix_weights(start, end, share))
-        reached[share] = score_decoding(
-            module, predict_fields(module, fields), module.decode_settings
-        )
+        _, reached[share] = best_decoding(module, predict_fields(module, fields), tried)
     best = max(SHARES, key=lambda share: reached[share])
     if best == 1:
         logger.info(

@@ -193,7 +193,9 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
         # Without validation fields of their own, those that were learned from decide nothing.
         apart = places["val"] != places["train"] and contain_objects(places["val"])
         end = best["state_dict"]
-        share = choose_share(module.cpu().eval(), start, end, val) if apart else 0.0
+        tuned = recipe.fit.tune_decoding is True
+        area = module.task.object_sizes(train_fields)[0] if tuned else None
+        share = choose_share(module.cpu().eval(), start, end, val, area) if apart else 0.0
         record["training"]["initial_weight_fraction"] = share
     module.load_state_dict(mix_weights(start, best["state_dict"], share))
     model = export_model(module.cpu(), fields, places, out, record, pixel_size)

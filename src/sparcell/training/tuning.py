@@ -63,10 +63,8 @@ def tune_decoding(
     predicted = predict_fields(module, fields)
     within = module.recipe.fit.match_within
     start = score_decoding(module, predicted, module.decode_settings)
-    best, best_score = module.decode_settings, start
-    for candidate in module.method.candidates(module.decode_settings, typical_area):
-        if (reached := score_decoding(module, predicted, candidate)) > best_score:
-            best, best_score = candidate, reached
+    candidates = module.method.candidates(module.decode_settings, typical_area)
+    best, best_score = best_decoding(module, predicted, candidates)
     loose = f"within {within:g} px and at IoU 0.5" if within else "at IoU 0.5 and 0.75"
     logger.info(
         f"Cut-offs adjusted on {counted(len(predicted), 'check image')}: {start:.2f} -> "
@@ -74,6 +72,32 @@ def tune_decoding(
     )
     logger.debug(f"decoding: {best}")
     return best, {"fields": len(predicted), "f1_default": start, "f1_tuned": best_score}
+
+
+def thresholds_to_try(module: SegmentationModule, typical_area: float) -> list[Any]:
+    """The module's decode settings with each threshold that tuning tries."""
+    candidates = module.method.candidates(module.decode_settings, typical_area)
+    return [
+        module.decode_settings.model_copy(update={"threshold": threshold})
+        for threshold in sorted({candidate.threshold for candidate in candidates})
+    ]
+
+
+def best_decoding(
+    module: SegmentationModule,
+    predicted: Sequence[tuple[TrainingField, Maps]],
+    candidates: Sequence[Any],
+) -> tuple[Any, float]:
+    """Find the decode settings with the best score of predicted fields, and that score.
+
+    They are those of the module where no candidate is better.
+    """
+    best = module.decode_settings
+    best_score = score_decoding(module, predicted, best)
+    for candidate in candidates:
+        if (reached := score_decoding(module, predicted, candidate)) > best_score:
+            best, best_score = candidate, reached
+    return best, best_score
 
 
 def score_decoding(
@@ -144,7 +168,8 @@ def _maps(module: SegmentationModule, image: NDArray[np.float32]) -> Maps:
 def object_sizes(fields: Fields) -> tuple[float, float]:
     """Median area (px) and 99th percentile of the extent (px) of the training objects.
 
-    Where points are learned from, outlines are proposed as in `sparcell label`.
+    Where points are learned from, outlines are proposed as in `sparcell label`. The area is at
+    least that of the diameter to which fields are enlarged, so that `predict` enlarges alike.
     """
     areas: list[int] = []
     extents: list[int] = []
@@ -156,7 +181,8 @@ def object_sizes(fields: Fields) -> tuple[float, float]:
             extents.append(max(edge.stop - edge.start for edge in box))
     if not areas:
         return 1.0, 32.0
-    return float(np.median(areas)), float(np.percentile(extents, 99))
+    least = np.pi / 4 * fields.diameter**2
+    return float(max(np.median(areas), least)), float(np.percentile(extents, 99))
 
 
 def _outlined(field: TrainingField) -> TrainingField:
