@@ -5,7 +5,8 @@ import pickle
 
 import pytest
 
-from sparcell.core.log import package, printed_messages, printing_like_here
+from sparcell.core.errors import SparcellWarning
+from sparcell.core.log import package, printed_messages, printing_like_here, show_warning
 from sparcell.system.cluster import connect, run_jobs
 
 logger = logging.getLogger("sparcell.somewhere")
@@ -20,6 +21,15 @@ def test_messages_are_printed_as_plain_lines(capsys: pytest.CaptureFixture[str])
     logger.warning("later")
     captured = capsys.readouterr()
     assert captured.err == "plate[A1].tif: no image\n" and captured.out == ""
+
+
+def test_a_note_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with printed_messages():
+            for _ in range(2):
+                show_warning("JPEG", SparcellWarning)
+                logger.warning("again")
+    assert capsys.readouterr().err == 2 * "note: JPEG\nagain\nagain\n"
 
 
 def test_a_worker_prints_what_its_parent_prints(capsys: pytest.CaptureFixture[str]) -> None:

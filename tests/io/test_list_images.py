@@ -35,6 +35,16 @@ def test_folder_is_sorted_and_flat(folder: Path) -> None:
     assert names(list_images([folder]), folder) == ["a.TIFF", "b.tif", "c.ome.zarr", "d.zarr"]
 
 
+def test_folders_with_more_images_are_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # Folders of a dataset, and those without images, are no reason for a message.
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.tif").touch()
+    (folder / "tables").mkdir()
+    list_images([folder])
+    (message,) = caplog.messages
+    assert "which are not read: sub. For all, type" in message
+
+
 def test_zarr_folder_is_one_image(folder: Path) -> None:
     assert names(list_images([str(folder / "d.zarr")]), folder) == ["d.zarr"]
 

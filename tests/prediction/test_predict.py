@@ -430,6 +430,14 @@ def test_all_tables_of_a_prediction_at_once(model: Model, tmp_path: Path) -> Non
     assert 'href="plate.html"' in (out / "overview.html").read_text("utf8")
 
 
+def test_without_any_result_no_workbook_is_written(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "bad.tif").write_bytes(b"no image")
+    tables = TableOptions(xlsx=True, sqlite=True)
+    summary = predict(model, tmp_path / "bad.tif", tmp_path / "out", tables=tables, threads=1)
+    assert list(summary.failures) == [str(tmp_path / "bad.tif")]
+    assert not {path.name for path in (tmp_path / "out").glob("results.*")}
+
+
 def test_tables_follow_a_resumed_prediction_and_go_with_a_replaced_one(
     model: Model, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from sparcell.core.errors import SparcellWarning
 from sparcell.core.progress import console
 from sparcell.core.text import printable
 
+NOTE = "note: "
+"""How lines begin that remark on an input."""
 fonts = logging.getLogger("matplotlib.font_manager")
 package = logging.getLogger("sparcell")
 logger = logging.getLogger(__name__)
@@ -34,10 +36,17 @@ class ConsoleHandler(logging.Handler):
     def __init__(self, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
         self.setFormatter(formatter)
+        self._notes: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message, unless nobody reads standard error any more."""
-        console.print_message(printable(self.format(record)))
+        """Print a message, unless nobody reads standard error any more; a note once."""
+        message = printable(self.format(record))
+        if message.startswith(NOTE):
+            # Images are opened more than once, and remarked on each time.
+            if message in self._notes:
+                return
+            self._notes.add(message)
+        console.print_message(message)
 
 
 @contextmanager
@@ -101,7 +110,7 @@ def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__:
     For `warnings.showwarning` of the command line and its worker processes.
     """
     if issubclass(category, SparcellWarning):
-        logger.warning(f"note: {message}")
+        logger.warning(f"{NOTE}{message}")
 
 
 def printing_like_here() -> Callable[..., None]:

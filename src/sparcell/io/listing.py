@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from sparcell.core.dataset_layout import KINDS
 from sparcell.core.errors import InputError, SparcellWarning
 from sparcell.core.image_files import IMAGE_SUFFIXES, url_of, without_companions, without_previews
 from sparcell.core.text import counted, listed
@@ -137,7 +138,19 @@ def _images_in(folder: Path) -> list[Path]:
     if images:
         # Without any, the error lists the files.
         _say_unread(folder, (child for child in children if child.is_file()))
+        _say_folders(folder, (child for child in children if child.is_dir()))
     return images
+
+
+def _say_folders(folder: Path, children: Iterable[Path]) -> None:
+    """Say that folders beside the images hold more of them; those of a dataset may."""
+    others = [child for child in children if child.name not in KINDS and not is_zarr(child)]
+    held = [one.name for one in others if any(map(_looks_like_image, one.glob("*")))]
+    if held:
+        logger.warning(
+            f'"{folder}" has folders with more images, which are not read: {listed(held)}. For '
+            f'all, type "{folder}/**/*.tif" with their ending, in quotation marks.'
+        )
 
 
 def _say_unread(folder: Path, files: Iterable[Path]) -> None:

@@ -182,8 +182,9 @@ class InstanceTask(PredictionTask):
     def write_exports(
         self, items: Sequence[Item], results: TaskResults, out: Path, tables: TableOptions
     ) -> None:
-        """See `sparcell.measurement.result_tables.write_exports`."""
-        write_exports(out, [item.objects for item in items], out, results.wells, tables)
+        """See `sparcell.measurement.result_tables.write_exports`; nothing without results."""
+        if items:
+            write_exports(out, [item.objects for item in items], out, results.wells, tables)
 
     def write_overview(
         self,
