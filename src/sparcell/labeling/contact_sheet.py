@@ -18,7 +18,6 @@ from sparcell.core.tiles import range_around, tiles
 from sparcell.drawing.palette import EXTRA, MATCHED, MISSED, RGB
 from sparcell.drawing.picture import save_png, text_font
 from sparcell.morphology.boundaries import inner_boundary
-from sparcell.morphology.filters import box_mean
 
 FIELDS_PER_PAGE = 24
 COLUMNS = 3
@@ -101,11 +100,10 @@ def densest_part(mask: NDArray[np.bool_], step: int, shape: tuple[int, int]) -> 
     shape : (int, int)
         Of the plane, px.
     """
+    from scipy import ndimage
+
     rims = inner_boundary(mask.astype(np.uint8), connectivity=4).astype(np.float32)
-    size = max(1, DETAIL_PX // step)
-    # Nothing lies beyond the edge. Whole numbers, so that equal parts are equal.
-    around = box_mean(np.pad(rims, size), size)[size:-size, size:-size]
-    density = np.rint(around * size**2)
+    density = ndimage.uniform_filter(rims, max(1, DETAIL_PX // step), mode="constant")
     centre = np.unravel_index(int(np.argmax(density)), density.shape)
     y, x = (
         range_around((at * step + 0.5) / length, min(DETAIL_PX, length), length)
