@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 from skimage.measure import regionprops
 
 from sparcell.core.labels import Labels
 from sparcell.methods import WATERSHED
 from sparcell.methods.watershed.config import WatershedDecode
-from sparcell.methods.watershed.convex import merge_convex, neighbours
+from sparcell.methods.watershed.convex import hull_area, merge_convex, neighbours
 
 Y, X = np.mgrid[:120, :120]
 
@@ -77,3 +78,10 @@ def test_decoding_joins_the_halves_of_a_nucleus() -> None:
     whole, scores = WATERSHED.decode(maps, settings.model_copy(update={"solidity": 0.9}))
     assert halves.max() == 2 and whole.max() == len(scores) == 1
     np.testing.assert_array_equal(whole > 0, halves > 0)
+
+
+@pytest.mark.parametrize("count", [3, 5, 40, 300])
+def test_area_of_a_hull_is_that_of_scipy(count: int) -> None:
+    points = np.random.default_rng(count).integers(0, 30, (count, 2)) + 0.5
+    found = hull_area([(y, x) for y, x in points.tolist()])
+    assert found == pytest.approx(ConvexHull(points).volume)

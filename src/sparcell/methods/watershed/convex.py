@@ -8,10 +8,12 @@ notch on both sides, and the halves of one have none.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparcell.core.labels import Labels
+from sparcell.morphology.shapes import region_sizes
 
+Point = tuple[float, float]
+"""y and x, px."""
 CORNERS = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
 """Of a pixel, from its centre."""
 
@@ -33,23 +35,18 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
     (Y, X) int32
         Objects 1..m in the order of the smallest ids of their parts.
     """
-    areas = np.bincount(labels.ravel())
+    areas = region_sizes(labels)
     if np.sort(areas[1:])[-2:].sum() < least_area:
         return labels
     pairs = {pair for pair in neighbours(labels) if areas[list(pair)].sum() >= least_area}
     if not pairs:
         return labels
-    # Loading these takes a tenth of a start, and most images do not need them.
-    from scipy import ndimage
-    from scipy.spatial import ConvexHull
-
-    boxes = ndimage.find_objects(labels)
-    outlines = {one: _corners(labels, one, boxes[one - 1]) for pair in pairs for one in pair}
+    outlines = _hulls(labels, {one for pair in pairs for one in pair}, len(areas))
     owner = np.arange(len(areas))
 
     def solidity_of(pair: tuple[int, int]) -> float:
-        hull = ConvexHull(np.concatenate([outlines[one] for one in pair]))
-        return float(areas[list(pair)].sum() / hull.volume)
+        points = outlines[pair[0]] + outlines[pair[1]]
+        return float(areas[list(pair)].sum() / hull_area(points))
 
     found = {pair: solidity_of(pair) for pair in pairs}
     while found:
@@ -59,7 +56,7 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
         kept, gone = pair
         owner[owner == gone] = kept
         areas[kept] += areas[gone]
-        outlines[kept] = np.concatenate([outlines[kept], outlines[gone]])
+        outlines[kept] = hull(outlines[kept] + outlines[gone])
         touched = {one for one in found if kept in one or gone in one}
         for one in touched:
             del found[one]
@@ -67,6 +64,8 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
         for other in others:
             one = (min(kept, other), max(kept, other))
             found[one] = solidity_of(one)
+    if (owner == np.arange(len(areas))).all():
+        return labels
     ids = np.unique(owner, return_inverse=True)[1].astype(np.int32)
     merged: Labels = ids[labels]
     return merged
@@ -75,23 +74,62 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
 def neighbours(labels: Labels) -> set[tuple[int, int]]:
     """Pairs of objects that share an edge of a pixel, the smaller id first."""
     found: set[tuple[int, int]] = set()
-    for here, there in (
-        (labels[1:], labels[:-1]),
-        (labels[:, 1:], labels[:, :-1]),
-    ):
-        meet = (here != there) & (here > 0) & (there > 0)
-        pairs = np.sort(np.stack([here[meet], there[meet]], 1), axis=1)
-        found |= {(int(a), int(b)) for a, b in np.unique(pairs, axis=0)}
+    flat, width = labels.ravel(), labels.shape[1]
+    for step, differ in ((width, labels[1:] != labels[:-1]), (1, labels[:, 1:] != labels[:, :-1])):
+        # Few pixels differ from the next, so the rest is done for those alone.
+        at = np.flatnonzero(differ)
+        if differ.shape[1] < width:
+            at += at // max(width - 1, 1)
+        a, b = flat[at], flat[at + step]
+        low, high = np.minimum(a, b).astype(np.int64), np.maximum(a, b)
+        # Both ids in one number.
+        pairs = np.unique(low[low > 0] << 32 | high[low > 0])
+        found |= set(zip((pairs >> 32).tolist(), (pairs & 0xFFFFFFFF).tolist(), strict=True))
     return found
 
 
-def _corners(labels: Labels, one: int, box: tuple[slice, slice]) -> NDArray[np.float64]:
-    """Corners (N, 2) of an object's first and last pixel in each row: its hull is theirs."""
-    own = labels[box] == one
-    rows = np.flatnonzero(own.any(1))
-    first = own[rows].argmax(1)
-    last = own.shape[1] - 1 - own[rows, ::-1].argmax(1)
-    ends = np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
-    start = np.array([box[0].start, box[1].start])
-    corners: NDArray[np.float64] = (ends[:, None] + start + CORNERS).reshape(-1, 2)
+def _hulls(labels: Labels, some: set[int], count: int) -> dict[int, list[Point]]:
+    """Corners of the convex hulls of some objects, by object."""
+    wanted = np.zeros(count, np.bool_)
+    wanted[list(some)] = True
+    at = np.flatnonzero(wanted[labels])
+    ids, (y, x) = labels.ravel()[at], np.divmod(at, labels.shape[1])
+    # By object, and then row by row, as they are in the image.
+    order = np.argsort(ids, kind="stable")
+    ids, y, x = ids[order], y[order], x[order]
+    first = (np.diff(ids, prepend=0) != 0) | (np.diff(y, prepend=-1) != 0)
+    last = np.append(first[1:], True)
+    ends = np.flatnonzero(first | last)
+    # Of each row, the first and the last pixel of an object are enough.
+    corners = (np.stack([y[ends], x[ends]], 1)[:, None] + CORNERS).reshape(-1, 2)
+    starts = np.flatnonzero(np.diff(ids[ends], prepend=0))
+    parts = np.split(corners, len(CORNERS) * starts[1:])
+    hulls = [hull([(y, x) for y, x in part.tolist()]) for part in parts]
+    return dict(zip(ids[ends][starts].tolist(), hulls, strict=True))
+
+
+def hull(points: list[Point]) -> list[Point]:
+    """Corners of the convex hull of points, in order round it (Andrew 1979, Inf. Process. Lett. 9).
+
+    SciPy has it, but to load that takes a tenth of a start.
+    """
+    ordered = sorted(set(points))
+    corners: list[Point] = []
+    for side in (ordered, ordered[::-1]):
+        line: list[Point] = []
+        for y, x in side:
+            while len(line) > 1:
+                (y0, x0), (y1, x1) = line[-2:]
+                if (y1 - y0) * (x - x0) - (x1 - x0) * (y - y0) > 0:
+                    break
+                line.pop()
+            line.append((y, x))
+        corners += line[:-1]
     return corners
+
+
+def hull_area(points: list[Point]) -> float:
+    """Area of the convex hull of points."""
+    corners = hull(points)
+    around = zip(corners, corners[1:] + corners[:1], strict=True)
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in around) / 2
