@@ -17,7 +17,7 @@ NEIGHBOURS = (31, 15, 7)
 FEWEST = 8
 """Fewer links show no motion of neighbours."""
 NEAREST = 5
-LOOSE = 0.04
+LOOSE = 0.12
 """Mean square of what links miss, in squares of the reach, from which a second way is tried."""
 ANCHORS = 150
 """Objects about which the pattern of neighbours is looked for."""
