@@ -73,7 +73,8 @@ def choose_start(
         return start_from_imagenet(recipe), {"name": IMAGENET, **record}
     logger.info(
         f"Starting from the model {best.name}, which fits {best.fitting} of {len(images)} training "
-        "images without having seen their outlines. `pretrained=imagenet` starts from ImageNet."
+        "images; no outline was used to choose it. If it was made from these images, test on "
+        "others. `pretrained=imagenet` starts from ImageNet."
     )
     report_taken_over(recipe, candidates[best.name])
     return candidates[best.name], {"name": best.name, **record}
