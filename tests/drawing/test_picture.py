@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sparcell.core.image import Image
+from sparcell.core.image import Image, Plane
 from sparcell.drawing import palette, picture
 from sparcell.drawing.picture import (
     Region,
@@ -51,6 +52,24 @@ def test_a_shrunk_picture_holds_the_means_of_squares(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(small[0], expected)
     ids = read_ids(Image(data.astype(np.uint16), "YX"), region=region)
     assert ids.tolist() == data[::2, ::2].tolist()
+
+
+def test_labels_are_shrunk_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No band of a large label image stays in memory once its rows are taken."""
+    monkeypatch.setattr(picture, "READ_EDGE", 8)
+    labels = np.arange(48 * 16, dtype=np.int32).reshape(1, 48, 16)
+    bands: list[weakref.ref] = []
+
+    class Labels(Image):
+        def read_labels(self, y: slice, x: slice, plane: Plane) -> np.ndarray:
+            assert all(band() is None for band in bands[:-1])
+            band = super().read_labels(y, x, plane).copy()
+            bands.append(weakref.ref(band))
+            return band
+
+    ids = picture.read_ids(Labels(labels, "CYX"), region=Region(slice(0, 48), slice(0, 16), 4))
+    np.testing.assert_array_equal(ids, labels[0, ::4, ::4])
+    assert len(bands) == 6
 
 
 def test_colours_of_an_image_are_stretched_alike() -> None:

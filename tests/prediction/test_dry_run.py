@@ -126,6 +126,15 @@ def test_a_diameter_that_is_estimated_is_not_known_before(
     assert seen.images[0].scale is None and not seen.problems
 
 
+def test_images_of_small_objects_may_be_enlarged(tmp_path: Path) -> None:
+    """Only the prediction knows whether it enlarges an image; the forecast says so."""
+    write_image(tmp_path / "a.tif", np.zeros((64, 64), np.uint8), "YX")
+    for diameter, by_found in ((None, True), ("none", False), (20.0, False)):
+        settings = PredictSettings(diameter=diameter)
+        seen = foresee("nuclei", tmp_path / "a.tif", tmp_path / "out", settings=settings)
+        assert [one.by_found for one in seen.images] == [by_found]
+
+
 def test_images_in_blocks(model: Model, inputs: Path, tmp_path: Path) -> None:
     settings = PredictSettings(block=64)
     (one,) = run(model, inputs / "a.tif", tmp_path / "out", settings=settings).images

@@ -36,6 +36,11 @@ def show_forecast(foreseen: PredictionEstimate) -> None:
     )
     for (height, width), seconds in foreseen.timed.items():
         echo(f"timed: {seconds:.3f} s per window of {height} x {width} px")
+    if any(one.by_found for one in foreseen.images):
+        echo(
+            "Images whose objects turn out to be small are enlarged, and take longer: four times "
+            "as long at half the diameter. --diameter none leaves them as they are."
+        )
     for problem in foreseen.problems:
         echo(f"problem: {problem}")
 
@@ -51,7 +56,7 @@ def _row(one: ImageEstimate) -> tuple[str, ...]:
         f"{image.shape[0]} x {image.shape[1]}",
         image.axes,
         ", ".join(image.channels),
-        "no" if resized == "1" else resized,
+        "if small" if one.by_found else "no" if resized == "1" else resized,
         str(one.result),
         _time(one.seconds),
     )

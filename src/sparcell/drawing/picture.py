@@ -133,7 +133,8 @@ def read_ids(labels: Image, plane: Plane = FIRST_PLANE, region: Region | None = 
     height = max(READ_EDGE // step, 1) * step
     for top in range(region.y.start, region.y.stop, height):
         rows = slice(top, min(top + height, region.y.stop))
-        bands.append(labels.read_labels(rows, region.x, plane)[::step, ::step])
+        # A copy: a view would keep the whole band in memory.
+        bands.append(labels.read_labels(rows, region.x, plane)[::step, ::step].copy())
     return np.concatenate(bands)
 
 

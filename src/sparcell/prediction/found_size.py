@@ -155,10 +155,23 @@ def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None
 
 
 def _may_resize(prepared: PreparedImage) -> bool:
-    """Whether the model judges images, and no size was given or is known."""
-    given = prepared.settings.diameter is not None or prepared.scale.factor != 1
-    by_pixel_size = prepared.image.pixel_size and prepared.model.spec.pixel_size
-    return wanted_diameter(prepared.model.spec) is not None and not given and not by_pixel_size
+    """Whether an image may be resized by what is found, and is not resized yet."""
+    spec, settings = prepared.model.spec, prepared.settings
+    return prepared.scale.factor == 1 and may_resize(prepared.image, spec, settings.diameter)
+
+
+def may_resize(image: Image, spec: ModelSpec, diameter: float | str | None) -> bool:
+    """Whether the model judges images, and no size was given or is known.
+
+    Parameters
+    ----------
+    image : Image
+    spec : ModelSpec
+    diameter : float, str or None
+        As in `PredictSettings`.
+    """
+    by_pixel_size = image.pixel_size and spec.pixel_size
+    return wanted_diameter(spec) is not None and diameter is None and not by_pixel_size
 
 
 def _diameter_of_median_pixel(areas: NDArray[np.number]) -> float:
