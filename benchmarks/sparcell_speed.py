@@ -1,9 +1,10 @@
 """Sparcell on one image, whenever `speed.py` asks.
 
-    python sparcell_speed.py IMAGE.npy --threads 2 --model MODEL [--files IMAGE.tif]
+    python sparcell_speed.py IMAGE.npy --threads 2 --model MODEL [--as-is | --files IMAGE.tif]
 
 From an array to an array, by the call that a notebook makes: the model's name, no open network.
-With `--files` from a TIFF to OME-Zarr labels and a table of objects.
+With `--as-is` images are not resized by what is found in them. With `--files` from a TIFF to
+OME-Zarr labels and a table of objects.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("image", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--as-is", action="store_true")
     parser.add_argument("--files", type=Path)
     options = parser.parse_args()
     pixels = np.load(options.image)
@@ -43,7 +45,8 @@ def main() -> None:
 
 
 def in_memory(options: argparse.Namespace) -> Find:
-    return lambda pixels: predict_array(options.model, pixels, threads=options.threads).labels
+    given = {"threads": options.threads} | ({"diameter": "none"} if options.as_is else {})
+    return lambda pixels: predict_array(options.model, pixels, **given).labels
 
 
 def through_files(options: argparse.Namespace, whole: tuple[int, ...], folder: Path) -> Find:

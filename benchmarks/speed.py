@@ -87,7 +87,11 @@ def commands(options: argparse.Namespace, folder: Path, diameter: float) -> dict
     """How each tool is started on the image in a folder, whose objects have this diameter, px."""
     pixels, image = str(folder / "image.npy"), str(folder / "image.tif")
     ours = [sys.executable, str(HERE / "sparcell_speed.py"), pixels, "--model", options.model]
-    started = {OURS: ours, f"{OURS}, files": [*ours, "--files", image]}
+    started = {
+        OURS: ours,
+        f"{OURS}, not resized": [*ours, "--as-is"],
+        f"{OURS}, files": [*ours, "--files", image],
+    }
     # Without a run Cellpose does not know how large its objects are.
     untrained = {"stardist": [], "cellpose": ["--diameter", str(diameter)]}
     for rival, name in (("stardist", "StarDist"), ("cellpose", "Cellpose 3")):
