@@ -40,7 +40,7 @@ def prediction(request, tmp_path_factory):
     random = np.random.default_rng(0)
     pixels = np.stack([100 + 3000 * (frames > 0), random.integers(0, 900, frames.shape)], axis=1)
     write_image(folder / "images" / "a.tif", pixels.astype(np.uint16), "TCYX", 0.5)
-    settings = PredictSettings(block=64 if request.param == "blocks" else None, channels=[0])
+    settings = PredictSettings(block=64 if request.param == "blocks" else None, channel=[0])
     predict(bright_model(), folder / "images", folder / "out", settings=settings, **OPTIONS)
     return folder
 
