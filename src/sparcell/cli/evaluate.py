@@ -245,7 +245,7 @@ def _evaluate_stains(
 
 
 def _stain_windows(size: int | None, nuclei: Path | None) -> CorrelationWindows | None:
-    """Return the windows to compare, if any are asked for."""
+    """Return the windows to compare; None where the options name none."""
     from sparcell.core.errors import InputError
     from sparcell.evaluation import CorrelationWindows
 
