@@ -91,11 +91,14 @@ def test_neighbours_move_alike():
     angle = np.deg2rad(4)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     second = first @ turn.T + rng.normal(0, 0.5, first.shape)
-    motion = measure_motion(first, second, np.array([0.0, 5.0]), 20.0)
-    np.testing.assert_allclose(first + motion.at(first), second, atol=5)
+    motion, moves = measure_motion(first, second, np.array([0.0, 5.0]), 20.0)
+    np.testing.assert_allclose(first + moves, second, atol=5)
+    # The same as at any other place: the neighbours that have a link, here most of them.
+    np.testing.assert_array_equal(moves, motion.at(first))
+    assert len(first) - 20 < len(motion.places) < len(first)
     rows, columns = link_nearest(first + motion.at(first), KDTree(second), 10.0)
     assert (rows == columns).mean() > 0.97
-    alone = measure_motion(first[:3], second[:3], np.array([1.0, 2.0]), 20.0)
+    alone, _ = measure_motion(first[:3], second[:3], np.array([1.0, 2.0]), 20.0)
     np.testing.assert_array_equal(alone.at(first[:2]), [[1, 2], [1, 2]])
 
 

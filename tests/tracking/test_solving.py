@@ -63,7 +63,7 @@ def test_solution_is_as_good_as_the_best_of_all_subsets(seed):
     targets = targets + objects
     targets[:links, 1] = -1
     choices = Choices(source, targets, rng.normal(1.5, 2, links + divisions))
-    chosen = solve(choices, 2 * objects)
+    chosen = solve(choices)
     ends, begins = source[chosen], targets[chosen]
     begins = begins[begins >= 0]
     assert len(set(ends)) == len(ends) and len(set(begins)) == len(begins)
@@ -75,7 +75,7 @@ def test_a_triangle_of_divisions_has_a_whole_solution():
     # best fraction, and one of them the best whole solution.
     targets = np.array([[3, 4], [4, 5], [3, 5]])
     choices = Choices(np.array([0, 1, 2]), targets, np.array([1.0, 1.1, 1.0]))
-    assert solve(choices, 6).tolist() == [False, True, False]
+    assert solve(choices).tolist() == [False, True, False]
     nothing = choices.take(np.zeros(0, int))
-    assert solve(nothing, 6).tolist() == []
-    assert not solve(Choices(np.zeros(1, int), np.array([[1, -1]]), np.array([-1.0])), 2).any()
+    assert solve(nothing).tolist() == []
+    assert not solve(Choices(np.zeros(1, int), np.array([[1, -1]]), np.array([-1.0]))).any()

@@ -33,7 +33,7 @@ class Assignment:
         for first in range(0, len(frames), AT_ONCE):
             window = Weighed.join(frames[first : first + AT_ONCE])
             links = window.take(~window.is_division)
-            links = links.take(solve(links.choices, count))
+            links = links.take(solve(links.choices))
             kept.append(links)
             divisions.append(window.take(window.is_division))
             ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
@@ -65,7 +65,7 @@ class Assignment:
             divisions.choices.source, divisions.choices.targets, divisions.choices.gains + prior
         )
         second = Weighed.join([self._over_gaps, Weighed(raised, divisions.odds + prior)])
-        chosen = solve(second.choices, self._count)
+        chosen = solve(second.choices)
         split = len(self._over_gaps.odds)
         born = second.take(chosen & (np.arange(len(chosen)) >= split))
         link = np.isin(self._links.choices.source, born.choices.source)

@@ -13,10 +13,12 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from sparcell.tracking.assigning import AT_ONCE, Assignment
 from sparcell.tracking.costs import Costs
-from sparcell.tracking.motion import Motion, measure_motion
+from sparcell.tracking.gaps import LONGEST_GAP, LostObjects, ViewTest
+from sparcell.tracking.motion import measure_motion
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import length, pair_frames
 from sparcell.tracking.plausibility import buds, false_share
@@ -26,13 +28,7 @@ from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 LabelReader = Callable[[int], NDArray[np.int32]]
-ViewTest = Callable[[int, Floats], NDArray[np.bool_]]
-"""Tells which of some places, (N, 2) px, are shown in a frame, (N,)."""
 
-GAPS = (2, 3, 4, 5, 6)
-"""Frames that a link over a gap leads on."""
-MOST_MISSED = 2
-"""Frames in which an object may be missed where it could be seen."""
 MOTION_REACH = 1.5
 """Lengths by which the motion of neighbours may differ from that of the stage."""
 PRIORS = (3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0)
@@ -134,67 +130,44 @@ def _weigh_all(
     """
     count = len(objects)
     ended, begun = np.ones(count, np.bool_), np.ones(count, np.bool_)
-    motions: list[Motion] = []
     frames: list[Weighed] = []
     over_gaps: list[Weighed] = []
     rivals = Rivals(count)
+    lost = LostObjects(objects, in_view)
     window: dict[int, NDArray[np.int32]] = {}
     reach = MOTION_REACH * length(objects)
+    places = objects.places
     for t in range(objects.count):
         if labels is not None:
             window[t] = labels(t)
-            window.pop(t - GAPS[-1] - 1, None)
+            window.pop(t - LONGEST_GAP - 1, None)
         if not t:
             continue
         before, here = objects.of_frame(t - 1), objects.of_frame(t)
-        places = objects.places
-        motions.append(measure_motion(places[before], places[here], shifts[t - 1], reach))
-        moves = motions[-1].at(places[before])
-        images = (window[t - 1], window[t]) if window else None
+        tree = cKDTree(places[here])
+        motion, moves = measure_motion(places[before], tree, shifts[t - 1], reach)
         sources, targets = (np.arange(part.start, part.stop) for part in (before, here))
-        pairs = pair_frames(objects, sources, targets, moves, images)
+        pairs = pair_frames(objects, sources, targets, moves, window, tree)
         weighed = weigh(objects, pairs, moves, before, costs)
         # Other divisions gain less than a link alone, however readily they are believed.
         frames.append(weighed.take(~weighed.is_division | (weighed.odds > -PRIORS[0])))
         rivals.add(frames[-1])
-        links = _sure_links(frames[-1].with_division_prior(PRIORS[0]), count)
+        links = _sure_links(frames[-1].with_division_prior(PRIORS[0]))
         ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
-        for gap in GAPS:
-            if t < gap:
-                continue
-            start = objects.of_frame(t - gap)
-            lost = start.start + np.flatnonzero(ended[start])
-            new = here.start + np.flatnonzero(begun[here])
-            if not len(lost) or not len(new):
-                continue
-            moves, missed = _cross_gap(motions[t - gap :], places[lost], t - gap, in_view)
-            few = missed <= MOST_MISSED
-            lost, moves, missed = lost[few], moves[few], missed[few]
-            if not len(lost):
-                continue
-            images = (window[t - gap], window[t]) if window else None
-            pairs = pair_frames(objects, lost, new, moves, images)
-            times = missed[np.searchsorted(lost, pairs.first)]
-            over_gaps.append(weigh_links(objects, pairs, costs, times))
+        lost.move(t, motion)
+        new = targets[begun[here]]
+        if len(lost.first) and len(new):
+            pairs = pair_frames(objects, lost.first, new, lost.moves, window)
+            missed = lost.missed[np.searchsorted(lost.first, pairs.first)]
+            over_gaps.append(weigh_links(objects, pairs, costs, missed))
             rivals.add(over_gaps[-1])
+        lost.add(sources[ended[before]], moves[ended[before]])
     return frames, Weighed.join(over_gaps), rivals
 
 
-def _cross_gap(
-    motions: list[Motion], places: Floats, start: int, in_view: ViewTest
-) -> tuple[Floats, Integers]:
-    """Motion of places over several frames, (N, 2), and frames between that show them, (N,)."""
-    now, shown = places, np.zeros(len(places), np.int64)
-    for step, motion in enumerate(motions):
-        if step:
-            shown += in_view(start + step, now)
-        now = now + motion.at(now)
-    return now - places, shown
-
-
-def _sure_links(weighed: Weighed, count: int) -> Weighed:
+def _sure_links(weighed: Weighed) -> Weighed:
     """Return the links, without divisions, that surely belong to the best solution."""
-    chosen, _ = settle(weighed.choices, count)
+    chosen, _ = settle(weighed.choices)
     found = weighed.take(chosen)
     return found.take(~found.is_division)
 
@@ -209,7 +182,7 @@ def _solve_all(frames: list[Weighed], over_gaps: Weighed, prior: float, count: i
     again = [over_gaps]
     for first in range(0, len(frames), AT_ONCE):
         window = Weighed.join(frames[first : first + AT_ONCE]).with_division_prior(prior)
-        found = window.take(solve(window.choices, count))
+        found = window.take(solve(window.choices))
         links = found.take(~found.is_division)
         divisions = found.take(found.is_division)
         chosen.append(links)
@@ -225,7 +198,7 @@ def _solve_all(frames: list[Weighed], over_gaps: Weighed, prior: float, count: i
     free = ended[rest.choices.source] & begun[targets[:, 0]]
     free &= (targets[:, 1] < 0) | begun[targets[:, 1]]
     rest = rest.take(free)
-    return Weighed.join([*chosen, rest.take(solve(rest.choices, count))])
+    return Weighed.join([*chosen, rest.take(solve(rest.choices))])
 
 
 def _links(chosen: Weighed, rivals: Rivals) -> Links:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sparcell.core.image import Image, Plane
 from sparcell.core.rows import LabelPlane
 from sparcell.core.tracks import Track
+from sparcell.tracking.gaps import ViewTest
 from sparcell.tracking.lineage import build_tracks
-from sparcell.tracking.linking import Links, ViewTest, link_objects
+from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.movies import MovieToTrack
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.stage import StagePath, follow_stage, stand_still

@@ -36,13 +36,14 @@ def moved_overlaps(
     """
     height, width = second.shape
     flat = np.flatnonzero(first)
-    row = np.searchsorted(first_ids, first.ravel()[flat])
-    row = np.minimum(row, max(len(first_ids) - 1, 0))
+    ids = first.ravel()[flat]
+    row = np.minimum(np.searchsorted(first_ids, ids), max(len(first_ids) - 1, 0))
+    known = np.flatnonzero(first_ids[row] == ids)
+    flat, row = flat[known], row[known]
     whole = np.rint(moves).astype(np.int64)
     y, x = np.divmod(flat, first.shape[1])
     y, x = y + whole[row, 0], x + whole[row, 1]
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    inside &= first_ids[row] == first.ravel()[flat]
     shown = np.bincount(row[inside], minlength=len(first_ids))
     found = second[y[inside], x[inside]]
     row, found = row[inside][found > 0], found[found > 0]

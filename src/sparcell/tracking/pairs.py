@@ -1,13 +1,14 @@
-"""Possible links: pairs of objects of two frames, and how well they fit."""
+"""Possible links: pairs of objects of different frames, and how well they fit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from sparcell.tracking.motion import near_pairs
 from sparcell.tracking.objects import MovieObjects
@@ -64,15 +65,15 @@ class Pairs:
 
 
 class Shared(NamedTuple):
-    """Pixels that objects of two frames share, as `moved_overlaps` returns them.
+    """Pixels that objects of different frames share, as `moved_overlaps` returns them.
 
     Attributes
     ----------
     rows, columns : (P,) int64
-        Positions in both frames, ascending.
+        Positions in the first and the second, ascending.
     pixels : (P,) number
     inside : (N,) number
-        Pixels of each of the first that the second frame can show; empty for all.
+        Pixels of each of the first that the later frame can show; empty for all.
     """
 
     rows: Integers
@@ -94,44 +95,71 @@ def pair_frames(
     first: Integers,
     second: Integers,
     moves: Floats,
-    labels: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
+    labels: Mapping[int, NDArray[np.int32]],
+    tree: cKDTree | None = None,
 ) -> Pairs:
-    """Pair the objects of two frames that are near each other, or overlap, after their motion.
+    """Pair objects with those of a later frame that are near, or overlap, after their motion.
 
     Parameters
     ----------
     objects : MovieObjects
     first, second : (N,) and (M,) int64
-        Objects of the two frames, ascending.
+        Objects of one or several frames, and of a later one, ascending.
     moves : (N, 2) float64
         Expected motion of the first, px.
-    labels : pair of (Y, X) int32, optional
-        Label images of both frames.
+    labels : mapping of int to (Y, X) int32
+        Label images of these frames; none for points.
+    tree : cKDTree, optional
+        Of the places of the second, where it is there already.
     """
     expected = objects.places[first] + moves
     shared = NOTHING_SHARED
-    if labels is not None and len(expected) and len(second):
-        ids = objects.ids[first], objects.ids[second]
-        shared = Shared(*moved_overlaps(*labels, *ids, moves))
-    return describe_pairs(objects, first, second, expected, shared)
+    if labels and len(first) and len(second):
+        shared = _share(objects, first, second, moves, labels)
+    return describe_pairs(objects, first, second, expected, shared, tree)
+
+
+def _share(
+    objects: MovieObjects,
+    first: Integers,
+    second: Integers,
+    moves: Floats,
+    labels: Mapping[int, NDArray[np.int32]],
+) -> Shared:
+    """Count the pixels that objects share after their motion, frame by frame of the first."""
+    frames, starts = np.unique(objects.frames[first], return_index=True)
+    later = labels[int(objects.frames[second[0]])]
+    parts = []
+    for frame, start, stop in zip(frames, starts, [*starts[1:], len(first)], strict=True):
+        ids = objects.ids[first[start:stop]], objects.ids[second]
+        rows, *rest = moved_overlaps(labels[int(frame)], later, *ids, moves[start:stop])
+        parts.append((rows + start, *rest))
+    return Shared(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def describe_pairs(
-    objects: MovieObjects, first: Integers, second: Integers, expected: Floats, shared: Shared
+    objects: MovieObjects,
+    first: Integers,
+    second: Integers,
+    expected: Floats,
+    shared: Shared,
+    tree: cKDTree | None = None,
 ) -> Pairs:
-    """Pair the objects of two frames as `pair_frames` does, where overlaps are known.
+    """Pair objects with those of a later frame as `pair_frames` does, where overlaps are known.
 
     Parameters
     ----------
     objects : MovieObjects
     first, second : (N,) and (M,) int64
-        Objects of the two frames, ascending.
+        Objects of one or several frames, and of a later one, ascending.
     expected : (N, 2) float64
-        Where the first are expected in the second frame, px.
+        Where the first are expected in the later frame, px.
     shared : Shared
+    tree : cKDTree, optional
+        Of the places of the second, where it is there already.
     """
     places = objects.places[second]
-    tree = KDTree(places) if len(places) else None
+    tree = cKDTree(places) if tree is None else tree
     rows, columns, _ = near_pairs(expected, tree, REACH * length(objects), NEAREST)
     count = max(len(places), 1)
     shared_keys = shared.rows * count + shared.columns

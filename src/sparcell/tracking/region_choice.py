@@ -131,7 +131,9 @@ def _weigh(
         if not len(a) or not len(b):
             continue
         before, here = objects.of_frame(t - 1), objects.of_frame(t)
-        motion = measure_motion(a.places[a.found > 0], b.places[b.found > 0], shifts[t - 1], reach)
+        motion, _ = measure_motion(
+            a.places[a.found > 0], b.places[b.found > 0], shifts[t - 1], reach
+        )
         moves = motion.at(a.places)
         first, second = (np.arange(part.start, part.stop) for part in (before, here))
         shared = _share(a, b, motion.at(_atom_places(a)))

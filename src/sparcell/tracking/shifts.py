@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 from scipy.special import rel_entr
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Shape = tuple[float, float]
 
 LARGEST_PART = 0.5
@@ -70,7 +71,7 @@ class PairShift:
 
 def measure_shift(
     first: Floats,
-    second: Floats,
+    second: Floats | cKDTree,
     diameter: float,
     shape: Shape,
     images: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
@@ -85,7 +86,7 @@ def measure_shift(
     Parameters
     ----------
     first, second : (N, 2) and (M, 2) float64
-        Places of the objects, px.
+        Places of the objects, px; of the second frame perhaps as a tree.
     diameter : float
         Of a typical object, px.
     shape : (float, float)
@@ -94,20 +95,20 @@ def measure_shift(
     expected : (2,) float64, optional
         Shift that is already known about: no votes are counted.
     """
-    tree = KDTree(second) if len(second) else None
-    some = _sample(first)
+    partners = _Partners(first, second, diameter)
 
     def judged(source: str, shift: Floats) -> PairShift:
-        return judge(source, shift, some, tree, diameter, shape)
+        return judge(source, shift, partners, diameter, shape)
 
     none = judged("none", np.zeros(2))
     starts = [none.shift] if expected is None else [none.shift, expected]
-    found = [judged("objects", _nearby(some, tree, start, diameter)) for start in starts]
+    found = [judged("objects", _nearby(partners, start, diameter)) for start in starts]
     if images is not None:
         found.append(judged("images", correlate(*images, shape)))
     best = max(found, key=lambda one: one.support)
-    if expected is None and best.evidence < _decisive(len(second), diameter, shape) * len(some):
-        found += [judged("objects", shift) for shift in vote(some, second, diameter, shape)]
+    first, second = partners.first, partners.second
+    if expected is None and best.evidence < _decisive(len(second), diameter, shape) * len(first):
+        found += [judged("objects", shift) for shift in vote(first, second, diameter, shape)]
         best = max(found, key=lambda one: one.support)
     return best if best.support > none.support else none
 
@@ -120,15 +121,15 @@ def is_decisive(shift: PairShift, first: int, second: int, diameter: float, shap
 
 def _decisive(second: int, diameter: float, shape: Shape) -> float:
     """Evidence for each object that only the right shift reaches."""
-    chances = [_chance(part * diameter, second, shape) for part in CLOSE]
+    chances = _chance(np.array(CLOSE) * diameter, second, shape)
     # If all objects found a partner at every distance.
     most = -float(np.mean(np.log(np.maximum(chances, 1e-12))))
     return DECISIVE * most
 
 
-def _chance(radius: float, objects: int, shape: Shape) -> float:
-    """Chance that one of the scattered objects lies within a radius."""
-    return float(-np.expm1(-objects / (shape[0] * shape[1]) * np.pi * radius**2))
+def _chance(radii: Floats, objects: int, shape: Shape) -> Floats:
+    """Chance that one of the scattered objects lies within each radius."""
+    return np.asarray(-np.expm1(-objects / (shape[0] * shape[1]) * np.pi * radii**2))
 
 
 def _sample(places: Floats) -> Floats:
@@ -138,16 +139,41 @@ def _sample(places: Floats) -> Floats:
     return np.asarray(places[np.linspace(0, len(places) - 1, MOST_VOTERS).astype(int)])
 
 
-def _nearby(first: Floats, tree: KDTree | None, shift: Floats, diameter: float) -> Floats:
+class _Partners:
+    """Objects of the second frame that are nearest to those of the first, after a shift.
+
+    Shifts that are compared soon come to the same pairs, so each is looked up once.
+
+    Parameters
+    ----------
+    first, second : (N, 2) and (M, 2) float64, or a tree of the second
+        Places, px. Some of many in the first frame are looked at.
+    diameter : float
+    """
+
+    def __init__(self, first: Floats, second: Floats | cKDTree, diameter: float) -> None:
+        self._tree = second if isinstance(second, cKDTree) else cKDTree(second)
+        self.first = _sample(first)
+        self.second: Floats = self._tree.data
+        self._reach = max(1.001 * AROUND * diameter, 2.0)
+        self._known: dict[bytes, tuple[Floats, Integers]] = {}
+
+    def at(self, shift: Floats) -> tuple[Floats, Integers]:
+        """Distance to the nearest, infinite where none is near, and which it is, (N,) each."""
+        key = shift.tobytes()
+        if key not in self._known:
+            near = self._tree.query(self.first + shift, distance_upper_bound=self._reach)
+            self._known[key] = near
+        return self._known[key]
+
+
+def _nearby(partners: _Partners, shift: Floats, diameter: float) -> Floats:
     """Median displacement of objects to those nearest to them after a shift, (2,)."""
     for radius in REFINED:
-        if tree is None or not len(first):
-            break
-        reach = max(radius * diameter, 2.0)
-        distance, nearest = tree.query(first + shift, distance_upper_bound=reach)
-        near = np.isfinite(distance)
+        distance, nearest = partners.at(shift)
+        near = distance < max(radius * diameter, 2.0)
         if near.any():
-            shift = np.median(tree.data[nearest[near]] - first[near], axis=0)
+            shift = np.median(partners.second[nearest[near]] - partners.first[near], axis=0)
     return shift
 
 
@@ -231,54 +257,39 @@ def _prepare(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def judge_places(
-    source: str, shift: Floats, first: Floats, second: Floats, diameter: float, shape: Shape
-) -> PairShift:
-    """Judge a given shift between two sets of places; see `judge`."""
-    tree = KDTree(second) if len(second) else None
-    return judge(source, shift, _sample(first), tree, diameter, shape)
-
-
-def judge(
     source: str,
     shift: Floats,
     first: Floats,
-    tree: KDTree | None,
+    second: Floats | cKDTree,
     diameter: float,
     shape: Shape,
+) -> PairShift:
+    """Judge a given shift between two sets of places; see `judge`."""
+    return judge(source, shift, _Partners(first, second, diameter), diameter, shape)
+
+
+def judge(
+    source: str, shift: Floats, partners: _Partners, diameter: float, shape: Shape
 ) -> PairShift:
     """Say how many objects find a partner after a shift, and how much more than chance that is.
 
     The evidence is the log-likelihood ratio of a binomial with the observed share against one with
     the share by chance, for objects scattered at the density of the second frame; the mean over the
     distances `CLOSE`.
-
-    Parameters
-    ----------
-    source : str
-    shift : (2,) float64
-    first : (N, 2) float64
-        Places in the first frame, px.
-    tree : KDTree, optional
-        Of the places in the second frame; None without any.
-    diameter : float
-    shape : (float, float)
     """
-    moved = first + shift
+    moved = partners.first + shift
     inside = ((moved >= 0) & (moved < np.array(shape))).all(axis=1)
     count = int(inside.sum())
-    if count < FEWEST or tree is None:
+    if count < FEWEST or not len(partners.second):
         return PairShift(shift, source, 0.0, 0.0)
-    distance = tree.query(moved[inside], distance_upper_bound=1.001 * AROUND * diameter)[0]
-    partners, gains = [], []
-    for part in (*CLOSE, AROUND):
-        radius = part * diameter
-        share = float((distance <= radius).mean())
-        chance = _chance(radius, tree.n, shape)
-        partners.append(share)
-        gain = float(rel_entr(share, chance) + rel_entr(1 - share, 1 - chance))
-        gains.append(gain if share > chance and chance < CROWDED else 0.0)
-    evidence = count * sum(gains[:-1]) / len(CLOSE)
+    radii = np.array((*CLOSE, AROUND)) * diameter
+    distance = np.sort(partners.at(shift)[0][inside])
+    share = np.searchsorted(distance, radii, "right") / count
+    chance = _chance(radii, len(partners.second), shape)
+    gain = rel_entr(share, chance) + rel_entr(1 - share, 1 - chance)
+    gain[(share <= chance) | (chance >= CROWDED)] = 0
+    evidence = count * float(gain[:-1].sum()) / len(CLOSE)
     # As many other shifts are as short as this one.
     shorter = np.pi * float(shift @ shift) / (CLOSE[1] * diameter) ** 2
-    support = evidence + count * gains[-1] - float(np.log1p(shorter))
-    return PairShift(shift, source, partners[0], evidence, support)
+    support = evidence + count * float(gain[-1]) - float(np.log1p(shorter))
+    return PairShift(shift, source, float(share[0]), evidence, support)

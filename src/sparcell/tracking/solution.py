@@ -50,31 +50,20 @@ class Choices:
         return Choices(self.source[chosen], self.targets[chosen], self.gains[chosen])
 
 
-def solve(choices: Choices, objects: int) -> NDArray[np.bool_]:
-    """Choose so that the sum of gains is largest.
-
-    Parameters
-    ----------
-    choices : Choices
-    objects : int
-        Number of objects; those of `choices` are below it.
-
-    Returns
-    -------
-    (V,) bool
-    """
-    chosen, open_ = settle(choices, objects)
+def solve(choices: Choices) -> NDArray[np.bool_]:
+    """Choose so that the sum of gains is largest, (V,)."""
+    chosen, open_ = settle(choices)
     if len(open_):
         some = choices.take(open_)
-        complex_ = _with_divisions(some, objects)
+        complex_ = _with_divisions(some)
         chosen[open_[~complex_]] = _assign(some.take(~complex_))
         if complex_.any():
             rest = some.take(complex_)
-            chosen[open_[complex_]] = _optimise(_constraints(rest, objects), rest.gains)
+            chosen[open_[complex_]] = _optimise(_constraints(rest), rest.gains)
     return chosen
 
 
-def settle(choices: Choices, objects: int) -> tuple[NDArray[np.bool_], Integers]:
+def settle(choices: Choices) -> tuple[NDArray[np.bool_], Integers]:
     """Choose what surely belongs to the best solution.
 
     Returns
@@ -84,74 +73,95 @@ def settle(choices: Choices, objects: int) -> tuple[NDArray[np.bool_], Integers]
         Choices that are still possible: each contradicts others of them.
     """
     chosen = np.zeros(len(choices), np.bool_)
-    open_ = np.flatnonzero((choices.gains > 0) & ~_dominated(choices, objects))
+    open_ = np.flatnonzero(choices.gains > 0)
+    open_ = open_[~_dominated(choices.take(open_))]
+    places, count = _places(choices.take(open_))
     # Each round takes away rivals of what is left.
     while len(open_):
-        some = choices.take(open_)
-        sure = _surely(some, objects)
+        sure = _surely(places, choices.gains[open_], count)
         if not sure.any():
             break
         chosen[open_[sure]] = True
-        open_ = open_[~_contradicted(some, sure, objects)]
+        used = np.zeros(count + 1, np.bool_)
+        used[places[:, sure]] = True
+        used[count] = False
+        left = ~used[places].any(axis=0)
+        open_, places = open_[left], places[:, left]
     return chosen, open_
 
 
-def _keys(choices: Choices, side: int, objects: int) -> Integers:
+def two_largest(place: Integers, gains: Floats, count: int) -> tuple[Floats, Floats]:
+    """Find the largest gain of each place, and the next one, 0 without, (count,) each."""
+    best, following = np.zeros((2, count))
+    np.maximum.at(best, place, gains)
+    top = gains == best[place]
+    np.maximum.at(following, place[~top], gains[~top])
+    several = np.bincount(place[top], minlength=count) > 1
+    following[several] = best[several]
+    return best, following
+
+
+def _keys(choices: Choices, side: int) -> Integers:
     """Each pair of source and target as one number, (V,); below 0 without such a target."""
     target = choices.targets[:, side]
-    return np.where(target >= 0, choices.source * objects + target, -1)
+    return np.where(target >= 0, (choices.source << 32) + target, -1)
 
 
-def _dominated(choices: Choices, objects: int) -> NDArray[np.bool_]:
+def _dominated(choices: Choices) -> NDArray[np.bool_]:
     """Tell which divisions gain no more than one of their two links alone, (V,)."""
-    is_division = choices.targets[:, 1] >= 0
-    links = np.flatnonzero(~is_division)
     found = np.zeros(len(choices), np.bool_)
-    if not len(links) or not is_division.any():
+    is_division = choices.targets[:, 1] >= 0
+    links, divisions = np.flatnonzero(~is_division), np.flatnonzero(is_division)
+    if not len(links) or not len(divisions):
         return found
-    keys = _keys(choices, 0, objects)[links]
+    keys = _keys(choices, 0)[links]
     order = np.lexsort((-choices.gains[links], keys))
     keys, gains = keys[order], choices.gains[links][order]
+    some = choices.take(divisions)
     for side in range(2):
-        wanted = _keys(choices, side, objects)
+        wanted = _keys(some, side)
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        found |= is_division & (keys[at] == wanted) & (gains[at] >= choices.gains)
+        found[divisions] |= (keys[at] == wanted) & (gains[at] >= some.gains)
     return found
 
 
-def _surely(choices: Choices, objects: int) -> NDArray[np.bool_]:
+def _places(choices: Choices) -> tuple[Integers, int]:
+    """Ends and beginnings of tracks that choices use, as numbers below the second result.
+
+    They are (2, V), or (3, V) with divisions. The second result stands for a daughter that is none.
+    """
+    if not len(choices):
+        return np.zeros((2, 0), np.int64), 0
+    used = np.vstack([choices.source, choices.targets.T])
+    if used[2].max() < 0:
+        used = used[:2]
+    low = int(used[:2].min())
+    objects = int(used.max()) + 1 - low
+    places = used - low
+    places[1:] += objects
+    places[used < 0] = 2 * objects
+    return places, 2 * objects
+
+
+def _surely(places: Integers, gains: Floats, count: int) -> NDArray[np.bool_]:
     """Tell which choices gain more than all that they could replace together, (V,).
 
     A solution has at most one choice at each end and beginning. So such a choice is in the best
     one: any other solution gains more with it, instead of those that it contradicts.
     """
-    place, number = _uses(choices, objects)
-    gains = choices.gains[number]
-    order = np.lexsort((-gains, place))
-    place, number, gains = place[order], number[order], gains[order]
-    first = np.diff(place, prepend=-1) != 0
-    start = np.flatnonzero(first)
-    has_rival = np.diff(np.append(start, len(place))) > 1
-    runner_up = np.where(has_rival, gains[np.minimum(start + 1, len(gains) - 1)], 0.0)
-    of_place = np.cumsum(first) - 1
-    largest = np.where(first, runner_up[of_place], gains[start][of_place])
-    return np.asarray(choices.gains > np.bincount(number, largest, len(choices)))
+    of_use = np.broadcast_to(gains, places.shape)
+    best, following = two_largest(places.ravel(), of_use.ravel(), count + 1)
+    best[count] = following[count] = 0
+    largest = np.where(of_use == best[places], following[places], best[places])
+    return np.asarray(gains > largest.sum(axis=0))
 
 
-def _contradicted(choices: Choices, chosen: NDArray[np.bool_], objects: int) -> NDArray[np.bool_]:
-    """Tell which choices use an end or beginning of those that were chosen, (V,)."""
-    place, number = _uses(choices, objects)
-    found = np.zeros(len(choices), np.bool_)
-    found[number[np.isin(place, place[chosen[number]])]] = True
-    return found
-
-
-def _with_divisions(choices: Choices, objects: int) -> NDArray[np.bool_]:
+def _with_divisions(choices: Choices) -> NDArray[np.bool_]:
     """Tell which choices belong to a component that has a division, (V,)."""
     is_division = choices.targets[:, 1] >= 0
     if not is_division.any():
         return is_division
-    place, number = _uses(choices, objects)
+    place, number = _uses(choices)
     known, row = np.unique(place, return_inverse=True)
     nodes = len(choices) + len(known)
     edges = coo_matrix((np.ones(len(row)), (number, len(choices) + row)), (nodes, nodes))
@@ -172,20 +182,16 @@ def _assign(choices: Choices) -> NDArray[np.bool_]:
     return chosen
 
 
-def _uses(choices: Choices, objects: int) -> tuple[Integers, Integers]:
-    """Ends (0 to N - 1) and beginnings (N to 2 N - 1) that choices use, and which choice it is."""
-    number = np.arange(len(choices))
-    places, numbers = [choices.source], [number]
-    for side in range(2):
-        has = choices.targets[:, side] >= 0
-        places.append(objects + choices.targets[has, side])
-        numbers.append(number[has])
-    return np.concatenate(places), np.concatenate(numbers)
+def _uses(choices: Choices) -> tuple[Integers, Integers]:
+    """Ends and beginnings that choices use, and which choice it is, (U,) each."""
+    places, count = _places(choices)
+    side, number = np.nonzero(places < count)
+    return places[side, number], number
 
 
-def _constraints(choices: Choices, objects: int) -> csr_matrix:
+def _constraints(choices: Choices) -> csr_matrix:
     """Which choices use each end and beginning that any uses, (U, V)."""
-    place, number = _uses(choices, objects)
+    place, number = _uses(choices)
     _, row = np.unique(place, return_inverse=True)
     shape = (int(row.max()) + 1, len(choices))
     return csr_matrix(coo_matrix((np.ones(len(row)), (row, number)), shape))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
 
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.shifts import PairShift, is_decisive, judge_places, measure_shift
@@ -86,19 +87,20 @@ def follow_stage(objects: MovieObjects, images: ImageReader | None = None) -> St
         if images is not None:
             window[t] = images(t)
             window.pop(t - SPANS[-1] - 1, None)
+        tree = cKDTree(places[t])
         for span in SPANS:
             if t < span:
                 continue
             seen = (window[t - span], window[t]) if window else None
-            first, second = places[t - span], places[t]
+            first = places[t - span]
             expected = None
             if span > 1 and all(decisive[t - span + 1 : t + 1]):
                 expected = np.sum([direct[u].shift for u in range(t - span + 1, t + 1)], axis=0)
-            shift = measure_shift(first, second, size, shape, seen, expected)
+            shift = measure_shift(first, tree, size, shape, seen, expected)
             pairs.append((t - span, t, shift))
             if span == 1:
                 direct[t] = shift
-                decisive.append(is_decisive(shift, len(first), len(second), size, shape))
+                decisive.append(is_decisive(shift, len(first), tree.n, size, shape))
     positions = _solve(pairs, count, TOLERANCE * size)
     steps = []
     for t in range(1, count):

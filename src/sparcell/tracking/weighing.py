@@ -12,7 +12,7 @@ from sparcell.tracking.costs import Costs, division_odds, end_prices, link_odds
 from sparcell.tracking.divisions import find_divisions
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import Pairs
-from sparcell.tracking.solution import Choices
+from sparcell.tracking.solution import Choices, two_largest
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -87,7 +87,7 @@ def weigh(
 
 
 class Rivals:
-    """The two largest gains of each end and beginning, over all that was weighed."""
+    """The two largest gains of each end and beginning, over all that was weighed; 0 without."""
 
     def __init__(self, count: int) -> None:
         self._best = np.full((2, 2 * count), 0.0)
@@ -97,14 +97,15 @@ class Rivals:
         """Note the gains of some choices."""
         choices = weighed.choices
         single = choices.targets[:, 1] < 0
+        gains = choices.gains[single]
         for where in (choices.source[single], self._count + choices.targets[single, 0]):
-            order = np.lexsort((-choices.gains[single], where))
-            at, gains = where[order], choices.gains[single][order]
-            rank = np.arange(len(at)) - np.searchsorted(at, at, "left")
-            for level in (0, 1):
-                some = rank == level
-                values = np.vstack([self._best[:, at[some]], gains[some]])
-                self._best[:, at[some]] = -np.sort(-values, axis=0)[:2]
+            if not len(where):
+                continue
+            low, high = int(where.min()), int(where.max()) + 1
+            best, following = self._best[:, low:high]
+            new, next_new = two_largest(where - low, gains, high - low)
+            following[:] = np.maximum(np.minimum(best, new), np.maximum(following, next_new))
+            np.maximum(best, new, out=best)
 
     def margin(self, first: Integers, second: Integers, gains: Floats) -> Floats:
         """By how much links gain more than the best other of the same objects, (L,)."""
