@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sparcell.tracking.solution import Choices, solve
 from sparcell.tracking.weighing import Weighed
 
-AT_ONCE = 32
+AT_ONCE = 8
 """Pairs of frames that are solved at once."""
 
 

@@ -29,15 +29,12 @@ def build_tracks(objects: MovieObjects, links: Links) -> tuple[Integers, tuple[T
     going_on = ~links.is_division
     before[links.second[going_on]] = links.first[going_on]
     mother[links.second[links.is_division]] = links.first[links.is_division]
-    of_object = np.zeros(count, np.int64)
-    number = 0
-    # Objects are in the order of frames, so that a predecessor has its track already.
-    for one in range(count):
-        if before[one] >= 0:
-            of_object[one] = of_object[before[one]]
-        else:
-            number += 1
-            of_object[one] = number
+    number = int((before < 0).sum())
+    # Twice as many links back in each round, until the first object of each track is reached.
+    first = np.where(before < 0, np.arange(count), before)
+    while (first != (further := first[first])).any():
+        first = further
+    of_object = np.cumsum(before < 0, dtype=np.int64)[first]
     starts = np.flatnonzero(before < 0)
     last = np.zeros(number + 1, np.int64)
     last[of_object] = objects.frames

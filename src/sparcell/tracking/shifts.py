@@ -188,13 +188,16 @@ def vote(first: Floats, second: Floats, diameter: float, shape: Shape) -> list[F
     reach = LARGEST_PART * np.array(shape)
     down, right = (np.subtract.outer(second[:, k], first[:, k]).ravel() for k in (0, 1))
     near = np.flatnonzero((np.abs(down) <= reach[0]) & (np.abs(right) <= reach[1]))
-    moves = np.column_stack([down[near], right[near]])
-    if not len(moves):
+    moves = down[near], right[near]
+    if not len(near):
         return []
     width = max(diameter / BINS_PER_DIAMETER, 1.0)
     bins = np.maximum((2 * reach / width).astype(int), 1)
-    at = np.minimum(((moves + reach) * (bins / (2 * reach))).astype(np.int64), bins - 1)
-    counts = np.bincount(at[:, 0] * bins[1] + at[:, 1], minlength=int(bins.prod()))
+    row, column = (
+        np.minimum(((move + r) * (n / (2 * r))).astype(np.int64), n - 1)
+        for move, r, n in zip(moves, reach, bins, strict=True)
+    )
+    counts = np.bincount(row * bins[1] + column, minlength=int(bins.prod()))
     votes = ndimage.gaussian_filter(
         counts.reshape(bins).astype(np.float32), 1.5, mode="constant", truncate=3.0
     )
@@ -214,13 +217,14 @@ def vote(first: Floats, second: Floats, diameter: float, shape: Shape) -> list[F
     return peaks
 
 
-def _refine(place: Floats, moves: Floats, diameter: float) -> Floats:
-    """Move to the median of the votes near by, (2,)."""
+def _refine(place: Floats, moves: tuple[Floats, Floats], diameter: float) -> Floats:
+    """Move to the median of the votes near by, given as y and x, (2,)."""
     reach = 2 * max(diameter, 2.0)
-    around = (np.abs(moves[:, 0] - place[0]) < reach) & (np.abs(moves[:, 1] - place[1]) < reach)
-    moves = moves[around]
+    around = np.flatnonzero(np.abs(moves[0] - place[0]) < reach)
+    around = around[np.abs(moves[1][around] - place[1]) < reach]
+    some = np.column_stack([move[around] for move in moves])
     for radius in REFINED:
-        near = moves[np.hypot(*(moves - place).T) < max(radius * diameter, 2.0)]
+        near = some[np.hypot(*(some - place).T) < max(radius * diameter, 2.0)]
         if len(near):
             place = np.median(near, axis=0)
     return place
