@@ -37,6 +37,34 @@ def test_pieces_of_a_disc_are_joined_and_two_discs_are_not() -> None:
     assert merged.dtype == np.int32
 
 
+def test_three_sectors_that_meet_in_a_point_are_joined() -> None:
+    # Two sectors of 120 degrees have 2 / 3 of the disc; their hull adds a triangle of half a
+    # radius in height: (2 pi / 3) / (2 pi / 3 + sqrt(3) / 4) = 0.83.
+    turn = np.arctan2(Y - 85, X - 60)
+    labels = np.zeros((120, 120), np.int32)
+    whole = disc(85, 60, 28)
+    labels[whole] = 1 + np.digitize(turn[whole], [-np.pi / 3, np.pi / 3])
+    assert merge_convex(labels, 0.93, 500).max() == 1
+    # A disc that touches them stays one of its own.
+    labels[disc(34, 60, 24) & ~whole] = 4
+    expected = np.select([whole, labels == 4], [1, 2])
+    np.testing.assert_array_equal(merge_convex(labels, 0.93, 500), expected)
+
+
+def test_parts_of_a_joined_triple_are_joined_with_their_neighbour() -> None:
+    # A bar in four pieces: three that meet in a point, and one beside them.
+    labels = np.zeros((120, 120), np.int32)
+    labels[40:80, 10:60] = np.where(X[40:80, 10:60] < 35, 1, np.where(Y[40:80, 10:60] < 60, 2, 3))
+    labels[40:80, 60:110] = 4
+    assert merge_convex(labels, 0.99, 500).max() == 1
+
+
+def test_reduced_images_need_fewer_pixels() -> None:
+    settings = WatershedDecode(solid_area=1200)
+    assert settings.resized(0.5).solid_area == 300
+    assert settings.resized(2).solid_area == 1200
+
+
 def test_unions_below_the_area_or_the_solidity_stay() -> None:
     labels = pieces_and_two_that_touch()
     assert merge_convex(labels, 0.93, least_area=10_000) is labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,10 @@ class DecodeSettings(BaseModel):
 
     threshold: float = Field(0.5, gt=0, lt=1, description="foreground probability of an object")
     min_size: int = Field(0, ge=0, description="smallest object, px")
+
+    def resized(self, factor: float) -> Self:
+        """Settings for an image that was resized by a factor for the network."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def predict_hypotheses(prepared: PreparedImage, path: Callable[[int], Path]) -> 
     """
     image, model = prepared.image, prepared.model
     assert model.method.alternatives is not None
-    variants = model.method.alternatives(model.decode_settings)
+    variants = model.method.alternatives(prepared.decode_settings)
     axes = label_axes(image)
     shape = [image.size(a) for a in axes]
     with ExitStack() as stack:

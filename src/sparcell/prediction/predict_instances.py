@@ -136,7 +136,7 @@ def _predict_plane(
     pool: Executor,
 ) -> list[pd.DataFrame]:
     """Write the labels of one plane; return its object tables."""
-    image, model = prepared.image, prepared.model
+    image = prepared.image
     cuts, halo = plan_cuts(prepared)
     tables: list[Future[pd.DataFrame]] = []
 
@@ -157,7 +157,13 @@ def _predict_plane(
         import pandas  # noqa: F401
 
     cut = decode_rows(
-        prepared, model.decode_settings, rows, (cuts, halo), submit, partial(write, plane), pool.map
+        prepared,
+        prepared.decode_settings,
+        rows,
+        (cuts, halo),
+        submit,
+        partial(write, plane),
+        pool.map,
     )
     if cut:
         scale = image.shape[0] / prepared.network_image.shape[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,11 @@ class PreparedImage:
     def network_image(self) -> Image:
         """The image in the size that the network takes."""
         return rescaled(self.image, self.scale.factor)
+
+    @property
+    def decode_settings(self) -> Any:
+        """Settings of the model's decoding for this size."""
+        return self.model.decode_settings.resized(self.scale.factor)
 
     @cached_property
     def _scalings(self) -> dict[Plane, Measured | ConstantImage]:

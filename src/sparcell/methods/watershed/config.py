@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -70,7 +70,10 @@ class WatershedDecode(DecodeSettings):
         "area of its convex hull; 0: never",
     )
     solid_area: int = Field(
-        1200, ge=1, description="solidity: smallest area of a union that is made, px"
+        1200,
+        ge=1,
+        description="solidity: smallest area of a union that is made, px; in a reduced image, px "
+        "of what was reduced",
     )
     calibration: tuple[float, ...] | None = Field(
         None,
@@ -82,6 +85,11 @@ class WatershedDecode(DecodeSettings):
         "Without: the score is the largest inner distance",
     )
     least_score: float = Field(0.0, ge=0, lt=1, description="objects of a lower score are dropped")
+
+    def resized(self, factor: float) -> Self:
+        """Settings for a resized image: in a reduced one, large nuclei have fewer pixels."""
+        area = max(1, round(self.solid_area * min(factor, 1) ** 2))
+        return self.model_copy(update={"solid_area": area})
 
 
 def alternatives(settings: WatershedDecode) -> list[WatershedDecode]:

@@ -14,12 +14,17 @@ from sparcell.morphology.shapes import region_sizes
 
 Point = tuple[float, float]
 """y and x, px."""
+Group = tuple[int, ...]
+"""Ids of objects, the smallest first."""
+LARGEST_GROUP = 3
 CORNERS = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
 """Of a pixel, from its centre."""
 
 
 def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
-    """Merge neighbouring objects whose union is convex, the most convex unions first.
+    """Merge two or three neighbours whose union is convex, the most convex unions first.
+
+    Three pieces that meet in a point are convex only together.
 
     Parameters
     ----------
@@ -36,39 +41,60 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
         Objects 1..m in the order of the smallest ids of their parts.
     """
     areas = region_sizes(labels)
-    if np.sort(areas[1:])[-2:].sum() < least_area:
+    if np.sort(areas[1:])[-LARGEST_GROUP:].sum() < least_area:
         return labels
-    pairs = {pair for pair in neighbours(labels) if areas[list(pair)].sum() >= least_area}
-    if not pairs:
+    touching = _neighbours_of_each(labels)
+    groups = {group for one in touching for group in _groups_of(one, touching)}
+    groups = {group for group in groups if areas[list(group)].sum() >= least_area}
+    if not groups:
         return labels
-    outlines = _hulls(labels, {one for pair in pairs for one in pair}, len(areas))
+    outlines = _hulls(labels, {one for group in groups for one in group}, len(areas))
     owner = np.arange(len(areas))
 
-    def solidity_of(pair: tuple[int, int]) -> float:
-        points = outlines[pair[0]] + outlines[pair[1]]
-        return float(areas[list(pair)].sum() / hull_area(points))
+    def solidity_of(group: Group) -> float:
+        points = [point for one in group for point in outlines[one]]
+        return float(areas[list(group)].sum() / hull_area(points))
 
-    found = {pair: solidity_of(pair) for pair in pairs}
+    found = {group: solidity_of(group) for group in groups}
     while found:
-        pair = max(sorted(found), key=lambda one: found[one])
-        if found[pair] < solidity:
+        group = max(sorted(found), key=lambda one: found[one])
+        if found[group] < solidity:
             break
-        kept, gone = pair
-        owner[owner == gone] = kept
-        areas[kept] += areas[gone]
-        outlines[kept] = hull(outlines[kept] + outlines[gone])
-        touched = {one for one in found if kept in one or gone in one}
-        for one in touched:
-            del found[one]
-        others = {other for one in touched for other in one} - {kept, gone}
-        for other in others:
-            one = (min(kept, other), max(kept, other))
-            found[one] = solidity_of(one)
+        kept, parts = group[0], set(group)
+        owner[np.isin(owner, group)] = kept
+        areas[kept] = areas[list(group)].sum()
+        outlines[kept] = hull([point for one in group for point in outlines[one]])
+        around = set().union(*(touching.pop(one) for one in group)) - parts
+        touching[kept] = around
+        for other in around:
+            touching[other] = touching[other] - parts | {kept}
+        found = {one: share for one, share in found.items() if parts.isdisjoint(one)}
+        for new in _groups_of(kept, touching):
+            # A small neighbour of small ones has no hull yet.
+            outlines |= _hulls(labels, set(new) - set(outlines), len(areas))
+            found[new] = solidity_of(new)
     if (owner == np.arange(len(areas))).all():
         return labels
     ids = np.unique(owner, return_inverse=True)[1].astype(np.int32)
     merged: Labels = ids[labels]
     return merged
+
+
+def _neighbours_of_each(labels: Labels) -> dict[int, set[int]]:
+    """The neighbours of each object that has some."""
+    touching: dict[int, set[int]] = {}
+    for first, second in neighbours(labels):
+        touching.setdefault(first, set()).add(second)
+        touching.setdefault(second, set()).add(first)
+    return touching
+
+
+def _groups_of(one: int, touching: dict[int, set[int]]) -> set[Group]:
+    """Pairs and triples of mutual neighbours that contain an object, smallest id first."""
+    near = touching[one]
+    pairs = [(one, other) for other in near]
+    triples = [(*pair, third) for pair in pairs for third in near & touching[pair[1]]]
+    return {tuple(sorted(group)) for group in (*pairs, *triples)}
 
 
 def neighbours(labels: Labels) -> set[tuple[int, int]]:
@@ -90,6 +116,8 @@ def neighbours(labels: Labels) -> set[tuple[int, int]]:
 
 def _hulls(labels: Labels, some: set[int], count: int) -> dict[int, list[Point]]:
     """Corners of the convex hulls of some objects, by object."""
+    if not some:
+        return {}
     wanted = np.zeros(count, np.bool_)
     wanted[list(some)] = True
     at = np.flatnonzero(wanted[labels])

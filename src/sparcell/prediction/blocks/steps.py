@@ -76,6 +76,7 @@ def decode_tile(runtime_spec: RuntimeSpec, job: Job) -> None:
     plan, plane, block = job
     model = runtime_spec.open().model
     decode: Callable[[Any, Any], DecodedObjects] = model.method.decode
+    settings = model.decode_settings.resized(plan.image.factor)
     load_tile = _loader(plan, plane, "infer", len({tile.column for tile in block}))
     for tile in block:
         if load(plan.file("decode", plane, tile)) is not None:
@@ -86,7 +87,7 @@ def decode_tile(runtime_spec: RuntimeSpec, job: Job) -> None:
         for _, near in groupby(plan.touching(window, 1), lambda other: other.row):
             parts = [(plan.core(other), _unpack(load_tile(other))) for other in near]
             rows.append(join([part[_inside(window, core)] for core, part in parts], axis=2))
-        found = decode(join(rows, axis=1), model.decode_settings)
+        found = decode(join(rows, axis=1), settings)
         height, width = plan.shape
         inner = (y.start > 0, y.stop < height, x.start > 0, x.stop < width)
         core = _inside(plan.core(tile), window)[1:]
