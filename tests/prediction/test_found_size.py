@@ -1,4 +1,4 @@
-"""Images whose objects are not of the model's size are predicted once more in another."""
+"""Images whose objects are not of the model's size are predicted in another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sparcell.core.image import Image
 from sparcell.models import load_model
 from sparcell.models.domain import DomainFit
-from sparcell.prediction import found_size
 from sparcell.prediction.array import predict_array
 from sparcell.prediction.found_size import predict_in_size, say_resized
 from sparcell.prediction.loaded_model import LoadedModel
@@ -29,7 +28,7 @@ def nuclei(spacing: int, radius: float) -> NDArray[np.uint16]:
 def test_small_nuclei_are_enlarged_unless_a_size_is_given() -> None:
     pixels = nuclei(spacing=24, radius=5)
     found = predict_array("nuclei", pixels, threads=1)
-    assert found.scale.factor > 1.6 and found.scale.found.startswith("objects of ")
+    assert found.scale.factor > 1.4 and found.scale.found.startswith("objects of ")
     assert len(found.objects) == found.labels.max() == 49 and found.labels.shape == (160, 160)
     assert predict_array("nuclei", pixels, diameter="none", threads=1).scale == Scale()
 
@@ -41,7 +40,7 @@ def test_objects_of_the_models_size_stay() -> None:
 @pytest.mark.parametrize(
     ("diameter", "distances", "factor", "predictions"),
     [
-        (12.0, [0.3], 1.9, 2),
+        (12.0, [0.3], 1.61, 2),
         (12.0, [1.4], 1.0, 1),  # an image that the model does not know
         (46.0, [0.3], 1.0, 1),
         (46.0, [0.9, 0.4], 0.5, 2),
@@ -72,23 +71,19 @@ def test_what_decides(
 
 
 @pytest.mark.parametrize(
-    ("spacing", "radius", "found", "factors"),
+    ("spacing", "radius", "found", "distance", "factors"),
     [
-        (24, 5, 10.0, [2.3]),  # the middle tells: the whole is predicted once
-        (24, 5, 23.0, [2.3, 1.0]),  # but the rest has objects of the model's size
-        (40, 11, 23.0, [1.0]),
-        (24, 0, 23.0, [1.0]),  # nothing in the middle
+        (24, 5, 11.0, 0.3, [1.9]),  # bright pieces tell, and what is found agrees
+        (24, 5, 23.0, 0.3, [1.9, 1.0]),  # what is found has the size of the model's
+        (24, 5, 6.0, 0.3, [1.9, 1.0, 3.2]),  # what is found is smaller still
+        (24, 5, 11.0, 1.4, [1.9, 1.0]),  # an image that the model does not know
+        (40, 11, 23.0, 0.3, [1.0]),
+        (24, 0, 23.0, 0.3, [1.0]),  # nothing bright
     ],
 )
-def test_the_middle_of_a_large_image_tells_that_objects_are_small(
-    monkeypatch: pytest.MonkeyPatch,
-    spacing: int,
-    radius: float,
-    found: float,
-    factors: list[float],
+def test_bright_pieces_tell_that_objects_are_small(
+    spacing: int, radius: float, found: float, distance: float, factors: list[float]
 ) -> None:
-    monkeypatch.setattr(found_size, "LARGE_PLANE", 160 * 160)
-    monkeypatch.setattr(found_size, "PART", 140)
     model = load_model("nuclei")
     pixels = nuclei(spacing, radius) if radius else np.full((160, 160), 7, np.uint16)
     loaded = LoadedModel(model, "onnxruntime", 1)
@@ -99,8 +94,9 @@ def test_the_middle_of_a_large_image_tells_that_objects_are_small(
         seen.append(one.scale.factor)
         return pd.DataFrame({"area_px": np.full(9, np.pi * found**2 / 4)})
 
-    predict_in_size(prepared, find, lambda one: DomainFit(0.3, {}))
+    result = predict_in_size(prepared, find, lambda one: DomainFit(distance, {}))
     assert seen == pytest.approx(factors, abs=0.2)
+    assert result.scale.factor == seen[-1]
 
 
 def test_the_line_for_the_user() -> None:

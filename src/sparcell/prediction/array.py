@@ -176,12 +176,17 @@ def predict_array(
         tables.append(predict_planes(resized, labels, resized.image.source, threads))
         return tables[-1]
 
-    prepared = predict_in_size(
-        prepared, find, lambda resized: judge_image(resized, Image(labels, letters))
-    )
+    fits: dict[Scale, DomainFit | None] = {}
+
+    def judge(resized: PreparedImage) -> DomainFit | None:
+        if resized.scale not in fits:
+            fits[resized.scale] = judge_image(resized, Image(labels, letters))
+        return fits[resized.scale]
+
+    prepared = predict_in_size(prepared, find, judge)
     if prepared.empty:
         warn_empty([prepared.image.source])
-    fit = judge_image(prepared, Image(labels, letters))
+    fit = judge(prepared)
     if fit is not None:
         warn_misfits({prepared.image.source: fit}, model)
     return Prediction(labels, tables[-1], prepared.scale, fit)

@@ -1,7 +1,8 @@
-"""Predict an image once more, in another size, where its objects are not those of the model.
+"""Predict an image in another size where its objects are not of the size of the model's.
 
-Of a model with statistics of its training images, `predict` does so by itself. In large images a
-part tells whether objects are small, so that the whole is predicted once.
+Of a model with statistics of its training images, `predict` does so by itself. Mostly the bright
+pieces of an image tell that its objects are small, so that it is predicted once. Else its objects
+are found first, and it is predicted once more.
 
 - Small objects are enlarged to the size of the model's. On 46 test and validation images of
   dsb2018 with 1612 nuclei, the count rises from 1449 to 1590, and F1 from .900 to .924.
@@ -16,17 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
-from sparcell.measurement.counts import circle_diameter, median_diameter
+from sparcell.measurement.counts import median_diameter
 from sparcell.models.domain import DomainFit
 from sparcell.models.model import ModelSpec
-from sparcell.prediction.domain_check import judge_image
-from sparcell.prediction.predict_instances import predict_planes
+from sparcell.prediction.bright_pieces import bright_piece_sizes, diameter_of_pixels
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.size import ENOUGH, Scale, model_diameter
 
@@ -36,14 +33,14 @@ if TYPE_CHECKING:
 SMALL, LARGE = 0.7, 1.6
 """Diameter over that of the model's objects, below and above which an image is resized. Of small
 objects the median counts. Large ones come in pieces, so theirs is the median over pixels."""
+ENLARGED = 0.85
+"""Diameter that small objects get, over that of the model's."""
 LARGEST_FACTOR = 4.0
 UNLIKE, LESS = 0.4, 0.8
 """Distance from the training images from which large objects are reduced, and the share to which
 it must fall."""
 LEAST_DIAMETER = 8.0
 """Models of smaller objects, px, know particles, which have no typical size."""
-LARGE_PLANE, PART = 4_000_000, 512
-"""Pixels from which a plane is predicted by its middle first, and the edge of that, px."""
 RESIZED = "objects of"
 """How `Scale.found` begins where this module has resized an image."""
 
@@ -53,7 +50,7 @@ def predict_in_size(
     predict: Callable[[PreparedImage], pd.DataFrame],
     judge: Callable[[PreparedImage], DomainFit | None],
 ) -> PreparedImage:
-    """Predict an image, and once more in another size where that is better.
+    """Predict an image in the size that suits the model.
 
     Parameters
     ----------
@@ -68,9 +65,13 @@ def predict_in_size(
     PreparedImage
         In the size of the results.
     """
-    enlarged = _by_a_part(prepared)
-    if enlarged is not None and _has_size_of_model(enlarged, predict(enlarged)):
-        return enlarged
+    guess = _guessed_scale(prepared)
+    if guess is not None:
+        enlarged = replace(prepared, scale=guess)
+        if _are_small(enlarged, predict(enlarged)):
+            fit = judge(enlarged)
+            if fit is not None and fit.fits:
+                return enlarged
     table = predict(prepared)
     scale = scale_of_found(prepared, table)
     if scale is None:
@@ -88,40 +89,42 @@ def predict_in_size(
     return resized
 
 
-def _by_a_part(prepared: PreparedImage) -> PreparedImage | None:
-    """A large image, enlarged where the objects in its middle are small; None otherwise."""
-    image = prepared.image
-    height, width = image.shape
-    if height * width < LARGE_PLANE or image.frames > 1 or not _may_resize(prepared):
+def _guessed_scale(prepared: PreparedImage) -> Scale | None:
+    """Scale of an image whose bright pieces are small; None where that is not clear."""
+    wanted = wanted_diameter(prepared.model.spec)
+    if wanted is None or not _may_resize(prepared):
         return None
-    y, x = (slice(start, start + PART) for start in ((height - PART) // 2, (width - PART) // 2))
-    plane = prepared.planes[len(prepared.planes) // 2]
-    dtype = image.data.dtype
-    pixels = image.read(y, x, plane).astype(dtype if dtype.itemsize <= 2 else np.float32)
-    middle = Image(pixels, "CYX", image.pixel_size, image.channels, image.source)
-    part = replace(prepared, image=middle)
     try:
-        labels = np.zeros(middle.shape, np.int32)
-        table = predict_planes(part, labels, image.source, 1)
-        # Its edge cuts objects, which then are smaller.
-        cut = np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()])
-        scale = scale_of_found(part, table[~table["id"].isin(cut)])
-        fit = judge_image(part, Image(labels, "YX"))
+        if prepared.empty:
+            return None
+        pieces = bright_piece_sizes(prepared)
     except InputError:
-        # Such as one grey value in the middle.
+        # Such as one grey value everywhere, which the prediction reports.
         return None
-    if scale is None or scale.factor < 1 or fit is None or not fit.fits:
+    # Scraps of large objects are small, but most bright pixels are not in them.
+    if pieces.number < ENOUGH or pieces.of_pixels > LARGE * wanted:
         return None
-    return replace(prepared, scale=scale)
+    return _enlarging(pieces.median, wanted)
 
 
-def _has_size_of_model(resized: PreparedImage, table: pd.DataFrame) -> bool:
-    """Whether the objects of a resized image have the size of the model's, as those of its part."""
-    wanted = wanted_diameter(resized.model.spec)
+def _enlarging(found: float, wanted: float) -> Scale | None:
+    """Scale for objects of `found` px if they are smaller than the `wanted` ones of the model."""
+    if found >= SMALL * wanted or wanted > LARGEST_FACTOR * found:
+        return None
+    return Scale(ENLARGED * wanted / found, _reason(found, wanted))
+
+
+def _reason(found: float, wanted: float) -> str:
+    return f"{RESIZED} {found:.3g} px, the model's have {wanted:.3g}"
+
+
+def _are_small(enlarged: PreparedImage, table: pd.DataFrame) -> bool:
+    """Whether the objects of an enlarged image are small, and have a size that the model knows."""
+    wanted = wanted_diameter(enlarged.model.spec)
     if wanted is None or len(table) < ENOUGH:
         return False
-    found = median_diameter(table["area_px"].to_numpy()) * resized.scale.factor
-    return SMALL * wanted <= found <= LARGE * wanted
+    found = median_diameter(table["area_px"].to_numpy())
+    return found < SMALL * wanted <= found * enlarged.scale.factor
 
 
 def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None:
@@ -142,16 +145,10 @@ def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None
     if wanted is None or not _may_resize(prepared) or len(table) < ENOUGH:
         return None
     areas = table["area_px"].to_numpy()
-    small, large = median_diameter(areas), _diameter_of_median_pixel(areas)
-    if small < SMALL * wanted:
-        found = small
-    elif large > LARGE * wanted:
-        found = large
-    else:
-        return None
-    if wanted > LARGEST_FACTOR * found:
-        return None
-    return Scale(wanted / found, f"{RESIZED} {found:.3g} px, the model's have {wanted:.3g}")
+    small, large = median_diameter(areas), diameter_of_pixels(areas)
+    if small >= SMALL * wanted and large > LARGE * wanted:
+        return Scale(wanted / large, _reason(large, wanted))
+    return _enlarging(small, wanted)
 
 
 def _may_resize(prepared: PreparedImage) -> bool:
@@ -172,13 +169,6 @@ def may_resize(image: Image, spec: ModelSpec, diameter: float | str | None) -> b
     """
     by_pixel_size = image.pixel_size and spec.pixel_size
     return wanted_diameter(spec) is not None and diameter is None and not by_pixel_size
-
-
-def _diameter_of_median_pixel(areas: NDArray[np.number]) -> float:
-    """Diameter of the object that contains the middle one of all pixels, px."""
-    areas = np.sort(areas)
-    half = np.searchsorted(np.cumsum(areas), areas.sum() / 2)
-    return circle_diameter(float(areas[half]))
 
 
 def wanted_diameter(spec: ModelSpec) -> float | None:
