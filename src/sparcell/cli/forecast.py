@@ -38,7 +38,7 @@ def show_forecast(foreseen: PredictionEstimate) -> None:
         echo(f"timed: {seconds:.3f} s per window of {height} x {width} px")
     if any(one.by_found for one in foreseen.images):
         echo(
-            "Images whose objects turn out to be small are enlarged, and take longer: four times "
+            "Images whose objects turn out to be small are enlarged, and take longer: three times "
             "as long at half the diameter. --diameter none leaves them as they are."
         )
     for problem in foreseen.problems:
