@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.measurement._runs import Integers, ObjectStrip, Runs
+from sparcell.morphology.hulls import TOLERANCE, Corners, changes, left_corners
 
 Floats = NDArray[np.float64]
 
@@ -17,7 +16,6 @@ EDGE_LENGTH = np.zeros(50)
 EDGE_LENGTH[[5, 7, 15, 17, 25, 27]] = 1
 EDGE_LENGTH[[21, 33]] = np.sqrt(2)
 EDGE_LENGTH[[13, 23]] = (1 + np.sqrt(2)) / 2
-TOLERANCE = 1e-9
 # Hulls of so many objects are computed together, which limits the memory.
 BATCH = 5000
 
@@ -86,7 +84,7 @@ def convex_areas(runs: Runs, number: Integers, count: int) -> Integers:
     # row; `firsts` are the positions where a new row of an object begins, (R,).
     order = np.lexsort((runs.rows, number))
     number, row = number[order], runs.rows[order]
-    firsts = np.flatnonzero(_changes(number, row))
+    firsts = np.flatnonzero(changes(number, row))
     left = np.minimum.reduceat(runs.starts[order], firsts) if count else firsts
     right = np.maximum.reduceat(runs.stops[order], firsts) - 1 if count else firsts
     number, row = number[firsts], row[firsts]
@@ -123,7 +121,7 @@ def _hull_pixels(number: Integers, row: Integers, left: Integers, right: Integer
     return np.bincount(owner, inside).astype(np.int64)
 
 
-def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers, Integers, Floats]:
+def _left_hull(number: Integers, row: Integers, left: Floats) -> Corners:
     """Corners of the left side of each object's convex hull.
 
     Parameters
@@ -134,27 +132,13 @@ def _left_hull(number: Integers, row: Integers, left: Floats) -> tuple[Integers,
 
     Returns
     -------
-    owner, y, x : (M,) array
-        Object, height in half rows, column; ordered by object and height.
+    Corners
+        Heights in half rows.
     """
     # (3 N,) midpoints of a pixel's upper, left and lower side. In half rows they are whole numbers.
-    # Two rows share the point between them: the one further left counts.
     y = (2 * row[:, None] + (-1, 0, 1)).ravel()
     x = (left[:, None] + (0, -0.5, 0)).ravel()
-    owner = np.repeat(number, 3)
-    drop = ~_changes(owner, y)
-    again = np.flatnonzero(drop)
-    x[again - 1] = np.minimum(x[again - 1], x[again])
-    while True:
-        owner, y, x = owner[~drop], y[~drop], x[~drop]
-        # Twice the signed area of each point's triangle with its two neighbours. A point on or
-        # inside the line between these is no corner of the hull, so all such points are removed at
-        # once. Removal makes new neighbours, hence the loop; few rounds are needed.
-        cross = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2]) - (x[2:] - x[:-2]) * (y[1:-1] - y[:-2])
-        drop = np.zeros(len(x), np.bool_)
-        drop[1:-1] = (owner[:-2] == owner[2:]) & (cross >= -TOLERANCE)
-        if not drop.any():
-            return owner, y, x
+    return left_corners(np.repeat(number, 3), y, x)
 
 
 def _hull_at(number: Integers, row: Integers, owner: Integers, y: Integers, x: Floats) -> Floats:
@@ -167,10 +151,3 @@ def _hull_at(number: Integers, row: Integers, owner: Integers, y: Integers, x: F
     part = (2 * row - y[above]) / (y[above + 1] - y[above])
     columns: Floats = x[above] + part * (x[above + 1] - x[above])
     return columns
-
-
-def _changes(*keys: NDArray[Any]) -> NDArray[np.bool_]:
-    """True where any key differs from the one before, and at the first."""
-    changed = np.ones(len(keys[0]), np.bool_)
-    changed[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
-    return changed

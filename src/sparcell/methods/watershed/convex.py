@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparcell.core.labels import Labels
+from sparcell.morphology.hulls import changes, left_corners
 from sparcell.morphology.shapes import region_sizes
 
 Point = tuple[float, float]
@@ -17,8 +18,6 @@ Point = tuple[float, float]
 Group = tuple[int, ...]
 """Ids of objects, the smallest first."""
 LARGEST_GROUP = 3
-CORNERS = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
-"""Of a pixel, from its centre."""
 
 
 def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
@@ -125,15 +124,21 @@ def _hulls(labels: Labels, some: set[int], count: int) -> dict[int, list[Point]]
     # By object, and then row by row, as they are in the image.
     order = np.argsort(ids, kind="stable")
     ids, y, x = ids[order], y[order], x[order]
-    first = (np.diff(ids, prepend=0) != 0) | (np.diff(y, prepend=-1) != 0)
+    first = changes(ids, y)
     last = np.append(first[1:], True)
-    ends = np.flatnonzero(first | last)
-    # Of each row, the first and the last pixel of an object are enough.
-    corners = (np.stack([y[ends], x[ends]], 1)[:, None] + CORNERS).reshape(-1, 2)
-    starts = np.flatnonzero(np.diff(ids[ends], prepend=0))
-    parts = np.split(corners, len(CORNERS) * starts[1:])
-    hulls = [hull([(y, x) for y, x in part.tolist()]) for part in parts]
-    return dict(zip(ids[ends][starts].tolist(), hulls, strict=True))
+    # Of each row of an object, the upper and the lower corner of both ends. Heights are in half
+    # rows, so they are whole numbers.
+    owner = np.repeat(ids[first].astype(np.int64), 2)
+    height = (2 * y[first].astype(np.int64)[:, None] + (-1, 1)).ravel()
+    left = left_corners(owner, height, np.repeat(x[first] - 0.5, 2))
+    # The right side is the left one of the mirrored object.
+    right = left_corners(owner, height, np.repeat(-0.5 - x[last], 2))
+    outlines: dict[int, list[Point]] = {one: [] for one in some}
+    for side, sign in ((left, 1), (right, -1)):
+        corners = zip(side.owner.tolist(), side.y / 2, sign * side.x, strict=True)
+        for one, corner_y, corner_x in corners:
+            outlines[one].append((float(corner_y), float(corner_x)))
+    return outlines
 
 
 def hull(points: list[Point]) -> list[Point]:
