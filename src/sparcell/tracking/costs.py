@@ -58,11 +58,14 @@ class Costs:
         For one that does so at the border of the image.
     missed : float
         For each frame that a link leaves out.
+    link : (4,) float64, optional
+        Coefficients of links that were learned from the movie itself, instead of `LINK`.
     """
 
     end: float = 2.0
     end_at_border: float = 1.0
     missed: float = 3.0
+    link: Floats | None = None
 
 
 def end_prices(objects: MovieObjects, costs: Costs, some: Integers | None = None) -> Floats:
@@ -75,14 +78,21 @@ def end_prices(objects: MovieObjects, costs: Costs, some: Integers | None = None
     return np.asarray(costs.end_at_border + (costs.end - costs.end_at_border) * depth)
 
 
-def link_odds(objects: MovieObjects, pairs: Pairs) -> Floats:
-    """Log-odds that pairs are the same cell, (P,)."""
+def link_odds(objects: MovieObjects, pairs: Pairs, learned: Floats | None = None) -> Floats:
+    """Log-odds that pairs are the same cell, (P,), by `learned` coefficients or the usual ones."""
+    usual = LINK if objects.has_sizes else POINT_LINK
+    coefficients = usual if learned is None else learned
+    odds = link_features(objects, pairs) @ coefficients
+    return np.asarray(np.clip(odds, -2 * MOST, MOST))
+
+
+def link_features(objects: MovieObjects, pairs: Pairs) -> Floats:
+    """Describe pairs by the numbers that `LINK` weighs, or of points `POINT_LINK`."""
+    same = np.ones(len(pairs))
     if objects.has_sizes:
         growth = np.minimum(np.abs(pairs.growth), LARGEST_GROWTH)
-        features = np.column_stack([np.ones(len(pairs)), pairs.distance, pairs.overlap, growth])
-        return np.asarray(np.clip(features @ LINK, -2 * MOST, MOST))
-    features = np.column_stack([np.ones(len(pairs)), pairs.distance, pairs.distance**2])
-    return np.asarray(np.clip(features @ POINT_LINK, -2 * MOST, MOST))
+        return np.column_stack([same, pairs.distance, pairs.overlap, growth])
+    return np.column_stack([same, pairs.distance, pairs.distance**2])
 
 
 def division_odds(objects: MovieObjects, divisions: Divisions, better: Floats) -> Floats:

@@ -8,7 +8,7 @@ again against such links: two cells that touched and separated look like one tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from sparcell.tracking.assigning import AT_ONCE, Assignment
 from sparcell.tracking.costs import Costs
 from sparcell.tracking.gaps import LONGEST_GAP, LostObjects, ViewTest
+from sparcell.tracking.learning import Examples, is_doubtful, learn_links
 from sparcell.tracking.motion import measure_motion
 from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.pairs import length, pair_frames
@@ -28,6 +29,8 @@ from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 LabelReader = Callable[[int], NDArray[np.int32]]
+Possible = tuple[list[Weighed], Weighed, Rivals]
+"""Between consecutive frames, and over gaps; and the rivals of each object."""
 
 MOTION_REACH = 1.5
 """Lengths by which the motion of neighbours may differ from that of the stage."""
@@ -75,7 +78,8 @@ def link_objects(
 
     How readily divisions are believed is found from the movie itself: the prior is lowered until
     cells that are said to divide are not lost, nor begin, much more often than others, and until
-    most divisions are beyond doubt. Cells that bud do not divide at all here.
+    most divisions are beyond doubt. Cells that bud do not divide at all here. Where many links are
+    in doubt, the movie's own sure links tell what links are worth, and all are chosen again.
 
     Parameters
     ----------
@@ -84,7 +88,7 @@ def link_objects(
         Motion of the stage from each frame to the next, px.
     labels : callable, optional
         Reads the label image of a frame, (Y, X) int32; without it, overlaps are unknown. Frames are
-        read once, in order, and seven of them are in memory.
+        read in order, once more where links are in doubt, and seven of them are in memory.
     costs : Costs, optional
     fast : bool
         Link by assignment alone: first from frame to frame, then tracks that ended, and mothers, to
@@ -95,7 +99,18 @@ def link_objects(
     """
     if in_view is None:
         in_view = partial(_in_field, objects.shape)
-    frames, over_gaps, rivals = _weigh_all(objects, shifts, labels, costs or Costs(), in_view)
+    costs = costs or Costs()
+    examples = Examples(objects)
+    links = _link(objects, _weigh_all(objects, shifts, labels, costs, in_view, examples), fast)
+    if costs.link is None and is_doubtful(objects, links):
+        costs = replace(costs, link=learn_links(objects, examples, links))
+        links = _link(objects, _weigh_all(objects, shifts, labels, costs, in_view), fast)
+    return links
+
+
+def _link(objects: MovieObjects, possible: Possible, fast: bool) -> Links:
+    """Choose links, with the least strict prior of divisions after which few seem false."""
+    frames, over_gaps, rivals = possible
     count = len(objects)
     assignment = Assignment(frames, over_gaps, count) if fast else None
 
@@ -122,7 +137,8 @@ def _weigh_all(
     labels: LabelReader | None,
     costs: Costs,
     in_view: ViewTest,
-) -> tuple[list[Weighed], Weighed, Rivals]:
+    examples: Examples | None = None,
+) -> Possible:
     """Weigh what is possible between consecutive frames, and over gaps where a track may end.
 
     Divisions are believed most readily here. With a stricter prior fewer are chosen, so no track
@@ -148,6 +164,8 @@ def _weigh_all(
         motion, moves = measure_motion(places[before], tree, shifts[t - 1], reach)
         sources, targets = (np.arange(part.start, part.stop) for part in (before, here))
         pairs = pair_frames(objects, sources, targets, moves, window, tree)
+        if examples is not None:
+            examples.add(t, pairs)
         weighed = weigh(objects, pairs, moves, before, costs)
         # Other divisions gain less than a link alone, however readily they are believed.
         frames.append(weighed.take(~weighed.is_division | (weighed.odds > -PRIORS[0])))

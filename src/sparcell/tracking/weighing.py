@@ -63,7 +63,7 @@ def weigh_links(
     objects: MovieObjects, pairs: Pairs, costs: Costs, missed: Integers | int = 0
 ) -> Weighed:
     """Weigh links alone; `missed` are the frames, of each or all, in which an object is missed."""
-    odds = link_odds(objects, pairs) - costs.missed * missed
+    odds = link_odds(objects, pairs, costs.link) - costs.missed * missed
     targets = np.column_stack([pairs.second, np.full(len(pairs), -1)])
     first, second = (end_prices(objects, costs, some) for some in (pairs.first, pairs.second))
     gains = odds + first + second
@@ -78,7 +78,9 @@ def weigh(
     expected = objects.places[before] + moves
     divisions = find_divisions(objects, pairs, expected, before.start)
     a, b = divisions.left_pair, divisions.right_pair
-    better = np.maximum(links.odds[a], links.odds[b])
+    # The coefficients of divisions were fitted beside the usual ones of links.
+    usual = links.odds if costs.link is None else link_odds(objects, pairs)
+    better = np.maximum(usual[a], usual[b])
     odds = division_odds(objects, divisions, better)
     # It replaces the better link, which the track would go on by otherwise.
     gains = np.maximum(links.choices.gains[a], links.choices.gains[b]) + odds
