@@ -39,8 +39,9 @@ class Seconds(NamedTuple):
 def find_objects(
     pixels: NDArray[np.generic], model: Model, network: Runtime, threads: int
 ) -> Labels:
-    """Give the labels of (Y, X) pixels, as a notebook would ask for them; tables are made too."""
-    return predict_array(model, pixels, runtime=network, threads=threads).labels
+    """Give the labels of (Y, X) pixels in the size that they have; tables are made too."""
+    found = predict_array(model, pixels, diameter="none", runtime=network, threads=threads)
+    return found.labels
 
 
 def time_network(

@@ -5,6 +5,7 @@
 
 Time: squares of pieces of the dataset's test images (`mosaic.py`), array in to labels out, beside
 the network alone on the same windows, which overlap, and on windows that show every pixel once.
+No image is resized (`diameter="none"`), so that both see the same pixels.
 They take turns in one warm process; ratios are of medians, on the wall and of the processor.
 
 Memory: `sparcell.predict` from a TIFF, in a process of its own for every size; the most that it
