@@ -33,6 +33,14 @@ def test_small_nuclei_are_enlarged_unless_a_size_is_given() -> None:
     assert predict_array("nuclei", pixels, diameter="none", threads=1).scale == Scale()
 
 
+def test_an_empty_frame_in_the_middle_does_not_decide() -> None:
+    noise = np.random.default_rng(1).normal(200, 15, (160, 160)).astype(np.uint16)
+    small = nuclei(spacing=24, radius=5)
+    found = predict_array("nuclei", np.stack([small, noise, noise]), "TYX", threads=1)
+    assert found.scale.factor > 1.4
+    assert found.labels.max(axis=(1, 2)).tolist() == [49, 0, 0]
+
+
 def test_objects_of_the_models_size_stay() -> None:
     assert predict_array("nuclei", nuclei(spacing=40, radius=11), threads=1).scale == Scale()
 

@@ -42,7 +42,7 @@ class PieceSizes(NamedTuple):
 
 
 def bright_piece_sizes(prepared: PreparedImage) -> PieceSizes:
-    """Measure the bright pieces in the middle of the middle plane, in the first channel.
+    """Measure the bright pieces in the middle of one plane, in the first channel.
 
     The threshold lies between the mean intensities of what is darker and what is brighter than it
     (Ridler and Calvard 1978). So touching objects are one piece, and dim ones are none.
@@ -50,15 +50,14 @@ def bright_piece_sizes(prepared: PreparedImage) -> PieceSizes:
     Parameters
     ----------
     prepared : PreparedImage
-        In the size of the file.
+        In the size of the file. Its plane nearest to the middle one that shows something counts.
 
     Raises
     ------
     InputError
         If the plane is constant or cannot be read.
     """
-    planes, image = prepared.planes, prepared.image
-    plane = planes[len(planes) // 2]
+    image, plane = prepared.image, prepared.middle_plane
     y, x = (range_around(0.5, min(EDGE, edge), edge) for edge in image.shape)
     pixels = image.read(slice(y.start, y.stop), slice(x.start, x.stop), plane)
     return measure_pieces(prepared.scaling(plane)(pixels)[-len(image.channels)])

@@ -39,7 +39,9 @@ BLANK = {"noise": (-0.25, 1.0), "fine_texture": (-0.1, 0.1), "coarse_texture": (
 
 
 def judge_image(prepared: PreparedImage, labels: Image) -> DomainFit | None:
-    """Judge from the middle plane of an image whether it is of a kind that its model knows.
+    """Judge from one plane of an image whether it is of a kind that its model knows.
+
+    It is the plane nearest to the middle one that shows something.
 
     Parameters
     ----------
@@ -136,11 +138,11 @@ def middle_of_plane(image: Image, plane: Plane, frames: int, edge: int) -> Image
 
 
 def sample_features(prepared: PreparedImage, labels: Image) -> dict[str, float]:
-    """Compute the features of a sample of the middle plane, in the size that the network takes."""
+    """Compute the features of a sample of one plane, in the size that the network takes."""
     image = prepared.network_image
     if min(image.shape) < FEWEST_PIXELS:
         return {}
-    plane = prepared.planes[len(prepared.planes) // 2]
+    plane = prepared.middle_plane
     # Of frames that are read together, the last one counts.
     last = slice(-len(image.channels), None)
     regions = [

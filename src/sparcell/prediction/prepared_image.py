@@ -127,6 +127,15 @@ class PreparedImage:
         return [plane for plane in self.image.planes() if plane not in self.blank]
 
     @cached_property
+    def middle_plane(self) -> Plane:
+        """The plane nearest to the middle one that shows something, as far as the model tells."""
+        planes = self.planes
+        middle = len(planes) // 2
+        outwards = sorted(range(len(planes)), key=lambda number: abs(number - middle))
+        shows = (n for n in outwards if not getattr(self.scaling(planes[n]), "empty", False))
+        return planes[next(shows, middle)]
+
+    @cached_property
     def empty(self) -> bool:
         """Whether nothing in any plane stands out from the noise, as far as the model tells."""
         return all(getattr(self.scaling(plane), "empty", False) for plane in self.planes)
