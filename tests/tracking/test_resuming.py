@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import pkgutil
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +35,23 @@ run.track(sys.argv[1], sys.argv[2], interval="1h")
 """
 
 
+KILLED_INSIDE = """
+import os, signal, sys
+import sparcell.tracking.{module} as module
+import sparcell.tracking.kept_frames as kept_frames
+from sparcell.tracking import track
+kept_frames.WINDOW = 2
+calls, first = [], module.{function}
+def stopped(*arguments):
+    calls.append(1)
+    if len(calls) == {call}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return first(*arguments)
+module.{function} = stopped
+track(sys.argv[1], sys.argv[2], interval="1h")
+"""
+
+
 @pytest.fixture
 def movies(tmp_path) -> Path:
     """Three movies of a few discs that move."""
@@ -53,9 +73,11 @@ def kill_in_third_movie(movies: Path, out: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-def same_files(one: Path, other: Path) -> bool:
+def same_files(one: Path, other: Path, names: str = "abc") -> bool:
     # TIFF files have an identifier of their own, so their pixels are compared.
-    labels = [[tifffile.imread(out / "labels" / f"{n}.tif") for n in "abc"] for out in (one, other)]
+    labels = [
+        [tifffile.imread(out / "labels" / f"{name}.tif") for name in names] for out in (one, other)
+    ]
     return np.array_equal(*labels) and all(
         (one / f"{name}.csv").read_bytes() == (other / f"{name}.csv").read_bytes()
         for name in TABLES
@@ -81,6 +103,64 @@ def test_a_killed_run_resumes_to_the_same_tables(movies, tmp_path, caplog):
         assert getattr(found, name).equals(getattr(unbroken, name)), name
     assert sorted(path.name for path in out.iterdir()) == sorted(
         path.name for path in (tmp_path / "unbroken").iterdir()
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        # In the fourth frame, and in the fifth pair of frames, of windows of two.
+        (("movie_tracking", "_measure", 4), "2 frames measured and 0 linked"),
+        (("linking", "_pair_next", 5), "6 frames measured and 4 linked"),
+        (("linking", "_pair_lost", 4), "6 frames measured and 4 linked"),
+        (("linking", "_solve_all", 1), "6 frames measured and 4 linked"),
+        (("pictures", "recolour", 1), "6 frames measured and 4 linked"),
+    ],
+)
+def test_a_movie_goes_on_where_it_was_killed(movies, tmp_path, caplog, monkeypatch, place, kept):
+    monkeypatch.setattr("sparcell.tracking.kept_frames.WINDOW", 2)
+    movie, out = movies / "a.tif", tmp_path / "killed"
+    names = dict(zip(("module", "function", "call"), place, strict=True))
+    command = [sys.executable, "-c", KILLED_INSIDE.format(**names), movie, out]
+    assert subprocess.run(command, env=dict(os.environ)).returncode == -signal.SIGKILL
+    assert list((out / "unfinished").rglob("*.npz"))
+    measured = count_calls(monkeypatch, "movie_tracking", "_measure")
+    paired = count_calls(monkeypatch, "linking", "_pair_next")
+    with caplog.at_level(logging.INFO):
+        sparcell.track(movie, out, interval="1h", resume=True)
+    assert f"a: goes on with {kept}" in caplog.text
+    # Only what is not kept is measured and paired, and six frames have five pairs.
+    assert (len(measured), len(paired)) == tuple(
+        whole - int(number) for whole, number in zip((6, 5), re.findall(r"\d+", kept), strict=True)
+    )
+    sparcell.track(movie, tmp_path / "unbroken", interval="1h")
+    assert same_files(out, tmp_path / "unbroken", "a")
+    assert not (out / "unfinished").exists()
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> list[int]:
+    place, calls = f"sparcell.tracking.{module}.{function}", []
+    first = pkgutil.resolve_name(place)
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return first(*arguments)
+
+    monkeypatch.setattr(place, counted)
+    return calls
+
+
+def test_a_stopped_run_says_what_is_kept(movies, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("sparcell.tracking.kept_frames.WINDOW", 2)
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparcell.tracking.linking._solve_all", stop)
+    with pytest.raises(KeyboardInterrupt):
+        sparcell.track(movies, tmp_path / "out", interval="1h")
+    assert (
+        "kept for `resume`: 0 movies of 4, and of a 6 frames measured and 4 linked" in caplog.text
     )
 
 

@@ -7,9 +7,9 @@ again against such links: two cells that touched and separated look like one tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,17 @@ from scipy.spatial import cKDTree
 from sparcell.tracking.assigning import AT_ONCE, Assignment
 from sparcell.tracking.costs import Costs
 from sparcell.tracking.gaps import LONGEST_GAP, LostObjects, ViewTest
+from sparcell.tracking.kept_frames import GAPS, PAIRS, Arrays, KeptFrames
 from sparcell.tracking.learning import Examples, is_doubtful, learn_links
-from sparcell.tracking.motion import measure_motion
+from sparcell.tracking.motion import Motion, measure_motion
 from sparcell.tracking.objects import MovieObjects
-from sparcell.tracking.pairs import length, pair_frames
+from sparcell.tracking.pairs import LabelReader, Pairs, length, pair_frames
 from sparcell.tracking.plausibility import buds, false_share
 from sparcell.tracking.solution import settle, solve
 from sparcell.tracking.weighing import Rivals, Weighed, weigh, weigh_links
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-LabelReader = Callable[[int], NDArray[np.int32]]
 Possible = tuple[list[Weighed], Weighed, Rivals]
 """Between consecutive frames, and over gaps; and the rivals of each object."""
 
@@ -73,6 +73,7 @@ def link_objects(
     costs: Costs | None = None,
     fast: bool = False,
     in_view: ViewTest | None = None,
+    kept: KeptFrames | None = None,
 ) -> Links:
     """Link the objects of a movie.
 
@@ -96,15 +97,18 @@ def link_objects(
     in_view : callable, optional
         Tells which places a frame shows; by default the whole field. An object may be out of view
         for some frames, which costs nothing.
+    kept : KeptFrames, optional
+        Pairs of these objects from an earlier call that was killed, and where pairs are kept.
     """
     if in_view is None:
         in_view = partial(_in_field, objects.shape)
-    costs = costs or Costs()
+    costs, kept = costs or Costs(), kept or KeptFrames()
+    weigh_all = partial(_weigh_all, objects, shifts, labels, in_view, kept)
     examples = Examples(objects)
-    links = _link(objects, _weigh_all(objects, shifts, labels, costs, in_view, examples), fast)
+    links = _link(objects, weigh_all(costs, examples), fast)
     if costs.link is None and is_doubtful(objects, links):
         costs = replace(costs, link=learn_links(objects, examples, links))
-        links = _link(objects, _weigh_all(objects, shifts, labels, costs, in_view), fast)
+        links = _link(objects, weigh_all(costs), fast)
     return links
 
 
@@ -135,8 +139,9 @@ def _weigh_all(
     objects: MovieObjects,
     shifts: Floats,
     labels: LabelReader | None,
-    costs: Costs,
     in_view: ViewTest,
+    kept: KeptFrames,
+    costs: Costs,
     examples: Examples | None = None,
 ) -> Possible:
     """Weigh what is possible between consecutive frames, and over gaps where a track may end.
@@ -150,20 +155,17 @@ def _weigh_all(
     over_gaps: list[Weighed] = []
     rivals = Rivals(count)
     lost = LostObjects(objects, in_view)
-    window: dict[int, NDArray[np.int32]] = {}
-    reach = MOTION_REACH * length(objects)
-    places = objects.places
-    for t in range(objects.count):
-        if labels is not None:
-            window[t] = labels(t)
-            window.pop(t - LONGEST_GAP - 1, None)
-        if not t:
-            continue
+    if labels is not None:
+        labels = lru_cache(LONGEST_GAP + 1)(labels)
+    # Which pairs over gaps are possible depends on the costs.
+    over = f"{GAPS}-{crc32(repr(costs).encode()):08x}"
+    for t in range(1, objects.count):
         before, here = objects.of_frame(t - 1), objects.of_frame(t)
-        tree = cKDTree(places[here])
-        motion, moves = measure_motion(places[before], tree, shifts[t - 1], reach)
         sources, targets = (np.arange(part.start, part.stop) for part in (before, here))
-        pairs = pair_frames(objects, sources, targets, moves, window, tree)
+        pair = partial(_pair_next, objects, sources, targets, shifts[t - 1], labels)
+        arrays = dict(kept.get(PAIRS, t - 1, pair))
+        motion = Motion(shifts[t - 1], arrays.pop("known_places"), arrays.pop("known_moves"))
+        moves, pairs = arrays.pop("moves"), Pairs(**arrays)
         if examples is not None:
             examples.add(t, pairs)
         weighed = weigh(objects, pairs, moves, before, costs)
@@ -173,14 +175,36 @@ def _weigh_all(
         links = _sure_links(frames[-1].with_division_prior(PRIORS[0]))
         ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
         lost.move(t, motion)
-        new = targets[begun[here]]
-        if len(lost.first) and len(new):
-            pairs = pair_frames(objects, lost.first, new, lost.moves, window)
-            missed = lost.missed[np.searchsorted(lost.first, pairs.first)]
-            over_gaps.append(weigh_links(objects, pairs, costs, missed))
-            rivals.add(over_gaps[-1])
+        pair = partial(_pair_lost, objects, lost, targets[begun[here]], labels)
+        pairs = Pairs(**kept.get(over, t - 1, pair))
+        missed = lost.missed[np.searchsorted(lost.first, pairs.first)]
+        over_gaps.append(weigh_links(objects, pairs, costs, missed))
+        rivals.add(over_gaps[-1])
         lost.add(sources[ended[before]], moves[ended[before]])
     return frames, Weighed.join(over_gaps), rivals
+
+
+def _pair_next(
+    objects: MovieObjects,
+    first: Integers,
+    second: Integers,
+    shift: Floats,
+    labels: LabelReader | None,
+) -> Arrays:
+    """Pair the objects of consecutive frames: fields of the pairs and of the motion, and moves."""
+    tree = cKDTree(objects.places[second])
+    reach = MOTION_REACH * length(objects)
+    motion, moves = measure_motion(objects.places[first], tree, shift, reach)
+    pairs = pair_frames(objects, first, second, moves, labels, tree)
+    known = {"known_places": motion.places, "known_moves": motion.moves}
+    return {**vars(pairs), **known, "moves": moves}
+
+
+def _pair_lost(
+    objects: MovieObjects, lost: LostObjects, second: Integers, labels: LabelReader | None
+) -> Arrays:
+    """Pair lost objects with those that begin in a frame: the fields of the pairs."""
+    return vars(pair_frames(objects, lost.first, second, lost.moves, labels))
 
 
 def _sure_links(weighed: Weighed) -> Weighed:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from sparcell.core.image import Image, Plane
 from sparcell.core.rows import LabelPlane
 from sparcell.core.tracks import Track
+from sparcell.measurement import object_table
 from sparcell.tracking.gaps import ViewTest
+from sparcell.tracking.kept_frames import OBJECTS, Arrays, KeptFrames
 from sparcell.tracking.lineage import build_tracks
 from sparcell.tracking.linking import Links, link_objects
 from sparcell.tracking.movies import MovieToTrack
@@ -61,11 +63,12 @@ def track_movie(
     shifts: bool,
     given: LinkSource | None = None,
     fast: bool = False,
+    kept: KeptFrames | None = None,
 ) -> TrackedObjects:
     """Track one movie in memory, by links of our own unless `given` returns others."""
-    table, objects = measure_movie(movie)
+    table, objects = measure_movie(movie, kept)
     path = _follow(objects, images, shifts)
-    return _link(movie, table, objects, path, given, fast)
+    return _link(movie, table, objects, path, given, fast, kept)
 
 
 def track_well(
@@ -74,6 +77,7 @@ def track_well(
     shifts: bool,
     given: LinkSource | None = None,
     fast: bool = False,
+    kept: KeptFrames | None = None,
 ) -> tuple[MovieToTrack, TrackedObjects]:
     """Join the tiles of a well, and track it as one movie."""
     joined = join_tiles(well, partial(follow_movie, pictures=pictures, shifts=shifts))
@@ -81,7 +85,7 @@ def track_well(
     path = stand_still(joined.movie.frames)
     # Gaps between tiles cut cells: these are linked by where the whole probably is.
     whole = joined.completed(objects)
-    result = _link(joined.movie, table, whole, path, given, fast, joined.in_view)
+    result = _link(joined.movie, table, whole, path, given, fast, kept, joined.in_view)
     return joined.movie, replace(result, objects=objects, well=joined)
 
 
@@ -106,6 +110,7 @@ def _link(
     path: StagePath,
     given: LinkSource | None,
     fast: bool,
+    kept: KeptFrames | None,
     in_view: ViewTest | None = None,
 ) -> TrackedObjects:
     labels = None
@@ -118,16 +123,16 @@ def _link(
     if given is not None:
         links = given(movie.name, objects, movie.labels.pixel_size if movie.labels else None)
     else:
-        links = link_objects(objects, path.shifts, labels, fast=fast, in_view=in_view)
+        links = link_objects(objects, path.shifts, labels, fast=fast, in_view=in_view, kept=kept)
     of_object, tracks = build_tracks(objects, links)
     return TrackedObjects(table, objects, of_object, tracks, links, path)
 
 
-def measure_movie(movie: MovieToTrack) -> tuple[DataFrame, MovieObjects]:
+def measure_movie(
+    movie: MovieToTrack, kept: KeptFrames | None = None
+) -> tuple[DataFrame, MovieObjects]:
     """Measure all objects of a movie, in the order of frames."""
     import pandas as pd
-
-    from sparcell.measurement import object_table
 
     if movie.points is not None:
         table = movie.points
@@ -135,21 +140,20 @@ def measure_movie(movie: MovieToTrack) -> tuple[DataFrame, MovieObjects]:
         field = (float(largest["y"]), float(largest["x"]))
         return table, MovieObjects.of_table(table, movie.frames, field)
     assert movie.labels is not None
-    image = movie.labels
-    parts = []
-    for t in range(movie.frames):
-        name = movie.names[t] if len(movie.names) == movie.frames else movie.names[0]
-        plane = Plane(t)
-        parts.append(
-            object_table(
-                LabelPlane(image, plane),
-                pixel_size=image.pixel_size,
-                image_name=name,
-                plane=plane,
-            )
-        )
-    table = pd.concat(parts, ignore_index=True)
-    return table, MovieObjects.of_table(table, movie.frames, image.shape)
+    kept = kept or KeptFrames()
+    frames = [kept.get(OBJECTS, t, partial(_measure, movie.labels, t)) for t in range(movie.frames)]
+    columns = {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]}
+    names = movie.names if len(movie.names) == movie.frames else movie.names[:1] * movie.frames
+    image = np.repeat(np.array(names, np.object_), [len(frame["id"]) for frame in frames])
+    table = pd.DataFrame({"image": pd.Series(image, dtype="str"), **columns})
+    return table, MovieObjects.of_table(table, movie.frames, movie.labels.shape)
+
+
+def _measure(labels: Image, t: int) -> Arrays:
+    """Measure the objects of a frame: columns of their table, but the name of the image."""
+    plane = Plane(t)
+    rows = object_table(LabelPlane(labels, plane), pixel_size=labels.pixel_size, plane=plane)
+    return {str(name): rows[name].to_numpy() for name in rows if name != "image"}
 
 
 def _read_gray(images: Image) -> Callable[[int], NDArray[np.float32]]:

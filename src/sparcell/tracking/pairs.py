@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from sparcell.tracking.overlaps import moved_overlaps
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+LabelReader = Callable[[int], NDArray[np.int32]]
 
 REACH = 2.5
 """Largest distance of a pair to what is expected, in lengths (see `length`)."""
@@ -95,7 +96,7 @@ def pair_frames(
     first: Integers,
     second: Integers,
     moves: Floats,
-    labels: Mapping[int, NDArray[np.int32]],
+    labels: LabelReader | None = None,
     tree: cKDTree | None = None,
 ) -> Pairs:
     """Pair objects with those of a later frame that are near, or overlap, after their motion.
@@ -107,14 +108,14 @@ def pair_frames(
         Objects of one or several frames, and of a later one, ascending.
     moves : (N, 2) float64
         Expected motion of the first, px.
-    labels : mapping of int to (Y, X) int32
-        Label images of these frames; none for points.
+    labels : callable, optional
+        Reads the label image of a frame, (Y, X) int32.
     tree : cKDTree, optional
         Of the places of the second, where it is there already.
     """
     expected = objects.places[first] + moves
     shared = NOTHING_SHARED
-    if labels and len(first) and len(second):
+    if labels is not None and len(first) and len(second):
         shared = _share(objects, first, second, moves, labels)
     return describe_pairs(objects, first, second, expected, shared, tree)
 
@@ -124,15 +125,15 @@ def _share(
     first: Integers,
     second: Integers,
     moves: Floats,
-    labels: Mapping[int, NDArray[np.int32]],
+    labels: LabelReader,
 ) -> Shared:
     """Count the pixels that objects share after their motion, frame by frame of the first."""
     frames, starts = np.unique(objects.frames[first], return_index=True)
-    later = labels[int(objects.frames[second[0]])]
+    later = labels(int(objects.frames[second[0]]))
     parts = []
     for frame, start, stop in zip(frames, starts, [*starts[1:], len(first)], strict=True):
         ids = objects.ids[first[start:stop]], objects.ids[second]
-        rows, *rest = moved_overlaps(labels[int(frame)], later, *ids, moves[start:stop])
+        rows, *rest = moved_overlaps(labels(int(frame)), later, *ids, moves[start:stop])
         parts.append((rows + start, *rest))
     return Shared(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

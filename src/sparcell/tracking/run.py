@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from sparcell.core.progress import track as progress
 from sparcell.core.record import read_record
 from sparcell.core.text import counted
 from sparcell.tracking.exchange.links import read_links
+from sparcell.tracking.kept_frames import KeptFrames
 from sparcell.tracking.layout import read_layout
 from sparcell.tracking.movie_tracking import (
     LinkSource,
@@ -55,7 +56,6 @@ logger = logging.getLogger(__name__)
 INTERVAL = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)")
 Job = MovieToTrack | TiledWell
 Worked = tuple[MovieToTrack, TrackedObjects, dict[str, Any]]
-Work = Callable[[Job], Worked]
 HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
@@ -115,7 +115,8 @@ def track(
     fast : bool
         Link by assignment alone, without the global solution.
     resume : bool
-        Keep the movies that an earlier, unfinished call tracked, unless their files have changed.
+        Keep what an earlier, unfinished call did, unless files have changed: movies that it
+        tracked, and frames of the one that it did not finish.
 
     Raises
     ------
@@ -137,33 +138,13 @@ def track(
     if hours is not None:
         movies = [replace(movie, interval=hours, hours=()) for movie in movies]
     pictures, drawn = find_pictures(movies, Path(images) if images is not None else None)
-    names = sorted({movie.tile for movie in movies} - {""})
-    layout = read_layout(tiles, grid, order, names, overlap)
-    jobs: Sequence[Job] = movies
-    if layout is not None:
-        jobs = group_tiles(movies, layout)
-    else:
-        warn_of_tiles(movies)
+    jobs = _plan_jobs(movies, grid, order, overlap, tiles)
     given: LinkSource | None = None
     if links is not None:
         given = partial(read_links, Path(links), alone=len(jobs) == 1)
         repair = check_links_alone(repair)
     settings["repair"] = repair
-    find_others = partial(find_alternatives, Path(predictions), repair=repair)
-    follow = partial(follow_movie, pictures=pictures, shifts=shifts)
-
-    def work(job: Job) -> Worked:
-        job, repairs = repair_job(job, find_others, follow)
-        if isinstance(job, TiledWell):
-            movie, result = track_well(job, pictures, shifts, given, fast)
-        else:
-            movie = job
-            result = track_movie(job, pictures.get(job.name), shifts, given, fast)
-        warn_of_faults(movie, result)
-        tables = tabulate(movie, result)
-        tables["objects"] = name_origins(tables["objects"], repairs)
-        return movie, result, {**tables, "repairs": repairs}
-
+    work = _Work(Path(predictions), pictures, shifts, given, repair, fast)
     if folder is None:
         return _put_together([work(job)[2] for job in _each(jobs)])
     others = (wells, links, tiles, Path(predictions) / HYPOTHESES)
@@ -178,26 +159,83 @@ def track(
     return found
 
 
+def _plan_jobs(
+    movies: list[MovieToTrack],
+    grid: str | None,
+    order: str,
+    overlap: float | None,
+    tiles: Path | str | None,
+) -> Sequence[Job]:
+    """Take movies one by one, or the tiles of each well together where their places are given."""
+    names = sorted({movie.tile for movie in movies} - {""})
+    layout = read_layout(tiles, grid, order, names, overlap)
+    if layout is not None:
+        return group_tiles(movies, layout)
+    warn_of_tiles(movies)
+    return movies
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each movie or well: masks are repaired, cells tracked, tables made."""
+
+    source: Path
+    pictures: Mapping[str, Image]
+    shifts: bool
+    given: LinkSource | None
+    repair: bool | None
+    fast: bool
+
+    def __call__(self, job: Job, kept: KeptFrames | None = None) -> Worked:
+        find_others = partial(find_alternatives, self.source, repair=self.repair)
+        follow = partial(follow_movie, pictures=self.pictures, shifts=self.shifts)
+        job, repairs = repair_job(job, find_others, follow)
+        if isinstance(job, TiledWell):
+            movie, result = track_well(job, self.pictures, self.shifts, self.given, self.fast, kept)
+        else:
+            movie, images = job, self.pictures.get(job.name)
+            result = track_movie(job, images, self.shifts, self.given, self.fast, kept)
+        warn_of_faults(movie, result)
+        tables = tabulate(movie, result)
+        tables["objects"] = name_origins(tables["objects"], repairs)
+        return movie, result, {**tables, "repairs": repairs}
+
+
 def _track_into(
-    folder: Path, jobs: Sequence[Job], work: Work, settings: dict[str, Any], resume: bool
+    folder: Path, jobs: Sequence[Job], work: _Work, settings: dict[str, Any], resume: bool
 ) -> Tracks:
-    """Track movie by movie, keep the tables of each, and write all at the end."""
+    """Track movie by movie, keep what is done of each, and write all at the end."""
     files = settings["files"]
     unfinished = Unfinished(folder, {k: v for k, v in settings.items() if k != "files"}, resume)
     # What an earlier, complete run left is no longer complete.
     (folder / "record.json").unlink(missing_ok=True)
     left = [job for job in jobs if not unfinished.has(job.name, files[job.name])]
-    if len(left) < len(jobs):
-        logger.info(f"{counted(len(jobs) - len(left), 'movie')} of {len(jobs)} tracked already")
-    for job in _each(left):
-        movie, result, tables = work(job)
-        if movie.labels is not None:
-            write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
+    done = len(jobs) - len(left)
+    if done:
+        logger.info(f"{counted(done, 'movie')} of {len(jobs)} tracked already")
+    for number, job in enumerate(_each(left), done):
+        kept = unfinished.frames(job.name, files[job.name])
+        if kept.measured:
+            logger.info(f"{job.name}: goes on with {_say_frames(kept)}")
+        try:
+            movie, result, tables = work(job, kept)
+            if movie.labels is not None:
+                write_labels(folder / "labels" / f"{movie.name}.tif", movie.labels, result)
+        except KeyboardInterrupt:
+            logger.warning(
+                f"kept for `resume`: {counted(number, 'movie')} of {len(jobs)}, and of {job.name} "
+                f"{_say_frames(kept)}"
+            )
+            raise
         unfinished.save(job.name, files[job.name], tables)
     found = _put_together([unfinished.load(job.name) for job in jobs])
     write_tracked(folder, found, settings)
     unfinished.close()
     return found
+
+
+def _say_frames(kept: KeptFrames) -> str:
+    return f"{counted(kept.measured, 'frame')} measured and {kept.linked} linked"
 
 
 def _each(jobs: Sequence[Job]) -> Iterator[Job]:

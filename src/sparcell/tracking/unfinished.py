@@ -1,4 +1,4 @@
-"""Tables of the movies that an unfinished run has tracked, so that a killed run can resume."""
+"""What an unfinished run has done, so that a killed run can resume: movies, and frames of one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
+from sparcell.tracking.kept_frames import KeptFrames
 from sparcell.tracking.results import OF_MOVIES, UNFINISHED
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SETTINGS, TEXTS = "settings.json", "texts"
 
 
 class Unfinished:
-    """Tables of finished movies, one file each.
+    """Tables of finished movies, one file each, and frames of the one that is not finished.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class Unfinished:
                 columns[f"{TEXTS} {key}"] = np.array(texts.tolist(), np.str_)
         with whole_file(self._path(name)) as partial, partial.open("wb") as stream:
             np.savez(stream, allow_pickle=False, files=np.array(files), **columns)
+        shutil.rmtree(self._frames(name, files), ignore_errors=True)
 
     def has(self, name: str, files: str) -> bool:
         """Whether a movie is tracked, and its files are those that were."""
@@ -75,6 +77,10 @@ class Unfinished:
             return False
         with np.load(path, allow_pickle=False) as stored:
             return str(stored["files"]) == files
+
+    def frames(self, name: str, files: str) -> KeptFrames:
+        """Frames of a movie that is made from `files`."""
+        return KeptFrames(self._frames(name, files))
 
     def load(self, name: str) -> dict[str, DataFrame]:
         """Read the tables of a movie."""
@@ -95,6 +101,9 @@ class Unfinished:
     def close(self) -> None:
         """Remove the folder once all tables are written."""
         shutil.rmtree(self._folder)
+
+    def _frames(self, name: str, files: str) -> Path:
+        return self._path(f"{name} {files}").with_suffix("")
 
     def _path(self, name: str) -> Path:
         # Names of movies may be longer than names of files.
