@@ -116,3 +116,29 @@ def test_other_models_and_channels_are_not_guessed() -> None:
     assert choose_channels(image, bright_model()).channels is None
     with pytest.raises(InputError, match="3 channels"):
         predict_array(fluorescence_model(), image.data, "CYX")
+
+
+@pytest.mark.parametrize("opaque", [None, 255])
+def test_three_channels_last_are_colours(
+    opaque: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    planes = [empty(0), stain_of(LABELS, 150, 10), empty(2)]
+    planes += [np.full(LABELS.shape, opaque)] if opaque else []
+    pixels = np.clip(np.stack(planes, -1), 0, 255).astype(np.uint8)
+    found = predict_array(fluorescence_model(), pixels, "YXC")
+    assert len(found.objects) == LABELS.max() and "mean_green" in found.objects
+    assert not any("signal" in text for text in caplog.messages)
+
+
+def test_a_fourth_channel_that_shows_something_is_no_opacity() -> None:
+    stain = np.clip(stain_of(LABELS, 150, 10), 0, 255).astype(np.uint8)
+    with pytest.raises(InputError, match="4 channels"):
+        predict_array(fluorescence_model(), np.stack([stain] * 4, -1), "YXC")
+
+
+def test_a_second_signal_of_an_array_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    other = stain_of(grid((96, 128), 24, 7), 75, 10, seed=9)
+    pixels = np.stack([stain_of(LABELS, 150, 10), empty(1), other], -1)
+    predict_array(fluorescence_model(), np.clip(pixels, 0, 255).astype(np.uint8), "YXC")
+    (line,) = [text for text in caplog.messages if "colour image" in text]
+    assert "blue has signal, too (`channel=2` predicts that)" in line

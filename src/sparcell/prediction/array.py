@@ -19,6 +19,7 @@ from sparcell.models.domain import DomainFit
 from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
+from sparcell.prediction.colour_images import name_colours
 from sparcell.prediction.domain_check import judge_image
 from sparcell.prediction.empty_images import warn_empty
 from sparcell.prediction.found_size import predict_in_size
@@ -131,7 +132,8 @@ def predict_array(
         Of any integers or floats; its intensities need not be scaled. An `Image`, as `open_image`
         gives it, names its axes and pixel size itself.
     axes : str
-        One letter of ``TCZYX`` per dimension.
+        One letter of ``TCZYX`` per dimension. Three channels last, ``YXC``, are red, green and
+        blue, as programs read pictures; a fourth that is opaque everywhere is left out.
     settings : PredictSettings
         Those of files and blocks do not matter here.
     diameter, channel
@@ -161,7 +163,7 @@ def predict_array(
         settings = replace(settings, channel=numbers)
     model = MODELS.get(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)
-    image = pixels if isinstance(pixels, Image) else Image(pixels, axes, pixel_size)
+    image = pixels if isinstance(pixels, Image) else name_colours(Image(pixels, axes, pixel_size))
     prepared = PreparedImage.of(image, loaded, settings)
     for plane in prepared.blank:
         logger.warning(f"time point {plane.t}, depth {plane.z} is constant and was skipped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,15 +65,41 @@ def choose_grey(image: Image, spec: ModelSpec) -> tuple[int, ...] | None:
     return (int(_signals(pixels).argmax()),)
 
 
+def name_colours(image: Image) -> Image:
+    """Name the channels of an array red, green and blue if they are last, as in pictures.
+
+    Parameters
+    ----------
+    image : Image
+        Of an array in memory.
+
+    Returns
+    -------
+    Image
+        Without a fourth channel that is opaque everywhere; `image` itself if it is none of colours.
+    """
+    colours = len(RGB)
+    if not image.axes.endswith("C") or image.size("C") not in (colours, colours + 1):
+        return image
+    pixels, dtype = image.data[..., :colours], np.dtype(image.data.dtype)
+    if image.size("C") > colours:
+        opaque = np.iinfo(dtype).max if dtype.kind == "u" else 1
+        if not (image.data[..., colours] == opaque).all():
+            return image
+    return replace(image, data=pixels, channels=RGB)
+
+
 def log_channel(image: Image, selection: ChannelSelection) -> None:
     """Report the channel of a colour image that was chosen, and others that carry signal."""
     chosen = image.channels.index(selection.of(image).channels[0])
     others = _other_signals(_sample(image), chosen)
     names = " and ".join(image.channels[other] for other in others)
     hint = f"; {names} {'have' if len(others) > 1 else 'has'} signal, too" if others else ""
-    logger.info(
+    # A program that calls Sparcell shows warnings alone.
+    logger.log(
+        logging.WARNING if others else logging.INFO,
         f"{image.source}: the {image.channels[chosen]} channel of this colour image is predicted"
-        + (f"{hint} (`channel={others[0]}` predicts that)" if len(others) == 1 else hint)
+        + (f"{hint} (`channel={others[0]}` predicts that)" if len(others) == 1 else hint),
     )
 
 
