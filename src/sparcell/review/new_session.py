@@ -103,23 +103,12 @@ def new_session(
         for plane in _draw_planes(sample, planes, seed)
     ]
     numbers = _choose_repeats(chosen, tuple(predictions), repeats, seed)
+    fields = [
+        _describe_field(sample, group, split) for group, ones in groups.items() for sample in ones
+    ]
     with whole_file(root) as partial:
         (partial / "cases").mkdir(parents=True)
-        # Without it, somebody who knows the fields could compute which model a case is of.
-        secret = secrets.token_hex(16)
-        fields: list[ReviewField] = []
-        cases: list[Case] = []
-        for group, sample, plane in track(chosen, "preparing", len(chosen), "planes"):
-            if not fields or fields[-1].name != sample.name:
-                fields.append(_describe_field(sample, group, split))
-            for model in predictions:
-                labels = _read_prediction(sample, found[model][sample.name], plane)
-                for repeat in range(numbers[sample.name, plane, model]):
-                    facts = {"field": sample.name, "model": model, "repeat": repeat}
-                    facts |= plane._asdict()
-                    identity = rank(secret, *facts.values())[:16]
-                    case = _write_case(partial / "cases", identity, labels)
-                    cases.append(Case.model_validate({**case, **facts}))
+        cases = _write_cases(partial / "cases", chosen, found, numbers)
         session = Session(
             root=partial,
             dataset=_relative(data.root, root),
@@ -142,6 +131,27 @@ def new_session(
         f"{counted(len(experts), 'expert')}: {root}"
     )
     return session.model_copy(update={"root": root})
+
+
+def _write_cases(
+    folder: Path,
+    chosen: Sequence[tuple[str, Sample, Plane]],
+    found: Mapping[str, Mapping[str, ImageSource]],
+    numbers: Mapping[tuple[str, Plane, str], int],
+) -> list[Case]:
+    """Write the objects of every chosen plane and model, as often as they are shown."""
+    # Without it, somebody who knows the images could compute which model a case is of.
+    secret = secrets.token_hex(16)
+    cases: list[Case] = []
+    for _, sample, plane in track(chosen, "preparing", len(chosen), "planes"):
+        for model, images in found.items():
+            labels = _read_prediction(sample, images[sample.name], plane)
+            for repeat in range(numbers[sample.name, plane, model]):
+                facts = {"field": sample.name, "model": model, "repeat": repeat}
+                facts |= plane._asdict()
+                case = _write_case(folder, rank(secret, *facts.values())[:16], labels)
+                cases.append(Case.model_validate({**case, **facts}))
+    return cases
 
 
 def _check_names(experts: Sequence[str], predictions: Predictions | Mapping[str, object]) -> None:
