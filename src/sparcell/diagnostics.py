@@ -49,6 +49,7 @@ ADDS = {
     "remote": "images at web addresses",
     "parquet": "Parquet tables",
     "napari": "the plugin of napari",
+    "video": "tracked movies as MP4",
     "cluster": "several computers",
 }
 """Extras for users; others are for developers."""

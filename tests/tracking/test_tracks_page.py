@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,6 +24,7 @@ from sparcell.tracking.report.headline import headline
 from sparcell.tracking.report.page import movie_view, write_page
 from sparcell.tracking.report.strip import animate, draw_link
 from sparcell.tracking.report.trees import draw_tree
+from sparcell.tracking.report.video import write_video
 from sparcell.tracking.results import read_tracked
 
 
@@ -84,6 +87,39 @@ def test_the_animation_shows_families_in_their_colours(folder):
     for row in here.to_dict("records"):
         y, x = round(8 * row["y"]), round(8 * row["x"])
         assert tuple(pixels[y, x]) == SERIES[row["root"] % len(SERIES)]
+
+
+def test_a_video_shows_all_frames_in_their_colours(folder, tmp_path):
+    av = pytest.importorskip("av")
+    view = movie_view(read_tracked(folder), folder, "007")._replace(pixel_size=None)
+    write_video(view, tmp_path / "tracks.mp4")
+    with av.open(str(tmp_path / "tracks.mp4")) as video:
+        codec = video.streams.video[0].codec_context
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    # 60 x 50 px, enlarged twelve times.
+    assert (codec.name, codec.pix_fmt, len(frames)) == ("h264", "yuv420p", 5)
+    assert {frame.shape for frame in frames} == {(720, 600, 3)}
+    for row in view.objects[view.objects["t"] == 2].to_dict("records"):
+        y, x = round(12 * row["y"]), round(12 * row["x"])
+        colour = np.median(frames[2][y - 3 : y + 4, x - 3 : x + 4], axis=(0, 1))
+        np.testing.assert_allclose(colour, SERIES[row["root"] % len(SERIES)], atol=40)
+    # A format whose colours stand for two columns and rows has an even number of them.
+    odd = view._replace(shape=(721, 361), labels=None)
+    write_video(odd, tmp_path / "odd.mp4")
+    with av.open(str(tmp_path / "odd.mp4")) as video:
+        first = next(video.decode(video=0))
+    assert (first.height, first.width) == (720, 360)
+
+
+def test_without_pyav_a_line_says_how_to_get_a_video(folder, tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    shutil.copytree(folder, tmp_path / "out")
+    (tmp_path / "out" / "tracks.mp4").touch()
+    write_page(read_tracked(tmp_path / "out"), tmp_path / "out")
+    assert "pip install 'sparcell[video]'" in caplog.text
+    # One of an earlier run would show other tracks.
+    assert not (tmp_path / "out" / "tracks.mp4").exists()
+    assert "tracks.mp4" not in (tmp_path / "out" / "tracks.html").read_text("utf8")
 
 
 def test_a_link_is_marked_in_both_frames(folder):

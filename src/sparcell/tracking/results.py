@@ -60,7 +60,7 @@ class Tracks:
 
 
 TABLES = tuple(field.name for field in fields(Tracks))
-PAGE, ANIMATION = "tracks.html", "tracks.gif"
+PAGE, ANIMATION, VIDEO = "tracks.html", "tracks.gif", "tracks.mp4"
 UNFINISHED = "unfinished"
 """Folder that is there until all movies are tracked."""
 OF_MOVIES = TABLES[:-2]
@@ -81,7 +81,7 @@ def check_out(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    known = {f"{name}.csv" for name in TABLES} | {"labels", *OURS, PAGE, ANIMATION}
+    known = {f"{name}.csv" for name in TABLES} | {"labels", *OURS, PAGE, ANIMATION, VIDEO}
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     if not folder.is_dir() or (names and (names - known or not names & OURS)):
         raise InputError(

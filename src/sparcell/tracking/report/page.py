@@ -5,6 +5,7 @@ One file that needs no network.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,15 @@ from sparcell.tracking.report.curves import draw_growth, draw_kymograph, draw_sh
 from sparcell.tracking.report.headline import headline
 from sparcell.tracking.report.strip import MovieView, animate, draw_link
 from sparcell.tracking.report.trees import draw_trees
-from sparcell.tracking.results import ANIMATION, PAGE
+from sparcell.tracking.report.video import can_write_video, write_video
+from sparcell.tracking.results import ANIMATION, PAGE, VIDEO
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from sparcell.tracking.results import Tracks
+
+logger = logging.getLogger(__name__)
 
 WORST_DRAWN, WORST_LISTED = 12, 60
 DIAMETERS = 7
@@ -64,7 +68,7 @@ END = {
 
 
 def write_page(found: Tracks, folder: Path, images: Mapping[str, Image] | None = None) -> Path:
-    """Write ``tracks.html``, and the animation ``tracks.gif``.
+    """Write ``tracks.html``, the animation ``tracks.gif``, and ``tracks.mp4`` if PyAV is there.
 
     Parameters
     ----------
@@ -96,6 +100,7 @@ def write_page(found: Tracks, folder: Path, images: Mapping[str, Image] | None =
         strip=embed(animation, "gif"),
         still=embed(still),
         movie=movie,
+        video=VIDEO if can_write_video() else "",
         on_images=view.images is not None,
         rates=_rate_table(found.rates),
         titles=list(QUANTITIES.values()),
@@ -106,6 +111,11 @@ def write_page(found: Tracks, folder: Path, images: Mapping[str, Image] | None =
         begin=BEGIN,
         end=END,
     )
+    (folder / VIDEO).unlink(missing_ok=True)
+    if can_write_video():
+        write_video(view, folder / VIDEO)
+    else:
+        logger.info(f"to get {VIDEO} beside {ANIMATION}: pip install 'sparcell[video]'")
     with whole_file(folder / ANIMATION) as partial:
         partial.write_bytes(animation)
     with whole_file(folder / PAGE) as partial:
