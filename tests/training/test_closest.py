@@ -83,12 +83,24 @@ def test_a_model_that_fits_gives_weights_and_what_they_need(
     # The network takes multiples of 64 px, the recipe has 160.
     assert recipe.fit.crop == 192 and recipe.fit.freeze_batchnorm
     assert recipe.optimiser.lr < semantic().optimiser.lr
-    # The circle with the model's typical area of 254 px.
-    assert recipe.data.diameter == 18.0
-    assert any("below 13 px are enlarged for it, to objects of 18 px" in m for m in caplog.messages)
+    # 1.3 of the circle with the model's typical area of 254 px, which is 18.0 px.
+    assert recipe.data.diameter == 23.4
+    assert any("below 16 px are enlarged for it, to objects of 23 px" in m for m in caplog.messages)
     assert record["name"] == "bright" and record["trials"][0]["fitting"] == 4
     assert any("fits 4 of 4 training images" in text for text in caplog.messages)
     assert choose_start(semantic("network.weights=none"), nuclei, 1)[1] == {}
+
+
+def test_models_that_were_adapted_keep_their_size(saved: Path, tmp_path: Path) -> None:
+    """Otherwise objects would be learned from 1.3 times larger with every training."""
+    adapted = load_model(saved)
+    settings = adapted.spec.record["settings"]
+    settings = settings | {"data": settings["data"] | {"diameter": 18.0}}
+    record = adapted.spec.record | {"settings": settings}
+    adapted.spec = adapted.spec.model_copy(update={"record": record})
+    adapted.save(tmp_path / "adapted.zip")
+    assert start_from(tmp_path / "adapted.zip", semantic()).data.diameter == 18.0
+    assert start_from(saved, semantic()).data.diameter == 23.4
 
 
 def test_a_finished_run_is_adapted_like_a_model_file(saved: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sparcell.core.image import FIRST_PLANE
 from sparcell.preprocessing.normalise import Normalise
 from sparcell.training.data.enlarging import enlarge
 from sparcell.training.data.field_refs import FieldRef
-from sparcell.training.data.fields import Fields, TrainingField
+from sparcell.training.data.fields import Fields, TrainingField, learned_diameter
 
 DIAMETER_OF_4 = 2 * math.sqrt(16 / math.pi)
 """Diameter of a circle with the area of a square of 4 px, px."""
@@ -88,3 +88,19 @@ def test_fields_of_both_sizes(tmp_path: Path) -> None:
     fields = Fields(refs, Normalise(low=0, high=100), diameter=2 * DIAMETER_OF_4)
     assert fields.shapes == [(80, 96), (80, 96)] == [one.labels.shape for one in fields]
     assert fields.area == 2 * 80 * 96
+
+
+def test_objects_much_larger_than_the_starts_keep_their_size(tmp_path: Path) -> None:
+    write_field(tmp_path, "a", squares(6))
+    refs = [FieldRef(sample, FIRST_PLANE) for sample in Dataset.open(tmp_path).samples]
+    # `predict` takes objects above 1.6 of the model's for large ones.
+    assert learned_diameter(refs, DIAMETER_OF_4 / 1.7) == pytest.approx(DIAMETER_OF_4)
+    for wanted in (DIAMETER_OF_4 / 1.5, 2 * DIAMETER_OF_4):
+        assert learned_diameter(refs, wanted) == wanted
+    assert learned_diameter(refs, 0.0) == 0
+
+
+def test_without_outlines_the_size_is_the_starts(tmp_path: Path) -> None:
+    write_field(tmp_path, "a", squares(0))
+    refs = [FieldRef(sample, FIRST_PLANE) for sample in Dataset.open(tmp_path).samples]
+    assert learned_diameter(refs, 20.0) == 20

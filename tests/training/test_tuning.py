@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparcell.methods.base import DecodedObjects, DecodeSettings
+from sparcell.methods.watershed.config import WatershedDecode
 from sparcell.training import tuning
 from sparcell.training.data.fields import TrainingField
 
@@ -39,7 +40,7 @@ def tuned(field: TrainingField, monkeypatch: pytest.MonkeyPatch) -> float:
         decode=lambda held, level: DecodedObjects((held > level).astype(np.int32), np.ones(1)),
         candidates=lambda start, area: [0.2],
     )
-    recipe = SimpleNamespace(fit=SimpleNamespace(match_within=0.0))
+    recipe = SimpleNamespace(fit=SimpleNamespace(match_within=0.0, tune_decoding=True))
     module = SimpleNamespace(method=method, decode_settings=0.8, recipe=recipe)
     return tuning.tune_decoding(module, [field], 100.0)[0]
 
@@ -65,8 +66,37 @@ def test_sizes_are_those_of_proposed_outlines() -> None:
     assert tuning.object_sizes(Train([a_cell()])) == (1.0, 32.0)
     # Fields are enlarged to objects of 40 px, so `predict` shall do so.
     enlarged = Train([a_cell(**POINTS)])
-    enlarged.diameter = 40.0
-    assert tuning.object_sizes(enlarged)[0] == pytest.approx(np.pi * 20**2)
+    for diameter in (5.0, 40.0):
+        enlarged.diameter = diameter
+        assert tuning.object_sizes(enlarged)[0] == pytest.approx(np.pi * (diameter / 2) ** 2)
+
+
+def test_threshold_and_smallest_size_are_tuned_and_the_rest_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The candidate with the best score has another `h`, which is not looked at."""
+    start = WatershedDecode(threshold=0.5, h=0.08)
+    grid = [
+        start.model_copy(update={"threshold": threshold, "min_size": size, "h": h})
+        for threshold in (0.1, 0.2)
+        for size in (0, 30)
+        for h in (0.03, 0.05)
+    ]
+    monkeypatch.setattr(tuning, "predict_fields", lambda module, fields: [])
+    # Lower thresholds and h, and larger sizes, score better.
+    monkeypatch.setattr(
+        tuning, "score_decoding", lambda *args: args[2].min_size - args[2].threshold - args[2].h
+    )
+    fit = SimpleNamespace(match_within=0.0, tune_decoding="threshold")
+    module = SimpleNamespace(
+        method=SimpleNamespace(candidates=lambda *args: grid),
+        decode_settings=start,
+        recipe=SimpleNamespace(fit=fit),
+    )
+    expected = {True: (0.1, 30, 0.03), "threshold": (0.1, 30, 0.08)}
+    for fit.tune_decoding, values in expected.items():
+        found = tuning.tune_decoding(module, [], 100.0)[0]
+        assert (found.threshold, found.min_size, found.h) == values
 
 
 def test_a_threshold_lays_outlines_on_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparcell.training.callbacks import mix_weights
 from sparcell.training.data.fields import Fields
-from sparcell.training.tuning import best_decoding, predict_fields, thresholds_to_try
+from sparcell.training.tuning import best_decoding, levels_to_try, predict_fields
 
 if TYPE_CHECKING:
     from sparcell.training.module import SegmentationModule
@@ -52,7 +52,7 @@ def choose_share(
     float
         0..1; among equals the smallest.
     """
-    tried = [] if typical_area is None else thresholds_to_try(module, typical_area)
+    tried = [] if typical_area is None else levels_to_try(module, typical_area)
     reached = {}
     for share in SHARES:
         module.load_state_dict(mix_weights(start, end, share))

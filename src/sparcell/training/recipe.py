@@ -97,7 +97,7 @@ class Recipe(Part):
                 "images for validation to choose weights on",
                 "set fit.monitor=last or another data.val_fraction",
             )
-        if not self.data.val_fraction and self.fit.tune_decoding is True:
+        if not self.data.val_fraction and self.fit.tune_decoding in (True, "threshold"):
             raise InputError(
                 "data.val_fraction=0 and fit.tune_decoding=true",
                 "images for validation to tune on",

@@ -74,7 +74,8 @@ class DataConfig(Part):
         0.0,
         ge=0,
         description="enlarge fields whose objects have a median diameter below 0.7 of this, px, to "
-        "it, for training and validation; `predict` does so with the finished model; 0 = no",
+        "it, for training and validation; `predict` does so with the finished model. Where the "
+        "training objects are above 1.6 of it, their median diameter takes its place; 0 = no",
     )
     val_fraction: float = Field(
         0.2,
@@ -262,10 +263,11 @@ class Fit(Part):
     log_to: Literal["none", "tensorboard", "mlflow"] = Field(
         "none", description="further log of the curves in the run folder, if installed"
     )
-    tune_decoding: bool | Literal["outlines"] = Field(
+    tune_decoding: bool | Literal["threshold", "outlines"] = Field(
         True,
-        description="tune decode settings on validation images by F1; outlines: only the "
-        "threshold, so that outlines lie neither inside nor outside the true ones on average",
+        description="tune decode settings on validation images by F1; threshold: only that and the "
+        "smallest size; outlines: only the threshold, so that outlines lie neither inside nor "
+        "outside the true ones on average",
     )
 
     @property

@@ -37,7 +37,7 @@ from sparcell.system.malloc import tune_malloc
 from sparcell.training.callbacks import LAST, drop_last, mix_weights, report_end
 from sparcell.training.closest import choose_start
 from sparcell.training.data.field_refs import FieldRef, check_channels
-from sparcell.training.data.fields import Fields
+from sparcell.training.data.fields import Fields, learned_diameter
 from sparcell.training.data.pseudo_labels import add_pseudo_labels, find_teacher
 from sparcell.training.data.selection import (
     contain_objects,
@@ -148,7 +148,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
     lightning.seed_everything(recipe.seed, verbose=False)
     stains, places = task_of(recipe.method.name).select_fields(places, recipe.method)
     reading = (recipe.normalise, recipe.network.frames)
-    diameter = recipe.data.diameter
+    diameter = learned_diameter(places["train"], recipe.data.diameter)
     val = Fields(places["val"], *reading, stains=stains, diameter=diameter)
     module = SegmentationModule(recipe, channels, val)
     # Only now, so that a setting that cannot work leaves no run folder.
@@ -193,7 +193,7 @@ def _train(recipe: Recipe, roots: list[Path], out: Path, resume: bool, typed: se
         # Without validation fields of their own, those that were learned from decide nothing.
         apart = places["val"] != places["train"] and contain_objects(places["val"])
         end = best["state_dict"]
-        tuned = recipe.fit.tune_decoding is True
+        tuned = recipe.fit.tune_decoding in (True, "threshold")
         area = module.task.object_sizes(train_fields)[0] if tuned else None
         share = choose_share(module.cpu().eval(), start, end, val, area) if apart else 0.0
         record["training"]["initial_weight_fraction"] = share

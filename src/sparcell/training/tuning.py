@@ -17,7 +17,7 @@ from sparcell.core.text import counted
 from sparcell.evaluation.boundary import OutlineShift, outline_shift
 from sparcell.methods.base import Maps
 from sparcell.preprocessing.padding import pad_to
-from sparcell.training.data.fields import Fields, TrainingField
+from sparcell.training.data.fields import SIZED_FIELDS, Fields, TrainingField
 from sparcell.training.scoring import MatchCounts, score_field
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TUNING_FIELDS = 50
-SIZED_FIELDS = 200
-"""Most fields that the decoding is tuned on, and that objects are measured in."""
+"""Most fields that the decoding is tuned on."""
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 19))
 """Thresholds that are tried for outlines without a shift."""
 
@@ -63,7 +62,11 @@ def tune_decoding(
     predicted = predict_fields(module, fields)
     within = module.recipe.fit.match_within
     start = score_decoding(module, predicted, module.decode_settings)
-    candidates = module.method.candidates(module.decode_settings, typical_area)
+    candidates = (
+        levels_to_try(module, typical_area, sizes=True)
+        if module.recipe.fit.tune_decoding == "threshold"
+        else module.method.candidates(module.decode_settings, typical_area)
+    )
     best, best_score = best_decoding(module, predicted, candidates)
     loose = f"within {within:g} px and at IoU 0.5" if within else "at IoU 0.5 and 0.75"
     logger.info(
@@ -74,12 +77,16 @@ def tune_decoding(
     return best, {"fields": len(predicted), "f1_default": start, "f1_tuned": best_score}
 
 
-def thresholds_to_try(module: SegmentationModule, typical_area: float) -> list[Any]:
-    """The module's decode settings with each threshold that tuning tries."""
+def levels_to_try(
+    module: SegmentationModule, typical_area: float, sizes: bool = False
+) -> list[Any]:
+    """The module's decode settings with each threshold, and smallest size, that tuning tries."""
     candidates = module.method.candidates(module.decode_settings, typical_area)
+    smallest = {one.min_size for one in candidates} if sizes else {module.decode_settings.min_size}
     return [
-        module.decode_settings.model_copy(update={"threshold": threshold})
+        module.decode_settings.model_copy(update={"threshold": threshold, "min_size": size})
         for threshold in sorted({candidate.threshold for candidate in candidates})
+        for size in sorted(smallest)
     ]
 
 
@@ -168,8 +175,8 @@ def _maps(module: SegmentationModule, image: NDArray[np.float32]) -> Maps:
 def object_sizes(fields: Fields) -> tuple[float, float]:
     """Median area (px) and 99th percentile of the extent (px) of the training objects.
 
-    Where points are learned from, outlines are proposed as in `sparcell label`. The area is at
-    least that of the diameter to which fields are enlarged, so that `predict` enlarges alike.
+    Where points are learned from, outlines are proposed as in `sparcell label`. Where fields are
+    enlarged, the area is that of the diameter which they get, so that `predict` enlarges alike.
     """
     areas: list[int] = []
     extents: list[int] = []
@@ -181,8 +188,8 @@ def object_sizes(fields: Fields) -> tuple[float, float]:
             extents.append(max(edge.stop - edge.start for edge in box))
     if not areas:
         return 1.0, 32.0
-    least = np.pi / 4 * fields.diameter**2
-    return float(max(np.median(areas), least)), float(np.percentile(extents, 99))
+    area = np.pi / 4 * fields.diameter**2 if fields.diameter else np.median(areas)
+    return float(area), float(np.percentile(extents, 99))
 
 
 def _outlined(field: TrainingField) -> TrainingField:

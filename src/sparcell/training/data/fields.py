@@ -16,12 +16,16 @@ from sparcell.core.annotation import Annotation, Kind
 from sparcell.core.image import Image, Plane
 from sparcell.core.labels import Labels, connected_labels
 from sparcell.io import open_aligned, open_sample
+from sparcell.measurement.counts import median_diameter
+from sparcell.prediction.found_size import LARGE
 from sparcell.preprocessing.normalise import Normalise, Scaling
 from sparcell.training.data.enlarging import enlarge
 from sparcell.training.data.field_refs import FieldRef
 from sparcell.training.data.stain_scaling import Stains
 
 CACHE_BYTES = 4 << 30
+SIZED_FIELDS = 200
+"""Most fields that objects are measured in."""
 
 
 class TrainingField(NamedTuple):
@@ -163,6 +167,32 @@ class Fields(Sequence[TrainingField]):
             _, old = self._cached.popitem(last=False)
             self._bytes -= old.nbytes
         return field
+
+
+def learned_diameter(places: Sequence[FieldRef], wanted: float) -> float:
+    """Diameter of the objects in the size in which they are learned from and predicted, px.
+
+    Parameters
+    ----------
+    places : sequence of FieldRef
+        Training fields.
+    wanted : float
+        That of the start, px; 0: no field is enlarged.
+
+    Returns
+    -------
+    float
+        `wanted`. Where the objects are much larger, their median diameter: otherwise `predict`
+        would take them for objects of another size, and reduce them.
+    """
+    if not wanted:
+        return 0.0
+    areas = [
+        np.bincount(_read_labels(place, open_sample(place.sample), place.plane)[0].ravel())[1:]
+        for place in places[:SIZED_FIELDS]
+    ]
+    found = median_diameter(np.concatenate([some[some > 0] for some in areas]))
+    return found if found > LARGE * wanted else wanted
 
 
 def read_field(
