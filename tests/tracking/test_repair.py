@@ -16,6 +16,7 @@ from sparcell.io import open_image, write_image
 from sparcell.simulation import SimulationSettings, WellSettings, simulate_well
 from sparcell.tracking.hypotheses import find_regions
 from sparcell.tracking.programme import maximise
+from sparcell.tracking.separation import touch, unite
 from sparcell.tracking.shape_variants import shared_outlines, vary_shapes
 
 
@@ -108,6 +109,48 @@ def test_repair_refuses_other_links_and_missing_hypotheses(tmp_path):
     (tmp_path / "in" / "hypotheses" / "1").mkdir(parents=True)
     with pytest.raises(InputError, match="hypotheses of every label image"):
         repaired(tmp_path, labels)
+
+
+def dividing(distances: list[float]) -> np.ndarray:
+    """A cell that is round for three frames, and then two discs at these distances."""
+    y, x = np.mgrid[:60, :120]
+    labels = np.zeros((3 + len(distances), 60, 120), np.int32)
+    for t, frame in enumerate(labels):
+        frame[np.hypot(y - 30, x - 100) <= 8] = 3
+        if t < 3:
+            frame[np.hypot(y - 30, x - 40) <= 9] = 1
+            continue
+        for one, side in ((1, -1), (2, 1)):
+            frame[np.hypot(y - 30, x - 40 - side * distances[t - 3] / 2) <= 6] = one
+    return labels
+
+
+@pytest.mark.parametrize(
+    "distances, divides",
+    [
+        # Discs of radius 6 touch where their centres are 12 pixels apart.
+        ([16, 12, 12, 18, 20, 22], 6),
+        ([16, 18, 20, 22, 24, 26], 3),
+        ([12, 16, 18, 20, 22, 24], 3),
+        ([12, 12, 12, 12, 12, 12], 3),
+    ],
+    ids=["anaphase", "apart", "touch once", "stay close"],
+)
+def test_a_cell_has_divided_once_its_daughters_are_apart(tmp_path, distances, divides):
+    labels = dividing(distances)
+    masks, changes = repaired(tmp_path, labels, repair=True)
+    assert [len(np.unique(frame)) - 1 for frame in masks] == [2] * divides + [3] * (9 - divides)
+    assert changes["t"].tolist() == list(range(3, divides))
+    assert set(changes["change"]) <= {"joined"}
+    assert set(changes["found_ids"]) <= {"1 2"}
+
+
+def test_objects_touch_at_a_corner_and_are_united_with_what_lies_between():
+    labels = np.array([[1, 0, 0, 0], [0, 2, 0, 3], [0, 0, 0, 0], [4, 0, 0, 0]], np.int32)
+    assert touch(labels, 1, 2) and not touch(labels, 2, 3) and not touch(labels, 1, 4)
+    united = unite(labels, 2, 3)
+    assert united[1].tolist() == [0, 2, 2, 2]
+    assert (united == 2).sum() == 3 and united[0, 0] == 1 and united[3, 0] == 4
 
 
 def test_regions_of_two_label_images():

@@ -6,6 +6,8 @@ import logging
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,11 @@ from sparcell.core.errors import InputError
 from sparcell.core.image import Image, Plane
 from sparcell.core.image_ref import ImageRef
 from sparcell.tracking.hypotheses import SHARED, FrameRegions
+from sparcell.tracking.linking import link_objects
 from sparcell.tracking.movies import MovieToTrack
+from sparcell.tracking.objects import MovieObjects
 from sparcell.tracking.region_choice import choose_regions
+from sparcell.tracking.separation import find_halves, unite
 from sparcell.tracking.shape_variants import vary_shapes
 from sparcell.tracking.stage import StagePath
 from sparcell.tracking.tiled import TiledWell
@@ -31,6 +36,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 HYPOTHESES = "hypotheses"
+LATEST = 8
+"""Frames that stay unpacked while divisions are looked at."""
 COLUMNS = ("movie", "tile", "t", "change", "id", "found_ids", "y", "x", "area_px")
 
 
@@ -199,13 +206,67 @@ def repair_movie(
     rows: list[dict[str, Any]] = []
     for t, (regions, chosen) in enumerate(choose_regions(read, movie.frames, shifts)):
         ids = _number(regions, chosen)
-        frames.append(zlib.compress(_paint(regions, chosen, ids).tobytes(), 1))
+        frames.append(_pack(_paint(regions, chosen, ids)))
         names = {"movie": movie.name, "tile": movie.tile, "t": t}
         rows += [{**names, **row} for row in list_changes(regions, chosen, ids)]
-    packed = PackedLabels(tuple(frames), (movie.frames, *stack.shape))
+    packed, rows = _unite_halves(movie, frames, shifts, rows)
     source = f"repaired {stack.source}"
     labels = Image(packed, "TYX", stack.pixel_size, source=source)
     return replace(movie, labels=labels), pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _unite_halves(
+    movie: MovieToTrack, frames: list[bytes], shifts: Floats, rows: list[dict[str, Any]]
+) -> tuple[PackedLabels, list[dict[str, Any]]]:
+    """Join the halves of dividing cells in packed label images, and in the list of changes."""
+    import pandas as pd
+
+    from sparcell.measurement import object_table
+
+    assert movie.labels is not None
+    shape = movie.labels.shape
+    packed = PackedLabels(tuple(frames), (len(frames), *shape))
+
+    @lru_cache(maxsize=LATEST)
+    def read(t: int) -> NDArray[np.int32]:
+        return packed[t, :, :]
+
+    tables = [object_table(packed[t, :, :], plane=(t, 0)) for t in range(len(frames))]
+    objects = MovieObjects.of_table(pd.concat(tables, ignore_index=True), len(frames), shape)
+    halves = find_halves(objects, link_objects(objects, shifts, read), read)
+    for t, some in groupby(halves, key=lambda half: half.frame):
+        labels = packed[t, :, :]
+        for _, one, other in some:
+            labels = unite(labels, one, other)
+            both = [row for row in rows if row["t"] == t and row["id"] in (one, other)]
+            rows = [row for row in rows if row not in both]
+            rows.append({**_join_rows(both, (one, other), labels), "t": t,
+                         "movie": movie.name, "tile": movie.tile})  # fmt: skip
+        frames[t] = _pack(labels)
+    return replace(packed, frames=tuple(frames)), sorted(rows, key=lambda row: int(row["t"]))
+
+
+def _join_rows(
+    rows: list[dict[str, Any]], ids: tuple[int, int], labels: NDArray[np.int32]
+) -> dict[str, Any]:
+    """Describe what two objects are together, from the rows of those that had been changed."""
+    known = {row["id"]: row["found_ids"] for row in rows}
+    # An object that was not changed is a found one, and has its id.
+    found = {one for each in ids for one in str(known.get(each, each)).split()}
+    place = np.argwhere(labels == ids[0])
+    y, x = place.mean(axis=0).round(2).tolist()
+    return {
+        "change": "joined" if len(found) > 1 else "outline",
+        "id": ids[0],
+        "found_ids": " ".join(sorted(found, key=int)),
+        "y": y,
+        "x": x,
+        "area_px": len(place),
+    }
+
+
+def _pack(labels: NDArray[np.int32]) -> bytes:
+    return zlib.compress(np.ascontiguousarray(labels).tobytes(), 1)
 
 
 @dataclass(frozen=True)
