@@ -232,6 +232,24 @@ def test_a_plate_in_a_workbook(tmp_path):
 
 def test_times():
     assert parse_time("02d03h30m") == (51.5, "h")
+    assert parse_time("04h30m") == (4.5, "h") and parse_time("72h") == (72, "h")
     assert parse_time("007") == (7, "frame")
     with pytest.raises(InputError, match="the time 'noon'"):
         parse_time("noon")
+
+
+@pytest.mark.parametrize(
+    ("names", "hours"),
+    [
+        (["exp_B03_s1_t04h", "exp_B03_s1_t12h"], [4, 12]),
+        (["exp_B03_s1_04h30m_w1", "exp_B03_s1_72h00m_w1"], [4.5, 72]),
+    ],
+)
+def test_hours_in_any_name_are_hours(names, hours):
+    wells = find_wells(names)
+    assert wells.unit == "h" and wells.table["time"].tolist() == hours
+
+
+def test_hours_of_a_treatment_are_no_time():
+    wells = find_wells(["drug24h_B03_s1_t001", "drug24h_B03_s1_t002"])
+    assert wells.unit == "frame" and wells.table["time"].tolist() == [1, 2]

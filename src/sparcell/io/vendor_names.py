@@ -20,7 +20,7 @@ from sparcell.core.image_files import stem
 
 _PLATE = r"(?:(?P<plate>.+)[_-])?"
 _WELL = r"(?P<well>(?:[A-P]|A[A-F])\d{1,2})"
-ELAPSED = r"\d+d\d+h(?:\d+m)?"
+ELAPSED = r"(?:\d+d)?\d+h(?:\d+m)?"
 DATE = r"\d{4}y\d{2}m\d{2}d_\d{2}h\d{2}m"
 # IncuCyte's own names of its images; any other word before the well is the user's.
 _INCUCYTE = (

@@ -102,14 +102,14 @@ def find_wells(names: list[str], source: str | Path | None = None) -> Wells | No
 
 
 def parse_time(text: str) -> tuple[float, Unit]:
-    """Read ``00d04h30m`` as 4.5 hours, and a plain number as a frame.
+    """Read ``00d04h30m`` and ``4h30m`` as 4.5 hours, and a plain number as a frame.
 
     Raises
     ------
     InputError
         If it is neither.
     """
-    elapsed = re.fullmatch(r"(\d+)d(\d+)h(?:(\d+)m)?", text)
+    elapsed = re.fullmatch(r"(?:(\d+)d)?(\d+)h(?:(\d+)m)?", text)
     if elapsed:
         days, hours, minutes = (int(part or 0) for part in elapsed.groups())
         return 24 * days + hours + minutes / 60, "h"
