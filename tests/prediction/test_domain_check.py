@@ -55,6 +55,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return made
 
 
+def test_small_objects_are_measured_in_both_sizes(tmp_path: Path) -> None:
+    """Discs of 18 px, of a model that knows 36 px: `predict` judges the image, and its double."""
+    write_image(tmp_path / "a.tif", stained(0), "YX")
+    planes = [(ImageRef(tmp_path / "a.tif"), FIRST_PLANE)]
+    made = bright_model(typical_area=np.pi * 18**2)
+    alone, small, both = (measure_domain(made, planes, below) for below in (0.0, 15.0, 25.0))
+    assert alone == small and (alone.images, both.images) == (1, 2)
+    assert both.centre["raggedness"] != alone.centre["raggedness"]
+    # The size that it knows is that in the file.
+    assert both.diameters == alone.diameters
+    assert both.diameters[0] == pytest.approx(18, abs=1.5)
+
+
 def test_files_that_do_not_fit_are_named_in_one_line(
     model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,7 +71,9 @@ def judge_features(domain: Domain, features: Mapping[str, float]) -> DomainFit |
     return domain.judge(features)
 
 
-def measure_domain(model: Model, planes: Sequence[tuple[ImageRef, Plane]]) -> Domain | None:
+def measure_domain(
+    model: Model, planes: Sequence[tuple[ImageRef, Plane]], small: float = 0.0
+) -> Domain | None:
     """Summarise training images, and what their model finds in them.
 
     Parameters
@@ -79,6 +81,9 @@ def measure_domain(model: Model, planes: Sequence[tuple[ImageRef, Plane]]) -> Do
     model : Model
     planes : sequence of (ImageRef, Plane)
         Training images and their planes. Of many, evenly spaced ones count.
+    small : float
+        Median diameter, px, below which `predict` will enlarge an image. Such images are measured
+        in both sizes, since they are judged in both.
 
     Returns
     -------
@@ -91,15 +96,22 @@ def measure_domain(model: Model, planes: Sequence[tuple[ImageRef, Plane]]) -> Do
     chosen = np.linspace(0, len(planes) - 1, min(len(planes), MOST_TRAINING)).astype(int)
     features = []
     for number in chosen:
+        ref, plane = planes[number]
         # Training has reported what cannot be read; a constant image has no features.
         with suppress(InputError):
-            features.append(_predicted_features(loaded, *planes[number]))
+            features.append(_predicted_features(loaded, ref, plane))
+            found = features[-1].get(DIAMETER, small)
+            if found < small:
+                features.append(_predicted_features(loaded, ref, plane, found))
+                features[-1].pop(DIAMETER, None)
     return Domain.of(features)
 
 
-def _predicted_features(loaded: LoadedModel, ref: ImageRef, plane: Plane) -> dict[str, float]:
+def _predicted_features(
+    loaded: LoadedModel, ref: ImageRef, plane: Plane, diameter: float | str = "none"
+) -> dict[str, float]:
     """Predict the middle of a plane, and compute its features."""
-    settings = PredictSettings(diameter="none", tta="none")
+    settings = PredictSettings(diameter=diameter, tta="none")
     frames = loaded.model.spec.frames
     middle = middle_of_plane(open_image(ref), plane, frames, LARGEST_TRAINING)
     prepared = PreparedImage.of(middle, loaded, settings)

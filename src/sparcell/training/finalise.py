@@ -23,6 +23,8 @@ from sparcell.methods.task import Task
 from sparcell.models.description import normalised
 from sparcell.models.model import Model, ModelSpec
 from sparcell.prediction.domain_check import measure_domain
+from sparcell.prediction.found_size import SMALL
+from sparcell.prediction.size import model_diameter
 from sparcell.preprocessing.padding import pad_to
 from sparcell.reports.verdict import SMALL_DIAMETER
 from sparcell.training.click_scores import score_clicks
@@ -122,7 +124,8 @@ def score_model(
     """
     scores, record = dict(model.spec.scores), dict(model.spec.record)
     seen = [(ref.sample.image, ref.plane) for part in ("train", "val") for ref in places[part]]
-    domain = measure_domain(model, list(dict.fromkeys(seen)))
+    small = SMALL * (model_diameter(model.spec) or 0.0) if recipe.data.diameter else 0.0
+    domain = measure_domain(model, list(dict.fromkeys(seen)), small)
     # Before files are predicted: images of sizes that it does not know would be resized.
     model.spec = model.spec.model_copy(update={"domain": domain})
     part = "test" if places["test"] else "val"
