@@ -146,8 +146,9 @@ def _weigh_all(
 ) -> Possible:
     """Weigh what is possible between consecutive frames, and over gaps where a track may end.
 
-    Divisions are believed most readily here. With a stricter prior fewer are chosen, so no track
-    ends or begins for which links over gaps were not weighed.
+    What gains nothing is never chosen, and left out. Divisions are believed most readily here.
+    With a stricter prior fewer are chosen, so no track ends or begins for which links over gaps
+    were not weighed.
     """
     count = len(objects)
     ended, begun = np.ones(count, np.bool_), np.ones(count, np.bool_)
@@ -170,15 +171,18 @@ def _weigh_all(
             examples.add(t, pairs)
         weighed = weigh(objects, pairs, moves, before, costs)
         # Other divisions gain less than a link alone, however readily they are believed.
-        frames.append(weighed.take(~weighed.is_division | (weighed.odds > -PRIORS[0])))
+        weighed = weighed.take(~weighed.is_division | (weighed.odds > -PRIORS[0]))
+        trusting = weighed.with_division_prior(PRIORS[0])
+        frames.append(weighed.take(trusting.choices.gains > 0))
         rivals.add(frames[-1])
-        links = _sure_links(frames[-1].with_division_prior(PRIORS[0]))
+        links = _sure_links(trusting)
         ended[links.choices.source] = begun[links.choices.targets[:, 0]] = False
         lost.move(t, motion)
         pair = partial(_pair_lost, objects, lost, targets[begun[here]], labels)
         pairs = Pairs(**kept.get(over, t - 1, pair))
         missed = lost.missed[np.searchsorted(lost.first, pairs.first)]
-        over_gaps.append(weigh_links(objects, pairs, costs, missed))
+        weighed = weigh_links(objects, pairs, costs, missed)
+        over_gaps.append(weighed.take(weighed.choices.gains > 0))
         rivals.add(over_gaps[-1])
         lost.add(sources[ended[before]], moves[ended[before]])
     return frames, Weighed.join(over_gaps), rivals
