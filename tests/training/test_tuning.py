@@ -79,7 +79,7 @@ def test_threshold_and_smallest_size_are_tuned_and_the_rest_stays(
     grid = [
         start.model_copy(update={"threshold": threshold, "min_size": size, "h": h})
         for threshold in (0.1, 0.2)
-        for size in (0, 30)
+        for size in (0, 30, 75)
         for h in (0.03, 0.05)
     ]
     monkeypatch.setattr(tuning, "predict_fields", lambda module, fields: [])
@@ -93,7 +93,8 @@ def test_threshold_and_smallest_size_are_tuned_and_the_rest_stays(
         decode_settings=start,
         recipe=SimpleNamespace(fit=fit),
     )
-    expected = {True: (0.1, 30, 0.03), "threshold": (0.1, 30, 0.08)}
+    # The third size would drop small objects of images that `predict` does not enlarge.
+    expected = {True: (0.1, 75, 0.03), "threshold": (0.1, 30, 0.08)}
     for fit.tune_decoding, values in expected.items():
         found = tuning.tune_decoding(module, [], 100.0)[0]
         assert (found.threshold, found.min_size, found.h) == values

@@ -80,13 +80,18 @@ def tune_decoding(
 def levels_to_try(
     module: SegmentationModule, typical_area: float, sizes: bool = False
 ) -> list[Any]:
-    """The module's decode settings with each threshold, and smallest size, that tuning tries."""
+    """The module's decode settings with each threshold that tuning tries.
+
+    With `sizes`, each also with the two smallest of the smallest sizes that it tries. The others
+    suit fields in which all objects have the typical size, and images are not all like that.
+    """
     candidates = module.method.candidates(module.decode_settings, typical_area)
-    smallest = {one.min_size for one in candidates} if sizes else {module.decode_settings.min_size}
+    tried = sorted({one.min_size for one in candidates})[:2]
+    smallest = tried if sizes else [module.decode_settings.min_size]
     return [
         module.decode_settings.model_copy(update={"threshold": threshold, "min_size": size})
         for threshold in sorted({candidate.threshold for candidate in candidates})
-        for size in sorted(smallest)
+        for size in smallest
     ]
 
 
