@@ -16,6 +16,8 @@ from sparcell.core.image import Image
 from sparcell.io import open_image, write_image
 from sparcell.prediction import predict_instances
 from sparcell.prediction.settings import PredictSettings
+from sparcell.prediction.tiling.rescale import rescaled
+from sparcell.prediction.tiling.tiles import cut_plane
 
 
 def test_arrays_and_files_give_the_same(tmp_path: Path) -> None:
@@ -96,6 +98,23 @@ def test_tiles_of_images_by_width_and_object(
     image = Image(np.broadcast_to(np.uint8(0), (8192, width)), "YX")
     grids, halo = predict_instances.plan_tiles(image, image, model, PredictSettings(tile=tile))
     assert (grids[0][1], grids[1][1], halo) == expected
+
+
+def test_resized_images_share_few_sizes_of_windows() -> None:
+    def edges(multiple: int, sizes: range, **other: int) -> set[int]:
+        model = bright_model(multiple=multiple, **other)
+        found = set()
+        for size in sizes:
+            image = Image(np.broadcast_to(np.uint8(0), (256, 256)), "YX")
+            network_image = rescaled(image, size / 256)
+            grids, _ = predict_instances.plan_tiles(image, network_image, model, PredictSettings())
+            found |= {cut.size for cut in cut_plane(network_image.shape, grids)}
+        return found
+
+    assert edges(64, range(300, 640, 20)) == {384, 512, 640}
+    assert edges(64, range(256, 257)) == {256}
+    # A network that takes one size of window gets that.
+    assert edges(96, range(200, 240, 20), window=96) == {288}
 
 
 def test_channel_and_diameter_are_keywords() -> None:

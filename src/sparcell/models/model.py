@@ -46,6 +46,8 @@ OBJECTS = {
     "particles-light": ("particle", "particles"),
 }
 """What models of these names find; other recipes learn any objects."""
+COARSER = 2
+"""Multiple of the edges of windows of resized images, over that of others."""
 PARTS = ("rdf.yaml", "model.onnx", "sparcell.json", "golden_input.npy", "golden_output.npy")
 
 
@@ -247,11 +249,16 @@ class Model:
             return settings.measure(image, plane)
         return Scaling.measure(image, settings, plane)
 
-    def grid(self, tile: int, context: int) -> tuple[int, int, int]:
-        """Multiple, largest core and context of windows that the network takes, px."""
+    def grid(self, tile: int, context: int, resized: bool = False) -> tuple[int, int, int]:
+        """Multiple, largest core and context of windows that the network takes, px.
+
+        Images of one folder that are `resized` differ in size. The network is compiled for each
+        size of window, so there are fewer sizes of these.
+        """
         limit = self.spec.layout and self.spec.layout.largest
         if not limit:
-            return self.spec.multiple, tile, context
+            coarser = COARSER if resized and not self.spec.window else 1
+            return coarser * self.spec.multiple, tile, context
         context = min(context, limit // 4)
         return 1, min(tile, limit - 2 * context), context
 

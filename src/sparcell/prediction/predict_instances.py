@@ -321,7 +321,7 @@ def plan_tiles(
         rows = min(max(rows, 2 * halo), columns)
     # Where the image is shrunk for the network, a band of tiles stays the same part of it.
     vertical, horizontal = (
-        model.grid(min(tile, max(int(tile * factor), 2 * halo)), CONTEXT)
+        model.grid(min(tile, max(int(tile * factor), 2 * halo)), CONTEXT, factor != 1)
         for tile in (rows, columns)
     )
     for cut in cut_plane(network_image.shape, (vertical, horizontal)):
