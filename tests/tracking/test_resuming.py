@@ -172,6 +172,16 @@ def test_a_movie_that_changed_is_tracked_again(movies, tmp_path):
     assert set(found.tracks["movie"]) == {"b", "c"}
 
 
+def test_another_version_begins_anew(movies, tmp_path, caplog, monkeypatch):
+    out = tmp_path / "killed"
+    kill_in_third_movie(movies, out)
+    monkeypatch.setattr("sparcell.__version__", "9.9.9")
+    sparcell.track(movies, out, interval="1h", resume=True)
+    assert f"another version of Sparcell began {out}" in caplog.text
+    assert "tracked already" not in caplog.text
+    assert not (out / "unfinished").exists()
+
+
 def test_without_resume_a_run_begins_anew(movies, tmp_path, caplog):
     out = tmp_path / "killed"
     kill_in_third_movie(movies, out)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import sparcell
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file, write_json
 from sparcell.tracking.kept_frames import KeptFrames
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SETTINGS, TEXTS = "settings.json", "texts"
+SETTINGS, TEXTS, VERSION = "settings.json", "texts", "sparcell"
 
 
 class Unfinished:
@@ -35,7 +36,7 @@ class Unfinished:
     settings : mapping
         Everything that changes results besides the files of a movie.
     resume : bool
-        Keep the tables of an earlier run with the same settings; else begin anew.
+        Keep the tables of an earlier run with the same settings and version; else begin anew.
 
     Raises
     ------
@@ -45,14 +46,17 @@ class Unfinished:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
         self._folder = folder / UNFINISHED
-        path = self._folder / SETTINGS
+        path, version = self._folder / SETTINGS, {VERSION: sparcell.__version__}
         if path.exists() and resume:
-            _check_settings(path, settings)
-            return
-        if self._folder.exists():
+            before = json.loads(path.read_text("utf8"))
+            if before.get(VERSION) == sparcell.__version__:
+                _check_settings(folder, before, settings)
+                return
+            logger.warning(f"another version of Sparcell began {folder}, so it begins anew")
+        elif self._folder.exists():
             logger.info(f"{folder} has an unfinished run, which begins anew; see `resume`")
-            shutil.rmtree(self._folder)
-        write_json(path, dict(settings))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        write_json(path, dict(settings) | version)
 
     def save(self, name: str, files: str, tables: Mapping[str, DataFrame]) -> None:
         """Keep the tables of a movie that was made from `files`; see `fingerprint`."""
@@ -123,13 +127,11 @@ def fingerprint(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    before = json.loads(path.read_text("utf8"))
+def _check_settings(folder: Path, before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         if before.get(name) != value:
             raise InputError(
-                f"a run in {path.parent.parent} that began with {name} = {before.get(name)}, not "
-                f"{value}",
+                f"a run in {folder} that began with {name} = {before.get(name)}, not {value}",
                 "the options of the run that is resumed",
                 "give the same options, or leave out `resume` to begin anew",
             )
