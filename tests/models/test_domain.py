@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from sparcell.measurement.image_features import OF_IMAGE
+from sparcell.measurement.image_features import FILL, OF_IMAGE
 from sparcell.models import ModelSpec, Normalise
-from sparcell.models.domain import BETWEEN_LABS, FEATURES, Domain
+from sparcell.models.domain import BETWEEN_LABS, FEATURES, MARGIN, Domain
 
 
 def images(count: int, seed: int = 0) -> list[dict[str, float]]:
@@ -45,6 +45,21 @@ def test_less_noise_does_no_harm() -> None:
     assert domain.judge(clean).distance == pytest.approx(
         domain.judge(dict.fromkeys(FEATURES, 1.0) | {"noise": domain.centre["noise"]}).distance
     )
+
+
+def test_hollow_objects_are_of_another_kind() -> None:
+    # A third of the images at 0.6, the others at 0.8: the limit is MARGIN times as far as these.
+    filled = [one | {FILL: 0.6 + 0.2 * (n % 3 > 0)} for n, one in enumerate(images(51))]
+    domain = Domain.of(filled)
+    least = 0.8 - MARGIN * 0.2
+    assert domain is not None and domain.fill == (0.8, pytest.approx(least))
+    centre = dict(domain.centre)
+    near, far = (domain.judge(centre | {FILL: least + off}) for off in (0.01, -0.01))
+    assert near == domain.judge(centre) and near.fits
+    assert not far.fits and min(far.deviations, key=lambda n: far.deviations[n]) == FILL
+    # A model of hollow objects says nothing about them.
+    hollow = Domain.of([image | {FILL: -0.1} for image in images(50)])
+    assert hollow is not None and hollow.fill is None
 
 
 def test_few_images_are_no_narrow_domain() -> None:

@@ -17,6 +17,10 @@ from sparcell.core.labels import Labels
 OF_IMAGE = ("background", "noise", "fine_texture", "coarse_texture", "object_share")
 OF_OBJECTS = ("contrast", "outline_contrast", "raggedness", "shading")
 """Names of the features of any image, and of those that need `ENOUGH` objects."""
+FILL = "fill"
+"""Name of a further feature of objects, which is low where they are rings or parts of rings."""
+DARK_PART, FEWEST_SAMPLED = 0.2, 10
+"""Share of an object's pixels that are compared with their mean, and fewest pixels of an object."""
 ENOUGH = 3
 """Fewest objects for features of objects."""
 SAMPLE = 1 << 14
@@ -79,6 +83,11 @@ def image_features(regions: Sequence[LabelledRegion], reach: int) -> dict[str, f
         - raggedness: length of all outlines over that of squares of the same areas;
         - shading: log10 of how far the 5th percentile of the background lies below its median,
           in units of the objects' contrast, plus 0.03.
+
+        and, where objects are large enough:
+
+        - fill: the contrast that four fifths of an object's pixels reach, in units of its mean
+          contrast; the median of the objects. 1 where they are even, near 0 where they are hollow.
     """
     grey = [_grey(region.pixels) for region in regions]
     labels = [region.labels for region in regions]
@@ -111,6 +120,8 @@ def image_features(regions: Sequence[LabelledRegion], reach: int) -> dict[str, f
     bottom, ground = _quantiles(background, (0.05, 0.5))
     objects = float(pixels[inside].mean())
     share = inside.mean()
+    contrasts = (pixels[inside] - ground) * np.sign(objects - ground)
+    fill = _fill(contrasts, _on_grid(labels, step)[inside])
     correlation = (objects - background.mean()) * np.sqrt(share * (1 - share)) / spread
     contrast = abs(objects - ground) + 1e-6 * spread
     return found | {
@@ -118,6 +129,7 @@ def image_features(regions: Sequence[LabelledRegion], reach: int) -> dict[str, f
         "outline_contrast": _logit(_brighter_inside(grey, labels, reach, step)),
         "raggedness": _outline_length(labels, finer) / float(4 * np.sqrt(areas).sum()),
         "shading": float(np.log10(min((ground - bottom) / contrast, 10) + 0.03)),
+        **({} if fill is None else {FILL: fill}),
     }
 
 
@@ -184,6 +196,18 @@ def _brighter_inside(
             brighter += int((leaving & ~rising).sum() + (entering & rising).sum())
             pairs += int(leaving.sum() + entering.sum())
     return brighter / pairs if pairs else 0.5
+
+
+def _fill(contrasts: NDArray[np.float32], ids: Labels) -> float | None:
+    """Contrast of the dim pixels of objects over that of all; the median of the objects."""
+    order = np.lexsort((contrasts, ids))
+    contrasts, ids = contrasts[order], ids[order]
+    first = np.flatnonzero(np.diff(ids, prepend=0))
+    count = np.diff(first, append=len(ids))
+    mean = np.add.reduceat(contrasts, first) / count
+    dim = contrasts[first + (DARK_PART * count).astype(int)]
+    known = (count >= FEWEST_SAMPLED) & (mean > 0)
+    return float(np.median(dim[known] / mean[known])) if known.any() else None
 
 
 def _outline_length(labels: Sequence[Labels], step: int) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.measurement.image_features import OF_IMAGE, OF_OBJECTS
+from sparcell.measurement.image_features import FILL, OF_IMAGE, OF_OBJECTS
 
 FEATURES = OF_IMAGE + OF_OBJECTS
 BETWEEN_LABS = {
@@ -38,6 +38,8 @@ LEAST_LIMIT = 0.8
 """Smallest 99th percentile; few training images are closer to their centre than others are."""
 DARK, BRIGHT = 0.2, 0.5
 """Feature `background` up to which a background is dark, and from which it is bright."""
+FILL_AT_LIMIT = 3.0
+"""Deviation of the feature `FILL` that is given to its limit."""
 SIZE_PERCENTILES = (1, 99)
 """Of the images' median diameters: sizes that the model knows."""
 DIAMETER = "diameter"
@@ -83,6 +85,11 @@ class Domain(BaseModel):
     diameters: tuple[float, float] | None = Field(
         None, description="smallest and largest median diameter of an image's objects, px"
     )
+    fill: tuple[float, float] | None = Field(
+        None,
+        description="how evenly objects are filled: the median of the images, and the least that "
+        "fits; None where objects are not",
+    )
 
     @property
     def has_bright_objects(self) -> bool:
@@ -123,6 +130,11 @@ class Domain(BaseModel):
         if diameters:
             low, high = np.percentile(diameters, SIZE_PERCENTILES)
             limits["diameters"] = (round(float(low), 1), round(float(high), 1))
+        fills = [image[FILL] for image in whole if FILL in image]
+        if fills:
+            typical, least = np.percentile(fills, (50, 1))
+            if (limit := typical - MARGIN * (typical - least)) > 0:
+                limits["fill"] = (round(float(typical), 4), round(float(limit), 4))
         return draft.model_copy(update=limits)
 
     def judge(self, features: Mapping[str, float]) -> DomainFit:
@@ -136,11 +148,16 @@ class Domain(BaseModel):
         whole = all(name in features for name in FEATURES)
         names, limit = (FEATURES, self.limit) if whole else (OF_IMAGE, self.limit_of_image)
         spread = np.sqrt(np.diag(self.covariance))
-        deviations = self._deviations(features, names) / spread[: len(names)]
-        return DomainFit(
-            self._distance(features, names) / limit,
-            dict(zip(names, deviations.round(2).tolist(), strict=True)),
-        )
+        off = self._deviations(features, names) / spread[: len(names)]
+        distance = self._distance(features, names) / limit
+        deviations = dict(zip(names, off.round(2).tolist(), strict=True))
+        if self.fill is not None and features.get(FILL, np.inf) < self.fill[1]:
+            # Halos of phase contrast are like nuclei in all other features.
+            typical, least = self.fill
+            missing = (typical - features[FILL]) / (typical - least)
+            distance = max(distance, missing)
+            deviations[FILL] = round(-FILL_AT_LIMIT * missing, 2)
+        return DomainFit(distance, deviations)
 
     def _deviations(
         self, features: Mapping[str, float], names: Sequence[str]

@@ -31,6 +31,7 @@ WORDS = {
     ("outline_contrast", -1): "outlines do not follow the edges of bright objects",
     ("raggedness", 1): "outlines are ragged",
     ("raggedness", -1): "outlines are smoother",
+    ("fill", -1): "objects are hollow, as halos are",
     ("shading", 1): "objects have dark rims or uneven background",
     ("shading", -1): "the background is more even",
 }
