@@ -1,10 +1,11 @@
 """Add the statistics of its training images to a model that has none.
 
-    python benchmarks/add_domain.py MODEL.zip DATASET [DATASET ...] -o NEW.zip
+    python benchmarks/add_domain.py MODEL.zip DATASET [DATASET ...] -o NEW.zip [--fill]
 
 `sparcell train` adds them by itself. MODEL.zip is a model of Sparcell from before, or an exported
 one, and the DATASETs have the images of its training and validation, as `split.csv` says. All other
-files of the package stay as they are, so what the model finds does, too.
+files of the package stay as they are, so what the model finds does, too. With --fill, statistics
+that the model has stay, and only how objects are filled is added.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.zip")
     parser.add_argument("datasets", type=Path, nargs="+", metavar="DATASET")
     parser.add_argument("-o", type=Path, required=True, metavar="NEW.zip")
+    parser.add_argument("--fill", action="store_true")
     options = parser.parse_args()
     model = load_model(options.model)
     samples = [
@@ -38,6 +40,8 @@ def main() -> None:
     domain = measure_domain(model, planes)
     if domain is None:
         raise SystemExit("the model finds too few objects in these images")
+    if options.fill and model.spec.domain is not None:
+        domain = model.spec.domain.model_copy(update={"fill": domain.fill})
     with zipfile.ZipFile(options.model) as package:
         parts = {name: package.read(name) for name in package.namelist()}
     spec = model.spec.model_copy(update={"domain": domain})

@@ -2,14 +2,16 @@
 
     python benchmarks/nuclei_sources.py DATA OUT
 
-DATA is the folder of all data sets. OUT gets three dataset folders to learn from:
+DATA is the folder of all data sets. OUT gets dataset folders to learn from:
 
 - aits-reduced: the fields of aits-u2os-nuclei at a half and a third of their size, so that a
   network sees nuclei of every size. Splits stay as they are; test fields are left out.
 - simulated: nuclei of the simulator, 8 to 80 px wide, crowded, in and out of focus.
 - embryo-slices: planes of the mouse embryo of stacks-3d, which have light from other planes.
+- enlarged: fields of dsb2018-fluo with small nuclei, enlarged as `predict` enlarges them, and the
+  training fields with large nuclei once more, as they are and enlarged.
 
-A fourth, other-laboratories, is for judging alone. Its column image_type names the source: planes
+Another, other-laboratories, is for judging alone. Its column image_type names the source: planes
 of cells3d (stacks-3d), Hoechst of celldetective, simulated HL60 nuclei of the Cell Tracking
 Challenge, and nuclear stains of dc16. Licences of the last three allow no weights made of them.
 """
@@ -26,14 +28,21 @@ from numpy.typing import NDArray
 from sparcell.core.dataset import Dataset
 from sparcell.core.labels import Labels
 from sparcell.io import open_image, open_sample, write_image
+from sparcell.measurement.counts import median_diameter
+from sparcell.prediction.found_size import LARGEST_FACTOR, SMALL
+from sparcell.prediction.tiling.rescale import resized
 from sparcell.simulation import SimulationSettings, simulate_field
 
 DIAMETERS = (8, 12, 16, 20, 30, 45, 60, 80)
 """Mean diameters of simulated nuclei, px."""
 FIELDS = 6
-"""Simulated fields of each diameter, one of them for validation."""
+"""Simulated fields of each diameter, one of them for validation; of large nuclei twice as many."""
 EVERY = 3
 """Of the planes of the embryo, one in so many is taken."""
+ENLARGED_TO = 22.8
+"""Diameter to which `predict` enlarges small nuclei for the model, px."""
+LARGE_NUCLEI, LARGER = 28.0, 1.7
+"""Median diameter of large nuclei, px, and the factor by which they are enlarged, too."""
 SMALLEST = 30
 """Pixels of the smallest part of an object that a slice or a reduced field keeps."""
 
@@ -58,6 +67,7 @@ def main() -> None:
     write_reduced(data / "aits-u2os-nuclei", out / "aits-reduced")
     write_simulated(out / "simulated")
     write_slices(data / "stacks-3d", out / "embryo-slices")
+    write_enlarged(data / "dsb2018-fluo", out / "enlarged")
     write_others(data, out / "other-laboratories")
 
 
@@ -82,7 +92,7 @@ def write_simulated(out: Path) -> None:
     rng = np.random.default_rng(17)
     rows = []
     for diameter in DIAMETERS:
-        for number in range(FIELDS):
+        for number in range(FIELDS if diameter < LARGE_NUCLEI else 2 * FIELDS):
             edge = int(np.clip(12 * diameter, 160, 512))
             covered = rng.uniform(0.05, 0.4)
             settings = SimulationSettings(
@@ -118,6 +128,31 @@ def write_slices(source: Path, out: Path) -> None:
         name = f"embryo16_{number:02d}"
         write_field(out, name, image.read(plane=plane)[0].astype(np.uint16), labels)
         rows.append({"name": name, "split": "train"})
+    write_split(out, rows)
+
+
+def write_enlarged(source: Path, out: Path) -> None:
+    """Write fields with small nuclei enlarged, and those with large nuclei once more."""
+    rows = []
+    for sample in Dataset.open(source).where(split=["train", "val"]).samples:
+        image, labels = open_sample(sample), open_sample(sample, "labels").read_labels()
+        diameter = median_diameter(np.bincount(labels.ravel())[1:])
+        factors: tuple[float, ...] = ()
+        if diameter < SMALL * ENLARGED_TO and LARGEST_FACTOR * diameter > ENLARGED_TO:
+            factors = (ENLARGED_TO / diameter,)
+        elif diameter >= LARGE_NUCLEI and sample.split == "train":
+            factors = (1, LARGER)
+        for factor in factors:
+            name = f"{sample.name}_{factor:.1f}"
+            height, width = (round(edge * factor) for edge in image.shape)
+            # The pixel in whose area the middle of each new one lies.
+            y, x = (
+                ((np.arange(new) + 0.5) * old / new).astype(int)
+                for new, old in zip((height, width), image.shape, strict=True)
+            )
+            pixels = resized(image, (height, width)).read()[0]
+            write_field(out, name, np.rint(pixels).astype(np.uint8), labels[y[:, None], x])
+            rows.append({"name": name, "split": sample.split})
     write_split(out, rows)
 
 

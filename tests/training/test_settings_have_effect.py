@@ -70,6 +70,7 @@ FAMILIES = {
 OTHERS = {
     "salomon2023/mixed": ["network.filters=4", "data.where={}", "method.loss=dice-bce"],
     "bundled/nuclei": UNET,
+    "bundled/nuclei-texture": UNET,
     "bonte2023/cells-imagenet-1": UNET,
     "bonte2023/nuclei-dapi": UNET,
     "bonte2023/nuclei-imagenet-1": UNET,

@@ -7,7 +7,11 @@ from bases.scenes import ellipses
 from scipy import ndimage
 
 from sparcell.training.data.crops import change_specimen
-from sparcell.training.data.specimen_light import change_texture, draw_cytoplasm
+from sparcell.training.data.specimen_light import (
+    change_brightness,
+    change_texture,
+    draw_cytoplasm,
+)
 from sparcell.training.recipe_parts import Augment
 
 SHAPE = (96, 96)
@@ -33,7 +37,7 @@ def test_cytoplasm_of_a_field_without_nuclei_is_that_of_cells_out_of_focus() -> 
 def test_texture_changes_objects_and_leaves_the_background() -> None:
     image = np.full((2, *SHAPE), -1, np.float32)
     image[:, 20:60, 20:60] = 0.5
-    changed = change_texture(image, 0.5, np.random.default_rng(0))
+    changed = change_texture(image, None, 0.5, np.random.default_rng(0))
     np.testing.assert_array_equal(changed[image == -1], -1)
     factors = (changed[image > 0] + 1) / 1.5
     assert (factors > 0).all() and 0.01 < np.log(factors).std() < 0.7
@@ -49,3 +53,56 @@ def test_half_of_the_crops_are_changed_by_each() -> None:
         assert 0.38 < np.mean(changed) < 0.62
     both = Augment(texture=0.0, cytoplasm=0.5)
     assert change_specimen(image, None, both, rng) is image
+
+
+def correlation_length(image: np.ndarray) -> float:
+    """Distance at which the logarithm of a texture is correlated by 0.5, px."""
+    values = np.log(image + 1)
+    values -= values.mean()
+    along = [(values[:, :-lag] * values[:, lag:]).mean() for lag in range(1, 40)]
+    return float(np.argmax(np.array(along) < 0.5 * values.var()))
+
+
+def test_large_nuclei_get_coarser_textures() -> None:
+    image, large = np.zeros((1, 192, 192), np.float32), np.zeros((192, 192), np.int32)
+    large[20:100, 20:100] = 1
+    small = np.zeros_like(large)
+    small[20:40, 20:40] = 1
+    lengths = [
+        np.mean(
+            [
+                correlation_length(change_texture(image, labels, 0.5, np.random.default_rng(n))[0])
+                for n in range(40)
+            ]
+        )
+        for labels in (small, large)
+    ]
+    assert lengths[1] > 1.3 * lengths[0]
+
+
+def test_each_nucleus_is_dimmed_by_its_own_factor() -> None:
+    labels = np.zeros(SHAPE, np.int32)
+    labels[10:30, 10:30], labels[10:30, 60:80], labels[60:80, 40:60] = 1, 2, 4
+    image = np.full((1, *SHAPE), -1, np.float32)
+    image[:, labels > 0] = 1
+    changed = change_brightness(image, labels, 6, np.random.default_rng(3))
+    np.testing.assert_array_equal(changed[image == -1], -1)
+    # Within a nucleus, the factor is the same; the blur reaches 2 px inside.
+    middles = [
+        (changed[0, y : y + 12, x : x + 12] + 1) / 2 for y, x in ((14, 14), (14, 64), (64, 44))
+    ]
+    factors = [float(part.mean()) for part in middles]
+    assert all(np.ptp(part) < 0.02 for part in middles)
+    assert all(1 / 6 - 0.01 <= factor <= 1 for factor in factors)
+    assert len({round(factor, 3) for factor in factors}) == 3
+    assert change_brightness(image, 0 * labels, 6, np.random.default_rng(0)) is image
+
+
+def test_a_quarter_of_the_crops_is_dimmed() -> None:
+    labels = ellipses(1, SHAPE, 5)
+    image = np.where(labels > 0, 0.2, -1).astype(np.float32)[None]
+    rng = np.random.default_rng(2)
+    dimmed = Augment(dimming=6)
+    changed = [change_specimen(image, labels, dimmed, rng) is not image for _ in range(200)]
+    assert 0.15 < np.mean(changed) < 0.36
+    assert change_specimen(image, None, dimmed, rng) is image

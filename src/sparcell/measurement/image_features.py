@@ -19,8 +19,9 @@ OF_OBJECTS = ("contrast", "outline_contrast", "raggedness", "shading")
 """Names of the features of any image, and of those that need `ENOUGH` objects."""
 FILL = "fill"
 """Name of a further feature of objects, which is low where they are rings or parts of rings."""
-DARK_PART, FEWEST_SAMPLED = 0.2, 10
-"""Share of an object's pixels that are compared with their mean, and fewest pixels of an object."""
+DARK_PART, FEWEST_SAMPLED, SMALLEST_FILLED = 0.2, 10, 200
+"""Share of an object's pixels that are compared with their mean, fewest pixels of the sample in an
+object, and the smallest object, px: in smaller ones, blur alone makes most pixels dim."""
 ENOUGH = 3
 """Fewest objects for features of objects."""
 SAMPLE = 1 << 14
@@ -121,7 +122,7 @@ def image_features(regions: Sequence[LabelledRegion], reach: int) -> dict[str, f
     objects = float(pixels[inside].mean())
     share = inside.mean()
     contrasts = (pixels[inside] - ground) * np.sign(objects - ground)
-    fill = _fill(contrasts, _on_grid(labels, step)[inside])
+    fill = _fill(contrasts, _on_grid(labels, step)[inside], step)
     correlation = (objects - background.mean()) * np.sqrt(share * (1 - share)) / spread
     contrast = abs(objects - ground) + 1e-6 * spread
     return found | {
@@ -198,7 +199,7 @@ def _brighter_inside(
     return brighter / pairs if pairs else 0.5
 
 
-def _fill(contrasts: NDArray[np.float32], ids: Labels) -> float | None:
+def _fill(contrasts: NDArray[np.float32], ids: Labels, step: int) -> float | None:
     """Contrast of the dim pixels of objects over that of all; the median of the objects."""
     order = np.lexsort((contrasts, ids))
     contrasts, ids = contrasts[order], ids[order]
@@ -206,7 +207,7 @@ def _fill(contrasts: NDArray[np.float32], ids: Labels) -> float | None:
     count = np.diff(first, append=len(ids))
     mean = np.add.reduceat(contrasts, first) / count
     dim = contrasts[first + (DARK_PART * count).astype(int)]
-    known = (count >= FEWEST_SAMPLED) & (mean > 0)
+    known = (count >= max(FEWEST_SAMPLED, SMALLEST_FILLED / step**2)) & (mean > 0)
     return float(np.median(dim[known] / mean[known])) if known.any() else None
 
 

@@ -132,7 +132,14 @@ class Augment(Part):
         ge=0,
         lt=1,
         description="largest SD of the logarithm of a random texture, by which contrast with the "
-        "background (-1) is multiplied, in half of the crops",
+        "background (-1) is multiplied, in half of the crops; objects of 40 px and more get "
+        "coarser and stronger ones",
+    )
+    dimming: float = Field(
+        1.0,
+        ge=1,
+        description="largest factor by which the contrast of each labelled object with the "
+        "background (-1) is divided, in a quarter of the crops",
     )
     empty: float = Field(
         0.0,
