@@ -177,7 +177,7 @@ def _plan_jobs(
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done with each movie or well: masks are repaired, cells tracked, tables made."""
+    """How each movie or well is worked on: masks repaired, cells tracked, tables made."""
 
     source: Path
     pictures: Mapping[str, Image]
