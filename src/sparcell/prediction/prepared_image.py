@@ -191,7 +191,7 @@ def _other_channels(image: Image, wanted: int) -> InputError:
     chosen = ", ".join(full) if len(full) == wanted else "NUMBER"
     fix = f"add `channel={chosen}`" if count > wanted else "use a model of as many channels"
     return InputError(
-        f"{count} channels ({', '.join(image.channels)}) in {image.source}",
+        f"{counted(count, 'channel')} ({', '.join(image.channels)}) in {image.source}",
         f"{wanted}, as the model was trained on",
         fix,
         f"{image.source} has {counted(count, 'channel')}: {listed}. "
