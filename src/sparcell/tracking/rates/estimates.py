@@ -90,6 +90,9 @@ def resample(
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < resamples / 2:
         return Estimate(value, np.nan, np.nan, "no interval: too few events")
+    # Draws that do not differ are no proof that other families would not.
+    if np.allclose(drawn, value, rtol=1e-9, atol=1e-12):
+        return Estimate(value, np.nan, np.nan, "no interval: all families are alike")
     widened = np.sqrt(count / (count - 1)) * special.stdtrit(count - 1, (1 + LEVEL) / 2)
     left_out = statistic(np.ones((families, families)) - np.eye(families))
     tails = _corrected_tails(float(widened), value, drawn, left_out)
@@ -142,7 +145,7 @@ def doubling_time(rate: Estimate) -> Estimate:
     Not known where there is no growth.
     """
     if not rate.value > 0:
-        return unknown(rate.note or ("no growth" if np.isfinite(rate.value) else ""))
+        return unknown("no growth" if np.isfinite(rate.value) else rate.note)
     low, high = (np.log(2) / one if one > 0 else np.inf for one in (rate.high, rate.low))
     if np.isnan(rate.low):
         low = high = np.nan

@@ -15,6 +15,7 @@ from sparcell.tracking.rates.lives import Lives
 Floats = NDArray[np.float64]
 
 FEWEST_TIMES = 3
+FEWEST_CYCLES = 5
 MOST_OPEN = 0.1
 """Share of cycles that may be open when the longest one ends."""
 CYCLE_RESAMPLES = 300
@@ -148,8 +149,10 @@ def growth_by_cycles(lives: Lives) -> Estimate:
 
 def _of_cycles(lives: Lives, value: Callable[[CycleCurve], float], reason: str) -> Estimate:
     born = newborn(lives)
-    if not (born & lives.divided).any():
-        return unknown("no cell was seen from birth to division")
+    complete = int((born & lives.divided).sum())
+    if complete < FEWEST_CYCLES:
+        seen = f"{complete or 'no'} cell{'' if complete == 1 else 's'} seen from birth to division"
+        return unknown(f"{seen}, {FEWEST_CYCLES} are needed")
     ages, divided, died = lives.watched[born].round(6), lives.divided[born], lives.death_share[born]
     family = lives.family[born]
 
