@@ -110,7 +110,9 @@ def wells_of(movies: DataFrame) -> list[Group]:
 
 def conditions_of(movies: DataFrame) -> list[Group]:
     """Group movies by condition; all of several wells where there is none."""
-    known = movies["condition"].fillna("").astype(str) if "condition" in movies else None
+    known = (
+        movies["condition"].astype(object).fillna("").astype(str) if "condition" in movies else None
+    )
     if known is not None and (known != "").any():
         parts = movies[known != ""].groupby("condition", sort=False)["movie"]
         return [Group("condition", str(name), tuple(part)) for name, part in parts]

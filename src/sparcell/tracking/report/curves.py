@@ -110,7 +110,7 @@ def draw_shifts(found: Tracks) -> list[Figure]:
     """Draw where the picture of each movie was, frame by frame; uncertain shifts are marked."""
     shifts = found.shifts
     named = ["movie", "tile"] if "tile" in shifts else ["movie"]
-    parts = list(shifts.fillna({"tile": ""}).groupby(named, sort=False))
+    parts = list(shifts.astype({"tile": object}).fillna({"tile": ""}).groupby(named, sort=False))
     parts.sort(key=lambda one: int(one[1]["certain"].sum() - len(one[1])))
     figures = []
     y_colour, x_colour = SERIES[0].css, SERIES[1].css
