@@ -109,8 +109,11 @@ def _add_fit(chart: Chart, curves: list[Curve], row: Series[Any], colour: str) -
 def draw_shifts(found: Tracks) -> list[Figure]:
     """Draw where the picture of each movie was, frame by frame; uncertain shifts are marked."""
     shifts = found.shifts
-    named = ["movie", "tile"] if "tile" in shifts else ["movie"]
-    parts = list(shifts.astype({"tile": object}).fillna({"tile": ""}).groupby(named, sort=False))
+    named = ["movie"]
+    if "tile" in shifts:
+        named.append("tile")
+        shifts = shifts.assign(tile=shifts["tile"].astype(object).fillna(""))
+    parts = list(shifts.groupby(named, sort=False))
     parts.sort(key=lambda one: int(one[1]["certain"].sum() - len(one[1])))
     figures = []
     y_colour, x_colour = SERIES[0].css, SERIES[1].css
