@@ -44,7 +44,7 @@ class KeptFrames:
         what : {"objects", "pairs", "gaps"}, perhaps with an addition
             Name of these arrays.
         number : int
-            Of the frame, from 0; frames are asked for one after the other.
+            Of the frame, from 0; frames are requested in their order.
         make : callable
             Makes the arrays. They have the same names in all frames, and differ in their first axis
             alone.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sparcell.tracking.linking import Links
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 SURE = 2.0
 """Margin of a link, in log-odds, from which it is an example."""
@@ -69,21 +70,19 @@ def learn_links(objects: MovieObjects, examples: Examples, links: Links) -> Floa
     pairs = examples.pairs()
     sure = links.margin >= SURE
     alone = sure & ~links.is_division
-    taken = np.isin(_keys(objects, pairs.first, pairs.second),
-                    _keys(objects, links.first[alone], links.second[alone]))  # fmt: skip
+    keys = _keys(objects, pairs.first, pairs.second)
+    taken = np.isin(keys, _keys(objects, links.first[alone], links.second[alone]))
     # Rivals share an object with a sure link. A mother goes on as each of her daughters.
     used = np.zeros((2, len(objects)), np.bool_)
     used[0, links.first[sure]] = used[1, links.second[sure]] = True
-    daughters = np.isin(
-        _keys(objects, pairs.first, pairs.second),
-        _keys(objects, links.first[links.is_division], links.second[links.is_division]),
-    )
+    divided = links.is_division
+    daughters = np.isin(keys, _keys(objects, links.first[divided], links.second[divided]))
     rivals = (used[0, pairs.first] | used[1, pairs.second]) & ~daughters
     some = taken | rivals
     return _fit(link_features(objects, pairs.take(some)), taken[some], LINK)
 
 
-def _keys(objects: MovieObjects, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+def _keys(objects: MovieObjects, first: Integers, second: Integers) -> Integers:
     """Each pair as one number."""
     return np.asarray(first * len(objects) + second)
 

@@ -1,4 +1,4 @@
-"""Fields with small objects, enlarged to the size that a model knows, as `predict` does."""
+"""Fields with small objects, enlarged to the size that a model knows; `predict` enlarges less."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def enlarge(field: TrainingField, diameter: float) -> TrainingField:
     """Enlarge a field whose objects are small, so that their median diameter is `diameter`.
 
-    The rule is that of `sparcell.prediction.found_size`, with the true sizes: the median diameter
+    Fields are chosen as by `sparcell.prediction.found_size`, by true sizes: the median diameter
     is below 0.7 of `diameter`, and not below a quarter of it; there are five objects or more.
 
     Parameters
