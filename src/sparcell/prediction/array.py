@@ -9,7 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from sparcell.core.image import Image
@@ -20,12 +19,11 @@ from sparcell.models.model import Model
 from sparcell.models.model_cache import MODELS
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.colour_images import name_colours
-from sparcell.prediction.domain_check import judge_image
 from sparcell.prediction.empty_images import warn_empty
-from sparcell.prediction.found_size import predict_in_size
+from sparcell.prediction.find_in_memory import find_in_memory
 from sparcell.prediction.loaded_model import LoadedModel
 from sparcell.prediction.misfit_warning import warn_misfits
-from sparcell.prediction.predict_instances import label_axes, predict_planes
+from sparcell.prediction.predict_instances import label_axes
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import DEFAULTS, PredictSettings
 from sparcell.prediction.size import Scale
@@ -167,28 +165,9 @@ def predict_array(
     prepared = PreparedImage.of(image, loaded, settings)
     for plane in prepared.blank:
         logger.warning(f"time point {plane.t}, depth {plane.z} is constant and was skipped")
-    labels = np.zeros(
-        [prepared.image.size(letter) for letter in label_axes(prepared.image)], np.int32
-    )
-    letters, threads = label_axes(prepared.image), threads or usable_cores()
-    tables: list[pd.DataFrame] = []
-
-    def find(resized: PreparedImage) -> pd.DataFrame:
-        labels[:] = 0
-        tables.append(predict_planes(resized, labels, resized.image.source, threads))
-        return tables[-1]
-
-    fits: dict[Scale, DomainFit | None] = {}
-
-    def judge(resized: PreparedImage) -> DomainFit | None:
-        if resized.scale not in fits:
-            fits[resized.scale] = judge_image(resized, Image(labels, letters))
-        return fits[resized.scale]
-
-    prepared = predict_in_size(prepared, find, judge)
+    labels, table, prepared, fit = find_in_memory(prepared, threads or usable_cores())
     if prepared.empty:
         warn_empty([prepared.image.source])
-    fit = judge(prepared)
     if fit is not None:
         warn_misfits({prepared.image.source: fit}, model)
-    return Prediction(labels, tables[-1], prepared.scale, fit)
+    return Prediction(labels, table, prepared.scale, fit)

@@ -145,7 +145,7 @@ def _predict_in_blocks(runtime_spec: RuntimeSpec, item: Item, client: Any) -> Ou
         began = time.perf_counter()
         prepared = PreparedImage.of(item.open(), loaded, item.settings)
         task = task_of(loaded.model)
-        task.predict_in_blocks(prepared, item, runtime_spec, client)
+        prepared = task.predict_in_blocks(prepared, item, runtime_spec, client)
         draw_item(task, item, prepared.image)
         return Outcome.of(prepared, item, began)
     except ClusterLost:

@@ -43,6 +43,7 @@ from sparcell.prediction.predict_instances import predict_instances
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
 from sparcell.prediction.size import warn_if_far
+from sparcell.prediction.size_by_windows import in_size_of_windows
 from sparcell.prediction.tasks.task import PredictionTask, TaskResults
 from sparcell.system.machine import usable_cores
 
@@ -124,9 +125,11 @@ class InstanceTask(PredictionTask):
 
     def predict_in_blocks(
         self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
-    ) -> None:
-        """See `sparcell.prediction.blocks.predict_blocks`."""
+    ) -> PreparedImage:
+        """See `sparcell.prediction.blocks.predict_blocks` and `in_size_of_windows`."""
+        prepared = in_size_of_windows(prepared, runtime_spec.threads or usable_cores())
         predict_in_blocks(prepared, item, runtime_spec, client)
+        return prepared
 
     def judge(self, prepared: PreparedImage, item: Item) -> DomainFit | None:
         """See `judge_image`."""

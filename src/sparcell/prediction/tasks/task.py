@@ -118,8 +118,10 @@ class PredictionTask(ABC):
 
     def predict_in_blocks(
         self, prepared: PreparedImage, item: Item, runtime_spec: RuntimeSpec, client: Any
-    ) -> None:
+    ) -> PreparedImage:
         """Predict one image block by block, here or on the workers of `client`.
+
+        Returns it in the size in which it was predicted.
 
         Called only if `in_blocks` returns True, which it never does by default.
         """
