@@ -73,6 +73,20 @@ def test_the_everyday_verbs_work_without_pytorch(tmp_path):
     assert (tmp_path / "tables" / "counts.csv").exists() and (tmp_path / "scores.json").exists()
 
 
+def test_predicting_a_file_loads_no_pandas(tmp_path):
+    from models import bright_model
+
+    from sparcell.io import write_image
+
+    bright_model().save(tmp_path / "model.zip")
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "image.tif", rng.integers(0, 99, (64, 64)).astype(np.uint8), "YX")
+    call = f"predict|{tmp_path / 'model.zip'}|{tmp_path / 'image.tif'}|-o|{tmp_path / 'found'}"
+    done = run(WITHOUT_TORCH.replace('"torch"', '"pandas", "torch"'), call)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "found" / "overview.html").exists()
+
+
 def test_training_without_pytorch_says_what_to_install(tmp_path):
     code = (
         "import sparcell.cli.extras as extras\n"

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.tables import read_typed_table
-from sparcell.io import read_table, write_table
+from sparcell.io import read_numbers, read_pieces, read_table, write_columns, write_table
 
 FRAME = pd.DataFrame(
     {
@@ -26,6 +28,41 @@ FRAME = pd.DataFrame(
         "kept": [True, False, True],
     }
 )
+
+
+OBJECTS = {
+    "image": ["=a", "b,c", 'say "d"\n'],
+    "id": [1, 2, 3],
+    "score": [0.1, float("nan"), 1e-17],
+    "touches_border": [True, False, True],
+}
+
+
+def test_columns_are_written_as_their_table(tmp_path: Path) -> None:
+    write_table(pd.DataFrame(OBJECTS), tmp_path / "table.csv")
+    write_columns(Columns(OBJECTS), tmp_path / "columns.csv")
+    assert (tmp_path / "columns.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 20_000])
+def test_numbers_are_read_as_pandas_reads_them(tmp_path: Path, rows: int) -> None:
+    # The largest one is read by Pandas.
+    frame = pd.DataFrame(OBJECTS)
+    frame = frame.loc[[number % 3 for number in range(rows)]].assign(area=range(rows))
+    write_table(frame, tmp_path / "t.csv")
+    names = ["area", "score", "touches_border"]
+    (expected,) = read_pieces(tmp_path / "t.csv", names)
+    found = read_numbers(tmp_path / "t.csv", names)
+    assert list(found) == names and len(found) == rows
+    for name in names:
+        np.testing.assert_array_equal(found[name], expected[name].to_numpy(np.float64))
+
+
+@pytest.mark.parametrize("content", ["", "area\n1\n", "area,score\nx,1\n"])
+def test_numbers_that_are_not_there_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(InputError, match="no table with area, score"):
+        read_numbers(tmp_path / "t.csv", ["area", "score"])
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])

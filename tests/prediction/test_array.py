@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,21 @@ def test_arrays_and_files_give_the_same(tmp_path: Path) -> None:
         found.objects.drop(columns="image"), table.drop(columns="image"), check_dtype=False
     )
     assert found.scale.factor == 1
+
+
+def test_objects_are_those_of_the_call_whatever_becomes_of_the_arrays() -> None:
+    pixels = (ellipses(1) > 0) * np.uint8(200)
+    found = sparcell.predict_array(bright_model(), pixels)
+    expected = sparcell.predict_array(bright_model(), Image(pixels.copy(), "YX")).objects
+    kept = pickle.loads(pickle.dumps(found))
+    pixels[:] = 0
+    found.labels[:] = 0
+    assert len(expected) > 1
+    for one in (found, kept):
+        pd.testing.assert_frame_equal(one.objects, expected)
+    labels, objects, scale, fit = kept
+    assert (labels is kept.labels, objects is kept.objects) == (True, True)
+    assert (scale, fit) == (kept.scale, kept.fit)
 
 
 def test_axes_and_channels_must_fit() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -68,9 +67,9 @@ def test_what_decides(
     seen: list[float] = []
     fits = iter([DomainFit(distance, {}) for distance in distances])
 
-    def find(one: PreparedImage) -> pd.DataFrame:
+    def find(one: PreparedImage) -> NDArray[np.float64]:
         seen.append(one.scale.factor)
-        return pd.DataFrame({"area_px": np.full(9, np.pi * diameter**2 / 4)})
+        return np.full(9, np.pi * diameter**2 / 4)
 
     result = predict_in_size(prepared, find, lambda one: next(fits))
     assert result.scale.factor == pytest.approx(factor, abs=0.02)
@@ -98,9 +97,9 @@ def test_bright_pieces_tell_that_objects_are_small(
     prepared = PreparedImage(Image(pixels, "YX"), model, loaded.runtime, PredictSettings(), Scale())
     seen: list[float] = []
 
-    def find(one: PreparedImage) -> pd.DataFrame:
+    def find(one: PreparedImage) -> NDArray[np.float64]:
         seen.append(one.scale.factor)
-        return pd.DataFrame({"area_px": np.full(9, np.pi * found**2 / 4)})
+        return np.full(9, np.pi * found**2 / 4)
 
     result = predict_in_size(prepared, find, lambda one: DomainFit(distance, {}))
     assert seen == pytest.approx(factors, abs=0.2)

@@ -186,8 +186,8 @@ def test_results_count_without_pictures_and_page(
     def fail(*_: object) -> None:
         raise ValueError("no ink")
 
-    monkeypatch.setattr("sparcell.prediction.tasks.find_objects.draw_objects", fail)
-    monkeypatch.setattr("sparcell.prediction.tasks.find_objects.write_overview", fail)
+    monkeypatch.setattr("sparcell.prediction.overview.pictures.draw_objects", fail)
+    monkeypatch.setattr("sparcell.prediction.overview.page.write_overview", fail)
     (tmp_path / "in").mkdir()
     truth = write_field(tmp_path / "in" / "a.tif", 0)
     found = predict(model, tmp_path / "in", tmp_path / "out", runtime="onnxruntime", threads=1)

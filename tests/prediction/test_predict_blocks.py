@@ -301,7 +301,7 @@ def test_labels_inside_an_image_whose_table_was_not_written(
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr("sparcell.prediction.predict_instances.write_table", stop_here)
+        patch.setattr("sparcell.prediction.predict_instances.write_columns", stop_here)
         predict(place / "model.zip", image, tmp_path / "out", settings=settings)
     assert (image / "labels" / "cells").is_dir()
     predict(place / "model.zip", image, tmp_path / "out", settings=settings, resume=True)

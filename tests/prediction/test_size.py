@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from bases.methods import match_ids
 from bases.scenes import ellipses
 from models import bright_model
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels, check_labels
@@ -163,7 +163,7 @@ def test_objects_of_a_size_that_was_trained_on_are_not_far_off(model: Model) -> 
     spec = model.spec.model_copy(update={"domain": domain})
     # A quarter more and less is still near, as for pixel sizes.
     assert known_diameters(spec) == pytest.approx((8.4 / 1.25, 47.6 * 1.25))
-    counts = pd.DataFrame(
+    counts = Columns(
         {"diameter_px": [6.6, 6.8, 23.0, 59.0, 60.0, 60.0, 60.0], "resized_by": [1] * 5 + [0.5, 1],
          "count": [9] * 6 + [4]}
     )  # fmt: skip

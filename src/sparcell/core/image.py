@@ -167,10 +167,12 @@ class Image:
         """
         times = (max(plane.t - back, 0) for back in reversed(range(self.frames)))
         regions = [self._stored(y, x, plane._replace(t=t)) for t in times]
+        stored = regions[0] if len(regions) == 1 else np.concatenate(regions)
         # What is too large for 32 bits becomes infinite, and is refused for that.
         with np.errstate(over="ignore"):
-            region = np.ascontiguousarray(np.concatenate(regions), dtype=np.float32)
-        if not np.isfinite(region).all():
+            region = np.array(stored, np.float32, order="C")
+        # Whole numbers of 64 bits are finite as floats, too.
+        if stored.dtype.kind not in "iub" and not np.isfinite(region).all():
             raise InputError(
                 f"pixels that are NaN or infinite in {self.source}",
                 "finite numbers",

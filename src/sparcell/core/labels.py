@@ -84,6 +84,23 @@ def number_in_order(
     return labels
 
 
+def relabelled(labels: Labels, ids: NDArray[np.int32], pixels: NDArray[np.int64]) -> Labels:
+    """Give objects other ids.
+
+    Parameters
+    ----------
+    labels : (Y, X) int32
+        Objects 1..n; 0 = background.
+    ids : (n + 1,) int32
+        New id of each; that of the background is 0.
+    pixels : (N,) int64
+        Flat positions of the objects' pixels: most of a field is background.
+    """
+    changed = np.zeros_like(labels)
+    changed.ravel()[pixels] = ids[labels.ravel()[pixels]]
+    return changed
+
+
 def largest_pieces(
     owner: Labels, min_size: int = 1, connectivity: Literal[4, 8] = 8
 ) -> tuple[Labels, NDArray[np.int32]]:
@@ -106,7 +123,7 @@ def largest_pieces(
     ids : (n,) int32
         For each object its id in `owner`.
     """
-    inside = np.flatnonzero(owner)
+    inside = np.flatnonzero(owner != 0)
     piece = number_pieces(np.ascontiguousarray(owner), connectivity).ravel()[inside]
     sizes = np.bincount(piece, minlength=1)
     # First pixel and owner of each piece. Of several writes to one place the last one stays.

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[
     versions = {}
     for package in PACKAGES:
         try:
-            versions[package] = version(package)
+            versions[package] = _version(package)
         except PackageNotFoundError:
             continue
     return {
@@ -66,6 +66,13 @@ def start_record(settings: dict[str, Any], inputs: Iterable[Path] = ()) -> dict[
         "platform": platform.platform(),
         "inputs": {str(path): sha256(path) for path in inputs},
     }
+
+
+def _version(package: str) -> str:
+    """Read the version of a package without parsing all that its metadata say."""
+    installed = distribution(package)
+    found = re.search(r"(?mi)^version:\s*(\S+)", installed.read_text("METADATA") or "")
+    return found[1] if found else installed.version
 
 
 def read_record(folder: Path) -> dict[str, Any]:

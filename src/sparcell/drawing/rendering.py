@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def render(template: str, **content: Any) -> str:
     """Fill a template of ``templates/``; a name that it lacks is an error."""
-    return _environment().get_template(template).render(**content)
+    return load_template(template).render(**content)
+
+
+def load_template(template: str) -> jinja2.Template:
+    """Read and compile a template of ``templates/``, once in a process."""
+    return _environment().get_template(template)
 
 
 @cache
 def _environment() -> jinja2.Environment:
     """Environment that compiles each template once."""
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("sparcell.drawing"),
         autoescape=True,

@@ -38,7 +38,13 @@ from sparcell.io.reading import (
 )
 from sparcell.io.result_names import name_results, unique_names
 from sparcell.io.scenes import Scene
-from sparcell.io.tables import read_pieces, read_table, write_table
+from sparcell.io.tables import (
+    read_numbers,
+    read_pieces,
+    read_table,
+    write_columns,
+    write_table,
+)
 from sparcell.io.writing import create_image, write_image
 
 __all__ = [
@@ -57,11 +63,13 @@ __all__ = [
     "open_image",
     "open_levels",
     "open_sample",
+    "read_numbers",
     "read_pieces",
     "read_table",
     "unique_names",
     "without_continued",
     "without_thumbnails",
+    "write_columns",
     "write_image",
     "write_table",
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from packaging.version import Version
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import whole_file
 from sparcell.core.tables import escape_formula, read_typed_table, unescape_formula
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".parquet")
 # Names stay text in CSV too: 007 and 1e5 are names of images, not numbers.
 NAMES = ("image", "name", "movie")
+SMALL = 1 << 20
+"""Largest CSV table that is read without Pandas, bytes: loading that takes longer."""
+WORDS = {"": np.nan, "True": 1.0, "False": 0.0}
+"""Cells of columns of numbers that are no numbers."""
 MISSING = ("nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None", "<NA>")
 
 
@@ -124,11 +130,62 @@ def read_pieces(
             for piece in pieces:
                 yield _map_texts(piece, unescape_formula)
     except (ValueError, OSError) as error:
-        raise InputError(
-            f"{path} that is no table with {', '.join(columns)} ({first_line(error)})",
-            "the table as it was written",
-            "delete it and run again",
-        ) from error
+        raise _damaged(path, columns, error) from error
+
+
+def read_numbers(path: Path, columns: Sequence[str]) -> Columns:
+    """Read some columns of numbers of a CSV table.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+
+    Returns
+    -------
+    Columns
+        All float64: truth is 1 or 0, and a gap is NaN.
+
+    Raises
+    ------
+    InputError
+        As `read_pieces` does.
+    """
+    try:
+        if path.stat().st_size <= SMALL:
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                table = csv.reader(stream)
+                header = next(table, [])
+                places = [header.index(name) for name in columns]
+                rows = [[_number(row[place]) for place in places] for row in table]
+            values = np.array(rows, np.float64).reshape(-1, len(columns))
+            return Columns(dict(zip(columns, values.T, strict=True)))
+    except (ValueError, IndexError, OSError, csv.Error):
+        # Pandas says what is wrong.
+        pass
+    try:
+        pieces = [
+            Columns({name: piece[name].to_numpy(np.float64) for name in columns})
+            for piece in read_pieces(path, columns)
+        ]
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _damaged(path, columns, error) from error
+    return Columns.join(pieces)
+
+
+def _damaged(path: Path | str, columns: Sequence[str], error: Exception) -> InputError:
+    return InputError(
+        f"{path} that is no table with {', '.join(columns)} ({first_line(error)})",
+        "the table as it was written",
+        "delete it and run again",
+    )
+
+
+def _number(text: str) -> float:
+    known = WORDS.get(text)
+    return float(text) if known is None else known
 
 
 def write_table(frame: DataFrame, path: Path | str) -> None:
@@ -176,21 +233,42 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         If the place cannot be written or the disk is full.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    _write_csv(columns, ([_cell(row.get(name)) for name in columns] for row in rows), path)
+
+
+def write_columns(columns: Columns, path: Path) -> None:
+    """Write columns as CSV, as `write_table` writes their table, without loading Pandas.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written or the disk is full.
+    """
+    _write_csv(list(columns), zip(*(_cells(columns[name]) for name in columns), strict=True), path)
+
+
+def _cells(column: NDArray[Any]) -> list[Any]:
+    """A column as CSV holds it: whole numbers and truth as they are."""
+    values = column.tolist()
+    return values if column.dtype.kind in "iub" else list(map(_cell, values))
+
+
+def _write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> None:
     with (
         whole_file(path) as partial,
         partial.open("w", newline="", encoding="utf8", errors="backslashreplace") as stream,
     ):
         table = csv.writer(stream, lineterminator=os.linesep)
-        table.writerow(columns)
-        table.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        table.writerow(header)
+        table.writerows(rows)
 
 
 def _cell(value: Any) -> Any:
     """A value as CSV holds it."""
     if isinstance(value, str):
         return escape_formula(value)
-    missing = value is None or (isinstance(value, float) and np.isnan(value))
-    return "" if missing else value
+    # NaN alone differs from itself.
+    return "" if value is None or value != value else value
 
 
 def _map_texts(frame: DataFrame, change: Callable[[str], str]) -> DataFrame:

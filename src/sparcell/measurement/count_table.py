@@ -5,20 +5,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.core.image import Plane
 from sparcell.core.text import counted
-from sparcell.measurement.counts import clumping_note, is_single, median_diameter, typical_area
+from sparcell.measurement.counts import (
+    SINGLE_COLUMNS,
+    clumping_note,
+    is_single,
+    median_diameter,
+    typical_area,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SIZE_COLUMNS = ("t", "z", "area_px", "solidity", "touches_border")
+SIZE_COLUMNS = ("t", "z", *SINGLE_COLUMNS)
 """Columns of object tables from which counts are computed."""
 COLUMNS = (
     "image", "well", "field", "t", "z", "count", "count_by_area", "components", "area_px",
@@ -44,7 +53,7 @@ FORMER_NAMES = {
 
 
 def count_planes(
-    image: str, planes: Iterable[Plane], objects: pd.DataFrame, pixel_size: float | None
+    image: str, planes: Iterable[Plane], objects: Columns | pd.DataFrame, pixel_size: float | None
 ) -> list[dict[str, Any]]:
     """Count the objects of one image.
 
@@ -54,7 +63,7 @@ def count_planes(
         Its name.
     planes : iterable of Plane
         All of its planes: those without objects have rows too.
-    objects : DataFrame
+    objects : Columns or DataFrame
         Its object table, with the columns t, z and area_px.
     pixel_size : float or None
         Edge of a pixel, um.
@@ -65,7 +74,7 @@ def count_planes(
         Per plane: image, t, z, count, area_px (of all objects), diameter_px (median) and
         pixel_size_um.
     """
-    areas = {at: part.to_numpy() for at, part in objects.groupby(["t", "z"], sort=False)["area_px"]}
+    areas = _areas_by_plane(Columns.of(objects, ("t", "z", "area_px")))
     nothing = np.zeros(0, np.int64)
     return [
         {
@@ -77,56 +86,66 @@ def count_planes(
             "pixel_size_um": np.nan if pixel_size is None else pixel_size,
         }
         for plane in planes
-        for area in [areas.get(tuple(plane), nothing)]
+        for area in [areas.get((plane.t, plane.z), nothing)]
     ]
 
 
+def _areas_by_plane(objects: Columns) -> dict[tuple[int, int], NDArray[Any]]:
+    """Areas of the objects of each plane that has some."""
+    if not len(objects):
+        return {}
+    at = np.stack([objects["t"], objects["z"]], axis=1).astype(np.int64)
+    planes, number = np.unique(at, axis=0, return_inverse=True)
+    number = number.ravel()
+    areas = objects["area_px"][np.argsort(number, kind="stable")]
+    parts = np.split(areas, np.cumsum(np.bincount(number))[:-1])
+    return {(t, z): part for (t, z), part in zip(planes.tolist(), parts, strict=True)}
+
+
 def complete_counts(
-    rows: Sequence[Mapping[str, Any]], objects: pd.DataFrame, typical: float | None = None
-) -> pd.DataFrame:
+    rows: Sequence[Mapping[str, Any]],
+    objects: Columns | pd.DataFrame,
+    typical: float | None = None,
+) -> Columns:
     """Add to the rows of all images what needs all of them: the count by area, and notes.
 
     Parameters
     ----------
     rows : sequence of mappings
         As from `count_planes`, with further columns of `COLUMNS` if wanted.
-    objects : DataFrame
+    objects : Columns or DataFrame
         Objects of all images, with the columns image, area_px, solidity and touches_border.
     typical : float, optional
         Area of a single object in px; by default estimated, see `typical_areas`.
 
     Returns
     -------
-    DataFrame
-        Its columns are those of `COLUMNS` that are known, in this order.
+    Columns
+        Those of `COLUMNS` that are known, in this order.
     """
-    import pandas as pd
-
-    counts = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["image", "count", "note"])
-    if not len(counts):
-        return counts
-    sizes = dict(zip(counts["image"], counts["pixel_size_um"].fillna(0.0), strict=True))
-    areas = typical_areas(objects, sizes)
-    counts["typical_area_px"] = counts["image"].map(
-        {name: typical or areas.get(name) for name in sizes}
-    )
-    counts["typical_area_px"] = counts["typical_area_px"].astype(float)
-    by_area = counts["area_px"] / counts["typical_area_px"]
-    counts["count_by_area"] = by_area.where(counts["area_px"] > 0, 0.0).round(2)
-    counts["typical_area_px"] = counts["typical_area_px"].round(2)
-    if counts["pixel_size_um"].notna().any():
-        counts["area_um2"] = counts["area_px"] * counts["pixel_size_um"] ** 2
-        counts["diameter_um"] = counts["diameter_px"] * counts["pixel_size_um"]
-    counts["note"] = [
-        clumping_note(count, by_area)
-        for count, by_area in zip(counts["count"], counts["count_by_area"], strict=True)
+    if not rows:
+        return Columns(dict.fromkeys(("image", "count", "note"), ()))
+    counts = Columns.of_rows(rows)
+    pixel_sizes, areas = counts["pixel_size_um"], counts["area_px"]
+    sizes = dict(zip(counts["image"], np.nan_to_num(pixel_sizes).tolist(), strict=True))
+    singles = typical_areas(objects, sizes)
+    single = np.array([typical or singles.get(name) for name in counts["image"]], np.float64)
+    by_area = np.where(areas > 0, areas / single, 0.0).round(2)
+    known = {name: counts[name] for name in counts}
+    known |= {"typical_area_px": single.round(2), "count_by_area": by_area}
+    if np.isfinite(pixel_sizes).any():
+        known["area_um2"] = areas * pixel_sizes**2
+        known["diameter_um"] = counts["diameter_px"] * pixel_sizes
+    notes = [
+        clumping_note(count, area) for count, area in zip(counts["count"], by_area, strict=True)
     ]
-    counts["needs_a_look"] = (counts["note"] != "") & (counts["count_by_area"] > counts["count"])
-    return counts[[name for name in COLUMNS if name in counts]]
+    known["note"] = np.array(notes, object)
+    known["needs_a_look"] = (known["note"] != "") & (by_area > counts["count"])
+    return Columns({name: known[name] for name in COLUMNS if name in known})
 
 
 def typical_areas(
-    objects: pd.DataFrame, pixel_sizes: Mapping[str, float]
+    objects: Columns | pd.DataFrame, pixel_sizes: Mapping[str, float]
 ) -> dict[str, float | None]:
     """Estimate the area of a single object for each image; see `typical_area`.
 
@@ -136,43 +155,62 @@ def typical_areas(
 
     Parameters
     ----------
-    objects : DataFrame
+    objects : Columns or DataFrame
         Objects of all images, with the column image.
     pixel_sizes : mapping
         Name of an image to its pixel size in um, 0 where it is unknown.
     """
-    size = objects["image"].map(pixel_sizes)
-    shared = {pixel: typical_area(objects[size == pixel]) for pixel in set(pixel_sizes.values())}
-    areas = {name: shared[pixel] for name, pixel in pixel_sizes.items()}
-    images = {str(name): part for name, part in objects[size == 0].groupby("image", sort=False)}
-    own = {name: one for name, part in images.items() if (one := own_typical_area(part))}
+    images = _by_image(Columns.of(objects, ("image", *SINGLE_COLUMNS)))
+    groups: dict[float, list[Columns]] = {}
+    for name, part in images.items():
+        if name in pixel_sizes:
+            groups.setdefault(pixel_sizes[name], []).append(part)
+    shared = {pixel: typical_area(Columns.join(parts)) for pixel, parts in groups.items()}
+    areas = {name: shared.get(pixel) for name, pixel in pixel_sizes.items()}
+    unknown = {name: part for name, part in images.items() if pixel_sizes.get(name) == 0}
+    own = {name: one for name, part in unknown.items() if (one := own_typical_area(part))}
     if not own:
         return areas
     low, high = np.percentile(list(own.values()), [10, 90])
     if high <= COMPARABLE * low:
         return areas
-    return {name: own.get(name) if name in images else area for name, area in areas.items()}
+    return {name: own.get(name) if name in unknown else area for name, area in areas.items()}
 
 
-def own_typical_area(objects: pd.DataFrame) -> float | None:
+def _by_image(objects: Columns) -> dict[str, Columns]:
+    """Objects of each image that has some."""
+    if not len(objects):
+        return {}
+    number: dict[str, int] = {}
+    of_image = np.array([number.setdefault(name, len(number)) for name in objects["image"]])
+    order = np.argsort(of_image, kind="stable")
+    ends = np.cumsum(np.bincount(of_image))
+    by_image = objects.where(order)
+    return {
+        name: by_image.where(slice(*part))
+        for name, part in zip(number, itertools.pairwise([0, *ends]), strict=True)
+    }
+
+
+def own_typical_area(objects: Columns) -> float | None:
     """Estimate the area of a single object from one image; None if it has too few."""
-    single = objects[is_single(objects)]
+    single = objects.where(is_single(objects))
     return typical_area(single) if len(single) >= OWN_SINGLES else None
 
 
-def say_doubts(counts: pd.DataFrame) -> str:
+def say_doubts(counts: Columns) -> str:
     """Say how many rows have a note; empty where none has."""
     doubtful = int(counts["needs_a_look"].sum()) if len(counts) else 0
     if not doubtful:
         return ""
-    noun = "image" if counts["image"].is_unique else "plane"
+    noun = "image" if len(set(counts["image"])) == len(counts) else "plane"
     verb = "needs" if doubtful == 1 else "need"
     of = f"{doubtful} of {counted(len(counts), noun)}"
     return f"{of} {verb} a look: see the column note of counts.csv"
 
 
 def write_counts(
-    table: pd.DataFrame, path: Path, former: Sequence[str] = ("objects", "n_objects")
+    table: Columns | pd.DataFrame, path: Path, former: Sequence[str] = ("objects", "n_objects")
 ) -> None:
     """Write a table of counts, which repeats the column count under its former names.
 
@@ -183,9 +221,13 @@ def write_counts(
     InputError
         If the file cannot be written.
     """
-    from sparcell.io import write_table
+    from sparcell.io import write_columns, write_table
 
-    write_table(table.assign(**{name: table["count"] for name in former}), path)
+    counts = dict.fromkeys(former, table["count"])
+    if isinstance(table, Columns):
+        write_columns(table.assign(**counts), path)
+    else:
+        write_table(table.assign(**counts), path)
 
 
 def read_counts(path: Path) -> pd.DataFrame:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.core.rows import RowSource
 from sparcell.measurement._runs import Runs, count_run_components, find_runs, strips
-from sparcell.measurement.objects import object_table
+from sparcell.measurement.objects import object_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SINGLE_COLUMNS = ("area_px", "solidity", "touches_border")
+"""Columns of object tables that tell single objects, and their area."""
 MIN_SOLIDITY = 0.9
 MIN_SINGLES = 10
 # Half way between one nucleus and two, and half a nucleus.
@@ -35,15 +38,15 @@ def count_components(labels: NDArray[Any] | RowSource) -> int:
     return count_run_components(Runs.join(runs))
 
 
-def single_objects(objects: pd.DataFrame) -> pd.DataFrame | None:
-    """Select single objects; None if there are under ten."""
-    single = is_single(objects)
-    return objects[single] if int(single.sum()) >= MIN_SINGLES else None
+def is_inside(objects: Columns) -> NDArray[np.bool_]:
+    """Whether each object is inside the image, away from its border."""
+    return ~objects["touches_border"].astype(np.bool_)
 
 
-def is_single(objects: pd.DataFrame) -> pd.Series[bool]:
+def is_single(objects: Columns) -> NDArray[np.bool_]:
     """Whether each object is solid and inside the image: most clumps are not solid."""
-    return ~objects["touches_border"].astype(bool) & (objects["solidity"] >= MIN_SOLIDITY)
+    solid: NDArray[np.bool_] = objects["solidity"] >= MIN_SOLIDITY
+    return is_inside(objects) & solid
 
 
 def median_diameter(areas: NDArray[Any]) -> float:
@@ -56,7 +59,7 @@ def circle_diameter(area: float) -> float:
     return float(2 * np.sqrt(area / np.pi))
 
 
-def typical_area(objects: pd.DataFrame) -> float | None:
+def typical_area(objects: Columns | pd.DataFrame) -> float | None:
     """Estimate the area of an average single nucleus, in the presence of clumps and debris.
 
     Objects that touch the border or are not solid (solidity under 0.9: most clumps) are left
@@ -68,7 +71,7 @@ def typical_area(objects: pd.DataFrame) -> float | None:
 
     Parameters
     ----------
-    objects : DataFrame
+    objects : Columns or DataFrame
         An object table, of one or many images.
 
     Returns
@@ -76,14 +79,15 @@ def typical_area(objects: pd.DataFrame) -> float | None:
     float or None
         In px; None without objects.
     """
-    inside = objects[~objects["touches_border"].astype(bool)]
-    if (single := single_objects(objects)) is not None:
-        objects = single
-    elif len(inside) >= MIN_SINGLES:
-        objects = inside
-    if objects.empty:
+    table = Columns.of(objects, SINGLE_COLUMNS)
+    areas = table["area_px"].astype(np.float64)
+    if not len(areas):
         return None
-    areas = np.sort(objects["area_px"].to_numpy(np.float64))
+    for chosen in (is_single(table), is_inside(table)):
+        if np.count_nonzero(chosen) >= MIN_SINGLES:
+            areas = areas[chosen]
+            break
+    areas = np.sort(areas)
     half = (len(areas) + 1) // 2
     widths = np.log(areas[half - 1 :]) - np.log(areas[: len(areas) - half + 1])
     first = int(np.argmin(widths))
@@ -107,7 +111,7 @@ def count_by_area(labels: NDArray[Any] | RowSource, typical: float | None = None
     float
         Not rounded; 0 without objects.
     """
-    objects = object_table(labels)
+    objects = object_columns(labels)
     typical = typical or typical_area(objects)
     return float(objects["area_px"].sum()) / typical if typical else 0.0
 
@@ -138,14 +142,14 @@ def clumping_note(count: float, by_area: float, tolerance: float = TOLERANCE) ->
     return f"{found}: debris counted, or objects split"
 
 
-def stack_note(planes: pd.DataFrame, axes_given: bool = False) -> str:
+def stack_note(planes: Columns | pd.DataFrame, axes_given: bool = False) -> str:
     """Return a message where a nucleus may count several times, once in each depth.
 
     Depths may also be times: ImageJ calls the frames of many movies slices.
 
     Parameters
     ----------
-    planes : DataFrame
+    planes : Columns or DataFrame
         One row per plane: image, t, z.
     axes_given : bool
         The user has named the axes, so depths are depths.
@@ -155,12 +159,17 @@ def stack_note(planes: pd.DataFrame, axes_given: bool = False) -> str:
     str
         A line about the first image of several depths and one time; empty where there is none.
     """
-    sizes = planes.groupby("image", sort=False)[["t", "z"]].nunique()
-    stacks = sizes[(sizes["t"] == 1) & (sizes["z"] > 1)]
-    if not len(stacks):
+    table = Columns.of(planes, ("image", "t", "z"))
+    times: dict[str, set[int]] = {}
+    depths: dict[str, set[int]] = {}
+    for image, t, z in zip(*(table[name].tolist() for name in ("image", "t", "z")), strict=True):
+        times.setdefault(image, set()).add(t)
+        depths.setdefault(image, set()).add(z)
+    stack = next((one for one in times if len(times[one]) == 1 < len(depths[one])), None)
+    if stack is None:
         return ""
     note = (
-        f"{stacks.index[0]} has {stacks['z'].iloc[0]} depths: the same nucleus may be counted in "
+        f"{stack} has {len(depths[stack])} depths: the same nucleus may be counted in "
         "each. To count it once, predict with `project=max`."
     )
     if axes_given:

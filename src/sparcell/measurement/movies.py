@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from sparcell.core.columns import Columns
 from sparcell.core.text import listed
 from sparcell.measurement.names import Wells
 
@@ -21,7 +22,7 @@ MOVIE = re.compile(r"movie|video|film|frame|time|lapse", re.I)
 FEWEST = 3
 
 
-def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | None:
+def find_movies(counts: Columns | pd.DataFrame, minutes: float | None = None) -> Wells | None:
     """Take each movie, and each sequence of frames, as a well of its own.
 
     A sequence is at least three images of equal names but for a number at the end. The name must
@@ -29,7 +30,7 @@ def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | N
 
     Parameters
     ----------
-    counts : DataFrame
+    counts : Columns or DataFrame
         With the columns image and t.
     minutes : float, optional
         Between frames.
@@ -39,19 +40,19 @@ def find_movies(counts: pd.DataFrame, minutes: float | None = None) -> Wells | N
     Wells or None
         None where there are neither.
     """
-    import pandas as pd
-
-    if not len(counts):
-        return None
-    frames = counts.groupby("image", sort=False)["t"].nunique()
-    movies = [str(name) for name in frames.index[frames > 1]]
+    times: dict[str, set[int]] = {}
+    for name, t in zip(counts["image"], counts["t"], strict=True) if len(counts) else ():
+        times.setdefault(name, set()).add(t)
+    movies = [name for name, found in times.items() if len(found) > 1]
     rows: list[dict[str, object]] = [
         {"name": name, "well": name, "time": float("nan")} for name in movies
     ]
     if not rows:
-        rows = _sequences(list(map(str, frames.index)), minutes is not None)
+        rows = _sequences(list(times), minutes is not None)
     if not rows:
         return None
+    import pandas as pd
+
     table = pd.DataFrame(rows).assign(tile="1")
     wells = table["well"].unique().tolist()
     logger.info(f"A growth curve for each movie, as if it were a well: {listed(wells)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.rows import RowSource
 from sparcell.measurement._intensities import IntensityStatistics, check_intensities
@@ -122,8 +123,36 @@ def object_table(
     InputError
         If the sizes of labels, image, scores and channels do not fit.
     """
-    import pandas as pd
+    return object_columns(
+        labels,
+        image,
+        pixel_size=pixel_size,
+        scores=scores,
+        image_name=image_name,
+        plane=plane,
+        channels=channels,
+        window=window,
+    ).frame()
 
+
+def object_columns(
+    labels: NDArray[Any] | RowSource,
+    image: NDArray[Any] | RowSource | None = None,
+    *,
+    pixel_size: float | None = None,
+    scores: Mapping[int, float] | ArrayLike | None = None,
+    image_name: str = "",
+    plane: tuple[int, int] = (0, 0),
+    channels: Sequence[str] = (),
+    window: Window | None = None,
+) -> Columns:
+    """Measure each object as `object_table` does, without loading Pandas.
+
+    Raises
+    ------
+    InputError
+        As `object_table` does.
+    """
     values = check_intensities(image, labels.shape, channels)
     perimeters = _Perimeters()
     intensities = None if values is None else IntensityStatistics(values, channels)
@@ -149,7 +178,7 @@ def object_table(
     columns |= _in_um(columns, pixel_size)
     if intensities:
         columns |= intensities.columns(number, columns["area_px"])
-    return pd.DataFrame(columns)
+    return Columns(columns)
 
 
 def complete_table(

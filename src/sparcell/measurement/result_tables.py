@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.text import counted
 from sparcell.measurement.count_table import FORMER_NAMES, write_counts
@@ -151,14 +152,14 @@ def _is_ours(path: Path) -> bool:
 
 
 def write_well_tables(
-    counts: pd.DataFrame, wells: Wells | None, out: Path, options: TableOptions
+    counts: Columns | pd.DataFrame, wells: Wells | None, out: Path, options: TableOptions
 ) -> Wells | None:
     """Write the files `WELL_FILES` of images whose wells are known, or that are movies.
 
     Parameters
     ----------
-    counts : DataFrame
-        As `sparcell.measurement.count_table.complete_counts` gives it.
+    counts : Columns or DataFrame
+        As `sparcell.measurement.count_table.complete_counts` gives them.
     wells : Wells or None
         What the names tell. Where they tell none, each movie and each sequence of frames counts
         as a well.
@@ -182,9 +183,10 @@ def write_well_tables(
         (out / name).unlink(missing_ok=True)
     if wells is None or not len(counts):
         return None
-    _say_notes(counts, wells)
-    counts = counts.drop(columns=["well", "field"], errors="ignore")
-    summary = summarise_wells(counts, wells)
+    table = counts.frame() if isinstance(counts, Columns) else counts
+    _say_notes(table, wells)
+    table = table.drop(columns=["well", "field"], errors="ignore")
+    summary = summarise_wells(table, wells)
     write_counts(summary, out / "wells.csv", former=["n_objects"])
     growth = doubling_times(summary)
     write_table(growth, out / "growth.csv")

@@ -99,7 +99,7 @@ class MethodConfig(BaseModel):
         Name of the method; each method narrows it to a literal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     requires: ClassVar[RequiredSettings] = {}
 
     name: str
@@ -108,7 +108,7 @@ class MethodConfig(BaseModel):
 class DecodeSettings(BaseModel):
     """Settings of a method's decoding; tuned on validation images, stored in the model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     threshold: float = Field(0.5, gt=0, lt=1, description="foreground probability of an object")
     min_size: int = Field(0, ge=0, description="smallest object, px")

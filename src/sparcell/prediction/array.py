@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.core.image import Image
 from sparcell.core.labels import Labels
 from sparcell.core.text import counted
@@ -34,16 +37,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LARGEST_COPY = 1 << 22
+"""Values of the largest array of which a copy is kept, to measure objects when asked for."""
 
-class Prediction(NamedTuple):
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Prediction:
     """Labels and objects of an array.
 
     Attributes
     ----------
     labels : (Y, X) or (T, Z, Y, X) int32
         The axes of the array but C; 0 = background, ids 1..n in every plane.
-    objects : DataFrame
-        One row per object, as `sparcell.measurement.object_table` describes.
+    measure : callable
+        Measures the objects, for `objects`.
     scale : Scale
         By how much the array was resized for the network.
     fit : DomainFit, optional
@@ -51,9 +58,18 @@ class Prediction(NamedTuple):
     """
 
     labels: Labels
-    objects: pd.DataFrame
+    measure: Callable[[], Columns]
     scale: Scale
     fit: DomainFit | None = None
+
+    @cached_property
+    def objects(self) -> pd.DataFrame:
+        """One row per object, as `sparcell.measurement.object_table` describes."""
+        return self.measure().frame()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Labels, objects, scale and fit, for an assignment to as many names."""
+        yield from (self.labels, self.objects, self.scale, self.fit)
 
     def plot(self, pixels: NDArray[Any] | Image, axes: str = "YX", axis: Any = None) -> Any:
         """Draw the outlines of the objects on the image; of several planes the middle one.
@@ -161,13 +177,19 @@ def predict_array(
         settings = replace(settings, channel=numbers)
     model = MODELS.get(model)
     loaded = LoadedModel(model, runtime, threads, settings.tta)
-    image = pixels if isinstance(pixels, Image) else name_colours(Image(pixels, axes, pixel_size))
+    measured_later = isinstance(pixels, np.ndarray) and pixels.size <= LARGEST_COPY
+    if isinstance(pixels, Image):
+        image = pixels
+    else:
+        copy = pixels.copy() if measured_later else pixels
+        image = name_colours(Image(copy, axes, pixel_size))
     prepared = PreparedImage.of(image, loaded, settings)
     for plane in prepared.blank:
         logger.warning(f"time point {plane.t}, depth {plane.z} is constant and was skipped")
-    labels, table, prepared, fit = find_in_memory(prepared, threads or usable_cores())
+    found = find_in_memory(prepared, threads or usable_cores(), measured_later)
+    prepared = found.prepared
     if prepared.empty:
         warn_empty([prepared.image.source])
-    if fit is not None:
-        warn_misfits({prepared.image.source: fit}, model)
-    return Prediction(labels, table, prepared.scale, fit)
+    if found.fit is not None:
+        warn_misfits({prepared.image.source: found.fit}, model)
+    return Prediction(found.labels, found.measure, prepared.scale, found.fit)

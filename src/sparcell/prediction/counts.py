@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sparcell.io import open_image, read_pieces
-from sparcell.measurement.count_table import SIZE_COLUMNS, complete_counts, count_planes
+from sparcell.core.columns import Columns
+from sparcell.io import open_image, read_numbers
+from sparcell.measurement.count_table import COLUMNS, SIZE_COLUMNS, complete_counts, count_planes
 from sparcell.models.domain import DomainFit
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
 from sparcell.prediction.prepared_image import fit_channels
 from sparcell.prediction.size import choose_scale, is_far_off, known_diameters
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MISFIT = "does not look like the model's training images"
 
 
 def count_objects(
     items: Sequence[Item], model: Model, scales: dict[str, Any], fits: Mapping[str, DomainFit]
-) -> pd.DataFrame:
+) -> Columns:
     """Count objects and their area in every plane of all images.
 
     Parameters
@@ -38,28 +36,25 @@ def count_objects(
 
     Returns
     -------
-    DataFrame
-        Columns of `sparcell.measurement.count_table.COLUMNS`: all but components. The note also
-        names objects of a size that the model does not know, and images unlike its training.
+    Columns
+        Those of `sparcell.measurement.count_table.COLUMNS` but components. The note also names
+        objects of a size that the model does not know, and images unlike its training.
     """
-    import pandas as pd
-
     rows: list[dict[str, Any]] = []
-    sizes: list[pd.DataFrame] = []
+    sizes: list[Columns] = []
     for item in items:
         if item.name not in scales:
             # An earlier call finished the image and ended before it wrote the record.
             image = fit_channels(item.open(), model, item.settings)
             scales[item.name] = choose_scale(image, model, item.settings.diameter)._asdict()
-        objects = pd.concat(list(read_pieces(item.objects, SIZE_COLUMNS)), ignore_index=True)
+        objects = read_numbers(item.objects, SIZE_COLUMNS)
         sizes.append(objects.assign(image=item.name))
         rows += _count_item(item, objects, scales[item.name])
-    objects = pd.concat(sizes, ignore_index=True) if sizes else pd.DataFrame()
-    counts = complete_counts(rows, objects)
+    counts = complete_counts(rows, Columns.join(sizes) if sizes else Columns({}))
     return _with_doubts(counts, model, fits) if len(counts) else counts
 
 
-def _count_item(item: Item, objects: pd.DataFrame, scale: Mapping[str, Any]) -> Iterator[Any]:
+def _count_item(item: Item, objects: Columns, scale: Mapping[str, Any]) -> Iterator[Any]:
     """Rows of one image."""
     at = item.plate_field
     further = {"well": at.well, "field": at.field} if at else {}
@@ -70,14 +65,15 @@ def _count_item(item: Item, objects: pd.DataFrame, scale: Mapping[str, Any]) -> 
         yield row | further
 
 
-def _with_doubts(counts: pd.DataFrame, model: Model, fits: Mapping[str, DomainFit]) -> pd.DataFrame:
+def _with_doubts(counts: Columns, model: Model, fits: Mapping[str, DomainFit]) -> Columns:
     """Add what the model knows of its images: column misfit, and notes."""
     notes: list[list[str]] = [[] for _ in range(len(counts))]
+    known: dict[str, Any] = {}
     if model.spec.domain is not None:
         distances = [
             round(fits[name].distance, 2) if name in fits else None for name in counts["image"]
         ]
-        counts.insert(list(counts).index("needs_a_look"), "misfit", distances)
+        known["misfit"] = distances
         for texts, distance in zip(notes, distances, strict=True):
             texts += [MISFIT] if distance is not None and distance > 1 else []
     low, high = known_diameters(model.spec) or (0.0, 0.0)
@@ -88,9 +84,10 @@ def _with_doubts(counts: pd.DataFrame, model: Model, fits: Mapping[str, DomainFi
                 f"objects of {diameter:.0f} px, the model learned objects of {low:.0f} to "
                 f"{high:.0f} px"
             )
-    counts["needs_a_look"] |= np.array([bool(texts) for texts in notes])
-    counts["note"] = [
+    known["needs_a_look"] = counts["needs_a_look"] | np.array([bool(texts) for texts in notes])
+    known["note"] = [
         "; ".join([*texts, *([note] if note else [])])
         for texts, note in zip(notes, counts["note"], strict=True)
     ]
-    return counts
+    known = {name: counts[name] for name in counts} | known
+    return Columns({name: known[name] for name in COLUMNS if name in known})

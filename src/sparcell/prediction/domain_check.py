@@ -119,7 +119,7 @@ def _predicted_features(
     table = predict_planes(prepared, labels, "", threads=1)
     features = sample_features(prepared, Image(labels, label_axes(prepared.image)))
     if len(table) >= ENOUGH:
-        features[DIAMETER] = median_diameter(table["area_px"].to_numpy())
+        features[DIAMETER] = median_diameter(table["area_px"])
     return features
 
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
@@ -27,8 +29,7 @@ from sparcell.prediction.bright_pieces import bright_piece_sizes, diameter_of_pi
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.size import ENOUGH, Scale, model_diameter
 
-if TYPE_CHECKING:
-    import pandas as pd
+Areas = NDArray[Any]
 
 SMALL, LARGE = 0.7, 1.6
 """Diameter over that of the model's objects, below and above which an image is resized. Of small
@@ -47,7 +48,7 @@ RESIZED = "objects of"
 
 def predict_in_size(
     prepared: PreparedImage,
-    predict: Callable[[PreparedImage], pd.DataFrame],
+    predict: Callable[[PreparedImage], Areas],
     judge: Callable[[PreparedImage], DomainFit | None],
 ) -> PreparedImage:
     """Predict an image in the size that suits the model.
@@ -56,7 +57,7 @@ def predict_in_size(
     ----------
     prepared : PreparedImage
     predict : callable
-        Predicts it, replaces earlier results, and returns the object table.
+        Predicts it, replaces earlier results, and returns the areas of all objects, px.
     judge : callable
         Judges how well the image with these results fits the model.
 
@@ -72,8 +73,7 @@ def predict_in_size(
             fit = judge(enlarged)
             if fit is not None and fit.fits:
                 return enlarged
-    table = predict(prepared)
-    scale = scale_of_found(prepared, table)
+    scale = scale_of_found(prepared, predict(prepared))
     if scale is None:
         return prepared
     fit = judge(prepared)
@@ -118,23 +118,23 @@ def _reason(found: float, wanted: float) -> str:
     return f"{RESIZED} {found:.3g} px, the model's have {wanted:.3g}"
 
 
-def _are_small(enlarged: PreparedImage, table: pd.DataFrame) -> bool:
+def _are_small(enlarged: PreparedImage, areas: Areas) -> bool:
     """Whether the objects of an enlarged image are small, and have a size that the model knows."""
     wanted = wanted_diameter(enlarged.model.spec)
-    if wanted is None or len(table) < ENOUGH:
+    if wanted is None or len(areas) < ENOUGH:
         return False
-    found = median_diameter(table["area_px"].to_numpy())
+    found = median_diameter(areas)
     return found < SMALL * wanted <= found * enlarged.scale.factor
 
 
-def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None:
+def scale_of_found(prepared: PreparedImage, areas: Areas) -> Scale | None:
     """Scale by which the objects that were found get the size of the model's.
 
     Parameters
     ----------
     prepared : PreparedImage
-    table : DataFrame
-        The object table of all planes.
+    areas : (N,) array
+        Of the objects of all planes, px.
 
     Returns
     -------
@@ -142,9 +142,8 @@ def scale_of_found(prepared: PreparedImage, table: pd.DataFrame) -> Scale | None
         None where the size is near the model's, was given, or is known by the pixel size.
     """
     wanted = wanted_diameter(prepared.model.spec)
-    if wanted is None or not _may_resize(prepared) or len(table) < ENOUGH:
+    if wanted is None or not _may_resize(prepared) or len(areas) < ENOUGH:
         return None
-    areas = table["area_px"].to_numpy()
     small, large = median_diameter(areas), diameter_of_pixels(areas)
     if small >= SMALL * wanted and large > LARGE * wanted:
         return Scale(wanted / large, _reason(large, wanted))

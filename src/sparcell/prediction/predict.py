@@ -6,9 +6,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError, first_line
 from sparcell.core.files import remove_partial_files, whole_file, write_json
 from sparcell.core.log import collected_warnings
@@ -20,7 +23,6 @@ from sparcell.prediction.batch import predict_items
 from sparcell.prediction.empty_images import warn_empty
 from sparcell.prediction.inputs import Inputs
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.overview.page import Problems
 from sparcell.prediction.overwrite import DATASET, dataset_hash, remove_results
 from sparcell.prediction.planning.prediction_plan import PredictionPlan, plan_prediction
 from sparcell.prediction.result_dataset import describe_dataset
@@ -42,8 +44,8 @@ class Summary:
 
     Attributes
     ----------
-    counts : DataFrame
-        One row per image and plane; see `sparcell.prediction.counts.count_objects`.
+    columns : Columns
+        What `counts` is made of.
     failures : dict
         Image to the reason why it has no result.
     stains : list of Path
@@ -54,11 +56,16 @@ class Summary:
         The outcome in one line.
     """
 
-    counts: pd.DataFrame
+    columns: Columns
     failures: dict[str, str] = field(default_factory=dict)
     stains: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     headline: str = ""
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """One row per image and plane; see `sparcell.prediction.counts.count_objects`."""
+        return self.columns.frame()
 
 
 def predict(
@@ -187,6 +194,9 @@ def _run(
     record |= {DATASET: plan.earlier.get(DATASET)}
     write_json(out / "record.json", record | {RESULTS: plan.earlier.get(RESULTS, {})})
     results.begin(plan.remaining)
+    if plan.settings.pictures:
+        # The first window waits for the network, which opens without Python.
+        Thread(target=_load_drawing).start()
 
     failures: dict[str, str] = {}
     traces = ""
@@ -220,6 +230,8 @@ def _run(
     plan.task.write_exports(finished, of_all, out, tables)
     headline = of_all.summary
     if plan.settings.pictures:
+        from sparcell.prediction.overview.page import Problems
+
         problems = Problems(failures, results.skipped(finished), warnings)
         try:
             if page := plan.task.write_overview(finished, of_all, model, out, problems):
@@ -233,6 +245,13 @@ def _run(
     with suppress(OSError):
         unfinished.rmdir()
     return Summary(of_all.counts, failures, of_all.images, results.skipped(finished), headline)
+
+
+def _load_drawing() -> None:
+    """Load what draws pictures and the page of all."""
+    from sparcell.prediction.overview.page import load_page
+
+    load_page()
 
 
 def _valid_scales(content: Any) -> dict[str, Any]:

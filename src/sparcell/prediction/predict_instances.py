@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sparcell.core.columns import Columns
 from sparcell.core.image import Image, Plane
-from sparcell.io import create_labels, write_table
-from sparcell.measurement.objects import Window, object_table
+from sparcell.io import create_labels, write_columns
+from sparcell.measurement.objects import Window, object_columns
 from sparcell.models.model import Model
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
@@ -34,9 +34,6 @@ from sparcell.prediction.tiling.tiles import (
     run_ahead,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 logger = logging.getLogger(__name__)
 
 MOST_TILES = 4
@@ -49,7 +46,7 @@ MIN_DECODED = 1024
 
 def predict_instances(
     prepared: PreparedImage, labels: Path, objects: Path, name: str = "", threads: int = 1
-) -> pd.DataFrame:
+) -> Columns:
     """Find the objects of one image, plane by plane, with memory bounded by the tile.
 
     Parameters
@@ -66,7 +63,7 @@ def predict_instances(
 
     Returns
     -------
-    DataFrame
+    Columns
         The object table.
 
     Raises
@@ -85,7 +82,7 @@ def predict_instances(
             break
         except _TooManyIds:
             continue
-    write_table(table, objects)
+    write_columns(table, objects)
     return table
 
 
@@ -94,7 +91,7 @@ def label_axes(image: Image) -> str:
     return "".join(a for a in "TZYX" if a in image.axes)
 
 
-def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int) -> pd.DataFrame:
+def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int) -> Columns:
     """Find the objects of all planes; constant planes have none.
 
     Parameters
@@ -107,7 +104,7 @@ def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int
 
     Returns
     -------
-    DataFrame
+    Columns
         The object tables of all planes.
 
     Raises
@@ -115,65 +112,71 @@ def predict_planes(prepared: PreparedImage, target: Any, name: str, threads: int
     _TooManyIds
         If the dtype of `target` cannot number the objects.
     """
+    tables: list[Future[Columns]] = []
+    with _pool(prepared, threads) as pool:
+
+        def measure(plane: Plane, found: TileObjects) -> None:
+            tables.append(pool.submit(measure_numbered, prepared.image, plane, found, name))
+
+        _find_planes(prepared, target, measure, pool)
+    return join_tables([table.result() for table in tables])
+
+
+def find_planes(
+    prepared: PreparedImage, target: Any, threads: int
+) -> list[tuple[Plane, TileObjects]]:
+    """Find the objects of all planes, as `predict_planes` does, without measuring them.
+
+    Returns
+    -------
+    list of (Plane, TileObjects)
+        The objects of each tile, for `measure_numbered`.
+    """
+    tiles: list[tuple[Plane, TileObjects]] = []
+    with _pool(prepared, threads) as pool:
+        _find_planes(prepared, target, lambda plane, found: tiles.append((plane, found)), pool)
+    return tiles
+
+
+def _find_planes(
+    prepared: PreparedImage,
+    target: Any,
+    on_found: Callable[[Plane, TileObjects], None],
+    pool: Executor,
+) -> None:
+    """Write the labels of all planes, and call `on_found` with the objects of each tile."""
     write = _into(target, label_axes(prepared.image))
-    tables: list[pd.DataFrame] = []
-    threads = min(threads, MOST_TILES)
-    with _InThisThread() if _is_small(prepared) else ThreadPoolExecutor(threads) as pool:
-        for plane in prepared.planes:
-            tables += _predict_plane(prepared, plane, write, name, pool)
-    if len(tables) == 1:
-        return tables[0]
-    import pandas as pd
-
-    return pd.concat(tables, ignore_index=True)
+    for plane in prepared.planes:
+        _find_plane(prepared, plane, partial(write, plane), partial(on_found, plane), pool)
 
 
-def _predict_plane(
+def _find_plane(
     prepared: PreparedImage,
     plane: Plane,
-    write: Callable[[Plane, RowBand], None],
-    name: str,
+    write: Callable[[RowBand], None],
+    on_found: Callable[[TileObjects], None],
     pool: Executor,
-) -> list[pd.DataFrame]:
-    """Write the labels of one plane; return its object tables."""
+) -> None:
     image = prepared.image
     cuts, halo = plan_cuts(prepared)
-    tables: list[Future[pd.DataFrame]] = []
-
-    def measure(found: TileObjects) -> pd.DataFrame:
-        table = measure_tile(image, plane, found, name)
-        # Of the first tile they count from 1 as they are.
-        if found.first_id > 1:
-            table["id"] += found.first_id - 1
-        return table
-
-    def submit(found: TileObjects) -> None:
-        tables.append(pool.submit(measure, found))
-
     rows = predict_rows(prepared, plane, cuts)
     if not isinstance(pool, _InThisThread):
         rows = run_ahead(rows)
-        # The network opens in the thread of `run_ahead`; the import takes as long.
-        import pandas  # noqa: F401
-
-    cut = decode_rows(
-        prepared,
-        prepared.decode_settings,
-        rows,
-        (cuts, halo),
-        submit,
-        partial(write, plane),
-        pool.map,
-    )
+    tiling = cuts, halo
+    settings = prepared.decode_settings
+    cut = decode_rows(prepared, settings, rows, tiling, on_found, write, pool.map)
     if cut:
         scale = image.shape[0] / prepared.network_image.shape[0]
         logger.warning(
             f"{image.source}: {cut} objects may be cut at tiles; give `halo` over "
             f"{ceil(halo * scale)}"
         )
-    measured = [table.result() for table in tables]
+
+
+def join_tables(tables: Sequence[Columns]) -> Columns:
+    """Put the tables of tiles, at least one, below each other."""
     # Without objects, one empty table still has the columns.
-    return [table for table in measured if len(table)] or measured[:1]
+    return Columns.join([table for table in tables if len(table)] or tables[:1])
 
 
 def plan_cuts(prepared: PreparedImage) -> tuple[tuple[TileWindows, TileWindows], int]:
@@ -242,7 +245,7 @@ def decode_rows(
     return stitcher.cut
 
 
-def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "") -> pd.DataFrame:
+def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "") -> Columns:
     """Measure the objects of a tile: size, shape and intensities; ids count within the tile.
 
     Of frames that are read together, the last one is measured.
@@ -252,7 +255,7 @@ def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "")
         slice(start, start + length)
         for start, length in zip(found.offset, found.labels.shape, strict=True)
     )
-    return object_table(
+    return object_columns(
         found.labels,
         frame.read(y, x, plane),
         pixel_size=image.pixel_size,
@@ -262,6 +265,14 @@ def measure_tile(image: Image, plane: Plane, found: TileObjects, name: str = "")
         channels=frame.channels,
         window=Window(found.offset, image.shape),
     )
+
+
+def measure_numbered(image: Image, plane: Plane, found: TileObjects, name: str = "") -> Columns:
+    """Measure the objects of a tile as `measure_tile` does, with their ids in the image."""
+    table = measure_tile(image, plane, found, name)
+    # Of the first tile they count from 1 as they are.
+    before = found.first_id - 1
+    return table.assign(id=table["id"] + before) if before else table
 
 
 def _into(target: Any, axes: str) -> Callable[[Plane, RowBand], None]:
@@ -287,10 +298,11 @@ class _InThisThread(Executor):
         return done
 
 
-def _is_small(prepared: PreparedImage) -> bool:
-    """Whether a plane is one tile, so that threads would wait for each other."""
-    # The first plane in a process opens the network in a thread.
-    return max(prepared.network_image.shape) <= SMALL and "pandas" in sys.modules
+def _pool(prepared: PreparedImage, threads: int) -> Executor:
+    """Threads that decode and measure tiles; none for one tile, which would wait for itself."""
+    if max(prepared.network_image.shape) <= SMALL:
+        return _InThisThread()
+    return ThreadPoolExecutor(min(threads, MOST_TILES))
 
 
 class _TooManyIds(Exception):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.image import FIRST_PLANE, Image, Plane
 from sparcell.core.text import counted, listed
@@ -21,9 +22,6 @@ from sparcell.models.runtime import Runtime
 from sparcell.prediction.tiling.rescale import rescaled
 from sparcell.prediction.tiling.tiles import CONTEXT, MAX_CORE, cut_axis, map_rows
 from sparcell.preprocessing.normalise import ConstantImage
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -277,47 +275,48 @@ def known_diameters(spec: ModelSpec) -> tuple[float, float] | None:
     return None if typical is None else (typical / FAR_OFF, typical * FAR_OFF)
 
 
-def is_far_off(counts: pd.DataFrame, spec: ModelSpec) -> pd.Series[bool]:
+def is_far_off(counts: Columns, spec: ModelSpec) -> NDArray[np.bool_]:
     """Whether the objects of each row are of a size that the model does not know.
 
     Parameters
     ----------
-    counts : DataFrame
+    counts : Columns
         With the columns count, diameter_px and resized_by.
     spec : ModelSpec
 
     Returns
     -------
-    Series of bool
+    (N,) bool
         False where the image was resized, or where there are fewer than `ENOUGH` objects.
     """
     low, high = known_diameters(spec) or (0.0, float("inf"))
     diameter = counts["diameter_px"] * counts["resized_by"]
-    far = (diameter < low) | (diameter > high)
-    return far & (counts["resized_by"] == 1) & (counts["count"] >= ENOUGH)
+    far: NDArray[np.bool_] = (diameter < low) | (diameter > high)
+    far &= (counts["resized_by"] == 1) & (counts["count"] >= ENOUGH)
+    return far
 
 
-def warn_if_far(counts: pd.DataFrame, spec: ModelSpec) -> None:
+def warn_if_far(counts: Columns, spec: ModelSpec) -> None:
     """Warn where the objects found are of a size that the model does not know.
 
     Parameters
     ----------
-    counts : DataFrame
+    counts : Columns
         With the columns image, count, diameter_px and resized_by.
     spec : ModelSpec
     """
     known = known_diameters(spec)
-    clear = counts[is_far_off(counts, spec)] if len(counts) else counts
+    clear = counts.where(is_far_off(counts, spec)) if len(counts) else counts
     if known is None or not len(clear):
         return
     found = clear["diameter_px"]
     sizes = " to ".join(dict.fromkeys((f"{found.min():.0f}", f"{found.max():.0f}")))
-    images = clear["image"].unique().tolist()
+    images = list(dict.fromkeys(clear["image"]))
     objects = spec.objects[1]
-    every = counted(counts["image"].nunique(), "image")
+    every = counted(len(set(counts["image"])), "image")
     logger.warning(
         f"In {len(images)} of {every} ({listed(images)}) the {objects} are {sizes} px wide; this "
         f"model learned {objects} of {known[0]:.0f} to {known[1]:.0f} px, so counts there may be "
-        f"wrong. Run again with `diameter={found.median():.0f}` or "
+        f"wrong. Run again with `diameter={np.median(found):.0f}` or "
         '`diameter="auto"`.'
     )

@@ -71,6 +71,6 @@ def _scales_of_windows(prepared: PreparedImage, threads: int) -> list[Scale]:
         if one.empty:
             continue
         found = find_in_memory(one, threads)
-        if len(found.table) >= ENOUGH:
+        if len(found.areas) >= ENOUGH:
             scales.append(found.prepared.scale)
     return scales

@@ -8,10 +8,10 @@ notch on both sides, and the halves of one have none.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, relabelled
 from sparcell.morphology.hulls import changes, left_corners
-from sparcell.morphology.shapes import region_sizes
 
 Point = tuple[float, float]
 """y and x, px."""
@@ -20,7 +20,12 @@ Group = tuple[int, ...]
 LARGEST_GROUP = 3
 
 
-def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
+def merge_convex(
+    labels: Labels,
+    solidity: float,
+    least_area: int,
+    pixels: NDArray[np.int64] | None = None,
+) -> Labels:
     """Merge two or three neighbours whose union is convex, the most convex unions first.
 
     Three pieces that meet in a point are convex only together.
@@ -33,13 +38,17 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
         Least area of a union over that of its convex hull, 0..1.
     least_area : int
         Smallest area of a union, px.
+    pixels : (N,) int64, optional
+        Flat positions of the objects' pixels in raster order, if they are known.
 
     Returns
     -------
     (Y, X) int32
         Objects 1..m in the order of the smallest ids of their parts.
     """
-    areas = region_sizes(labels)
+    if pixels is None:
+        pixels = np.flatnonzero(labels != 0)
+    areas = np.bincount(labels.ravel()[pixels], minlength=1)
     if np.sort(areas[1:])[-LARGEST_GROUP:].sum() < least_area:
         return labels
     touching = _neighbours_of_each(labels)
@@ -47,7 +56,7 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
     groups = {group for group in groups if areas[list(group)].sum() >= least_area}
     if not groups:
         return labels
-    outlines = _hulls(labels, {one for group in groups for one in group}, len(areas))
+    outlines = _hulls(labels, pixels, {one for group in groups for one in group}, len(areas))
     owner = np.arange(len(areas))
 
     def solidity_of(group: Group) -> float:
@@ -70,13 +79,12 @@ def merge_convex(labels: Labels, solidity: float, least_area: int) -> Labels:
         found = {one: share for one, share in found.items() if parts.isdisjoint(one)}
         for new in _groups_of(kept, touching):
             # A small neighbour of small ones has no hull yet.
-            outlines |= _hulls(labels, set(new) - set(outlines), len(areas))
+            outlines |= _hulls(labels, pixels, set(new) - set(outlines), len(areas))
             found[new] = solidity_of(new)
     if (owner == np.arange(len(areas))).all():
         return labels
     ids = np.unique(owner, return_inverse=True)[1].astype(np.int32)
-    merged: Labels = ids[labels]
-    return merged
+    return relabelled(labels, ids, pixels)
 
 
 def _neighbours_of_each(labels: Labels) -> dict[int, set[int]]:
@@ -113,14 +121,17 @@ def neighbours(labels: Labels) -> set[tuple[int, int]]:
     return found
 
 
-def _hulls(labels: Labels, some: set[int], count: int) -> dict[int, list[Point]]:
+def _hulls(
+    labels: Labels, pixels: NDArray[np.int64], some: set[int], count: int
+) -> dict[int, list[Point]]:
     """Corners of the convex hulls of some objects, by object."""
     if not some:
         return {}
     wanted = np.zeros(count, np.bool_)
     wanted[list(some)] = True
-    at = np.flatnonzero(wanted[labels])
-    ids, (y, x) = labels.ravel()[at], np.divmod(at, labels.shape[1])
+    ids = labels.ravel()[pixels]
+    chosen = wanted[ids]
+    ids, (y, x) = ids[chosen], np.divmod(pixels[chosen], labels.shape[1])
     # By object, and then row by row, as they are in the image.
     order = np.argsort(ids, kind="stable")
     ids, y, x = ids[order], y[order], x[order]

@@ -63,15 +63,17 @@ def decode(maps: Maps, settings: WatershedDecode) -> DecodedObjects:
     else:
         ids = (owner * has_centre[owner])[basins.ids]
     labels = number_in_order(ids, basins.pixels, mask.shape, settings.min_size)
+    # From here on objects are joined or dropped, but no pixel is added.
+    pixels = basins.pixels[labels.ravel()[basins.pixels] > 0]
     if settings.solidity:
-        labels = merge_convex(labels, settings.solidity, settings.solid_area)
+        labels = merge_convex(labels, settings.solidity, settings.solid_area, pixels)
     if settings.calibration is not None:
-        calibrated = calibrated_scores(labels, maps, settings.calibration)
-        return DecodedObjects(*without_unlikely(labels, calibrated, settings.least_score))
+        calibrated = calibrated_scores(labels, maps, settings.calibration, pixels)
+        return DecodedObjects(*without_unlikely(labels, calibrated, settings.least_score, pixels))
     found = labels.ravel()[maxima]
     scores = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
     np.maximum.at(scores, found, centre[peaks] / np.float32(255))
-    return DecodedObjects(*without_unlikely(labels, scores[1:], settings.least_score))
+    return DecodedObjects(*without_unlikely(labels, scores[1:], settings.least_score, pixels))
 
 
 def _flood(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparcell.core.labels import Labels
+from sparcell.core.labels import Labels, relabelled
 from sparcell.methods.base import Maps
 
 FEATURES = ("inner_peak", "inner_mean", "outer_mean", "outer_peak", "area", "constant")
@@ -13,7 +13,9 @@ SURE = 0.99
 """Distances are cut to 1 - SURE .. SURE: beyond, their logit says more than 8 bits do."""
 
 
-def score_features(labels: Labels, maps: Maps) -> NDArray[np.float64]:
+def score_features(
+    labels: Labels, maps: Maps, pixels: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
     """Compute the features of objects from which their scores are calibrated.
 
     An object that is right has distances of the profile that the network has learned. A piece of
@@ -25,6 +27,8 @@ def score_features(labels: Labels, maps: Maps) -> NDArray[np.float64]:
         Objects 1..n.
     maps : (2, Y, X) uint8
         Inner and outer distance, 0..255 for 0..1.
+    pixels : (N,) int64, optional
+        Flat positions of the objects' pixels in raster order, if they are known.
 
     Returns
     -------
@@ -32,9 +36,10 @@ def score_features(labels: Labels, maps: Maps) -> NDArray[np.float64]:
         Columns as `FEATURES`: logits of the largest and the mean inner distance, of the mean and
         the largest outer distance, log of the area in px, and 1.
     """
-    pixels = np.flatnonzero(labels)
+    if pixels is None:
+        pixels = np.flatnonzero(labels != 0)
     ids = labels.ravel()[pixels] - 1
-    count = int(labels.max(initial=0))
+    count = int(ids.max(initial=-1)) + 1
     area = np.bincount(ids, minlength=count).astype(np.float64)
     peaks, means = [], []
     for distance in maps:
@@ -52,19 +57,25 @@ def score_features(labels: Labels, maps: Maps) -> NDArray[np.float64]:
 
 
 def calibrated_scores(
-    labels: Labels, maps: Maps, calibration: tuple[float, ...]
+    labels: Labels,
+    maps: Maps,
+    calibration: tuple[float, ...],
+    pixels: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Probability of each object to be right, by a logistic regression on its features."""
-    odds = np.exp(-(score_features(labels, maps) @ calibration))
+    odds = np.exp(-(score_features(labels, maps, pixels) @ calibration))
     return np.asarray(1 / (1 + odds), np.float32)
 
 
 def without_unlikely(
-    labels: Labels, scores: NDArray[np.float32], least: float
+    labels: Labels, scores: NDArray[np.float32], least: float, pixels: NDArray[np.int64]
 ) -> tuple[Labels, NDArray[np.float32]]:
-    """Drop objects of a lower score, and number the others in their order."""
+    """Drop objects of a lower score, and number the others in their order.
+
+    `pixels` are the flat positions of those of objects.
+    """
     kept = scores >= least
     if kept.all():
         return labels, scores
     ids = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.int32)
-    return ids[labels], scores[kept]
+    return relabelled(labels, ids, pixels), scores[kept]

@@ -254,7 +254,7 @@ class _Run:
         image = self.plan.open()[0]
         nothing = TileObjects(np.zeros((1, 1), np.int32), np.zeros(0, np.float32), (0, 0), 1)
         empty = measure_tile(image, next(image.planes()), nothing, self.plan.name)
-        empty.to_csv(path, index=False)
+        empty.frame().to_csv(path, index=False)
         with path.open("a", encoding="utf8", newline="") as stream:
             for plane in self.planes:
                 first_id = 1

@@ -168,7 +168,7 @@ def _resolve_tile(
     save(plan.file("resolve", plane, tile), labels=labels)
     save(
         plan.file("table", plane, tile),
-        table=table.drop(columns="image").to_records(index=False),
+        table=table.frame().drop(columns="image").to_records(index=False),
         area=np.array([*offset, *labels.shape]),
         cut=decoded["cut"],
     )

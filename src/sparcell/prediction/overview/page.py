@@ -9,14 +9,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.files import whole_file
 from sparcell.drawing.palette import MATCHED
-from sparcell.drawing.rendering import embed, render
+from sparcell.drawing.rendering import embed, load_template, render
 from sparcell.models.model import Model
 from sparcell.prediction.items import Item
 from sparcell.prediction.overview.pictures import (
@@ -29,11 +30,9 @@ from sparcell.prediction.overview.pictures import (
 from sparcell.prediction.overview.summaries import ImageSummary, size_histogram, summarise
 from sparcell.prediction.prepared_image import fit_channels
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 logger = logging.getLogger(__name__)
 
+TEMPLATE = "overview.html"
 MOST_PICTURES = 100
 """Images whose pictures are in the page; those with doubts first."""
 MOST_PARTS = 12
@@ -63,8 +62,13 @@ class Problems:
     warnings: list[str]
 
 
+def load_page() -> None:
+    """Compile the template before it is needed."""
+    load_template(TEMPLATE)
+
+
 def write_overview(
-    items: Sequence[Item], counts: pd.DataFrame, model: Model, out: Path, problems: Problems
+    items: Sequence[Item], counts: Columns, model: Model, out: Path, problems: Problems
 ) -> Path:
     """Write ``overview.html``.
 
@@ -72,8 +76,8 @@ def write_overview(
     ----------
     items : sequence of Item
         Those that have results.
-    counts : DataFrame
-        As `sparcell.prediction.counts.count_objects` gives it.
+    counts : Columns
+        As `sparcell.prediction.counts.count_objects` gives them.
     model : Model
     out : Path
         Folder of the results.
@@ -88,7 +92,7 @@ def write_overview(
     # Doubtful images first, then those of low scores; images without objects before all others.
     summaries.sort(key=lambda one: (not one.doubts, np.nan_to_num(one.score, nan=-1.0)))
     page = render(
-        "overview.html",
+        TEMPLATE,
         out=out.resolve().name,
         model=model.spec.name,
         objects=model.spec.objects,

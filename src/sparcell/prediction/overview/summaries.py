@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparcell.core.columns import Columns
 from sparcell.drawing.picture import round_length
-from sparcell.io import open_image, read_pieces
+from sparcell.io import open_image, read_numbers
 from sparcell.prediction.items import Item
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BINS = 24
 """Least number of bars of a histogram."""
@@ -58,14 +55,11 @@ class ImageSummary:
         return float(np.median(self.diameters)) if len(self.diameters) else float("nan")
 
 
-def summarise(item: Item, counts: pd.DataFrame) -> ImageSummary:
+def summarise(item: Item, counts: Columns) -> ImageSummary:
     """Summarise the results of one image from its object table."""
-    here = counts[counts["image"] == item.name]
-    diameters, scores = [], []
-    for piece in read_pieces(item.objects, ["equivalent_diameter_px", "score"]):
-        diameters.append(piece["equivalent_diameter_px"].to_numpy(np.float32))
-        scores.append(piece["score"].to_numpy(np.float32))
-    score = np.concatenate([np.zeros(0, np.float32), *scores])
+    here = counts.where(counts["image"] == item.name)
+    found = read_numbers(item.objects, ["equivalent_diameter_px", "score"])
+    score = found["score"].astype(np.float32)
     labels = open_image(item.written_labels)
     pixels = float(np.prod(labels.tzyx, dtype=np.float64))
     objects = int(here["count"].sum())
@@ -74,7 +68,7 @@ def summarise(item: Item, counts: pd.DataFrame) -> ImageSummary:
         item,
         objects,
         len(here),
-        np.concatenate([np.zeros(0, np.float32), *diameters]),
+        found["equivalent_diameter_px"].astype(np.float32),
         labels.pixel_size,
         float(here["area_px"].sum()) / pixels,
         float(np.median(known)) if len(known) else float("nan"),
@@ -82,11 +76,11 @@ def summarise(item: Item, counts: pd.DataFrame) -> ImageSummary:
     )
 
 
-def _doubts(counts: pd.DataFrame) -> list[str]:
+def _doubts(counts: Columns) -> list[str]:
     """Reasons to inspect an image: the notes of its planes that need a look."""
     if not counts["count"].any():
         return ["no object found"]
-    notes: list[str] = counts.loc[counts["needs_a_look"], "note"].tolist()
+    notes: list[str] = counts["note"][counts["needs_a_look"]].tolist()
     if len(counts) == 1 or len(set(notes)) < 2:
         return notes[:1]
     return [f"{len(notes)} of {len(counts)} planes, such as: {notes[0]}"]

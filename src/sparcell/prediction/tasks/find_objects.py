@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
@@ -31,12 +32,10 @@ from sparcell.models.runtime import Runtime, read_uint8
 from sparcell.prediction.blocks.predict_blocks import predict_in_blocks
 from sparcell.prediction.counts import count_objects
 from sparcell.prediction.domain_check import judge_image
-from sparcell.prediction.found_size import predict_in_size, say_resized
+from sparcell.prediction.found_size import Areas, predict_in_size, say_resized
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
 from sparcell.prediction.misfit_warning import warn_misfits
-from sparcell.prediction.overview.page import Problems, write_overview
-from sparcell.prediction.overview.pictures import draw_objects
 from sparcell.prediction.planning.resources import ResourceEstimate, estimate_instances
 from sparcell.prediction.predict_hypotheses import check_hypotheses, predict_hypotheses
 from sparcell.prediction.predict_instances import predict_instances
@@ -48,7 +47,7 @@ from sparcell.prediction.tasks.task import PredictionTask, TaskResults
 from sparcell.system.machine import usable_cores
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from sparcell.prediction.overview.page import Problems
 
 logger = logging.getLogger(__name__)
 
@@ -111,16 +110,19 @@ class InstanceTask(PredictionTask):
         labels = item.labels(in_blocks=False)
         threads = threads or usable_cores()
 
-        def find(image: PreparedImage) -> pd.DataFrame:
+        def find(image: PreparedImage) -> Areas:
             if image.settings.hypotheses:
                 # The object table is written last.
                 predict_hypotheses(image, item.hypothesis)
-            return predict_instances(image, labels, item.objects, item.name, threads)
+            table = predict_instances(image, labels, item.objects, item.name, threads)
+            return table["area_px"]
 
         return predict_in_size(prepared, find, lambda image: self.judge(image, item))
 
     def draw(self, image: Image, item: Item) -> None:
-        """See `draw_objects`."""
+        """See `sparcell.prediction.overview.pictures.draw_objects`."""
+        from sparcell.prediction.overview.pictures import draw_objects
+
         draw_objects(image, item.written_labels, item.objects, item.picture)
 
     def predict_in_blocks(
@@ -170,7 +172,7 @@ class InstanceTask(PredictionTask):
         return TaskResults(summary, counts, [], wells)
 
     def _write_wells(
-        self, names: Sequence[str], counts: pd.DataFrame, out: Path, tables: TableOptions
+        self, names: Sequence[str], counts: Columns, out: Path, tables: TableOptions
     ) -> Wells | None:
         """Write the tables of wells; without them the counts are still right."""
         try:
@@ -198,4 +200,6 @@ class InstanceTask(PredictionTask):
         problems: Problems,
     ) -> Path | None:
         """See `sparcell.prediction.overview.page.write_overview`; no page without images."""
+        from sparcell.prediction.overview.page import write_overview
+
         return write_overview(items, results.counts, model, out, problems)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparcell.core.columns import Columns
 from sparcell.core.errors import InputError
 from sparcell.core.image import Image
 from sparcell.core.text import counted
@@ -14,7 +15,6 @@ from sparcell.models.domain import DomainFit
 from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.items import Item
-from sparcell.prediction.overview.pictures import draw_stain
 from sparcell.prediction.planning.resources import ResourceEstimate, estimate_image
 from sparcell.prediction.predict_stain import check_stain_settings, predict_stain
 from sparcell.prediction.prepared_image import PreparedImage
@@ -68,7 +68,9 @@ class ImageTask(PredictionTask):
         return prepared
 
     def draw(self, image: Image, item: Item) -> None:
-        """See `draw_stain`."""
+        """See `sparcell.prediction.overview.pictures.draw_stain`."""
+        from sparcell.prediction.overview.pictures import draw_stain
+
         draw_stain(image, item.stain, item.picture)
 
     def announce(self, model: Model, images: int) -> str:
@@ -86,8 +88,6 @@ class ImageTask(PredictionTask):
     ) -> TaskResults:
         """List the predicted images."""
         images = [item.stain for item in items]
-        import pandas as pd
-
         stains = ", ".join(model.maps)
         summary = f"Predicted {stains} of {counted(len(images), 'image')}: {out / 'stain'}"
-        return TaskResults(summary, pd.DataFrame(columns=["image"]), images)
+        return TaskResults(summary, Columns({"image": ()}), images)

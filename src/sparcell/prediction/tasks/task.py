@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from sparcell.core.columns import Columns
 from sparcell.core.image import Image
 from sparcell.core.text import counted
 from sparcell.measurement.names import Wells
@@ -16,13 +17,12 @@ from sparcell.models.model import Model
 from sparcell.models.runtime import Runtime
 from sparcell.prediction.items import Item
 from sparcell.prediction.loaded_model import RuntimeSpec
-from sparcell.prediction.overview.page import Problems
 from sparcell.prediction.planning.resources import ResourceEstimate
 from sparcell.prediction.prepared_image import PreparedImage
 from sparcell.prediction.settings import PredictSettings
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from sparcell.prediction.overview.page import Problems
 
 
 class TaskResults(NamedTuple):
@@ -32,7 +32,7 @@ class TaskResults(NamedTuple):
     ----------
     summary : str
         One line for the user.
-    counts : DataFrame
+    counts : Columns
         Objects in every image and plane; without rows for tasks without objects.
     images : list of Path
         Images that were predicted.
@@ -41,7 +41,7 @@ class TaskResults(NamedTuple):
     """
 
     summary: str
-    counts: pd.DataFrame
+    counts: Columns
     images: list[Path]
     wells: Wells | None = None
 

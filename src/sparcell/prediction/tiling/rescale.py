@@ -22,6 +22,9 @@ Maps = NDArray[np.float32]
 PIXELS_AT_ONCE = 1 << 22
 """Pixels of the image that are read together, so that shrinking needs little memory."""
 
+MOST_KEPT = 1 << 20
+"""Values of the largest resampled plane that is kept until another one is read."""
+
 
 def rescaled(image: Image, factor: float) -> Image:
     """Resample an image to `factor` times as many pixels along Y and X, on demand.
@@ -50,11 +53,14 @@ def _finer(pixel_size: float | None, factor: float) -> float | None:
     return pixel_size and pixel_size / factor
 
 
-def resized(image: Image, shape: tuple[int, int]) -> Image:
-    """Resample an image to `shape` px, as `rescaled` does; the pixel size is then not known."""
+def resized(image: Image, shape: tuple[int, int], most_kept: int = MOST_KEPT) -> Image:
+    """Resample an image to `shape` px, as `rescaled` does; the pixel size is then not known.
+
+    The last plane is kept if it has at most `most_kept` values.
+    """
     if shape == image.shape:
         return image
-    pixels = _ResampledPixels(replace(image, frames=1), shape)
+    pixels = _ResampledPixels(replace(image, frames=1), shape, most_kept)
     view = Image(pixels, "TCZYX", None, image.channels, image.source)
     return replace(view, frames=image.frames)
 
@@ -81,7 +87,7 @@ def resize_bands(
     if given == shape:
         yield from bands
         return
-    view = resized(Image(_PassingPixels(bands, (count, *given)), "CYX"), shape)
+    view = resized(Image(_PassingPixels(bands, (count, *given)), "CYX"), shape, most_kept=0)
     step = max(1, PIXELS_AT_ONCE // shape[1])
     for top in range(0, shape[0], step):
         rows = slice(top, min(top + step, shape[0]))
@@ -109,15 +115,32 @@ class _PassingPixels:
 class _ResampledPixels:
     """Pixels of another grid over the same field, computed on demand."""
 
-    def __init__(self, image: Image, size: tuple[int, int]) -> None:
+    def __init__(self, image: Image, size: tuple[int, int], most_kept: int) -> None:
         self.image = image
         # The file's dtype tells the range of its values; regions are float32.
         self.dtype: np.dtype[Any] = image.data.dtype
         self.shape = (image.size("T"), image.size("C"), image.size("Z"), *size)
+        # A small plane is read several times: for its statistics, the network and the judgement.
+        self._keeps = self.shape[1] * size[0] * size[1] <= most_kept
+        self._kept: tuple[Plane | None, NDArray[np.float32]] = (None, np.zeros(0, np.float32))
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[np.float32]:
         t, channels, z, y, x = index
         rows, columns = range(self.shape[-2])[y], range(self.shape[-1])[x]
+        plane = Plane(t, z)
+        if not self._keeps:
+            whole = self._resample(plane, rows, columns)
+            return np.asarray(whole[channels])
+        at, pixels = self._kept
+        if at != plane:
+            pixels = self._resample(plane, range(self.shape[-2]), range(self.shape[-1]))
+            pixels.flags.writeable = False
+            self._kept = plane, pixels
+        inside = np.s_[rows.start : rows.stop, columns.start : columns.stop]
+        return np.asarray(pixels[channels, *inside])
+
+    def _resample(self, plane: Plane, rows: range, columns: range) -> NDArray[np.float32]:
+        """Compute a region of all channels."""
         source_columns, across = _weights(self.image.shape[1], self.shape[-1], columns)
         ratio = self.image.shape[0] / self.shape[-2]
         step = max(1, int(PIXELS_AT_ONCE / (source_columns.stop - source_columns.start) / ratio))
@@ -125,12 +148,11 @@ class _ResampledPixels:
         for top in range(0, len(rows), step):
             part = rows[top : top + step]
             source_rows, down = _weights(self.image.shape[0], self.shape[-2], part)
-            pixels = self.image.read(source_rows, source_columns, Plane(t, z))
-            for channel, plane in enumerate(pixels):
-                rows_done = _interpolate(plane, *down)
+            pixels = self.image.read(source_rows, source_columns, plane)
+            for channel, values in enumerate(pixels):
+                rows_done = _interpolate(values, *down)
                 out[channel, top : top + len(part)] = _interpolate(rows_done.T, *across).T
-        selected: NDArray[np.float32] = out[channels]
-        return selected
+        return out
 
 
 Taps = tuple[NDArray[np.int64], NDArray[np.float32]]

@@ -256,11 +256,12 @@ class Stitcher:
         on_found(TileObjects(labels, scores, offset, self.count + 1))
         # Most of a field is background: only the candidates' pixels are visited.
         pixels = np.flatnonzero(candidates.labels != 0)
-        y, x = np.divmod(pixels, candidates.labels.shape[1])
-        taken[y, x + left] = True
+        width = candidates.labels.shape[1]
+        in_band = pixels + pixels // width * (canvas.shape[1] - width) + left
+        taken.ravel()[in_band] = True
         ids = labels.ravel()[pixels]
         drawn = ids > 0
-        canvas[y[drawn], x[drawn] + left] = ids[drawn] + np.int32(self.count)
+        canvas.ravel()[in_band[drawn]] = ids[drawn] + np.int32(self.count)
         self.cut += candidates.cut
         self.count += len(scores)
 
