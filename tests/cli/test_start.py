@@ -143,6 +143,16 @@ def test_ctrl_c_while_libraries_load_leaves_no_traceback(tmp_path):
     assert done.returncode == 130 and done.stderr == "Stopped.\n"
 
 
+@pytest.mark.parametrize(("word", "code"), [("--version", 0), ("--nope", 2)])
+def test_what_is_to_be_done_at_the_end_is_done(word, code):
+    done = run(
+        "import atexit, sys\natexit.register(print, 'the end')\n"
+        f"sys.argv = ['sparcell', {word!r}]\nfrom sparcell.__main__ import main\nmain()"
+    )
+    assert done.returncode == code and done.stdout.endswith("the end\n")
+    assert ("sparcell 0." in done.stdout) == (code == 0)
+
+
 def test_a_wrong_option_is_named(capsys):
     from sparcell.cli import main
 
