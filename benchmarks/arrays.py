@@ -39,7 +39,7 @@ class Seconds(NamedTuple):
 def find_objects(
     pixels: NDArray[np.generic], model: Model, network: Runtime, threads: int
 ) -> Labels:
-    """Give the labels of (Y, X) pixels in the size that they have; tables are made too."""
+    """Give the labels of (Y, X) pixels in the size that they have; objects are not measured."""
     found = predict_array(model, pixels, diameter="none", runtime=network, threads=threads)
     return found.labels
 
