@@ -63,7 +63,15 @@ def test_a_large_plane_is_estimated_from_samples() -> None:
     assert f1(truth, labels) > 0.97
 
 
-def test_choice_tells_scores_and_reason() -> None:
+def test_others_are_not_tried_where_the_first_is_good() -> None:
+    choice = choose_strategy(StainView.of(stain_of(grid((256, 256), 40, 9))), SETTINGS)
+    assert set(choice.scores) == {SETTINGS.strategies[0]}
+    assert choice.scores["local"]["score"] >= 0.85
+    assert choice.reason.startswith("local scores")
+
+
+def test_choice_tells_scores_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparcell.classical.auto.GOOD", 1.0)
     choice = choose_strategy(StainView.of(stain_of(grid((256, 256), 40, 9))), SETTINGS)
     assert set(choice.scores) == set(SETTINGS.strategies)
     assert choice.reason.startswith(choice.strategy)
@@ -73,7 +81,10 @@ def test_choice_tells_scores_and_reason() -> None:
         )
 
 
-def test_first_strategy_stays_unless_another_is_clearly_better() -> None:
+def test_first_strategy_stays_unless_another_is_clearly_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sparcell.classical.auto.GOOD", 1.0)
     stain = stain_of(grid((256, 256), 40, 9))
     for first in SETTINGS.strategies:
         order = (first, *(name for name in SETTINGS.strategies if name != first))

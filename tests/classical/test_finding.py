@@ -35,11 +35,30 @@ def test_regions_are_nested_and_counted() -> None:
     signal = np.zeros((30, 60), np.float32)
     signal[5:25, 5:55] = 1
     signal[10:20, 10:20] = signal[10:20, 40:50] = 3
-    low, high = cut_levels(signal, [0.5, 2.0]).levels
-    assert low.area.tolist() == [1000]
-    assert high.area.tolist() == [100, 100]
-    assert high.parent.tolist() == [0, 0]
-    assert low.mean[0] == pytest.approx((800 + 600) / 1000)
+    tree = cut_levels(signal, [0.5, 2.0])
+    low, high = tree.levels
+    assert tree.area[low].tolist() == [1000]
+    assert tree.area[high].tolist() == [100, 100]
+    assert tree.parent.tolist() == [-1, 0, 0]
+    assert tree.mean[0] == pytest.approx((800 + 600) / 1000)
+
+
+def test_regions_of_all_levels_are_those_of_each() -> None:
+    noise = np.random.default_rng(0).normal(size=(61, 47)).astype(np.float32)
+    signal = ndimage.gaussian_filter(noise, 1.5) * 40 + 12
+    thresholds = level_series(5, 20)
+    tree = cut_levels(signal, thresholds)
+    assert len(tree.levels) == len(thresholds)
+    for level, threshold in zip(tree.levels, thresholds, strict=True):
+        pieces, count = ndimage.label(signal >= np.float32(threshold), np.ones((3, 3)))
+        areas = ndimage.sum_labels(np.ones(signal.shape), pieces, np.arange(1, count + 1))
+        means = ndimage.mean(signal, pieces, np.arange(1, count + 1))
+        order, expected = (
+            np.lexsort((tree.mean[level], tree.area[level])),
+            np.lexsort((means, areas)),
+        )
+        assert tree.area[level][order].tolist() == areas[expected].tolist()
+        np.testing.assert_allclose(tree.mean[level][order], means[expected], rtol=1e-4)
 
 
 def test_nuclei_are_chosen_over_the_glow_around_them() -> None:
@@ -181,7 +200,7 @@ def test_large_nuclei_are_found_in_a_reduced_plane() -> None:
     truth = grid((600, 600), 110, 25)
     view = StainView.of(stain_of(truth, blur=2))
     choice = choose_strategy(view, AutoSettings())
-    assert choice.scale == 3
+    assert choice.scale == 4
     assert choice.stats.diameter == pytest.approx(50, rel=1 / 6)
     labels = segment_view(view)
     check_labels(labels)

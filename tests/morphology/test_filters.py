@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sparcell.morphology.filters import gaussian_blur, square_maximum
+from sparcell.morphology.filters import box_mean, gaussian_blur, square_maximum
 
 SHAPES = [(40, 31), (1, 50), (5, 3)]
 
@@ -29,3 +29,11 @@ def test_maximum_is_that_of_scipy(shape: tuple[int, int], reach: int) -> None:
     pixels = noise(shape)
     expected = ndimage.maximum_filter(pixels, 2 * reach + 1)
     np.testing.assert_array_equal(square_maximum(pixels, reach), expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 13])
+def test_mean_is_that_of_scipy(shape: tuple[int, int], size: int) -> None:
+    pixels = noise(shape)
+    expected = ndimage.uniform_filter(pixels, size)
+    np.testing.assert_allclose(box_mean(pixels, size), expected, rtol=1e-5)

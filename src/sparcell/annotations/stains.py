@@ -37,6 +37,13 @@ def open_stain(sample: Sample) -> Image:
             f"at least {SMALLEST_PX} x {SMALLEST_PX} px",
             "leave the image out",
         )
+    shown = [
+        (ref.path.resolve(), ref.scene, ref.axes)
+        for ref in (sample.files["stain"], sample.files["images"])
+    ]
+    if shown[0] == shown[1]:
+        # One file shows both, so it is opened once.
+        return stain
     image = open_sample(sample)
     if image.shape != stain.shape:
         raise InputError(

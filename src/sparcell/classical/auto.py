@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparcell.classical.estimation import COARSE_DIAMETER, estimate_statistics, find_scale
+from sparcell.classical.estimation import estimate_statistics, find_scale, trial_scale
 from sparcell.classical.objects import (
     StainObjects,
     StainSegments,
@@ -18,8 +18,8 @@ from sparcell.classical.objects import (
     find_objects,
 )
 from sparcell.classical.scoring import SCORE_PARTS, count_missed, score_objects
-from sparcell.classical.stain_statistics import Pixels, StainStatistics, StainView
-from sparcell.classical.strategies import InstanceStrategy, find_strategy
+from sparcell.classical.stain_statistics import StainStatistics, StainView
+from sparcell.classical.strategies import InstanceStrategy, Strategy, find_strategy
 from sparcell.classical.uncertainty import (
     doubtful_objects,
     find_faint,
@@ -31,11 +31,10 @@ from sparcell.core.tiles import Tile, tiles
 from sparcell.morphology.shapes import keep_regions
 
 ALIGN = 64
-# Strategies are compared where nuclei have at least half of the pixels along a side that they are
-# found with.
-TRIAL_SCALE = 2
 HALO_DIAMETERS = 4.0
-# Found, like the weights of the score, on the training part of the Data Science Bowl 2018.
+# Found, like the weights of the score, on the training part of the Data Science Bowl 2018. Below
+# this score of the first strategy, the others are tried.
+GOOD = 0.85
 MARGIN = 0.015
 PART_NAMES = {
     "residue": "less left unexplained",
@@ -103,61 +102,79 @@ class StrategyChoice:
 
 
 def choose_strategy(view: StainView, settings: AutoSettings) -> StrategyChoice:
-    """Estimate the statistics of a stain, and choose a strategy by trying all on a sample of it.
+    """Estimate the statistics of a stain, and choose a strategy for it.
+
+    The first strategy of the settings is chosen if its `score_objects` reaches `GOOD`. Else all are
+    tried, and the first is chosen unless the score of another is higher by `MARGIN`.
 
     Large nuclei are sought in a reduced plane (`find_scale`), and strategies are compared in one
-    that is reduced further (`trial_scale`). The sample is the whole plane up to
-    4 MP, else four windows of 1 MP. The first strategy of the settings is chosen unless the
-    `score_objects` of another is higher by `MARGIN`.
+    that is reduced further (`trial_scale`). They are tried on a sample of it: the whole plane up to
+    4 MP, else four windows of 1 MP.
     """
     strategies = {name: find_strategy(name) for name in settings.strategies}
     # Outlines of other tools stay as they are, so they are made at full resolution.
     outlined = any(isinstance(one, InstanceStrategy) for one in strategies.values())
     full = estimate_statistics(view, settings.diameter)
-    scale = 1 if outlined else find_scale(full.diameter)
     if not full.diameter:
         return StrategyChoice(full, "none", "nothing is brighter than the noise", {}, 0.0)
-    reduced = 1 if outlined else trial_scale(full.diameter)
-    small = view.reduced(reduced)
-    stats = full.at(small)
-    signals = [stats.signal(small, y, x) for y, x in small.sample()]
-    trials = {
-        name: [find_objects(signal, stats, strategy) for signal in signals]
-        for name, strategy in strategies.items()
-    }
-    scores = {name: _score(name, trials, signals, stats) for name in trials}
+    scale, coarse = (1, 1) if outlined else (find_scale(full.diameter), trial_scale(full.diameter))
     first = settings.strategies[0]
-    best = max(
-        settings.strategies, key=lambda name: scores[name]["score"] + MARGIN * (name == first)
+    # What the first finds in a small plane is used, so that it is found in the final one.
+    trial = _Trial(view.reduced(scale if view.small else coarse), full)
+    segments = {first: trial.of(strategies[first])}
+    scores = {first: trial.score(first, segments)}
+    best, whole = first, segments[first][0] if view.small else None
+    if len(strategies) > 1 and scores[first]["score"] < GOOD:
+        if trial.view.scale != coarse:
+            trial = _Trial(view.reduced(coarse), full)
+            segments = {}
+        segments = {
+            name: segments.get(name) or trial.of(strategy) for name, strategy in strategies.items()
+        }
+        scores = {name: trial.score(name, segments) for name in segments}
+        best = max(segments, key=lambda name: scores[name]["score"] + MARGIN * (name == first))
+        if best != first:
+            whole = segments[best][0] if view.small and coarse == scale else None
+    objects = StainObjects.join([part.objects for part in segments[best]])
+    return StrategyChoice(
+        full,
+        best,
+        _explain(best, scores),
+        scores,
+        objects.typical_contrast(trial.stats),
+        whole,
+        scale,
     )
-    contrast = StainObjects.join([part.objects for part in trials[best]]).typical_contrast(stats)
-    whole = trials[best][0] if small.small and reduced == scale else None
-    return StrategyChoice(full, best, _explain(best, scores), scores, contrast, whole, scale)
 
 
-def trial_scale(diameter: float) -> int:
-    """Find by how much a plane is reduced to compare strategies; a multiple of `find_scale`."""
-    return find_scale(diameter) * (TRIAL_SCALE if diameter >= COARSE_DIAMETER else 1)
+class _Trial:
+    """A sample of a plane on which strategies are tried."""
 
+    def __init__(self, view: StainView, full: StainStatistics) -> None:
+        self.view, self.stats = view, full.at(view)
+        self.signals = [self.stats.signal(view, y, x) for y, x in view.sample()]
 
-def _score(
-    name: str, trials: dict[str, list[StainSegments]], signals: list[Pixels], stats: StainStatistics
-) -> dict[str, float]:
-    mine = trials[name]
-    objects = StainObjects.join([part.objects for part in mine])
-    contrast = objects.typical_contrast(stats)
-    bright = [
-        find_residue(signal, part.labels > 0, stats, contrast)
-        for signal, part in zip(signals, mine, strict=True)
-    ]
-    residue = sum(int(b.sum()) for b in bright) / sum(b.size for b in bright)
-    missed = sum(
-        count_missed(part.labels, theirs, stats.area)
-        for other in trials
-        if other != name
-        for part, theirs in zip(mine, trials[other], strict=True)
-    )
-    return score_objects(objects, residue, missed / max(len(trials) - 1, 1), stats.area)
+    def of(self, strategy: Strategy | InstanceStrategy) -> list[StainSegments]:
+        """Run a strategy on each window."""
+        return [find_objects(signal, self.stats, strategy) for signal in self.signals]
+
+    def score(self, name: str, found: dict[str, list[StainSegments]]) -> dict[str, float]:
+        """Score what one of several strategies found."""
+        mine, stats = found[name], self.stats
+        objects = StainObjects.join([part.objects for part in mine])
+        contrast = objects.typical_contrast(stats)
+        bright = [
+            find_residue(signal, part.labels > 0, stats, contrast)
+            for signal, part in zip(self.signals, mine, strict=True)
+        ]
+        residue = sum(int(b.sum()) for b in bright) / sum(b.size for b in bright)
+        missed = sum(
+            count_missed(part.labels, theirs, stats.area)
+            for other in found
+            if other != name
+            for part, theirs in zip(mine, found[other], strict=True)
+        )
+        return score_objects(objects, residue, missed / max(len(found) - 1, 1), stats.area)
 
 
 def _explain(best: str, scores: dict[str, dict[str, float]]) -> str:

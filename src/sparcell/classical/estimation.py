@@ -25,10 +25,19 @@ SMOOTHING = 0.7
 SMOOTHING_PER_DIAMETER = 0.03
 SMALLEST_AREA = 20
 # Reduced planes show a typical nucleus with at least this diameter in px.
-COARSE_DIAMETER = 16.0
+COARSE_DIAMETER = 12.0
 LARGEST_SCALE = 4
+# Strategies are compared where nuclei have at least half of the pixels along a side that they are
+# found with.
+TRIAL_SCALE = 2
+# Pixels from which noise is estimated.
+NOISE_PIXELS = 65_536
+# At half resolution nuclei of at least this diameter, px of it, are measured as well.
+HALF_DIAMETER = 6.0
+# By how much blur makes nuclei seem wider there, px of the file.
+WIDER = 0.5
 # With fewer regions of like size, what seems large at half resolution may be a clump or leaked dye.
-ENOUGH_ALIKE = 8
+ENOUGH_ALIKE = 5
 
 
 def find_scale(diameter: float) -> int:
@@ -36,12 +45,18 @@ def find_scale(diameter: float) -> int:
     return int(np.clip(diameter / COARSE_DIAMETER, 1, LARGEST_SCALE))
 
 
+def trial_scale(diameter: float) -> int:
+    """Find by how much a plane is reduced to compare strategies; a multiple of `find_scale`."""
+    return find_scale(diameter) * (TRIAL_SCALE if diameter >= COARSE_DIAMETER else 1)
+
+
 def estimate_statistics(view: StainView, diameter: float | None = None) -> StainStatistics:
     """Estimate noise, background, brightness and size of nuclei of one plane.
 
     There are two passes. The first guesses the background's grid and the smoothing, and gives the
-    typical diameter. In the second, both are fitted to that. Large nuclei are measured in a reduced
-    plane: at half its resolution in the first pass, as `find_scale` says in the second.
+    typical diameter. In the second, both are fitted to that. Nuclei are measured at half
+    resolution, and at full where that shows too few of them; brightness and background are those of
+    the plane in which strategies are compared.
 
     Parameters
     ----------
@@ -59,12 +74,14 @@ def estimate_statistics(view: StainView, diameter: float | None = None) -> Stain
     for scale in (2, 1):
         first, signals = _first_estimate(view.reduced(scale), noise)
         typical, brightness, alike = estimate_nucleus(signals, first)
-        if typical >= COARSE_DIAMETER and alike >= ENOUGH_ALIKE:
+        if typical >= HALF_DIAMETER and alike >= ENOUGH_ALIKE:
             break
     if not typical:
         return first
-    small = view.reduced(find_scale(typical * scale if diameter is None else diameter))
-    diameter = (typical * scale if diameter is None else diameter) / small.scale
+    if diameter is None:
+        diameter = typical * scale - WIDER * (scale > 1)
+    small = view.reduced(trial_scale(diameter))
+    diameter /= small.scale
     smoothing = max(SMOOTHING / small.scale, SMOOTHING_PER_DIAMETER * diameter)
     cell = int(max(CELL_DIAMETERS * diameter, SMALLEST_CELL / small.scale))
     background = grid_background(small, cell)
@@ -150,8 +167,11 @@ def estimate_noise(pixels: Pixels) -> float:
     """
     if min(pixels.shape) < 3:
         return 0.0
-    # The kernel is the second difference along one axis of that along the other.
-    response = np.abs(np.diff(np.diff(pixels, 2, axis=0), 2, axis=1))
+    # The kernel is the second difference along one axis of that along the other. Some rows of a
+    # large image are enough.
+    every = max(1, pixels.size // NOISE_PIXELS)
+    above, middle, below = pixels[:-2:every], pixels[1:-1:every], pixels[2::every]
+    response = np.abs(np.diff(above - 2 * middle + below, 2, axis=1))
     return float(max(np.median(response) / 0.6745 / 6, _grey_step(pixels) / np.sqrt(12)))
 
 

@@ -45,6 +45,9 @@ def paste_tile(result: LabelledTile, labels: Any, last: int) -> NDArray[np.bool_
     window = result.tile.window
     there = np.asarray(labels[window])
     count = len(result.objects)
+    if not there.any():
+        labels[window] = result.labels + np.int32(last) * (result.labels > 0)
+        return np.ones(count, bool)
     free = np.where(there == 0, result.labels, 0)
     if (free != result.labels).any():
         pieces, ids = largest_pieces(free, connectivity=4)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from sparcell.core.tiles import tiles
+from sparcell.morphology.filters import gaussian_blur
 from sparcell.preprocessing.background import interpolate_background
 
 Pixels = NDArray[np.float32]
@@ -162,7 +162,7 @@ class StainStatistics:
             slice(max(s.start - margin, 0), min(s.stop + margin, edge))
             for s, edge in zip((y, x), self.shape, strict=True)
         )
-        smooth = scipy.ndimage.gaussian_filter(view.read(rows, columns), sigma, truncate=4)
+        smooth = gaussian_blur(view.read(rows, columns), sigma)
         inner = tuple(
             slice(s.start - w.start, s.stop - w.start)
             for s, w in zip((y, x), (rows, columns), strict=True)
@@ -206,7 +206,8 @@ def grid_background(view: StainView, cell: int) -> Pixels:
                     columns[j] - columns[cx.start] : columns[j + 1] - columns[cx.start],
                 ]
                 grid[i, j] = _background_level(part)
-    return np.asarray(np.minimum(grid, scipy.ndimage.median_filter(grid, 3, mode="nearest")))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(grid, 1, mode="edge"), (3, 3))
+    return np.asarray(np.minimum(grid, np.median(around, axis=(2, 3))), np.float32)
 
 
 def _background_level(part: Pixels) -> float:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import scipy
-import skimage
 from numpy.typing import NDArray
 
 from sparcell.classical.cellpose import by_cellpose, open_cellpose
@@ -20,6 +18,7 @@ from sparcell.classical.outlines import fill_holes
 from sparcell.classical.stain_statistics import Pixels, StainStatistics
 from sparcell.core.labels import Labels, number_pieces
 from sparcell.core.registry import Registry
+from sparcell.morphology.filters import box_mean
 
 Strategy = Callable[[Pixels, StainStatistics], Labels]
 
@@ -46,7 +45,18 @@ def global_threshold(signal: Pixels, min_signal: float) -> float:
     positive = np.maximum(signal.ravel(), 0)
     if np.ptp(positive) == 0:
         return min_signal
-    return max(min_signal, OTSU_FACTOR * float(skimage.filters.threshold_otsu(positive)))
+    return max(min_signal, OTSU_FACTOR * _otsu(positive))
+
+
+def _otsu(values: NDArray[np.float32]) -> float:
+    """Threshold of 256 that separates two classes best (Otsu 1979, eq. 12), as scikit-image's."""
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
+    mean_below = np.cumsum(counts * centres) / below
+    mean_above = np.cumsum((counts * centres)[::-1])[::-1] / above
+    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
+    return float(centres[np.argmax(between)])
 
 
 @STRATEGIES.register("local")
@@ -54,7 +64,7 @@ def by_local_contrast(signal: Pixels, stats: StainStatistics) -> Labels:
     """Brighter than the mean over about two diameters: suits dim nuclei and uneven glow."""
     # Two box filters in a row are nearly a Gaussian, at a cost that no size changes.
     box = max(3, round(LOCAL_BOX * stats.diameter))
-    around = scipy.ndimage.uniform_filter(scipy.ndimage.uniform_filter(signal, box), box)
+    around = box_mean(box_mean(signal, box), box)
     return _regions(signal >= LOCAL_WEIGHT * np.maximum(around, 0) + stats.min_signal)
 
 

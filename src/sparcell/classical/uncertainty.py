@@ -13,6 +13,7 @@ from sparcell.classical.scoring import plausible_objects, uncovered
 from sparcell.classical.stain_statistics import Pixels, StainStatistics
 from sparcell.classical.strategies import STRATEGIES
 from sparcell.core.labels import Labels
+from sparcell.morphology.shapes import keep_regions
 
 # An object this much fainter than the typical one may be a nucleus out of focus, or none.
 DIM = 0.15
@@ -25,6 +26,8 @@ SLIVER = 0.25
 # diameters fits into it.
 RESIDUE = 0.4
 RESIDUE_DIAMETER = 0.3
+# A region whose bare part is smaller, in typical areas, holds no nucleus that is not labelled.
+BARE = 0.2
 # Unlabelled signal this close to an object is its edge, px of the file.
 MARGIN_PX = 2
 
@@ -72,11 +75,17 @@ def doubtful_objects(
 
 def find_faint(signal: Pixels, labels: Labels, stats: StainStatistics) -> NDArray[np.bool_]:
     """Mark nucleus-like objects below the lowest labelled signal but above noise, (Y, X) bool."""
-    deeper = find_objects(
-        signal, replace(stats, min_signal=stats.detection_limit), STRATEGIES["local"]
-    )
-    new = plausible_objects(deeper.objects, stats.area) & uncovered(deeper, labels)
-    return np.asarray(np.append(False, new)[deeper.labels])
+    deeper = replace(stats, min_signal=stats.detection_limit)
+    regions = STRATEGIES["local"](signal, deeper)
+    # Most regions are nuclei that are labelled, with a bare rim. Others may hold one that is not.
+    bare = _where_disc_fits((regions > 0) & (labels == 0), _radius(stats))
+    sizes = np.bincount(regions[bare], minlength=int(regions.max(initial=0)) + 1)
+    large = sizes >= BARE * stats.area
+    if not large.any():
+        return np.zeros(labels.shape, bool)
+    found = find_objects(signal, deeper, lambda *_: keep_regions(regions, large))
+    new = plausible_objects(found.objects, stats.area) & uncovered(found, labels)
+    return np.asarray(np.append(False, new)[found.labels])
 
 
 def find_residue(
@@ -84,7 +93,6 @@ def find_residue(
 ) -> NDArray[np.bool_]:
     """Mark bright pixels outside all objects where a disc of 0.3 diameters fits, (Y, X) bool."""
     height = max(stats.detection_limit, RESIDUE * contrast)
-    radius = max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
     # Few pixels are bright and bare, so each step goes on with the list of those that are left:
     # flat positions in images that are padded, so that no step leaves them.
     margin = max(1, MARGIN_PX // stats.scale)
@@ -93,13 +101,23 @@ def find_residue(
     at = _all_true(np.flatnonzero(bare), free, _near(margin, 1))
     bare[:] = False
     bare.ravel()[at] = True
-    bare = np.pad(bare[margin:-margin, margin:-margin], radius)
+    return _where_disc_fits(bare[margin:-margin, margin:-margin], _radius(stats))
+
+
+def _radius(stats: StainStatistics) -> int:
+    """Radius in px of the disc that fits into what may be a nucleus."""
+    return max(1, round(RESIDUE_DIAMETER * stats.diameter / 2))
+
+
+def _where_disc_fits(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Pixels of a mask that lie in a disc which lies in the mask, (Y, X) bool."""
+    padded = np.pad(mask, radius)
     disc = _near(radius, 2)
-    centres = _all_true(np.flatnonzero(bare), bare, disc)
-    bare[:] = False
-    for step in _steps(disc, bare.shape[1]):
-        bare.ravel()[centres + step] = True
-    return bare[radius:-radius, radius:-radius]
+    centres = _all_true(np.flatnonzero(padded), padded, disc)
+    padded[:] = False
+    for step in _steps(disc, padded.shape[1]):
+        padded.ravel()[centres + step] = True
+    return padded[radius:-radius, radius:-radius]
 
 
 def _all_true(

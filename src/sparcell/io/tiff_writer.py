@@ -88,8 +88,10 @@ def _buffer(path: Path, layout: PixelLayout) -> Iterator[Any]:
 
 
 def _tile(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Tile edges: multiples of 16, as TIFF demands, and no larger than the image needs."""
-    height, width = (min(TILE, -(-size // 16) * 16) for size in shape[-2:])
+    """Tile edges: multiples of 16, as TIFF demands, up to `TILE`, and with little to fill up."""
+    height, width = (
+        -(-size // (16 * -(-size // TILE))) * 16 for size in (max(edge, 1) for edge in shape[-2:])
+    )
     return height, width
 
 
@@ -106,7 +108,7 @@ def _tiles(pixels: Any, shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
                 window = (slice(top, top + height), slice(left, left + width))
                 part = pixels[plane + window]
                 below, right = height - part.shape[0], width - part.shape[1]
-                yield np.pad(part, ((0, below), (0, right)))
+                yield np.pad(part, ((0, below), (0, right))) if below or right else part
 
 
 def _write(partial: Path, pixels: Any, layout: PixelLayout, ome: bool) -> None:

@@ -33,8 +33,8 @@ def create_image(
     ----------
     path : Path or str
         ``.ome.zarr`` or ``.zarr``: OME-Zarr with a pyramid. ``.tif`` or ``.tiff``: TIFF in
-        tiles of 512 x 512 px, deflated, with OME metadata; an order of axes, a dtype or a length
-        of 1 that OME-TIFF cannot hold is kept in tifffile's own description instead.
+        tiles of at most 512 x 512 px, deflated, with OME metadata; an order of axes, a dtype or a
+        length of 1 that OME-TIFF cannot hold is kept in tifffile's own description instead.
         ``.ome.tif`` or ``.ome.tiff``: always OME metadata, so axes of length 1 fall away.
     axes : str
         One letter of ``TCZYX`` per dimension; in that order for OME-Zarr, ending in YX for

@@ -13,10 +13,12 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from sparcell.classical.stain_statistics import StainView
+from sparcell.core.files import whole_file
 from sparcell.core.text import counted, printable
 from sparcell.core.tiles import range_around, tiles
 from sparcell.drawing.palette import EXTRA, MATCHED, MISSED, RGB
-from sparcell.drawing.picture import save_png, text_font
+from sparcell.drawing.picture import text_font
+from sparcell.drawing.png import encode_png
 from sparcell.morphology.boundaries import inner_boundary
 
 FIELDS_PER_PAGE = 24
@@ -100,10 +102,14 @@ def densest_part(mask: NDArray[np.bool_], step: int, shape: tuple[int, int]) -> 
     shape : (int, int)
         Of the plane, px.
     """
-    from scipy import ndimage
-
-    rims = inner_boundary(mask.astype(np.uint8), connectivity=4).astype(np.float32)
-    density = ndimage.uniform_filter(rims, max(1, DETAIL_PX // step), mode="constant")
+    density: NDArray[Any] = inner_boundary(mask.view(np.uint8), connectivity=4).astype(np.int32)
+    size = max(1, DETAIL_PX // step)
+    for axis, length in enumerate(mask.shape):
+        # Sums over windows, by differences of sums from the edge.
+        sums = np.insert(np.cumsum(density, axis), 0, 0, axis)
+        first = np.arange(length) - size // 2
+        ends = [np.clip(first + reach, 0, length) for reach in (0, size)]
+        density = np.take(sums, ends[1], axis) - np.take(sums, ends[0], axis)
     centre = np.unravel_index(int(np.argmax(density)), density.shape)
     y, x = (
         range_around((at * step + 0.5) / length, min(DETAIL_PX, length), length)
@@ -166,7 +172,8 @@ class ContactSheet:
         path = self.path
         if self.pages > 1:
             path = path.with_name(f"{path.stem}_{self.pages}{path.suffix}")
-        save_png(np.asarray(page), path)
+        with whole_file(path) as partial:
+            partial.write_bytes(encode_png(np.asarray(page)))
         self._waiting.clear()
 
 

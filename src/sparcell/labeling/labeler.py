@@ -162,7 +162,7 @@ class Labeler(ABC):
 
 
 LABELERS: Registry[type[Labeler]] = Registry("preset")
-LOADED = ("scipy.ndimage", "tifffile", "imagecodecs", "sparcell.labeling.crops", __name__)
+LOADED = ("tifffile", "imagecodecs", "sparcell.labeling.crops", __name__)
 """Modules whose loading takes as long as labelling some fields."""
 MEMORY_EACH = 1 << 30
 """Bytes that a process may need; half of that was measured on planes of 4 million pixels."""

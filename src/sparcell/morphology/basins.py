@@ -169,7 +169,7 @@ def merge_shallow_basins(
     """
     # Unsigned heights become signed, so that their differences may be negative.
     peak = peak.astype(np.result_type(peak, np.int16))
-    first, second, saddle = _saddles(basins, height, regions)
+    first, second, saddle = find_saddles(basins, height, regions)
     owner = list(range(len(peak)))
 
     def root(basin: int) -> int:
@@ -188,13 +188,21 @@ def merge_shallow_basins(
     return np.array([root(basin) for basin in range(len(owner))], np.int32)
 
 
-def _saddles(
-    basins: Labels, height: Heights, regions: Labels | None
+def find_saddles(
+    basins: Labels, height: Heights, regions: Labels | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Heights]:
-    """Pairs of 8-neighbouring basins, and the height of the pass between them.
+    """Find pairs of 8-neighbouring basins, and the height of the pass between them.
 
     A pass over two neighbouring pixels is as high as the lower of them. The saddle of two basins is
     the highest pass on their border.
+
+    Parameters
+    ----------
+    basins : (Y, X) int32
+        0 = background.
+    height : (Y, X) unsigned integer or float32
+    regions : (Y, X) int32, optional
+        Only passes within a region count.
 
     Returns
     -------

@@ -105,10 +105,13 @@ def keep_regions(labels: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[np.in
     Returns
     -------
     (Y, X) int32
+        `labels` itself where nothing is dropped.
     """
+    if keep[1:].all():
+        return np.asarray(labels, np.int32)
     keep = keep.copy()
     keep[0] = False
-    return np.asarray((np.cumsum(keep) * keep)[labels], np.int32)
+    return np.asarray((np.cumsum(keep) * keep).astype(np.int32)[labels])
 
 
 def region_sizes(labels: NDArray[Any], count: int = 0) -> NDArray[np.int64]:
