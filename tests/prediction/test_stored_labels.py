@@ -2,7 +2,7 @@
 
 ``stored_labels.json`` has the labels of `cells-phase` by the code of 28 November 2026 (commit
 4c4d625), before modules and classes were renamed, those of `nuclei` since
-its weights of decision 089, and those of `stained` and `yeast-phase` since they exist,
+its weights of decision 092, and those of `stained` and `yeast-phase` since they exist,
 29 November 2026. Run this file
 as a program to print what the present code gives.
 """

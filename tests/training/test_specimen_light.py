@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from sparcell.training.data.crops import change_specimen
 from sparcell.training.data.specimen_light import (
+    add_glow,
     change_brightness,
     change_texture,
     draw_cytoplasm,
@@ -106,3 +107,32 @@ def test_a_quarter_of_the_crops_is_dimmed() -> None:
     changed = [change_specimen(image, labels, dimmed, rng) is not image for _ in range(200)]
     assert 0.15 < np.mean(changed) < 0.36
     assert change_specimen(image, None, dimmed, rng) is image
+
+
+def test_glow_is_light_that_a_nucleus_scatters_around_itself() -> None:
+    labels = np.zeros((161, 161), np.int32)
+    labels[70:91, 70:91] = 3
+    image = np.full((1, 161, 161), -1, np.float32)
+    image[:, labels > 0] = 1
+    radius = np.sqrt(21 * 21 / np.pi)
+    y = np.arange(161) - 80
+    for seed in range(20):
+        added = add_glow(image, labels, 0.3, np.random.default_rng(seed))[0] - image[0]
+        share = added.sum() / (2 * 21 * 21)
+        assert 0 <= share <= 0.3
+        assert added.min() >= 0
+        # The variance of a square of 21 px, and that of the Gaussian which spreads its light.
+        variance = (added.sum(1) * y**2).sum() / added.sum() - (21**2 - 1) / 12
+        assert 0.1 * radius < np.sqrt(variance) < 1.5 * radius
+    nothing = add_glow(image, 0 * labels, 0.3, np.random.default_rng(0))
+    assert nothing is image
+
+
+def test_half_of_the_crops_glow() -> None:
+    labels = ellipses(1, SHAPE, 5)
+    image = np.where(labels > 0, 0.2, -1).astype(np.float32)[None]
+    rng = np.random.default_rng(2)
+    glowing = Augment(glow=0.3)
+    changed = [change_specimen(image, labels, glowing, rng) is not image for _ in range(200)]
+    assert 0.4 < np.mean(changed) < 0.6
+    assert change_specimen(image, None, glowing, rng) is image

@@ -285,9 +285,7 @@ def write_zip(path: Path, parts: Mapping[str, bytes]) -> None:
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, content in parts.items():
-            # Weights hardly shrink, and unpacking them takes longer than all else of a model.
-            kind = zipfile.ZIP_STORED if name.endswith(".onnx") else zipfile.ZIP_DEFLATED
-            archive.writestr(name, content, kind)
+            archive.writestr(name, content)
 
 
 def npy(array: NDArray[Any]) -> bytes:

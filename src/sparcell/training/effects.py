@@ -186,6 +186,12 @@ NO_EFFECT = (
         lambda recipe: METHODS[recipe.method.name].learns_from != "labels",
     ),
     NoEffect(
+        "augment.glow",
+        "method.name",
+        "a method that learns from labels",
+        lambda recipe: METHODS[recipe.method.name].learns_from != "labels",
+    ),
+    NoEffect(
         "augment.empty",
         "method.name",
         "a method that finds objects",

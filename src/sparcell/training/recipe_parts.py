@@ -141,6 +141,12 @@ class Augment(Part):
         description="largest factor by which the contrast of each labelled object with the "
         "background (-1) is divided, in a quarter of the crops",
     )
+    glow: float = Field(
+        0.0,
+        ge=0,
+        description="largest light that is scattered around labelled objects, as a part of their "
+        "contrast with the background (-1), in half of the crops",
+    )
     empty: float = Field(
         0.0,
         ge=0,

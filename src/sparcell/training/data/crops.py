@@ -23,6 +23,7 @@ from sparcell.training.data.crop_placement import CropPlaces, keep_inside
 from sparcell.training.data.empty_fields import draw_smooth_light, empty_field
 from sparcell.training.data.fields import Fields, TrainingField
 from sparcell.training.data.specimen_light import (
+    add_glow,
     change_brightness,
     change_texture,
     draw_cytoplasm,
@@ -293,11 +294,13 @@ def change_specimen(
     augment: Augment,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Change texture and brightness of objects, and add cytoplasm around the labels, if any."""
+    """Change texture, brightness and glow of objects, and add cytoplasm around them, if any."""
     if augment.texture and rng.random() < 0.5:
         image = change_texture(image, labels, augment.texture, rng)
     if augment.dimming > 1 and labels is not None and rng.random() < 0.25:
         image = change_brightness(image, labels, augment.dimming, rng)
+    if augment.glow and labels is not None and rng.random() < 0.5:
+        image = add_glow(image, labels, augment.glow, rng)
     if augment.cytoplasm and labels is not None and rng.random() < 0.5:
         brightness = np.float32(rng.uniform(0, augment.cytoplasm))
         image = image + brightness * draw_cytoplasm(labels, rng)

@@ -1,7 +1,7 @@
-"""Dim cytoplasm, chromatin and dim nuclei, of which outlined fields of one source show too little.
+"""Light of specimens that outlined fields of one source show too little.
 
-A network that has not seen them takes pieces of bright cytoplasm for nuclei, divides a nucleus
-at its dark spots, and overlooks a dim nucleus among bright ones.
+A network that has not seen it takes pieces of bright cytoplasm for nuclei, divides a nucleus at
+its dark spots, overlooks a dim nucleus among bright ones, and outlines the glow of a bright one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ LARGE, COARSEST, STRONGER = 40.0, 0.2, 1.6
 which its spread may be larger. Grains as coarse in small nuclei would look like nuclei."""
 NEAR = 0.5
 """Extent of the light of a nucleus beyond its outline, in radii of the median nucleus."""
+
+GLOW = (0.15, 1.5)
+"""Sigma of the light that optics scatter around a nucleus, in radii of the median nucleus."""
 
 
 def draw_cytoplasm(labels: Labels, rng: np.random.Generator) -> Pixels:
@@ -110,6 +113,29 @@ def change_brightness(
     light = 1 - near * (1 - factors[labels[tuple(nearest)]])
     dimmed: Pixels = (image + 1) * ndimage.gaussian_filter(light, 1.0, truncate=2.5) - 1
     return dimmed
+
+
+def add_glow(image: Pixels, labels: Labels, largest: float, rng: np.random.Generator) -> Pixels:
+    """Add the light that optics scatter around bright objects.
+
+    Parameters
+    ----------
+    image : (C, Y, X) float32
+        Normalised; the background is -1.
+    labels : (Y, X) int
+        Nuclei; values below 1 are none.
+    largest : float
+        Largest scattered light, as a part of the unscattered.
+    rng : numpy.random.Generator
+    """
+    nuclei = labels > 0
+    if not nuclei.any():
+        return image
+    radius = _median_radius(np.bincount(labels[nuclei]))
+    sigma = radius * np.exp(rng.uniform(*np.log(GLOW)))
+    scattered = ndimage.gaussian_filter(image + 1, (0, sigma, sigma), truncate=2.5)
+    glowing: Pixels = image + np.float32(rng.uniform(0, largest)) * scattered
+    return glowing
 
 
 def _median_radius(areas: NDArray[np.int64]) -> float:
