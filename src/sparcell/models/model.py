@@ -42,6 +42,7 @@ from sparcell.preprocessing.processing import Steps
 FORMAT = 1
 OBJECTS = {
     "nuclei": ("nucleus", "nuclei"),
+    "cells": ("cell", "cells"),
     "cells-phase": ("cell", "cells"),
     "particles-light": ("particle", "particles"),
 }
