@@ -39,8 +39,11 @@ def main() -> None:
     for images in chosen_sets(options.sets):
         learned = next((n for n in loaded if images.folder in TRAINED_ON.get(n, ())), "")
         for label, image in images_of(images, learned, options.images):
-            trials = [ModelTrials(n, (try_model(one, image),)) for n, one in loaded.items()]
-            first = max(trials, key=lambda one: (one.fits, one.score))
+            trials = [
+                ModelTrials(n, (try_model(one, image),), one.model.spec.general)
+                for n, one in loaded.items()
+            ]
+            first = max(trials, key=lambda one: one.rank)
             verdict = first.name if first.fits else "none"
             rows.append({"set": images.name, "image": label, "verdict": verdict})
     table = pd.DataFrame(rows).groupby("set", sort=False)["verdict"].value_counts().unstack()

@@ -88,6 +88,11 @@ RIGHT = {
     "cells-phase": {"usiigaci-t98g-phase"},
     "yeast-phase": {"yeast-phase", "timelapse-yeast"},
     "stained": {f"dsb2018-stained {kind}" for kind in STAINED},
+    "cells": {
+        *("dc16-phase-nuclear", "celldetective-bf-hoechst", "colicoords-bf-fluo"),
+        *("frm-phase-dapi", "isl-phase-dapi", "maicrobe-saureus-phase", "sephace-bf-dapi"),
+        "timelapse-ctc psc_left",
+    },
 }
 OTHER = {
     "nuclei": {
@@ -102,6 +107,7 @@ TRAINED_ON = {
     "cells-phase": {"usiigaci-t98g-phase"},
     "yeast-phase": {"yeast-phase", "timelapse-yeast"},
     "stained": {"dsb2018-stained"},
+    "cells": {"usiigaci-t98g-phase", "yeast-phase", "timelapse-yeast", "colicoords-bf-fluo"},
 }
 
 

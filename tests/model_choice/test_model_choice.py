@@ -126,6 +126,16 @@ def test_scores_fall_with_distance_and_disagreement() -> None:
     assert Trial(labels, 0.9, 0.5, None, False).score < good.score
 
 
+def test_a_general_model_comes_after_others_that_fit() -> None:
+    labels = np.ones((4, 4), np.int32)
+    good, poor = (Trial(labels, 0.9, 0.5, DomainFit(far, {}), True) for far in (0.2, 1.5))
+    weak = Trial(labels, 0.75, 0.5, DomainFit(0.9, {}), True)
+    general = ModelTrials("general", (good,), general=True)
+    models = [general, ModelTrials("weak", (weak,)), ModelTrials("poor", (poor,))]
+    models.sort(key=lambda one: one.rank, reverse=True)
+    assert [one.name for one in models] == ["weak", "general", "poor"]
+
+
 def test_without_images_or_models_it_says_so(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no model that finds objects"):
         try_models(folder / "images_dark")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -115,3 +117,11 @@ def test_the_line_for_the_user() -> None:
         "learned, so the image was reduced for it. `diameter=none` does not."
     )
     assert say_resized({"b": Scale()._asdict()}, 1, "nuclei") == ""
+
+
+def test_a_general_model_leaves_sizes_alone() -> None:
+    model = load_model("nuclei")
+    general = replace(model, spec=model.spec.model_copy(update={"general": True}))
+    pixels = nuclei(spacing=24, radius=5)
+    assert predict_array(general, pixels, threads=1).scale == Scale()
+    assert predict_array(general, pixels, diameter=11, threads=1).scale.factor > 1.4

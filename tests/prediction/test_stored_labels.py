@@ -30,7 +30,13 @@ COLOUR = (
     "dsb2018-stained/images/0121d6759c5a.tif",
     "dsb2018-stained/images/24a20f2a529c.tif",
 )
-IMAGES = {"nuclei": GREY, "cells-phase": GREY, "yeast-phase": YEAST, "stained": COLOUR}
+IMAGES = {
+    "nuclei": GREY,
+    "cells-phase": GREY,
+    "cells": GREY,
+    "yeast-phase": YEAST,
+    "stained": COLOUR,
+}
 EDGE = 512
 """Upper left part of each image that is predicted, px."""
 NEAR = 3.0

@@ -39,10 +39,18 @@ class ModelTrials:
     name : str
     trials : tuple of Trial
         One for each image.
+    general : bool
+        Whether it finds objects of many kinds, so that one that was made for the images is better.
     """
 
     name: str
     trials: tuple[Trial, ...]
+    general: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """Order of models: the largest is the best."""
+        return self.fits, not self.general, self.score
 
     @property
     def fitting(self) -> int:
@@ -158,8 +166,9 @@ def rank_models(
     tried = []
     for name in track(names, "trying", len(names), "models"):
         loaded = LoadedModel(load_model(name), "auto", threads)
-        tried.append(ModelTrials(name, tuple(try_model(loaded, image) for image in images)))
-    return tuple(sorted(tried, key=lambda one: (one.fits, one.score), reverse=True))
+        trials = tuple(try_model(loaded, image) for image in images)
+        tried.append(ModelTrials(name, trials, loaded.model.spec.general))
+    return tuple(sorted(tried, key=lambda one: one.rank, reverse=True))
 
 
 def sample_evenly(count: int, most: int) -> list[int]:

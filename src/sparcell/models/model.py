@@ -88,6 +88,11 @@ class ModelSpec(BaseModel):
     stain: StainRange | None = Field(
         None, description="names and grey values of the maps of a model that predicts stains"
     )
+    general: bool = Field(
+        False,
+        description="finds objects of many kinds and sizes: images are not resized by what is "
+        "found, and a model that was made for them is recommended first",
+    )
     domain: Domain | None = Field(
         None, description="statistics of the training images, by which others are judged"
     )

@@ -173,7 +173,7 @@ def may_resize(image: Image, spec: ModelSpec, diameter: float | str | None) -> b
 def wanted_diameter(spec: ModelSpec) -> float | None:
     """Diameter of a model's objects, px, if it judges images, and its objects have a size."""
     diameter = model_diameter(spec)
-    if spec.domain is None or diameter is None or diameter < LEAST_DIAMETER:
+    if spec.domain is None or spec.general or diameter is None or diameter < LEAST_DIAMETER:
         return None
     return diameter
 

@@ -104,6 +104,9 @@ def _start_from(
         spec = read_spec(entry.path)
         if spec is None or (spec.method, spec.channels) != (recipe.method.name, channels):
             return None
+        if spec.general:
+            # Whether it is a better start than ImageNet was not measured.
+            return None
         theirs = network_of(spec)
         if theirs is None:
             return None

@@ -264,7 +264,7 @@ def _fitting_models(sampled: FieldSample) -> list[str]:
 def _distance(spec: ModelSpec, sampled: FieldSample) -> float | None:
     """Median distance of the fields from a model's training images; None where they do not fit."""
     known = known_diameters(spec)
-    if spec.domain is None or known is None or sampled.diameter is None:
+    if spec.domain is None or spec.general or known is None or sampled.diameter is None:
         return None
     if not known[0] <= sampled.diameter <= known[1]:
         return None
