@@ -207,17 +207,20 @@ def _golden_input(fields: Fields, recipe: Recipe) -> NDArray[np.float32]:
 
 
 def _why_not(best: float, start: float, typical_area: float | None) -> str:
-    """Say that a training did not work, and what to try."""
+    """Say that a training did not work or brought nothing, and what to try."""
     size = 2 * (typical_area / math.pi) ** 0.5 if typical_area else math.inf
     if best <= WORKED:
-        what = "almost nothing was found on the check images"
+        what = "Training did not work: almost nothing was found on the check images"
     else:
-        what = f"the score on the check images is {best:.2f}, before training {start:.2f}"
+        what = (
+            "Training did not raise the score on the check images: at best "
+            f"{best:.2f}, before training {start:.2f}"
+        )
     if size < SMALL_DIAMETER:
         advice = f"Objects are about {size:.0f} px wide: try the recipe particles-light."
     else:
         advice = "Train for longer, outline more images, or check the outlines in report.html."
-    return f"Training did not work: {what}. {advice}"
+    return f"{what}. {advice}"
 
 
 def _start_scores(
