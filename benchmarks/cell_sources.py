@@ -20,19 +20,19 @@ image_type names the line; its split is `val` where fields helped to choose sett
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from sys import argv
 from typing import NamedTuple
 
 import numpy as np
+from nuclei_sources import write_field, write_split
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparcell.classical.splitting import split_touching
 from sparcell.core.dataset import Dataset
 from sparcell.core.labels import Labels, number_pieces
-from sparcell.io import open_image, open_sample, write_image
+from sparcell.io import open_image, open_sample
 from sparcell.measurement.counts import median_diameter
 from sparcell.simulation import SimulationSettings, simulate_field
 
@@ -115,7 +115,7 @@ def write_varied(fields: list[Field], out: Path) -> None:
                 pixels, labels = reduced(pixels, labels, factor)
                 diameter *= factor
             changed = varied(pixels, diameter, rng, *((0.7, 0.8) if number % 2 else (1, 0.3)))
-            write_field(out, name, changed, labels)
+            write_scaled(out, name, changed, labels)
             rows.append({"name": name, "split": field.split})
     write_split(out, rows)
 
@@ -161,7 +161,7 @@ def write_drawn(fields: list[Field], out: Path) -> None:
         if diameter >= LARGE and rng.random() < 0.5:
             factor = rng.uniform(*REDUCED)
             labels, diameter = reduced(field.pixels, labels, factor)[1], diameter * factor
-        write_field(out, field.name, glowing(labels, diameter, rng), labels)
+        write_scaled(out, field.name, glowing(labels, diameter, rng), labels)
         rows.append({"name": field.name, "split": field.split})
     write_split(out, rows)
 
@@ -210,7 +210,7 @@ def write_simulated(out: Path) -> None:
             field = simulate_field(settings, rng)
             name = f"simulated_{nucleus}_{number}"
             pixels = varied(field.phase.astype(np.float32), 2 * nucleus, rng)
-            write_field(out, name, pixels, field.cells)
+            write_scaled(out, name, pixels, field.cells)
             rows.append({"name": name, "split": "val" if number == 0 else "train"})
     write_split(out, rows)
 
@@ -221,12 +221,12 @@ def write_bacteria(data: Path, out: Path) -> None:
     for folder in ("images", "stain"):
         for field in read_fields(data / "colicoords-bf-fluo", folder):
             name = f"{field.name}_{folder}"
-            write_field(out, name, field.pixels, field.labels)
+            write_scaled(out, name, field.pixels, field.labels)
             rows.append({"name": name, "split": field.split})
     for sample in Dataset.open(data / "maicrobe-saureus-phase").samples:
         pixels = open_sample(sample).read()[0].astype(np.float32)
         name = f"saureus_{sample.name}"
-        write_field(out, name, pixels, dark_cocci(pixels))
+        write_scaled(out, name, pixels, dark_cocci(pixels))
         rows.append({"name": name, "split": "train"})
     write_split(out, rows)
 
@@ -245,7 +245,7 @@ def write_others(data: Path, out: Path) -> None:
     for sample in Dataset.open(data / "dc16-phase-nuclear").having("labels").samples:
         split = "test" if sample.split == "test" else "val"
         pixels, labels = open_sample(sample).read()[0], open_sample(sample, "labels").read_labels()
-        write_field(out, sample.name, pixels, labels)
+        write_scaled(out, sample.name, pixels, labels)
         rows.append({"name": sample.name, "split": split, "image_type": sample.info["cell"]})
     movies = Dataset.open(data / "timelapse-ctc").samples
     movie = next(one for one in movies if one.name == "psc_left")
@@ -253,27 +253,16 @@ def write_others(data: Path, out: Path) -> None:
     for number, plane in enumerate(image.planes()):
         if number % 16 == 0:
             name = f"psc_{number:02d}"
-            write_field(out, name, image.read(plane=plane)[0], truth.read_labels(plane=plane))
+            write_scaled(out, name, image.read(plane=plane)[0], truth.read_labels(plane=plane))
             rows.append({"name": name, "split": "test", "image_type": "stem cells"})
     write_split(out, rows)
 
 
-def write_field(out: Path, name: str, pixels: Floats, labels: Labels) -> None:
-    """Write one field, without scraps of objects."""
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    kept = np.where(areas[labels] >= SMALLEST, labels, 0)
+def write_scaled(out: Path, name: str, pixels: Floats, labels: Labels) -> None:
+    """Write one field in the whole range of grey values."""
     low, high = float(pixels.min()), float(pixels.max())
     grey = np.rint((pixels - low) * (GREYS / (high - low)))
-    write_image(out / "images" / f"{name}.tif", grey.astype(np.uint16), axes="YX")
-    write_image(out / "labels" / f"{name}.tif", kept.astype(np.uint16), axes="YX")
-
-
-def write_split(out: Path, rows: list[Row]) -> None:
-    with (out / "split.csv").open("w", newline="") as stream:
-        table = csv.DictWriter(stream, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+    write_field(out, name, grey.astype(np.uint16), labels, SMALLEST)
 
 
 if __name__ == "__main__":

@@ -173,11 +173,13 @@ def write_others(data: Path, out: Path) -> None:
     write_split(out, rows)
 
 
-def write_field(out: Path, name: str, pixels: NDArray[np.generic], labels: Labels) -> None:
+def write_field(
+    out: Path, name: str, pixels: NDArray[np.generic], labels: Labels, smallest: int = SMALLEST
+) -> None:
     """Write one field, without scraps of objects."""
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    kept = np.where(areas[labels] >= SMALLEST, labels, 0)
+    kept = np.where(areas[labels] >= smallest, labels, 0)
     write_image(out / "images" / f"{name}.tif", pixels, axes="YX")
     write_image(out / "labels" / f"{name}.tif", kept.astype(np.uint16), axes="YX")
 
